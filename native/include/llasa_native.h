@@ -1,0 +1,604 @@
+/* llasa_native.h - the C ABI of LlasaNative: one policy, its rollouts and training, a codec, a recogniser.
+ *
+ * libllasa_cpu.so and libllasa_cuda.so export exactly these functions. Rules that hold for every one of them:
+ *
+ *  - Every function returns llasa_status, except llasa_*_destroy, llasa_*_options_init, llasa_abi_version and
+ *    llasa_last_error. A status other than LLASA_OK leaves the `out_` parameters of scalars untouched, sets
+ *    every `out` handle to NULL, and stores a message for the calling thread (llasa_last_error).
+ *  - Handles are reference counted inside: a child (rollout, trainer) keeps its parent (policy) alive, so any
+ *    order of destruction is legal. Destroy accepts NULL, may run on any thread and cannot fail.
+ *  - Threads: unless said otherwise a handle is used by one thread at a time; different handles may be used
+ *    from different threads. A rollout or trainer uses its policy: the three count as one handle.
+ *  - Pointers are host memory, row-major, and borrowed for the duration of the call. A pointer whose count is
+ *    0 may be NULL. Inputs and outputs must not overlap. Counts are elements unless the name ends in _bytes.
+ *  - Option structs begin with struct_size (set by *_options_init) and only ever grow at the end.
+ *
+ * Legend of shapes: B sequences, T tokens or frames, V vocabulary, C hidden size, S samples of a waveform.
+ */
+#ifndef LLASA_NATIVE_H
+#define LLASA_NATIVE_H
+
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define LLASA_API __declspec(dllexport)
+#else
+#define LLASA_API __attribute__((visibility("default")))
+#endif
+
+#if defined(__cplusplus) && __cplusplus >= 201703L
+#define LLASA_MUST_USE [[nodiscard]]
+#elif defined(__GNUC__)
+#define LLASA_MUST_USE __attribute__((warn_unused_result))
+#else
+#define LLASA_MUST_USE
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------- common */
+
+#define LLASA_ABI_MAJOR 1
+#define LLASA_ABI_MINOR 0
+
+/* Status of a call. Values are frozen; 1xx argument, 2xx state, 3xx resource, 4xx device, 5xx numeric. */
+typedef int32_t llasa_status;
+#define LLASA_OK 0
+#define LLASA_ERR_ARGUMENT 100      /* a NULL, a value out of range, a wrong length */
+#define LLASA_ERR_ABI 101           /* struct_size unknown and its tail not zero */
+#define LLASA_ERR_SHAPE 102         /* tensor of another shape or dtype than the model needs */
+#define LLASA_ERR_NAME 103          /* no tensor, struct or field of that name */
+#define LLASA_ERR_TOKEN 104         /* token or code id outside its vocabulary */
+#define LLASA_ERR_STATE 200         /* weights missing, nothing accumulated, wrong order of calls */
+#define LLASA_ERR_OUT_OF_MEMORY 300 /* host or device memory; the message says what was being allocated */
+#define LLASA_ERR_CAPACITY 301      /* a sequence does not fit the model, the cache or the caller's buffer */
+#define LLASA_ERR_DEVICE 400        /* the device failed; the handle is dead */
+#define LLASA_ERR_NO_DEVICE 401     /* no usable device */
+#define LLASA_ERR_NOT_FINITE 500    /* NaN or infinity where a number is needed; the message names the tensor */
+#define LLASA_ERR_CANCELLED 600     /* a callback asked to stop */
+#define LLASA_ERR_INTERNAL 900      /* a bug in this library */
+
+/* Element types of tensors that cross the ABI. */
+typedef int32_t llasa_dtype;
+#define LLASA_F32 0
+#define LLASA_F16 1
+#define LLASA_BF16 2
+
+/* Version of the loaded library as (major << 16) | minor; major must equal LLASA_ABI_MAJOR. Threads: any. */
+LLASA_API uint32_t llasa_abi_version(void);
+
+/* Message of the calling thread's last failing call, UTF-8; "" when none failed. Names the function, the
+ * argument, what was expected and what came. Threads: any. Lifetime: until that thread's next failing call. */
+LLASA_API const char* llasa_last_error(void);
+
+typedef struct llasa_device_info {
+  uint32_t struct_size;
+  int32_t num_threads;         /* threads the library computes with */
+  char backend[16];            /* "cpu", "cuda" or "cudasim" */
+  char isa[32];                /* "avx512", "avx2", "scalar"; "sm_90" */
+  char device_name[128];       /* processor or card */
+  int64_t device_memory_bytes; /* of a card; 0 for cpu */
+} llasa_device_info;
+
+/* Describes backend, instruction set and device. out_info: struct_size set by the caller. Threads: any. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_get_device_info(llasa_device_info* out_info);
+
+/* Number of compute threads, 1..256; 0 = all processors this process may use. Results do not depend on it.
+ * Threads: call while no other call is running. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_set_num_threads(int32_t num_threads);
+
+typedef struct llasa_live_counts {
+  uint32_t struct_size;
+  uint32_t reserved;
+  int64_t policies;
+  int64_t rollouts;
+  int64_t trainers;
+  int64_t codecs;
+  int64_t whispers;
+  int64_t buffers;
+  int64_t allocated_bytes; /* tensor memory held by the library, caches of live handles included */
+} llasa_live_counts;
+
+/* What is alive in this process; all zero once every handle is destroyed. Threads: any. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_get_live_counts(llasa_live_counts* out_counts);
+
+/* Size of a struct ("llasa_rollout_options") or offset of a field ("llasa_rollout_options.max_slots") in
+ * bytes, as this library was compiled: bindings check themselves against it. LLASA_ERR_NAME if unknown.
+ * Threads: any. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_struct_layout(const char* name, int64_t* out_bytes);
+
+/* Called on the calling thread of the long call it was passed to. done of total units (tokens, samples).
+ * Returns non-zero to cancel; must not throw or call back into the same handle. */
+typedef int32_t (*llasa_progress_callback)(void* user, int64_t done, int64_t total);
+
+/* One parameter of a model. */
+typedef struct llasa_tensor_info {
+  uint32_t struct_size;
+  int32_t rank;         /* 1..4 */
+  int64_t shape[4];     /* row-major; entries past rank are 1 */
+  const char* name;     /* Hugging Face parameter name. Lifetime: the handle's */
+  int32_t is_set;       /* 1 once llasa_*_set_tensor succeeded for it */
+  int32_t is_optional;  /* 1 if the model works without it (encoder of a decoder-only codec checkpoint) */
+} llasa_tensor_info;
+
+/* ------------------------------------------------------------------------------------------- buffer */
+
+/* Page-locked host memory (plain aligned memory on the CPU backend), for audio on its way to and from a
+ * device. */
+typedef struct llasa_buffer llasa_buffer;
+
+/* Allocates size_bytes (> 0), 64-byte aligned, zeroed. Threads: any. Lifetime: until destroyed. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_buffer_create(int64_t size_bytes, llasa_buffer** out);
+LLASA_API void llasa_buffer_destroy(llasa_buffer* buffer);
+/* The memory of a buffer. Lifetime: the buffer's. Threads: any. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_buffer_data(llasa_buffer* buffer, void** out_data,
+                                                        int64_t* out_size_bytes);
+
+/* ------------------------------------------------------------------------------------------- policy */
+
+/* A Llama language model as transformers.LlamaForCausalLM: weights and nothing else. */
+typedef struct llasa_policy llasa_policy;
+
+#define LLASA_ROPE_DEFAULT 0
+#define LLASA_ROPE_LLAMA3 1
+
+typedef struct llasa_policy_options {
+  uint32_t struct_size;
+  int32_t vocab_size;
+  int32_t hidden_size;
+  int32_t intermediate_size;
+  int32_t num_layers;
+  int32_t num_heads;
+  int32_t num_kv_heads;            /* divides num_heads */
+  int32_t head_dim;                /* even; need not be hidden_size / num_heads */
+  int32_t max_position_embeddings; /* longest sequence, in tokens */
+  int32_t tie_word_embeddings;     /* 0 or 1 */
+  float rms_norm_eps;
+  int32_t rope_type;               /* LLASA_ROPE_* */
+  double rope_theta;
+  double rope_factor;              /* the four of llama3 scaling; ignored for LLASA_ROPE_DEFAULT */
+  double rope_low_freq_factor;
+  double rope_high_freq_factor;
+  double rope_original_max_position;
+} llasa_policy_options;
+
+LLASA_API void llasa_policy_options_init(llasa_policy_options* options);
+
+/* Creates a policy with all weights unset. Lifetime: caller destroys. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_policy_create(const llasa_policy_options* options,
+                                                          llasa_policy** out);
+LLASA_API void llasa_policy_destroy(llasa_policy* policy);
+
+/* Number of parameters, and parameter i in model order (embedding, layers 0.., final norm, head if untied). */
+LLASA_API LLASA_MUST_USE llasa_status llasa_policy_tensor_count(llasa_policy* policy, int64_t* out_count);
+LLASA_API LLASA_MUST_USE llasa_status llasa_policy_tensor_info(llasa_policy* policy, int64_t index,
+                                                               llasa_tensor_info* out_info);
+/* Copies a parameter in. shape[rank] must equal the model's; dtype any, converted. NaN or infinity is refused
+ * (LLASA_ERR_NOT_FINITE). */
+LLASA_API LLASA_MUST_USE llasa_status llasa_policy_set_tensor(llasa_policy* policy, const char* name,
+                                                              llasa_dtype dtype, const int64_t* shape,
+                                                              int32_t rank, const void* data);
+/* Copies a parameter out as dtype (round to nearest even). size_bytes must be exactly what it takes. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_policy_get_tensor(llasa_policy* policy, const char* name,
+                                                              llasa_dtype dtype, void* out_data,
+                                                              int64_t size_bytes);
+/* Copies every weight of source (same options) into policy: a frozen reference, or a restored best. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_policy_copy_weights(llasa_policy* policy, llasa_policy* source);
+
+/* Whole sequences, packed. Tokens prompt_lengths[b].. of sequence b are "scored": those a loss or log-prob is
+ * wanted for; N = sum over b of (length_b - prompt_lengths[b]). Arrays over scored tokens are packed in this
+ * order. Consecutive sequences with the same prompt tokens are recognised and their prompt is computed once. */
+typedef struct llasa_token_batch {
+  uint32_t struct_size;
+  uint32_t reserved;
+  int64_t num_sequences;         /* B */
+  const int64_t* offsets;        /* [B+1], offsets[0] = 0, increasing */
+  const int32_t* token_ids;      /* [offsets[B]] */
+  const int64_t* prompt_lengths; /* [B], 1 <= prompt_lengths[b] <= length_b */
+} llasa_token_batch;
+
+/* Which distribution a log-prob is of: softmax(logits / temperature) over the allowed ids. */
+typedef struct llasa_head_options {
+  uint32_t struct_size;
+  float temperature;       /* > 0; default 1 */
+  int32_t restrict_start;  /* allowed ids are [restrict_start, restrict_end) and restrict_extra; */
+  int32_t restrict_end;    /* restrict_end = 0: all ids (default) */
+  int32_t restrict_extra;  /* -1: none */
+  int32_t chunk_tokens;    /* rows of logits held at a time; 0 = chosen by the library */
+} llasa_head_options;
+
+LLASA_API void llasa_head_options_init(llasa_head_options* options);
+
+/* Logits of every position of one sequence, unscaled. out_logits: f32 [num_tokens, V]. For checks; a training
+ * run never holds this array. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_policy_logits(llasa_policy* policy, const int32_t* token_ids,
+                                                          int64_t num_tokens, float* out_logits);
+
+/* Log-prob of each scored token given everything before it, and the entropy (nats) of the distribution it was
+ * drawn from. out_logprobs [N]; out_entropies [N] or NULL. micro_batch_tokens: tokens computed at a time
+ * (0 = chosen by the library). */
+LLASA_API LLASA_MUST_USE llasa_status llasa_policy_logprobs(llasa_policy* policy, const llasa_token_batch* batch,
+                                                            const llasa_head_options* head,
+                                                            int64_t micro_batch_tokens, float* out_logprobs,
+                                                            float* out_entropies);
+
+/* ------------------------------------------------------------------------------------------ rollout */
+
+/* Continuous-batching generator with its own KV cache. */
+typedef struct llasa_rollout llasa_rollout;
+
+typedef struct llasa_rollout_options {
+  uint32_t struct_size;
+  int32_t max_slots;           /* sequences decoded at once; default 64 */
+  int32_t max_sequence_tokens; /* prompt + response; 0 = the policy's max_position_embeddings */
+  int32_t reserved;
+} llasa_rollout_options;
+
+LLASA_API void llasa_rollout_options_init(llasa_rollout_options* options);
+LLASA_API LLASA_MUST_USE llasa_status llasa_rollout_create(llasa_policy* policy,
+                                                           const llasa_rollout_options* options,
+                                                           llasa_rollout** out);
+LLASA_API void llasa_rollout_destroy(llasa_rollout* rollout);
+
+/* How the next token is drawn, in this order: repetition penalty (over prompt and response, as transformers),
+ * temperature, top-k (ties with the k-th kept), top-p (drop while the ascending cumulative probability is
+ * <= 1 - top_p), min-p (drop below min_p * the best), draw. Random numbers: Philox4x32-10 keyed by
+ * (seed, sequence id, position), so a sample does not depend on what else is decoded beside it. */
+typedef struct llasa_sampling_options {
+  uint32_t struct_size;
+  float temperature;        /* 0 = greedy; default 1 */
+  int32_t top_k;            /* 0 = off */
+  float top_p;              /* (0, 1]; 1 = off */
+  float min_p;              /* [0, 1); 0 = off */
+  float repetition_penalty; /* > 0; 1 = off */
+  int32_t restrict_start;   /* allowed ids as in llasa_head_options */
+  int32_t restrict_end;
+  int32_t restrict_extra;
+  int32_t stop_token;       /* ends a sequence and is its last token; -1 = none */
+  int32_t max_new_tokens;   /* >= 1 */
+  int32_t min_new_tokens;   /* stop_token cannot be drawn before; default 0 */
+  uint64_t seed;
+} llasa_sampling_options;
+
+LLASA_API void llasa_sampling_options_init(llasa_sampling_options* options);
+
+#define LLASA_FINISH_STOP 1   /* the stop token was drawn */
+#define LLASA_FINISH_LENGTH 2 /* max_new_tokens or the model's longest sequence was reached */
+
+typedef struct llasa_rollout_request {
+  uint32_t struct_size;
+  int32_t samples_per_prompt;     /* n >= 1 */
+  int64_t num_prompts;            /* P */
+  const int64_t* prompt_offsets;  /* [P+1] */
+  const int32_t* prompt_ids;      /* [prompt_offsets[P]] */
+  const uint64_t* sequence_ids;   /* [P*n] key of the random numbers; NULL = 0, 1, 2, ... */
+  llasa_progress_callback progress; /* tokens drawn, upper bound; may be NULL */
+  void* progress_user;
+} llasa_rollout_request;
+
+/* Outputs, sample j of prompt p at index i = p*n + j; M = max_new_tokens of the sampling options. */
+typedef struct llasa_rollout_result {
+  uint32_t struct_size;
+  uint32_t reserved;
+  int32_t* tokens;         /* [P*n, M], unused entries -1 */
+  float* logprobs;         /* [P*n, M] log-prob of each drawn token under softmax(penalised logits / T) over
+                              the allowed ids, before top-k, top-p and min-p; unused entries 0 */
+  int32_t* lengths;        /* [P*n] tokens drawn, the stop token included */
+  int32_t* finish_reasons; /* [P*n] LLASA_FINISH_* */
+} llasa_rollout_result;
+
+/* Draws n samples for each prompt. The prompt of a group is prefilled once and its keys and values shared.
+ * Cancelled through request->progress; results are then undefined. temperature 0 records log-probs at T = 1. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_rollout_generate(llasa_rollout* rollout,
+                                                             const llasa_sampling_options* sampling,
+                                                             const llasa_rollout_request* request,
+                                                             llasa_rollout_result* result);
+
+/* The fused sampling kernel alone. logits [rows, V]; history_offsets [rows+1] and history ids for the
+ * repetition penalty (NULL = none); sequence_ids and positions [rows]; out_ids, out_logprobs [rows]. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_sample(const llasa_sampling_options* sampling, const float* logits,
+                                                   int64_t rows, int64_t vocab_size,
+                                                   const int64_t* history_offsets, const int32_t* history_ids,
+                                                   const uint64_t* sequence_ids, const int64_t* positions,
+                                                   int32_t* out_ids, float* out_logprobs);
+/* The distribution llasa_sample draws from: out_probs [rows, V], exactly 0 for tokens that were dropped. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_sampling_distribution(const llasa_sampling_options* sampling,
+                                                                  const float* logits, int64_t rows,
+                                                                  int64_t vocab_size,
+                                                                  const int64_t* history_offsets,
+                                                                  const int32_t* history_ids, float* out_probs);
+
+/* ---------------------------------------------------------------------------------------- advantage */
+
+#define LLASA_ADVANTAGE_GRPO 0    /* (r - mean) / (unbiased std + epsilon); group of one: the reward itself */
+#define LLASA_ADVANTAGE_DR_GRPO 1 /* r - mean; group of one: the reward itself */
+#define LLASA_ADVANTAGE_RLOO 2    /* r - mean of the others; group of one: the reward itself */
+
+/* Group-relative advantages. rewards, group_ids, out_advantages [count]; mask [count] of 0/1 or NULL: masked
+ * samples take no part and get 0. NaN spreads through its own group only. epsilon: verl uses 1e-6.
+ * In place allowed: out_advantages may be rewards. Threads: any. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_group_advantage(int32_t estimator, float epsilon,
+                                                            const float* rewards, const int64_t* group_ids,
+                                                            const uint8_t* mask, int64_t count,
+                                                            float* out_advantages);
+
+/* ------------------------------------------------------------------------------------------ trainer */
+
+/* Gradients and AdamW state of one policy. */
+typedef struct llasa_trainer llasa_trainer;
+
+typedef struct llasa_trainer_options {
+  uint32_t struct_size;
+  float beta1;                /* default 0.9 */
+  float beta2;                /* default 0.999 */
+  float epsilon;              /* default 1e-8 */
+  float weight_decay;         /* decoupled, on every parameter; default 0 */
+  float max_grad_norm;        /* global L2 norm; scale min(1, max / (norm + 1e-6)); 0 = off; default 1 */
+  int32_t recompute;          /* 1 = keep only layer inputs and recompute each layer in backward */
+  int32_t reserved;
+  int64_t micro_batch_tokens; /* tokens of one forward/backward, at least one sequence; default 4096 */
+} llasa_trainer_options;
+
+LLASA_API void llasa_trainer_options_init(llasa_trainer_options* options);
+LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_create(llasa_policy* policy,
+                                                           const llasa_trainer_options* options,
+                                                           llasa_trainer** out);
+LLASA_API void llasa_trainer_destroy(llasa_trainer* trainer);
+
+#define LLASA_LOSS_GRPO 0
+#define LLASA_LOSS_SFT 1 /* cross-entropy; old/ref log-probs and advantages ignored */
+
+#define LLASA_AGGREGATE_TOKEN_MEAN 0    /* sum over tokens / total_tokens */
+#define LLASA_AGGREGATE_SEQUENCE_MEAN 1 /* mean over each sequence's tokens, then / total_sequences */
+#define LLASA_AGGREGATE_CONSTANT 2      /* sum over tokens / (total_sequences * constant): Dr.GRPO */
+
+/* Loss of a step = sum over its llasa_trainer_accumulate calls. Per token, with r = exp(logp - old):
+ * policy term max(-A r, -A clip(r, 1-clip_low, 1+clip_high)), for A < 0 at most -A dual_clip;
+ * + kl_coef * k3, k3 = exp(ref - logp) - (ref - logp) - 1;  - entropy_coef * entropy.
+ * The policy term is aggregated as `aggregation` says, KL and entropy always as the token mean.
+ * log-ratios are clamped to +-20 before exp and k3 to 10, as verl does. Maths: arXiv 2402.03300, 2503.20783. */
+typedef struct llasa_loss_options {
+  uint32_t struct_size;
+  int32_t kind;             /* LLASA_LOSS_* */
+  int32_t aggregation;      /* LLASA_AGGREGATE_* */
+  float clip_low;           /* default 0.2 */
+  float clip_high;          /* default 0.2 */
+  float dual_clip;          /* > 1; 0 = off */
+  float kl_coef;            /* 0 = no reference needed */
+  float entropy_coef;
+  double total_tokens;      /* unmasked scored tokens of the whole step */
+  double total_sequences;   /* sequences of the whole step with at least one unmasked token */
+  double constant;          /* of LLASA_AGGREGATE_CONSTANT, e.g. max_new_tokens */
+} llasa_loss_options;
+
+LLASA_API void llasa_loss_options_init(llasa_loss_options* options);
+
+/* Per-sequence and per-scored-token inputs of the loss (N as in llasa_token_batch). */
+typedef struct llasa_loss_inputs {
+  uint32_t struct_size;
+  uint32_t reserved;
+  const float* advantages;   /* [B]; NULL only for SFT */
+  const float* old_logprobs; /* [N]; NULL = the current log-probs (ratio exactly 1) */
+  const float* ref_logprobs; /* [N]; NULL only if kl_coef is 0 */
+  const uint8_t* mask;       /* [N] 1 = in the loss; NULL = all */
+} llasa_loss_inputs;
+
+/* Sums over the unmasked tokens of one call (add the calls of a step, divide by tokens for means). */
+typedef struct llasa_loss_stats {
+  uint32_t struct_size;
+  uint32_t reserved;
+  double loss;               /* contribution to the step's loss */
+  double policy_loss;        /* its policy (or cross-entropy) part */
+  double tokens;             /* unmasked scored tokens */
+  double kl_sum;             /* k3 against the reference; 0 without one */
+  double entropy_sum;
+  double ratio_sum;
+  double approx_kl_sum;      /* old - logp */
+  double clipped_low;        /* tokens whose clipped term was taken, by side; */
+  double clipped_high;
+  double dual_clipped;       /* tokens at the dual clip */
+  double logprob_gap_sum;    /* |old - logp| */
+  double logprob_gap_max;
+  double computed_tokens;    /* tokens the forward pass ran over, shared prompts counted once */
+} llasa_loss_stats;
+
+/* Forward and backward over a batch, in micro-batches; adds to the gradients. out_logprobs [N] or NULL: the
+ * current log-probs, masked tokens included. out_stats: struct_size set by the caller. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_accumulate(
+    llasa_trainer* trainer, const llasa_token_batch* batch, const llasa_head_options* head,
+    const llasa_loss_options* loss, const llasa_loss_inputs* inputs, llasa_progress_callback progress,
+    void* progress_user, float* out_logprobs, llasa_loss_stats* out_stats);
+
+typedef struct llasa_step_stats {
+  uint32_t struct_size;
+  int32_t skipped;     /* 1 = a gradient was not finite: weights and moments untouched, gradients cleared */
+  double grad_norm;    /* before clipping; NaN or infinity when skipped */
+  double grad_scale;   /* factor clipping applied */
+  int64_t step;        /* optimiser steps taken so far */
+} llasa_step_stats;
+
+/* One AdamW step with the accumulated gradients, then clears them. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_step(llasa_trainer* trainer, float learning_rate,
+                                                         llasa_step_stats* out_stats);
+LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_zero_grad(llasa_trainer* trainer);
+
+#define LLASA_STATE_GRADIENT 0
+#define LLASA_STATE_MOMENT1 1
+#define LLASA_STATE_MOMENT2 2
+
+/* Gradient or moment of the parameter `name`, f32, `count` elements = its size. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_get_state(llasa_trainer* trainer, int32_t kind,
+                                                              const char* name, float* out_data, int64_t count);
+LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_set_state(llasa_trainer* trainer, int32_t kind,
+                                                              const char* name, const float* data,
+                                                              int64_t count);
+/* Number of optimiser steps taken (bias correction uses it), for saving and resuming. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_get_step(llasa_trainer* trainer, int64_t* out_step);
+LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_set_step(llasa_trainer* trainer, int64_t step);
+
+/* -------------------------------------------------------------------------------------------- codec */
+
+/* X-Codec2 (transformers.Xcodec2Model, github zhenye234/X-Codec-2.0): codes to waveform and back. */
+typedef struct llasa_codec llasa_codec;
+
+#define LLASA_CODEC_LAYOUT_HF 0       /* parameter names and q/k row order of Xcodec2Model */
+#define LLASA_CODEC_LAYOUT_ORIGINAL 1 /* of the published HKUSTAudio/xcodec2 checkpoint */
+
+typedef struct llasa_codec_options {
+  uint32_t struct_size;
+  int32_t layout;                /* LLASA_CODEC_LAYOUT_* of the tensors that will be set */
+  int32_t hidden_size;           /* decoder transformer */
+  int32_t intermediate_size;
+  int32_t num_layers;
+  int32_t num_heads;
+  int32_t head_dim;
+  float rms_norm_eps;
+  int32_t quantization_dim;
+  int32_t num_levels;            /* entries used of levels */
+  int32_t levels[16];            /* FSQ levels, least significant digit first */
+  int32_t num_ratios;            /* entries used of ratios; hop = their product */
+  int32_t ratios[16];            /* downsampling ratios of the acoustic encoder */
+  int32_t encoder_hidden_size;   /* channels of the acoustic encoder's first convolution */
+  int32_t sampling_rate_hz;      /* 16000 */
+  /* semantic model (Wav2Vec2-BERT), needed for encoding only */
+  int32_t semantic_hidden_size;
+  int32_t semantic_num_layers;   /* layers used */
+  int32_t semantic_num_heads;
+  int32_t semantic_intermediate_size;
+  int32_t semantic_feature_dim;  /* 160 */
+  int32_t semantic_conv_kernel;  /* 31 */
+  int32_t semantic_left_positions;  /* 64 */
+  int32_t semantic_right_positions; /* 8 */
+  float semantic_layer_norm_eps;    /* 1e-5 */
+} llasa_codec_options;
+
+LLASA_API void llasa_codec_options_init(llasa_codec_options* options);
+LLASA_API LLASA_MUST_USE llasa_status llasa_codec_create(const llasa_codec_options* options, llasa_codec** out);
+LLASA_API void llasa_codec_destroy(llasa_codec* codec);
+LLASA_API LLASA_MUST_USE llasa_status llasa_codec_tensor_count(llasa_codec* codec, int64_t* out_count);
+LLASA_API LLASA_MUST_USE llasa_status llasa_codec_tensor_info(llasa_codec* codec, int64_t index,
+                                                              llasa_tensor_info* out_info);
+LLASA_API LLASA_MUST_USE llasa_status llasa_codec_set_tensor(llasa_codec* codec, const char* name,
+                                                             llasa_dtype dtype, const int64_t* shape,
+                                                             int32_t rank, const void* data);
+/* Samples per code and number of codes (product of the levels). */
+LLASA_API LLASA_MUST_USE llasa_status llasa_codec_geometry(llasa_codec* codec, int32_t* out_hop,
+                                                           int32_t* out_num_codes);
+
+/* Codes to waveforms, a batch of different lengths. code_offsets [B+1]; codes [code_offsets[B]] each in
+ * [0, num_codes); out_waveforms f32 [code_offsets[B] * hop], clip b at code_offsets[b] * hop, not clamped.
+ * A clip's samples do not depend on the others in the batch. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_vocode(llasa_codec* codec, int64_t num_clips,
+                                                   const int64_t* code_offsets, const int32_t* codes,
+                                                   float* out_waveforms);
+/* Waveform (16 kHz, num_samples >= 1) to codes. capacity >= num_samples / hop + 1; out_count of them written. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_codec_encode(llasa_codec* codec, const float* waveform,
+                                                         int64_t num_samples, int32_t* out_codes,
+                                                         int64_t capacity, int64_t* out_count);
+
+/* ------------------------------------------------------------------------------------------ whisper */
+
+/* transformers.WhisperForConditionalGeneration of any size. */
+typedef struct llasa_whisper llasa_whisper;
+
+typedef struct llasa_whisper_options {
+  uint32_t struct_size;
+  int32_t vocab_size;
+  int32_t num_mel_bins;         /* 80 or 128 */
+  int32_t d_model;
+  int32_t encoder_layers;
+  int32_t encoder_heads;
+  int32_t encoder_ffn_dim;
+  int32_t decoder_layers;
+  int32_t decoder_heads;
+  int32_t decoder_ffn_dim;
+  int32_t max_source_positions; /* encoder positions; a window is 2 * this mel frames of 10 ms */
+  int32_t max_target_positions; /* longest decoder sequence, in tokens */
+  int32_t scale_embedding;      /* 0 or 1 */
+  int32_t eot_token;            /* <|endoftext|> */
+} llasa_whisper_options;
+
+LLASA_API void llasa_whisper_options_init(llasa_whisper_options* options);
+LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_create(const llasa_whisper_options* options,
+                                                           llasa_whisper** out);
+LLASA_API void llasa_whisper_destroy(llasa_whisper* whisper);
+LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_tensor_count(llasa_whisper* whisper, int64_t* out_count);
+LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_tensor_info(llasa_whisper* whisper, int64_t index,
+                                                                llasa_tensor_info* out_info);
+LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_set_tensor(llasa_whisper* whisper, const char* name,
+                                                               llasa_dtype dtype, const int64_t* shape,
+                                                               int32_t rank, const void* data);
+
+/* Log-mel of one window as openai/whisper log_mel_spectrogram: the waveform is cut or zero-padded at its end
+ * to the window. out_features f32 [num_mel_bins, 2 * max_source_positions]. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_log_mel(llasa_whisper* whisper, const float* waveform,
+                                                            int64_t num_samples, float* out_features);
+/* Encoder output of log-mel features [num_clips, num_mel_bins, 2 * max_source_positions];
+ * out_states [num_clips, max_source_positions, d_model]. For checks. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_encode(llasa_whisper* whisper, const float* features,
+                                                           int64_t num_clips, float* out_states);
+/* Teacher-forced decoder logits for one clip: states [max_source_positions, d_model], out_logits
+ * [num_tokens, V]. For checks. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_logits(llasa_whisper* whisper, const float* states,
+                                                           const int32_t* token_ids, int64_t num_tokens,
+                                                           float* out_logits);
+
+/* What to do with a batch of clips. Transcription is greedy: from the prompt until eot, max_new_tokens or
+ * max_target_positions. suppress ids get -inf always, begin_suppress ids at the first generated token. */
+typedef struct llasa_whisper_request {
+  uint32_t struct_size;
+  int32_t max_new_tokens;            /* M; 0 = no transcription */
+  int64_t num_clips;                 /* B */
+  const int64_t* waveform_offsets;   /* [B+1] */
+  const float* waveforms;            /* f32 16 kHz, [waveform_offsets[B]] */
+  const int32_t* prompt_ids;         /* [prompt_length] start of every transcript, e.g. sot, en, transcribe, .. */
+  int64_t prompt_length;
+  int32_t language_slot;             /* index in prompt_ids replaced by the detected language; -1 = given */
+  int32_t first_language_token;      /* the languages are [first, first + num_languages) */
+  int32_t num_languages;
+  int32_t no_speech_token;           /* its probability right after sot is reported; -1 = none */
+  const int32_t* suppress_ids;       /* [num_suppress] */
+  int64_t num_suppress;
+  const int32_t* begin_suppress_ids; /* [num_begin_suppress] */
+  int64_t num_begin_suppress;
+  const int64_t* target_offsets;     /* [B+1] teacher-forced sequences, prompt and eot included; NULL = no NLL */
+  const int32_t* target_ids;         /* [target_offsets[B]] */
+  const int32_t* target_first;       /* [B] first scored index >= 1; the mean runs to the sequence's end */
+  int32_t target_language_slot;      /* as language_slot, for target_ids; -1 = given */
+  int32_t reserved;
+} llasa_whisper_request;
+
+typedef struct llasa_whisper_result {
+  uint32_t struct_size;
+  uint32_t reserved;
+  int32_t* tokens;        /* [B, M] generated ids, eot included when reached; unused entries -1 */
+  int32_t* lengths;       /* [B] ids in tokens, eot not counted */
+  float* mean_logprobs;   /* [B] mean log-prob of the generated ids, eot included; may be NULL */
+  float* no_speech_probs; /* [B]; may be NULL */
+  int32_t* languages;     /* [B] token of the language used, -1 when the prompt has none; may be NULL */
+  float* mean_nlls;       /* [B] mean teacher-forced NLL in nats; may be NULL when no targets */
+} llasa_whisper_result;
+
+/* Transcript and NLL from one encoder pass. Clips longer than one window are transcribed window after window
+ * (ids concatenated, M shared); the NLL is of the first window, as the reference's pad_or_trim does. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_score(llasa_whisper* whisper,
+                                                          const llasa_whisper_request* request,
+                                                          llasa_whisper_result* result);
+
+/* llasa_vocode and llasa_whisper_score in one call; the waveform stays on the device in between. request's
+ * waveform fields are ignored. out_waveforms [code_offsets[B] * hop] or NULL. A clip without codes is scored
+ * as silence. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_score_codes(llasa_whisper* whisper, llasa_codec* codec,
+                                                                const int64_t* code_offsets,
+                                                                const int32_t* codes,
+                                                                const llasa_whisper_request* request,
+                                                                llasa_whisper_result* result,
+                                                                float* out_waveforms);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LLASA_NATIVE_H */
