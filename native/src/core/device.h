@@ -1,0 +1,107 @@
+// Device memory and streams. On the CPU backend device memory is host memory and a stream does nothing; models
+// are written against this header alone, so that they run unchanged on a card.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "core/status.h"
+
+namespace llasa {
+
+// Work is ordered within a stream.
+class Stream {
+ public:
+  Stream();
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  // Waits until everything queued is done; an asynchronous fault surfaces here.
+  void synchronize();
+  void* native() const { return native_; }
+
+ private:
+  void* native_ = nullptr;
+};
+
+// 64-byte aligned, counted in llasa_live_counts.allocated_bytes; throws LLASA_ERR_OUT_OF_MEMORY naming `what`.
+void* device_allocate(int64_t bytes, const char* what);
+void device_free(void* memory, int64_t bytes) noexcept;
+void* pinned_allocate(int64_t bytes, const char* what);
+void pinned_free(void* memory, int64_t bytes) noexcept;
+int64_t allocated_bytes();
+
+void copy_to_device(Stream& stream, void* destination, const void* source, int64_t bytes);
+// Returns when the bytes are on the host.
+void copy_to_host(Stream& stream, void* destination, const void* source, int64_t bytes);
+void copy_on_device(Stream& stream, void* destination, const void* source, int64_t bytes);
+void zero_on_device(Stream& stream, void* destination, int64_t bytes);
+
+struct DeviceDescription {
+  const char* backend;
+  const char* isa;
+  const char* name;
+  int64_t memory_bytes;
+};
+DeviceDescription describe_device();
+
+// Owned device array. Grows without keeping its contents (reserve), never shrinks.
+template <typename T>
+class DeviceBuffer {
+  static_assert(std::is_trivially_copyable_v<T>);
+
+ public:
+  DeviceBuffer() = default;
+  DeviceBuffer(int64_t count, const char* what) { reserve(count, what); }
+  ~DeviceBuffer() { device_free(data_, capacity_ * static_cast<int64_t>(sizeof(T))); }
+  DeviceBuffer(DeviceBuffer&& other) noexcept { swap(other); }
+  DeviceBuffer& operator=(DeviceBuffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  DeviceBuffer(const DeviceBuffer&) = delete;
+  DeviceBuffer& operator=(const DeviceBuffer&) = delete;
+
+  T* reserve(int64_t count, const char* what) {
+    if (count > capacity_) {
+      device_free(data_, capacity_ * static_cast<int64_t>(sizeof(T)));
+      data_ = nullptr;
+      capacity_ = 0;
+      data_ = static_cast<T*>(device_allocate(count * static_cast<int64_t>(sizeof(T)), what));
+      capacity_ = count;
+    }
+    return data_;
+  }
+  // Copies host values in, growing if needed.
+  T* upload(Stream& stream, std::span<const T> values, const char* what) {
+    reserve(static_cast<int64_t>(values.size()), what);
+    if (!values.empty()) {
+      copy_to_device(stream, data_, values.data(), static_cast<int64_t>(values.size_bytes()));
+    }
+    return data_;
+  }
+  std::vector<T> download(Stream& stream, int64_t count) const {
+    std::vector<T> values(static_cast<size_t>(count));
+    if (count > 0) copy_to_host(stream, values.data(), data_, count * static_cast<int64_t>(sizeof(T)));
+    return values;
+  }
+
+  T* data() { return data_; }
+  const T* data() const { return data_; }
+  int64_t capacity() const { return capacity_; }
+
+ private:
+  void swap(DeviceBuffer& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(capacity_, other.capacity_);
+  }
+  T* data_ = nullptr;
+  int64_t capacity_ = 0;
+};
+
+}  // namespace llasa

@@ -1,0 +1,96 @@
+#include "core/tensor_table.h"
+
+#include "core/convert.h"
+
+namespace llasa {
+
+namespace {
+constexpr int64_t kAlignment = 16;  // floats: one cache line
+}
+
+std::string shape_text(const int64_t* shape, int64_t rank) {
+  std::string text = "[";
+  for (int64_t i = 0; i < rank; ++i) text += (i ? "," : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+void TensorTable::declare(std::string name, std::vector<int64_t> shape, bool optional) {
+  TensorSpec spec;
+  spec.size = 1;
+  for (int64_t extent : shape) spec.size *= extent;
+  spec.name = std::move(name);
+  spec.shape = std::move(shape);
+  spec.optional = optional;
+  spec.offset = total_;
+  total_ += (spec.size + kAlignment - 1) / kAlignment * kAlignment;
+  const bool inserted = index_.emplace(spec.name, specs_.size()).second;
+  LLASA_CHECK(inserted, LLASA_ERR_INTERNAL, "parameter `%s` declared twice", spec.name.c_str());
+  specs_.push_back(std::move(spec));
+}
+
+void TensorTable::allocate(Stream& stream, const char* what) {
+  values_.reserve(total_, what);
+  zero_on_device(stream, values_.data(), total_ * static_cast<int64_t>(sizeof(float)));
+}
+
+const TensorSpec& TensorTable::find(const std::string& name) const {
+  const auto it = index_.find(name);
+  LLASA_CHECK(it != index_.end(), LLASA_ERR_NAME, "`name`: the model has no tensor `%s`", name.c_str());
+  return specs_[it->second];
+}
+
+void TensorTable::set(Stream& stream, const std::string& name, llasa_dtype dtype, const int64_t* shape,
+                      int32_t rank, const void* data) {
+  const TensorSpec& spec = find(name);
+  bool same = rank == static_cast<int32_t>(spec.shape.size());
+  for (int32_t i = 0; same && i < rank; ++i) same = shape[i] == spec.shape[static_cast<size_t>(i)];
+  LLASA_CHECK(same, LLASA_ERR_SHAPE, "tensor `%s`: shape %s, expected %s", name.c_str(),
+              shape_text(shape, rank).c_str(),
+              shape_text(spec.shape.data(), static_cast<int64_t>(spec.shape.size())).c_str());
+  std::vector<float> values(static_cast<size_t>(spec.size));
+  LLASA_CHECK(widen(dtype, data, values.data(), spec.size), LLASA_ERR_NOT_FINITE,
+              "tensor `%s` holds a NaN or an infinity", name.c_str());
+  copy_to_device(stream, values_.data() + spec.offset, values.data(), spec.size * 4);
+  stream.synchronize();
+  specs_[index_.at(name)].is_set = true;
+}
+
+void TensorTable::get(Stream& stream, const std::string& name, llasa_dtype dtype, void* out,
+                      int64_t size_bytes) const {
+  const TensorSpec& spec = find(name);
+  const int64_t expected = spec.size * dtype_size(dtype);
+  LLASA_CHECK(size_bytes == expected, LLASA_ERR_ARGUMENT, "`size_bytes` of tensor `%s`: %lld, expected %lld",
+              name.c_str(), static_cast<long long>(size_bytes), static_cast<long long>(expected));
+  std::vector<float> values(static_cast<size_t>(spec.size));
+  copy_to_host(stream, values.data(), values_.data() + spec.offset, spec.size * 4);
+  narrow(dtype, values.data(), out, spec.size);
+}
+
+void TensorTable::require_complete(const char* model) const {
+  std::string missing;
+  int64_t count = 0;
+  for (const TensorSpec& spec : specs_) {
+    if (spec.is_set || spec.optional) continue;
+    if (++count <= 3) missing += (count > 1 ? ", `" : "`") + spec.name + "`";
+  }
+  LLASA_CHECK(count == 0, LLASA_ERR_STATE, "%s: %lld tensors were never set: %s%s", model,
+              static_cast<long long>(count), missing.c_str(), count > 3 ? ", ..." : "");
+}
+
+void TensorTable::mark_all_set() {
+  for (TensorSpec& spec : specs_) spec.is_set = true;
+}
+
+void TensorTable::info(int64_t index, llasa_tensor_info* out) const {
+  LLASA_CHECK(index >= 0 && index < static_cast<int64_t>(specs_.size()), LLASA_ERR_ARGUMENT,
+              "`index`: %lld, expected 0..%lld", static_cast<long long>(index),
+              static_cast<long long>(specs_.size()) - 1);
+  const TensorSpec& spec = specs_[static_cast<size_t>(index)];
+  out->rank = static_cast<int32_t>(spec.shape.size());
+  for (size_t i = 0; i < 4; ++i) out->shape[i] = i < spec.shape.size() ? spec.shape[i] : 1;
+  out->name = spec.name.c_str();
+  out->is_set = spec.is_set;
+  out->is_optional = spec.optional;
+}
+
+}  // namespace llasa

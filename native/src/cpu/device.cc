@@ -1,0 +1,80 @@
+// Device memory on the CPU backend: aligned host memory, counted.
+#include "core/device.h"
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "cpu/isa.h"
+
+namespace llasa {
+
+namespace {
+
+std::atomic<int64_t> live_bytes{0};
+
+constexpr int64_t kAlignment = 64;
+
+std::string processor_name() {
+  std::string name = "unknown processor";
+  if (std::FILE* file = std::fopen("/proc/cpuinfo", "re")) {
+    char line[512];
+    while (std::fgets(line, sizeof line, file)) {
+      const std::string text = line;
+      if (text.rfind("model name", 0) == 0) {
+        const size_t colon = text.find(": ");
+        if (colon != std::string::npos) name = text.substr(colon + 2, text.size() - colon - 3);
+        break;
+      }
+    }
+    std::fclose(file);
+  }
+  return name;
+}
+
+}  // namespace
+
+Stream::Stream() = default;
+Stream::~Stream() = default;
+void Stream::synchronize() {}
+
+void* device_allocate(int64_t bytes, const char* what) {
+  if (bytes == 0) return nullptr;
+  const int64_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  void* memory = bytes < 0 ? nullptr : std::aligned_alloc(kAlignment, static_cast<size_t>(rounded));
+  LLASA_CHECK(memory != nullptr, LLASA_ERR_OUT_OF_MEMORY, "out of memory allocating %lld bytes for %s",
+              static_cast<long long>(bytes), what);
+  live_bytes += bytes;
+  return memory;
+}
+
+void device_free(void* memory, int64_t bytes) noexcept {
+  if (memory == nullptr) return;
+  std::free(memory);
+  live_bytes -= bytes;
+}
+
+void* pinned_allocate(int64_t bytes, const char* what) { return device_allocate(bytes, what); }
+void pinned_free(void* memory, int64_t bytes) noexcept { device_free(memory, bytes); }
+int64_t allocated_bytes() { return live_bytes.load(); }
+
+void copy_to_device(Stream&, void* destination, const void* source, int64_t bytes) {
+  if (bytes > 0) std::memcpy(destination, source, static_cast<size_t>(bytes));
+}
+void copy_to_host(Stream&, void* destination, const void* source, int64_t bytes) {
+  if (bytes > 0) std::memcpy(destination, source, static_cast<size_t>(bytes));
+}
+void copy_on_device(Stream&, void* destination, const void* source, int64_t bytes) {
+  if (bytes > 0) std::memmove(destination, source, static_cast<size_t>(bytes));
+}
+void zero_on_device(Stream&, void* destination, int64_t bytes) {
+  if (bytes > 0) std::memset(destination, 0, static_cast<size_t>(bytes));
+}
+
+DeviceDescription describe_device() {
+  static const std::string name = processor_name();
+  return {"cpu", cpu::kernels().isa, name.c_str(), 0};
+}
+
+}  // namespace llasa
