@@ -1,0 +1,26 @@
+# Compiles native/src/cpu/simd/*.cc once per instruction set, each time into another namespace; cpu/isa.cc picks
+# one table at load. The scalar build needs nothing beyond baseline x86-64 (or any other processor).
+function(llasa_add_isa_variants target)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/src/cpu/simd/*.cc)
+  set(isas scalar)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    list(APPEND isas avx2 avx512)
+    target_compile_definitions(${target} PRIVATE LLASA_HAVE_X86_ISAS)
+  endif()
+  set(flags_scalar -DLLASA_SIMD_WIDTH=1)
+  set(flags_avx2 -DLLASA_SIMD_WIDTH=8 -mavx2 -mfma -mf16c -mtune=haswell)
+  set(flags_avx512 -DLLASA_SIMD_WIDTH=16 -march=x86-64-v4 -mprefer-vector-width=512)
+  foreach(isa IN LISTS isas)
+    set(objects ${target}_${isa})
+    add_library(${objects} OBJECT ${sources})
+    target_include_directories(${objects} PRIVATE include src)
+    # -Wno-psabi: vector types never cross a translation unit.
+    target_compile_options(${objects} PRIVATE ${flags_${isa}} -DLLASA_ISA=${isa} -O3 -ffp-contract=fast
+                                              -fno-math-errno -fno-trapping-math -Wno-psabi)
+    llasa_warnings(${objects})
+    llasa_sanitizers(${objects})
+    list(APPEND all_objects $<TARGET_OBJECTS:${objects}>)
+  endforeach()
+  target_sources(${target} PRIVATE ${all_objects})
+  set(LLASA_ISA_OBJECTS ${all_objects} PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,88 @@
+// Row kernels of the activation and softmax families; see ops/activation.h.
+#include "cpu/isa.h"
+#include "cpu/simd/simd.h"
+
+namespace llasa::cpu::LLASA_ISA {
+
+namespace {
+
+void silu(const float* x, float* y, int64_t n) {
+  map1(x, y, n, [](VF v) { return v * vsigmoid(v); });
+}
+
+void gelu(const float* x, float* y, int64_t n) {
+  map1(x, y, n, [](VF v) { return 0.5f * v * (1.0f + verf(v * 0.70710678118654752f)); });
+}
+
+void swiglu(const float* gate, const float* up, float* y, int64_t n) {
+  map2(gate, up, y, n, [](VF g, VF u) { return g * vsigmoid(g) * u; });
+}
+
+void swiglu_backward_block(VF g, VF u, VF dy, VF& dgate, VF& dup) {
+  const VF s = vsigmoid(g);
+  dup = dy * g * s;
+  dgate = dy * u * s * (1.0f + g * (1.0f - s));
+}
+
+void swiglu_backward(const float* gate, const float* up, const float* dy, float* dgate, float* dup, int64_t n) {
+  int64_t i = 0;
+  VF dg, du;
+  for (; i + kW <= n; i += kW) {
+    swiglu_backward_block(load(gate + i), load(up + i), load(dy + i), dg, du);
+    store(dgate + i, dg);
+    store(dup + i, du);
+  }
+  if (i < n) {
+    const int64_t rest = n - i;
+    swiglu_backward_block(load_partial(gate + i, rest), load_partial(up + i, rest), load_partial(dy + i, rest), dg,
+                          du);
+    store_partial(dgate + i, dg, rest);
+    store_partial(dup + i, du, rest);
+  }
+}
+
+void add(const float* a, const float* b, float* y, int64_t n) {
+  map2(a, b, y, n, [](VF u, VF v) { return u + v; });
+}
+
+float max(const float* x, int64_t n) {
+  const float lowest = -std::numeric_limits<float>::infinity();
+  VF m = splat(lowest);
+  int64_t i = 0;
+  for (; i + kW <= n; i += kW) m = vmax(load(x + i), m);
+  if (i < n) m = vmax(load_partial(x + i, n - i, lowest), m);
+  return hmax(m);
+}
+
+float exp_sum(const float* x, float* y, float scale, float shift, int64_t n) {
+  VF sum = {};
+  int64_t i = 0;
+  for (; i + kW <= n; i += kW) {
+    const VF e = vexp(load(x + i) * scale - shift);
+    store(y + i, e);
+    sum += e;
+  }
+  float total = hsum(sum);
+  if (i < n) {
+    float lanes[W];
+    store(lanes, vexp(load_partial(x + i, n - i) * scale - shift));
+    for (int64_t j = 0; i + j < n; ++j) {
+      y[i + j] = lanes[j];
+      total += lanes[j];
+    }
+  }
+  return total;
+}
+
+void scale_row(float* x, float factor, int64_t n) {
+  map1(x, x, n, [&](VF v) { return v * factor; });
+}
+
+}  // namespace
+
+extern const ActivationKernels activation_kernels;
+const ActivationKernels activation_kernels = {silu, gelu, swiglu, swiglu_backward, add};
+extern const SoftmaxKernels softmax_kernels;
+const SoftmaxKernels softmax_kernels = {max, exp_sum, scale_row};
+
+}  // namespace llasa::cpu::LLASA_ISA
