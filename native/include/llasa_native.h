@@ -89,6 +89,17 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_get_device_info(llasa_device_info* o
  * Threads: call while no other call is running. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_set_num_threads(int32_t num_threads);
 
+typedef struct llasa_machine_peaks {
+  uint32_t struct_size;
+  uint32_t reserved;
+  double gemm_gflops;        /* 1e9 flop/s of a large f32 matrix product through this library */
+  double bandwidth_gb_per_s; /* 1e9 byte/s read + written by a large copy through all threads */
+} llasa_machine_peaks;
+
+/* Measures the two roofs benchmarks are compared with: best of several runs, about a second in all.
+ * Threads: call while nothing else runs. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_measure_machine_peaks(llasa_machine_peaks* out_peaks);
+
 typedef struct llasa_live_counts {
   uint32_t struct_size;
   uint32_t reserved;

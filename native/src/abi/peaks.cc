@@ -1,0 +1,54 @@
+// The machine's roofs, measured with the same code paths that training uses.
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
+#include "abi/guard.h"
+#include "core/device.h"
+#include "ops/activation.h"
+#include "ops/gemm.h"
+
+namespace {
+
+template <typename Work>
+double best_seconds(int repeats, llasa::Stream& stream, Work&& work) {
+  double best = 1e30;
+  for (int i = 0; i < repeats; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    stream.synchronize();
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return best;
+}
+
+}  // namespace
+
+llasa_status llasa_measure_machine_peaks(llasa_machine_peaks* out_peaks) {
+  return llasa::abi::guarded(__func__, [&] {
+    llasa::abi::required(out_peaks, "out_peaks");
+    llasa::Stream stream;
+    llasa_machine_peaks peaks{};
+    {
+      constexpr int64_t n = 1536;
+      const std::vector<float> ones(static_cast<size_t>(n * n), 1.0f);
+      llasa::DeviceBuffer<float> a, b, c(n * n, "a benchmark matrix");
+      a.upload(stream, ones, "a benchmark matrix");
+      b.upload(stream, ones, "a benchmark matrix");
+      const double seconds = best_seconds(6, stream, [&] {
+        llasa::gemm(stream, false, true, n, n, n, 1.0f, a.data(), n, b.data(), n, 0.0f, c.data(), n);
+      });
+      peaks.gemm_gflops = 2.0 * static_cast<double>(n * n * n) / seconds * 1e-9;
+    }
+    {
+      constexpr int64_t count = int64_t{1} << 25;  // 128 MiB per array, past any cache
+      llasa::DeviceBuffer<float> x(count, "a benchmark array"), y(count, "a benchmark array");
+      llasa::zero_on_device(stream, x.data(), count * 4);
+      llasa::zero_on_device(stream, y.data(), count * 4);
+      const double seconds =
+          best_seconds(5, stream, [&] { llasa::add_forward(stream, x.data(), x.data(), y.data(), count); });
+      peaks.bandwidth_gb_per_s = 2.0 * 4.0 * static_cast<double>(count) / seconds * 1e-9;
+    }
+    llasa::abi::write_struct(out_peaks, peaks, "out_peaks");
+  });
+}
