@@ -1,0 +1,57 @@
+namespace LlasaNative.Interop;
+
+/// <summary>What a recogniser is to do with a batch of B clips.</summary>
+public readonly ref struct NativeWhisperRequest
+{
+    /// <summary>A request for nothing: slots and special tokens off.</summary>
+    public NativeWhisperRequest()
+    {
+    }
+
+    /// <summary>M, longest transcript in tokens; 0 = no transcription.</summary>
+    public int MaxNewTokens { get; init; }
+
+    /// <summary>Start of every transcript, such as sot, en, transcribe, notimestamps.</summary>
+    public ReadOnlySpan<int> PromptIds { get; init; }
+
+    /// <summary>Index in <see cref="PromptIds"/> that the detected language replaces; -1 = language given.</summary>
+    public int LanguageSlot { get; init; } = -1;
+
+    /// <summary>First of the language tokens.</summary>
+    public int FirstLanguageToken { get; init; }
+
+    /// <summary>How many language tokens follow one another.</summary>
+    public int LanguageCount { get; init; }
+
+    /// <summary>Token whose probability right after sot is reported; -1 = none.</summary>
+    public int NoSpeechToken { get; init; } = -1;
+
+    /// <summary>Tokens never generated.</summary>
+    public ReadOnlySpan<int> SuppressIds { get; init; }
+
+    /// <summary>Tokens not generated first.</summary>
+    public ReadOnlySpan<int> BeginSuppressIds { get; init; }
+
+    /// <summary>[B+1] start of each teacher-forced sequence; empty = no NLL.</summary>
+    public ReadOnlySpan<long> TargetOffsets { get; init; }
+
+    /// <summary>Teacher-forced sequences, prompt and eot included.</summary>
+    public ReadOnlySpan<int> TargetIds { get; init; }
+
+    /// <summary>[B] index of the first scored token of each target, at least 1.</summary>
+    public ReadOnlySpan<int> TargetFirst { get; init; }
+
+    /// <summary>As <see cref="LanguageSlot"/>, in the targets.</summary>
+    public int TargetLanguageSlot { get; init; } = -1;
+
+    internal void Check(long clips)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(MaxNewTokens);
+        if (!TargetOffsets.IsEmpty)
+        {
+            Checks.Length(TargetOffsets.Length, clips + 1, nameof(TargetOffsets));
+            Checks.Length(TargetIds.Length, Checks.Offsets(TargetOffsets, nameof(TargetOffsets)), nameof(TargetIds));
+            Checks.Length(TargetFirst.Length, clips, nameof(TargetFirst));
+        }
+    }
+}
