@@ -1,0 +1,268 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace LlasaNative.Weights;
+
+/// <summary>
+/// A directory of checkpoints <c>step-000123</c>, each either complete or not there, with a file <c>latest</c> that names
+/// the newest.
+/// </summary>
+/// <remarks>
+/// <para>A checkpoint is written into <c>step-000123.tmp</c>, flushed to the disk and renamed; a process that is killed at
+/// any point leaves the earlier checkpoints as they were. When saving fails, what was written is removed.</para>
+/// <para><b>Threads:</b> one at a time, one process per directory.</para>
+/// </remarks>
+/// <example>
+/// <code>
+/// CheckpointStore store = new("runs/demo/checkpoints", keep: 3);
+/// store.Save(step, directory => policy.Save(directory));
+/// CheckpointInfo? newest = store.FindLatest((path, reason) => Console.Error.WriteLine($"{path}: {reason}"));
+/// </code>
+/// </example>
+public sealed class CheckpointStore
+{
+    /// <summary>Name of the file, written last, that lists a checkpoint's files and their sizes.</summary>
+    public const string ManifestName = "checkpoint.json";
+
+    private const string Prefix = "step-";
+    private const string TemporarySuffix = ".tmp";
+    private const string ReplacedSuffix = ".old";
+    private readonly string _root;
+    private readonly int _keep;
+
+    /// <summary>Uses a directory; it is created when the first checkpoint is saved.</summary>
+    /// <param name="root">The directory that holds the checkpoints.</param>
+    /// <param name="keep">How many of the newest checkpoints stay; 0 keeps all.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="keep"/> is negative.</exception>
+    public CheckpointStore(string root, int keep = 3)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(root);
+        ArgumentOutOfRangeException.ThrowIfNegative(keep);
+        _root = root;
+        _keep = keep;
+    }
+
+    /// <summary>Saves a checkpoint; one with the same step is replaced.</summary>
+    /// <param name="step">Training step, at least 0.</param>
+    /// <param name="writeFiles">Writes all files into the directory it is given; may throw to give up.</param>
+    /// <returns>The finished checkpoint.</returns>
+    /// <exception cref="ModelFileException">Writing failed, for example because the disk is full; nothing is left behind.</exception>
+    public CheckpointInfo Save(long step, Action<string> writeFiles)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(step);
+        ArgumentNullException.ThrowIfNull(writeFiles);
+        string final = Path.Combine(_root, DirectoryName(step));
+        string temporary = final + TemporarySuffix;
+        try
+        {
+            Recover();
+            Remove(temporary);
+            Directory.CreateDirectory(temporary);
+            writeFiles(temporary);
+            WriteManifest(temporary, step);
+            DurableFiles.FlushTree(temporary);
+            Publish(temporary, final);
+            DurableFiles.ReplaceText(Path.Combine(_root, "latest"), DirectoryName(step) + "\n");
+            Prune(step);
+        }
+        catch (Exception e)
+        {
+            TryRemove(temporary);
+            if (e is IOException or UnauthorizedAccessException)
+            {
+                throw new ModelFileException(final, null, $"the checkpoint could not be saved: {e.Message}", e);
+            }
+
+            throw;
+        }
+
+        return new CheckpointInfo(step, final);
+    }
+
+    /// <summary>Finds the newest complete checkpoint.</summary>
+    /// <param name="onSkipped">Told path and reason of each newer one that is not complete; may be null.</param>
+    /// <returns>Null when there is none.</returns>
+    /// <exception cref="ModelFileException">The directory cannot be read.</exception>
+    public CheckpointInfo? FindLatest(Action<string, string>? onSkipped = null)
+    {
+        List<(long Step, string Path)> candidates = Candidates();
+        for (int i = candidates.Count - 1; i >= 0; i--)
+        {
+            (long step, string path) = candidates[i];
+            string? reason = path.EndsWith(TemporarySuffix, StringComparison.Ordinal) ? "was not finished" : Fault(path, step);
+            if (reason is null)
+            {
+                return new CheckpointInfo(step, path);
+            }
+
+            onSkipped?.Invoke(path, reason);
+        }
+
+        return null;
+    }
+
+    /// <summary>All complete checkpoints, oldest first.</summary>
+    /// <exception cref="ModelFileException">The directory cannot be read.</exception>
+    public IReadOnlyList<CheckpointInfo> List() =>
+        [.. Candidates()
+            .Where(c => !c.Path.EndsWith(TemporarySuffix, StringComparison.Ordinal) && Fault(c.Path, c.Step) is null)
+            .Select(c => new CheckpointInfo(c.Step, c.Path))];
+
+    private static string DirectoryName(long step) => string.Create(CultureInfo.InvariantCulture, $"{Prefix}{step:D6}");
+
+    private static void WriteManifest(string directory, long step)
+    {
+        SortedDictionary<string, long> files = new(StringComparer.Ordinal);
+        foreach (string file in Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories))
+        {
+            files[Path.GetRelativePath(directory, file).Replace('\\', '/')] = new FileInfo(file).Length;
+        }
+
+        Manifest manifest = new(step, files);
+        File.WriteAllText(Path.Combine(directory, ManifestName), JsonSerializer.Serialize(manifest, JsonWriting.Indented) + "\n");
+    }
+
+    /// <summary>Why a directory is not a complete checkpoint; null when it is.</summary>
+    private static string? Fault(string path, long step)
+    {
+        string manifestPath = Path.Combine(path, ManifestName);
+        if (!File.Exists(manifestPath))
+        {
+            return $"has no {ManifestName}";
+        }
+
+        try
+        {
+            Manifest? manifest = JsonSerializer.Deserialize<Manifest>(File.ReadAllBytes(manifestPath), JsonWriting.Indented);
+            if (manifest?.Files is null || manifest.Step != step)
+            {
+                return $"its {ManifestName} does not belong to it";
+            }
+
+            foreach ((string name, long length) in manifest.Files)
+            {
+                FileInfo file = new(Path.Combine(path, name));
+                if (!file.Exists)
+                {
+                    return $"{name} is missing";
+                }
+
+                if (file.Length != length)
+                {
+                    return string.Create(CultureInfo.InvariantCulture, $"{name} has {file.Length} bytes, expected {length}");
+                }
+            }
+
+            return null;
+        }
+        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
+        {
+            return $"its {ManifestName} cannot be read";
+        }
+    }
+
+    private static void Publish(string temporary, string final)
+    {
+        string replaced = final + ReplacedSuffix;
+        if (Directory.Exists(final))
+        {
+            Directory.Move(final, replaced);
+        }
+
+        Directory.Move(temporary, final);
+        DurableFiles.FlushDirectory(Path.GetDirectoryName(Path.GetFullPath(final))!);
+        Remove(replaced);
+    }
+
+    private static void Remove(string directory)
+    {
+        if (Directory.Exists(directory))
+        {
+            // The manifest goes first: a removal that is cut short leaves nothing that looks complete.
+            File.Delete(Path.Combine(directory, ManifestName));
+            Directory.Delete(directory, recursive: true);
+        }
+    }
+
+    private static void TryRemove(string directory)
+    {
+        try
+        {
+            Remove(directory);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The error that brought us here is the one to report.
+        }
+    }
+
+    /// <summary>Undoes a replacement that was cut between its two renames.</summary>
+    private void Recover()
+    {
+        if (!Directory.Exists(_root))
+        {
+            return;
+        }
+
+        foreach (string replaced in Directory.GetDirectories(_root, Prefix + "*" + ReplacedSuffix))
+        {
+            string final = replaced[..^ReplacedSuffix.Length];
+            if (Directory.Exists(final))
+            {
+                Remove(replaced);
+            }
+            else
+            {
+                Directory.Move(replaced, final);
+            }
+        }
+    }
+
+    private void Prune(long newest)
+    {
+        if (_keep == 0)
+        {
+            return;
+        }
+
+        // Later steps than the one just saved belong to an abandoned run and are left alone.
+        List<(long Step, string Path)> older = [.. Candidates().Where(c => c.Step <= newest)];
+        List<(long Step, string Path)> complete = [.. older.Where(c => !c.Path.EndsWith(TemporarySuffix, StringComparison.Ordinal))];
+        foreach ((long _, string path) in complete.SkipLast(_keep).Concat(older.Except(complete)))
+        {
+            Remove(path);
+        }
+    }
+
+    private List<(long Step, string Path)> Candidates()
+    {
+        List<(long Step, string Path)> found = [];
+        try
+        {
+            Recover();
+            if (!Directory.Exists(_root))
+            {
+                return found;
+            }
+
+            foreach (string path in Directory.GetDirectories(_root, Prefix + "*"))
+            {
+                string name = Path.GetFileName(path);
+                string digits = name.EndsWith(TemporarySuffix, StringComparison.Ordinal) ? name[..^TemporarySuffix.Length] : name;
+                if (long.TryParse(digits.AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out long step))
+                {
+                    found.Add((step, path));
+                }
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw FileErrors.Unreadable(_root, e);
+        }
+
+        found.Sort((a, b) => a.Step != b.Step ? a.Step.CompareTo(b.Step) : string.CompareOrdinal(b.Path, a.Path));
+        return found;
+    }
+
+    private sealed record Manifest(long Step, SortedDictionary<string, long> Files);
+}

@@ -1,0 +1,31 @@
+namespace LlasaNative.Weights;
+
+/// <summary>Turns what the operating system says about a file into one line for the user.</summary>
+internal static class FileErrors
+{
+    public static ModelFileException Unreadable(string path, Exception cause) => cause switch
+    {
+        FileNotFoundException => new ModelFileException(path, null, "no such file", cause),
+        DirectoryNotFoundException => new ModelFileException(path, null, "no such file or directory", cause),
+        UnauthorizedAccessException when Directory.Exists(path) =>
+            new ModelFileException(path, null, "expected a file, found a directory", cause),
+        UnauthorizedAccessException => new ModelFileException(path, null, "permission denied", cause),
+        _ => new ModelFileException(path, null, $"cannot be read: {cause.Message}", cause),
+    };
+
+    public static ModelFileException Unwritable(string path, Exception cause) =>
+        new(path, null, $"cannot be written: {cause.Message}", cause);
+
+    /// <summary>Reads a whole file.</summary>
+    public static byte[] ReadAllBytes(string path)
+    {
+        try
+        {
+            return File.ReadAllBytes(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw Unreadable(path, e);
+        }
+    }
+}

@@ -1,0 +1,251 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace LlasaNative.Weights;
+
+/// <summary>
+/// A Hugging Face model directory: <c>config.json</c> and the weights, in one <c>model.safetensors</c> or sharded with an index.
+/// </summary>
+/// <remarks>
+/// <para><b>Threads:</b> immutable; any number of threads may read. <b>Lifetime:</b> owns the memory maps; spans and
+/// addresses are valid until <see cref="Dispose"/>.</para>
+/// </remarks>
+/// <example>
+/// <code>
+/// using HuggingFaceDirectory model = HuggingFaceDirectory.Open("assets/tiny/policy");
+/// LlamaConfig config = LlamaConfig.FromFile(model.ConfigPath);
+/// foreach (TensorInfo tensor in model.Tensors)
+/// {
+///     Upload(tensor, model.GetBytes(tensor.Name));
+/// }
+/// </code>
+/// </example>
+public sealed class HuggingFaceDirectory : IDisposable
+{
+    private const string SingleFile = "model.safetensors";
+    private const string IndexFile = "model.safetensors.index.json";
+    private readonly Dictionary<string, SafeTensorsFile> _byTensor;
+    private readonly List<SafeTensorsFile> _files;
+
+    private HuggingFaceDirectory(string path, List<SafeTensorsFile> files, Dictionary<string, SafeTensorsFile> byTensor)
+    {
+        Path = path;
+        _files = files;
+        _byTensor = byTensor;
+        List<TensorInfo> tensors = [.. byTensor.Select(pair => pair.Value.GetInfo(pair.Key))];
+        tensors.Sort((a, b) => string.CompareOrdinal(a.Name, b.Name));
+        Tensors = tensors;
+    }
+
+    /// <summary>The directory as given.</summary>
+    public string Path { get; }
+
+    /// <summary>Path of its <c>config.json</c>.</summary>
+    public string ConfigPath => System.IO.Path.Combine(Path, "config.json");
+
+    /// <summary>Path of its <c>tokenizer.json</c>, which need not exist.</summary>
+    public string TokenizerPath => System.IO.Path.Combine(Path, "tokenizer.json");
+
+    /// <summary>All tensors of all files, in ordinal order of their names.</summary>
+    public IReadOnlyList<TensorInfo> Tensors { get; }
+
+    /// <summary>Opens a directory and checks the headers of its weight files.</summary>
+    /// <param name="path">An existing directory with <c>config.json</c> and weights.</param>
+    /// <exception cref="ModelFileException">Something is missing or malformed; the message names file and tensor.</exception>
+    public static HuggingFaceDirectory Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (!Directory.Exists(path))
+        {
+            throw new ModelFileException(path, null, File.Exists(path) ? "expected a model directory, found a file" : "no such directory");
+        }
+
+        if (!File.Exists(System.IO.Path.Combine(path, "config.json")))
+        {
+            throw new ModelFileException(System.IO.Path.Combine(path, "config.json"), null, "no such file");
+        }
+
+        List<SafeTensorsFile> files = [];
+        try
+        {
+            string single = System.IO.Path.Combine(path, SingleFile);
+            string index = System.IO.Path.Combine(path, IndexFile);
+            if (File.Exists(single))
+            {
+                files.Add(SafeTensorsFile.Open(single));
+                return new HuggingFaceDirectory(path, files, files[0].Tensors.ToDictionary(t => t.Name, _ => files[0], StringComparer.Ordinal));
+            }
+
+            return File.Exists(index)
+                ? new HuggingFaceDirectory(path, files, OpenShards(path, index, files))
+                : throw new ModelFileException(path, null, $"holds neither {SingleFile} nor {IndexFile}");
+        }
+        catch
+        {
+            files.ForEach(file => file.Dispose());
+            throw;
+        }
+    }
+
+    /// <summary>Whether a tensor of that name is stored.</summary>
+    /// <param name="name">Parameter name.</param>
+    public bool Contains(string name) => _byTensor.ContainsKey(name);
+
+    /// <summary>Type and shape of one tensor.</summary>
+    /// <param name="name">Parameter name.</param>
+    /// <exception cref="ModelFileException">There is no such tensor.</exception>
+    public TensorInfo GetInfo(string name) => FileOf(name).GetInfo(name);
+
+    /// <summary>The file that holds a tensor.</summary>
+    /// <param name="name">Parameter name.</param>
+    /// <exception cref="ModelFileException">There is no such tensor.</exception>
+    public SafeTensorsFile FileOf(string name) =>
+        _byTensor.TryGetValue(name, out SafeTensorsFile? file) ? file : throw new ModelFileException(Path, name, "no such tensor");
+
+    /// <summary>Checks that a tensor is there, has the given shape and holds floating-point numbers.</summary>
+    /// <param name="name">Parameter name.</param>
+    /// <param name="shape">Expected extents, outermost first.</param>
+    /// <exception cref="ModelFileException">It does not; the message names file and tensor, expected and found.</exception>
+    public TensorInfo Require(string name, params ReadOnlySpan<long> shape)
+    {
+        SafeTensorsFile file = FileOf(name);
+        TensorInfo info = file.GetInfo(name);
+        if (!info.HasShape(shape))
+        {
+            throw new ModelFileException(file.Path, name, $"shape {info.ShapeText}, expected {TensorInfo.FormatShape(shape)}");
+        }
+
+        return TensorConversion.IsFloat(info.Type)
+            ? info
+            : throw new ModelFileException(file.Path, name, $"dtype {info.Type.SafeTensorsName()}, expected F32, F16 or BF16");
+    }
+
+    /// <summary>All bytes of one tensor, little-endian, row-major; no copy.</summary>
+    /// <param name="name">Parameter name.</param>
+    /// <exception cref="ModelFileException">There is no such tensor, or it has 2 GiB or more.</exception>
+    public ReadOnlySpan<byte> GetBytes(string name) => FileOf(name).GetBytes(name);
+
+    /// <summary>Address of a tensor's first byte, valid until <see cref="Dispose"/>.</summary>
+    /// <param name="name">Parameter name.</param>
+    /// <exception cref="ModelFileException">There is no such tensor.</exception>
+    public nint GetAddress(string name) => FileOf(name).GetAddress(name);
+
+    /// <summary>Converts one tensor to float32.</summary>
+    /// <param name="name">Parameter name of a floating-point tensor.</param>
+    /// <exception cref="ModelFileException">There is no such tensor, or it is not floating-point.</exception>
+    public float[] ReadFloats(string name) => FileOf(name).ReadFloats(name);
+
+    /// <summary>Refuses weights that are not finite numbers.</summary>
+    /// <exception cref="ModelFileException">A tensor holds NaN or infinity; the message names it.</exception>
+    public void RequireFinite()
+    {
+        foreach (TensorInfo tensor in Tensors)
+        {
+            if (!FileOf(tensor.Name).AllFinite(tensor.Name))
+            {
+                throw new ModelFileException(FileOf(tensor.Name).Path, tensor.Name, "holds NaN or infinity");
+            }
+        }
+    }
+
+    /// <summary>
+    /// Copies what belongs to a model besides its weights (config, tokenizer, templates) into another directory, with the
+    /// config's dtype set, so that the result plus <c>model.safetensors</c> is a directory Transformers loads.
+    /// </summary>
+    /// <param name="target">An existing directory.</param>
+    /// <param name="type">Type of the weights that will be written there: F32, F16 or BF16.</param>
+    /// <exception cref="ModelFileException">A file cannot be read or written.</exception>
+    public void CopySideFiles(string target, TensorType type)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(target);
+        string[] files = [.. Directory.GetFiles(Path).Order(StringComparer.Ordinal)];
+        foreach (string file in files)
+        {
+            string name = System.IO.Path.GetFileName(file);
+            bool wanted = System.IO.Path.GetExtension(name) is ".json" or ".jinja" or ".txt" or ".model"
+                && name is not (IndexFile or CheckpointStore.ManifestName or "config.json");
+            if (wanted)
+            {
+                CopyFile(file, System.IO.Path.Combine(target, name));
+            }
+        }
+
+        WriteConfig(System.IO.Path.Combine(target, "config.json"), type);
+    }
+
+    /// <summary>Closes all files; spans and addresses handed out become invalid.</summary>
+    public void Dispose() => _files.ForEach(file => file.Dispose());
+
+    private static Dictionary<string, SafeTensorsFile> OpenShards(string path, string index, List<SafeTensorsFile> files)
+    {
+        JsonFields json = JsonFields.FromFile(index);
+        if (!json.TryGet("weight_map", out JsonElement map) || map.ValueKind != JsonValueKind.Object)
+        {
+            throw json.Error("weight_map", "missing or not an object");
+        }
+
+        Dictionary<string, SafeTensorsFile> shards = new(StringComparer.Ordinal);
+        Dictionary<string, SafeTensorsFile> byTensor = new(StringComparer.Ordinal);
+        foreach (JsonProperty property in map.EnumerateObject())
+        {
+            string name = JsonFields.NameOf(property, index);
+            string shard = property.Value.ValueKind == JsonValueKind.String ? JsonFields.TextOf(property.Value, index, name) : string.Empty;
+            if (shard.Length == 0 || shard != System.IO.Path.GetFileName(shard))
+            {
+                throw json.Error("weight_map." + name, "expected the name of a file in the same directory");
+            }
+
+            if (!shards.TryGetValue(shard, out SafeTensorsFile? file))
+            {
+                file = SafeTensorsFile.Open(System.IO.Path.Combine(path, shard));
+                files.Add(file);
+                shards.Add(shard, file);
+            }
+
+            _ = file.GetInfo(name);
+            if (!byTensor.TryAdd(name, file))
+            {
+                throw json.Error("weight_map." + name, "appears twice");
+            }
+        }
+
+        return byTensor;
+    }
+
+    private static void CopyFile(string source, string target)
+    {
+        try
+        {
+            File.Copy(source, target, overwrite: true);
+            if (!OperatingSystem.IsWindows())
+            {
+                // A read-only source must not make a checkpoint that cannot be replaced.
+                File.SetUnixFileMode(target, File.GetUnixFileMode(target) | UnixFileMode.UserWrite);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw FileErrors.Unwritable(target, e);
+        }
+    }
+
+    private void WriteConfig(string target, TensorType type)
+    {
+        try
+        {
+            JsonObject config = JsonNode.Parse(FileErrors.ReadAllBytes(ConfigPath))?.AsObject()
+                ?? throw new ModelFileException(ConfigPath, null, "expected a JSON object");
+            string key = config.ContainsKey("torch_dtype") ? "torch_dtype" : "dtype";
+            config[key] = type.ConfigName();
+            File.WriteAllText(target, config.ToJsonString(JsonWriting.Indented) + "\n");
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException)
+        {
+            throw new ModelFileException(ConfigPath, null, $"not a valid JSON object: {e.Message}", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw FileErrors.Unwritable(target, e);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+using System.Collections.Immutable;
+
+namespace LlasaNative.Weights;
+
+/// <summary>The part of a Hugging Face Llama <c>config.json</c> that decides what the model computes.</summary>
+/// <remarks><b>Threads:</b> immutable.</remarks>
+public sealed record LlamaConfig
+{
+    private const int MaxExtent = 1 << 24;
+
+    /// <summary>Number of token ids.</summary>
+    public required int VocabularySize { get; init; }
+
+    /// <summary>Width of the residual stream, C.</summary>
+    public required int HiddenSize { get; init; }
+
+    /// <summary>Width of the feed-forward layer, F.</summary>
+    public required int IntermediateSize { get; init; }
+
+    /// <summary>Number of layers, L.</summary>
+    public required int Layers { get; init; }
+
+    /// <summary>Number of query heads, H.</summary>
+    public required int QueryHeads { get; init; }
+
+    /// <summary>Number of key/value heads; divides <see cref="QueryHeads"/>.</summary>
+    public required int KeyValueHeads { get; init; }
+
+    /// <summary>Width of one head, D; even; not necessarily C / H.</summary>
+    public required int HeadDimension { get; init; }
+
+    /// <summary>Longest sequence the model allows, in tokens.</summary>
+    public required int MaxPositions { get; init; }
+
+    /// <summary>Added to the mean square inside RMSNorm.</summary>
+    public required double RmsNormEpsilon { get; init; }
+
+    /// <summary>Whether the output head is the embedding matrix.</summary>
+    public required bool TieWordEmbeddings { get; init; }
+
+    /// <summary>Base of the rotary frequencies.</summary>
+    public required double RopeTheta { get; init; }
+
+    /// <summary>Scaling of the rotary frequencies; null for none.</summary>
+    public LlamaRopeScaling? RopeScaling { get; init; }
+
+    /// <summary>Token that starts a text; null when the config names none.</summary>
+    public int? BosTokenId { get; init; }
+
+    /// <summary>Tokens that end a text; may be empty.</summary>
+    public ImmutableArray<int> EosTokenIds { get; init; } = [];
+
+    /// <summary>Filler token; null when the config names none.</summary>
+    public int? PadTokenId { get; init; }
+
+    /// <summary>Reads a config file.</summary>
+    /// <param name="path">Path of a <c>config.json</c>.</param>
+    /// <exception cref="ModelFileException">The file is missing or malformed, or the model is of a kind not supported; the message names the field.</exception>
+    public static LlamaConfig FromFile(string path) => Read(JsonFields.FromFile(path));
+
+    /// <summary>Reads a config from memory.</summary>
+    /// <param name="json">UTF-8 JSON.</param>
+    /// <param name="path">Name for error messages.</param>
+    /// <exception cref="ModelFileException">As <see cref="FromFile"/>.</exception>
+    public static LlamaConfig Parse(ReadOnlyMemory<byte> json, string path) => Read(JsonFields.Parse(json, path));
+
+    private static LlamaConfig Read(JsonFields json)
+    {
+        ConfigChecks.RequireModelType(json, "llama", "LlamaForCausalLM");
+        ConfigChecks.RequireText(json, "hidden_act", "silu", "silu");
+        ConfigChecks.RequireFalse(json, "attention_bias");
+        ConfigChecks.RequireFalse(json, "mlp_bias");
+        int hidden = json.Int("hidden_size", 1, MaxExtent);
+        int heads = json.Int("num_attention_heads", 1, 65536);
+        int keyValueHeads = json.IntOr("num_key_value_heads", heads, 1, 65536);
+        if (heads % keyValueHeads != 0)
+        {
+            throw json.Error("num_key_value_heads", $"{keyValueHeads} does not divide num_attention_heads {heads}");
+        }
+
+        if (!json.Has("head_dim") && hidden % heads != 0)
+        {
+            throw json.Error("head_dim", $"missing, and hidden_size {hidden} is not a multiple of num_attention_heads {heads}");
+        }
+
+        int headDimension = json.IntOr("head_dim", hidden / heads, 1, 65536);
+        if (headDimension % 2 != 0)
+        {
+            throw json.Error("head_dim", $"{headDimension} is odd, rotary embeddings need an even number");
+        }
+
+        int vocabulary = json.Int("vocab_size", 1, MaxExtent);
+        (double theta, LlamaRopeScaling? scaling) = ReadRope(json);
+        return new LlamaConfig
+        {
+            VocabularySize = vocabulary,
+            HiddenSize = hidden,
+            IntermediateSize = json.Int("intermediate_size", 1, MaxExtent),
+            Layers = json.Int("num_hidden_layers", 1, 10_000),
+            QueryHeads = heads,
+            KeyValueHeads = keyValueHeads,
+            HeadDimension = headDimension,
+            MaxPositions = json.IntOr("max_position_embeddings", 2048, 1, int.MaxValue),
+            RmsNormEpsilon = json.PositiveOr("rms_norm_eps", 1e-6),
+            TieWordEmbeddings = json.BoolOr("tie_word_embeddings", false),
+            RopeTheta = theta,
+            RopeScaling = scaling,
+            BosTokenId = json.IntOrNull("bos_token_id", 0, int.MaxValue),
+            EosTokenIds = [.. json.Ints("eos_token_id", 0, int.MaxValue)],
+            PadTokenId = json.IntOrNull("pad_token_id", -1, int.MaxValue) is { } pad and >= 0 ? pad : null,
+        };
+    }
+
+    /// <summary>Transformers 5 keeps everything in <c>rope_parameters</c>; earlier ones split theta and scaling.</summary>
+    private static (double Theta, LlamaRopeScaling? Scaling) ReadRope(JsonFields json)
+    {
+        const double DefaultTheta = 10000;
+        JsonFields? parameters = json.ObjectOrNull("rope_parameters");
+        double theta = parameters is { } p && p.Has("rope_theta")
+            ? p.PositiveOr("rope_theta", DefaultTheta)
+            : json.PositiveOr("rope_theta", DefaultTheta);
+        if ((parameters ?? json.ObjectOrNull("rope_scaling")) is not { } rope)
+        {
+            return (theta, null);
+        }
+
+        string key = rope.Has("rope_type") || !rope.Has("type") ? "rope_type" : "type";
+        string type = rope.StringOr(key, "default");
+        switch (type)
+        {
+            case "default":
+                return (theta, null);
+            case "llama3":
+                LlamaRopeScaling scaling = new(
+                    rope.Positive("factor"),
+                    rope.Positive("low_freq_factor"),
+                    rope.Positive("high_freq_factor"),
+                    rope.Int("original_max_position_embeddings", 1, int.MaxValue));
+                return scaling.HighFrequencyFactor > scaling.LowFrequencyFactor
+                    ? (theta, scaling)
+                    : throw rope.Error("high_freq_factor", "must be larger than low_freq_factor");
+            default:
+                throw rope.Error(key, $"`{type}` is not supported, expected `default` or `llama3`");
+        }
+    }
+}

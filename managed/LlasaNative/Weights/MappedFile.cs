@@ -1,0 +1,83 @@
+using System.IO.MemoryMappedFiles;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace LlasaNative.Weights;
+
+/// <summary>A whole file mapped read-only; the bytes are valid until it is disposed.</summary>
+internal sealed class MappedFile : IDisposable
+{
+    private readonly MemoryMappedFile? _file;
+    private readonly MemoryMappedViewAccessor? _view;
+
+    private MappedFile(MemoryMappedFile? file, MemoryMappedViewAccessor? view, long length)
+    {
+        _file = file;
+        _view = view;
+        Length = length;
+    }
+
+    /// <summary>File length in bytes.</summary>
+    public long Length { get; }
+
+    /// <summary>Address of byte 0, for native calls that take more than 2 GiB at once.</summary>
+    public nint Address
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_view is { } v && v.SafeMemoryMappedViewHandle.IsClosed, this);
+            return _view is null ? 0 : _view.SafeMemoryMappedViewHandle.DangerousGetHandle() + (nint)_view.PointerOffset;
+        }
+    }
+
+    public static MappedFile Open(string path)
+    {
+        try
+        {
+            using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1);
+            if (stream.Length == 0)
+            {
+                return new MappedFile(null, null, 0);
+            }
+
+            long length = stream.Length;
+            MemoryMappedFile file = MemoryMappedFile.CreateFromFile(
+                stream.SafeFileHandle, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+            try
+            {
+                MemoryMappedViewAccessor view = file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
+                return new MappedFile(file, view, length);
+            }
+            catch
+            {
+                file.Dispose();
+                throw;
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw FileErrors.Unreadable(path, e);
+        }
+    }
+
+    public ReadOnlySpan<byte> Slice(long offset, int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, Length - offset);
+        if (count == 0)
+        {
+            return [];
+        }
+
+        // A reference into memory that the collector does not own; it stays valid while the view is open.
+        ref byte start = ref Unsafe.AddByteOffset(ref Unsafe.NullRef<byte>(), Address + (nint)offset);
+        return MemoryMarshal.CreateReadOnlySpan(ref start, count);
+    }
+
+    public void Dispose()
+    {
+        _view?.Dispose();
+        _file?.Dispose();
+    }
+}

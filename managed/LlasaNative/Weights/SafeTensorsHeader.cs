@@ -1,0 +1,226 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Text.Json;
+
+namespace LlasaNative.Weights;
+
+/// <summary>The parsed and fully checked header of a safetensors file.</summary>
+internal sealed class SafeTensorsHeader
+{
+    /// <summary>The format's own limit on the JSON part.</summary>
+    public const int MaxJsonBytes = 100_000_000;
+
+    private SafeTensorsHeader(long dataStart, Dictionary<string, (TensorInfo Info, long Offset)> tensors, Dictionary<string, string> metadata)
+    {
+        DataStart = dataStart;
+        Tensors = tensors;
+        Metadata = metadata;
+    }
+
+    public long DataStart { get; }
+
+    public Dictionary<string, (TensorInfo Info, long Offset)> Tensors { get; }
+
+    public Dictionary<string, string> Metadata { get; }
+
+    public static SafeTensorsHeader Parse(MappedFile file, string path)
+    {
+        if (file.Length < 8)
+        {
+            throw new ModelFileException(path, null, Invariant($"truncated: {file.Length} bytes, a safetensors file has at least 8"));
+        }
+
+        ulong jsonLength = BinaryPrimitives.ReadUInt64LittleEndian(file.Slice(0, 8));
+        if (jsonLength > MaxJsonBytes)
+        {
+            throw new ModelFileException(path, "header length", Invariant($"{jsonLength} bytes, the limit is {MaxJsonBytes} (not a safetensors file?)"));
+        }
+
+        if ((long)jsonLength > file.Length - 8)
+        {
+            throw new ModelFileException(path, "header length", Invariant($"{jsonLength} bytes, but only {file.Length - 8} follow (truncated file?)"));
+        }
+
+        Dictionary<string, (TensorInfo, long)> tensors = new(StringComparer.Ordinal);
+        Dictionary<string, string> metadata = new(StringComparer.Ordinal);
+        try
+        {
+            ReadJson(file.Slice(8, (int)jsonLength), path, tensors, metadata);
+        }
+        catch (JsonException e)
+        {
+            throw new ModelFileException(path, "header", $"not valid JSON: {e.Message}", e);
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new ModelFileException(path, "header", $"not valid UTF-8 text: {e.Message}", e);
+        }
+
+        SafeTensorsHeader header = new(8 + (long)jsonLength, tensors, metadata);
+        header.CheckLayout(file.Length - header.DataStart, path);
+        return header;
+    }
+
+    private static void ReadJson(
+        ReadOnlySpan<byte> json,
+        string path,
+        Dictionary<string, (TensorInfo Info, long Offset)> tensors,
+        Dictionary<string, string> metadata)
+    {
+        Utf8JsonReader reader = new(json, new JsonReaderOptions { MaxDepth = 8 });
+        Expect(ref reader, JsonTokenType.StartObject, path, "header");
+        HashSet<string> seen = new(StringComparer.Ordinal);
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            string name = reader.GetString()!;
+            if (!seen.Add(name))
+            {
+                throw new ModelFileException(path, name, "appears twice in the header");
+            }
+
+            Expect(ref reader, JsonTokenType.StartObject, path, name);
+            if (name == "__metadata__")
+            {
+                ReadMetadata(ref reader, path, metadata);
+            }
+            else
+            {
+                tensors.Add(name, ReadTensor(ref reader, path, name));
+            }
+        }
+
+        // Trailing spaces are padding; anything else makes the reader throw.
+        if (reader.Read())
+        {
+            throw new ModelFileException(path, "header", "text after the closing brace");
+        }
+    }
+
+    private static void ReadMetadata(ref Utf8JsonReader reader, string path, Dictionary<string, string> metadata)
+    {
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            string key = reader.GetString()!;
+            Expect(ref reader, JsonTokenType.String, path, "__metadata__." + key);
+            if (!metadata.TryAdd(key, reader.GetString()!))
+            {
+                throw new ModelFileException(path, "__metadata__." + key, "appears twice in the header");
+            }
+        }
+    }
+
+    private static (TensorInfo Info, long Offset) ReadTensor(ref Utf8JsonReader reader, string path, string name)
+    {
+        TensorType? type = null;
+        long[]? shape = null;
+        long[]? offsets = null;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            string key = reader.GetString()!;
+            switch (key)
+            {
+                case "dtype" when type is null:
+                    Expect(ref reader, JsonTokenType.String, path, name);
+                    string text = reader.GetString()!;
+                    type = TensorTypes.TryParse(text, out TensorType t) ? t
+                        : throw new ModelFileException(path, name, $"dtype {text} is not supported");
+                    break;
+                case "shape" when shape is null:
+                    shape = ReadCounts(ref reader, path, name, "shape");
+                    break;
+                case "data_offsets" when offsets is null:
+                    offsets = ReadCounts(ref reader, path, name, "data_offsets");
+                    break;
+                default:
+                    throw new ModelFileException(path, name, $"unexpected or repeated key `{key}` in the header");
+            }
+        }
+
+        if (type is null || shape is null || offsets is not { Length: 2 })
+        {
+            throw new ModelFileException(path, name, "needs dtype, shape and two data_offsets");
+        }
+
+        if (name.Length == 0)
+        {
+            throw new ModelFileException(path, "header", "a tensor without a name");
+        }
+
+        TensorInfo info;
+        try
+        {
+            info = new TensorInfo(name, type.Value, shape);
+        }
+        catch (OverflowException e)
+        {
+            throw new ModelFileException(path, name, $"shape {TensorInfo.FormatShape(shape)} is too large", e);
+        }
+
+        if (offsets[1] < offsets[0] || offsets[1] - offsets[0] != info.ByteLength)
+        {
+            throw new ModelFileException(path, name, Invariant(
+                $"{info.Type.SafeTensorsName()} {info.ShapeText} needs {info.ByteLength} bytes, data_offsets say [{offsets[0]},{offsets[1]}]"));
+        }
+
+        return (info, offsets[0]);
+    }
+
+    private static long[] ReadCounts(ref Utf8JsonReader reader, string path, string name, string key)
+    {
+        Expect(ref reader, JsonTokenType.StartArray, path, name);
+        List<long> values = [];
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out long value) || value < 0)
+            {
+                throw new ModelFileException(path, name, $"{key} must hold whole numbers from 0 to 2^63-1");
+            }
+
+            values.Add(value);
+        }
+
+        return [.. values];
+    }
+
+    private static void Expect(ref Utf8JsonReader reader, JsonTokenType expected, string path, string field)
+    {
+        if (!reader.Read() || reader.TokenType != expected)
+        {
+            throw new ModelFileException(path, field, $"expected {expected} in the header, found {reader.TokenType}");
+        }
+    }
+
+    /// <summary>The tensors must tile the data section: no hole, no overlap, nothing beyond the end of the file.</summary>
+    private void CheckLayout(long available, string path)
+    {
+        (TensorInfo Info, long Offset)[] ordered = [.. Tensors.Values];
+        Array.Sort(ordered, (a, b) => a.Offset != b.Offset
+            ? a.Offset.CompareTo(b.Offset)
+            : (a.Info.ByteLength != b.Info.ByteLength
+                ? a.Info.ByteLength.CompareTo(b.Info.ByteLength)
+                : string.CompareOrdinal(a.Info.Name, b.Info.Name)));
+        long end = 0;
+        foreach ((TensorInfo info, long offset) in ordered)
+        {
+            if (offset != end)
+            {
+                string what = offset < end ? "overlaps the tensor before it" : "leaves a hole before it";
+                throw new ModelFileException(path, info.Name, Invariant($"starts at byte {offset} of the data, expected {end}: it {what}"));
+            }
+
+            end = offset + info.ByteLength;
+            if (end > available)
+            {
+                throw new ModelFileException(path, info.Name, Invariant(
+                    $"ends at byte {end} of the data, the file holds {available} (truncated file?)"));
+            }
+        }
+
+        if (end != available)
+        {
+            throw new ModelFileException(path, null, Invariant($"{available - end} bytes after the last tensor"));
+        }
+    }
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

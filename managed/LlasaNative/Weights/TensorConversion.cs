@@ -1,0 +1,173 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+
+namespace LlasaNative.Weights;
+
+/// <summary>Conversions between float32 and the element types of weight files (little-endian).</summary>
+/// <remarks><b>Threads:</b> stateless, any thread.</remarks>
+public static class TensorConversion
+{
+    /// <summary>Whether a type is one of F32, F16, BF16, F64.</summary>
+    /// <param name="type">Element type.</param>
+    public static bool IsFloat(TensorType type) =>
+        type is TensorType.F32 or TensorType.F16 or TensorType.BF16 or TensorType.F64;
+
+    /// <summary>Converts stored elements to float32; exact except from F64, which is rounded to nearest.</summary>
+    /// <param name="source">Elements, little-endian; length = destination length × element size.</param>
+    /// <param name="type">F32, F16, BF16 or F64.</param>
+    /// <param name="destination">Receives the values.</param>
+    /// <exception cref="ArgumentException">The lengths do not fit, or the type is not floating-point.</exception>
+    public static void ToSingle(ReadOnlySpan<byte> source, TensorType type, Span<float> destination)
+    {
+        CheckLengths(source.Length, type, destination.Length);
+        switch (type)
+        {
+            case TensorType.F32 when BitConverter.IsLittleEndian:
+                source.CopyTo(MemoryMarshal.AsBytes(destination));
+                break;
+            case TensorType.BF16 when BitConverter.IsLittleEndian:
+                ReadOnlySpan<ushort> high = MemoryMarshal.Cast<byte, ushort>(source);
+                for (int i = 0; i < destination.Length; i++)
+                {
+                    destination[i] = BitConverter.UInt32BitsToSingle((uint)high[i] << 16);
+                }
+
+                break;
+            default:
+                for (int i = 0; i < destination.Length; i++)
+                {
+                    destination[i] = ReadOne(source, type, i);
+                }
+
+                break;
+        }
+    }
+
+    /// <summary>Converts float32 values to the stored type, rounding to nearest, ties to even; NaN stays NaN.</summary>
+    /// <param name="source">Values.</param>
+    /// <param name="type">F32, F16, BF16 or F64.</param>
+    /// <param name="destination">Receives the bytes; length = source length × element size.</param>
+    /// <exception cref="ArgumentException">The lengths do not fit, or the type is not floating-point.</exception>
+    public static void FromSingle(ReadOnlySpan<float> source, TensorType type, Span<byte> destination)
+    {
+        CheckLengths(destination.Length, type, source.Length);
+        switch (type)
+        {
+            case TensorType.F32 when BitConverter.IsLittleEndian:
+                MemoryMarshal.AsBytes(source).CopyTo(destination);
+                break;
+            case TensorType.F32:
+                for (int i = 0; i < source.Length; i++)
+                {
+                    BinaryPrimitives.WriteSingleLittleEndian(destination[(4 * i)..], source[i]);
+                }
+
+                break;
+            case TensorType.BF16:
+                for (int i = 0; i < source.Length; i++)
+                {
+                    BinaryPrimitives.WriteUInt16LittleEndian(destination[(2 * i)..], ToBFloat16(source[i]));
+                }
+
+                break;
+            case TensorType.F16:
+                for (int i = 0; i < source.Length; i++)
+                {
+                    BinaryPrimitives.WriteHalfLittleEndian(destination[(2 * i)..], (Half)source[i]);
+                }
+
+                break;
+            default:
+                for (int i = 0; i < source.Length; i++)
+                {
+                    BinaryPrimitives.WriteDoubleLittleEndian(destination[(8 * i)..], source[i]);
+                }
+
+                break;
+        }
+    }
+
+    /// <summary>The bits of the nearest bfloat16, ties to even.</summary>
+    /// <param name="value">Any value; NaN gives a quiet NaN, values beyond the range give infinity.</param>
+    public static ushort ToBFloat16(float value)
+    {
+        uint bits = BitConverter.SingleToUInt32Bits(value);
+        if (float.IsNaN(value))
+        {
+            return (ushort)((bits >> 16) | 0x40);
+        }
+
+        return (ushort)((bits + 0x7FFFu + ((bits >> 16) & 1)) >> 16);
+    }
+
+    /// <summary>Whether every element is finite; integer types always are.</summary>
+    /// <param name="source">Whole elements, little-endian.</param>
+    /// <param name="type">Element type.</param>
+    public static bool AllFinite(ReadOnlySpan<byte> source, TensorType type)
+    {
+        // A number is not finite when all its exponent bits are set.
+        switch (type)
+        {
+            case TensorType.F32:
+                foreach (uint bits in MemoryMarshal.Cast<byte, uint>(source))
+                {
+                    if ((bits & 0x7F80_0000u) == 0x7F80_0000u)
+                    {
+                        return false;
+                    }
+                }
+
+                return true;
+            case TensorType.F16:
+                return !AnyExponentFull(source, 0x7C00);
+            case TensorType.BF16:
+                return !AnyExponentFull(source, 0x7F80);
+            case TensorType.F64:
+                foreach (double value in MemoryMarshal.Cast<byte, double>(source))
+                {
+                    if (!double.IsFinite(value))
+                    {
+                        return false;
+                    }
+                }
+
+                return true;
+            default:
+                return true;
+        }
+    }
+
+    private static bool AnyExponentFull(ReadOnlySpan<byte> source, ushort mask)
+    {
+        foreach (ushort bits in MemoryMarshal.Cast<byte, ushort>(source))
+        {
+            if ((bits & mask) == mask)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static float ReadOne(ReadOnlySpan<byte> source, TensorType type, int index) => type switch
+    {
+        TensorType.F32 => BinaryPrimitives.ReadSingleLittleEndian(source[(4 * index)..]),
+        TensorType.F16 => (float)BinaryPrimitives.ReadHalfLittleEndian(source[(2 * index)..]),
+        TensorType.BF16 => BitConverter.UInt32BitsToSingle((uint)BinaryPrimitives.ReadUInt16LittleEndian(source[(2 * index)..]) << 16),
+        _ => (float)BinaryPrimitives.ReadDoubleLittleEndian(source[(8 * index)..]),
+    };
+
+    private static void CheckLengths(int bytes, TensorType type, int elements)
+    {
+        if (!IsFloat(type))
+        {
+            throw new ArgumentException($"{type} is not a floating-point type.", nameof(type));
+        }
+
+        if (bytes != (long)elements * type.SizeInBytes())
+        {
+            throw new ArgumentException($"{elements} elements of {type} do not take {bytes} bytes.", nameof(bytes));
+        }
+    }
+}

@@ -1,0 +1,90 @@
+namespace LlasaNative.Weights;
+
+/// <summary>Sizes of a Whisper model from a Hugging Face <c>config.json</c>.</summary>
+/// <remarks><b>Threads:</b> immutable.</remarks>
+public sealed record WhisperConfig
+{
+    private const int MaxExtent = 1 << 20;
+
+    /// <summary>Width of encoder and decoder.</summary>
+    public required int HiddenSize { get; init; }
+
+    /// <summary>Number of encoder layers.</summary>
+    public required int EncoderLayers { get; init; }
+
+    /// <summary>Number of decoder layers.</summary>
+    public required int DecoderLayers { get; init; }
+
+    /// <summary>Attention heads of the encoder.</summary>
+    public required int EncoderHeads { get; init; }
+
+    /// <summary>Attention heads of the decoder.</summary>
+    public required int DecoderHeads { get; init; }
+
+    /// <summary>Feed-forward width of the encoder.</summary>
+    public required int EncoderIntermediateSize { get; init; }
+
+    /// <summary>Feed-forward width of the decoder.</summary>
+    public required int DecoderIntermediateSize { get; init; }
+
+    /// <summary>Number of token ids.</summary>
+    public required int VocabularySize { get; init; }
+
+    /// <summary>Mel bins per frame: 80 or 128 in the public models.</summary>
+    public required int MelBins { get; init; }
+
+    /// <summary>Encoder positions of one window; two mel frames each.</summary>
+    public required int MaxSourcePositions { get; init; }
+
+    /// <summary>Decoder positions.</summary>
+    public required int MaxTargetPositions { get; init; }
+
+    /// <summary>First token given to the decoder.</summary>
+    public required int DecoderStartTokenId { get; init; }
+
+    /// <summary>Token that ends a transcript.</summary>
+    public required int EosTokenId { get; init; }
+
+    /// <summary>Samples of one window at 16 kHz: 320 per encoder position.</summary>
+    public int WindowSamples => MaxSourcePositions * 320;
+
+    /// <summary>Reads a config file.</summary>
+    /// <param name="path">Path of a <c>config.json</c>.</param>
+    /// <exception cref="ModelFileException">The file is missing or malformed, or the model is of a kind not supported; the message names the field.</exception>
+    public static WhisperConfig FromFile(string path)
+    {
+        JsonFields json = JsonFields.FromFile(path);
+        ConfigChecks.RequireModelType(json, "whisper", "WhisperForConditionalGeneration");
+        ConfigChecks.RequireText(json, "activation_function", "gelu", "gelu");
+        ConfigChecks.RequireFalse(json, "scale_embedding");
+        if (!json.BoolOr("tie_word_embeddings", true))
+        {
+            throw json.Error("tie_word_embeddings", "false is not supported");
+        }
+
+        int hidden = json.Int("d_model", 1, MaxExtent);
+        int encoderHeads = json.Int("encoder_attention_heads", 1, 65536);
+        int decoderHeads = json.Int("decoder_attention_heads", 1, 65536);
+        if (hidden % encoderHeads != 0 || hidden % decoderHeads != 0)
+        {
+            throw json.Error("d_model", $"{hidden} is not a multiple of the numbers of heads {encoderHeads} and {decoderHeads}");
+        }
+
+        return new WhisperConfig
+        {
+            HiddenSize = hidden,
+            EncoderLayers = json.Int("encoder_layers", 1, 10_000),
+            DecoderLayers = json.Int("decoder_layers", 1, 10_000),
+            EncoderHeads = encoderHeads,
+            DecoderHeads = decoderHeads,
+            EncoderIntermediateSize = json.Int("encoder_ffn_dim", 1, MaxExtent),
+            DecoderIntermediateSize = json.Int("decoder_ffn_dim", 1, MaxExtent),
+            VocabularySize = json.Int("vocab_size", 1, 1 << 24),
+            MelBins = json.IntOr("num_mel_bins", 80, 1, 4096),
+            MaxSourcePositions = json.IntOr("max_source_positions", 1500, 1, 1_000_000),
+            MaxTargetPositions = json.IntOr("max_target_positions", 448, 1, 1_000_000),
+            DecoderStartTokenId = json.IntOr("decoder_start_token_id", 50258, 0, int.MaxValue),
+            EosTokenId = json.IntOr("eos_token_id", 50257, 0, int.MaxValue),
+        };
+    }
+}

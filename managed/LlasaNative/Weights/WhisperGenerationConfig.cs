@@ -1,0 +1,56 @@
+using System.Collections.Immutable;
+
+namespace LlasaNative.Weights;
+
+/// <summary>What a Whisper <c>generation_config.json</c> says about special tokens; every part may be absent.</summary>
+/// <remarks><b>Threads:</b> immutable.</remarks>
+public sealed record WhisperGenerationConfig
+{
+    /// <summary>A config that says nothing.</summary>
+    public static WhisperGenerationConfig Empty { get; } = new();
+
+    /// <summary>Language tokens, <c>&lt;|en|&gt;</c> to id; empty when not listed.</summary>
+    public IReadOnlyDictionary<string, int> LanguageIds { get; init; } = ImmutableDictionary<string, int>.Empty;
+
+    /// <summary>Task names (<c>transcribe</c>, <c>translate</c>) to id; empty when not listed.</summary>
+    public IReadOnlyDictionary<string, int> TaskIds { get; init; } = ImmutableDictionary<string, int>.Empty;
+
+    /// <summary>Tokens that are never produced.</summary>
+    public ImmutableArray<int> SuppressTokens { get; init; } = [];
+
+    /// <summary>Tokens that are never produced first.</summary>
+    public ImmutableArray<int> BeginSuppressTokens { get; init; } = [];
+
+    /// <summary>The token that switches timestamps off; null when not named.</summary>
+    public int? NoTimestampsTokenId { get; init; }
+
+    /// <summary>First token given to the decoder; null when not named.</summary>
+    public int? DecoderStartTokenId { get; init; }
+
+    /// <summary>Token that ends a transcript; null when not named.</summary>
+    public int? EosTokenId { get; init; }
+
+    /// <summary>Reads a generation config.</summary>
+    /// <param name="path">Path of a <c>generation_config.json</c>; a missing file gives <see cref="Empty"/>.</param>
+    /// <exception cref="ModelFileException">The file is malformed; the message names the field.</exception>
+    public static WhisperGenerationConfig FromFile(string path)
+    {
+        if (!File.Exists(path))
+        {
+            return Empty;
+        }
+
+        JsonFields json = JsonFields.FromFile(path);
+        int[] eos = json.Ints("eos_token_id", 0, int.MaxValue);
+        return new WhisperGenerationConfig
+        {
+            LanguageIds = json.IntMap("lang_to_id"),
+            TaskIds = json.IntMap("task_to_id"),
+            SuppressTokens = [.. json.Ints("suppress_tokens", -1, int.MaxValue).Where(id => id >= 0)],
+            BeginSuppressTokens = [.. json.Ints("begin_suppress_tokens", -1, int.MaxValue).Where(id => id >= 0)],
+            NoTimestampsTokenId = json.IntOrNull("no_timestamps_token_id", 0, int.MaxValue),
+            DecoderStartTokenId = json.IntOrNull("decoder_start_token_id", 0, int.MaxValue),
+            EosTokenId = eos.Length > 0 ? eos[0] : null,
+        };
+    }
+}

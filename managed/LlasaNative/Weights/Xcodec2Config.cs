@@ -1,0 +1,184 @@
+using System.Collections.Immutable;
+using System.Globalization;
+
+namespace LlasaNative.Weights;
+
+/// <summary>Sizes of an X-Codec2 decoder (speech codes to waveform).</summary>
+/// <remarks><b>Threads:</b> immutable.</remarks>
+public sealed record Xcodec2Config
+{
+    private const int MaxExtent = 1 << 20;
+
+    /// <summary>Naming and split of the parameters.</summary>
+    public required Xcodec2Layout Layout { get; init; }
+
+    /// <summary>Width of the decoder's backbone, C.</summary>
+    public required int HiddenSize { get; init; }
+
+    /// <summary>Width of the feed-forward layer.</summary>
+    public required int IntermediateSize { get; init; }
+
+    /// <summary>Number of transformer layers.</summary>
+    public required int Layers { get; init; }
+
+    /// <summary>Number of attention heads.</summary>
+    public required int Heads { get; init; }
+
+    /// <summary>Width of one head.</summary>
+    public required int HeadDimension { get; init; }
+
+    /// <summary>Added to the mean square inside RMSNorm.</summary>
+    public required double RmsNormEpsilon { get; init; }
+
+    /// <summary>Base of the rotary frequencies (they run over the head index and cancel out of the scores).</summary>
+    public required double RopeTheta { get; init; }
+
+    /// <summary>Width of the vector that a code is projected to.</summary>
+    public required int QuantizationDimension { get; init; }
+
+    /// <summary>Levels of each digit of a code, least significant first.</summary>
+    public required ImmutableArray<int> QuantizationLevels { get; init; }
+
+    /// <summary>Samples per code.</summary>
+    public required int HopLength { get; init; }
+
+    /// <summary>Samples per second.</summary>
+    public required int SampleRate { get; init; }
+
+    /// <summary>Number of different codes: the product of the levels.</summary>
+    public int CodeCount => QuantizationLevels.Aggregate(1, (product, level) => checked(product * level));
+
+    /// <summary>Length of the inverse Fourier transform: four hops.</summary>
+    public int FftLength => 4 * HopLength;
+
+    /// <summary>Reads the config of an opened checkpoint; sizes that the original layout leaves out are taken from the tensors.</summary>
+    /// <param name="directory">An opened directory.</param>
+    /// <exception cref="ModelFileException">The config is malformed or the model is of a kind not supported; the message names the field.</exception>
+    public static Xcodec2Config FromDirectory(HuggingFaceDirectory directory)
+    {
+        ArgumentNullException.ThrowIfNull(directory);
+        JsonFields json = JsonFields.FromFile(directory.ConfigPath);
+        return directory.Contains("generator.backbone.embed.weight") ? ReadOriginal(json, directory) : ReadHuggingFace(json);
+    }
+
+    /// <summary>Reads a <c>config.json</c> in Transformers' layout.</summary>
+    /// <param name="path">Path of the file.</param>
+    /// <exception cref="ModelFileException">The config is malformed or the model is of a kind not supported.</exception>
+    public static Xcodec2Config FromFile(string path) => ReadHuggingFace(JsonFields.FromFile(path));
+
+    private static Xcodec2Config ReadHuggingFace(JsonFields json)
+    {
+        ConfigChecks.RequireModelType(json, "xcodec2", "Xcodec2Model");
+        ConfigChecks.RequireText(json, "hidden_act", "silu", "silu");
+        ConfigChecks.RequireFalse(json, "attention_bias");
+        int hidden = json.IntOr("hidden_size", 1024, 1, MaxExtent);
+        int heads = json.IntOr("num_attention_heads", 16, 1, 65536);
+        int keyValueHeads = json.IntOr("num_key_value_heads", heads, 1, 65536);
+        if (keyValueHeads != heads)
+        {
+            throw json.Error("num_key_value_heads", $"{keyValueHeads} is not supported, expected num_attention_heads {heads}");
+        }
+
+        int[] ratios = json.Has("downsampling_ratios") ? json.Ints("downsampling_ratios", 1, 4096) : [2, 2, 4, 4, 5];
+        long hop = 1;
+        foreach (int ratio in ratios)
+        {
+            hop = Math.Min(hop * ratio, int.MaxValue);
+        }
+
+        if (hop is < 1 or > 65536)
+        {
+            throw json.Error("downsampling_ratios", $"the product {hop} is not between 1 and 65536");
+        }
+
+        return new Xcodec2Config
+        {
+            Layout = Xcodec2Layout.HuggingFace,
+            HiddenSize = hidden,
+            IntermediateSize = json.IntOr("intermediate_size", 4 * hidden, 1, MaxExtent),
+            Layers = json.IntOr("num_hidden_layers", 12, 0, 10_000),
+            Heads = heads,
+            HeadDimension = json.IntOr("head_dim", hidden / heads, 1, 65536),
+            RmsNormEpsilon = json.PositiveOr("rms_norm_eps", 1e-6),
+            RopeTheta = ReadTheta(json),
+            QuantizationDimension = json.IntOr("quantization_dim", 2048, 1, MaxExtent),
+            QuantizationLevels = ReadLevels(json, 8),
+            HopLength = (int)hop,
+            SampleRate = json.IntOr("sampling_rate", 16000, 1, 1_000_000),
+        };
+    }
+
+    private static Xcodec2Config ReadOriginal(JsonFields json, HuggingFaceDirectory tensors)
+    {
+        string type = json.StringOr("model_type", "xcodec2");
+        if (type != "xcodec2")
+        {
+            throw json.Error("model_type", $"`{type}` is not supported, expected `xcodec2`");
+        }
+
+        const string Block = "generator.backbone.transformers.";
+        int layers = 0;
+        while (tensors.Contains(string.Create(CultureInfo.InvariantCulture, $"{Block}{layers}.att.c_attn.weight")))
+        {
+            layers++;
+        }
+
+        int hidden = Extent(tensors, "fc_post_a.weight", 0);
+        int digits = Extent(tensors, "generator.quantizer.project_in.weight", 0);
+        int spectrum = Extent(tensors, "generator.head.out.weight", 0) - 2;
+        if (spectrum <= 0 || spectrum % 4 != 0)
+        {
+            throw new ModelFileException(tensors.Path, "generator.head.out.weight", $"{spectrum + 2} rows, expected 4 hops + 2");
+        }
+
+        // The published network has heads of 64; its config says nothing, a smaller one must name its heads.
+        if (!json.Has("num_attention_heads") && hidden % 64 != 0)
+        {
+            throw json.Error("num_attention_heads", $"missing, and the hidden size {hidden} is not a multiple of 64");
+        }
+
+        int heads = json.IntOr("num_attention_heads", Math.Max(1, hidden / 64), 1, 65536);
+        return new Xcodec2Config
+        {
+            Layout = Xcodec2Layout.Original,
+            HiddenSize = hidden,
+            IntermediateSize = layers == 0 ? 4 * hidden : Extent(tensors, Block + "0.mlp.fc1.weight", 0),
+            Layers = layers,
+            Heads = heads,
+            HeadDimension = json.IntOr("head_dim", Math.Max(1, hidden / heads), 1, 65536),
+            RmsNormEpsilon = json.PositiveOr("rms_norm_eps", 1e-6),
+            RopeTheta = ReadTheta(json),
+            QuantizationDimension = Extent(tensors, "generator.quantizer.project_in.weight", 1),
+            QuantizationLevels = ReadLevels(json, digits),
+            HopLength = spectrum / 4,
+            SampleRate = json.IntOr("sampling_rate", 16000, 1, 1_000_000),
+        };
+    }
+
+    private static int Extent(HuggingFaceDirectory tensors, string name, int axis)
+    {
+        TensorInfo info = tensors.GetInfo(name);
+        return info.Shape.Length > axis && info.Shape[axis] is > 0 and <= MaxExtent
+            ? (int)info.Shape[axis]
+            : throw new ModelFileException(tensors.Path, name, $"shape {info.ShapeText} is not that of an X-Codec2 decoder");
+    }
+
+    private static ImmutableArray<int> ReadLevels(JsonFields json, int digits)
+    {
+        int[] levels = json.Has("quantization_levels")
+            ? json.Ints("quantization_levels", 2, 65536)
+            : [.. Enumerable.Repeat(4, digits)];
+        long codes = 1;
+        foreach (int level in levels)
+        {
+            codes = Math.Min(codes * level, int.MaxValue);
+        }
+
+        return levels.Length > 0 && codes <= 1 << 24
+            ? [.. levels]
+            : throw json.Error("quantization_levels", $"{levels.Length} digits with {codes} codes are not supported");
+    }
+
+    private static double ReadTheta(JsonFields json) =>
+        json.ObjectOrNull("rope_parameters") is { } rope ? rope.PositiveOr("rope_theta", 10000) : json.PositiveOr("rope_theta", 10000);
+}

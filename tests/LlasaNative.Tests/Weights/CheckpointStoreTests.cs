@@ -1,0 +1,114 @@
+using LlasaNative.Tests.Support;
+using LlasaNative.Weights;
+
+namespace LlasaNative.Tests.Weights;
+
+public class CheckpointStoreTests
+{
+    private TemporaryDirectory _directory = null!;
+
+    [SetUp]
+    public void SetUp() => _directory = new TemporaryDirectory();
+
+    [TearDown]
+    public void TearDown() => _directory.Dispose();
+
+    [Test]
+    public void Save_KeepsTheNewestAndPointsToThem()
+    {
+        CheckpointStore store = new(_directory.File("run"), keep: 2);
+        foreach (long step in new long[] { 1, 2, 10 })
+        {
+            CheckpointInfo saved = store.Save(step, path => File.WriteAllText(Path.Combine(path, "w"), $"{step}"));
+            Assert.That(saved, Is.EqualTo(store.FindLatest()));
+        }
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(store.List().Select(c => c.Step), Is.EqualTo([2, 10]));
+            Assert.That(File.ReadAllText(_directory.File("run/latest")), Is.EqualTo("step-000010\n"));
+            Assert.That(File.ReadAllText(_directory.File("run/step-000010/w")), Is.EqualTo("10"));
+            Assert.That(Directory.GetFileSystemEntries(_directory.File("run")), Has.Length.EqualTo(3));
+        });
+    }
+
+    [Test]
+    public void Save_OfTheSameStepAgain_ReplacesIt()
+    {
+        CheckpointStore store = new(_directory.Path);
+        store.Save(5, path => File.WriteAllText(Path.Combine(path, "old"), "1"));
+        CheckpointInfo saved = store.Save(5, path => File.WriteAllText(Path.Combine(path, "new"), "2"));
+        Assert.That(Directory.GetFiles(saved.Path).Select(Path.GetFileName), Is.EquivalentTo(["new", CheckpointStore.ManifestName]));
+    }
+
+    [Test]
+    public void Save_ThatFails_LeavesTheEarlierCheckpointsAndNothingElse()
+    {
+        CheckpointStore store = new(_directory.Path);
+        store.Save(1, path => File.WriteAllText(Path.Combine(path, "w"), "1"));
+        string[] before = Directory.GetFileSystemEntries(_directory.Path, "*", SearchOption.AllDirectories);
+        Assert.That(
+            () => store.Save(2, path =>
+            {
+                File.WriteAllText(Path.Combine(path, "w"), "2");
+                throw new IOException("No space left on device");
+            }),
+            Throws.TypeOf<ModelFileException>().With.Message.Contains("No space left").And.Message.Contains("step-000002"));
+        Assert.That(() => store.Save(3, _ => throw new OperationCanceledException()), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(Directory.GetFileSystemEntries(_directory.Path, "*", SearchOption.AllDirectories), Is.EquivalentTo(before));
+    }
+
+    [Test]
+    public void FindLatest_SkipsWhatIsNotCompleteAndSaysWhy()
+    {
+        CheckpointStore store = new(_directory.Path, keep: 0);
+        foreach (long step in new long[] { 1, 2, 3, 4 })
+        {
+            store.Save(step, path => File.WriteAllText(Path.Combine(path, "w"), "weights"));
+        }
+
+        File.Delete(_directory.File("step-000004/checkpoint.json"));
+        File.Delete(_directory.File("step-000003/w"));
+        File.WriteAllText(_directory.File("step-000002/w"), "wei");
+        Directory.CreateDirectory(_directory.File("step-000009.tmp"));
+        Directory.CreateDirectory(_directory.File("step-x"));
+        List<string> reasons = [];
+        CheckpointInfo? latest = store.FindLatest((path, reason) => reasons.Add($"{Path.GetFileName(path)} {reason}"));
+        Assert.Multiple(() =>
+        {
+            Assert.That(latest?.Step, Is.EqualTo(1));
+            Assert.That(reasons, Is.EqualTo(
+            [
+                "step-000009.tmp was not finished",
+                "step-000004 has no checkpoint.json",
+                "step-000003 w is missing",
+                "step-000002 w has 3 bytes, expected 7",
+            ]));
+        });
+    }
+
+    [Test]
+    public void FindLatest_AfterAKillBetweenTheTwoRenames_FindsTheReplacedOne()
+    {
+        CheckpointStore store = new(_directory.Path);
+        store.Save(7, path => File.WriteAllText(Path.Combine(path, "w"), "old"));
+        Directory.Move(_directory.File("step-000007"), _directory.File("step-000007.old"));
+        Assert.That(store.FindLatest()?.Path, Is.EqualTo(_directory.File("step-000007")));
+    }
+
+    [Test]
+    public void FindLatest_InAnEmptyOrMissingDirectory_IsNull()
+    {
+        Assert.That(new CheckpointStore(_directory.Path).FindLatest(), Is.Null);
+        Assert.That(new CheckpointStore(_directory.File("none")).FindLatest(), Is.Null);
+    }
+
+    [Test]
+    public void Save_AfterGoingBack_KeepsLaterStepsOfTheOtherRun()
+    {
+        CheckpointStore store = new(_directory.Path, keep: 1);
+        store.Save(9, path => File.WriteAllText(Path.Combine(path, "w"), "9"));
+        store.Save(3, path => File.WriteAllText(Path.Combine(path, "w"), "3"));
+        Assert.That(store.List().Select(c => c.Step), Is.EqualTo([3, 9]));
+    }
+}
