@@ -7,7 +7,7 @@ namespace LlasaNative.Interop;
 /// <summary>Chooses and loads libllasa_cpu or libllasa_cuda, once per process.</summary>
 /// <remarks>
 /// Looked for in this order: the folder LLASA_NATIVE_DIR, runtimes/linux-x64/native beside this assembly, the
-/// assembly's folder, and build/native/&lt;backend&gt; of a source tree around the program.
+/// assembly's folder, and build/native/&lt;preset&gt; of a source tree around the program.
 /// </remarks>
 internal static unsafe class LibraryResolver
 {
@@ -63,6 +63,7 @@ internal static unsafe class LibraryResolver
             if (File.Exists(Path.Combine(folder.FullName, "LlasaNative.sln")))
             {
                 yield return Path.Combine(folder.FullName, "build", "native", backend, file);
+                yield return Path.Combine(folder.FullName, "build", "native", $"{backend}-library", file);
             }
         }
     }

@@ -18,6 +18,9 @@ public static class NativeDevice
     /// <summary>Handles and bytes alive in this process; all zero once everything is disposed. Threads: any.</summary>
     public static NativeLiveCounts GetLiveCounts() => Native.GetLiveCounts();
 
+    /// <summary>Measures GEMM and bandwidth roofs, about a second. Call while nothing runs.</summary>
+    public static NativeMachinePeaks MeasurePeaks() => Native.MeasureMachinePeaks();
+
     /// <summary>Path of the loaded native library, or null before the first call.</summary>
     public static string? LibraryPath => LibraryResolver.LoadedPath;
 }
