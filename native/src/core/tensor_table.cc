@@ -4,10 +4,6 @@
 
 namespace llasa {
 
-namespace {
-constexpr int64_t kAlignment = 16;  // floats: one cache line
-}
-
 std::string shape_text(const int64_t* shape, int64_t rank) {
   std::string text = "[";
   for (int64_t i = 0; i < rank; ++i) text += (i ? "," : "") + std::to_string(shape[i]);
@@ -15,22 +11,30 @@ std::string shape_text(const int64_t* shape, int64_t rank) {
 }
 
 void TensorTable::declare(std::string name, std::vector<int64_t> shape, bool optional) {
+  append(std::move(name), std::move(shape), optional, aligned(total_));
+}
+
+void TensorTable::declare_adjacent(std::string name, std::vector<int64_t> shape) {
+  append(std::move(name), std::move(shape), false, total_);
+}
+
+void TensorTable::append(std::string name, std::vector<int64_t> shape, bool optional, int64_t offset) {
   TensorSpec spec;
   spec.size = 1;
   for (int64_t extent : shape) spec.size *= extent;
   spec.name = std::move(name);
   spec.shape = std::move(shape);
   spec.optional = optional;
-  spec.offset = total_;
-  total_ += (spec.size + kAlignment - 1) / kAlignment * kAlignment;
+  spec.offset = offset;
+  total_ = offset + spec.size;
   const bool inserted = index_.emplace(spec.name, specs_.size()).second;
   LLASA_CHECK(inserted, LLASA_ERR_INTERNAL, "parameter `%s` declared twice", spec.name.c_str());
   specs_.push_back(std::move(spec));
 }
 
 void TensorTable::allocate(Stream& stream, const char* what) {
-  values_.reserve(total_, what);
-  zero_on_device(stream, values_.data(), total_ * static_cast<int64_t>(sizeof(float)));
+  values_.reserve(count(), what);
+  zero_on_device(stream, values_.data(), count() * static_cast<int64_t>(sizeof(float)));
 }
 
 const TensorSpec& TensorTable::find(const std::string& name) const {
@@ -68,13 +72,13 @@ void TensorTable::get(Stream& stream, const std::string& name, llasa_dtype dtype
 
 void TensorTable::require_complete(const char* model) const {
   std::string missing;
-  int64_t count = 0;
+  int64_t unset = 0;
   for (const TensorSpec& spec : specs_) {
     if (spec.is_set || spec.optional) continue;
-    if (++count <= 3) missing += (count > 1 ? ", `" : "`") + spec.name + "`";
+    if (++unset <= 3) missing += (unset > 1 ? ", `" : "`") + spec.name + "`";
   }
-  LLASA_CHECK(count == 0, LLASA_ERR_STATE, "%s: %lld tensors were never set: %s%s", model,
-              static_cast<long long>(count), missing.c_str(), count > 3 ? ", ..." : "");
+  LLASA_CHECK(unset == 0, LLASA_ERR_STATE, "%s: %lld tensors were never set: %s%s", model,
+              static_cast<long long>(unset), missing.c_str(), unset > 3 ? ", ..." : "");
 }
 
 void TensorTable::mark_all_set() {

@@ -20,16 +20,18 @@ struct TensorSpec {
   bool is_set = false;
 };
 
-// Parameters in one contiguous f32 allocation, in the order they were declared; each starts 16 floats aligned.
-// Padding between them is zero and stays zero.
+// Parameters in one contiguous f32 allocation, in the order they were declared; each starts 16 floats aligned,
+// unless it was declared adjacent to the one before. Padding between them is zero and stays zero.
 class TensorTable {
  public:
   // Declares a parameter; only before allocate().
   void declare(std::string name, std::vector<int64_t> shape, bool optional = false);
+  // The same, directly behind the tensor declared before, without padding: one GEMM then covers both.
+  void declare_adjacent(std::string name, std::vector<int64_t> shape);
   void allocate(Stream& stream, const char* what);
 
   const std::vector<TensorSpec>& specs() const { return specs_; }
-  int64_t count() const { return total_; }  // floats, padding included
+  int64_t count() const { return aligned(total_); }  // floats, padding included
   float* data() { return values_.data(); }
   const float* data() const { return values_.data(); }
 
@@ -49,10 +51,13 @@ class TensorTable {
   void info(int64_t index, llasa_tensor_info* out) const;
 
  private:
+  static int64_t aligned(int64_t offset) { return (offset + 15) / 16 * 16; }  // floats of a cache line
+  void append(std::string name, std::vector<int64_t> shape, bool optional, int64_t offset);
+
   std::vector<TensorSpec> specs_;
   std::unordered_map<std::string, size_t> index_;
   DeviceBuffer<float> values_;
-  int64_t total_ = 0;
+  int64_t total_ = 0;  // end of the last tensor
 };
 
 std::string shape_text(const int64_t* shape, int64_t rank);

@@ -1,0 +1,16 @@
+// What is behind the handles that have children: a child holds the model, not the handle, so that handles may be
+// destroyed in any order.
+#pragma once
+
+#include <memory>
+
+#include "core/live_counts.h"
+#include "llasa_native.h"
+#include "models/policy.h"
+
+struct llasa_policy {
+  explicit llasa_policy(const llasa::LlamaConfig& config) : model(std::make_shared<llasa::Policy>(config)) {}
+
+  llasa::LiveHandle live{llasa::HandleKind::kPolicy};
+  std::shared_ptr<llasa::Policy> model;
+};

@@ -1,0 +1,73 @@
+// The policy: creation, weights in and out.
+#include <memory>
+
+#include "abi/guard.h"
+#include "abi/handles.h"
+
+using llasa::abi::guarded;
+using llasa::abi::required;
+
+void llasa_policy_options_init(llasa_policy_options* options) {
+  if (options == nullptr) return;
+  *options = {};
+  options->struct_size = sizeof *options;
+  options->rms_norm_eps = 1e-5f;
+  options->rope_type = LLASA_ROPE_DEFAULT;
+  options->rope_theta = 10000.0;
+}
+
+llasa_status llasa_policy_create(const llasa_policy_options* options, llasa_policy** out) {
+  if (out != nullptr) *out = nullptr;
+  return guarded(__func__, [&] {
+    required(out, "out");
+    llasa_policy_options defaults;
+    llasa_policy_options_init(&defaults);
+    const llasa_policy_options given = llasa::abi::read_options(options, defaults, "options");
+    *out = std::make_unique<llasa_policy>(llasa::make_llama_config(given)).release();
+  });
+}
+
+void llasa_policy_destroy(llasa_policy* policy) { delete policy; }
+
+llasa_status llasa_policy_tensor_count(llasa_policy* policy, int64_t* out_count) {
+  return guarded(__func__, [&] {
+    const auto& weights = required(policy, "policy").model->weights();
+    required(out_count, "out_count") = static_cast<int64_t>(weights.specs().size());
+  });
+}
+
+llasa_status llasa_policy_tensor_info(llasa_policy* policy, int64_t index, llasa_tensor_info* out_info) {
+  return guarded(__func__, [&] {
+    llasa_tensor_info info{};
+    required(out_info, "out_info");
+    required(policy, "policy").model->weights().info(index, &info);
+    llasa::abi::write_struct(out_info, info, "out_info");
+  });
+}
+
+llasa_status llasa_policy_set_tensor(llasa_policy* policy, const char* name, llasa_dtype dtype,
+                                     const int64_t* shape, int32_t rank, const void* data) {
+  return guarded(__func__, [&] {
+    auto& model = *required(policy, "policy").model;
+    required(name, "name");
+    required(shape, "shape");
+    LLASA_CHECK(data != nullptr, LLASA_ERR_ARGUMENT, "`data` is NULL");
+    LLASA_CHECK(rank >= 1 && rank <= 4, LLASA_ERR_ARGUMENT, "`rank`: %d, expected 1..4", rank);
+    model.weights().set(model.stream(), name, dtype, shape, rank, data);
+  });
+}
+
+llasa_status llasa_policy_get_tensor(llasa_policy* policy, const char* name, llasa_dtype dtype, void* out_data,
+                                     int64_t size_bytes) {
+  return guarded(__func__, [&] {
+    auto& model = *required(policy, "policy").model;
+    required(name, "name");
+    LLASA_CHECK(out_data != nullptr, LLASA_ERR_ARGUMENT, "`out_data` is NULL");
+    model.weights().get(model.stream(), name, dtype, out_data, size_bytes);
+  });
+}
+
+llasa_status llasa_policy_copy_weights(llasa_policy* policy, llasa_policy* source) {
+  return guarded(__func__,
+                 [&] { required(policy, "policy").model->copy_weights(*required(source, "source").model); });
+}

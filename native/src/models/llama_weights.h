@@ -1,0 +1,58 @@
+// Where each parameter of a Llama policy lies. Weights, gradients and moments are flat arrays of the same layout,
+// so one set of offsets serves them all.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/tensor_table.h"
+#include "models/llama_config.h"
+
+namespace llasa {
+
+// Parameters of one layer. q, k, v are adjacent, and so are gate and up: each pair or triple is one matrix.
+template <typename T>
+struct LlamaLayer {
+  T* qkv;          // [(H + 2G) D, C]: q_proj, k_proj, v_proj
+  T* out;          // [C, H D]: o_proj
+  T* gate_up;      // [2F, C]: gate_proj, up_proj
+  T* down;         // [C, F]: down_proj
+  T* input_norm;   // [C]
+  T* post_norm;    // [C]: post_attention_layernorm
+};
+
+class LlamaLayout {
+ public:
+  // Declares every parameter in model order under its Hugging Face name.
+  LlamaLayout(const LlamaConfig& config, TensorTable& table);
+
+  template <typename T>
+  LlamaLayer<T> layer(T* base, int64_t l) const {
+    const Offsets& o = layers_[static_cast<size_t>(l)];
+    return {base + o.qkv, base + o.out, base + o.gate_up, base + o.down, base + o.input_norm, base + o.post_norm};
+  }
+  template <typename T>
+  T* embedding(T* base) const {  // [V, C]
+    return base + embedding_;
+  }
+  template <typename T>
+  T* final_norm(T* base) const {  // [C]
+    return base + final_norm_;
+  }
+  template <typename T>
+  T* head(T* base) const {  // [V, C]; the embedding when tied
+    return base + head_;
+  }
+
+ private:
+  struct Offsets {
+    int64_t qkv, out, gate_up, down, input_norm, post_norm;
+  };
+  std::vector<Offsets> layers_;
+  int64_t embedding_ = 0;
+  int64_t final_norm_ = 0;
+  int64_t head_ = 0;
+};
+
+}  // namespace llasa

@@ -1,0 +1,49 @@
+#include "models/policy.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace llasa {
+
+Policy::Policy(const LlamaConfig& config) : config_(config), layout_(config, weights_) {
+  weights_.allocate(stream_, "the policy's weights");
+}
+
+const float* Policy::rope_table(int64_t positions) {
+  LLASA_CHECK(positions <= config_.max_positions, LLASA_ERR_CAPACITY,
+              "a sequence of %lld tokens, but max_position_embeddings is %lld", static_cast<long long>(positions),
+              static_cast<long long>(config_.max_positions));
+  if (positions <= rope_positions_) return rope_.data();
+  // Twice what is asked for, so that growing token by token costs little.
+  const int64_t rows = std::min(config_.max_positions, std::max<int64_t>(2 * positions, 256));
+  const std::vector<double> frequencies = rope_frequencies(config_);
+  const size_t half = frequencies.size();
+  std::vector<float> table(static_cast<size_t>(rows) * 2 * half);
+  for (size_t p = 0; p < static_cast<size_t>(rows); ++p) {
+    for (size_t i = 0; i < half; ++i) {
+      const double angle = static_cast<double>(p) * frequencies[i];
+      table[p * 2 * half + i] = static_cast<float>(std::cos(angle));
+      table[p * 2 * half + half + i] = static_cast<float>(std::sin(angle));
+    }
+  }
+  stream_.synchronize();  // nothing queued may still read the table that is replaced
+  rope_positions_ = 0;
+  rope_.upload(stream_, std::span<const float>(table), "the table of rotations");
+  stream_.synchronize();
+  rope_positions_ = rows;
+  return rope_.data();
+}
+
+void Policy::copy_weights(const Policy& source) {
+  LLASA_CHECK(config_ == source.config_, LLASA_ERR_SHAPE,
+              "`source`: a policy of other options, so its weights do not fit");
+  source.require_complete();
+  if (this == &source) return;
+  copy_on_device(stream_, weights_.data(), source.weights_.data(),
+                 weights_.count() * static_cast<int64_t>(sizeof(float)));
+  stream_.synchronize();
+  weights_.mark_all_set();
+}
+
+}  // namespace llasa
