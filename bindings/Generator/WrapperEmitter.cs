@@ -91,7 +91,7 @@ internal static class WrapperEmitter
                 var handle = Names.Handle(type.Name);
                 return type.Pointers == 2
                     ? new Part(name, $"out {name}") { Output = handle, Prepare = $"{handle} {name};", Value = name }
-                    : new Part(name, name) { Parameter = $"{handle} {name}" };
+                    : new Part(name, name) { Parameter = $"{handle} {name}", Check = $"ArgumentNullException.ThrowIfNull({name});" };
             }
 
             if (Annotations.Arrays.TryGetValue(key, out var rule))

@@ -67,6 +67,7 @@ public static unsafe partial class Native
     /// <summary>Number of parameters, and parameter i in model order (embedding, layers 0.., final norm, head if untied).</summary>
     public static long PolicyTensorCount(PolicyHandle policy)
     {
+        ArgumentNullException.ThrowIfNull(policy);
         long outCountValue;
         Check(NativeMethods.llasa_policy_tensor_count(policy, &outCountValue));
         return outCountValue;
@@ -75,6 +76,7 @@ public static unsafe partial class Native
     /// <summary>Copies a parameter in. shape[rank] must equal the model's; dtype any, converted. NaN or infinity is refused (LLASA_ERR_NOT_FINITE).</summary>
     public static void PolicySetTensor(PolicyHandle policy, string name, NativeDType dtype, ReadOnlySpan<long> shape, ReadOnlySpan<byte> data)
     {
+        ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(name);
         Checks.Length(data.Length, NativeTensor.SizeInBytes(shape, dtype), nameof(data));
         fixed (long* shapePointer = shape)
@@ -87,6 +89,7 @@ public static unsafe partial class Native
     /// <summary>Copies a parameter out as dtype (round to nearest even). size_bytes must be exactly what it takes.</summary>
     public static void PolicyGetTensor(PolicyHandle policy, string name, NativeDType dtype, Span<byte> outData)
     {
+        ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(name);
         fixed (byte* outDataPointer = outData)
         {
@@ -97,12 +100,15 @@ public static unsafe partial class Native
     /// <summary>Copies every weight of source (same options) into policy: a frozen reference, or a restored best.</summary>
     public static void PolicyCopyWeights(PolicyHandle policy, PolicyHandle source)
     {
+        ArgumentNullException.ThrowIfNull(policy);
+        ArgumentNullException.ThrowIfNull(source);
         Check(NativeMethods.llasa_policy_copy_weights(policy, source));
     }
 
     /// <summary>Calls llasa_rollout_create.</summary>
     public static RolloutHandle RolloutCreate(PolicyHandle policy, in NativeRolloutOptions options)
     {
+        ArgumentNullException.ThrowIfNull(policy);
         RolloutHandle created;
         fixed (NativeRolloutOptions* optionsPointer = &options)
         {
@@ -169,6 +175,7 @@ public static unsafe partial class Native
     /// <summary>Calls llasa_trainer_create.</summary>
     public static TrainerHandle TrainerCreate(PolicyHandle policy, in NativeTrainerOptions options)
     {
+        ArgumentNullException.ThrowIfNull(policy);
         TrainerHandle created;
         fixed (NativeTrainerOptions* optionsPointer = &options)
         {
@@ -180,6 +187,7 @@ public static unsafe partial class Native
     /// <summary>One AdamW step with the accumulated gradients, then clears them.</summary>
     public static NativeStepStats TrainerStep(TrainerHandle trainer, float learningRate)
     {
+        ArgumentNullException.ThrowIfNull(trainer);
         var outStatsValue = NativeStepStats.Create();
         Check(NativeMethods.llasa_trainer_step(trainer, learningRate, &outStatsValue));
         return outStatsValue;
@@ -188,12 +196,14 @@ public static unsafe partial class Native
     /// <summary>Calls llasa_trainer_zero_grad.</summary>
     public static void TrainerZeroGrad(TrainerHandle trainer)
     {
+        ArgumentNullException.ThrowIfNull(trainer);
         Check(NativeMethods.llasa_trainer_zero_grad(trainer));
     }
 
     /// <summary>Gradient or moment of the parameter `name`, f32, `count` elements = its size.</summary>
     public static void TrainerGetState(TrainerHandle trainer, NativeTrainerState kind, string name, Span<float> outData)
     {
+        ArgumentNullException.ThrowIfNull(trainer);
         ArgumentNullException.ThrowIfNull(name);
         fixed (float* outDataPointer = outData)
         {
@@ -204,6 +214,7 @@ public static unsafe partial class Native
     /// <summary>Calls llasa_trainer_set_state.</summary>
     public static void TrainerSetState(TrainerHandle trainer, NativeTrainerState kind, string name, ReadOnlySpan<float> data)
     {
+        ArgumentNullException.ThrowIfNull(trainer);
         ArgumentNullException.ThrowIfNull(name);
         fixed (float* dataPointer = data)
         {
@@ -214,6 +225,7 @@ public static unsafe partial class Native
     /// <summary>Number of optimiser steps taken (bias correction uses it), for saving and resuming.</summary>
     public static long TrainerGetStep(TrainerHandle trainer)
     {
+        ArgumentNullException.ThrowIfNull(trainer);
         long outStepValue;
         Check(NativeMethods.llasa_trainer_get_step(trainer, &outStepValue));
         return outStepValue;
@@ -222,6 +234,7 @@ public static unsafe partial class Native
     /// <summary>Calls llasa_trainer_set_step.</summary>
     public static void TrainerSetStep(TrainerHandle trainer, long step)
     {
+        ArgumentNullException.ThrowIfNull(trainer);
         Check(NativeMethods.llasa_trainer_set_step(trainer, step));
     }
 
@@ -239,6 +252,7 @@ public static unsafe partial class Native
     /// <summary>Calls llasa_codec_tensor_count.</summary>
     public static long CodecTensorCount(CodecHandle codec)
     {
+        ArgumentNullException.ThrowIfNull(codec);
         long outCountValue;
         Check(NativeMethods.llasa_codec_tensor_count(codec, &outCountValue));
         return outCountValue;
@@ -247,6 +261,7 @@ public static unsafe partial class Native
     /// <summary>Calls llasa_codec_set_tensor.</summary>
     public static void CodecSetTensor(CodecHandle codec, string name, NativeDType dtype, ReadOnlySpan<long> shape, ReadOnlySpan<byte> data)
     {
+        ArgumentNullException.ThrowIfNull(codec);
         ArgumentNullException.ThrowIfNull(name);
         Checks.Length(data.Length, NativeTensor.SizeInBytes(shape, dtype), nameof(data));
         fixed (long* shapePointer = shape)
@@ -259,6 +274,7 @@ public static unsafe partial class Native
     /// <summary>Samples per code and number of codes (product of the levels).</summary>
     public static void CodecGeometry(CodecHandle codec, out int outHop, out int outNumCodes)
     {
+        ArgumentNullException.ThrowIfNull(codec);
         int outHopValue;
         int outNumCodesValue;
         Check(NativeMethods.llasa_codec_geometry(codec, &outHopValue, &outNumCodesValue));
@@ -269,6 +285,7 @@ public static unsafe partial class Native
     /// <summary>Waveform (16 kHz, num_samples &gt;= 1) to codes. capacity &gt;= num_samples / hop + 1; out_count of them written.</summary>
     public static long CodecEncode(CodecHandle codec, ReadOnlySpan<float> waveform, Span<int> outCodes)
     {
+        ArgumentNullException.ThrowIfNull(codec);
         long outCountValue;
         fixed (float* waveformPointer = waveform)
         fixed (int* outCodesPointer = outCodes)
@@ -292,6 +309,7 @@ public static unsafe partial class Native
     /// <summary>Calls llasa_whisper_tensor_count.</summary>
     public static long WhisperTensorCount(WhisperHandle whisper)
     {
+        ArgumentNullException.ThrowIfNull(whisper);
         long outCountValue;
         Check(NativeMethods.llasa_whisper_tensor_count(whisper, &outCountValue));
         return outCountValue;
@@ -300,6 +318,7 @@ public static unsafe partial class Native
     /// <summary>Calls llasa_whisper_set_tensor.</summary>
     public static void WhisperSetTensor(WhisperHandle whisper, string name, NativeDType dtype, ReadOnlySpan<long> shape, ReadOnlySpan<byte> data)
     {
+        ArgumentNullException.ThrowIfNull(whisper);
         ArgumentNullException.ThrowIfNull(name);
         Checks.Length(data.Length, NativeTensor.SizeInBytes(shape, dtype), nameof(data));
         fixed (long* shapePointer = shape)

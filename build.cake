@@ -1,0 +1,168 @@
+// Tasks, from the native library up. ./build.sh calls this file; each step's output is in artifacts/logs.
+#load "cmake/steps.cake"
+
+var target = Argument("target", "Default");
+var configuration = Argument("configuration", "Release");
+var seed = Argument<int?>("seed", null);
+var filter = Argument<string>("filter", null);            // of native tests, as --gtest_filter
+var jobs = Argument("jobs", System.Environment.ProcessorCount);
+
+var root = MakeAbsolute(Directory(".")).FullPath;
+var logs = $"{root}/artifacts/logs";
+var results = $"{root}/artifacts/test";
+var packages = $"{root}/artifacts/package";
+var generator = "bindings/Generator/LlasaNative.BindingGenerator.csproj";
+var trainer = "managed/LlasaNative.Trainer/LlasaNative.Trainer.csproj";
+var generated = "bindings/LlasaNative.Interop/Generated";
+var layout = "native/src/abi/layout.g.inc";
+var tally = new Tally();
+
+// ------------------------------------------------------------------------------------------------- native
+Task("Native-Configure").Does(() => Configure("cpu", "-DLLASA_BUILD_BENCH=OFF"));
+
+Task("Native-Build").IsDependentOn("Native-Configure").Does(() => Build("cpu"));
+
+Task("Native-Library").Does(() =>
+{
+    Configure("cpu-library");
+    Build("cpu-library");
+});
+
+Task("Native-Test").IsDependentOn("Native-Build").Does(() => NativeTests("cpu"));
+
+Task("Sanitize").Does(() =>
+{
+    Configure("asan");
+    Build("asan");
+    NativeTests("asan");
+    tally.ThrowIfFailed();
+});
+
+Task("Cuda-Archs").Does(() =>
+{
+    if (!FileRead("native/CMakePresets.json").Contains("\"cuda\""))
+    {
+        throw new CakeException("this tree has no CUDA backend yet: native/CMakePresets.json has no preset `cuda`");
+    }
+
+    Configure("cuda");
+    Build("cuda");
+});
+
+// ----------------------------------------------------------------------------------------------- bindings
+Task("Bindings-Generate").Does(() => Generate(generated, layout));
+
+Task("Bindings-Check").Does(() =>
+{
+    var fresh = $"{root}/artifacts/bindings";
+    CleanDirectory(fresh);
+    Generate($"{fresh}/Generated", $"{fresh}/layout.g.inc");
+    Run("bindings-check", "git", $"diff --no-index --exit-code --stat -p {generated} {fresh}/Generated");
+    Run("bindings-check-layout", "git", $"diff --no-index --exit-code {layout} {fresh}/layout.g.inc");
+});
+
+// ------------------------------------------------------------------------------------------------ managed
+Task("Managed-Build").Does(() => Run("managed-build", "dotnet", $"build LlasaNative.sln -c {configuration} -v q"));
+
+Task("Managed-Test").IsDependentOn("Native-Build").IsDependentOn("Managed-Build").Does(() =>
+{
+    foreach (var project in GetFiles("tests/**/*.csproj").Where(p => !IsEndToEnd(p)))
+    {
+        ManagedTests(project);
+    }
+});
+
+Task("EndToEnd").IsDependentOn("Native-Build").IsDependentOn("Managed-Build").Does(() =>
+{
+    foreach (var project in GetFiles("tests/**/*.csproj").Where(IsEndToEnd))
+    {
+        ManagedTests(project);
+    }
+});
+
+Task("Test")
+    .IsDependentOn("Native-Test")
+    .IsDependentOn("Bindings-Check")
+    .IsDependentOn("Managed-Test")
+    .IsDependentOn("EndToEnd");
+
+// --------------------------------------------------------------------------------------------- using it all
+Task("Trainer").Does(() => Run("trainer-build", "dotnet", $"build {trainer} -c {configuration} -v q"));
+
+Task("Demo").IsDependentOn("Native-Library").IsDependentOn("Trainer").Does(() =>
+    Llasa("demo --out artifacts/demo" + (seed is { } s ? $" --seed {s}" : "")));
+
+Task("Bench").IsDependentOn("Native-Library").IsDependentOn("Trainer").Does(() =>
+{
+    Configure("cpu", "-DLLASA_BUILD_BENCH=ON -DLLASA_BUILD_TESTS=OFF");
+    Build("cpu");
+    EnsureDirectoryExists("artifacts/bench");
+    foreach (var program in GetFiles("build/native/cpu/bench/*_bench"))
+    {
+        var name = program.GetFilename();
+        Show(program.FullPath, $"--benchmark_out=artifacts/bench/{name}.json --benchmark_out_format=json");
+    }
+
+    Llasa("bench --out artifacts/bench");
+});
+
+Task("Package").IsDependentOn("Native-Library").Does(() =>
+{
+    CleanDirectory(packages);
+    var native = $"{root}/build/package/libllasa_cpu.so";
+    EnsureDirectoryExists($"{root}/build/package");
+    Run("strip", "strip", $"--strip-unneeded -o {native} build/native/cpu-library/libllasa_cpu.so");
+    foreach (var project in new[] { "bindings/LlasaNative.Interop", "managed/LlasaNative" })
+    {
+        Run("pack", "dotnet", $"pack {project} -c {configuration} -v q -p:NativeLibraryFile={native} -o {packages}");
+    }
+
+    var version = System.Xml.Linq.XDocument.Load("Directory.Build.props").Descendants("Version").First().Value;
+    var name = $"llasa-{version}-linux-x64";
+    var folder = $"{root}/build/package/{name}";
+    CleanDirectory(folder);
+    Run("publish", "dotnet", $"publish {trainer} -c {configuration} -r linux-x64 --self-contained -v q " +
+        $"-p:PublishSingleFile=true -p:DebugType=none -p:GenerateDocumentationFile=false -o {folder}");
+    CopyFileToDirectory(native, folder);
+    CopyFiles("./{LICENSE,README.md}", folder);
+    EnsureDirectoryExists($"{folder}/assets");
+    CopyDirectory("assets/tiny", $"{folder}/assets/tiny");
+    Run("archive", "tar", $"--sort=name --owner=0 --group=0 --numeric-owner -C build/package -czf {packages}/{name}.tar.gz {name}");
+    foreach (var file in GetFiles($"{packages}/*"))
+    {
+        Information("{0,10:n0} bytes  {1}", Context.FileSystem.GetFile(file).Length, file.GetFilename());
+    }
+});
+
+Task("Format-Check").Does(() =>
+{
+    if (Context.Tools.Resolve("clang-format") is { } clangFormat)
+    {
+        var sources = GetFiles("native/**/*.{h,cc,c,cu,cuh}").Select(f => f.FullPath);
+        Run("clang-format", clangFormat.FullPath, "--dry-run -Werror " + string.Join(' ', sources));
+    }
+    else
+    {
+        Warning("clang-format is not here: native code is not checked");
+    }
+
+    Run("dotnet-format", "dotnet", "format whitespace LlasaNative.sln --verify-no-changes --no-restore");
+});
+
+Task("Default").IsDependentOn("Test");
+
+try
+{
+    RunTarget(target);
+}
+catch (Exception) when (target is "Test" or "Default")
+{
+    tally.Failed++;   // a build that broke; Cake has said what
+}
+
+if (target is "Test" or "Default")
+{
+    Console.WriteLine(tally);
+    Console.Out.Flush();
+    System.Environment.Exit(tally.Failed > 0 || tally.Passed == 0 ? 1 : 0);
+}

@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# Builds, tests, measures and packages LlasaNative. `./build.sh help` lists what it can do.
+# Everything that is not a missing tool is build.cake's business.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+usage() {
+  cat <<'TEXT'
+usage: ./build.sh [TARGET] [--option value ...]
+
+  test        build, check the bindings, run native and managed tests (default)
+  demo        train the tiny world by GRPO and write artifacts/demo/index.html   [--seed N]
+  bench       microbenchmarks and a GRPO step against the machine's roofs
+  sanitize    native tests under AddressSanitizer and UBSan
+  package     NuGet packages and the self-contained program, in artifacts/package
+  format      check formatting
+  bindings    regenerate the bindings from native/include/llasa_native.h
+  cuda-archs  compile the CUDA backend for every architecture it supports (needs nvcc)
+  clean       remove build/ and artifacts/
+
+  --with-cuda-toolkit   also install Debian's nvidia-cuda-toolkit
+  any task of build.cake can be named too; other options are passed on to it
+TEXT
+}
+
+target=Test
+with_cuda=0
+options=()
+if [[ $# -gt 0 && $1 != --* ]]; then
+  case $1 in
+    help) usage; exit 0 ;;
+    test) target=Test ;;
+    demo) target=Demo ;;
+    bench) target=Bench ;;
+    sanitize) target=Sanitize ;;
+    package) target=Package ;;
+    format) target=Format-Check ;;
+    bindings) target=Bindings-Generate ;;
+    cuda-archs) target=Cuda-Archs ;;
+    clean) rm -rf build artifacts; exit 0 ;;
+    *) target=$1 ;;
+  esac
+  shift
+fi
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --help | -h) usage; exit 0 ;;
+    --with-cuda-toolkit) with_cuda=1 ;;
+    --*=*) options+=("$1") ;;
+    --*) if [[ $# -gt 1 && $2 != --* ]]; then options+=("$1=$2"); shift; else options+=("$1=true"); fi ;;
+    *) echo "build.sh: unexpected argument '$1'" >&2; usage >&2; exit 2 ;;
+  esac
+  shift
+done
+
+# ------------------------------------------------------------------------------ what a fresh machine lacks
+lacking=() # Debian packages
+reasons=()
+need() { # package, why, command that succeeds when it is there
+  if ! eval "$3" >/dev/null 2>&1; then
+    lacking+=("$1")
+    reasons+=("  $1: $2")
+  fi
+}
+has_header() { echo "#include <$1>" | "${CXX:-c++}" -E -x c++ - "${@:2}" >/dev/null; }
+openblas_flags=(-I/usr/include/x86_64-linux-gnu/openblas-pthread -I/usr/include/openblas)
+
+need g++ "compiles the native library (C++20)" "command -v ${CXX:-c++}"
+need cmake "configures the native build" "command -v cmake"
+need ninja-build "runs the native build" "command -v ninja"
+need libopenblas-pthread-dev "matrix products on the CPU, linked statically" "has_header cblas.h ${openblas_flags[*]}"
+case $target in
+  Demo | Package | Bench | Bindings-Generate) ;;
+  *) need libgtest-dev "the native tests" "has_header gtest/gtest.h" ;;
+esac
+case $target in
+  Test | Default | Bindings-*) need clang "the bindings check reads the C header through it" "command -v clang" ;;
+esac
+if [[ $target == Bench ]]; then
+  need libbenchmark-dev "the microbenchmarks" "has_header benchmark/benchmark.h"
+fi
+if [[ $with_cuda == 1 ]]; then
+  need nvidia-cuda-toolkit "compiles the CUDA backend" "command -v nvcc"
+fi
+
+if [[ ${#lacking[@]} -gt 0 ]]; then
+  echo "This machine lacks:"
+  printf '%s\n' "${reasons[@]}"
+  as_root=()
+  if [[ $(id -u) != 0 ]]; then
+    as_root=(sudo)
+  fi
+  if ! command -v apt-get >/dev/null || { [[ ${#as_root[@]} -gt 0 ]] && ! command -v sudo >/dev/null; }; then
+    echo "build.sh: cannot install them (needs apt-get, as root or with sudo). Install these packages and run again: ${lacking[*]}" >&2
+    exit 1
+  fi
+  echo "Installing: ${as_root[*]} apt-get install --no-install-recommends ${lacking[*]}"
+  mkdir -p artifacts/logs
+  if ! { "${as_root[@]}" apt-get update &&
+    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y --no-install-recommends "${lacking[@]}"; } \
+    >artifacts/logs/apt.log 2>&1; then
+    tail -n 20 artifacts/logs/apt.log >&2
+    echo "build.sh: installing failed; the log is artifacts/logs/apt.log" >&2
+    if [[ $with_cuda == 1 ]]; then
+      echo "build.sh: nvidia-cuda-toolkit is in Debian's non-free component; add 'contrib non-free' to the sources" >&2
+    fi
+    exit 1
+  fi
+fi
+
+wanted=$(sed -n 's/.*"version": *"\([0-9]*\).*/\1/p' global.json)
+if ! command -v dotnet >/dev/null || ! dotnet --list-sdks | grep -q "^$wanted\."; then
+  echo "build.sh: .NET SDK $wanted is needed and not here; see https://learn.microsoft.com/dotnet/core/install/linux" >&2
+  exit 1
+fi
+
+# ---------------------------------------------------------------------------------------------------- build
+export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 MSBUILDDISABLENODEREUSE=1
+if ! compgen -G '/usr/lib/*/libicuuc.so*' >/dev/null; then
+  export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 # the tools run without ICU; the program itself never needs it
+fi
+export LLASA_BUILD_STARTED="${LLASA_BUILD_STARTED:-$(date +%s)}" # the demo reports the time since then
+mkdir -p artifacts/logs
+if ! dotnet tool restore >artifacts/logs/tool-restore.log 2>&1; then
+  cat artifacts/logs/tool-restore.log >&2
+  exit 1
+fi
+exec dotnet cake build.cake --target="$target" "${options[@]}"

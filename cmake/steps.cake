@@ -1,0 +1,148 @@
+// Helpers of build.cake: running a step with its log, building a preset, summing test results.
+using System.Text.Json;
+using System.Xml.Linq;
+bool IsEndToEnd(FilePath project) => project.GetFilename().FullPath.Contains("EndToEnd");
+
+string FileRead(string path) => System.IO.File.ReadAllText(path);
+
+void Configure(string preset, string more = "") =>
+    Run($"configure-{preset}", "cmake", $"--preset {preset} {more}", $"{root}/native");
+
+void Build(string preset) => Run($"build-{preset}", "cmake", $"--build build/native/{preset} -j {jobs}");
+
+void Generate(string folder, string layoutFile) =>
+    Run("bindings-generate", "dotnet", $"run --project {generator} -c {configuration} -- " +
+        $"--header native/include/llasa_native.h --out {folder} --layout {layoutFile}");
+
+void NativeTests(string preset)
+{
+    foreach (var program in GetFiles($"build/native/{preset}/tests/*_tests"))
+    {
+        var json = $"{results}/{preset}-{program.GetFilename()}.json";
+        Clear(json);
+        var more = filter is null ? "" : $" --gtest_filter={filter}";
+        var exit = Run($"test-{preset}-{program.GetFilename()}", program.FullPath, $"--gtest_brief=1 --gtest_output=json:{json}{more}", check: false);
+        tally.AddGoogleTest(json, exit);
+        Information("{0} ({1}): {2}", program.GetFilename(), preset, tally);
+    }
+}
+
+void ManagedTests(FilePath project)
+{
+    var name = project.GetFilenameWithoutExtension().FullPath;
+    var trx = $"{results}/{name}.trx";
+    Clear(trx);
+    var exit = Run($"test-{name}", "dotnet",
+        $"test {project.FullPath} -c {configuration} --no-build --logger trx;LogFileName={trx} --results-directory {results}", check: false);
+    tally.AddTrx(trx, exit);
+    Information("{0}: {1}", name, tally);
+}
+
+void Clear(string file)
+{
+    EnsureDirectoryExists(results);
+    System.IO.File.Delete(file);
+}
+
+// The program `llasa` on the library that was just built, its output shown as it comes.
+void Llasa(string arguments) => Show("dotnet", $"managed/LlasaNative.Trainer/bin/{configuration}/net10.0/llasa.dll {arguments}");
+
+void Show(string program, string arguments)
+{
+    var exit = StartProcess(program, new ProcessSettings { Arguments = arguments, EnvironmentVariables = NativeFrom("cpu-library") });
+    if (exit != 0)
+    {
+        throw new CakeException($"{program} {arguments} failed with {exit}");
+    }
+}
+
+Dictionary<string, string> NativeFrom(string preset) => new() { ["LLASA_NATIVE_DIR"] = $"{root}/build/native/{preset}" };
+
+// Runs a step quietly into artifacts/logs; shows the end of its log when it fails.
+int Run(string step, string program, string arguments, string folder = null, bool check = true)
+{
+    var log = $"{logs}/{step}.log";
+    EnsureDirectoryExists(logs);
+    using var writer = TextWriter.Synchronized(new System.IO.StreamWriter(log));
+    string Write(string line)
+    {
+        writer.WriteLine(line);
+        return null;
+    }
+
+    writer.WriteLine($"$ {program} {arguments}");
+    var exit = StartProcess(program, new ProcessSettings
+    {
+        Arguments = arguments,
+        WorkingDirectory = folder ?? root,
+        EnvironmentVariables = NativeFrom("cpu"),
+        RedirectStandardOutput = true,
+        RedirectStandardError = true,
+        RedirectedStandardOutputHandler = Write,
+        RedirectedStandardErrorHandler = Write,
+    });
+    writer.Flush();
+    if (exit != 0)
+    {
+        var lines = System.IO.File.ReadAllLines(log);
+        Error("{0} failed with {1}; the end of {2}:", step, exit, log);
+        Console.WriteLine(string.Join('\n', lines.Skip(Math.Max(0, lines.Length - 60))));
+        if (check)
+        {
+            throw new CakeException($"{step} failed");
+        }
+    }
+
+    return exit;
+}
+
+// Sums the results of test programs; one that dies without a report counts as a failure.
+class Tally
+{
+    public int Passed, Failed, Skipped;
+
+    public void AddGoogleTest(string file, int exit)
+    {
+        var before = Failed;
+        if (System.IO.File.Exists(file))
+        {
+            using var json = JsonDocument.Parse(System.IO.File.ReadAllText(file));
+            foreach (var test in json.RootElement.GetProperty("testsuites").EnumerateArray()
+                .SelectMany(s => s.GetProperty("testsuite").EnumerateArray()))
+            {
+                var failed = test.TryGetProperty("failures", out _);
+                var skipped = test.GetProperty("status").GetString() == "NOTRUN" || test.GetProperty("result").GetString() == "SKIPPED";
+                Failed += failed ? 1 : 0;
+                Skipped += !failed && skipped ? 1 : 0;
+                Passed += !failed && !skipped ? 1 : 0;
+            }
+        }
+
+        Failed += exit != 0 && Failed == before ? 1 : 0;
+    }
+
+    public void AddTrx(string file, int exit)
+    {
+        var before = Failed;
+        if (System.IO.File.Exists(file))
+        {
+            var counters = XDocument.Load(file).Descendants().First(e => e.Name.LocalName == "Counters");
+            int Count(string name) => (int)counters.Attribute(name);
+            Passed += Count("passed");
+            Failed += Count("executed") - Count("passed");
+            Skipped += Count("total") - Count("executed");
+        }
+
+        Failed += exit != 0 && Failed == before ? 1 : 0;
+    }
+
+    public void ThrowIfFailed()
+    {
+        if (Failed > 0 || Passed == 0)
+        {
+            throw new CakeException(ToString());
+        }
+    }
+
+    public override string ToString() => $"{Passed} passed, {Failed} failed" + (Skipped > 0 ? $", {Skipped} skipped" : "");
+}
