@@ -41,4 +41,11 @@ LLASA_HOST_DEVICE inline float philox_uniform(uint64_t seed, uint64_t sequence, 
   return static_cast<float>(block.word[0] >> 8) * 0x1p-24f;
 }
 
+// Uniform in [0, 1) with 53 bits, from the first two words of the block: fine enough for a vocabulary of any size.
+LLASA_HOST_DEVICE inline double philox_uniform_double(uint64_t seed, uint64_t sequence, uint64_t position) {
+  const PhiloxBlock block = philox4x32(seed, sequence, position);
+  const uint64_t bits = (static_cast<uint64_t>(block.word[0]) << 32) | block.word[1];
+  return static_cast<double>(bits >> 11) * 0x1p-53;
+}
+
 }  // namespace llasa

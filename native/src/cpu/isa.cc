@@ -10,9 +10,11 @@
   extern const NormKernels norm_kernels;             \
   extern const ActivationKernels activation_kernels; \
   extern const SoftmaxKernels softmax_kernels;       \
+  extern const SamplingKernels sampling_kernels;     \
   }
 #define LLASA_TABLES(isa_name) \
-  { #isa_name, &isa_name::norm_kernels, &isa_name::activation_kernels, &isa_name::softmax_kernels }
+  { #isa_name, &isa_name::norm_kernels, &isa_name::activation_kernels, &isa_name::softmax_kernels, \
+    &isa_name::sampling_kernels }
 
 namespace llasa::cpu {
 

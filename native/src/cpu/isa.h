@@ -31,11 +31,20 @@ struct SoftmaxKernels {
   void (*scale)(float* x, float factor, int64_t n);
 };
 
+struct SamplingKernels {
+  // Largest of x; *bad becomes 1 if a NaN or +infinity is among them, else 0.
+  float (*scan)(const float* x, int64_t n, int32_t* bad);
+  // y = x >= threshold ? exp((x - max) * inverse_temperature) : 0
+  void (*weights)(const float* x, float* y, int64_t n, float max, float inverse_temperature, float threshold);
+  float (*sum)(const float* x, int64_t n);
+};
+
 struct Kernels {
   const char* isa;  // "scalar", "avx2", "avx512"
   const NormKernels* norm;
   const ActivationKernels* activation;
   const SoftmaxKernels* softmax;
+  const SamplingKernels* sampling;
 };
 
 const Kernels& kernels();

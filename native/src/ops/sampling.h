@@ -1,0 +1,82 @@
+// Fused sampling: repetition penalty -> temperature -> top-k -> top-p -> min-p -> draw, with the log-prob.
+// The chain is that of transformers' generate (vLLM agrees); docs of each step below.
+#pragma once
+
+#include "ops/shapes.h"
+
+namespace llasa {
+
+// The ids that can be drawn: [start, end) and possibly one more. A row of logits has one column for each, by
+// ascending id, so "the lower column" and "the lower id" are the same thing.
+struct AllowedIds {
+  int32_t start = 0;
+  int32_t end = 0;
+  int32_t extra = -1;  // outside [start, end), or -1 for none
+
+  // extra inside the range is no extra.
+  static AllowedIds of(int32_t start, int32_t end, int32_t extra) {
+    return {start, end, extra >= start && extra < end ? -1 : extra};
+  }
+  int32_t count() const { return end - start + (extra >= 0 ? 1 : 0); }
+  // Column of the first id of the range, and of the extra id (-1 if there is none).
+  int32_t range_column() const { return extra >= 0 && extra < start ? 1 : 0; }
+  int32_t extra_column() const { return extra < 0 ? -1 : extra < start ? 0 : end - start; }
+  int32_t id_of(int32_t column) const {
+    return column == extra_column() ? extra : start + column - range_column();
+  }
+  // -1 if id is not allowed.
+  int32_t column_of(int32_t id) const {
+    if (id >= start && id < end) return id - start + range_column();
+    return id >= 0 && id == extra ? extra_column() : -1;
+  }
+};
+
+struct SamplingParameters {
+  float temperature = 1;         // 0 = greedy
+  int32_t top_k = 0;             // 0 = off
+  float top_p = 1;               // 1 = off
+  float min_p = 0;               // 0 = off
+  float repetition_penalty = 1;  // 1 = off
+  uint64_t seed = 0;
+  AllowedIds allowed;
+};
+
+// What differs from row to row.
+struct SampleRow {
+  uint64_t sequence_id = 0;
+  int64_t position = 0;
+  int32_t history = 0;           // row of `seen`
+  int32_t forbidden_column = -1;  // not drawn (the stop token while the response is short); -1 = none
+};
+
+// Ids written instead of a drawn one; the caller turns them into an error.
+constexpr int32_t kSampleNotFinite = -1;  // the row holds NaN or +infinity
+constexpr int32_t kSampleEmpty = -2;      // every id that could be drawn is at -infinity
+
+// 32-bit words of one row of `seen`: bit c of a row says that the id of column c occurred before.
+inline int64_t seen_words(const AllowedIds& allowed) { return (int64_t{allowed.count()} + 31) / 32; }
+
+// Draws one id per row. With x a row of logits [rows, ld], n = allowed.count() columns used:
+//   penalty   x_c < 0 ? x_c p : x_c / p where seen, once however often it occurred
+//   log-prob  of the drawn id: log_softmax(x / T) over all columns, before anything is dropped, the forbidden
+//             column included: the distribution that training computes when the penalty is 1
+//   forbid    x[forbidden_column] = -infinity
+//   top-k     keep x >= the k-th largest (its ties are kept)
+//   top-p     in order of descending x, then ascending id, keep an id if the mass before it is < top_p of the
+//             mass that top-k left: what dropping while the ascending cumulative probability is <= 1 - top_p
+//             leaves. The best id always stays
+//   min-p     keep probability >= min_p times the largest
+//   draw      the first column whose cumulative kept mass exceeds u times the total,
+//             u = philox_uniform_double(seed, sequence_id, position) in [0, 1)
+// temperature 0: the largest x, the lowest id among equals; its log-prob at T = 1.
+// -infinity is allowed. logits are overwritten. seen [.., seen_words] gets the drawn id's bit; NULL if the penalty
+// is 1. ids, logprobs [rows]. A row's result depends on that row alone.
+void sampling_forward(Stream& stream, const SamplingParameters& parameters, float* logits, int64_t ld, int64_t rows,
+                      const SampleRow* info, uint32_t* seen, int32_t* ids, float* logprobs);
+
+// The distribution sampling_forward draws from: probs [rows, n] by column, exactly 0 where dropped; greedy: one 1.
+// ids gets a kSample code for a row without distribution, else the most probable id.
+void sampling_distribution(Stream& stream, const SamplingParameters& parameters, float* logits, int64_t ld,
+                           int64_t rows, const SampleRow* info, const uint32_t* seen, int32_t* ids, float* probs);
+
+}  // namespace llasa
