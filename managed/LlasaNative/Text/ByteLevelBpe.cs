@@ -1,0 +1,325 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+using System.Text;
+using LlasaNative.Weights;
+
+namespace LlasaNative.Text;
+
+/// <summary>
+/// Byte-level BPE tokenizer, from a Hugging Face <c>tokenizer.json</c> (Llama 3, GPT-2, Whisper) or a tiktoken rank file;
+/// encodes and decodes exactly as the tokenizers library does.
+/// </summary>
+/// <remarks>
+/// <para>A split pattern other than Llama 3's and GPT-2's is run by .NET's regular expressions, for which letters outside
+/// the basic plane are symbols.</para>
+/// <para><b>Threads:</b> any number may encode and decode at once.</para>
+/// </remarks>
+/// <example>
+/// <code>
+/// ByteLevelBpe tokenizer = ByteLevelBpe.FromFile("assets/tiny/policy/tokenizer.json");
+/// int[] ids = tokenizer.Encode("a big dog");
+/// string text = tokenizer.Decode(ids);
+/// </code>
+/// </example>
+public sealed class ByteLevelBpe
+{
+    private const int MaxCachedLength = 64;
+    private const int MaxCachedPieces = 1 << 17;
+    private readonly TokenizerParts _parts;
+    private readonly AddedTokenMatcher _rawMatcher;
+    private readonly AddedTokenMatcher _normalizedMatcher;
+    private readonly Dictionary<string, int> _addedIds = new(StringComparer.Ordinal);
+    private readonly HashSet<int> _specialIds;
+    private readonly ConcurrentDictionary<string, int[]> _cache = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, int[]>.AlternateLookup<ReadOnlySpan<char>> _cached;
+    private int _cacheCount;
+
+    private ByteLevelBpe(TokenizerParts parts)
+    {
+        _parts = parts;
+        _cached = _cache.GetAlternateLookup<ReadOnlySpan<char>>();
+        _rawMatcher = new AddedTokenMatcher(parts.AddedTokens.Where(t => !t.Normalized), text => text);
+        _normalizedMatcher = new AddedTokenMatcher(parts.AddedTokens.Where(t => t.Normalized), Normalize);
+        _specialIds = [.. parts.AddedTokens.Where(t => t.Special).Select(t => t.Id)];
+        foreach (AddedToken token in parts.AddedTokens)
+        {
+            _addedIds.TryAdd(token.Content, token.Id);
+        }
+    }
+
+    /// <summary>Name of the file it was read from.</summary>
+    public string Path => _parts.Path;
+
+    /// <summary>One more than the largest token id; ids in between may be unused.</summary>
+    public int VocabularySize => _parts.Tokens.Count;
+
+    /// <summary>All added tokens, in the order of the file.</summary>
+    public IReadOnlyList<AddedToken> AddedTokens => _parts.AddedTokens;
+
+    /// <summary>Reads a <c>tokenizer.json</c>.</summary>
+    /// <param name="path">Path of the file.</param>
+    /// <exception cref="ModelFileException">The file is missing, malformed or of a kind not supported; the message names the field.</exception>
+    public static ByteLevelBpe FromFile(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return FromJson(FileErrors.ReadAllBytes(path), path);
+    }
+
+    /// <summary>Reads a tokenizer from memory.</summary>
+    /// <param name="json">Content of a <c>tokenizer.json</c>.</param>
+    /// <param name="path">Name for error messages.</param>
+    /// <exception cref="ModelFileException">As <see cref="FromFile"/>.</exception>
+    public static ByteLevelBpe FromJson(ReadOnlyMemory<byte> json, string path) => new(TokenizerJsonReader.Read(json, path));
+
+    /// <summary>Reads a rank file of OpenAI's tiktoken, such as Whisper's <c>multilingual.tiktoken</c>.</summary>
+    /// <param name="path">Path of the file.</param>
+    /// <param name="addedTokens">Special tokens, which such a file does not hold; ids must lie above the ranks.</param>
+    /// <exception cref="ModelFileException">The file is missing or malformed; the message names the line.</exception>
+    public static ByteLevelBpe FromTiktoken(string path, IReadOnlyList<AddedToken>? addedTokens = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return new(TiktokenReader.Read(FileErrors.ReadAllBytes(path), path, addedTokens ?? []));
+    }
+
+    /// <summary>Encodes a text.</summary>
+    /// <param name="text">Any text.</param>
+    /// <param name="addSpecialTokens">Puts the template's tokens around it, such as begin-of-text.</param>
+    /// <param name="matchAddedTokens">Whether the text of an added token becomes that token; false for text from outside.</param>
+    /// <returns>Token ids.</returns>
+    public int[] Encode(ReadOnlySpan<char> text, bool addSpecialTokens = false, bool matchAddedTokens = true)
+    {
+        List<int> ids = [];
+        Encode(text, ids, addSpecialTokens, matchAddedTokens);
+        return [.. ids];
+    }
+
+    /// <summary>Encodes a text and appends the ids to a list.</summary>
+    /// <param name="text">Any text.</param>
+    /// <param name="destination">Receives the ids after what it holds.</param>
+    /// <param name="addSpecialTokens">Puts the template's tokens around the text.</param>
+    /// <param name="matchAddedTokens">Whether the text of an added token becomes that token; false for text from outside.</param>
+    public void Encode(ReadOnlySpan<char> text, List<int> destination, bool addSpecialTokens = false, bool matchAddedTokens = true)
+    {
+        ArgumentNullException.ThrowIfNull(destination);
+        if (addSpecialTokens)
+        {
+            destination.AddRange(_parts.Prefix);
+        }
+
+        Scratch scratch = new();
+        if (matchAddedTokens)
+        {
+            EncodeMatching(_rawMatcher, text, destination, scratch);
+        }
+        else
+        {
+            EncodeNormalized(text, destination, scratch, matchAddedTokens: false);
+        }
+
+        if (addSpecialTokens)
+        {
+            destination.AddRange(_parts.Suffix);
+        }
+    }
+
+    /// <summary>Decodes token ids to text; bytes that are not UTF-8 become U+FFFD, one for each maximal part.</summary>
+    /// <param name="ids">Token ids; ids that name no token contribute nothing.</param>
+    /// <param name="skipSpecialTokens">Leaves out added tokens that are special.</param>
+    public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens = false)
+    {
+        ArrayBufferWriter<byte> bytes = new(4 * ids.Length + 1);
+        foreach (int id in ids)
+        {
+            if (!skipSpecialTokens || !_specialIds.Contains(id))
+            {
+                bytes.Write(_parts.Tokens.Bytes(id));
+            }
+        }
+
+        return Encoding.UTF8.GetString(bytes.WrittenSpan);
+    }
+
+    /// <summary>The bytes of one token; empty for an id that names none.</summary>
+    /// <param name="id">Token id.</param>
+    public ReadOnlySpan<byte> GetBytes(int id) => _parts.Tokens.Bytes(id);
+
+    /// <summary>Finds a token by its text as the vocabulary writes it; added tokens come first.</summary>
+    /// <param name="token">Content of an added token, or a vocabulary entry in the byte alphabet (a space is <c>Ġ</c>).</param>
+    /// <param name="id">The id when the result is true.</param>
+    public bool TryGetId(string token, out int id)
+    {
+        ArgumentNullException.ThrowIfNull(token);
+        if (_addedIds.TryGetValue(token, out id))
+        {
+            return true;
+        }
+
+        byte[] utf8 = Encoding.UTF8.GetBytes(token);
+        byte[] bytes = new byte[utf8.Length];
+        id = ByteAlphabet.TryToBytes(utf8, bytes, out int count) ? _parts.Tokens.Find(bytes.AsSpan(0, count)) : -1;
+        return id >= 0;
+    }
+
+    /// <summary>The text of a token as the vocabulary writes it; null for an id that names none.</summary>
+    /// <param name="id">Token id.</param>
+    public string? GetToken(int id) =>
+        _parts.LiteralTokens.TryGetValue(id, out string? literal) ? literal
+        : _parts.Tokens.Contains(id) ? ByteAlphabet.ToText(_parts.Tokens.Bytes(id)) : null;
+
+    /// <summary>Whether an id names an added token that decoding may leave out.</summary>
+    /// <param name="id">Token id.</param>
+    public bool IsSpecial(int id) => _specialIds.Contains(id);
+
+    private string Normalize(string text) =>
+        _parts.Normalization is { } form ? UnicodeNormalizer.Normalize(text, form) : text;
+
+    /// <summary>Cuts out the tokens of one matcher and passes the text between them on.</summary>
+    private void EncodeMatching(AddedTokenMatcher matcher, ReadOnlySpan<char> text, List<int> destination, Scratch scratch)
+    {
+        int consumed = 0;
+        int searchFrom = 0;
+        while (!matcher.IsEmpty && matcher.Next(text, ref searchFrom, consumed, out int start, out int end) is { } token)
+        {
+            if (start < consumed)
+            {
+                continue;
+            }
+
+            Pass(text[consumed..start]);
+            destination.Add(token.Id);
+            consumed = end;
+        }
+
+        Pass(text[consumed..]);
+
+        void Pass(ReadOnlySpan<char> part)
+        {
+            if (part.IsEmpty)
+            {
+                return;
+            }
+
+            if (ReferenceEquals(matcher, _rawMatcher))
+            {
+                EncodeNormalized(part, destination, scratch, matchAddedTokens: true);
+            }
+            else
+            {
+                EncodePlain(part, 0, destination, scratch);
+            }
+        }
+    }
+
+    private void EncodeNormalized(ReadOnlySpan<char> text, List<int> destination, Scratch scratch, bool matchAddedTokens)
+    {
+        if (_parts.Normalization is not null)
+        {
+            text = Normalize(text.ToString());
+        }
+
+        if (matchAddedTokens && !_normalizedMatcher.IsEmpty)
+        {
+            EncodeMatching(_normalizedMatcher, text, destination, scratch);
+        }
+        else if (!text.IsEmpty)
+        {
+            EncodePlain(text, 0, destination, scratch);
+        }
+    }
+
+    /// <summary>Runs the pre-tokenizers from a given one on; a piece that is left after the last is encoded.</summary>
+    private void EncodePlain(ReadOnlySpan<char> text, int stepIndex, List<int> destination, Scratch scratch)
+    {
+        if (stepIndex == _parts.Steps.Count)
+        {
+            EncodePiece(text, destination);
+            return;
+        }
+
+        PreTokenizerStep step = _parts.Steps[stepIndex];
+        if (step.AddPrefixSpace && text[0] != ' ')
+        {
+            text = string.Concat(" ", text);
+        }
+
+        if (step.Scanner is null)
+        {
+            EncodePlain(text, stepIndex + 1, destination, scratch);
+            return;
+        }
+
+        List<int> ends = scratch.Ends(stepIndex);
+        ends.Clear();
+        step.Scanner.Split(text, 0, ends);
+        int start = 0;
+        foreach (int end in ends)
+        {
+            EncodePlain(text[start..end], stepIndex + 1, destination, scratch);
+            start = end;
+        }
+    }
+
+    private void EncodePiece(ReadOnlySpan<char> piece, List<int> destination)
+    {
+        if (piece.Length > MaxCachedLength)
+        {
+            EncodeUncached(piece, destination);
+            return;
+        }
+
+        if (!_cached.TryGetValue(piece, out int[]? ids))
+        {
+            int before = destination.Count;
+            EncodeUncached(piece, destination);
+            if (_cacheCount < MaxCachedPieces)
+            {
+                // A full cache takes no more: the result is the same, and a long run does not grow without bound.
+                Interlocked.Increment(ref _cacheCount);
+                _cached.TryAdd(piece, CollectionsMarshal.AsSpan(destination)[before..].ToArray());
+            }
+
+            return;
+        }
+
+        destination.AddRange(ids.AsSpan());
+    }
+
+    private void EncodeUncached(ReadOnlySpan<char> piece, List<int> destination)
+    {
+        byte[]? rented = null;
+        int capacity = Encoding.UTF8.GetMaxByteCount(piece.Length);
+        Span<byte> buffer = capacity <= 512 ? stackalloc byte[512] : (rented = ArrayPool<byte>.Shared.Rent(capacity));
+        ReadOnlySpan<byte> bytes = buffer[..Encoding.UTF8.GetBytes(piece, buffer)];
+        int whole = _parts.IgnoreMerges ? _parts.Tokens.Find(bytes) : -1;
+        if (whole >= 0)
+        {
+            destination.Add(whole);
+        }
+        else
+        {
+            _parts.Merger.Encode(bytes, destination);
+        }
+
+        if (rented is not null)
+        {
+            ArrayPool<byte>.Shared.Return(rented);
+        }
+    }
+
+    /// <summary>Lists that one call reuses, one for each pre-tokenizer.</summary>
+    private sealed class Scratch
+    {
+        private readonly List<List<int>> _ends = [];
+
+        public List<int> Ends(int step)
+        {
+            while (_ends.Count <= step)
+            {
+                _ends.Add([]);
+            }
+
+            return _ends[step];
+        }
+    }
+}

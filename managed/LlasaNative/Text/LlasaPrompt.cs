@@ -1,0 +1,127 @@
+using System.Text.Json;
+using LlasaNative.Weights;
+
+namespace LlasaNative.Text;
+
+/// <summary>
+/// Builds the prompt that makes a Llasa model speak a text: a user turn that asks for it and an assistant turn left open
+/// after <c>&lt;|SPEECH_GENERATION_START|&gt;</c>. Data filtering, training and synthesis all use this one.
+/// </summary>
+/// <remarks>
+/// <para>The ids equal those of the model's chat template with the final message continued. The text itself is encoded
+/// without added tokens, so no text can smuggle one in.</para>
+/// <para><b>Threads:</b> any number may encode at once.</para>
+/// </remarks>
+/// <example>
+/// <code>
+/// LlasaPrompt prompt = LlasaPrompt.Create(ByteLevelBpe.FromFile(model.TokenizerPath));
+/// int[] ids = prompt.Encode("a big dog");
+/// </code>
+/// </example>
+public sealed class LlasaPrompt
+{
+    private const string TextStart = "<|TEXT_UNDERSTANDING_START|>";
+    private const string TextEnd = "<|TEXT_UNDERSTANDING_END|>";
+    private readonly string _before;
+    private readonly string _after;
+    private readonly int[] _beforeIds;
+    private readonly int[] _afterIds;
+
+    private LlasaPrompt(ByteLevelBpe tokenizer, PromptStyle style, PromptOptions options)
+    {
+        Tokenizer = tokenizer;
+        Style = style;
+        Speech = SpeechTokens.Find(tokenizer);
+        foreach (string token in new[] { "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", TextStart, TextEnd })
+        {
+            _ = SpeechTokens.Require(tokenizer, token);
+        }
+
+        string system = style == PromptStyle.Llama32
+            ? Header("system") + $"Cutting Knowledge Date: December 2023\nToday Date: {options.Date}\n\n<|eot_id|>"
+            : string.Empty;
+        _before = "<|begin_of_text|>" + system + Header("user") + options.Instruction + TextStart;
+        _after = TextEnd + "<|eot_id|>" + Header("assistant") + SpeechTokens.StartToken;
+        _beforeIds = tokenizer.Encode(_before);
+        _afterIds = tokenizer.Encode(_after);
+    }
+
+    /// <summary>The tokenizer in use.</summary>
+    public ByteLevelBpe Tokenizer { get; }
+
+    /// <summary>The speech tokens of the tokenizer.</summary>
+    public SpeechTokens Speech { get; }
+
+    /// <summary>The template in use, never <see cref="PromptStyle.Auto"/>.</summary>
+    public PromptStyle Style { get; }
+
+    /// <summary>Number of tokens that every prompt has besides its text.</summary>
+    public int OverheadTokens => _beforeIds.Length + _afterIds.Length;
+
+    /// <summary>Prepares prompts for a tokenizer.</summary>
+    /// <param name="tokenizer">A Llasa tokenizer.</param>
+    /// <param name="options">Template, date and instruction; null for the defaults.</param>
+    /// <exception cref="ModelFileException">The tokenizer lacks a token that the prompt needs, or its chat template cannot be read.</exception>
+    public static LlasaPrompt Create(ByteLevelBpe tokenizer, PromptOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        options ??= new PromptOptions();
+        PromptStyle style = options.Style == PromptStyle.Auto
+            ? DetectStyle(System.IO.Path.GetDirectoryName(tokenizer.Path) ?? string.Empty)
+            : options.Style;
+        return new LlasaPrompt(tokenizer, style, options);
+    }
+
+    /// <summary>The template of a model directory, by its <c>chat_template</c>.</summary>
+    /// <param name="directory">Directory with <c>tokenizer_config.json</c> or <c>chat_template.jinja</c>; both may be absent.</param>
+    /// <exception cref="ModelFileException"><c>tokenizer_config.json</c> is malformed.</exception>
+    public static PromptStyle DetectStyle(string directory)
+    {
+        string template = System.IO.Path.Combine(directory, "chat_template.jinja");
+        string config = System.IO.Path.Combine(directory, "tokenizer_config.json");
+        string text = string.Empty;
+        if (File.Exists(template))
+        {
+            text = System.Text.Encoding.UTF8.GetString(FileErrors.ReadAllBytes(template));
+        }
+        else if (File.Exists(config) && JsonFields.FromFile(config).TryGet("chat_template", out JsonElement value))
+        {
+            // A string, or a list of named templates.
+            text = value.GetRawText();
+        }
+
+        return text.Contains("Cutting Knowledge Date", StringComparison.Ordinal) ? PromptStyle.Llama32 : PromptStyle.Plain;
+    }
+
+    /// <summary>Encodes the prompt for a text.</summary>
+    /// <param name="text">What to say; not empty or only white space.</param>
+    /// <returns>Token ids, the last of which is <c>&lt;|SPEECH_GENERATION_START|&gt;</c>.</returns>
+    /// <exception cref="UsageException">The text is empty.</exception>
+    public int[] Encode(string text)
+    {
+        Check(text);
+        List<int> ids = [.. _beforeIds];
+        Tokenizer.Encode(text, ids, matchAddedTokens: false);
+        ids.AddRange(_afterIds);
+        return [.. ids];
+    }
+
+    /// <summary>The prompt as text, for people to read; special-token strings inside the text are not told apart.</summary>
+    /// <param name="text">What to say; not empty or only white space.</param>
+    /// <exception cref="UsageException">The text is empty.</exception>
+    public string Render(string text)
+    {
+        Check(text);
+        return _before + text + _after;
+    }
+
+    private static string Header(string role) => $"<|start_header_id|>{role}<|end_header_id|>\n\n";
+
+    private static void Check(string text)
+    {
+        if (string.IsNullOrWhiteSpace(text))
+        {
+            throw new UsageException("the text to speak is empty");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using LlasaNative.Weights;
+
+namespace LlasaNative.Text;
+
+/// <summary>The special tokens of a Whisper model and the prompts made of them.</summary>
+/// <remarks><b>Threads:</b> immutable.</remarks>
+public sealed record WhisperTokens
+{
+    // In the order of the ids, first after <|startoftranscript|>; the last came with large-v3.
+    private static readonly string[] StandardLanguages = (
+        "en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th ur hr bg lt la mi ml cy sk te fa "
+        + "lv bn sr az sl kn et mk br eu is hy ne mn bs kk sq sw gl mr pa si km sn yo so af oc ka be tg sd gu am yi lo uz fo ht ps tk "
+        + "nn mt sa lb my bo tl mg as tt haw ln ha ba jw su yue").Split(' ');
+
+    /// <summary>Ends a transcript.</summary>
+    public required int EndOfText { get; init; }
+
+    /// <summary>First token of every prompt.</summary>
+    public required int StartOfTranscript { get; init; }
+
+    /// <summary>Language code (<c>en</c>) to token id.</summary>
+    public required IReadOnlyDictionary<string, int> Languages { get; init; }
+
+    /// <summary>Asks for a transcript in the language spoken; null when the model has no tasks.</summary>
+    public int? Transcribe { get; init; }
+
+    /// <summary>Asks for a translation to English; null when the model has no tasks.</summary>
+    public int? Translate { get; init; }
+
+    /// <summary>Switches timestamps off; null when the model has none.</summary>
+    public int? NoTimestamps { get; init; }
+
+    /// <summary>First timestamp, <c>&lt;|0.00|&gt;</c>: one after <see cref="NoTimestamps"/>.</summary>
+    public int? TimestampBegin => NoTimestamps + 1;
+
+    /// <summary>Says that there is no speech; null when the model has none.</summary>
+    public int? NoSpeech { get; init; }
+
+    /// <summary>Tokens that are never produced.</summary>
+    public ImmutableArray<int> SuppressTokens { get; init; } = [];
+
+    /// <summary>Tokens that are never produced first.</summary>
+    public ImmutableArray<int> BeginSuppressTokens { get; init; } = [];
+
+    /// <summary>Finds the special tokens of a Whisper directory: its generation config first, then the added tokens of its tokenizer.</summary>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="config">The model's config.</param>
+    /// <param name="generation">The model's generation config, or <see cref="WhisperGenerationConfig.Empty"/>.</param>
+    /// <exception cref="ModelFileException">A token lies outside the model's vocabulary.</exception>
+    public static WhisperTokens Find(ByteLevelBpe tokenizer, WhisperConfig config, WhisperGenerationConfig generation)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(generation);
+        int start = Id("<|startoftranscript|>") ?? generation.DecoderStartTokenId ?? config.DecoderStartTokenId;
+        Dictionary<string, int> languages = new(StringComparer.Ordinal);
+        foreach ((string name, int id) in generation.LanguageIds)
+        {
+            languages[LanguageCode(name)] = id;
+        }
+
+        if (languages.Count == 0)
+        {
+            foreach (AddedToken token in tokenizer.AddedTokens.Where(t => t.Id > start && IsLanguage(t.Content)))
+            {
+                languages[LanguageCode(token.Content)] = token.Id;
+            }
+        }
+
+        WhisperTokens tokens = new()
+        {
+            EndOfText = Id("<|endoftext|>") ?? generation.EosTokenId ?? config.EosTokenId,
+            StartOfTranscript = start,
+            Languages = languages,
+            Transcribe = Task("transcribe"),
+            Translate = Task("translate"),
+            NoTimestamps = generation.NoTimestampsTokenId ?? Id("<|notimestamps|>"),
+            NoSpeech = Id("<|nospeech|>") ?? Id("<|nocaptions|>"),
+            SuppressTokens = generation.SuppressTokens,
+            BeginSuppressTokens = generation.BeginSuppressTokens,
+        };
+        tokens.CheckRange(config.VocabularySize, tokenizer.Path);
+        return tokens;
+
+        int? Id(string content) => tokenizer.TryGetId(content, out int id) ? id : null;
+        int? Task(string name) => generation.TaskIds.TryGetValue(name, out int id) ? id : Id($"<|{name}|>");
+    }
+
+    /// <summary>The tokens of OpenAI's multilingual models: 50,257 ranks, then the special tokens.</summary>
+    /// <param name="vocabularySize">51865 (99 languages) or 51866 (100 languages, large-v3).</param>
+    /// <exception cref="ArgumentOutOfRangeException">Another size.</exception>
+    public static WhisperTokens Standard(int vocabularySize)
+    {
+        int count = vocabularySize switch
+        {
+            51865 => 99,
+            51866 => 100,
+            _ => throw new ArgumentOutOfRangeException(nameof(vocabularySize), vocabularySize, "Expected 51865 or 51866."),
+        };
+        const int End = 50257;
+        int afterLanguages = End + 2 + count;
+        return new WhisperTokens
+        {
+            EndOfText = End,
+            StartOfTranscript = End + 1,
+            Languages = Enumerable.Range(0, count).ToDictionary(i => StandardLanguages[i], i => End + 2 + i, StringComparer.Ordinal),
+            Translate = afterLanguages,
+            Transcribe = afterLanguages + 1,
+            NoSpeech = afterLanguages + 4,
+            NoTimestamps = afterLanguages + 5,
+        };
+    }
+
+    /// <summary>Id of a language token.</summary>
+    /// <param name="language">Code such as <c>en</c>.</param>
+    /// <exception cref="UsageException">The model does not know the language.</exception>
+    public int Language(string language)
+    {
+        ArgumentNullException.ThrowIfNull(language);
+        return Languages.TryGetValue(language, out int id)
+            ? id
+            : throw new UsageException($"language `{language}` is not one of the recogniser's {Languages.Count}: "
+                + string.Join(", ", Languages.Keys.Order(StringComparer.Ordinal).Take(8)) + (Languages.Count > 8 ? ", …" : string.Empty));
+    }
+
+    /// <summary>The prompt of the <c>seed</c> style: start of transcript only.</summary>
+    public int[] SeedPrompt() => [StartOfTranscript];
+
+    /// <summary>The prompt of the <c>full</c> style: start, language, transcribe, no timestamps.</summary>
+    /// <param name="language">Code such as <c>en</c>.</param>
+    /// <exception cref="UsageException">The model does not know the language, or has no such tokens.</exception>
+    public int[] FullPrompt(string language) => Transcribe is { } task && NoTimestamps is { } plain
+        ? [StartOfTranscript, Language(language), task, plain]
+        : throw new UsageException("the recogniser has no <|transcribe|> or <|notimestamps|> token: use the `seed` prompt");
+
+    private static bool IsLanguage(string content) =>
+        content.Length is 6 or 7 && content.StartsWith("<|", StringComparison.Ordinal) && content.EndsWith("|>", StringComparison.Ordinal)
+        && LanguageCode(content).All(char.IsAsciiLetterLower);
+
+    private static string LanguageCode(string token) => token.Length > 4 && token[0] == '<' ? token[2..^2] : token;
+
+    private void CheckRange(int vocabularySize, string path)
+    {
+        List<int?> all = [EndOfText, StartOfTranscript, Transcribe, Translate, NoTimestamps, NoSpeech];
+        all.AddRange(Languages.Values.Concat(SuppressTokens).Concat(BeginSuppressTokens).Select(id => (int?)id));
+        if (all.Find(id => id >= vocabularySize) is { } bad)
+        {
+            throw new ModelFileException(path, null, string.Create(
+                CultureInfo.InvariantCulture, $"special token id {bad} lies outside the model's vocabulary of {vocabularySize}"));
+        }
+    }
+}
