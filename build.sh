@@ -120,6 +120,9 @@ if ! compgen -G '/usr/lib/*/libicuuc.so*' >/dev/null; then
   export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 # the tools run without ICU; the program itself never needs it
 fi
 export LLASA_BUILD_STARTED="${LLASA_BUILD_STARTED:-$(date +%s)}" # the demo reports the time since then
+if [[ ! -t 1 ]]; then
+  export NO_COLOR=1
+fi
 mkdir -p artifacts/logs
 if ! dotnet tool restore >artifacts/logs/tool-restore.log 2>&1; then
   cat artifacts/logs/tool-restore.log >&2

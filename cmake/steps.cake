@@ -23,7 +23,7 @@ void NativeTests(string preset)
         var more = filter is null ? "" : $" --gtest_filter={filter}";
         var exit = Run($"test-{preset}-{program.GetFilename()}", program.FullPath, $"--gtest_brief=1 --gtest_output=json:{json}{more}", check: false);
         tally.AddGoogleTest(json, exit);
-        Information("{0} ({1}): {2}", program.GetFilename(), preset, tally);
+        Information("{0} ({1}); so far {2}", program.GetFilename(), preset, tally);
     }
 }
 
@@ -35,7 +35,7 @@ void ManagedTests(FilePath project)
     var exit = Run($"test-{name}", "dotnet",
         $"test {project.FullPath} -c {configuration} --no-build --logger trx;LogFileName={trx} --results-directory {results}", check: false);
     tally.AddTrx(trx, exit);
-    Information("{0}: {1}", name, tally);
+    Information("{0}; so far {1}", name, tally);
 }
 
 void Clear(string file)
