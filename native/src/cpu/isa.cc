@@ -11,10 +11,11 @@
   extern const ActivationKernels activation_kernels; \
   extern const SoftmaxKernels softmax_kernels;       \
   extern const SamplingKernels sampling_kernels;     \
+  extern const SpeechKernels speech_kernels;         \
   }
 #define LLASA_TABLES(isa_name) \
   { #isa_name, &isa_name::norm_kernels, &isa_name::activation_kernels, &isa_name::softmax_kernels, \
-    &isa_name::sampling_kernels }
+    &isa_name::sampling_kernels, &isa_name::speech_kernels }
 
 namespace llasa::cpu {
 
@@ -32,7 +33,9 @@ const Kernels kScalar = LLASA_TABLES(scalar);
 const Kernels kAvx2 = LLASA_TABLES(avx2);
 const Kernels kAvx512 = LLASA_TABLES(avx512);
 
-bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
 bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&

@@ -1,5 +1,6 @@
-// The per-ISA kernel tables and the choice between them, made once at first use: the widest the processor has,
-// or what LLASA_ISA=scalar|avx2|avx512 asks for (tests). One table per family; families live in cpu/simd/.
+// The per-ISA kernel tables and the choice between them, made once at first use: the widest the processor
+// has, or what LLASA_ISA=scalar|avx2|avx512 asks for (tests). One table per family; families live in
+// cpu/simd/.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,8 @@ struct NormKernels {
   // dx += ..., dweight += ... of one row
   void (*rmsnorm_backward_row)(const float* x, const float* weight, float rstd, const float* dy, float* dx,
                                float* dweight, int64_t n);
-  void (*layernorm_row)(const float* x, const float* weight, const float* bias, float* y, int64_t n, float eps);
+  void (*layernorm_row)(const float* x, const float* weight, const float* bias, float* y, int64_t n,
+                        float eps);
 };
 
 struct ActivationKernels {
@@ -39,12 +41,32 @@ struct SamplingKernels {
   float (*sum)(const float* x, int64_t n);
 };
 
+// Rows of the speech families: ops/norm.h (GroupNorm), ops/istft.h, ops/mel.h, ops/attention_full.h.
+struct SpeechKernels {
+  // sum[c] = sum over rows of x[r,c]; of (x[r,c] - mean[c])^2
+  void (*column_sums)(const float* x, float* sum, int64_t rows, int64_t n);
+  void (*column_squares)(const float* x, const float* mean, float* sum, int64_t rows, int64_t n);
+  // y = x * scale + shift, with silu on top if asked
+  void (*affine)(const float* x, const float* scale, const float* shift, float* y, int64_t n, bool silu);
+  // re + i im = min(exp(log_magnitude), 100) e^(i phase)
+  void (*polar)(const float* log_magnitude, const float* phase, float* re, float* im, int64_t n);
+  // One hop of overlapped frames, frames[j] the quarters of the frame that began j hops earlier (or NULL)
+  void (*istft_hop)(const float* const* frames, const float* window, float* y, int64_t hop, int64_t quarter);
+  // y = log10(x) where x > floor, else log10_floor; returns the largest y
+  float (*log10_floored)(const float* x, float* y, float floor, float log10_floor, int64_t n);
+  // out[d] = sum over p of softmax(scale q k)[p] v[d,p]; keys, values [D,capacity], n visible; scores
+  // [capacity]
+  void (*attend)(const float* q, const float* keys, const float* values, float* scores, float* out, int64_t D,
+                 int64_t n, int64_t capacity, float scale);
+};
+
 struct Kernels {
   const char* isa;  // "scalar", "avx2", "avx512"
   const NormKernels* norm;
   const ActivationKernels* activation;
   const SoftmaxKernels* softmax;
   const SamplingKernels* sampling;
+  const SpeechKernels* speech;
 };
 
 const Kernels& kernels();

@@ -11,11 +11,13 @@
 namespace llasa {
 
 namespace {
-int64_t rows_per_task(int64_t C) { return std::max<int64_t>(1, 16384 / std::max<int64_t>(C, 1)); }
+int64_t rows_per_task(int64_t C) {
+  return std::max<int64_t>(1, 16384 / std::max<int64_t>(C, 1));
+}
 }  // namespace
 
-void rmsnorm_forward(Stream&, const float* x, const float* weight, float* y, float* rstd, int64_t T, int64_t C,
-                     float eps) {
+void rmsnorm_forward(Stream&, const float* x, const float* weight, float* y, float* rstd, int64_t T,
+                     int64_t C, float eps) {
   const auto& k = *cpu::kernels().norm;
   parallel_ranges(T, rows_per_task(C), [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
@@ -25,8 +27,8 @@ void rmsnorm_forward(Stream&, const float* x, const float* weight, float* y, flo
   });
 }
 
-void rmsnorm_backward(Stream&, const float* x, const float* weight, const float* rstd, const float* dy, float* dx,
-                      float* dweight, int64_t T, int64_t C) {
+void rmsnorm_backward(Stream&, const float* x, const float* weight, const float* rstd, const float* dy,
+                      float* dx, float* dweight, int64_t T, int64_t C) {
   const auto& k = *cpu::kernels().norm;
   // A fixed number of partial sums of dweight, added in order: the result does not depend on the threads.
   constexpr int64_t kParts = 16;
@@ -53,35 +55,32 @@ void layernorm_forward(Stream&, const float* x, const float* weight, const float
 }
 
 void groupnorm_forward(Stream&, const float* x, const float* weight, const float* bias, float* y,
-                       const int64_t* offsets, int64_t B, int64_t C, int64_t groups, float eps) {
-  const int64_t channels = C / groups;
+                       const int64_t* offsets, int64_t B, int64_t C, int64_t groups, float eps, bool silu) {
+  const auto& k = *cpu::kernels().speech;
+  const auto channels = static_cast<size_t>(C / groups), width = static_cast<size_t>(C);
+  constexpr int64_t kRows = 64;  // summed in f32, then added to the total in double
   parallel_for(B, [&](int64_t b) {
     const int64_t begin = offsets[b], end = offsets[b + 1];
-    const double count = static_cast<double>((end - begin) * channels);
     if (end == begin) return;
-    std::vector<double> mean(static_cast<size_t>(groups), 0.0), variance(static_cast<size_t>(groups), 0.0);
-    for (int64_t t = begin; t < end; ++t) {
-      for (int64_t c = 0; c < C; ++c) mean[static_cast<size_t>(c / channels)] += x[t * C + c];
+    const double count = static_cast<double>(end - begin) * static_cast<double>(channels);
+    std::vector<float> part(width), mean(width), scale(width), shift(width);
+    std::vector<double> total(width / channels, 0.0), variance(width / channels, 0.0);
+    for (int64_t t = begin; t < end; t += kRows) {
+      k.column_sums(x + t * C, part.data(), std::min(kRows, end - t), C);
+      for (size_t c = 0; c < width; ++c) total[c / channels] += static_cast<double>(part[c]);
     }
-    for (double& m : mean) m /= count;
-    for (int64_t t = begin; t < end; ++t) {
-      for (int64_t c = 0; c < C; ++c) {
-        const double d = x[t * C + c] - mean[static_cast<size_t>(c / channels)];
-        variance[static_cast<size_t>(c / channels)] += d * d;
-      }
+    for (size_t c = 0; c < width; ++c) mean[c] = static_cast<float>(total[c / channels] / count);
+    for (int64_t t = begin; t < end; t += kRows) {
+      k.column_squares(x + t * C, mean.data(), part.data(), std::min(kRows, end - t), C);
+      for (size_t c = 0; c < width; ++c) variance[c / channels] += static_cast<double>(part[c]);
     }
-    std::vector<float> scale(static_cast<size_t>(C)), shift(static_cast<size_t>(C));
-    for (int64_t c = 0; c < C; ++c) {
-      const auto g = static_cast<size_t>(c / channels);
-      const double rstd = 1.0 / std::sqrt(variance[g] / count + static_cast<double>(eps));
-      scale[static_cast<size_t>(c)] = static_cast<float>(rstd * weight[c]);
-      shift[static_cast<size_t>(c)] = static_cast<float>(bias[c] - mean[g] * rstd * weight[c]);
+    for (size_t c = 0; c < width; ++c) {
+      const double rstd = 1.0 / std::sqrt(variance[c / channels] / count + static_cast<double>(eps));
+      scale[c] = static_cast<float>(rstd * static_cast<double>(weight[c]));
+      shift[c] = static_cast<float>(static_cast<double>(bias[c]) -
+                                    total[c / channels] / count * rstd * static_cast<double>(weight[c]));
     }
-    for (int64_t t = begin; t < end; ++t) {
-      for (int64_t c = 0; c < C; ++c) {
-        y[t * C + c] = x[t * C + c] * scale[static_cast<size_t>(c)] + shift[static_cast<size_t>(c)];
-      }
-    }
+    for (int64_t t = begin; t < end; ++t) k.affine(x + t * C, scale.data(), shift.data(), y + t * C, C, silu);
   });
 }
 

@@ -8,18 +8,20 @@ namespace llasa {
 // y = x * rstd * weight, rstd = 1 / sqrt(mean(x^2) + eps). x, y [T,C]; weight [C]; rstd [T] or NULL.
 void rmsnorm_forward(Stream& stream, const float* x, const float* weight, float* y, float* rstd, int64_t T,
                      int64_t C, float eps);
-// dx += rstd (w dy - x rstd^2 mean(w dy x)): accumulated, because x is the residual stream; dweight += dy x rstd.
+// dx += rstd (w dy - x rstd^2 mean(w dy x)): accumulated, because x is the residual stream; dweight += dy x
+// rstd.
 void rmsnorm_backward(Stream& stream, const float* x, const float* weight, const float* rstd, const float* dy,
                       float* dx, float* dweight, int64_t T, int64_t C);
 
 // y = (x - mean) / sqrt(var + eps) * weight + bias per row, biased variance. y may be x.
-void layernorm_forward(Stream& stream, const float* x, const float* weight, const float* bias, float* y, int64_t T,
-                       int64_t C, float eps);
+void layernorm_forward(Stream& stream, const float* x, const float* weight, const float* bias, float* y,
+                       int64_t T, int64_t C, float eps);
 
 // GroupNorm over channel-last frames of packed clips: x, y [T,C] hold B clips, clip b at rows
-// offsets[b]..offsets[b+1] (host array [B+1]); mean and variance over the clip's frames and the C/groups channels
-// of a group. y may be x.
+// offsets[b]..offsets[b+1] (host array [B+1]); mean and variance over the clip's frames and the C/groups
+// channels of a group. With silu, y = silu(groupnorm(x)) in the same pass. y may be x.
 void groupnorm_forward(Stream& stream, const float* x, const float* weight, const float* bias, float* y,
-                       const int64_t* offsets, int64_t B, int64_t C, int64_t groups, float eps);
+                       const int64_t* offsets, int64_t B, int64_t C, int64_t groups, float eps,
+                       bool silu = false);
 
 }  // namespace llasa

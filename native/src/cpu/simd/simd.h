@@ -105,6 +105,64 @@ inline VF verf(VF x) {
   return c * p / q;
 }
 
+// sin(x) and cos(x): x = j pi/2 + r, pi/2 in three parts of which the first two multiply exactly (|j| < 2^16), then
+// degree-7 and degree-8 polynomials on [-pi/4, pi/4] (cephes). Absolute error below 2e-7 for |x| < 1e4; an infinite
+// or NaN x gives NaN.
+inline void vsincos(VF x, VF& sine, VF& cosine) {
+  const VF magic = splat(12582912.0f);
+  const VF t = x * 0.63661977236758134f + magic;
+  const VF j = t - magic;
+  VF r = x - j * 1.5703125f;
+  r = r - j * 4.837512969970703125e-4f;
+  r = r - j * 7.54978995489188216e-8f;
+  const VF z = r * r;
+  const VF s = ((splat(-1.9515295891e-4f) * z + 8.3321608736e-3f) * z - 1.6666654611e-1f) * z * r + r;
+  const VF c = ((splat(2.443315711809948e-5f) * z - 1.388731625493765e-3f) * z + 4.166664568298827e-2f) * z * z -
+               0.5f * z + 1.0f;
+  const VI quadrant = as_int(t) - as_int(magic);
+  const VI odd = (quadrant & 1) != 0;
+  sine = odd ? c : s;
+  cosine = odd ? s : c;
+  sine = (quadrant & 2) != 0 ? -sine : sine;
+  cosine = ((quadrant + 1) & 2) != 0 ? -cosine : cosine;
+}
+
+// ln(x) for normal positive x: x = 2^e m with m in [sqrt(1/2), sqrt(2)), degree-9 polynomial in m - 1 (cephes);
+// relative error below 2 ulp.
+inline VF vlog(VF x) {
+  const VI bits = as_int(x);
+  VI e = ((bits >> 23) & 255) - 126;
+  VF m = as_float((bits & 0x007fffff) | 0x3f000000);  // [1/2, 1)
+  const VI low = m < 0.70710678118654752f;
+  e = low ? e - 1 : e;
+  m = low ? m + m : m;
+  const VF r = m - 1.0f;
+  const VF z = r * r;
+  VF p = splat(7.0376836292e-2f);
+  p = p * r - 1.1514610310e-1f;
+  p = p * r + 1.1676998740e-1f;
+  p = p * r - 1.2420140846e-1f;
+  p = p * r + 1.4249322787e-1f;
+  p = p * r - 1.6668057665e-1f;
+  p = p * r + 2.0000714765e-1f;
+  p = p * r - 2.4999993993e-1f;
+  p = p * r + 3.3333331174e-1f;
+  const VF ef = __builtin_convertvector(e, VF);
+  VF y = p * r * z + ef * -2.12194440e-4f - 0.5f * z;
+  return r + y + ef * 0.693359375f;
+}
+
+// Lanes in reverse order.
+inline VF vreverse(VF v) {
+  if constexpr (W == 1) {
+    return v;
+  } else {
+    VI order;
+    for (int i = 0; i < W; ++i) order[i] = W - 1 - i;
+    return __builtin_shuffle(v, order);
+  }
+}
+
 // Applies f(vector) over a row, the tail in a padded vector.
 template <typename F>
 inline void map1(const float* x, float* y, int64_t n, F&& f) {

@@ -1,0 +1,117 @@
+// Attention against softmax(q k^T) v in double precision. Outputs are averages of unit-variance values: 1e-5
+// is about 16 eps times the largest score (|q.k| scale < 8) plus the sums.
+#include "ops/attention_full.h"
+
+#include "op_test_util.h"
+
+using namespace llasa;
+using namespace llasa::test;
+
+namespace {
+
+// One query against keys and values given as rows.
+void attend(const float* q, const float* k, const float* v, int64_t n, int64_t stride, int64_t D,
+            double scale, double* out) {
+  std::vector<double> weights(static_cast<size_t>(n));
+  double largest = -1e300, total = 0.0;
+  for (int64_t p = 0; p < n; ++p) {
+    double s = 0.0;
+    for (int64_t d = 0; d < D; ++d) s += static_cast<double>(q[d]) * static_cast<double>(k[p * stride + d]);
+    weights[static_cast<size_t>(p)] = s * scale;
+    largest = std::max(largest, s * scale);
+  }
+  for (double& w : weights) total += w = std::exp(w - largest);
+  for (int64_t d = 0; d < D; ++d) {
+    out[d] = 0.0;
+    for (int64_t p = 0; p < n; ++p)
+      out[d] += weights[static_cast<size_t>(p)] / total * static_cast<double>(v[p * stride + d]);
+  }
+}
+
+TEST(AttentionFull, MatchesSoftmaxPerClipAndHead) {
+  const int64_t H = 3, D = 8, C = H * D, stride = 3 * C;
+  const auto offsets = offsets_of({5, 1, 0, 300, 17});
+  const auto qkv = random_floats(offsets.back() * stride, 11);
+  const double scale = 1.0 / std::sqrt(8.0);
+  for (const bool causal : {false, true}) {
+    std::vector<double> expected(static_cast<size_t>(offsets.back() * C));
+    for (size_t b = 0; b + 1 < offsets.size(); ++b) {
+      for (int64_t t = offsets[b]; t < offsets[b + 1]; ++t) {
+        for (int64_t h = 0; h < H; ++h) {
+          const float* clip = qkv.data() + offsets[b] * stride + h * D;
+          attend(qkv.data() + t * stride + h * D, clip + C, clip + 2 * C,
+                 causal ? t - offsets[b] + 1 : offsets[b + 1] - offsets[b], stride, D, scale,
+                 expected.data() + t * C + h * D);
+        }
+      }
+    }
+    const auto run = [&] {
+      Stream stream;
+      Guarded x(qkv), y(offsets.back() * C);
+      attention_full_forward(stream, x.data(), x.data() + C, x.data() + 2 * C, y.data(), offsets.data(), 5, H,
+                             D, stride, static_cast<float>(scale), causal);
+      return y.values();
+    };
+    EXPECT_LT(largest_difference(run(), expected), 1e-5);
+    expect_same_for_any_thread_count(run);
+  }
+}
+
+// Rows appended in pieces to scattered slots and attended to one by one or in blocks give what attention over
+// the whole sequence gives.
+TEST(AttentionFull, CacheGivesWhatTheWholeSequenceGives) {
+  const int64_t H = 2, D = 12, C = H * D, stride = 3 * C;
+  const std::vector<int64_t> lengths{21, 1, 40};
+  const auto offsets = offsets_of(lengths);
+  const auto qkv = random_floats(offsets.back() * stride, 12);
+  const float scale = 0.3f;
+  Stream stream;
+  Guarded x(qkv), whole(offsets.back() * C), pieces(offsets.back() * C);
+  attention_full_forward(stream, x.data(), x.data() + C, x.data() + 2 * C, whole.data(), offsets.data(), 3, H,
+                         D, stride, scale, true);
+  const int64_t capacity = key_value_capacity(40);
+  DeviceBuffer<float> memory(4 * key_value_slot_size(C, capacity), "a test cache");
+  zero_on_device(stream, memory.data(), 4 * key_value_slot_size(C, capacity) * 4);
+  const KeyValueCache cache{memory.data(), C, capacity};
+  const std::vector<int64_t> slots{3, 0, 2};
+  for (int64_t piece : {4, 1}) {
+    for (size_t a = 0; a < 3; ++a) {
+      for (int64_t t = 0; t < lengths[a]; t += piece) {
+        const int64_t rows = std::min(piece, lengths[a] - t), visible = t + 1;
+        const int64_t range[2] = {0, rows};
+        const float* row = x.data() + (offsets[a] + t) * stride;
+        cache_append(stream, row + C, row + 2 * C, stride, cache, range, &slots[a], &t, 1);
+        cached_attention_forward(stream, row, stride, cache, pieces.data() + (offsets[a] + t) * C, range,
+                                 &slots[a], &visible, 1, H, D, scale, true);
+      }
+    }
+    EXPECT_LT(largest_difference(pieces.values(), whole.values()), 1e-5);
+  }
+}
+
+TEST(AttentionFull, CrossAttentionSeesTheGivenPositionsOnly) {
+  const int64_t H = 1, D = 5, capacity = 32, n = 19;
+  const auto kv = random_floats(n * 2 * D, 13), q = random_floats(3 * D, 14);
+  Stream stream;
+  DeviceBuffer<float> memory(key_value_slot_size(D, capacity), "a test cache");
+  zero_on_device(stream, memory.data(), key_value_slot_size(D, capacity) * 4);
+  const KeyValueCache cache{memory.data(), D, capacity};
+  const int64_t rows[2] = {0, n}, slot = 0, start = 0;
+  Guarded kvd(kv), qd(q), y(3 * D);
+  cache_append(stream, kvd.data(), kvd.data() + D, 2 * D, cache, rows, &slot, &start, 1);
+  for (const int64_t visible : {int64_t{1}, int64_t{16}, n}) {
+    std::vector<double> expected(static_cast<size_t>(3 * D));
+    for (int64_t i = 0; i < 3; ++i) {
+      attend(q.data() + i * D, kv.data(), kv.data() + D, visible, 2 * D, D, 0.5, expected.data() + i * D);
+    }
+    const int64_t together[2] = {0, 3};
+    cached_attention_forward(stream, qd.data(), D, cache, y.data(), together, &slot, &visible, 1, H, D, 0.5f,
+                             false);
+    EXPECT_LT(largest_difference(y.values(), expected), 1e-5);
+    const int64_t each[4] = {0, 1, 2, 3}, slots[3] = {0, 0, 0}, seen[3] = {visible, visible, visible};
+    cached_attention_forward(stream, qd.data(), D, cache, y.data(), each, slots, seen, 3, H, D, 0.5f, false);
+    EXPECT_LT(largest_difference(y.values(), expected), 1e-5);
+  }
+}
+
+}  // namespace
