@@ -12,10 +12,11 @@
   extern const SoftmaxKernels softmax_kernels;       \
   extern const SamplingKernels sampling_kernels;     \
   extern const SpeechKernels speech_kernels;         \
+  extern const DecodeKernels decode_kernels;         \
   }
 #define LLASA_TABLES(isa_name) \
   { #isa_name, &isa_name::norm_kernels, &isa_name::activation_kernels, &isa_name::softmax_kernels, \
-    &isa_name::sampling_kernels, &isa_name::speech_kernels }
+    &isa_name::sampling_kernels, &isa_name::speech_kernels, &isa_name::decode_kernels }
 
 namespace llasa::cpu {
 

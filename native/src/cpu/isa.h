@@ -60,6 +60,17 @@ struct SpeechKernels {
                  int64_t n, int64_t capacity, float scale);
 };
 
+// R query heads of one key/value head against `count` blocks of keys (whole blocks) or `tokens` values, each at
+// blocks[b] + offset; see ops/attention_decode.h.
+struct DecodeKernels {
+  // out[r, u] = q[r] . k[u]; q [R, D]; out [R, ld]
+  void (*scores)(const float* q, int64_t R, int64_t D, float* const* blocks, int64_t offset, int64_t count,
+                 float* out, int64_t ld);
+  // out[r] += sum_u p[r, u] v[u]; p [R, ld]; out [R, D]
+  void (*values)(const float* p, int64_t ld, int64_t R, int64_t D, float* const* blocks, int64_t offset,
+                 int64_t tokens, float* out);
+};
+
 struct Kernels {
   const char* isa;  // "scalar", "avx2", "avx512"
   const NormKernels* norm;
@@ -67,6 +78,7 @@ struct Kernels {
   const SoftmaxKernels* softmax;
   const SamplingKernels* sampling;
   const SpeechKernels* speech;
+  const DecodeKernels* decode;
 };
 
 const Kernels& kernels();

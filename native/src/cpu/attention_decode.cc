@@ -1,0 +1,87 @@
+// Decode attention on the CPU: rows in parallel, the query heads of one key/value head together.
+#include "ops/attention_decode.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "core/parallel.h"
+#include "cpu/isa.h"
+
+namespace llasa {
+
+namespace {
+
+// Scores of one row and key/value head; grows to the longest row a thread meets.
+std::vector<float>& scratch() {
+  thread_local std::vector<float> memory;
+  return memory;
+}
+
+void attend(const float* q, float* out, const DecodeRow& row, float* const* tables, int64_t key_offset,
+            int64_t value_offset, const DecodeShape& shape, float* scores, int64_t ld) {
+  const auto& decode = *cpu::kernels().decode;
+  const auto& softmax = *cpu::kernels().softmax;
+  const int64_t R = shape.H / shape.G, D = shape.D;
+  const int64_t prefix = row.prefix_tokens, own = row.own_tokens, tokens = prefix + own;
+  const float scale = 1.0f / std::sqrt(static_cast<float>(D));
+  // Whole blocks are scored; what lies past the prefix is then overwritten by the scores of the own tokens.
+  decode.scores(q, R, D, tables + row.prefix_table, key_offset, shape.blocks(prefix), scores, ld);
+  decode.scores(q, R, D, tables + row.own_table, key_offset, shape.blocks(own), scores + prefix, ld);
+  std::fill(out, out + R * D, 0.0f);
+  float inverse_sum[64];
+  for (int64_t first = 0; first < R; first += 64) {
+    const int64_t heads = std::min<int64_t>(64, R - first);
+    for (int64_t r = 0; r < heads; ++r) {
+      float* s = scores + (first + r) * ld;
+      inverse_sum[r] = 1.0f / softmax.exp_sum(s, s, scale, softmax.max(s, tokens) * scale, tokens);
+    }
+    float* o = out + first * D;
+    const float* p = scores + first * ld;
+    decode.values(p, ld, heads, D, tables + row.prefix_table, value_offset, prefix, o);
+    decode.values(p + prefix, ld, heads, D, tables + row.own_table, value_offset, own, o);
+    for (int64_t r = 0; r < heads; ++r) softmax.scale(o + r * D, inverse_sum[r], D);
+  }
+}
+
+}  // namespace
+
+void kv_append(Stream&, const float* qkv, const DecodeRow* rows, float* const* tables, int64_t layer, int64_t T,
+               const DecodeShape& shape) {
+  const int64_t D = shape.D;
+  parallel_ranges(T, std::max<int64_t>(1, 8192 / (shape.G * D)), [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      const int64_t index = rows[t].own_tokens - 1;
+      float* block = tables[rows[t].own_table + index / kKvBlock] + layer * shape.layer_floats();
+      const float* key = qkv + t * shape.row() + shape.H * D;
+      const float* value = key + shape.G * D;
+      float* keys = block + index % kKvBlock;
+      float* values = block + shape.G * D * kKvBlock + index % kKvBlock * D;
+      for (int64_t i = 0; i < shape.G * D; ++i) keys[i * kKvBlock] = key[i];
+      for (int64_t g = 0; g < shape.G; ++g) std::copy(value + g * D, value + (g + 1) * D, values + g * kKvBlock * D);
+    }
+  });
+}
+
+void attention_decode(Stream&, const float* qkv, float* out, const DecodeRow* rows, float* const* tables,
+                      int64_t layer, int64_t T, const DecodeShape& shape) {
+  const int64_t R = shape.H / shape.G, D = shape.D;
+  const int64_t head_floats = D * kKvBlock;
+  const int64_t grain = std::clamp<int64_t>(T / 16, 1, 8);
+  parallel_ranges(T, grain, [&](int64_t begin, int64_t end) {
+    // Head by head over the task's rows: neighbours share a prefix, which then stays in the first cache.
+    for (int64_t g = 0; g < shape.G; ++g) {
+      const int64_t key_offset = layer * shape.layer_floats() + g * head_floats;
+      const int64_t value_offset = key_offset + shape.G * head_floats;
+      for (int64_t t = begin; t < end; ++t) {
+        const int64_t ld = rows[t].prefix_tokens + rows[t].own_tokens + 2 * kKvBlock;
+        std::vector<float>& scores = scratch();
+        if (static_cast<int64_t>(scores.size()) < R * ld) scores.resize(static_cast<size_t>(2 * R * ld));
+        attend(qkv + t * shape.row() + g * R * D, out + (t * shape.H + g * R) * D, rows[t], tables, key_offset,
+               value_offset, shape, scores.data(), ld);
+      }
+    }
+  });
+}
+
+}  // namespace llasa

@@ -1,0 +1,43 @@
+// Attention of decoding: queries of single tokens against keys and values in blocks (PagedAttention,
+// arXiv 2309.06180), a shared prefix first (the prompt of a group), then the sequence's own tokens.
+#pragma once
+
+#include "ops/shapes.h"
+
+namespace llasa {
+
+// Tokens of one block. A block holds all layers, one after the other; in each layer the keys as [G, D, kKvBlock]
+// (a token is a column, so that scores of neighbouring tokens are one vector), then the values as [G, kKvBlock, D].
+constexpr int64_t kKvBlock = 16;
+
+struct DecodeShape {
+  int64_t H = 0;  // query heads; head h reads key/value head h / (H / G)
+  int64_t G = 0;
+  int64_t D = 0;
+
+  int64_t row() const { return (H + 2 * G) * D; }  // floats of a fused q, k, v row
+  int64_t layer_floats() const { return 2 * G * D * kKvBlock; }
+  int64_t blocks(int64_t tokens) const { return (tokens + kKvBlock - 1) / kKvBlock; }
+};
+
+// One query token. Its keys are tokens 0..prefix_tokens of the blocks tables[prefix_table..] and then tokens
+// 0..own_tokens of tables[own_table..]; own_tokens counts the token itself, whose key and value are written as the
+// last of them.
+struct DecodeRow {
+  int64_t prefix_table = 0;
+  int64_t own_table = 0;
+  int32_t prefix_tokens = 0;
+  int32_t own_tokens = 0;
+};
+
+// Writes the key and value of every row (rotated already) into its block. qkv [T, (H+2G) D]; rows [T]; tables:
+// device array of block pointers, all on the device. Rows name different places.
+void kv_append(Stream& stream, const float* qkv, const DecodeRow* rows, float* const* tables, int64_t layer, int64_t T,
+               const DecodeShape& shape);
+
+// out[t, h] = sum_u softmax_u(q[t,h] k[u] / sqrt D) v[u] over the keys of row t. qkv [T, (H+2G) D], of which q is
+// read; out [T, H D]. A row's result depends on its keys alone, not on the other rows.
+void attention_decode(Stream& stream, const float* qkv, float* out, const DecodeRow* rows, float* const* tables,
+                      int64_t layer, int64_t T, const DecodeShape& shape);
+
+}  // namespace llasa

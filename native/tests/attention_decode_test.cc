@@ -1,0 +1,212 @@
+#include "ops/attention_decode.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "core/parallel.h"
+#include "cpu/isa.h"
+
+namespace llasa::test {
+namespace {
+
+std::vector<float> random_values(size_t n, uint32_t seed) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> normal(0.0f, 1.0f);
+  std::vector<float> x(n);
+  for (float& v : x) v = normal(generator);
+  return x;
+}
+
+struct Case {
+  DecodeShape shape;
+  std::vector<int32_t> prefix;  // tokens of each prefix
+  struct Sequence {
+    size_t prefix;
+    int32_t own;
+  };
+  std::vector<Sequence> sequences;
+};
+
+// Blocks of a case, filled token by token through kv_append, with NaN where nothing was written.
+struct Cache {
+  std::vector<std::vector<float>> blocks;
+  std::vector<float*> tables;
+  std::vector<int64_t> prefix_table, own_table;
+  std::vector<std::vector<float>> prefix_qkv, own_qkv;  // of each sequence, [tokens, row]
+};
+
+constexpr int64_t kLayers = 2;
+
+int64_t add_table(Cache& cache, const DecodeShape& shape, int64_t tokens) {
+  const auto first = static_cast<int64_t>(cache.tables.size());
+  for (int64_t b = 0; b < shape.blocks(tokens); ++b) {
+    cache.blocks.emplace_back(static_cast<size_t>(kLayers * shape.layer_floats()), std::nanf(""));
+    cache.tables.push_back(cache.blocks.back().data());
+  }
+  return first;
+}
+
+void fill(Cache& cache, const DecodeShape& shape, int64_t table, const std::vector<float>& qkv, int64_t layer) {
+  Stream stream;
+  const int64_t tokens = static_cast<int64_t>(qkv.size()) / shape.row();
+  std::vector<DecodeRow> rows;
+  for (int64_t t = 0; t < tokens; ++t) rows.push_back({0, table, 0, static_cast<int32_t>(t + 1)});
+  kv_append(stream, qkv.data(), rows.data(), cache.tables.data(), layer, tokens, shape);
+}
+
+Cache make_cache(const Case& c, int64_t layer) {
+  Cache cache;
+  uint32_t seed = 1;
+  const auto row = static_cast<size_t>(c.shape.row());
+  for (int32_t tokens : c.prefix) {
+    cache.prefix_table.push_back(add_table(cache, c.shape, tokens));
+    cache.prefix_qkv.push_back(random_values(static_cast<size_t>(tokens) * row, ++seed));
+  }
+  for (const auto& s : c.sequences) {
+    cache.own_table.push_back(add_table(cache, c.shape, s.own));
+    cache.own_qkv.push_back(random_values(static_cast<size_t>(s.own) * row, ++seed));
+  }
+  for (size_t i = 0; i < c.prefix.size(); ++i) fill(cache, c.shape, cache.prefix_table[i], cache.prefix_qkv[i], layer);
+  for (size_t i = 0; i < c.sequences.size(); ++i) fill(cache, c.shape, cache.own_table[i], cache.own_qkv[i], layer);
+  return cache;
+}
+
+// The last own token's query against all keys, in double.
+std::vector<double> reference(const Case& c, const Cache& cache, size_t i) {
+  const DecodeShape& s = c.shape;
+  std::vector<float> all = cache.prefix_qkv[c.sequences[i].prefix];
+  all.insert(all.end(), cache.own_qkv[i].begin(), cache.own_qkv[i].end());
+  const int64_t tokens = static_cast<int64_t>(all.size()) / s.row();
+  const float* last = all.data() + (tokens - 1) * s.row();
+  std::vector<double> out(static_cast<size_t>(s.H * s.D), 0.0);
+  for (int64_t h = 0; h < s.H; ++h) {
+    const int64_t g = h / (s.H / s.G);
+    std::vector<double> p;
+    double max = -1e300, sum = 0;
+    for (int64_t u = 0; u < tokens; ++u) {
+      double dot = 0;
+      for (int64_t d = 0; d < s.D; ++d) {
+        dot += static_cast<double>(last[h * s.D + d]) *
+               static_cast<double>(all[static_cast<size_t>(u * s.row() + (s.H + g) * s.D + d)]);
+      }
+      p.push_back(dot / std::sqrt(static_cast<double>(s.D)));
+      max = std::max(max, p.back());
+    }
+    for (double& v : p) sum += v = std::exp(v - max);
+    for (int64_t u = 0; u < tokens; ++u) {
+      for (int64_t d = 0; d < s.D; ++d) {
+        out[static_cast<size_t>(h * s.D + d)] +=
+            p[static_cast<size_t>(u)] / sum *
+            static_cast<double>(all[static_cast<size_t>(u * s.row() + (s.H + s.G + g) * s.D + d)]);
+      }
+    }
+  }
+  return out;
+}
+
+std::vector<float> attend(const Case& c, const Cache& cache, int64_t layer) {
+  const auto row = static_cast<size_t>(c.shape.row());
+  std::vector<DecodeRow> rows;
+  std::vector<float> qkv;
+  for (size_t i = 0; i < c.sequences.size(); ++i) {
+    const auto& s = c.sequences[i];
+    rows.push_back({cache.prefix_table[s.prefix], cache.own_table[i], c.prefix[s.prefix], s.own});
+    qkv.insert(qkv.end(), cache.own_qkv[i].end() - static_cast<ptrdiff_t>(row), cache.own_qkv[i].end());
+  }
+  std::vector<float> out(rows.size() * static_cast<size_t>(c.shape.H * c.shape.D) + 1, 55.0f);
+  Stream stream;
+  attention_decode(stream, qkv.data(), out.data(), rows.data(), cache.tables.data(), layer,
+                   static_cast<int64_t>(rows.size()), c.shape);
+  EXPECT_EQ(out.back(), 55.0f);
+  out.pop_back();
+  return out;
+}
+
+std::vector<Case> all_cases() {
+  std::vector<Case> all;
+  const std::vector<DecodeShape> shapes = {{6, 2, 32}, {4, 4, 16}, {8, 1, 64}, {10, 2, 24}, {3, 3, 2}, {5, 1, 10}};
+  for (const DecodeShape& shape : shapes) {
+    Case c{shape, {0, 1, 15, 16, 17, 40}, {}};
+    for (size_t prefix = 0; prefix < c.prefix.size(); ++prefix) {
+      for (int32_t own : {1, 2, 15, 16, 17, 33}) c.sequences.push_back({prefix, own});
+    }
+    all.push_back(c);
+  }
+  return all;
+}
+
+TEST(AttentionDecode, EqualsTheReferenceOverPrefixAndOwnTokens) {
+  for (const Case& c : all_cases()) {
+    for (int64_t layer = 0; layer < kLayers; ++layer) {
+      const Cache cache = make_cache(c, layer);
+      const std::vector<float> out = attend(c, cache, layer);
+      const size_t width = out.size() / c.sequences.size();
+      for (size_t i = 0; i < c.sequences.size(); ++i) {
+        const std::vector<double> expected = reference(c, cache, i);
+        for (size_t j = 0; j < width; ++j) {
+          // Scores of unit normals reach about 5 sqrt(D) with D eps of error each, so weights carry D eps; sums of
+          // up to 73 weighted values of size 3 add 73 eps: 5e-6 * 3.
+          ASSERT_NEAR(out[i * width + j], expected[j], 2e-5)
+              << "H " << c.shape.H << " D " << c.shape.D << " sequence " << i << " at " << j;
+        }
+      }
+    }
+  }
+}
+
+TEST(AttentionDecode, ARowDependsNeitherOnItsNeighboursNorOnTheThreads) {
+  const Case c = all_cases()[0];
+  const Cache cache = make_cache(c, 1);
+  set_num_threads(1);
+  const std::vector<float> crowd = attend(c, cache, 1);
+  set_num_threads(3);
+  EXPECT_EQ(attend(c, cache, 1), crowd);
+  set_num_threads(0);
+  const size_t width = crowd.size() / c.sequences.size();
+  for (size_t i = 0; i < c.sequences.size(); ++i) {
+    const DecodeRow row{cache.prefix_table[c.sequences[i].prefix], cache.own_table[i],
+                        c.prefix[c.sequences[i].prefix], c.sequences[i].own};
+    std::vector<float> out(width);
+    Stream stream;
+    attention_decode(stream, cache.own_qkv[i].data() + cache.own_qkv[i].size() - c.shape.row(), out.data(), &row,
+                     cache.tables.data(), 1, 1, c.shape);
+    for (size_t j = 0; j < width; ++j) ASSERT_EQ(out[j], crowd[i * width + j]);
+  }
+}
+
+TEST(AttentionDecode, EveryInstructionSetAgreesWithTheScalarKernels) {
+  const cpu::DecodeKernels& scalar = *cpu::kernels_for("scalar")->decode;
+  for (const char* isa : {"avx2", "avx512"}) {
+    const cpu::Kernels* table = cpu::kernels_for(isa);
+    if (table == nullptr) continue;
+    for (int64_t D : {2, 7, 16, 30, 33, 64, 128}) {
+      for (int64_t R : {1, 2, 3, 4, 5, 9}) {
+        std::vector<std::vector<float>> memory;
+        std::vector<float*> blocks;
+        for (uint32_t b = 0; b < 3; ++b) {
+          memory.push_back(random_values(static_cast<size_t>(D * kKvBlock) + 5, b));
+          blocks.push_back(memory.back().data());
+        }
+        const std::vector<float> q = random_values(static_cast<size_t>(R * D), 77);
+        const int64_t ld = 3 * kKvBlock + 1;
+        std::vector<float> a(static_cast<size_t>(R * ld), 4.0f), b = a;
+        scalar.scores(q.data(), R, D, blocks.data(), 5, 3, a.data(), ld);
+        table->decode->scores(q.data(), R, D, blocks.data(), 5, 3, b.data(), ld);
+        // Dot products of D unit normals in two orders: D eps times their size.
+        const double tolerance = 1.2e-7 * static_cast<double>(D) * 10;
+        for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], tolerance);
+        std::vector<float> va(static_cast<size_t>(R * D) + 1, 1.0f), vb = va;
+        scalar.values(a.data(), ld, R, D, blocks.data(), 5, 37, va.data());
+        table->decode->values(a.data(), ld, R, D, blocks.data(), 5, 37, vb.data());
+        for (size_t i = 0; i < va.size(); ++i) ASSERT_NEAR(va[i], vb[i], 1.2e-7 * 37 * 100);
+        EXPECT_EQ(vb.back(), 1.0f);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace llasa::test
