@@ -14,12 +14,14 @@ constexpr int64_t kGrain = 16384;  // floats per task
 
 void silu_forward(Stream&, const float* x, float* y, int64_t count) {
   const auto& k = *cpu::kernels().activation;
-  parallel_ranges(count, kGrain, [&](int64_t begin, int64_t end) { k.silu(x + begin, y + begin, end - begin); });
+  parallel_ranges(count, kGrain,
+                  [&](int64_t begin, int64_t end) { k.silu(x + begin, y + begin, end - begin); });
 }
 
 void gelu_forward(Stream&, const float* x, float* y, int64_t count) {
   const auto& k = *cpu::kernels().activation;
-  parallel_ranges(count, kGrain, [&](int64_t begin, int64_t end) { k.gelu(x + begin, y + begin, end - begin); });
+  parallel_ranges(count, kGrain,
+                  [&](int64_t begin, int64_t end) { k.gelu(x + begin, y + begin, end - begin); });
 }
 
 void swiglu_forward(Stream&, const float* gate_up, float* y, int64_t T, int64_t F) {
@@ -31,12 +33,14 @@ void swiglu_forward(Stream&, const float* gate_up, float* y, int64_t T, int64_t 
   });
 }
 
-void swiglu_backward(Stream&, const float* gate_up, const float* dy, float* dgate_up, int64_t T, int64_t F) {
+void swiglu_backward(Stream&, const float* gate_up, const float* dy, float* dgate_up, float* y, int64_t T,
+                     int64_t F) {
   const auto& k = *cpu::kernels().activation;
   parallel_ranges(T, std::max<int64_t>(1, kGrain / F), [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       const int64_t row = t * 2 * F;
-      k.swiglu_backward(gate_up + row, gate_up + row + F, dy + t * F, dgate_up + row, dgate_up + row + F, F);
+      k.swiglu_backward(gate_up + row, gate_up + row + F, dy + t * F, dgate_up + row, dgate_up + row + F,
+                        y == nullptr ? nullptr : y + t * F, F);
     }
   });
 }

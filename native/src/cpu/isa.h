@@ -22,7 +22,8 @@ struct ActivationKernels {
   void (*gelu)(const float* x, float* y, int64_t n);
   void (*swiglu)(const float* gate, const float* up, float* y, int64_t n);
   void (*swiglu_backward)(const float* gate, const float* up, const float* dy, float* dgate, float* dup,
-                          int64_t n);
+                          float* y,
+                          int64_t n);  // y may be NULL or dy
   void (*add)(const float* a, const float* b, float* y, int64_t n);
 };
 
@@ -31,6 +32,54 @@ struct SoftmaxKernels {
   // y = exp(x * scale - shift); returns the sum of y. y may be x.
   float (*exp_sum)(const float* x, float* y, float scale, float shift, int64_t n);
   void (*scale)(float* x, float factor, int64_t n);
+  // With e = exp(x * scale - shift): sum of e, and of e (x * scale - shift).
+  void (*exp_moments)(const float* x, float scale, float shift, int64_t n, float* sum, float* weighted);
+  // With z = x * scale - lse: x = exp(z) (a + b z).
+  void (*logprob_backward)(float* x, float scale, float lse, float a, float b, int64_t n);
+};
+
+// One key/value head of one attention group; see ops/attention.h. Offsets are floats within a row.
+struct AttentionTask {
+  const float* qkv = nullptr;   // row 0
+  int64_t row = 0;              // floats per row of qkv and dqkv
+  int64_t q = 0, k = 0, v = 0;  // offsets of the first query head and of the key/value head
+  int64_t out_row = 0;          // floats per row of out and dout
+  int64_t lse_row = 0;
+  int64_t head = 0;  // first query head
+  int64_t rep = 1;   // query heads of this key/value head
+  int64_t D = 0;
+  float scale = 1.0f;
+  int64_t prefix_begin = 0, prefix_count = 0;
+  bool prefix_queries = true;
+  const int64_t* parts = nullptr;  // begin, end of each part
+  int64_t num_parts = 0;
+  int64_t longest_part = 0;
+  // forward
+  float* out = nullptr;
+  float* lse = nullptr;  // may be NULL
+  // backward
+  const float* saved_out = nullptr;
+  const float* saved_lse = nullptr;
+  const float* dout = nullptr;
+  float* dqkv = nullptr;
+};
+
+struct AttentionKernels {
+  int64_t (*scratch)(const AttentionTask& task, bool backward);  // floats of scratch, 64-byte aligned
+  void (*forward)(const AttentionTask& task, float* scratch);
+  void (*backward)(const AttentionTask& task, float* scratch);
+  // ops/rope.h for one row; sign -1 turns back.
+  void (*rotate)(float* x, const float* table, int64_t heads, int64_t D, float sign);
+};
+
+struct AdamWFactors {
+  float decay, beta1, beta2, gradient, step_size, inverse_root, epsilon;
+};
+
+struct OptimizerKernels {
+  double (*squared_sum)(const float* x, int64_t n);
+  void (*adamw)(float* weights, const float* gradients, float* moment1, float* moment2, int64_t n,
+                const AdamWFactors& factors);
 };
 
 struct SamplingKernels {
@@ -79,6 +128,8 @@ struct Kernels {
   const SamplingKernels* sampling;
   const SpeechKernels* speech;
   const DecodeKernels* decode;
+  const AttentionKernels* attention;
+  const OptimizerKernels* optimizer;
 };
 
 const Kernels& kernels();

@@ -12,8 +12,10 @@ void gelu_forward(Stream& stream, const float* x, float* y, int64_t count);
 
 // y = silu(gate) * up: the inside of LlamaMLP. gate_up [T, 2F], gate first; y [T,F].
 void swiglu_forward(Stream& stream, const float* gate_up, float* y, int64_t T, int64_t F);
-// dgate_up [T, 2F] assigned; may be gate_up itself.
-void swiglu_backward(Stream& stream, const float* gate_up, const float* dy, float* dgate_up, int64_t T, int64_t F);
+// dgate_up [T, 2F] assigned; may be gate_up itself. y [T,F] or NULL: the forward output once more (it costs
+// nothing here, and so need not be kept); may be dy.
+void swiglu_backward(Stream& stream, const float* gate_up, const float* dy, float* dgate_up, float* y,
+                     int64_t T, int64_t F);
 
 // y = a + b. y may be a or b.
 void add_forward(Stream& stream, const float* a, const float* b, float* y, int64_t count);

@@ -18,26 +18,30 @@ void swiglu(const float* gate, const float* up, float* y, int64_t n) {
   map2(gate, up, y, n, [](VF g, VF u) { return g * vsigmoid(g) * u; });
 }
 
-void swiglu_backward_block(VF g, VF u, VF dy, VF& dgate, VF& dup) {
-  const VF s = vsigmoid(g);
-  dup = dy * g * s;
-  dgate = dy * u * s * (1.0f + g * (1.0f - s));
-}
-
-void swiglu_backward(const float* gate, const float* up, const float* dy, float* dgate, float* dup, int64_t n) {
+// With s = sigmoid(g), silu(g) = g s: dup = dy g s, dgate = dy u s (1 + g (1 - s)).
+void swiglu_backward(const float* gate, const float* up, const float* dy, float* dgate, float* dup, float* y,
+                     int64_t n) {
+  const auto block = [](VF g, VF u, VF d, VF& dg, VF& du, VF& forward) {
+    const VF s = vsigmoid(g);
+    forward = g * s * u;
+    du = d * g * s;
+    dg = d * u * s * (1.0f + g * (1.0f - s));
+  };
   int64_t i = 0;
-  VF dg, du;
+  VF dg, du, forward;
   for (; i + kW <= n; i += kW) {
-    swiglu_backward_block(load(gate + i), load(up + i), load(dy + i), dg, du);
+    block(load(gate + i), load(up + i), load(dy + i), dg, du, forward);
     store(dgate + i, dg);
     store(dup + i, du);
+    if (y != nullptr) store(y + i, forward);
   }
   if (i < n) {
     const int64_t rest = n - i;
-    swiglu_backward_block(load_partial(gate + i, rest), load_partial(up + i, rest), load_partial(dy + i, rest), dg,
-                          du);
+    block(load_partial(gate + i, rest), load_partial(up + i, rest), load_partial(dy + i, rest), dg, du,
+          forward);
     store_partial(dgate + i, dg, rest);
     store_partial(dup + i, du, rest);
+    if (y != nullptr) store_partial(y + i, forward, rest);
   }
 }
 
@@ -78,11 +82,39 @@ void scale_row(float* x, float factor, int64_t n) {
   map1(x, x, n, [&](VF v) { return v * factor; });
 }
 
+void exp_moments(const float* x, float scale, float shift, int64_t n, float* sum, float* weighted) {
+  VF sums = {}, products = {};
+  int64_t i = 0;
+  for (; i + kW <= n; i += kW) {
+    const VF z = load(x + i) * scale - shift;
+    const VF e = vexp(z);
+    sums += e;
+    products += e * z;
+  }
+  if (i < n) {  // absent lanes: e = 0, and 0 * z must stay 0
+    float zs[W], es[W];
+    store(zs, load_partial(x + i, n - i) * scale - shift);
+    store(es, vexp(load(zs)));
+    for (int64_t j = n - i; j < kW; ++j) zs[j] = es[j] = 0.0f;
+    sums += load(es);
+    products += load(es) * load(zs);
+  }
+  *sum = hsum(sums);
+  *weighted = hsum(products);
+}
+
+void logprob_backward(float* x, float scale, float lse, float a, float b, int64_t n) {
+  map1(x, x, n, [&](VF v) {
+    const VF z = v * scale - lse;
+    return vexp(z) * (a + b * z);
+  });
+}
+
 }  // namespace
 
 extern const ActivationKernels activation_kernels;
 const ActivationKernels activation_kernels = {silu, gelu, swiglu, swiglu_backward, add};
 extern const SoftmaxKernels softmax_kernels;
-const SoftmaxKernels softmax_kernels = {max, exp_sum, scale_row};
+const SoftmaxKernels softmax_kernels = {max, exp_sum, scale_row, exp_moments, logprob_backward};
 
 }  // namespace llasa::cpu::LLASA_ISA

@@ -1,0 +1,31 @@
+// Embedding family on the CPU; see ops/embedding.h.
+#include "ops/embedding.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/parallel.h"
+#include "cpu/isa.h"
+
+namespace llasa {
+
+void embedding_forward(Stream&, const float* weight, const int32_t* ids, float* y, int64_t T, int64_t C) {
+  parallel_ranges(T, std::max<int64_t>(1, 65536 / C), [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      std::memcpy(y + t * C, weight + ids[t] * C, static_cast<size_t>(C) * sizeof(float));
+    }
+  });
+}
+
+void embedding_backward(Stream&, const int32_t* ids, const float* dy, float* dweight, int64_t T, int64_t C) {
+  const auto& k = *cpu::kernels().activation;
+  // A task owns columns, not rows: two tokens of one id never meet, and their order stays that of t.
+  parallel_ranges(C, std::max<int64_t>(64, (C + 7) / 8), [&](int64_t begin, int64_t end) {
+    for (int64_t t = 0; t < T; ++t) {
+      float* row = dweight + ids[t] * C + begin;
+      k.add(row, dy + t * C + begin, row, end - begin);
+    }
+  });
+}
+
+}  // namespace llasa

@@ -1,0 +1,73 @@
+// Log-prob head and policy loss on the CPU; see ops/logprob_head.h and ops/policy_loss.h.
+#include "ops/logprob_head.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/parallel.h"
+#include "cpu/isa.h"
+#include "ops/policy_loss.h"
+
+namespace llasa {
+
+namespace {
+int64_t rows_per_task(int64_t V) {
+  return std::max<int64_t>(1, 16384 / V);
+}
+}  // namespace
+
+void logprob_forward(Stream&, const float* logits, const int32_t* targets, float inverse_temperature,
+                     float* lse, float* logprobs, float* entropies, int64_t N, int64_t V) {
+  const auto& k = *cpu::kernels().softmax;
+  parallel_ranges(N, rows_per_task(V), [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      const float* row = logits + n * V;
+      const float highest = k.max(row, V) * inverse_temperature;
+      // With e = exp(z - highest): sum e and sum e (z - highest) give both log-sum-exp and entropy.
+      float sum, weighted;
+      k.exp_moments(row, inverse_temperature, highest, V, &sum, &weighted);
+      const float log_sum = std::log(sum);
+      lse[n] = highest + log_sum;
+      logprobs[n] = row[targets[n]] * inverse_temperature - highest - log_sum;
+      entropies[n] = log_sum - weighted / sum;
+    }
+  });
+}
+
+void logprob_backward(Stream&, float* logits, const int32_t* targets, float inverse_temperature,
+                      const float* lse, const float* entropies, const float* dlogprobs,
+                      const float* dentropies, int64_t N, int64_t V) {
+  const auto& k = *cpu::kernels().softmax;
+  parallel_ranges(N, rows_per_task(V), [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      float* row = logits + n * V;
+      const float dlogp = dlogprobs[n] * inverse_temperature;
+      const float dentropy = dentropies == nullptr ? 0.0f : dentropies[n] * inverse_temperature;
+      // p_j (-dlogp - dentropy (z_j - lse + entropy)), and dlogp at the target.
+      k.logprob_backward(row, inverse_temperature, lse[n], -dlogp - dentropy * entropies[n], -dentropy, V);
+      row[targets[n]] += dlogp;
+    }
+  });
+}
+
+void policy_loss_backward(Stream&, const PolicyLossOptions& options, const float* logprobs,
+                          const float* old_logprobs, const float* ref_logprobs, const float* advantages,
+                          const float* policy_weights, const float* token_weights, float* dlogprobs,
+                          float* dentropies, int64_t N) {
+  parallel_ranges(N, 1024, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      const float logp = logprobs[n];
+      const bool has_reference = ref_logprobs != nullptr;
+      const PolicyTokenLoss t =
+          policy_token_loss(options, logp, old_logprobs == nullptr ? logp : old_logprobs[n], advantages[n],
+                            has_reference, has_reference ? ref_logprobs[n] : 0.0f);
+      // A masked token's terms may be anything, so they are not multiplied by 0 but left out.
+      const float policy = policy_weights[n] == 0.0f ? 0.0f : policy_weights[n] * t.policy_gradient;
+      const float kl = token_weights[n] == 0.0f ? 0.0f : token_weights[n] * options.kl_coef * t.kl_gradient;
+      dlogprobs[n] = policy + kl;
+      if (dentropies != nullptr) dentropies[n] = -options.entropy_coef * token_weights[n];
+    }
+  });
+}
+
+}  // namespace llasa
