@@ -1,8 +1,9 @@
-// Reads oracle cases: a small JSON reader and a safetensors reader, for tests only (the product reads files in C#).
+// Reads oracle cases: a small JSON reader and a safetensors reader, for tests only (the product reads files
+// in C#).
 #pragma once
 
-#include <cstdint>
 #include <cctype>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -21,7 +22,8 @@
 
 namespace llasa::test {
 
-// A JSON value. Strings "NaN", "Infinity", "-Infinity" count as numbers too, as the oracle's manifests use them.
+// A JSON value. Strings "NaN", "Infinity", "-Infinity" count as numbers too, as the oracle's manifests use
+// them.
 class Json {
  public:
   enum class Kind { kNull, kBool, kNumber, kString, kArray, kObject };
@@ -188,7 +190,9 @@ inline std::string read_file(const std::filesystem::path& path) {
   return std::move(text).str();
 }
 
-inline Json Json::read(const std::filesystem::path& path) { return parse(read_file(path)); }
+inline Json Json::read(const std::filesystem::path& path) {
+  return parse(read_file(path));
+}
 
 // One tensor of a safetensors file, as stored.
 struct Tensor {
@@ -271,8 +275,8 @@ inline Tensors read_checkpoint(const std::filesystem::path& directory) {
   return tensors;
 }
 
-// Case directories of a family, sorted: those in the tree (LLASA_FIXTURES overrides where) and, if LLASA_ORACLE is
-// set, all of $LLASA_ORACLE/public/<family>.
+// Case directories of a family, sorted: those in the tree (LLASA_FIXTURES overrides where) and, if
+// LLASA_ORACLE is set, all of $LLASA_ORACLE/public/<family>.
 inline std::vector<std::filesystem::path> cases(const std::string& family) {
   namespace fs = std::filesystem;
   const char* fixtures = std::getenv("LLASA_FIXTURES");

@@ -6,7 +6,8 @@ namespace llasa::test {
 namespace {
 
 TEST(Json, ReadsEveryKindOfValue) {
-  const Json v = Json::parse(R"( {"a": [1, -2.5e3, true, null], "b": {"c": "x\n\u00e9\ud83d\ude00"}, "d": "NaN"} )");
+  const Json v =
+      Json::parse(R"( {"a": [1, -2.5e3, true, null], "b": {"c": "x\n\u00e9\ud83d\ude00"}, "d": "NaN"} )");
   EXPECT_EQ(v["a"].size(), 4u);
   EXPECT_EQ(v["a"][1].number(), -2500.0);
   EXPECT_TRUE(v["a"][2].boolean());

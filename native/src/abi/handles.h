@@ -1,5 +1,5 @@
-// What is behind the handles that have children: a child holds the model, not the handle, so that handles may be
-// destroyed in any order.
+// What is behind the handles that have children: a child holds the model, not the handle, so that handles may
+// be destroyed in any order.
 #pragma once
 
 #include <memory>
@@ -7,10 +7,12 @@
 #include "core/live_counts.h"
 #include "llasa_native.h"
 #include "models/policy.h"
+#include "models/policy_score.h"
 
 struct llasa_policy {
   explicit llasa_policy(const llasa::LlamaConfig& config) : model(std::make_shared<llasa::Policy>(config)) {}
 
   llasa::LiveHandle live{llasa::HandleKind::kPolicy};
   std::shared_ptr<llasa::Policy> model;
+  std::unique_ptr<llasa::PolicyScorer> scorer;  // made when first needed: it holds activations
 };

@@ -1,4 +1,4 @@
-// The policy: creation, weights in and out.
+// The policy: creation, weights in and out, logits and log-probs.
 #include <memory>
 
 #include "abi/guard.h"
@@ -6,6 +6,15 @@
 
 using llasa::abi::guarded;
 using llasa::abi::required;
+
+namespace {
+
+llasa::PolicyScorer& scorer(llasa_policy* policy) {
+  if (!policy->scorer) policy->scorer = std::make_unique<llasa::PolicyScorer>(policy->model);
+  return *policy->scorer;
+}
+
+}  // namespace
 
 void llasa_policy_options_init(llasa_policy_options* options) {
   if (options == nullptr) return;
@@ -27,7 +36,9 @@ llasa_status llasa_policy_create(const llasa_policy_options* options, llasa_poli
   });
 }
 
-void llasa_policy_destroy(llasa_policy* policy) { delete policy; }
+void llasa_policy_destroy(llasa_policy* policy) {
+  delete policy;
+}
 
 llasa_status llasa_policy_tensor_count(llasa_policy* policy, int64_t* out_count) {
   return guarded(__func__, [&] {
@@ -57,8 +68,8 @@ llasa_status llasa_policy_set_tensor(llasa_policy* policy, const char* name, lla
   });
 }
 
-llasa_status llasa_policy_get_tensor(llasa_policy* policy, const char* name, llasa_dtype dtype, void* out_data,
-                                     int64_t size_bytes) {
+llasa_status llasa_policy_get_tensor(llasa_policy* policy, const char* name, llasa_dtype dtype,
+                                     void* out_data, int64_t size_bytes) {
   return guarded(__func__, [&] {
     auto& model = *required(policy, "policy").model;
     required(name, "name");
@@ -70,4 +81,42 @@ llasa_status llasa_policy_get_tensor(llasa_policy* policy, const char* name, lla
 llasa_status llasa_policy_copy_weights(llasa_policy* policy, llasa_policy* source) {
   return guarded(__func__,
                  [&] { required(policy, "policy").model->copy_weights(*required(source, "source").model); });
+}
+
+void llasa_head_options_init(llasa_head_options* options) {
+  if (options == nullptr) return;
+  *options = {};
+  options->struct_size = sizeof *options;
+  options->temperature = 1.0f;
+  options->restrict_extra = -1;
+}
+
+llasa_status llasa_policy_logits(llasa_policy* policy, const int32_t* token_ids, int64_t num_tokens,
+                                 float* out_logits) {
+  return guarded(__func__, [&] {
+    required(policy, "policy");
+    LLASA_CHECK(num_tokens >= 0, LLASA_ERR_ARGUMENT, "`num_tokens`: %lld, expected >= 0",
+                static_cast<long long>(num_tokens));
+    if (num_tokens == 0) return;
+    required(token_ids, "token_ids");
+    required(out_logits, "out_logits");
+    scorer(policy).logits(token_ids, num_tokens, out_logits);
+  });
+}
+
+llasa_status llasa_policy_logprobs(llasa_policy* policy, const llasa_token_batch* batch,
+                                   const llasa_head_options* head, int64_t micro_batch_tokens,
+                                   float* out_logprobs, float* out_entropies) {
+  return guarded(__func__, [&] {
+    required(policy, "policy");
+    llasa_head_options defaults;
+    llasa_head_options_init(&defaults);
+    const auto given_batch = llasa::abi::read_options(batch, llasa_token_batch{}, "batch");
+    const auto given_head = llasa::abi::read_options(head, defaults, "head");
+    if (out_logprobs == nullptr) {
+      llasa::check_token_batch(given_batch, policy->model->config());
+      LLASA_CHECK(llasa::scored_tokens(given_batch) == 0, LLASA_ERR_ARGUMENT, "`out_logprobs` is NULL");
+    }
+    scorer(policy).logprobs(given_batch, given_head, micro_batch_tokens, out_logprobs, out_entropies);
+  });
 }

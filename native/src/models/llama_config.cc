@@ -30,7 +30,8 @@ void read_rope_scaling(const llasa_policy_options& options, LlamaConfig& config)
   config.rope_factor = positive(options.rope_factor, "rope_factor");
   config.rope_low_freq_factor = positive(options.rope_low_freq_factor, "rope_low_freq_factor");
   config.rope_high_freq_factor = positive(options.rope_high_freq_factor, "rope_high_freq_factor");
-  config.rope_original_max_position = positive(options.rope_original_max_position, "rope_original_max_position");
+  config.rope_original_max_position =
+      positive(options.rope_original_max_position, "rope_original_max_position");
   LLASA_CHECK(config.rope_high_freq_factor > config.rope_low_freq_factor, LLASA_ERR_ARGUMENT,
               "`options.rope_high_freq_factor`: %g, expected > rope_low_freq_factor (%g)",
               config.rope_high_freq_factor, config.rope_low_freq_factor);

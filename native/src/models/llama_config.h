@@ -28,7 +28,9 @@ struct LlamaConfig {
 
   int64_t query_size() const { return num_heads * head_dim; }
   int64_t kv_size() const { return num_kv_heads * head_dim; }
-  int64_t qkv_size() const { return query_size() + 2 * kv_size(); }  // one row of the fused projection: q, k, v
+  int64_t qkv_size() const {
+    return query_size() + 2 * kv_size();
+  }  // one row of the fused projection: q, k, v
 
   bool operator==(const LlamaConfig&) const = default;
 };

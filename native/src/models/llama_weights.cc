@@ -18,10 +18,11 @@ LlamaLayout::LlamaLayout(const LlamaConfig& config, TensorTable& table) {
     table.declare(mlp + "down_proj.weight", {C, F});
     table.declare(prefix + "input_layernorm.weight", {C});
     table.declare(prefix + "post_attention_layernorm.weight", {C});
-    layers_.push_back({table.find(attention + "q_proj.weight").offset, table.find(attention + "o_proj.weight").offset,
-                       table.find(mlp + "gate_proj.weight").offset, table.find(mlp + "down_proj.weight").offset,
-                       table.find(prefix + "input_layernorm.weight").offset,
-                       table.find(prefix + "post_attention_layernorm.weight").offset});
+    layers_.push_back(
+        {table.find(attention + "q_proj.weight").offset, table.find(attention + "o_proj.weight").offset,
+         table.find(mlp + "gate_proj.weight").offset, table.find(mlp + "down_proj.weight").offset,
+         table.find(prefix + "input_layernorm.weight").offset,
+         table.find(prefix + "post_attention_layernorm.weight").offset});
   }
   table.declare("model.norm.weight", {C});
   if (!config.tied) table.declare("lm_head.weight", {config.vocab_size, C});

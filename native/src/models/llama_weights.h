@@ -1,5 +1,5 @@
-// Where each parameter of a Llama policy lies. Weights, gradients and moments are flat arrays of the same layout,
-// so one set of offsets serves them all.
+// Where each parameter of a Llama policy lies. Weights, gradients and moments are flat arrays of the same
+// layout, so one set of offsets serves them all.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,12 @@ namespace llasa {
 // Parameters of one layer. q, k, v are adjacent, and so are gate and up: each pair or triple is one matrix.
 template <typename T>
 struct LlamaLayer {
-  T* qkv;          // [(H + 2G) D, C]: q_proj, k_proj, v_proj
-  T* out;          // [C, H D]: o_proj
-  T* gate_up;      // [2F, C]: gate_proj, up_proj
-  T* down;         // [C, F]: down_proj
-  T* input_norm;   // [C]
-  T* post_norm;    // [C]: post_attention_layernorm
+  T* qkv;         // [(H + 2G) D, C]: q_proj, k_proj, v_proj
+  T* out;         // [C, H D]: o_proj
+  T* gate_up;     // [2F, C]: gate_proj, up_proj
+  T* down;        // [C, F]: down_proj
+  T* input_norm;  // [C]
+  T* post_norm;   // [C]: post_attention_layernorm
 };
 
 class LlamaLayout {
@@ -30,7 +30,8 @@ class LlamaLayout {
   template <typename T>
   LlamaLayer<T> layer(T* base, int64_t l) const {
     const Offsets& o = layers_[static_cast<size_t>(l)];
-    return {base + o.qkv, base + o.out, base + o.gate_up, base + o.down, base + o.input_norm, base + o.post_norm};
+    return {base + o.qkv,  base + o.out,        base + o.gate_up,
+            base + o.down, base + o.input_norm, base + o.post_norm};
   }
   template <typename T>
   T* embedding(T* base) const {  // [V, C]

@@ -12,8 +12,8 @@ Policy::Policy(const LlamaConfig& config) : config_(config), layout_(config, wei
 
 const float* Policy::rope_table(int64_t positions) {
   LLASA_CHECK(positions <= config_.max_positions, LLASA_ERR_CAPACITY,
-              "a sequence of %lld tokens, but max_position_embeddings is %lld", static_cast<long long>(positions),
-              static_cast<long long>(config_.max_positions));
+              "a sequence of %lld tokens, but max_position_embeddings is %lld",
+              static_cast<long long>(positions), static_cast<long long>(config_.max_positions));
   if (positions <= rope_positions_) return rope_.data();
   // Twice what is asked for, so that growing token by token costs little.
   const int64_t rows = std::min(config_.max_positions, std::max<int64_t>(2 * positions, 256));

@@ -1,5 +1,5 @@
-// A Llama language model: its weights, its stream and the table of rotations; computing with it is the business
-// of policy_pass.h (training, scoring) and rollout.h (decoding), which share it.
+// A Llama language model: its weights, its stream and the table of rotations; computing with it is the
+// business of policy_pass.h (training, scoring) and rollout.h (decoding), which share it.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,8 @@ class Policy {
   // Throws LLASA_ERR_STATE while a weight is missing.
   void require_complete() const { weights_.require_complete("policy"); }
 
-  // Rotations of positions 0..positions-1 on the device, as ops/rope.h wants them: [positions, D], a row holds
-  // D/2 cosines, then D/2 sines. Grows on demand, so the pointer is good until the next call.
+  // Rotations of positions 0..positions-1 on the device, as ops/rope.h wants them: [positions, D], a row
+  // holds D/2 cosines, then D/2 sines. Grows on demand, so the pointer is good until the next call.
   const float* rope_table(int64_t positions);
 
   // Throws LLASA_ERR_SHAPE unless source has the same configuration.

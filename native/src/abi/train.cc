@@ -1,0 +1,116 @@
+// The trainer: accumulate, step, state in and out.
+#include <memory>
+
+#include "abi/guard.h"
+#include "abi/handles.h"
+#include "models/trainer_step.h"
+
+struct llasa_trainer {
+  llasa_trainer(std::shared_ptr<llasa::Policy> policy, const llasa::TrainerOptions& options)
+      : model(std::move(policy), options) {}
+
+  llasa::LiveHandle live{llasa::HandleKind::kTrainer};
+  llasa::Trainer model;
+};
+
+using llasa::abi::guarded;
+using llasa::abi::read_options;
+using llasa::abi::required;
+
+void llasa_trainer_options_init(llasa_trainer_options* options) {
+  if (options == nullptr) return;
+  *options = {};
+  options->struct_size = sizeof *options;
+  options->beta1 = 0.9f;
+  options->beta2 = 0.999f;
+  options->epsilon = 1e-8f;
+  options->max_grad_norm = 1.0f;
+  options->micro_batch_tokens = 4096;
+}
+
+void llasa_loss_options_init(llasa_loss_options* options) {
+  if (options == nullptr) return;
+  *options = {};
+  options->struct_size = sizeof *options;
+  options->clip_low = 0.2f;
+  options->clip_high = 0.2f;
+}
+
+llasa_status llasa_trainer_create(llasa_policy* policy, const llasa_trainer_options* options,
+                                  llasa_trainer** out) {
+  if (out != nullptr) *out = nullptr;
+  return guarded(__func__, [&] {
+    required(out, "out");
+    required(policy, "policy");
+    llasa_trainer_options defaults;
+    llasa_trainer_options_init(&defaults);
+    const auto given = llasa::make_trainer_options(read_options(options, defaults, "options"));
+    *out = std::make_unique<llasa_trainer>(policy->model, given).release();
+  });
+}
+
+void llasa_trainer_destroy(llasa_trainer* trainer) {
+  delete trainer;
+}
+
+llasa_status llasa_trainer_accumulate(llasa_trainer* trainer, const llasa_token_batch* batch,
+                                      const llasa_head_options* head, const llasa_loss_options* loss,
+                                      const llasa_loss_inputs* inputs, llasa_progress_callback progress,
+                                      void* progress_user, float* out_logprobs, llasa_loss_stats* out_stats) {
+  return guarded(__func__, [&] {
+    required(trainer, "trainer");
+    const uint32_t stats_size = required(out_stats, "out_stats").struct_size;
+    LLASA_CHECK(stats_size >= sizeof(uint32_t), LLASA_ERR_ABI, "`out_stats.struct_size`: %u", stats_size);
+    llasa_head_options head_defaults;
+    llasa_head_options_init(&head_defaults);
+    llasa_loss_options loss_defaults;
+    llasa_loss_options_init(&loss_defaults);
+    const llasa_loss_stats stats = trainer->model.accumulate(
+        read_options(batch, llasa_token_batch{}, "batch"), read_options(head, head_defaults, "head"),
+        read_options(loss, loss_defaults, "loss"), read_options(inputs, llasa_loss_inputs{}, "inputs"),
+        progress, progress_user, out_logprobs);
+    llasa::abi::write_struct(out_stats, stats, "out_stats");
+  });
+}
+
+llasa_status llasa_trainer_step(llasa_trainer* trainer, float learning_rate, llasa_step_stats* out_stats) {
+  return guarded(__func__, [&] {
+    required(trainer, "trainer");
+    const uint32_t stats_size = required(out_stats, "out_stats").struct_size;
+    LLASA_CHECK(stats_size >= sizeof(uint32_t), LLASA_ERR_ABI, "`out_stats.struct_size`: %u", stats_size);
+    llasa::abi::write_struct(out_stats, trainer->model.step(learning_rate), "out_stats");
+  });
+}
+
+llasa_status llasa_trainer_zero_grad(llasa_trainer* trainer) {
+  return guarded(__func__, [&] { required(trainer, "trainer").model.zero_grad(); });
+}
+
+llasa_status llasa_trainer_get_state(llasa_trainer* trainer, int32_t kind, const char* name, float* out_data,
+                                     int64_t count) {
+  return guarded(__func__, [&] {
+    required(trainer, "trainer");
+    required(name, "name");
+    required(out_data, "out_data");
+    trainer->model.get_state(kind, name, out_data, count);
+  });
+}
+
+llasa_status llasa_trainer_set_state(llasa_trainer* trainer, int32_t kind, const char* name,
+                                     const float* data, int64_t count) {
+  return guarded(__func__, [&] {
+    required(trainer, "trainer");
+    required(name, "name");
+    required(data, "data");
+    trainer->model.set_state(kind, name, data, count);
+  });
+}
+
+llasa_status llasa_trainer_get_step(llasa_trainer* trainer, int64_t* out_step) {
+  return guarded(__func__,
+                 [&] { required(out_step, "out_step") = required(trainer, "trainer").model.steps_taken(); });
+}
+
+llasa_status llasa_trainer_set_step(llasa_trainer* trainer, int64_t step) {
+  return guarded(__func__, [&] { required(trainer, "trainer").model.set_steps_taken(step); });
+}

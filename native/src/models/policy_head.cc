@@ -1,0 +1,158 @@
+#include "models/policy_head.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "ops/gemm.h"
+#include "ops/logprob_head.h"
+#include "ops/norm.h"
+
+namespace llasa {
+
+namespace {
+// Logits held at a time when the caller does not choose: 4 MB of them, but rows enough for the GEMM.
+constexpr int64_t kChunkLogits = int64_t{1} << 20;
+constexpr int64_t kMinimumChunk = 256;
+constexpr int64_t kMaximumChunk = 2048;
+}  // namespace
+
+HeadOptions make_head_options(const llasa_head_options& options, const LlamaConfig& config) {
+  HeadOptions head;
+  const auto V = static_cast<int32_t>(config.vocab_size);
+  LLASA_CHECK(std::isfinite(options.temperature) && options.temperature > 0, LLASA_ERR_ARGUMENT,
+              "`head.temperature`: %g, expected > 0", static_cast<double>(options.temperature));
+  head.inverse_temperature = 1.0f / options.temperature;
+  head.count = config.vocab_size;
+  if (options.restrict_end != 0) {
+    LLASA_CHECK(options.restrict_start >= 0 && options.restrict_start < options.restrict_end &&
+                    options.restrict_end <= V,
+                LLASA_ERR_ARGUMENT,
+                "`head.restrict_start`, `head.restrict_end`: %d, %d, expected a range in 0..%d",
+                options.restrict_start, options.restrict_end, V);
+    LLASA_CHECK(options.restrict_extra >= -1 && options.restrict_extra < V, LLASA_ERR_TOKEN,
+                "`head.restrict_extra`: %d, expected -1..%d", options.restrict_extra, V - 1);
+    head.start = options.restrict_start;
+    head.count = options.restrict_end - options.restrict_start;
+    const bool inside =
+        options.restrict_extra >= options.restrict_start && options.restrict_extra < options.restrict_end;
+    head.extra = inside ? -1 : options.restrict_extra;
+  }
+  LLASA_CHECK(options.chunk_tokens >= 0, LLASA_ERR_ARGUMENT, "`head.chunk_tokens`: %d, expected >= 0",
+              options.chunk_tokens);
+  head.chunk = options.chunk_tokens > 0
+                   ? options.chunk_tokens
+                   : std::clamp(kChunkLogits / head.columns(), kMinimumChunk, kMaximumChunk);
+  return head;
+}
+
+std::vector<int32_t> target_columns(const HeadOptions& options, const std::vector<int32_t>& ids) {
+  std::vector<int32_t> columns(ids.size());
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const int64_t column = ids[i] == options.extra ? options.count : ids[i] - options.start;
+    LLASA_CHECK(ids[i] == options.extra || (column >= 0 && column < options.count), LLASA_ERR_TOKEN,
+                "a scored token is %d, but the head is restricted to %lld..%lld and %lld", ids[i],
+                static_cast<long long>(options.start),
+                static_cast<long long>(options.start + options.count - 1),
+                static_cast<long long>(options.extra));
+    columns[i] = static_cast<int32_t>(column);
+  }
+  return columns;
+}
+
+void PolicyHead::reserve(int64_t N, const HeadOptions& options, bool backward) {
+  const int64_t C = policy_.config().hidden_size, n = std::min(N, options.chunk);
+  logprobs_.reserve(N, "log-probs");
+  entropies_.reserve(N, "entropies");
+  logits_.reserve(n * options.columns(), "a chunk of logits");
+  normed_.reserve(n * C, "a chunk of hidden states");
+  rstd_.reserve(n, "a chunk of norms");
+  lse_.reserve(n, "a chunk of normalisers");
+  if (!backward) return;
+  normed_gradient_.reserve(n * C, "a chunk of gradients");
+  dlogprobs_.reserve(N, "log-prob gradients");
+  dentropies_.reserve(N, "entropy gradients");
+}
+
+void PolicyHead::forward_chunk(const float* hidden, int64_t n, const HeadOptions& options) {
+  Stream& stream = policy_.stream();
+  const int64_t C = policy_.config().hidden_size, V = options.columns();
+  rmsnorm_forward(stream, hidden, policy_.final_norm(), normed_.data(), rstd_.data(), n, C,
+                  policy_.config().rms_norm_eps);
+  gemm(stream, false, true, n, options.count, C, 1.0f, normed_.data(), C, policy_.head() + options.start * C,
+       C, 0.0f, logits_.data(), V);
+  if (options.extra >= 0) {
+    gemm(stream, false, true, n, 1, C, 1.0f, normed_.data(), C, policy_.head() + options.extra * C, C, 0.0f,
+         logits_.data() + options.count, V);
+  }
+}
+
+// logits_ holds their gradient by now.
+void PolicyHead::backward_chunk(const float* hidden, int64_t n, const HeadOptions& options, float* dhidden,
+                                float* gradients) {
+  Stream& stream = policy_.stream();
+  const int64_t C = policy_.config().hidden_size, V = options.columns();
+  float* dhead = policy_.layout().head(gradients);
+  gemm(stream, false, false, n, C, options.count, 1.0f, logits_.data(), V, policy_.head() + options.start * C,
+       C, 0.0f, normed_gradient_.data(), C);
+  gemm(stream, true, false, options.count, C, n, 1.0f, logits_.data(), V, normed_.data(), C, 1.0f,
+       dhead + options.start * C, C);
+  if (options.extra >= 0) {
+    const float* column = logits_.data() + options.count;
+    gemm(stream, false, false, n, C, 1, 1.0f, column, V, policy_.head() + options.extra * C, C, 1.0f,
+         normed_gradient_.data(), C);
+    gemm(stream, true, false, 1, C, n, 1.0f, column, V, normed_.data(), C, 1.0f, dhead + options.extra * C,
+         C);
+  }
+  zero_on_device(stream, dhidden, n * C * static_cast<int64_t>(sizeof(float)));
+  rmsnorm_backward(stream, hidden, policy_.final_norm(), rstd_.data(), normed_gradient_.data(), dhidden,
+                   policy_.layout().final_norm(gradients), n, C);
+}
+
+void PolicyHead::score(const float* hidden, const std::vector<int32_t>& targets, const HeadOptions& options) {
+  Stream& stream = policy_.stream();
+  const int64_t N = static_cast<int64_t>(targets.size()), C = policy_.config().hidden_size;
+  reserve(N, options, false);
+  targets_.upload(stream, std::span<const int32_t>(targets), "targets");
+  for (int64_t i = 0; i < N; i += options.chunk) {
+    const int64_t n = std::min(options.chunk, N - i);
+    forward_chunk(hidden + i * C, n, options);
+    logprob_forward(stream, logits_.data(), targets_.data() + i, options.inverse_temperature, lse_.data(),
+                    logprobs_.data() + i, entropies_.data() + i, n, options.columns());
+  }
+}
+
+void PolicyHead::score_and_backward(const float* hidden, const std::vector<int32_t>& targets,
+                                    const HeadOptions& options, const HeadLoss& loss, float* dhidden,
+                                    float* gradients) {
+  Stream& stream = policy_.stream();
+  const int64_t N = static_cast<int64_t>(targets.size()), C = policy_.config().hidden_size;
+  reserve(N, options, true);
+  targets_.upload(stream, std::span<const int32_t>(targets), "targets");
+  const auto from = [](const float* array, int64_t i) { return array == nullptr ? nullptr : array + i; };
+  for (int64_t i = 0; i < N; i += options.chunk) {
+    const int64_t n = std::min(options.chunk, N - i);
+    float* dentropies = loss.options.entropy_coef == 0.0f ? nullptr : dentropies_.data() + i;
+    forward_chunk(hidden + i * C, n, options);
+    logprob_forward(stream, logits_.data(), targets_.data() + i, options.inverse_temperature, lse_.data(),
+                    logprobs_.data() + i, entropies_.data() + i, n, options.columns());
+    policy_loss_backward(stream, loss.options, logprobs_.data() + i, from(loss.old_logprobs, i),
+                         from(loss.ref_logprobs, i), loss.advantages + i, loss.policy_weights + i,
+                         loss.token_weights + i, dlogprobs_.data() + i, dentropies, n);
+    logprob_backward(stream, logits_.data(), targets_.data() + i, options.inverse_temperature, lse_.data(),
+                     entropies_.data() + i, dlogprobs_.data() + i, dentropies, n, options.columns());
+    backward_chunk(hidden + i * C, n, options, dhidden + i * C, gradients);
+  }
+}
+
+void PolicyHead::logits(const float* hidden, int64_t N, const HeadOptions& options, float* out_logits) {
+  const int64_t C = policy_.config().hidden_size, V = options.columns();
+  reserve(N, options, false);
+  for (int64_t i = 0; i < N; i += options.chunk) {
+    const int64_t n = std::min(options.chunk, N - i);
+    forward_chunk(hidden + i * C, n, options);
+    copy_to_host(policy_.stream(), out_logits + i * V, logits_.data(),
+                 n * V * static_cast<int64_t>(sizeof(float)));
+  }
+}
+
+}  // namespace llasa

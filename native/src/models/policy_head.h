@@ -1,0 +1,68 @@
+// The policy's final norm, vocabulary projection and what is wanted of the logits, a chunk of rows at a time:
+// the logits of all rows never exist together.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/device.h"
+#include "models/policy.h"
+#include "ops/policy_loss.h"
+
+namespace llasa {
+
+// llasa_head_options, checked. The allowed ids are columns: [start, start + count), then `extra` if any.
+struct HeadOptions {
+  float inverse_temperature = 1.0f;
+  int64_t start = 0;
+  int64_t count = 0;
+  int64_t extra = -1;
+  int64_t chunk = 1;
+
+  int64_t columns() const { return count + (extra >= 0 ? 1 : 0); }
+};
+
+HeadOptions make_head_options(const llasa_head_options& options, const LlamaConfig& config);
+
+// Columns of target ids; throws LLASA_ERR_TOKEN for an id that is not allowed.
+std::vector<int32_t> target_columns(const HeadOptions& options, const std::vector<int32_t>& ids);
+
+// Device arrays over the rows of a micro-batch; NULL as in policy_loss_backward.
+struct HeadLoss {
+  PolicyLossOptions options;
+  const float* old_logprobs = nullptr;
+  const float* ref_logprobs = nullptr;
+  const float* advantages = nullptr;
+  const float* policy_weights = nullptr;
+  const float* token_weights = nullptr;
+};
+
+class PolicyHead {
+ public:
+  explicit PolicyHead(Policy& policy) : policy_(policy) {}
+
+  // hidden [N,C]: residual stream behind the last layer. Fills logprobs() and entropies().
+  void score(const float* hidden, const std::vector<int32_t>& targets, const HeadOptions& options);
+  // The same, and in the same pass the loss's gradient: dhidden [N,C] is assigned, gradients (flat) are added
+  // to.
+  void score_and_backward(const float* hidden, const std::vector<int32_t>& targets,
+                          const HeadOptions& options, const HeadLoss& loss, float* dhidden, float* gradients);
+  // Unscaled logits of all ids, to the host: out_logits [N,V].
+  void logits(const float* hidden, int64_t N, const HeadOptions& options, float* out_logits);
+
+  const float* logprobs() const { return logprobs_.data(); }    // [N] on the device
+  const float* entropies() const { return entropies_.data(); }  // [N] on the device
+
+ private:
+  void reserve(int64_t N, const HeadOptions& options, bool backward);
+  void forward_chunk(const float* hidden, int64_t n, const HeadOptions& options);
+  void backward_chunk(const float* hidden, int64_t n, const HeadOptions& options, float* dhidden,
+                      float* gradients);
+
+  Policy& policy_;
+  DeviceBuffer<int32_t> targets_;
+  DeviceBuffer<float> logprobs_, entropies_, dlogprobs_, dentropies_;
+  DeviceBuffer<float> logits_, normed_, normed_gradient_, rstd_, lse_;  // of one chunk
+};
+
+}  // namespace llasa

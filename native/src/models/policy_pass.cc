@@ -1,0 +1,163 @@
+#include "models/policy_pass.h"
+
+#include "ops/activation.h"
+#include "ops/attention.h"
+#include "ops/embedding.h"
+#include "ops/gemm.h"
+#include "ops/norm.h"
+#include "ops/rope.h"
+
+namespace llasa {
+
+void PolicyPass::lay_out(const PackedRows& packed, Keep keep) {
+  const LlamaConfig& c = policy_.config();
+  const int64_t T = packed.rows, C = c.hidden_size, F = c.intermediate_size, L = c.num_layers;
+  keep_ = keep;
+  rows_ = T;
+  first_scored_row_ = packed.first_scored_row;
+  const auto place = [&](float* memory) {
+    int64_t used = 0;
+    const auto take = [&](int64_t floats) {
+      float* start = memory == nullptr ? nullptr : memory + used;
+      used += (floats + 15) / 16 * 16;
+      return start;
+    };
+    layers_.resize(static_cast<size_t>(L));
+    for (int64_t l = 0; l < L; ++l) {
+      Layer& layer = layers_[static_cast<size_t>(l)];
+      const bool own = l == 0 || keep == Keep::kActivations;
+      if (!own) layer = layers_[0];
+      if (own || keep == Keep::kLayerInputs) layer.input = take(T * C);
+      if (!own) continue;
+      layer.rstd1 = take(T);
+      layer.qkv = take(T * c.qkv_size());
+      layer.attention = take(T * c.query_size());
+      layer.lse = take(T * c.num_heads);
+      layer.middle = take(T * C);
+      layer.rstd2 = take(T);
+      layer.gate_up = take(T * 2 * F);
+    }
+    output_ = take(T * C);
+    normed_ = take(T * C);
+    inner_ = take(T * F);
+    if (keep != Keep::kNothing) {
+      stream_gradient_ = take(T * C);
+      normed_gradient_ = take(T * C);
+      attention_gradient_ = take(T * c.query_size());
+      qkv_gradient_ = take(T * c.qkv_size());
+    }
+    return used;
+  };
+  const int64_t floats = place(nullptr);
+  place(memory_.reserve(floats, "activations of a micro-batch"));
+}
+
+AttentionShape PolicyPass::attention_shape(int64_t l) const {
+  const LlamaConfig& c = policy_.config();
+  return {c.num_heads, c.num_kv_heads, c.head_dim, l + 1 < c.num_layers};
+}
+
+const float* PolicyPass::forward(const PackedRows& packed, Keep keep) {
+  Stream& stream = policy_.stream();
+  const LlamaConfig& c = policy_.config();
+  lay_out(packed, keep);
+  ids_.upload(stream, std::span<const int32_t>(packed.token_ids), "token ids");
+  positions_.upload(stream, std::span<const int32_t>(packed.positions), "positions");
+  rope_ = policy_.rope_table(packed.positions_used);
+  embedding_forward(stream, policy_.embedding(), ids_.data(), layers_[0].input, rows_, c.hidden_size);
+  for (int64_t l = 0; l < c.num_layers; ++l) {
+    const bool last = l + 1 == c.num_layers;
+    forward_layer(packed, l, last ? output_ : layers_[static_cast<size_t>(l + 1)].input);
+  }
+  return output_ + first_scored_row_ * c.hidden_size;
+}
+
+void PolicyPass::forward_layer(const PackedRows& packed, int64_t l, float* output) {
+  Stream& stream = policy_.stream();
+  const LlamaConfig& c = policy_.config();
+  const LlamaLayer<const float> w = policy_.layer(l);
+  const Layer& a = layers_[static_cast<size_t>(l)];
+  const int64_t C = c.hidden_size, F = c.intermediate_size, Q = c.query_size(), R = c.qkv_size();
+  rmsnorm_forward(stream, a.input, w.input_norm, normed_, a.rstd1, rows_, C, c.rms_norm_eps);
+  linear_forward(stream, normed_, w.qkv, nullptr, a.qkv, rows_, C, R);
+  rope_forward(stream, a.qkv, positions_.data(), rope_, rows_, c.num_heads + c.num_kv_heads, c.head_dim, R);
+  attention_forward(stream, a.qkv, a.attention, a.lse, packed.groups, attention_shape(l));
+
+  const int64_t first = l + 1 == c.num_layers ? first_scored_row_ : 0;
+  const int64_t rows = rows_ - first;
+  linear_forward(stream, a.attention + first * Q, w.out, nullptr, normed_, rows, Q, C);
+  add_forward(stream, a.input + first * C, normed_, a.middle + first * C, rows * C);
+  rmsnorm_forward(stream, a.middle + first * C, w.post_norm, normed_, a.rstd2 + first, rows, C,
+                  c.rms_norm_eps);
+  linear_forward(stream, normed_, w.gate_up, nullptr, a.gate_up + first * 2 * F, rows, C, 2 * F);
+  if (output == nullptr) return;
+  swiglu_forward(stream, a.gate_up + first * 2 * F, inner_, rows, F);
+  linear_forward(stream, inner_, w.down, nullptr, normed_, rows, F, C);
+  add_forward(stream, a.middle + first * C, normed_, output + first * C, rows * C);
+}
+
+float* PolicyPass::output_gradient() {
+  return stream_gradient_ + first_scored_row_ * policy_.config().hidden_size;
+}
+
+void PolicyPass::backward(const PackedRows& packed, float* gradients) {
+  Stream& stream = policy_.stream();
+  const LlamaConfig& c = policy_.config();
+  LLASA_CHECK(keep_ != Keep::kNothing, LLASA_ERR_INTERNAL, "backward after a forward pass that kept nothing");
+  zero_on_device(stream, stream_gradient_,
+                 first_scored_row_ * c.hidden_size * static_cast<int64_t>(sizeof(float)));
+  for (int64_t l = c.num_layers - 1; l >= 0; --l) {
+    if (keep_ == Keep::kLayerInputs) forward_layer(packed, l, nullptr);
+    backward_layer(packed, l, gradients);
+  }
+  embedding_backward(stream, ids_.data(), stream_gradient_, policy_.layout().embedding(gradients), rows_,
+                     c.hidden_size);
+  keep_ = Keep::kNothing;
+}
+
+void PolicyPass::backward_layer(const PackedRows& packed, int64_t l, float* gradients) {
+  const int64_t first = l + 1 == policy_.config().num_layers ? first_scored_row_ : 0;
+  backward_mlp(l, first, gradients);
+  backward_attention(packed, l, first, gradients);
+}
+
+void PolicyPass::backward_mlp(int64_t l, int64_t first, float* gradients) {
+  Stream& stream = policy_.stream();
+  const LlamaConfig& c = policy_.config();
+  const LlamaLayer<const float> w = policy_.layer(l);
+  const LlamaLayer<float> g = policy_.layout().layer(gradients, l);
+  const Layer& a = layers_[static_cast<size_t>(l)];
+  const int64_t C = c.hidden_size, F = c.intermediate_size, rows = rows_ - first;
+  float* dstream = stream_gradient_ + first * C;
+  float* gate_up = a.gate_up + first * 2 * F;
+  const float* middle = a.middle + first * C;
+  linear_backward(stream, nullptr, w.down, dstream, inner_, nullptr, rows, F, C);
+  // The forward output comes back in place of its gradient, which is spent.
+  swiglu_backward(stream, gate_up, inner_, gate_up, inner_, rows, F);
+  linear_backward(stream, inner_, nullptr, dstream, nullptr, g.down, rows, F, C);
+  rmsnorm_forward(stream, middle, w.post_norm, normed_, nullptr, rows, C, c.rms_norm_eps);
+  linear_backward(stream, normed_, w.gate_up, gate_up, normed_gradient_, g.gate_up, rows, C, 2 * F);
+  rmsnorm_backward(stream, middle, w.post_norm, a.rstd2 + first, normed_gradient_, dstream, g.post_norm, rows,
+                   C);
+}
+
+void PolicyPass::backward_attention(const PackedRows& packed, int64_t l, int64_t first, float* gradients) {
+  Stream& stream = policy_.stream();
+  const LlamaConfig& c = policy_.config();
+  const LlamaLayer<const float> w = policy_.layer(l);
+  const LlamaLayer<float> g = policy_.layout().layer(gradients, l);
+  const Layer& a = layers_[static_cast<size_t>(l)];
+  const int64_t C = c.hidden_size, Q = c.query_size(), R = c.qkv_size();
+  linear_backward(stream, a.attention + first * Q, w.out, stream_gradient_ + first * C,
+                  attention_gradient_ + first * Q, g.out, rows_ - first, Q, C);
+  attention_backward(stream, a.qkv, a.attention, a.lse, attention_gradient_, qkv_gradient_, packed.groups,
+                     attention_shape(l));
+  rope_backward(stream, qkv_gradient_, positions_.data(), rope_, rows_, c.num_heads + c.num_kv_heads,
+                c.head_dim, R);
+  rmsnorm_forward(stream, a.input, w.input_norm, normed_, nullptr, rows_, C, c.rms_norm_eps);
+  linear_backward(stream, normed_, w.qkv, qkv_gradient_, normed_gradient_, g.qkv, rows_, C, R);
+  rmsnorm_backward(stream, a.input, w.input_norm, a.rstd1, normed_gradient_, stream_gradient_, g.input_norm,
+                   rows_, C);
+}
+
+}  // namespace llasa

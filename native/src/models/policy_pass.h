@@ -1,0 +1,73 @@
+// The transformer layers of the policy, forward and backward, over the packed rows of one micro-batch.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/device.h"
+#include "models/policy.h"
+#include "models/token_batch.h"
+
+namespace llasa {
+
+// What forward keeps for backward.
+enum class Keep {
+  kNothing,      // no backward will follow
+  kLayerInputs,  // backward runs each layer once more
+  kActivations,
+};
+
+// Owns the activations; they grow to the largest micro-batch seen and are reused. Rows before the first
+// scored row serve as keys alone in the last layer, so that layer skips the rest of its work for them.
+class PolicyPass {
+ public:
+  explicit PolicyPass(Policy& policy) : policy_(policy) {}
+
+  // Returns the residual stream behind the last layer, [rows - first_scored_row, C]: the scored rows.
+  const float* forward(const PackedRows& packed, Keep keep);
+
+  // Gradient of what forward returned, to be filled before backward; [rows - first_scored_row, C].
+  float* output_gradient();
+  // Adds to gradients, a flat array laid out as the weights. After forward of the same rows with keep other
+  // than kNothing; uses up what was kept.
+  void backward(const PackedRows& packed, float* gradients);
+
+ private:
+  struct Layer {
+    float* input;      // [T,C] residual stream
+    float* rstd1;      // [T]
+    float* qkv;        // [T, (H+2G) D], rotated
+    float* attention;  // [T, H D]
+    float* lse;        // [T,H]
+    float* middle;     // [T,C] residual stream behind attention
+    float* rstd2;      // [T]
+    float* gate_up;    // [T, 2F]
+  };
+
+  void lay_out(const PackedRows& packed, Keep keep);
+  // Fills a layer's activations; writes the next residual stream to `output` unless it is NULL.
+  void forward_layer(const PackedRows& packed, int64_t l, float* output);
+  void backward_layer(const PackedRows& packed, int64_t l, float* gradients);
+  void backward_mlp(int64_t l, int64_t first, float* gradients);
+  void backward_attention(const PackedRows& packed, int64_t l, int64_t first, float* gradients);
+  AttentionShape attention_shape(int64_t l) const;
+
+  Policy& policy_;
+  Keep keep_ = Keep::kNothing;
+  int64_t rows_ = 0;
+  int64_t first_scored_row_ = 0;
+  DeviceBuffer<float> memory_;
+  DeviceBuffer<int32_t> ids_;
+  DeviceBuffer<int32_t> positions_;
+  const float* rope_ = nullptr;
+  std::vector<Layer> layers_;
+  float* output_ = nullptr;              // [T,C]
+  float* normed_ = nullptr;              // [T,C]
+  float* inner_ = nullptr;               // [T,F]
+  float* stream_gradient_ = nullptr;     // [T,C] of the residual stream
+  float* normed_gradient_ = nullptr;     // [T,C]
+  float* attention_gradient_ = nullptr;  // [T, H D]
+  float* qkv_gradient_ = nullptr;        // [T, (H+2G) D]
+};
+
+}  // namespace llasa

@@ -1,0 +1,174 @@
+#include "models/trainer_step.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace llasa {
+
+namespace {
+
+void check_beta(float beta, const char* field) {
+  LLASA_CHECK(beta >= 0.0f && beta < 1.0f, LLASA_ERR_ARGUMENT, "`options.%s`: %g, expected 0 <= %s < 1",
+              field, static_cast<double>(beta), field);
+}
+
+}  // namespace
+
+TrainerOptions make_trainer_options(const llasa_trainer_options& given) {
+  check_beta(given.beta1, "beta1");
+  check_beta(given.beta2, "beta2");
+  LLASA_CHECK(std::isfinite(given.epsilon) && given.epsilon > 0, LLASA_ERR_ARGUMENT,
+              "`options.epsilon`: %g, expected > 0", static_cast<double>(given.epsilon));
+  LLASA_CHECK(std::isfinite(given.weight_decay) && given.weight_decay >= 0, LLASA_ERR_ARGUMENT,
+              "`options.weight_decay`: %g, expected >= 0", static_cast<double>(given.weight_decay));
+  LLASA_CHECK(std::isfinite(given.max_grad_norm) && given.max_grad_norm >= 0, LLASA_ERR_ARGUMENT,
+              "`options.max_grad_norm`: %g, expected >= 0", static_cast<double>(given.max_grad_norm));
+  LLASA_CHECK(given.recompute == 0 || given.recompute == 1, LLASA_ERR_ARGUMENT,
+              "`options.recompute`: %d, expected 0 or 1", given.recompute);
+  LLASA_CHECK(given.micro_batch_tokens > 0, LLASA_ERR_ARGUMENT,
+              "`options.micro_batch_tokens`: %lld, expected > 0",
+              static_cast<long long>(given.micro_batch_tokens));
+  TrainerOptions options;
+  options.adamw.beta1 = given.beta1;
+  options.adamw.beta2 = given.beta2;
+  options.adamw.epsilon = given.epsilon;
+  options.adamw.weight_decay = given.weight_decay;
+  options.max_grad_norm = static_cast<double>(given.max_grad_norm);
+  options.recompute = given.recompute != 0;
+  options.micro_batch_tokens = given.micro_batch_tokens;
+  return options;
+}
+
+Trainer::Trainer(std::shared_ptr<Policy> policy, const TrainerOptions& options)
+    : policy_(std::move(policy)), options_(options), pass_(*policy_), head_(*policy_) {
+  const int64_t count = policy_->weights().count();
+  const auto zeroed = [&](DeviceBuffer<float>& buffer, const char* what) {
+    buffer.reserve(count, what);
+    zero_on_device(policy_->stream(), buffer.data(), count * static_cast<int64_t>(sizeof(float)));
+  };
+  zeroed(gradients_, "gradients");
+  zeroed(moment1_, "first moments");
+  zeroed(moment2_, "second moments");
+}
+
+HeadLoss Trainer::upload_terms(const LossTerms& terms, const MicroBatch& micro) {
+  const auto upload = [&](DeviceBuffer<float>& buffer, const std::vector<float>& values, const char* what) {
+    return values.empty()
+               ? nullptr
+               : buffer.upload(policy_->stream(),
+                               std::span<const float>(values).subspan(static_cast<size_t>(micro.first_scored),
+                                                                      static_cast<size_t>(micro.scored)),
+                               what);
+  };
+  HeadLoss loss;
+  loss.options = terms.options;
+  loss.old_logprobs = upload(old_logprobs_, terms.old_logprobs, "old log-probs");
+  loss.ref_logprobs = upload(ref_logprobs_, terms.ref_logprobs, "reference log-probs");
+  loss.advantages = upload(advantages_, terms.advantages, "advantages");
+  loss.policy_weights = upload(policy_weights_, terms.policy_weights, "token weights");
+  loss.token_weights = upload(token_weights_, terms.token_weights, "token weights");
+  return loss;
+}
+
+llasa_loss_stats Trainer::accumulate(const llasa_token_batch& batch, const llasa_head_options& head,
+                                     const llasa_loss_options& loss, const llasa_loss_inputs& inputs,
+                                     llasa_progress_callback progress, void* progress_user,
+                                     float* out_logprobs) {
+  policy_->require_complete();
+  check_token_batch(batch, policy_->config());
+  const HeadOptions head_options = make_head_options(head, policy_->config());
+  const LossTerms terms = make_loss_terms(batch, loss, inputs);
+  const int64_t total = scored_tokens(batch);
+  llasa_loss_stats stats{};
+  accumulated_ = true;
+  Stream& stream = policy_->stream();
+  for (const MicroBatch& micro : cut_micro_batches(batch, options_.micro_batch_tokens)) {
+    const PackedRows packed = pack_rows(batch, micro);
+    const std::vector<int32_t> targets = target_columns(head_options, packed.target_ids);
+    const HeadLoss head_loss = upload_terms(terms, micro);
+    const float* hidden = pass_.forward(packed, options_.recompute ? Keep::kLayerInputs : Keep::kActivations);
+    head_.score_and_backward(hidden, targets, head_options, head_loss, pass_.output_gradient(),
+                             gradients_.data());
+    pass_.backward(packed, gradients_.data());
+
+    std::vector<float> logprobs(static_cast<size_t>(micro.scored)), entropies(logprobs.size());
+    const int64_t bytes = micro.scored * static_cast<int64_t>(sizeof(float));
+    copy_to_host(stream, logprobs.data(), head_.logprobs(), bytes);
+    copy_to_host(stream, entropies.data(), head_.entropies(), bytes);
+    if (out_logprobs != nullptr)
+      std::copy(logprobs.begin(), logprobs.end(), out_logprobs + micro.first_scored);
+    add_loss_stats(terms, micro.first_scored, micro.scored, logprobs.data(), entropies.data(), stats);
+    stats.computed_tokens += static_cast<double>(packed.rows);
+    LLASA_CHECK(progress == nullptr || progress(progress_user, micro.first_scored + micro.scored, total) == 0,
+                LLASA_ERR_CANCELLED, "cancelled by `progress`; the gradients hold part of the batch");
+  }
+  return stats;
+}
+
+llasa_step_stats Trainer::step(float learning_rate) {
+  LLASA_CHECK(std::isfinite(learning_rate) && learning_rate >= 0, LLASA_ERR_ARGUMENT,
+              "`learning_rate`: %g, expected >= 0", static_cast<double>(learning_rate));
+  LLASA_CHECK(accumulated_, LLASA_ERR_STATE, "nothing was accumulated since the last step");
+  policy_->require_complete();
+  Stream& stream = policy_->stream();
+  const int64_t count = policy_->weights().count();
+  llasa_step_stats stats{};
+  stats.grad_norm = std::sqrt(squared_norm(stream, gradients_.data(), count));
+  stats.skipped = !std::isfinite(stats.grad_norm);
+  if (!stats.skipped) {
+    stats.grad_scale =
+        options_.max_grad_norm > 0 ? std::min(1.0, options_.max_grad_norm / (stats.grad_norm + 1e-6)) : 1.0;
+    AdamW adamw = options_.adamw;
+    adamw.learning_rate = learning_rate;
+    adamw.grad_scale = static_cast<float>(stats.grad_scale);
+    adamw.step = ++steps_;
+    adamw_step(stream, policy_->weights().data(), gradients_.data(), moment1_.data(), moment2_.data(), count,
+               adamw);
+  }
+  stats.step = steps_;
+  zero_grad();
+  return stats;
+}
+
+void Trainer::zero_grad() {
+  zero_on_device(policy_->stream(), gradients_.data(),
+                 policy_->weights().count() * static_cast<int64_t>(sizeof(float)));
+  accumulated_ = false;
+}
+
+float* Trainer::state(int32_t kind, const TensorSpec& spec, int64_t count) {
+  LLASA_CHECK(count == spec.size, LLASA_ERR_SHAPE, "`count` for `%s`: %lld, expected %lld", spec.name.c_str(),
+              static_cast<long long>(count), static_cast<long long>(spec.size));
+  switch (kind) {
+    case LLASA_STATE_GRADIENT:
+      return gradients_.data() + spec.offset;
+    case LLASA_STATE_MOMENT1:
+      return moment1_.data() + spec.offset;
+    case LLASA_STATE_MOMENT2:
+      return moment2_.data() + spec.offset;
+    default:
+      fail(LLASA_ERR_ARGUMENT, "`kind`: %d, expected 0..2", kind);
+  }
+}
+
+void Trainer::get_state(int32_t kind, const std::string& name, float* out, int64_t count) {
+  const float* source = state(kind, policy_->weights().find(name), count);
+  copy_to_host(policy_->stream(), out, source, count * static_cast<int64_t>(sizeof(float)));
+}
+
+void Trainer::set_state(int32_t kind, const std::string& name, const float* data, int64_t count) {
+  float* destination = state(kind, policy_->weights().find(name), count);
+  LLASA_CHECK(std::all_of(data, data + count, [](float x) { return std::isfinite(x); }), LLASA_ERR_NOT_FINITE,
+              "the state of `%s` holds a NaN or an infinity", name.c_str());
+  copy_to_device(policy_->stream(), destination, data, count * static_cast<int64_t>(sizeof(float)));
+  policy_->stream().synchronize();
+  accumulated_ |= kind == LLASA_STATE_GRADIENT;
+}
+
+void Trainer::set_steps_taken(int64_t steps) {
+  LLASA_CHECK(steps >= 0, LLASA_ERR_ARGUMENT, "`step`: %lld, expected >= 0", static_cast<long long>(steps));
+  steps_ = steps;
+}
+
+}  // namespace llasa
