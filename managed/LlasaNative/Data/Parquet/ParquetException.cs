@@ -1,0 +1,116 @@
+using System.Globalization;
+using System.Text;
+
+namespace LlasaNative.Data.Parquet;
+
+/// <summary>A Parquet file is missing, damaged, not supported, or holds a row that does not fit its purpose.</summary>
+/// <remarks>
+/// The message reads <c>path: row group 0, column `a.b`, row 17: what was expected and what was found</c>; parts that are
+/// not known are left out. <b>Threads:</b> immutable.
+/// </remarks>
+public sealed class ParquetException : LlasaException
+{
+    /// <summary>Creates an error with the default message.</summary>
+    public ParquetException()
+        : this("The Parquet file is not valid.")
+    {
+    }
+
+    /// <summary>Creates an error that names no place.</summary>
+    /// <param name="message">One line: what was expected and what was found.</param>
+    public ParquetException(string message)
+        : this(message, null)
+    {
+    }
+
+    /// <summary>Creates an error that names no place, with a cause.</summary>
+    /// <param name="message">One line: what was expected and what was found.</param>
+    /// <param name="innerException">The cause; may be null.</param>
+    public ParquetException(string message, Exception? innerException)
+        : this(string.Empty, null, null, null, message, innerException)
+    {
+    }
+
+    /// <summary>Creates an error about a place in a file.</summary>
+    /// <param name="path">The file as the user named it; empty when there is none.</param>
+    /// <param name="rowGroup">Index of the row group, from 0; null when none is meant.</param>
+    /// <param name="column">Dotted path of the column; null when none is meant.</param>
+    /// <param name="row">Index of the row in the whole file, from 0; null when none is meant.</param>
+    /// <param name="message">One line: what was expected and what was found.</param>
+    /// <param name="innerException">The cause; may be null.</param>
+    public ParquetException(
+        string path, int? rowGroup, string? column, long? row, string message, Exception? innerException = null)
+        : base(Compose(path, rowGroup, column, row, message), innerException)
+    {
+        Path = path;
+        RowGroup = rowGroup;
+        Column = column;
+        Row = row;
+        Detail = message;
+    }
+
+    /// <summary>The file as the user named it; empty when there is none.</summary>
+    public string Path { get; }
+
+    /// <summary>Index of the row group, from 0; null when none is meant.</summary>
+    public int? RowGroup { get; }
+
+    /// <summary>Dotted path of the column; null when none is meant.</summary>
+    public string? Column { get; }
+
+    /// <summary>Index of the row in the whole file, from 0; null when none is meant.</summary>
+    public long? Row { get; }
+
+    /// <summary>The message without the place.</summary>
+    public string Detail { get; }
+
+    /// <summary>True when the bytes ended too early, so that a longer window may succeed.</summary>
+    internal bool IsEndOfData { get; private init; }
+
+    internal static ParquetException EndOfData(string what) =>
+        new(string.Empty, null, null, null, $"the data end inside {what}") { IsEndOfData = true };
+
+    /// <summary>The same error with the parts of the place that it does not name yet.</summary>
+    internal ParquetException At(string path, int? rowGroup = null, string? column = null, long? row = null) => new(
+        Path.Length == 0 ? path : Path, RowGroup ?? rowGroup, Column ?? column, Row ?? row, Detail, InnerException ?? this);
+
+    private static string Compose(string path, int? rowGroup, string? column, long? row, string message)
+    {
+        StringBuilder text = new();
+        if (path.Length > 0)
+        {
+            text.Append(path).Append(": ");
+        }
+
+        List<string> place = [];
+        if (rowGroup is int group)
+        {
+            place.Add(string.Create(CultureInfo.InvariantCulture, $"row group {group}"));
+        }
+
+        if (column is not null)
+        {
+            place.Add($"column `{column}`");
+        }
+
+        if (row is long index)
+        {
+            place.Add(string.Create(CultureInfo.InvariantCulture, $"row {index}"));
+        }
+
+        if (place.Count > 0)
+        {
+            text.AppendJoin(", ", place).Append(": ");
+        }
+
+        // A damaged file can put control characters into a name.
+        string line = text.Append(message).ToString();
+        return string.Create(line.Length, line, static (span, source) =>
+        {
+            for (int i = 0; i < span.Length; i++)
+            {
+                span[i] = char.IsControl(source[i]) || source[i] is '\u2028' or '\u2029' ? ' ' : source[i];
+            }
+        });
+    }
+}
