@@ -7,13 +7,12 @@ internal sealed class BpeMerger
     private const int ShortPiece = 96;
     private const uint NoMerge = uint.MaxValue;
 
-    // Pair of ids -> rank in the upper half, id of the merged token in the lower.
-    private readonly Dictionary<ulong, ulong> _merges;
+    private readonly MergeTable _merges;
     private readonly int[] _byteToId = new int[256];
 
     public BpeMerger(TokenTable tokens, int expectedMerges)
     {
-        _merges = new Dictionary<ulong, ulong>(expectedMerges);
+        _merges = new MergeTable(expectedMerges);
         for (int b = 0; b < 256; b++)
         {
             _byteToId[b] = tokens.Find([(byte)b]);
@@ -24,7 +23,7 @@ internal sealed class BpeMerger
     public bool LacksBytes => _byteToId.Contains(-1);
 
     public void Add(int left, int right, int rank, int merged) =>
-        _merges[Pair(left, right)] = ((ulong)(uint)rank << 32) | (uint)merged;
+        _merges.Add(left, right, rank, merged);
 
     public void Encode(ReadOnlySpan<byte> bytes, List<int> destination)
     {
@@ -37,8 +36,6 @@ internal sealed class BpeMerger
             EncodeLong(bytes, destination);
         }
     }
-
-    private static ulong Pair(int left, int right) => ((ulong)(uint)left << 32) | (uint)right;
 
     private int Symbols(ReadOnlySpan<byte> bytes, Span<int> ids)
     {
@@ -54,20 +51,20 @@ internal sealed class BpeMerger
         return count;
     }
 
-    private uint Rank(int left, int right) =>
-        _merges.TryGetValue(Pair(left, right), out ulong merge) ? (uint)(merge >> 32) : NoMerge;
-
-    private int Merged(int left, int right) => (int)(uint)_merges[Pair(left, right)];
+    /// <summary>Rank of merging two ids and the id that results; <see cref="NoMerge"/> when they do not merge.</summary>
+    private (uint Rank, int Id) Look(int left, int right) =>
+        _merges.TryGet(left, right, out ulong merge) ? ((uint)(merge >> 32), (int)(uint)merge) : (NoMerge, -1);
 
     /// <summary>Scans for the best pair each time: quadratic, and the fastest way for the pieces that text consists of.</summary>
     private void EncodeShort(ReadOnlySpan<byte> bytes, List<int> destination)
     {
         Span<int> ids = stackalloc int[ShortPiece];
         Span<uint> ranks = stackalloc uint[ShortPiece];
+        Span<int> results = stackalloc int[ShortPiece];
         int count = Symbols(bytes, ids);
         for (int i = 0; i + 1 < count; i++)
         {
-            ranks[i] = Rank(ids[i], ids[i + 1]);
+            (ranks[i], results[i]) = Look(ids[i], ids[i + 1]);
         }
 
         while (count > 1)
@@ -83,18 +80,19 @@ internal sealed class BpeMerger
                 break;
             }
 
-            ids[best] = Merged(ids[best], ids[best + 1]);
+            ids[best] = results[best];
             ids[(best + 2)..count].CopyTo(ids[(best + 1)..]);
             ranks[(best + 1)..(count - 1)].CopyTo(ranks[best..]);
+            results[(best + 1)..(count - 1)].CopyTo(results[best..]);
             count--;
             if (best > 0)
             {
-                ranks[best - 1] = Rank(ids[best - 1], ids[best]);
+                (ranks[best - 1], results[best - 1]) = Look(ids[best - 1], ids[best]);
             }
 
             if (best + 1 < count)
             {
-                ranks[best] = Rank(ids[best], ids[best + 1]);
+                (ranks[best], results[best]) = Look(ids[best], ids[best + 1]);
             }
         }
 
@@ -130,7 +128,7 @@ internal sealed class BpeMerger
             }
 
             int right = next[at];
-            ids[at] = Merged(ids[at], ids[right]);
+            ids[at] = Look(ids[at], ids[right]).Id;
             ranks[right] = NoMerge;
             next[at] = next[right];
             if (next[at] < count)
@@ -152,7 +150,7 @@ internal sealed class BpeMerger
 
         void Offer(int at)
         {
-            ranks[at] = next[at] < count ? Rank(ids[at], ids[next[at]]) : NoMerge;
+            ranks[at] = next[at] < count ? Look(ids[at], ids[next[at]]).Rank : NoMerge;
             if (ranks[at] != NoMerge)
             {
                 queue.Enqueue(at, ((ulong)ranks[at] << 32) | (uint)at);

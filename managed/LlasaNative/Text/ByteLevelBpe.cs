@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using System.Text;
 using LlasaNative.Weights;
@@ -25,20 +24,19 @@ namespace LlasaNative.Text;
 public sealed class ByteLevelBpe
 {
     private const int MaxCachedLength = 64;
-    private const int MaxCachedPieces = 1 << 17;
+    private const int CacheSlots = 1 << 16;
     private readonly TokenizerParts _parts;
     private readonly AddedTokenMatcher _rawMatcher;
     private readonly AddedTokenMatcher _normalizedMatcher;
     private readonly Dictionary<string, int> _addedIds = new(StringComparer.Ordinal);
     private readonly HashSet<int> _specialIds;
-    private readonly ConcurrentDictionary<string, int[]> _cache = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, int[]>.AlternateLookup<ReadOnlySpan<char>> _cached;
-    private int _cacheCount;
+
+    // One piece per slot, the last one met: bounded, and a reference is read and written in one go.
+    private readonly CachedPiece?[] _cache = new CachedPiece?[CacheSlots];
 
     private ByteLevelBpe(TokenizerParts parts)
     {
         _parts = parts;
-        _cached = _cache.GetAlternateLookup<ReadOnlySpan<char>>();
         _rawMatcher = new AddedTokenMatcher(parts.AddedTokens.Where(t => !t.Normalized), text => text);
         _normalizedMatcher = new AddedTokenMatcher(parts.AddedTokens.Where(t => t.Normalized), Normalize);
         _specialIds = [.. parts.AddedTokens.Where(t => t.Special).Select(t => t.Id)];
@@ -268,21 +266,17 @@ public sealed class ByteLevelBpe
             return;
         }
 
-        if (!_cached.TryGetValue(piece, out int[]? ids))
+        ref CachedPiece? slot = ref _cache[string.GetHashCode(piece) & (CacheSlots - 1)];
+        CachedPiece? cached = Volatile.Read(ref slot);
+        if (cached is not null && piece.SequenceEqual(cached.Text))
         {
-            int before = destination.Count;
-            EncodeUncached(piece, destination);
-            if (_cacheCount < MaxCachedPieces)
-            {
-                // A full cache takes no more: the result is the same, and a long run does not grow without bound.
-                Interlocked.Increment(ref _cacheCount);
-                _cached.TryAdd(piece, CollectionsMarshal.AsSpan(destination)[before..].ToArray());
-            }
-
+            destination.AddRange(cached.Ids.AsSpan());
             return;
         }
 
-        destination.AddRange(ids.AsSpan());
+        int before = destination.Count;
+        EncodeUncached(piece, destination);
+        Volatile.Write(ref slot, new CachedPiece(piece.ToString(), CollectionsMarshal.AsSpan(destination)[before..].ToArray()));
     }
 
     private void EncodeUncached(ReadOnlySpan<char> piece, List<int> destination)
@@ -306,6 +300,8 @@ public sealed class ByteLevelBpe
             ArrayPool<byte>.Shared.Return(rented);
         }
     }
+
+    private sealed record CachedPiece(string Text, int[] Ids);
 
     /// <summary>Lists that one call reuses, one for each pre-tokenizer.</summary>
     private sealed class Scratch
