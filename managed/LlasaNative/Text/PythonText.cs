@@ -1,0 +1,128 @@
+using System.Globalization;
+using System.Text;
+
+namespace LlasaNative.Text;
+
+/// <summary>String operations as Python defines them; the reference implementations of metrics are written in it.</summary>
+/// <remarks><b>Threads:</b> stateless, any thread.</remarks>
+public static class PythonText
+{
+    /// <summary>What <c>\s</c> stands for in a Python pattern, as the inside of a character class.</summary>
+    internal const string SpaceClass = @"\s\x1C-\x1F";
+
+    /// <summary><c>\b</c> of a Python pattern: letters, numbers of any kind and the underscore are word characters.</summary>
+    internal const string Boundary = @"(?:(?<=[\p{L}\p{N}_])(?![\p{L}\p{N}_])|(?<![\p{L}\p{N}_])(?=[\p{L}\p{N}_]))";
+
+    /// <summary>Whether <c>str.isspace</c> holds: Unicode white space and the four separators U+001C to U+001F.</summary>
+    /// <param name="c">A UTF-16 unit; all white space lies in the basic plane.</param>
+    public static bool IsSpace(char c) => char.IsWhiteSpace(c) || c is >= '\u001C' and <= '\u001F';
+
+    /// <summary><c>str.strip()</c>.</summary>
+    /// <param name="text">Any text.</param>
+    public static ReadOnlySpan<char> Strip(ReadOnlySpan<char> text)
+    {
+        int start = 0;
+        int end = text.Length;
+        while (start < end && IsSpace(text[start]))
+        {
+            start++;
+        }
+
+        while (end > start && IsSpace(text[end - 1]))
+        {
+            end--;
+        }
+
+        return text[start..end];
+    }
+
+    /// <summary><c>str.split()</c>: the parts between runs of white space.</summary>
+    /// <param name="text">Any text.</param>
+    public static List<string> Split(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        List<string> words = [];
+        int start = -1;
+        for (int i = 0; i <= text.Length; i++)
+        {
+            bool space = i == text.Length || IsSpace(text[i]);
+            if (space && start >= 0)
+            {
+                words.Add(text[start..i]);
+                start = -1;
+            }
+            else if (!space && start < 0)
+            {
+                start = i;
+            }
+        }
+
+        return words;
+    }
+
+    /// <summary><c>str.lower()</c>: full case mapping, the Greek final sigma included.</summary>
+    /// <param name="text">Any text.</param>
+    public static string Lower(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        StringBuilder lower = new(text.Length);
+        int at = 0;
+        foreach (Rune rune in text.EnumerateRunes())
+        {
+            switch (rune.Value)
+            {
+                case 0x130:
+                    lower.Append("i\u0307");
+                    break;
+                case 0x3A3:
+                    lower.Append(IsFinalSigma(text, at) ? '\u03C2' : '\u03C3');
+                    break;
+                default:
+                    lower.Append(Rune.ToLowerInvariant(rune));
+                    break;
+            }
+
+            at += rune.Utf16SequenceLength;
+        }
+
+        return lower.ToString();
+    }
+
+    /// <summary>A letter comes before and none after, looking past what has no case of its own.</summary>
+    private static bool IsFinalSigma(string text, int at)
+    {
+        ReadOnlySpan<char> before = text.AsSpan(0, at);
+        bool cased = false;
+        while (!before.IsEmpty)
+        {
+            Rune.DecodeLastFromUtf16(before, out Rune rune, out int length);
+            before = before[..^length];
+            if (!IsCaseIgnorable(rune))
+            {
+                cased = IsCased(rune);
+                break;
+            }
+        }
+
+        ReadOnlySpan<char> after = text.AsSpan(at + 1);
+        while (cased && !after.IsEmpty)
+        {
+            Rune.DecodeFromUtf16(after, out Rune rune, out int length);
+            after = after[length..];
+            if (!IsCaseIgnorable(rune))
+            {
+                return !IsCased(rune);
+            }
+        }
+
+        return cased;
+    }
+
+    private static bool IsCased(Rune rune) => Rune.GetUnicodeCategory(rune)
+        is UnicodeCategory.UppercaseLetter or UnicodeCategory.LowercaseLetter or UnicodeCategory.TitlecaseLetter;
+
+    private static bool IsCaseIgnorable(Rune rune) =>
+        rune.Value is '\'' or '.' or ':' or 0xB7 or 0x2018 or 0x2019 or 0x2024 or 0x2027
+        || Rune.GetUnicodeCategory(rune) is UnicodeCategory.NonSpacingMark or UnicodeCategory.EnclosingMark
+            or UnicodeCategory.Format or UnicodeCategory.ModifierLetter or UnicodeCategory.ModifierSymbol;
+}
