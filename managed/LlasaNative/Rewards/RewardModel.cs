@@ -1,0 +1,153 @@
+using System.Text;
+using LlasaNative.Text;
+
+namespace LlasaNative.Rewards;
+
+/// <summary>The reward of the project, in the owner's form or guarded against samples that are not speech.</summary>
+/// <remarks>
+/// <para>In both modes an empty transcript is compared as what it is, CER 1, never replaced by the reference.</para>
+/// <para><b>Threads:</b> immutable, any thread; a pure function of the sample.</para>
+/// </remarks>
+/// <example>
+/// <code>
+/// RewardModel model = new(new RewardOptions { Language = "en" });
+/// RewardBreakdown judged = model.Score(new SpeechSample { Reference = "a big dog", Transcript = "A pig dog.", Nll = 0.7 });
+/// </code>
+/// </example>
+public sealed class RewardModel : IRewardModel
+{
+    private readonly RewardOptions _options;
+    private readonly ITextNormalizer _normalizer;
+
+    /// <summary>Prepares a reward.</summary>
+    /// <param name="options">All settings; null for the defaults.</param>
+    /// <exception cref="UsageException">A setting is out of range.</exception>
+    public RewardModel(RewardOptions? options = null)
+    {
+        _options = options ?? new RewardOptions();
+        _options.Validate();
+        _normalizer = CreateNormalizer(_options);
+    }
+
+    /// <inheritdoc/>
+    public RewardBreakdown Score(SpeechSample sample)
+    {
+        ArgumentNullException.ThrowIfNull(sample);
+        (string reference, string transcript) = Compared(sample);
+        double cer = CharacterErrorRate.Compute(reference, transcript);
+        RewardBreakdown formula = new()
+        {
+            Reward = HarmonicUtilityReward.Compute(cer, sample.Nll, _options),
+            Cer = cer,
+            Nll = sample.Nll,
+            CerUtility = HarmonicUtilityReward.CerUtility(cer, _options.BetaCer),
+            NllUtility = HarmonicUtilityReward.NllUtility(sample.Nll, _options.TauNll),
+            CharactersPerSecond = sample.Seconds is > 0 ? CharacterErrorRate.Length(sample.Reference) / sample.Seconds : null,
+            LongestCodeRun = sample.Codes is { } codes ? LongestRun(codes.Span) : null,
+            Reason = double.IsFinite(sample.Nll) ? RewardReason.None : RewardReason.NotFinite,
+            ComparedReference = reference,
+            ComparedTranscript = transcript,
+        };
+        return _options.Mode == RewardMode.Seed ? formula : Guard(formula, sample);
+    }
+
+    /// <summary>The normaliser that the options ask for; none in seed mode.</summary>
+    /// <param name="options">Mode, normalisation and language.</param>
+    public static ITextNormalizer CreateNormalizer(RewardOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        bool english = string.Equals(options.Language, "en", StringComparison.OrdinalIgnoreCase);
+        TextNormalization kind = options.Mode == RewardMode.Seed ? TextNormalization.None
+            : options.Normalization != TextNormalization.Auto ? options.Normalization
+            : english ? TextNormalization.English : TextNormalization.Basic;
+        return kind switch
+        {
+            TextNormalization.English => new EnglishTextNormalizer(),
+            TextNormalization.Basic => new BasicTextNormalizer(),
+            _ => new NoTextNormalizer(),
+        };
+    }
+
+    private static int LongestRun(ReadOnlySpan<int> codes)
+    {
+        int longest = 0;
+        int run = 0;
+        for (int i = 0; i < codes.Length; i++)
+        {
+            run = i > 0 && codes[i] == codes[i - 1] ? run + 1 : 1;
+            longest = Math.Max(longest, run);
+        }
+
+        return longest;
+    }
+
+    /// <summary>Whether anything in a text can be pronounced.</summary>
+    private static bool HasWords(string text)
+    {
+        foreach (Rune rune in text.EnumerateRunes())
+        {
+            if (Rune.IsLetter(rune) || Rune.IsNumber(rune))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>A reference of nothing but punctuation is compared as it stands: normalised it would ask for silence.</summary>
+    private (string Reference, string Transcript) Compared(SpeechSample sample)
+    {
+        string reference = _normalizer.Normalize(sample.Reference);
+        return !HasWords(reference)
+            ? (sample.Reference, sample.Transcript)
+            : (reference, _normalizer.Normalize(sample.Transcript));
+    }
+
+    private RewardBreakdown Guard(RewardBreakdown formula, SpeechSample sample)
+    {
+        RewardReason reason = FindReason(formula, sample);
+        if (reason != RewardReason.None)
+        {
+            bool masked = reason == RewardReason.NeverEnded && _options.Unfinished == UnfinishedPolicy.Mask;
+            return formula with { Reward = 0, Masked = masked, Reason = reason };
+        }
+
+        double rate = 1;
+        if (formula.CharactersPerSecond is { } speed)
+        {
+            // Outside the band the reward falls in proportion to how far outside.
+            rate = _options.MinCharactersPerSecond is { } slowest && speed < slowest ? speed / slowest
+                : _options.MaxCharactersPerSecond is { } fastest && speed > fastest ? fastest / speed : 1;
+        }
+
+        double repetition = _options.MaxCodeRun is { } limit && formula.LongestCodeRun > limit ? (double)limit / formula.LongestCodeRun.Value : 1;
+        return formula with { Reward = formula.Reward * rate * repetition, RateFactor = rate, RepetitionFactor = repetition };
+    }
+
+    private RewardReason FindReason(RewardBreakdown formula, SpeechSample sample)
+    {
+        if (!sample.Ended && _options.Unfinished != UnfinishedPolicy.Keep)
+        {
+            return RewardReason.NeverEnded;
+        }
+
+        if (sample.Codes is { IsEmpty: true })
+        {
+            return RewardReason.NoSpeechCodes;
+        }
+
+        // Written so that NaN counts as silent.
+        if (sample.Rms is { } rms && _options.SilenceRms > 0 && !(rms >= _options.SilenceRms))
+        {
+            return RewardReason.Silent;
+        }
+
+        if (sample.NoSpeechProbability > _options.NoSpeechThreshold)
+        {
+            return RewardReason.NonSpeech;
+        }
+
+        return HasWords(formula.ComparedTranscript) ? formula.Reason : RewardReason.EmptyTranscript;
+    }
+}

@@ -1,0 +1,26 @@
+namespace LlasaNative.Rewards;
+
+/// <summary>Why a reward is not simply the formula's.</summary>
+public enum RewardReason
+{
+    /// <summary>It is the formula's, times the penalties.</summary>
+    None,
+
+    /// <summary>The sample hit the length cap.</summary>
+    NeverEnded,
+
+    /// <summary>The sample has no speech codes.</summary>
+    NoSpeechCodes,
+
+    /// <summary>The waveform is silent.</summary>
+    Silent,
+
+    /// <summary>The recogniser heard no speech in it.</summary>
+    NonSpeech,
+
+    /// <summary>The transcript has neither letters nor digits.</summary>
+    EmptyTranscript,
+
+    /// <summary>A measurement is NaN or infinite.</summary>
+    NotFinite,
+}

@@ -1,0 +1,121 @@
+using System.Text.Json;
+using LlasaNative.Rewards;
+using LlasaNative.Tests.Support;
+
+namespace LlasaNative.Tests.Rewards;
+
+public class RewardTests
+{
+    private static readonly SpeechSample Good = new() { Reference = "A big dog.", Transcript = "a big dog", Nll = 0.5 };
+
+    private static IEnumerable<string> Cases() => OracleData.Cases("reward", "rows.jsonl");
+
+    [TestCaseSource(nameof(Cases))]
+    public void Formula_OfEveryOracleRow_GivesItsReward(string directory)
+    {
+        double tolerance = OracleData.Manifest(directory).GetProperty("tolerance").GetProperty("abs").GetDouble();
+        Assert.Multiple(() =>
+        {
+            foreach (JsonElement row in OracleData.Rows(Path.Combine(directory, "rows.jsonl")))
+            {
+                double Value(string key) => OracleData.Number(row.GetProperty(key));
+                RewardOptions options = new()
+                {
+                    BetaCer = Value("beta_c"), TauNll = Value("tau_n"), LambdaCer = Value("lambda_c"), LambdaNll = Value("lambda_n"),
+                };
+                double reward = HarmonicUtilityReward.Compute(Value("cer"), Value("nll"), options);
+                Assert.That(reward, Is.EqualTo(Value("reward")).Within(tolerance), row.GetRawText());
+                Assert.That(HarmonicUtilityReward.CerUtility(Value("cer"), options.BetaCer), Is.EqualTo(Value("u_c")).Within(tolerance), row.GetRawText());
+                Assert.That(HarmonicUtilityReward.NllUtility(Value("nll"), options.TauNll), Is.EqualTo(Value("u_n")).Within(tolerance), row.GetRawText());
+            }
+        });
+    }
+
+    [Test]
+    public void Guarded_NormalisesBothTexts_SeedDoesNot()
+    {
+        RewardBreakdown guarded = new RewardModel().Score(Good);
+        RewardBreakdown seed = new RewardModel(new RewardOptions { Mode = RewardMode.Seed }).Score(Good);
+        Assert.Multiple(() =>
+        {
+            Assert.That(guarded.Cer, Is.Zero);
+            Assert.That(guarded.Reward, Is.EqualTo(HarmonicUtilityReward.Compute(0, 0.5, new RewardOptions())));
+            Assert.That(guarded.ComparedReference.Trim(), Is.EqualTo("a big dog"));
+            Assert.That(seed.Cer, Is.EqualTo(0.2).Within(1e-15), "A and the full stop differ");
+            Assert.That(guarded.Reason, Is.EqualTo(RewardReason.None));
+        });
+    }
+
+    [Test]
+    public void Auto_ChoosesTheNormaliserByLanguage()
+    {
+        SpeechSample numbers = Good with { Reference = "twenty one", Transcript = "21" };
+        Assert.That(new RewardModel(new RewardOptions { Language = "en" }).Score(numbers).Cer, Is.Zero);
+        Assert.That(new RewardModel(new RewardOptions { Language = "ko" }).Score(numbers).Cer, Is.EqualTo(1));
+        Assert.That(new RewardModel(new RewardOptions { Normalization = TextNormalization.Basic }).Score(numbers).Cer, Is.EqualTo(1));
+    }
+
+    [Test]
+    public void Guarded_GivesNothingForWhatIsNotSpeech()
+    {
+        (SpeechSample Sample, RewardReason Reason)[] cases =
+        [
+            (Good with { Transcript = "" }, RewardReason.EmptyTranscript),
+            (Good with { Transcript = " ... !" }, RewardReason.EmptyTranscript),
+            (Good with { Rms = 0 }, RewardReason.Silent),
+            (Good with { Rms = double.NaN }, RewardReason.Silent),
+            (Good with { NoSpeechProbability = 0.99 }, RewardReason.NonSpeech),
+            (Good with { Codes = Array.Empty<int>() }, RewardReason.NoSpeechCodes),
+            (Good with { Ended = false }, RewardReason.NeverEnded),
+            (Good with { Nll = double.NaN }, RewardReason.NotFinite),
+            (Good with { Nll = double.PositiveInfinity }, RewardReason.NotFinite),
+        ];
+        RewardModel model = new();
+        foreach ((SpeechSample sample, RewardReason reason) in cases)
+        {
+            RewardBreakdown judged = model.Score(sample);
+            Assert.That((judged.Reward, judged.Reason, judged.Masked), Is.EqualTo((0.0, reason, false)));
+        }
+
+        Assert.That(model.Score(Good with { Transcript = "" }).Cer, Is.EqualTo(1), "never the reference's own");
+    }
+
+    [Test]
+    public void NeverEnded_IsMaskedOrKeptByOption()
+    {
+        SpeechSample unfinished = Good with { Ended = false };
+        RewardBreakdown masked = new RewardModel(new RewardOptions { Unfinished = UnfinishedPolicy.Mask }).Score(unfinished);
+        Assert.That((masked.Reward, masked.Masked), Is.EqualTo((0.0, true)));
+        RewardBreakdown kept = new RewardModel(new RewardOptions { Unfinished = UnfinishedPolicy.Keep }).Score(unfinished);
+        Assert.That((kept.Reward > 0.5, kept.Masked), Is.EqualTo((true, false)));
+    }
+
+    [Test]
+    public void Penalties_AreOffByDefaultAndProportional()
+    {
+        SpeechSample sample = Good with { Seconds = 2, Codes = new[] { 5, 5, 5, 5, 1 } };
+        double full = new RewardModel().Score(sample).Reward;
+        RewardBreakdown slow = new RewardModel(new RewardOptions { MinCharactersPerSecond = 10 }).Score(sample);
+        RewardBreakdown fast = new RewardModel(new RewardOptions { MaxCharactersPerSecond = 2.5 }).Score(sample);
+        RewardBreakdown repeated = new RewardModel(new RewardOptions { MaxCodeRun = 3 }).Score(sample);
+        Assert.Multiple(() =>
+        {
+            Assert.That(full, Is.EqualTo(new RewardModel().Score(Good).Reward));
+            Assert.That(slow.CharactersPerSecond, Is.EqualTo(5));
+            Assert.That(slow.Reward, Is.EqualTo(full * 0.5).Within(1e-15));
+            Assert.That(fast.Reward, Is.EqualTo(full * 0.5).Within(1e-15));
+            Assert.That(repeated.LongestCodeRun, Is.EqualTo(4));
+            Assert.That(repeated.Reward, Is.EqualTo(full * 0.75).Within(1e-15));
+        });
+    }
+
+    [Test]
+    public void ReferenceOfPunctuation_IsComparedAsItStands() =>
+        Assert.That(new RewardModel().Score(Good with { Reference = "?!", Transcript = "?!" }).Cer, Is.Zero);
+
+    [Test]
+    public void Validate_ListsEveryFault() => Assert.That(
+        () => new RewardModel(new RewardOptions { BetaCer = 0, TauNll = double.NaN, LambdaCer = -1, MaxCodeRun = 0 }),
+        Throws.TypeOf<UsageException>().With.Message.Contains("BetaCer").And.Message.Contains("TauNll")
+            .And.Message.Contains("LambdaCer").And.Message.Contains("MaxCodeRun"));
+}
