@@ -1,0 +1,207 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using LlasaNative.Weights;
+
+namespace LlasaNative.Audio;
+
+/// <summary>Reads and writes RIFF/WAVE files.</summary>
+/// <remarks>
+/// <para>Reads PCM of 8, 16, 24 and 32 bits and floats of 32 and 64 bits, any number of channels up to 64 (mixed down to
+/// one), plain and extensible headers; chunks it does not know are skipped. Writes 16-bit PCM, one channel.</para>
+/// <para><b>Threads:</b> stateless, any thread.</para>
+/// </remarks>
+/// <example><code>WaveAudio audio = Resampler.Resample(WaveFile.Read("a.wav"), 16000);</code></example>
+public static class WaveFile
+{
+    private const int FormatPcm = 1;
+    private const int FormatFloat = 3;
+    private const int FormatExtensible = 0xFFFE;
+
+    /// <summary>Reads a file.</summary>
+    /// <param name="path">Path of the file.</param>
+    /// <exception cref="ModelFileException">The file is missing, malformed or of a kind not supported; the message names the chunk.</exception>
+    public static WaveAudio Read(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return Parse(FileErrors.ReadAllBytes(path), path);
+    }
+
+    /// <summary>Reads a file from memory.</summary>
+    /// <param name="file">The whole file.</param>
+    /// <param name="path">Name for error messages.</param>
+    /// <exception cref="ModelFileException">As <see cref="Read"/>.</exception>
+    public static WaveAudio Parse(ReadOnlySpan<byte> file, string path)
+    {
+        if (file.Length < 12 || !file[..4].SequenceEqual("RIFF"u8) || !file[8..12].SequenceEqual("WAVE"u8))
+        {
+            throw new ModelFileException(path, null, "not a WAV file (RIFF/WAVE header expected)");
+        }
+
+        Format? format = null;
+        int at = 12;
+        while (at <= file.Length - 8)
+        {
+            ReadOnlySpan<byte> name = file.Slice(at, 4);
+            uint length = BinaryPrimitives.ReadUInt32LittleEndian(file[(at + 4)..]);
+            bool isData = name.SequenceEqual("data"u8);
+            at += 8;
+            if (length > file.Length - at)
+            {
+                throw new ModelFileException(path, isData ? "data" : "chunk", Text(
+                    $"says it has {length} bytes, the file holds {file.Length - at} more (truncated file?)"));
+            }
+
+            ReadOnlySpan<byte> chunk = file.Slice(at, (int)length);
+            if (name.SequenceEqual("fmt "u8))
+            {
+                format = ReadFormat(chunk, path);
+            }
+            else if (isData)
+            {
+                return Decode(chunk, format ?? throw new ModelFileException(path, "fmt", "missing before the data"), path);
+            }
+
+            at += (int)length + (int)(length & 1);
+        }
+
+        throw new ModelFileException(path, "data", "missing");
+    }
+
+    /// <summary>Writes 16-bit PCM; a file that is there is replaced, and nothing is left when writing fails.</summary>
+    /// <param name="path">Path of the file.</param>
+    /// <param name="samples">Amplitudes; beyond ±1 they are clipped, NaN becomes 0.</param>
+    /// <param name="sampleRate">Samples per second, positive.</param>
+    /// <exception cref="ModelFileException">The file cannot be written, for example because the disk is full.</exception>
+    public static void Write(string path, ReadOnlySpan<float> samples, int sampleRate)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        byte[] file = Encode(samples, sampleRate);
+        string temporary = path + ".tmp";
+        try
+        {
+            File.WriteAllBytes(temporary, file);
+            File.Move(temporary, path, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            if (File.Exists(temporary))
+            {
+                File.Delete(temporary);
+            }
+
+            throw FileErrors.Unwritable(path, e);
+        }
+    }
+
+    /// <summary>The bytes of a file of 16-bit PCM.</summary>
+    /// <param name="samples">Amplitudes; beyond ±1 they are clipped, NaN becomes 0.</param>
+    /// <param name="sampleRate">Samples per second, positive.</param>
+    public static byte[] Encode(ReadOnlySpan<float> samples, int sampleRate)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(sampleRate);
+        byte[] file = new byte[checked(44 + (2 * samples.Length))];
+        Span<byte> b = file;
+        "RIFF"u8.CopyTo(b);
+        BinaryPrimitives.WriteInt32LittleEndian(b[4..], file.Length - 8);
+        "WAVEfmt "u8.CopyTo(b[8..]);
+        BinaryPrimitives.WriteInt32LittleEndian(b[16..], 16);
+        BinaryPrimitives.WriteInt16LittleEndian(b[20..], FormatPcm);
+        BinaryPrimitives.WriteInt16LittleEndian(b[22..], 1);
+        BinaryPrimitives.WriteInt32LittleEndian(b[24..], sampleRate);
+        BinaryPrimitives.WriteInt32LittleEndian(b[28..], checked(2 * sampleRate));
+        BinaryPrimitives.WriteInt16LittleEndian(b[32..], 2);
+        BinaryPrimitives.WriteInt16LittleEndian(b[34..], 16);
+        "data"u8.CopyTo(b[36..]);
+        BinaryPrimitives.WriteInt32LittleEndian(b[40..], 2 * samples.Length);
+        for (int i = 0; i < samples.Length; i++)
+        {
+            float value = float.IsNaN(samples[i]) ? 0 : Math.Clamp(samples[i], -1f, 1f);
+            int scaled = Math.Clamp((int)MathF.Round(value * 32768f), short.MinValue, short.MaxValue);
+            BinaryPrimitives.WriteInt16LittleEndian(b[(44 + (2 * i))..], (short)scaled);
+        }
+
+        return file;
+    }
+
+    private static Format ReadFormat(ReadOnlySpan<byte> chunk, string path)
+    {
+        if (chunk.Length < 16)
+        {
+            throw new ModelFileException(path, "fmt", Text($"{chunk.Length} bytes, expected at least 16"));
+        }
+
+        int kind = BinaryPrimitives.ReadUInt16LittleEndian(chunk);
+        int channels = BinaryPrimitives.ReadUInt16LittleEndian(chunk[2..]);
+        long rate = BinaryPrimitives.ReadUInt32LittleEndian(chunk[4..]);
+        int blockAlign = BinaryPrimitives.ReadUInt16LittleEndian(chunk[12..]);
+        int bits = BinaryPrimitives.ReadUInt16LittleEndian(chunk[14..]);
+        if (kind == FormatExtensible)
+        {
+            // The real format is the start of a GUID at byte 24.
+            kind = chunk.Length >= 40 ? BinaryPrimitives.ReadUInt16LittleEndian(chunk[24..])
+                : throw new ModelFileException(path, "fmt", Text($"{chunk.Length} bytes, an extensible header has 40"));
+        }
+
+        bool supported = (kind == FormatPcm && bits is 8 or 16 or 24 or 32) || (kind == FormatFloat && bits is 32 or 64);
+        if (!supported)
+        {
+            throw new ModelFileException(path, "fmt", Text(
+                $"format {kind} with {bits} bits is not supported, expected PCM (8, 16, 24 or 32 bits) or float (32 or 64 bits)"));
+        }
+
+        if (channels is < 1 or > 64)
+        {
+            throw new ModelFileException(path, "fmt", Text($"{channels} channels, expected 1 to 64"));
+        }
+
+        if (rate is < 100 or > 1_000_000)
+        {
+            throw new ModelFileException(path, "fmt", Text($"{rate} samples per second, expected 100 to 1000000"));
+        }
+
+        return blockAlign == channels * bits / 8
+            ? new Format(kind == FormatFloat, channels, (int)rate, bits / 8)
+            : throw new ModelFileException(path, "fmt", Text($"{blockAlign} bytes per frame, expected {channels * bits / 8}"));
+    }
+
+    private static WaveAudio Decode(ReadOnlySpan<byte> data, Format format, string path)
+    {
+        int frame = format.Channels * format.Bytes;
+        if (data.Length % frame != 0)
+        {
+            throw new ModelFileException(path, "data", Text($"{data.Length} bytes, not a multiple of {frame} bytes per frame"));
+        }
+
+        float[] samples = new float[data.Length / frame];
+        for (int i = 0; i < samples.Length; i++)
+        {
+            double sum = 0;
+            for (int channel = 0; channel < format.Channels; channel++)
+            {
+                sum += Sample(data.Slice((i * frame) + (channel * format.Bytes), format.Bytes), format.IsFloat);
+            }
+
+            samples[i] = (float)(sum / format.Channels);
+            if (!float.IsFinite(samples[i]))
+            {
+                throw new ModelFileException(path, "data", Text($"sample {i} is not a finite number"));
+            }
+        }
+
+        return new WaveAudio(samples, format.Rate);
+    }
+
+    private static double Sample(ReadOnlySpan<byte> bytes, bool isFloat) => (bytes.Length, isFloat) switch
+    {
+        (1, _) => (bytes[0] - 128) / 128.0,
+        (2, _) => BinaryPrimitives.ReadInt16LittleEndian(bytes) / 32768.0,
+        (3, _) => ((sbyte)bytes[2] << 16 | bytes[1] << 8 | bytes[0]) / 8388608.0,
+        (4, false) => BinaryPrimitives.ReadInt32LittleEndian(bytes) / 2147483648.0,
+        (4, true) => BinaryPrimitives.ReadSingleLittleEndian(bytes),
+        _ => BinaryPrimitives.ReadDoubleLittleEndian(bytes),
+    };
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+
+    private sealed record Format(bool IsFloat, int Channels, int Rate, int Bytes);
+}

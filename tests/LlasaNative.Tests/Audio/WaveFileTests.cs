@@ -1,0 +1,164 @@
+using System.Buffers.Binary;
+using LlasaNative.Audio;
+using LlasaNative.Tests.Support;
+
+namespace LlasaNative.Tests.Audio;
+
+public class WaveFileTests
+{
+    private static readonly float[] Values = [0f, 0.5f, -0.5f, 0.25f, -1f, 0.984375f];
+
+    [TestCase(1, 8, 1.0 / 128)]
+    [TestCase(1, 16, 1.0 / 32768)]
+    [TestCase(1, 24, 1.0 / 8388608)]
+    [TestCase(1, 32, 1e-7)]
+    [TestCase(3, 32, 0)]
+    [TestCase(3, 64, 0)]
+    public void Parse_ReadsEveryFormat_PlainAndExtensible_OneAndTwoChannels(int kind, int bits, double tolerance)
+    {
+        foreach (bool extensible in new[] { false, true })
+        {
+            foreach (int channels in new[] { 1, 2, 3 })
+            {
+                WaveAudio audio = WaveFile.Parse(Build(kind, bits, channels, extensible, Values), "a.wav");
+                Assert.That(audio.SampleRate, Is.EqualTo(22050));
+                Assert.That(audio.Samples.ToArray(), Is.EqualTo(Values).Within(tolerance));
+            }
+        }
+    }
+
+    [Test]
+    public void Parse_OfStereo_MixesDown()
+    {
+        byte[] file = Build(1, 16, 2, false, [0.5f]);
+        BinaryPrimitives.WriteInt16LittleEndian(file.AsSpan(file.Length - 2), 0);
+        Assert.That(WaveFile.Parse(file, "a.wav").Samples.ToArray(), Is.EqualTo([0.25f]));
+    }
+
+    [Test]
+    public void Parse_SkipsUnknownChunksAndTheirPadding()
+    {
+        byte[] plain = Build(1, 16, 1, false, Values);
+        byte[] odd = [.. "LIST"u8, 3, 0, 0, 0, 1, 2, 3, 0];
+        byte[] file = [.. plain[..12], .. odd, .. plain[12..36], .. odd, .. plain[36..], .. odd];
+        Assert.That(WaveFile.Parse(file, "a.wav").Samples.Length, Is.EqualTo(Values.Length));
+    }
+
+    [Test]
+    public void Write_ThenRead_GivesTheSameWithinHalfAStep()
+    {
+        using TemporaryDirectory directory = new();
+        string path = directory.File("a.wav");
+        float[] values = [0f, 1f, -1f, 2f, -3f, 0.1f, float.NaN, float.PositiveInfinity];
+        WaveFile.Write(path, values, 16000);
+        WaveAudio audio = WaveFile.Read(path);
+        float most = 32767f / 32768f;
+        Assert.That(audio.Samples.ToArray(), Is.EqualTo([0f, most, -1f, most, -1f, 0.1f, 0f, most]).Within(0.5f / 32768f));
+        Assert.That(Directory.GetFiles(directory.Path), Has.Length.EqualTo(1));
+        Assert.That(() => WaveFile.Write(directory.File("no/a.wav"), values, 16000), Throws.TypeOf<ModelFileException>());
+        Assert.That(WaveFile.Parse(WaveFile.Encode([], 8000), "empty").Samples.Length, Is.Zero);
+    }
+
+    [TestCase(20, 2, "format 2 with 16 bits", Description = "ADPCM")]
+    [TestCase(34, 12, "format 1 with 12 bits")]
+    [TestCase(22, 0, "0 channels")]
+    [TestCase(24, 5, "5 samples per second", Description = "low byte of the rate; the rest is cleared")]
+    [TestCase(32, 7, "7 bytes per frame")]
+    [TestCase(40, 255, "truncated file?")]
+    [TestCase(16, 10, "10 bytes, expected at least 16")]
+    [TestCase(0, 'X', "not a WAV file")]
+    [TestCase(40, 11, "not a multiple of 2")]
+    public void Parse_WithABadHeader_SaysWhat(int offset, int value, string expected)
+    {
+        byte[] file = Build(1, 16, 1, false, Values);
+        file[offset] = (byte)value;
+        file[offset + 1] = 0;
+        Assert.That(() => WaveFile.Parse(file, "bad.wav"), Throws.TypeOf<ModelFileException>().With.Message.Contains(expected).And.Message.StartsWith("bad.wav: "));
+    }
+
+    [Test]
+    public void Parse_WithoutFormatOrData_SaysWhich()
+    {
+        byte[] file = Build(1, 16, 1, false, Values);
+        Assert.That(() => WaveFile.Parse([.. file[..12], .. file[36..]], "a"), Throws.TypeOf<ModelFileException>().With.Property("Field").EqualTo("fmt"));
+        Assert.That(() => WaveFile.Parse(file.AsSpan(0, 36), "a"), Throws.TypeOf<ModelFileException>().With.Property("Field").EqualTo("data"));
+        Assert.That(() => WaveFile.Read("none.wav"), Throws.TypeOf<ModelFileException>().With.Message.EndsWith("no such file"));
+    }
+
+    [Test]
+    public void Parse_WithNaNSamples_IsRefused() =>
+        Assert.That(() => WaveFile.Parse(Build(3, 32, 1, false, [0f, float.NaN]), "a"), Throws.TypeOf<ModelFileException>().With.Message.Contains("sample 1"));
+
+    [Test]
+    public void Parse_OfDamagedFiles_ThrowsNothingButLlasaException()
+    {
+        foreach ((int kind, int bits) in new[] { (1, 16), (1, 24), (3, 64) })
+        {
+            Fuzz.AssertOnlyLlasaExceptions(Build(kind, bits, 2, true, Values), bits, 3000, bytes => WaveFile.Parse(bytes, "a.wav"));
+        }
+    }
+
+    private static byte[] Build(int kind, int bits, int channels, bool extensible, float[] values)
+    {
+        int bytes = bits / 8;
+        using MemoryStream stream = new();
+        using BinaryWriter writer = new(stream);
+        int dataLength = values.Length * channels * bytes;
+        writer.Write("RIFF"u8);
+        writer.Write(4 + 8 + (extensible ? 40 : 16) + 8 + dataLength);
+        writer.Write("WAVEfmt "u8);
+        writer.Write(extensible ? 40 : 16);
+        writer.Write((ushort)(extensible ? 0xFFFE : kind));
+        writer.Write((ushort)channels);
+        writer.Write(22050);
+        writer.Write(22050 * channels * bytes);
+        writer.Write((ushort)(channels * bytes));
+        writer.Write((ushort)bits);
+        if (extensible)
+        {
+            writer.Write((ushort)22);
+            writer.Write((ushort)bits);
+            writer.Write(0);
+            writer.Write((ushort)kind);
+            writer.Write([0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71]);
+        }
+
+        writer.Write("data"u8);
+        writer.Write(dataLength);
+        foreach (float value in values)
+        {
+            for (int channel = 0; channel < channels; channel++)
+            {
+                WriteSample(writer, kind, bits, value);
+            }
+        }
+
+        return stream.ToArray();
+    }
+
+    private static void WriteSample(BinaryWriter writer, int kind, int bits, float value)
+    {
+        switch (bits)
+        {
+            case 8:
+                writer.Write((byte)(128 + Math.Round(value * 128)));
+                break;
+            case 16:
+                writer.Write((short)(value * 32768));
+                break;
+            case 24:
+                int scaled = (int)(value * 8388608.0);
+                writer.Write([(byte)scaled, (byte)(scaled >> 8), (byte)(scaled >> 16)]);
+                break;
+            case 32 when kind == 1:
+                writer.Write((int)(value * 2147483648.0));
+                break;
+            case 32:
+                writer.Write(value);
+                break;
+            default:
+                writer.Write((double)value);
+                break;
+        }
+    }
+}
