@@ -127,7 +127,7 @@ Task("Package").IsDependentOn("Native-Library").Does(() =>
     CopyFiles("./{LICENSE,README.md}", folder);
     EnsureDirectoryExists($"{folder}/assets");
     CopyDirectory("assets/tiny", $"{folder}/assets/tiny");
-    Run("archive", "tar", $"--sort=name --owner=0 --group=0 --numeric-owner -C build/package -czf {packages}/{name}.tar.gz {name}");
+    Run("archive", "tar", $"--sort=name --owner=0 --group=0 --numeric-owner --exclude=assets/tiny/recipe -C build/package -czf {packages}/{name}.tar.gz {name}");
     foreach (var file in GetFiles($"{packages}/*"))
     {
         Information("{0,10:n0} bytes  {1}", Context.FileSystem.GetFile(file).Length, file.GetFilename());
