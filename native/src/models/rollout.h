@@ -1,0 +1,112 @@
+// Draws samples from a policy: continuous batching over a fixed number of slots.
+//
+// A prompt's keys and values are computed once (all its tokens but the last) and shared by its n samples. A sample
+// then starts by feeding the prompt's last token, so that the first drawn token is no special case, and takes part
+// in one batched pass per token until its stop token or its limit; its slot and blocks are free at once and the next
+// sample, in the order of (prompt, sample), takes the slot.
+//
+// What a sample may depend on: weights, prompt, sampling options and its sequence id. Random numbers are keyed by
+// (seed, sequence id, position in the whole sequence). Attention, norms and sampling treat a row alone. Only the
+// matrix products see the batch: their rounding (1e-7 relative) may differ with the number of rows and a row's place
+// among them, so a draw that lies that close to a boundary can fall to the neighbouring token. The schedule itself
+// depends on nothing but the requests, hence a repeated call repeats every bit, whatever the number of threads.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/device.h"
+#include "models/kv_cache.h"
+#include "models/policy.h"
+#include "ops/sampling.h"
+
+namespace llasa {
+
+// What to draw; borrowed for the call. Checked: throws LLASA_ERR_TOKEN, LLASA_ERR_CAPACITY.
+struct RolloutRequest {
+  int64_t num_prompts = 0;                  // P
+  int64_t samples_per_prompt = 1;           // n
+  const int64_t* prompt_offsets = nullptr;  // [P+1]
+  const int32_t* prompt_ids = nullptr;
+  const uint64_t* sequence_ids = nullptr;  // [P n] or NULL: 0, 1, 2, ...
+  int32_t stop_token = -1;
+  int32_t max_new_tokens = 1;
+  int32_t min_new_tokens = 0;
+  llasa_progress_callback progress = nullptr;
+  void* progress_user = nullptr;
+};
+
+// Where samples go: [P n, max_new_tokens] and [P n].
+struct RolloutOutput {
+  int32_t* tokens = nullptr;
+  float* logprobs = nullptr;
+  int32_t* lengths = nullptr;
+  int32_t* finish_reasons = nullptr;
+};
+
+class Rollout {
+ public:
+  // max_sequence_tokens 0: the policy's longest.
+  Rollout(std::shared_ptr<Policy> policy, int32_t max_slots, int32_t max_sequence_tokens);
+
+  void generate(const SamplingParameters& sampling, const RolloutRequest& request, const RolloutOutput& output);
+
+  const KvCache& cache() const { return cache_; }
+  const Policy& policy() const { return *policy_; }
+
+ private:
+  struct Run;  // one call of generate
+
+  // One sample being decoded. Its blocks are row max_slots + (index in slots_) of the cache.
+  struct Slot {
+    int64_t sample = -1;   // index p n + j of the output; -1 = free
+    int64_t group = 0;     // cache row of its prompt, 0..max_slots
+    int32_t prompt = 0;    // tokens of the prompt
+    int32_t drawn = 0;     // tokens drawn so far
+    int32_t last = 0;      // the token to feed next, at position prompt - 1 + drawn
+  };
+  // A prompt whose keys and values are in the cache.
+  struct Group {
+    int64_t prompt = -1;     // -1 = free
+    int64_t unfinished = 0;  // samples still to be drawn
+  };
+
+  void check(const RolloutRequest& request) const;
+  void reserve(const SamplingParameters& sampling, const RolloutRequest& request);
+  void admit(Run& run);
+  void start_group(Run& run, int64_t prompt);
+  void prefill(Run& run);
+  void step(Run& run);
+  void finish(Run& run, size_t active, int32_t reason);
+  // Runs rows_ through the layers; the last layer only up to its keys and values when they are all that is wanted.
+  void forward(int64_t rows, bool keys_only);
+  void sample(Run& run, int64_t rows);
+
+  std::shared_ptr<Policy> policy_;
+  int64_t max_slots_;
+  int64_t max_tokens_;
+  KvCache cache_;
+
+  // Host state, reserved once: nothing is allocated per token.
+  std::vector<Slot> slots_;
+  std::vector<int64_t> active_;  // slots in use, in the order of admission
+  std::vector<int64_t> free_slots_, free_groups_;
+  std::vector<Group> groups_;
+  std::vector<int64_t> new_groups_;  // admitted but not prefilled
+  std::vector<int32_t> ids_, positions_, drawn_ids_;
+  std::vector<DecodeRow> rows_;
+  std::vector<SampleRow> sample_rows_;
+  std::vector<float> drawn_logprobs_;
+  std::vector<uint32_t> seen_row_;
+
+  // Device state.
+  DeviceBuffer<int32_t> device_ids_, device_positions_, device_drawn_;
+  DeviceBuffer<DecodeRow> device_rows_;
+  DeviceBuffer<SampleRow> device_sample_rows_;
+  DeviceBuffer<float> x_, normed_, qkv_, attended_, gate_up_, gated_, logits_, device_logprobs_;
+  DeviceBuffer<uint32_t> seen_;
+  const float* rope_ = nullptr;
+};
+
+}  // namespace llasa

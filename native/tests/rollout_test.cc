@@ -1,0 +1,394 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "core/live_counts.h"
+#include "core/parallel.h"
+#include "models/rollout.h"
+#include "reference/sampling.h"
+#include "tiny_policy.h"
+
+namespace llasa::test {
+namespace {
+
+struct Samples {
+  std::vector<int32_t> tokens;
+  std::vector<float> logprobs;
+  std::vector<int32_t> lengths, reasons;
+  bool operator==(const Samples&) const = default;
+};
+
+struct Job {
+  llasa_sampling_options sampling;
+  std::vector<std::vector<int32_t>> prompts;
+  int32_t samples = 3;
+  int32_t slots = 4;
+  int32_t max_sequence = 0;
+  std::vector<uint64_t> sequence_ids;
+  llasa_progress_callback progress = nullptr;
+  void* user = nullptr;
+  llasa_status expected = LLASA_OK;
+};
+
+llasa_rollout* create(llasa_policy* policy, int32_t slots, int32_t max_sequence = 0) {
+  llasa_rollout_options o;
+  llasa_rollout_options_init(&o);
+  o.max_slots = slots;
+  o.max_sequence_tokens = max_sequence;
+  llasa_rollout* rollout = nullptr;
+  EXPECT_EQ(llasa_rollout_create(policy, &o, &rollout), LLASA_OK) << llasa_last_error();
+  return rollout;
+}
+
+Samples generate(llasa_rollout* rollout, const Job& job) {
+  std::vector<int64_t> offsets = {0};
+  std::vector<int32_t> ids;
+  for (const auto& prompt : job.prompts) {
+    ids.insert(ids.end(), prompt.begin(), prompt.end());
+    offsets.push_back(static_cast<int64_t>(ids.size()));
+  }
+  llasa_rollout_request request{};
+  request.struct_size = sizeof request;
+  request.samples_per_prompt = job.samples;
+  request.num_prompts = static_cast<int64_t>(job.prompts.size());
+  request.prompt_offsets = offsets.data();
+  request.prompt_ids = ids.data();
+  request.sequence_ids = job.sequence_ids.empty() ? nullptr : job.sequence_ids.data();
+  request.progress = job.progress;
+  request.progress_user = job.user;
+  const size_t count = job.prompts.size() * static_cast<size_t>(job.samples);
+  const size_t width = static_cast<size_t>(job.sampling.max_new_tokens);
+  Samples s{std::vector<int32_t>(count * width, -9), std::vector<float>(count * width, -9.0f),
+            std::vector<int32_t>(count, -9), std::vector<int32_t>(count, -9)};
+  llasa_rollout_result result{};
+  result.struct_size = sizeof result;
+  result.tokens = s.tokens.data();
+  result.logprobs = s.logprobs.data();
+  result.lengths = s.lengths.data();
+  result.finish_reasons = s.reasons.data();
+  EXPECT_EQ(llasa_rollout_generate(rollout, &job.sampling, &request, &result), job.expected) << llasa_last_error();
+  return s;
+}
+
+Samples generate(const TinyPolicy& policy, const Job& job) {
+  llasa_rollout* rollout = create(policy.handle, job.slots, job.max_sequence);
+  Samples s = generate(rollout, job);
+  llasa_rollout_destroy(rollout);
+  return s;
+}
+
+Job make_job() {
+  Job job;
+  llasa_sampling_options_init(&job.sampling);
+  job.sampling.temperature = 0.9f;
+  job.sampling.max_new_tokens = 37;
+  job.sampling.stop_token = 5;
+  job.sampling.restrict_start = 10;
+  job.sampling.restrict_end = 60;
+  job.sampling.restrict_extra = 5;
+  job.sampling.seed = 42;
+  for (size_t length : {1u, 2u, 16u, 17u, 18u, 40u, 3u}) {
+    std::vector<int32_t> prompt(length);
+    for (size_t i = 0; i < length; ++i) prompt[i] = static_cast<int32_t>((i * 7 + length * 11) % 61);
+    job.prompts.push_back(prompt);
+  }
+  return job;
+}
+
+std::vector<int32_t> allowed_ids(const llasa_sampling_options& o, int32_t vocab) {
+  std::vector<int32_t> ids;
+  for (int32_t id = 0; id < vocab; ++id) {
+    if (o.restrict_end == 0 || (id >= o.restrict_start && id < o.restrict_end) || id == o.restrict_extra) {
+      ids.push_back(id);
+    }
+  }
+  return ids;
+}
+
+// Every recorded log-prob against the reference in double, and every draw replayed from the reference's logits.
+void check_against_reference(const TinyPolicy& policy, const Job& job, const Samples& s, double tolerance) {
+  const llasa_sampling_options& o = job.sampling;
+  const auto width = static_cast<size_t>(o.max_new_tokens);
+  size_t replayed = 0, total = 0;
+  for (size_t i = 0; i < s.lengths.size(); ++i) {
+    const std::vector<int32_t>& prompt = job.prompts[i / static_cast<size_t>(job.samples)];
+    const auto length = static_cast<size_t>(s.lengths[i]);
+    ASSERT_GE(length, 1u);
+    std::vector<int32_t> tokens = prompt;
+    tokens.insert(tokens.end(), s.tokens.begin() + static_cast<ptrdiff_t>(i * width),
+                  s.tokens.begin() + static_cast<ptrdiff_t>(i * width + length));
+    const std::vector<Vector> logits = reference_llama(policy.options, policy.weights, tokens);
+    for (size_t t = 0; t < length; ++t, ++total) {
+      const size_t at = prompt.size() + t;
+      const std::vector<float> row(logits[at - 1].begin(), logits[at - 1].end());
+      std::vector<int32_t> history;
+      if (o.repetition_penalty != 1) history.assign(tokens.begin(), tokens.begin() + static_cast<ptrdiff_t>(at));
+      const double temperature = o.temperature == 0 ? 1 : static_cast<double>(o.temperature);
+      const ReferenceSampling expected =
+          reference_sampling(row, allowed_ids(o, policy.options.vocab_size), history,
+                             static_cast<double>(o.repetition_penalty), temperature, o.top_k,
+                             static_cast<double>(o.top_p), static_cast<double>(o.min_p));
+      const auto id = static_cast<size_t>(tokens[at]);
+      ASSERT_NEAR(s.logprobs[i * width + t], expected.log_probs[id], tolerance) << "sample " << i << " token " << t;
+      if (o.temperature > 0) {
+        ASSERT_TRUE(expected.kept[id]);
+      }
+      const int64_t history_offsets[] = {0, static_cast<int64_t>(history.size())};
+      const uint64_t sequence = job.sequence_ids.empty() ? i : job.sequence_ids[i];
+      const auto position = static_cast<int64_t>(at);
+      int32_t again = -1;
+      float logprob = 0;
+      ASSERT_EQ(llasa_sample(&o, row.data(), 1, policy.options.vocab_size, history_offsets, history.data(), &sequence,
+                             &position, &again, &logprob),
+                LLASA_OK);
+      replayed += again == tokens[at];
+    }
+    for (size_t t = length; t < width; ++t) {
+      EXPECT_EQ(s.tokens[i * width + t], -1);
+      EXPECT_EQ(s.logprobs[i * width + t], 0.0f);
+    }
+  }
+  // A draw within rounding (1e-6) of a boundary may fall to either side; none does with these seeds.
+  EXPECT_EQ(replayed, total);
+}
+
+// The project's bound for a whole rollout in f32 is 1e-4; logits of this model reach 10 and carry 30 eps.
+constexpr double kLogprobTolerance = 2e-5;
+
+TEST(Rollout, LogProbsAndDrawsEqualTheReference) {
+  const TinyPolicy policy;
+  Job job = make_job();
+  job.sequence_ids.resize(job.prompts.size() * 3);
+  for (size_t i = 0; i < job.sequence_ids.size(); ++i) job.sequence_ids[i] = 1000 * i + 17;
+  check_against_reference(policy, job, generate(policy, job), kLogprobTolerance);
+}
+
+TEST(Rollout, FiltersPenaltyAndFullVocabularyEqualTheReference) {
+  llasa_policy_options o = tiny_options();
+  o.tie_word_embeddings = 1;
+  const TinyPolicy policy(o, 7);
+  Job job = make_job();
+  job.sampling.restrict_start = job.sampling.restrict_end = 0;
+  job.sampling.restrict_extra = -1;
+  job.sampling.repetition_penalty = 1.2f;
+  job.sampling.top_k = 20;
+  job.sampling.top_p = 0.9f;
+  job.sampling.min_p = 0.02f;
+  check_against_reference(policy, job, generate(policy, job), kLogprobTolerance);
+}
+
+TEST(Rollout, GreedyTakesTheReferencesArgmax) {
+  const TinyPolicy policy;
+  Job job = make_job();
+  job.samples = 1;
+  job.sampling.temperature = 0;
+  check_against_reference(policy, job, generate(policy, job), kLogprobTolerance);
+}
+
+TEST(Rollout, NumberOfSlotsDoesNotChangeASample) {
+  const TinyPolicy policy;
+  Job job = make_job();
+  const Samples few = generate(policy, job);
+  for (int32_t slots : {1, 2, 7, 64}) {
+    job.slots = slots;
+    const Samples other = generate(policy, job);
+    EXPECT_EQ(other.tokens, few.tokens) << slots;
+    EXPECT_EQ(other.lengths, few.lengths);
+    EXPECT_EQ(other.reasons, few.reasons);
+    // Only the matrix products' rounding may differ.
+    for (size_t i = 0; i < few.logprobs.size(); ++i) ASSERT_NEAR(other.logprobs[i], few.logprobs[i], 1e-5);
+  }
+}
+
+TEST(Rollout, ASampleDoesNotDependOnOtherPrompts) {
+  const TinyPolicy policy;
+  Job job = make_job();
+  job.sequence_ids.resize(job.prompts.size() * 3);
+  std::iota(job.sequence_ids.begin(), job.sequence_ids.end(), 500u);
+  const Samples all = generate(policy, job);
+  Job alone = job;
+  alone.prompts = {job.prompts[5]};
+  alone.samples = 1;
+  alone.sequence_ids = {500 + 5 * 3 + 2};
+  const Samples one = generate(policy, alone);
+  const auto width = static_cast<ptrdiff_t>(job.sampling.max_new_tokens);
+  EXPECT_TRUE(std::equal(one.tokens.begin(), one.tokens.end(), all.tokens.begin() + 17 * width));
+}
+
+TEST(Rollout, IsBitEqualWhenRepeatedAndForAnyThreads) {
+  const TinyPolicy policy;
+  const Job job = make_job();
+  llasa_rollout* rollout = create(policy.handle, 4);
+  set_num_threads(1);
+  const Samples first = generate(rollout, job);
+  EXPECT_EQ(generate(rollout, job), first);
+  set_num_threads(3);
+  EXPECT_EQ(generate(rollout, job), first);
+  set_num_threads(0);
+  llasa_rollout_destroy(rollout);
+}
+
+TEST(Rollout, FinishReasonsAndLimits) {
+  const TinyPolicy policy;
+  Job job = make_job();
+  job.samples = 20;
+  Samples s = generate(policy, job);
+  const auto width = static_cast<size_t>(job.sampling.max_new_tokens);
+  int stops = 0;
+  for (size_t i = 0; i < s.lengths.size(); ++i) {
+    const int32_t last = s.tokens[i * width + static_cast<size_t>(s.lengths[i]) - 1];
+    EXPECT_EQ(s.reasons[i], last == 5 ? LLASA_FINISH_STOP : LLASA_FINISH_LENGTH);
+    if (last != 5) {
+      EXPECT_EQ(s.lengths[i], 37);
+    }
+    EXPECT_EQ(std::count(s.tokens.begin() + static_cast<ptrdiff_t>(i * width),
+                         s.tokens.begin() + static_cast<ptrdiff_t>((i + 1) * width), 5),
+              last == 5);
+    stops += last == 5;
+  }
+  EXPECT_GT(stops, 10);
+  EXPECT_LT(stops, 140);
+
+  job.sampling.min_new_tokens = 9;
+  s = generate(policy, job);
+  EXPECT_EQ(*std::min_element(s.lengths.begin(), s.lengths.end()) >= 10, true);
+
+  job.sampling.stop_token = -1;
+  job.max_sequence = 45;
+  s = generate(policy, job);
+  for (size_t i = 0; i < s.lengths.size(); ++i) {
+    const auto prompt = static_cast<int32_t>(job.prompts[i / 20].size());
+    EXPECT_EQ(s.lengths[i], std::min(37, 45 - prompt));
+    EXPECT_EQ(s.reasons[i], LLASA_FINISH_LENGTH);
+  }
+}
+
+TEST(Rollout, BadRequestsAreRefusedAndNameTheFault) {
+  const TinyPolicy policy;
+  const auto refused = [&](Job job, llasa_status status, const char* text) {
+    job.expected = status;
+    generate(policy, job);
+    EXPECT_NE(std::string(llasa_last_error()).find(text), std::string::npos) << llasa_last_error();
+  };
+  Job job = make_job();
+  job.prompts[4].clear();
+  refused(job, LLASA_ERR_ARGUMENT, "prompt 4");
+  job = make_job();
+  job.prompts[2][3] = 61;
+  refused(job, LLASA_ERR_TOKEN, "61");
+  job = make_job();
+  job.max_sequence = 40;
+  refused(job, LLASA_ERR_CAPACITY, "prompt 5 has 40 tokens");
+  job = make_job();
+  job.samples = 0;
+  refused(job, LLASA_ERR_ARGUMENT, "samples_per_prompt");
+}
+
+TEST(Rollout, MissingWeightsAreAState) {
+  const llasa_policy_options o = tiny_options();
+  llasa_policy* policy = nullptr;
+  ASSERT_EQ(llasa_policy_create(&o, &policy), LLASA_OK);
+  llasa_rollout* rollout = create(policy, 4);
+  Job job = make_job();
+  job.expected = LLASA_ERR_STATE;
+  generate(rollout, job);
+  llasa_rollout_destroy(rollout);
+  llasa_policy_destroy(policy);
+}
+
+TEST(Rollout, ProgressGrowsAndCancelLeavesAUsableHandle) {
+  const TinyPolicy policy;
+  Job job = make_job();
+  const Samples expected = generate(policy, job);
+  struct Calls {
+    int64_t stop_after = 1 << 30;
+    int64_t count = 0, last = -1, total = 0;
+  } calls;
+  job.user = &calls;
+  job.progress = [](void* user, int64_t done, int64_t total) -> int32_t {
+    auto& c = *static_cast<Calls*>(user);
+    EXPECT_GE(done, c.last);
+    EXPECT_LE(done, total);
+    c.last = done;
+    c.total = total;
+    return ++c.count > c.stop_after;
+  };
+  llasa_rollout* rollout = create(policy.handle, 4);
+  EXPECT_EQ(generate(rollout, job), expected);
+  EXPECT_EQ(calls.last, std::accumulate(expected.lengths.begin(), expected.lengths.end(), int64_t{0}));
+  EXPECT_EQ(calls.total, 21 * 37);
+  EXPECT_GT(calls.count, 5);
+  calls = {3};
+  job.expected = LLASA_ERR_CANCELLED;
+  generate(rollout, job);
+  EXPECT_EQ(calls.count, 4);
+  calls = {};
+  job.expected = LLASA_OK;
+  EXPECT_EQ(generate(rollout, job), expected);
+  llasa_rollout_destroy(rollout);
+}
+
+// Three blocks hold a prompt's 40 tokens once, not once per sample, and everything is given back.
+TEST(Rollout, PromptBlocksAreSharedAndReturned) {
+  const TinyPolicy tiny;
+  llasa_policy_options o = tiny.options;
+  const auto policy = std::make_shared<Policy>(make_llama_config(o));
+  for (const auto& [name, values] : tiny.weights) {
+    const TensorSpec& spec = policy->weights().find(name);
+    policy->weights().set(policy->stream(), name, LLASA_F32, spec.shape.data(),
+                          static_cast<int32_t>(spec.shape.size()), values.data());
+  }
+  Rollout rollout(policy, 16, 0);
+  struct Probe {
+    const Rollout* rollout;
+    int64_t most = 0;
+  } probe{&rollout};
+  // Nine tokens: all slots are still running at the eighth step, when progress is reported.
+  std::vector<int32_t> prompt(41, 3), tokens(16 * 9), lengths(16), reasons(16);
+  std::vector<float> logprobs(16 * 9);
+  const int64_t offsets[] = {0, 41};
+  RolloutRequest request;
+  request.num_prompts = 1;
+  request.samples_per_prompt = 16;
+  request.prompt_offsets = offsets;
+  request.prompt_ids = prompt.data();
+  request.max_new_tokens = 9;
+  request.progress_user = &probe;
+  request.progress = [](void* user, int64_t, int64_t) -> int32_t {
+    auto& p = *static_cast<Probe*>(user);
+    p.most = std::max(p.most, p.rollout->cache().blocks_in_use());
+    return 0;
+  };
+  SamplingParameters sampling;
+  sampling.allowed = AllowedIds::of(0, 61, -1);
+  const RolloutOutput output{tokens.data(), logprobs.data(), lengths.data(), reasons.data()};
+  rollout.generate(sampling, request, output);
+  EXPECT_EQ(probe.most, 3 + 16);
+  EXPECT_EQ(rollout.cache().blocks_in_use(), 0);
+  const int64_t blocks = rollout.cache().blocks_total(), bytes = allocated_bytes();
+  rollout.generate(sampling, request, output);
+  EXPECT_EQ(rollout.cache().blocks_total(), blocks);
+  EXPECT_EQ(allocated_bytes(), bytes);
+}
+
+TEST(Rollout, HandlesMayBeDestroyedInAnyOrder) {
+  const int64_t bytes = allocated_bytes();
+  {
+    auto policy = std::make_unique<TinyPolicy>();
+    llasa_rollout* rollout = create(policy->handle, 4);
+    policy.reset();
+    EXPECT_EQ(live_count(HandleKind::kPolicy), 0);
+    EXPECT_EQ(live_count(HandleKind::kRollout), 1);
+    generate(rollout, make_job());
+    llasa_rollout_destroy(rollout);
+  }
+  EXPECT_EQ(live_count(HandleKind::kRollout), 0);
+  EXPECT_EQ(allocated_bytes(), bytes);
+}
+
+}  // namespace
+}  // namespace llasa::test
