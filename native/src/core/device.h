@@ -35,6 +35,8 @@ void device_free(void* memory, int64_t bytes) noexcept;
 void* pinned_allocate(int64_t bytes, const char* what);
 void pinned_free(void* memory, int64_t bytes) noexcept;
 int64_t allocated_bytes();
+// For tests: the allocation after the next `count` ones, device or pinned, fails once. -1 disarms.
+void fail_allocation_after(int64_t count);
 
 void copy_to_device(Stream& stream, void* destination, const void* source, int64_t bytes);
 // Returns when the bytes are on the host.

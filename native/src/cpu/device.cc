@@ -13,6 +13,7 @@ namespace llasa {
 namespace {
 
 std::atomic<int64_t> live_bytes{0};
+std::atomic<int64_t> allocations_before_failure{-1};
 
 constexpr int64_t kAlignment = 64;
 
@@ -42,7 +43,9 @@ void Stream::synchronize() {}
 void* device_allocate(int64_t bytes, const char* what) {
   if (bytes == 0) return nullptr;
   const int64_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  void* memory = bytes < 0 ? nullptr : std::aligned_alloc(kAlignment, static_cast<size_t>(rounded));
+  const bool forced = allocations_before_failure.load(std::memory_order_relaxed) >= 0 &&
+                      allocations_before_failure.fetch_sub(1) == 0;
+  void* memory = bytes < 0 || forced ? nullptr : std::aligned_alloc(kAlignment, static_cast<size_t>(rounded));
   LLASA_CHECK(memory != nullptr, LLASA_ERR_OUT_OF_MEMORY, "out of memory allocating %lld bytes for %s",
               static_cast<long long>(bytes), what);
   live_bytes += bytes;
@@ -58,6 +61,7 @@ void device_free(void* memory, int64_t bytes) noexcept {
 void* pinned_allocate(int64_t bytes, const char* what) { return device_allocate(bytes, what); }
 void pinned_free(void* memory, int64_t bytes) noexcept { device_free(memory, bytes); }
 int64_t allocated_bytes() { return live_bytes.load(); }
+void fail_allocation_after(int64_t count) { allocations_before_failure.store(count); }
 
 void copy_to_device(Stream&, void* destination, const void* source, int64_t bytes) {
   if (bytes > 0) std::memcpy(destination, source, static_cast<size_t>(bytes));
