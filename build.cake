@@ -15,17 +15,19 @@ var generator = "bindings/Generator/LlasaNative.BindingGenerator.csproj";
 var trainer = "managed/LlasaNative.Trainer/LlasaNative.Trainer.csproj";
 var generated = "bindings/LlasaNative.Interop/Generated";
 var layout = "native/src/abi/layout.g.inc";
+// What the program runs on: the tests' build if there is one, else a build of the library alone.
+var library = DirectoryExists("build/native/cpu") ? "cpu" : "cpu-library";
 var tally = new Tally();
 
 // ------------------------------------------------------------------------------------------------- native
-Task("Native-Configure").Does(() => Configure("cpu", "-DLLASA_BUILD_BENCH=OFF"));
+Task("Native-Configure").Does(() => Configure("cpu", "-DLLASA_BUILD_TESTS=ON -DLLASA_BUILD_BENCH=OFF"));
 
 Task("Native-Build").IsDependentOn("Native-Configure").Does(() => Build("cpu"));
 
 Task("Native-Library").Does(() =>
 {
-    Configure("cpu-library");
-    Build("cpu-library");
+    Configure(library);
+    Build(library, "--target llasa_cpu");
 });
 
 Task("Native-Test").IsDependentOn("Native-Build").Does(() => NativeTests("cpu"));
@@ -111,7 +113,7 @@ Task("Package").IsDependentOn("Native-Library").Does(() =>
     CleanDirectory(packages);
     var native = $"{root}/build/package/libllasa_cpu.so";
     EnsureDirectoryExists($"{root}/build/package");
-    Run("strip", "strip", $"--strip-unneeded -o {native} build/native/cpu-library/libllasa_cpu.so");
+    Run("strip", "strip", $"--strip-unneeded -o {native} build/native/{library}/libllasa_cpu.so");
     foreach (var project in new[] { "bindings/LlasaNative.Interop", "managed/LlasaNative" })
     {
         Run("pack", "dotnet", $"pack {project} -c {configuration} -v q -p:NativeLibraryFile={native} -o {packages}");

@@ -8,7 +8,8 @@ string FileRead(string path) => System.IO.File.ReadAllText(path);
 void Configure(string preset, string more = "") =>
     Run($"configure-{preset}", "cmake", $"--preset {preset} {more}", $"{root}/native");
 
-void Build(string preset) => Run($"build-{preset}", "cmake", $"--build build/native/{preset} -j {jobs}");
+void Build(string preset, string more = "") =>
+    Run($"build-{preset}", "cmake", $"--build build/native/{preset} -j {jobs} {more}");
 
 void Generate(string folder, string layoutFile) =>
     Run("bindings-generate", "dotnet", $"run --project {generator} -c {configuration} -- " +
@@ -49,7 +50,7 @@ void Llasa(string arguments) => Show("dotnet", $"managed/LlasaNative.Trainer/bin
 
 void Show(string program, string arguments)
 {
-    var exit = StartProcess(program, new ProcessSettings { Arguments = arguments, EnvironmentVariables = NativeFrom("cpu-library") });
+    var exit = StartProcess(program, new ProcessSettings { Arguments = arguments, EnvironmentVariables = NativeFrom(library) });
     if (exit != 0)
     {
         throw new CakeException($"{program} {arguments} failed with {exit}");
