@@ -35,8 +35,8 @@ std::vector<float> log_mel(const std::vector<std::vector<float>>& clips, int64_t
   Stream stream;
   Guarded x(samples), basis(tables.basis), window(tables.window), filters(tables.filters),
       y(B * frames * mels);
-  log_mel_forward(stream, x.data(), offsets.data(), basis.data(), window.data(), filters.data(), y.data(), B,
-                  frames, mels);
+  log_mel_forward(stream, x.data(), offsets.data(), offsets.data() + 1, basis.data(), window.data(),
+                  filters.data(), y.data(), B, frames, mels);
   return y.values();
 }
 

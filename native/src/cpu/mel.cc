@@ -172,9 +172,9 @@ void mel_filterbank(int64_t num_mels, float* filters) {
   }
 }
 
-void log_mel_forward(Stream&, const float* samples, const int64_t* sample_offsets, const float* basis,
-                     const float* window, const float* filters, float* y, int64_t B, int64_t frames,
-                     int64_t num_mels) {
+void log_mel_forward(Stream&, const float* samples, const int64_t* begin, const int64_t* end,
+                     const float* basis, const float* window, const float* filters, float* y, int64_t B,
+                     int64_t frames, int64_t num_mels) {
   const std::vector<Band> bands = bands_of(filters, num_mels);
   const int64_t padded = frames * kMelHop;
   struct Block {
@@ -184,7 +184,7 @@ void log_mel_forward(Stream&, const float* samples, const int64_t* sample_offset
   std::vector<Block> blocks;
   std::vector<int64_t> heard(static_cast<size_t>(B));  // frames that reach into the clip
   for (int64_t b = 0; b < B; ++b) {
-    const int64_t length = std::min(padded, sample_offsets[b + 1] - sample_offsets[b]);
+    const int64_t length = std::min(padded, end[b] - begin[b]);
     const int64_t reach = (length + kMelFft / 2 + kMelHop - 1) / kMelHop;
     heard[static_cast<size_t>(b)] = length == 0 ? 0 : std::min(frames, std::max<int64_t>(reach, 2));
     for (int64_t f = 0; f < heard[static_cast<size_t>(b)]; f += kBlockFrames) {
@@ -193,8 +193,8 @@ void log_mel_forward(Stream&, const float* samples, const int64_t* sample_offset
   }
   parallel_for(static_cast<int64_t>(blocks.size()), [&](int64_t task) {
     Block& block = blocks[static_cast<size_t>(task)];
-    const int64_t begin = sample_offsets[block.clip];
-    const Signal signal{samples + begin, std::min(padded, sample_offsets[block.clip + 1] - begin), padded};
+    const int64_t first = begin[block.clip];
+    const Signal signal{samples + first, std::min(padded, end[block.clip] - first), padded};
     block.largest = block_log_powers(signal, block.first, block.count, basis, window, filters, bands,
                                      y + (block.clip * frames + block.first) * num_mels);
   });

@@ -27,11 +27,10 @@ void mel_dft_tables(float* basis, float* window);
 // array.
 void mel_filterbank(int64_t num_mels, float* filters);
 
-// Waveforms of B clips: clip b is samples[sample_offsets[b] .. sample_offsets[b+1]) (host offsets), cut or
-// zero-padded to frames * 160 samples. y [B, frames, num_mels]. basis, window and filters as above, on the
-// device.
-void log_mel_forward(Stream& stream, const float* samples, const int64_t* sample_offsets, const float* basis,
-                     const float* window, const float* filters, float* y, int64_t B, int64_t frames,
-                     int64_t num_mels);
+// Waveforms of B clips: clip b is samples[begin[b] .. end[b]) (host arrays), cut or zero-padded to frames *
+// 160 samples. y [B, frames, num_mels]. basis, window and filters as above, on the device.
+void log_mel_forward(Stream& stream, const float* samples, const int64_t* begin, const int64_t* end,
+                     const float* basis, const float* window, const float* filters, float* y, int64_t B,
+                     int64_t frames, int64_t num_mels);
 
 }  // namespace llasa

@@ -1,0 +1,62 @@
+// The handles of codec and recogniser, and checks their functions share.
+#pragma once
+
+#include <cmath>
+
+#include "core/live_counts.h"
+#include "core/status.h"
+#include "llasa_native.h"
+#include "models/whisper.h"
+#include "models/whisper_score.h"
+#include "models/xcodec2.h"
+
+struct llasa_codec {
+  explicit llasa_codec(const llasa::Xcodec2Config& config) : model(config) {}
+
+  llasa::LiveHandle live{llasa::HandleKind::kCodec};
+  llasa::Xcodec2 model;
+  llasa::DeviceBuffer<float> waveforms;  // of the call in progress
+};
+
+struct llasa_whisper {
+  explicit llasa_whisper(const llasa::WhisperConfig& config) : model(config), scorer(model) {}
+
+  llasa::LiveHandle live{llasa::HandleKind::kWhisper};
+  llasa::Whisper model;
+  llasa::WhisperScorer scorer;
+  llasa::DeviceBuffer<float> waveforms, features, states;  // of the call in progress
+};
+
+namespace llasa::abi {
+
+// offsets[0] = 0, not decreasing; returns offsets[count]. offsets may be NULL when count is 0.
+inline int64_t check_clip_offsets(int64_t count, const int64_t* offsets, const char* name) {
+  LLASA_CHECK(count >= 0, LLASA_ERR_ARGUMENT, "`num_clips`: %lld, expected >= 0",
+              static_cast<long long>(count));
+  if (count == 0) return 0;
+  LLASA_CHECK(offsets != nullptr, LLASA_ERR_ARGUMENT, "`%s` is NULL", name);
+  LLASA_CHECK(offsets[0] == 0, LLASA_ERR_ARGUMENT, "`%s[0]`: %lld, expected 0", name,
+              static_cast<long long>(offsets[0]));
+  for (int64_t b = 0; b < count; ++b) {
+    LLASA_CHECK(offsets[b + 1] >= offsets[b], LLASA_ERR_ARGUMENT, "`%s[%lld]`: %lld, expected >= %lld", name,
+                static_cast<long long>(b + 1), static_cast<long long>(offsets[b + 1]),
+                static_cast<long long>(offsets[b]));
+  }
+  return offsets[count];
+}
+
+inline void check_finite(const float* values, int64_t count, const char* name) {
+  for (int64_t i = 0; i < count; ++i) {
+    LLASA_CHECK(std::isfinite(values[i]), LLASA_ERR_NOT_FINITE, "`%s[%lld]` is not finite", name,
+                static_cast<long long>(i));
+  }
+}
+
+inline void check_tensor_arguments(const char* name, const int64_t* shape, int32_t rank, const void* data) {
+  LLASA_CHECK(name != nullptr, LLASA_ERR_ARGUMENT, "`name` is NULL");
+  LLASA_CHECK(shape != nullptr, LLASA_ERR_ARGUMENT, "`shape` is NULL");
+  LLASA_CHECK(data != nullptr, LLASA_ERR_ARGUMENT, "`data` is NULL");
+  LLASA_CHECK(rank >= 1 && rank <= 4, LLASA_ERR_ARGUMENT, "`rank`: %d, expected 1..4", rank);
+}
+
+}  // namespace llasa::abi

@@ -1,0 +1,167 @@
+#include "models/whisper_decoder.h"
+
+#include <cmath>
+
+#include "ops/activation.h"
+#include "ops/gemm.h"
+#include "ops/norm.h"
+#include "ops/transcript.h"
+
+namespace llasa {
+
+namespace {
+
+constexpr const char* kWhat = "activations of the text decoder";
+
+int64_t cross_slot(const WhisperConfig& c) {
+  return key_value_slot_size(c.d_model, key_value_capacity(c.max_source_positions));
+}
+int64_t text_slot(const WhisperConfig& c) {
+  return key_value_slot_size(c.d_model, key_value_capacity(c.max_target_positions));
+}
+
+// Caches are zeroed when they are made: attention reads whole vectors past the last key and needs finite
+// numbers.
+void reserve_zeroed(Stream& stream, DeviceBuffer<float>& buffer, int64_t count, const char* what) {
+  if (count <= buffer.capacity()) return;
+  buffer.reserve(count, what);
+  zero_on_device(stream, buffer.data(), count * static_cast<int64_t>(sizeof(float)));
+}
+
+}  // namespace
+
+int64_t WhisperDecoder::slot_bytes(const WhisperConfig& c, bool with_text) {
+  return c.decoder_layers * (cross_slot(c) + (with_text ? text_slot(c) : 0)) *
+         static_cast<int64_t>(sizeof(float));
+}
+
+void WhisperDecoder::reserve(int64_t slots, bool with_text) {
+  const WhisperConfig& c = whisper_.config();
+  slots_ = slots;
+  reserve_zeroed(whisper_.stream(), cross_, slots * c.decoder_layers * cross_slot(c),
+                 "cross-attention caches");
+  if (with_text) {
+    reserve_zeroed(whisper_.stream(), text_, slots * c.decoder_layers * text_slot(c), "caches of the texts");
+  }
+}
+
+KeyValueCache WhisperDecoder::cross_cache(size_t layer) {
+  const WhisperConfig& c = whisper_.config();
+  return {cross_.data() + static_cast<int64_t>(layer) * slots_ * cross_slot(c), c.d_model,
+          key_value_capacity(c.max_source_positions)};
+}
+
+KeyValueCache WhisperDecoder::text_cache(size_t layer) {
+  const WhisperConfig& c = whisper_.config();
+  return {text_.data() + static_cast<int64_t>(layer) * slots_ * text_slot(c), c.d_model,
+          key_value_capacity(c.max_target_positions)};
+}
+
+void WhisperDecoder::set_clips(const float* states, int64_t first, int64_t B) {
+  const WhisperWeights& weights = whisper_.weights();
+  Stream& stream = whisper_.stream();
+  const int64_t C = whisper_.config().d_model, P = whisper_.config().max_source_positions;
+  std::vector<int64_t> offsets{0}, slots, start(static_cast<size_t>(B), 0);
+  for (int64_t b = 0; b < B; ++b) {
+    slots.push_back(first + b);
+    offsets.push_back((b + 1) * P);
+  }
+  float* projected = projected_.reserve(B * P * 2 * C, "keys and values of the encoder");
+  for (size_t l = 0; l < weights.decoder.size(); ++l) {
+    const WhisperAffine& kv = weights.decoder[l].cross.kv;
+    linear_forward(stream, states, kv.weight, kv.bias, projected, B * P, C, 2 * C);
+    cache_append(stream, projected, projected + C, 2 * C, cross_cache(l), offsets.data(), slots.data(),
+                 start.data(), B);
+  }
+}
+
+const float* WhisperDecoder::continue_texts(const TextRows& rows) {
+  return forward(rows, true);
+}
+const float* WhisperDecoder::teacher_force(const TextRows& rows) {
+  return forward(rows, false);
+}
+
+const float* WhisperDecoder::forward(const TextRows& rows, bool cached) {
+  const WhisperWeights& weights = whisper_.weights();
+  const WhisperConfig& config = whisper_.config();
+  Stream& stream = whisper_.stream();
+  const int64_t N = rows.rows(), C = config.d_model, F = config.decoder_ffn_dim;
+  std::vector<int32_t> positions;
+  for (int64_t a = 0; a < rows.sequences(); ++a) {
+    const auto i = static_cast<size_t>(a);
+    for (int64_t r = 0; r < rows.offsets[i + 1] - rows.offsets[i]; ++r) {
+      positions.push_back(static_cast<int32_t>(rows.start[i] + r));
+    }
+  }
+  ids_.upload(stream, rows.ids, kWhat);
+  positions_.upload(stream, positions, kWhat);
+  float* x = x_.reserve(N * C, kWhat);
+  float* h = h_.reserve(N * C, kWhat);
+  float* ffn = ffn_.reserve(N * F, kWhat);
+  wide_.reserve(N * 3 * C, kWhat);
+  attended_.reserve(N * C, kWhat);
+  text_embedding_forward(stream, weights.token_embedding, weights.decoder_positions, ids_.data(),
+                         positions_.data(), x, N, C,
+                         config.scale_embedding ? std::sqrt(static_cast<float>(C)) : 1.0f);
+  for (size_t l = 0; l < weights.decoder.size(); ++l) {
+    const WhisperDecoderLayer& layer = weights.decoder[l];
+    self_attention(layer.attention, l, rows, cached);
+    cross_attention(layer.cross, l, rows);
+    layernorm_forward(stream, x, layer.ffn.norm.weight, layer.ffn.norm.bias, h, N, C, kWhisperNormEps);
+    linear_forward(stream, h, layer.ffn.fc1.weight, layer.ffn.fc1.bias, ffn, N, C, F);
+    gelu_forward(stream, ffn, ffn, N * F);
+    linear_forward(stream, ffn, layer.ffn.fc2.weight, layer.ffn.fc2.bias, x, N, F, C, true);
+  }
+  layernorm_forward(stream, x, weights.decoder_norm.weight, weights.decoder_norm.bias, h, N, C,
+                    kWhisperNormEps);
+  return h;
+}
+
+void WhisperDecoder::self_attention(const WhisperSelfAttention& weights, size_t layer, const TextRows& rows,
+                                    bool cached) {
+  Stream& stream = whisper_.stream();
+  const int64_t N = rows.rows(), A = rows.sequences(), C = whisper_.config().d_model;
+  const int64_t H = whisper_.config().decoder_heads, D = C / H;
+  const float scale = 1.0f / std::sqrt(static_cast<float>(D));
+  float* qkv = wide_.data();
+  layernorm_forward(stream, x_.data(), weights.norm.weight, weights.norm.bias, h_.data(), N, C,
+                    kWhisperNormEps);
+  linear_forward(stream, h_.data(), weights.qkv.weight, weights.qkv.bias, qkv, N, C, 3 * C);
+  if (cached) {
+    const KeyValueCache cache = text_cache(layer);
+    std::vector<int64_t> visible = rows.start;
+    for (int64_t& v : visible) ++v;  // a row sees itself
+    cache_append(stream, qkv + C, qkv + 2 * C, 3 * C, cache, rows.offsets.data(), rows.slots.data(),
+                 rows.start.data(), A);
+    cached_attention_forward(stream, qkv, 3 * C, cache, attended_.data(), rows.offsets.data(),
+                             rows.slots.data(), visible.data(), A, H, D, scale, true);
+  } else {
+    attention_full_forward(stream, qkv, qkv + C, qkv + 2 * C, attended_.data(), rows.offsets.data(), A, H, D,
+                           3 * C, scale, true);
+  }
+  linear_forward(stream, attended_.data(), weights.out.weight, weights.out.bias, x_.data(), N, C, C, true);
+}
+
+void WhisperDecoder::cross_attention(const WhisperCrossAttention& weights, size_t layer,
+                                     const TextRows& rows) {
+  Stream& stream = whisper_.stream();
+  const int64_t N = rows.rows(), A = rows.sequences(), C = whisper_.config().d_model;
+  const int64_t H = whisper_.config().decoder_heads, D = C / H;
+  const std::vector<int64_t> visible(static_cast<size_t>(A), whisper_.config().max_source_positions);
+  float* q = wide_.data();
+  layernorm_forward(stream, x_.data(), weights.norm.weight, weights.norm.bias, h_.data(), N, C,
+                    kWhisperNormEps);
+  linear_forward(stream, h_.data(), weights.q.weight, weights.q.bias, q, N, C, C);
+  cached_attention_forward(stream, q, C, cross_cache(layer), attended_.data(), rows.offsets.data(),
+                           rows.slots.data(), visible.data(), A, H, D,
+                           1.0f / std::sqrt(static_cast<float>(D)), false);
+  linear_forward(stream, attended_.data(), weights.out.weight, weights.out.bias, x_.data(), N, C, C, true);
+}
+
+void WhisperDecoder::logits(const float* hidden, int64_t N, float* out) {
+  linear_forward(whisper_.stream(), hidden, whisper_.weights().token_embedding, nullptr, out, N,
+                 whisper_.config().d_model, whisper_.config().vocab_size);
+}
+
+}  // namespace llasa

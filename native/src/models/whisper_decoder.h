@@ -1,0 +1,67 @@
+// Whisper's text decoder over a batch of clips: cross-attention keys and values of every clip (a slot each),
+// caches of the texts being written, and teacher-forced passes.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "core/device.h"
+#include "models/whisper.h"
+#include "ops/attention_full.h"
+
+namespace llasa {
+
+// Rows to compute: sequence a is rows offsets[a] .. offsets[a+1], its clip's slot slots[a], and its first row
+// stands at position start[a] of its text.
+struct TextRows {
+  std::vector<int64_t> offsets{0};
+  std::vector<int64_t> slots;
+  std::vector<int64_t> start;
+  std::vector<int32_t> ids;
+
+  void add(int64_t slot, int64_t position, std::span<const int32_t> tokens) {
+    slots.push_back(slot);
+    start.push_back(position);
+    ids.insert(ids.end(), tokens.begin(), tokens.end());
+    offsets.push_back(static_cast<int64_t>(ids.size()));
+  }
+  int64_t sequences() const { return static_cast<int64_t>(slots.size()); }
+  int64_t rows() const { return static_cast<int64_t>(ids.size()); }
+};
+
+class WhisperDecoder {
+ public:
+  explicit WhisperDecoder(Whisper& whisper) : whisper_(whisper) {}
+
+  // Bytes of caches one slot takes, with and without a text cache.
+  static int64_t slot_bytes(const WhisperConfig& config, bool with_text);
+
+  // Room for `slots` clips; contents are undefined until set.
+  void reserve(int64_t slots, bool with_text);
+  // Keys and values of the encoder states [B, P, C] (device) into slots first .. first + B - 1.
+  void set_clips(const float* states, int64_t first, int64_t B);
+
+  // Final hidden states [rows, C] on the device, good until the next call. Continues the cached texts: rows
+  // are appended at start[a], where the text so far must have been appended before.
+  const float* continue_texts(const TextRows& rows);
+  // The same for whole texts (start 0) without touching the caches.
+  const float* teacher_force(const TextRows& rows);
+
+  // logits [N, V] of hidden states [N, C]; both on the device.
+  void logits(const float* hidden, int64_t N, float* out);
+
+ private:
+  const float* forward(const TextRows& rows, bool cached);
+  void self_attention(const WhisperSelfAttention& weights, size_t layer, const TextRows& rows, bool cached);
+  void cross_attention(const WhisperCrossAttention& weights, size_t layer, const TextRows& rows);
+  KeyValueCache cross_cache(size_t layer);
+  KeyValueCache text_cache(size_t layer);
+
+  Whisper& whisper_;
+  int64_t slots_ = 0;
+  DeviceBuffer<float> cross_, text_;  // [layer][slot]
+  DeviceBuffer<int32_t> ids_, positions_;
+  DeviceBuffer<float> x_, h_, wide_, attended_, ffn_, projected_;
+};
+
+}  // namespace llasa
