@@ -155,7 +155,7 @@ public sealed class CheckpointStore
 
             return null;
         }
-        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
             return $"its {ManifestName} cannot be read";
         }
@@ -192,7 +192,7 @@ public sealed class CheckpointStore
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // The error that brought us here is the one to report.
+            // What is left has no manifest, so nothing takes it for a checkpoint.
         }
     }
 
@@ -230,7 +230,8 @@ public sealed class CheckpointStore
         List<(long Step, string Path)> complete = [.. older.Where(c => !c.Path.EndsWith(TemporarySuffix, StringComparison.Ordinal))];
         foreach ((long _, string path) in complete.SkipLast(_keep).Concat(older.Except(complete)))
         {
-            Remove(path);
+            // What cannot be removed now is tried again next time; the new checkpoint is safe already.
+            TryRemove(path);
         }
     }
 

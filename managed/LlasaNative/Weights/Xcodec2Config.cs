@@ -53,12 +53,13 @@ public sealed record Xcodec2Config
 
     /// <summary>Reads the config of an opened checkpoint; sizes that the original layout leaves out are taken from the tensors.</summary>
     /// <param name="directory">An opened directory.</param>
+    /// <param name="originalHeads">Attention heads of an original-layout model whose config names none; null for heads of 64.</param>
     /// <exception cref="ModelFileException">The config is malformed or the model is of a kind not supported; the message names the field.</exception>
-    public static Xcodec2Config FromDirectory(HuggingFaceDirectory directory)
+    public static Xcodec2Config FromDirectory(HuggingFaceDirectory directory, int? originalHeads = null)
     {
         ArgumentNullException.ThrowIfNull(directory);
         JsonFields json = JsonFields.FromFile(directory.ConfigPath);
-        return directory.Contains("generator.backbone.embed.weight") ? ReadOriginal(json, directory) : ReadHuggingFace(json);
+        return directory.Contains("generator.backbone.embed.weight") ? ReadOriginal(json, directory, originalHeads) : ReadHuggingFace(json);
     }
 
     /// <summary>Reads a <c>config.json</c> in Transformers' layout.</summary>
@@ -79,6 +80,7 @@ public sealed record Xcodec2Config
             throw json.Error("num_key_value_heads", $"{keyValueHeads} is not supported, expected num_attention_heads {heads}");
         }
 
+        RequireHeadDimension(json, hidden, heads);
         int[] ratios = json.Has("downsampling_ratios") ? json.Ints("downsampling_ratios", 1, 4096) : [2, 2, 4, 4, 5];
         long hop = 1;
         foreach (int ratio in ratios)
@@ -108,7 +110,7 @@ public sealed record Xcodec2Config
         };
     }
 
-    private static Xcodec2Config ReadOriginal(JsonFields json, HuggingFaceDirectory tensors)
+    private static Xcodec2Config ReadOriginal(JsonFields json, HuggingFaceDirectory tensors, int? givenHeads)
     {
         string type = json.StringOr("model_type", "xcodec2");
         if (type != "xcodec2")
@@ -132,12 +134,13 @@ public sealed record Xcodec2Config
         }
 
         // The published network has heads of 64; its config says nothing, a smaller one must name its heads.
-        if (!json.Has("num_attention_heads") && hidden % 64 != 0)
+        if (givenHeads is null && !json.Has("num_attention_heads") && hidden % 64 != 0)
         {
             throw json.Error("num_attention_heads", $"missing, and the hidden size {hidden} is not a multiple of 64");
         }
 
-        int heads = json.IntOr("num_attention_heads", Math.Max(1, hidden / 64), 1, 65536);
+        int heads = json.IntOr("num_attention_heads", givenHeads ?? Math.Max(1, hidden / 64), 1, 65536);
+        RequireHeadDimension(json, hidden, heads);
         return new Xcodec2Config
         {
             Layout = Xcodec2Layout.Original,
@@ -145,7 +148,7 @@ public sealed record Xcodec2Config
             IntermediateSize = layers == 0 ? 4 * hidden : Extent(tensors, Block + "0.mlp.fc1.weight", 0),
             Layers = layers,
             Heads = heads,
-            HeadDimension = json.IntOr("head_dim", Math.Max(1, hidden / heads), 1, 65536),
+            HeadDimension = json.IntOr("head_dim", hidden / heads, 1, 65536),
             RmsNormEpsilon = json.PositiveOr("rms_norm_eps", 1e-6),
             RopeTheta = ReadTheta(json),
             QuantizationDimension = Extent(tensors, "generator.quantizer.project_in.weight", 1),
@@ -153,6 +156,14 @@ public sealed record Xcodec2Config
             HopLength = spectrum / 4,
             SampleRate = json.IntOr("sampling_rate", 16000, 1, 1_000_000),
         };
+    }
+
+    private static void RequireHeadDimension(JsonFields json, int hidden, int heads)
+    {
+        if (!json.Has("head_dim") && hidden % heads != 0)
+        {
+            throw json.Error("num_attention_heads", $"{heads} does not divide the hidden size {hidden}");
+        }
     }
 
     private static int Extent(HuggingFaceDirectory tensors, string name, int axis)

@@ -162,14 +162,28 @@ public class ModelConfigTests
         }
     }
 
+    [TestCase("{\"model_type\":\"whisper\",\"d_model\":64,\"encoder_layers\":2,\"decoder_layers\":2,\"encoder_attention_heads\":4,\"decoder_attention_heads\":4,\"encoder_ffn_dim\":128,\"decoder_ffn_dim\":128,\"vocab_size\":300,\"num_mel_bins\":80,\"max_source_positions\":150}")]
+    [TestCase("{\"lang_to_id\":{\"<|en|>\":258},\"task_to_id\":{\"transcribe\":260},\"suppress_tokens\":[1,-1,2],\"begin_suppress_tokens\":null,\"no_timestamps_token_id\":262,\"eos_token_id\":[256]}")]
+    [TestCase("{\"model_type\":\"xcodec2\",\"hidden_size\":64,\"num_attention_heads\":4,\"downsampling_ratios\":[2,3,4],\"quantization_levels\":[8,5,5,5],\"rope_parameters\":{\"rope_theta\":10000.0}}")]
+    public void OtherConfigs_OfDamagedFiles_ThrowNothingButLlasaException(string valid)
+    {
+        using TemporaryDirectory directory = new();
+        string path = directory.Write("config.json", valid);
+        WhisperGenerationConfig.FromFile(path);
+        Fuzz.AssertOnlyLlasaExceptions(Encoding.UTF8.GetBytes(valid), 6, 1500, bytes =>
+        {
+            File.WriteAllBytes(path, bytes);
+            WhisperGenerationConfig.FromFile(path);
+            _ = valid.Contains("xcodec2", StringComparison.Ordinal) ? Xcodec2Config.FromFile(path).CodeCount : WhisperConfig.FromFile(path).WindowSamples;
+        });
+    }
+
     private static void AssertOriginalLayoutAgrees(string path, Xcodec2Config expected)
     {
         // As published, the config names no heads; a model smaller than heads of 64 allow must name them.
         Assert.That(() => ReadXcodec2(path), Throws.TypeOf<ModelFileException>().With.Property("Field").EqualTo("num_attention_heads"));
-        using TemporaryDirectory directory = new();
-        File.Copy(Path.Combine(path, "model.safetensors"), directory.File("model.safetensors"));
-        directory.Write("config.json", $$"""{"model_type":"xcodec2","num_attention_heads":{{expected.Heads}}}""");
-        Xcodec2Config config = ReadXcodec2(directory.Path);
+        using HuggingFaceDirectory model = HuggingFaceDirectory.Open(path);
+        Xcodec2Config config = Xcodec2Config.FromDirectory(model, expected.Heads);
         Assert.That(config.QuantizationLevels, Is.EqualTo(expected.QuantizationLevels));
         Assert.That(
             config with { Layout = expected.Layout, QuantizationLevels = expected.QuantizationLevels }, Is.EqualTo(expected));
