@@ -1,5 +1,6 @@
 #include "cpu/isa.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 
@@ -49,6 +50,8 @@ bool has_avx512() {
 }
 #endif
 
+std::atomic<const Kernels*> forced_table{nullptr};
+
 const Kernels& choose() {
   if (const char* wanted = std::getenv("LLASA_ISA"); wanted != nullptr && *wanted != '\0') {
     const Kernels* table = kernels_for(wanted);
@@ -74,8 +77,17 @@ const Kernels* kernels_for(const char* isa) {
 }
 
 const Kernels& kernels() {
+  const Kernels* forced = forced_table.load(std::memory_order_relaxed);
+  if (forced != nullptr) return *forced;
   static const Kernels& chosen = choose();
   return chosen;
+}
+
+bool use_kernels(const char* isa) {
+  const Kernels* table = isa == nullptr ? nullptr : kernels_for(isa);
+  if (isa != nullptr && table == nullptr) return false;
+  forced_table.store(table);
+  return true;
 }
 
 }  // namespace llasa::cpu

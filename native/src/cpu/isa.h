@@ -109,8 +109,8 @@ struct SpeechKernels {
                  int64_t n, int64_t capacity, float scale);
 };
 
-// R query heads of one key/value head against `count` blocks of keys (whole blocks) or `tokens` values, each at
-// blocks[b] + offset; see ops/attention_decode.h.
+// R query heads of one key/value head against `count` blocks of keys (whole blocks) or `tokens` values, each
+// at blocks[b] + offset; see ops/attention_decode.h.
 struct DecodeKernels {
   // out[r, u] = q[r] . k[u]; q [R, D]; out [R, ld]
   void (*scores)(const float* q, int64_t R, int64_t D, float* const* blocks, int64_t offset, int64_t count,
@@ -133,6 +133,10 @@ struct Kernels {
 };
 
 const Kernels& kernels();
+
+// Makes kernels() return another ISA's table from now on, or the default for nullptr; false if there is none
+// of that name. For tests, while nothing runs.
+bool use_kernels(const char* isa);
 
 // Table of one ISA by name, or nullptr if it was not built or the processor lacks it. For tests that compare.
 const Kernels* kernels_for(const char* isa);

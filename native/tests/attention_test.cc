@@ -1,0 +1,166 @@
+#include "ops/attention.h"
+
+#include "isa_test.h"
+#include "op_test_util.h"
+#include "reference/llama_ops.h"
+
+namespace llasa::test {
+namespace {
+
+class AttentionTest : public IsaTest {};
+LLASA_FOR_EACH_ISA(AttentionTest);
+
+struct Layout {
+  std::vector<AttentionGroup> groups;
+  int64_t rows = 0;
+};
+
+// Prefixes first, then parts, as models/token_batch.h packs them.
+Layout lay_out(const std::vector<std::pair<int64_t, std::vector<int64_t>>>& groups) {
+  Layout layout;
+  for (const auto& [prefix, parts] : groups) {
+    AttentionGroup group;
+    group.prefix = {layout.rows, layout.rows + prefix};
+    layout.rows += prefix;
+    layout.groups.push_back(group);
+  }
+  for (size_t g = 0; g < groups.size(); ++g) {
+    for (int64_t part : groups[g].second) {
+      layout.groups[g].parts.push_back({layout.rows, layout.rows + part});
+      layout.rows += part;
+    }
+  }
+  return layout;
+}
+
+void check_forward(const Layout& layout, const AttentionShape& shape) {
+  Stream stream;
+  const int64_t T = layout.rows, out_row = shape.H * shape.D;
+  const auto qkv = random_floats(T * shape.row(), 1);
+  Guarded pqkv(qkv), out(T * out_row), lse(T * shape.H);
+  zero_on_device(stream, out.data(), T * out_row * 4);
+  zero_on_device(stream, lse.data(), T * shape.H * 4);
+  attention_forward(stream, pqkv.data(), out.data(), lse.data(), layout.groups, shape);
+  reference::Array<double> want, want_lse;
+  reference::attention(reference::Array<double>(qkv.begin(), qkv.end()), layout.groups, shape, T, want,
+                       want_lse);
+  // Scores are sums of D products over sqrt(D); their error moves a convex combination of values of size 3.
+  const double tolerance = 2 * sum_tolerance(shape.D) + 4e-6;
+  EXPECT_LE(largest_difference(out.values(), want), tolerance) << "D " << shape.D;
+  EXPECT_LE(largest_difference(lse.values(), want_lse), tolerance) << "D " << shape.D;
+}
+
+TEST_P(AttentionTest, ForwardMatchesTheFormulaForEveryHeadSizeAndSharing) {
+  for (int64_t D : {2, 6, 8, 12, 16, 24, 32, 64, 128, 256}) {
+    check_forward(lay_out({{5, {3, 1, 7}}, {0, {4}}}), {4, 2, D});
+  }
+  // Lengths around the vector widths and the row blocks; one head per key, and many.
+  for (int64_t length : {1, 7, 8, 9, 15, 16, 17, 33, 49, 70}) {
+    check_forward(lay_out({{length, {length}}, {0, {length + 1}}}), {3, 1, 10});
+    check_forward(lay_out({{length, {3}}}), {2, 2, 16});
+    check_forward(lay_out({{0, {length}}}), {60, 1, 4});
+  }
+}
+
+// dqkv against complex-step derivatives of sum(dout * attention(qkv)).
+void check_backward(const Layout& layout, const AttentionShape& shape) {
+  Stream stream;
+  const int64_t T = layout.rows, out_row = shape.H * shape.D;
+  const auto qkv = random_floats(T * shape.row(), 2);
+  auto dout = random_floats(T * out_row, 3);
+  if (!shape.prefix_queries) {  // their outputs do not exist
+    for (const AttentionGroup& group : layout.groups) {
+      std::fill(dout.begin() + group.prefix.begin * out_row, dout.begin() + group.prefix.end * out_row, 0.0f);
+    }
+  }
+  Guarded pqkv(qkv), out(T * out_row), lse(T * shape.H), pdout(dout), dqkv(T * shape.row());
+  attention_forward(stream, pqkv.data(), out.data(), lse.data(), layout.groups, shape);
+  attention_backward(stream, pqkv.data(), out.data(), lse.data(), pdout.data(), dqkv.data(), layout.groups,
+                     shape);
+  std::vector<double> expected;
+  using Numbers = reference::Array<std::complex<double>>;
+  for (size_t i = 0; i < qkv.size(); ++i) {
+    expected.push_back(reference::complex_step(qkv, i, [&](const Numbers& p) {
+      Numbers o, l;
+      reference::attention(p, layout.groups, shape, T, o, l);
+      std::complex<double> total{};
+      for (size_t j = 0; j < o.size(); ++j) total += o[j] * static_cast<double>(dout[j]);
+      return total;
+    }));
+  }
+  // Sums over up to T rows and R heads of terms of size about 3.
+  EXPECT_LE(largest_difference(dqkv.values(), expected), 1e-5 * std::sqrt(static_cast<double>(T * shape.H)))
+      << "D " << shape.D << " T " << T;
+}
+
+TEST_P(AttentionTest, BackwardIsTheDerivative) {
+  check_backward(lay_out({{3, {2, 3}}, {0, {2}}}), {4, 2, 6});
+  check_backward(lay_out({{3, {2, 3}}, {2, {1}}}), {4, 2, 6, false});
+  check_backward(lay_out({{0, {11}}}), {2, 1, 4});
+  check_backward(lay_out({{9, {8, 1}}}), {3, 3, 2});
+  check_backward(lay_out({{2, {2}}}), {1, 1, 18});
+  check_backward(lay_out({{17, {4}}}), {5, 1, 2});
+}
+
+// Long enough for several row blocks: the gradient of the shared layout equals that of separate sequences.
+TEST_P(AttentionTest, SharedPrefixGivesTheSumOfTheSeparateGradients) {
+  Stream stream;
+  const AttentionShape shape{4, 2, 8};
+  const int64_t P = 37, n = 41, R = shape.row(), O = shape.H * shape.D;
+  const Layout shared = lay_out({{P, {n, n}}});
+  const auto qkv = random_floats(shared.rows * R, 4);
+  auto dout = random_floats(shared.rows * O, 5);
+  std::fill(dout.begin(), dout.begin() + P * O, 0.0f);
+  std::vector<float> out(dout.size()), lse(static_cast<size_t>(shared.rows * shape.H)), dqkv(qkv.size());
+  attention_forward(stream, qkv.data(), out.data(), lse.data(), shared.groups, shape);
+  attention_backward(stream, qkv.data(), out.data(), lse.data(), dout.data(), dqkv.data(), shared.groups,
+                     shape);
+
+  std::vector<double> sum(qkv.size(), 0.0);
+  const Layout alone = lay_out({{0, {P + n}}});
+  for (int64_t part = 0; part < 2; ++part) {
+    const auto row = [&](int64_t t) { return t < P ? t : t + part * n; };
+    std::vector<float> q(static_cast<size_t>((P + n) * R)), d(static_cast<size_t>((P + n) * O)), o(d.size());
+    for (int64_t t = 0; t < P + n; ++t) {
+      std::copy_n(qkv.begin() + row(t) * R, R, q.begin() + t * R);
+      std::copy_n(dout.begin() + row(t) * O, O, d.begin() + t * O);
+    }
+    std::vector<float> l(static_cast<size_t>((P + n) * shape.H)), dq(q.size());
+    attention_forward(stream, q.data(), o.data(), l.data(), alone.groups, shape);
+    attention_backward(stream, q.data(), o.data(), l.data(), d.data(), dq.data(), alone.groups, shape);
+    for (int64_t t = 0; t < P + n; ++t) {
+      for (int64_t j = 0; j < R; ++j) {
+        sum[static_cast<size_t>(row(t) * R + j)] += static_cast<double>(dq[static_cast<size_t>(t * R + j)]);
+      }
+    }
+  }
+  EXPECT_LE(largest_difference(dqkv, sum), 2e-5);
+}
+
+TEST(Attention, DoesNotDependOnTheNumberOfThreads) {
+  Stream stream;
+  const AttentionShape shape{6, 2, 32};
+  const Layout layout = lay_out({{20, {9, 30}}, {3, {50}}});
+  const auto qkv = random_floats(layout.rows * shape.row(), 6), dout = random_floats(layout.rows * 192, 7);
+  expect_same_for_any_thread_count([&] {
+    std::vector<float> out(dout.size()), lse(static_cast<size_t>(layout.rows * 6)), dqkv(qkv.size());
+    attention_forward(stream, qkv.data(), out.data(), lse.data(), layout.groups, shape);
+    attention_backward(stream, qkv.data(), out.data(), lse.data(), dout.data(), dqkv.data(), layout.groups,
+                       shape);
+    dqkv.insert(dqkv.end(), out.begin(), out.end());
+    return dqkv;
+  });
+}
+
+TEST_P(AttentionTest, LargeScoresDoNotOverflow) {
+  Stream stream;
+  const AttentionShape shape{1, 1, 4};
+  const Layout layout = lay_out({{2, {3}}});
+  const auto qkv = random_floats(layout.rows * shape.row(), 8, 100.0f);
+  std::vector<float> out(static_cast<size_t>(layout.rows * 4)), lse(static_cast<size_t>(layout.rows));
+  attention_forward(stream, qkv.data(), out.data(), lse.data(), layout.groups, shape);
+  for (float v : out) EXPECT_TRUE(std::isfinite(v));
+}
+
+}  // namespace
+}  // namespace llasa::test

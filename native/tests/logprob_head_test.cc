@@ -1,0 +1,117 @@
+#include "ops/logprob_head.h"
+
+#include "isa_test.h"
+#include "op_test_util.h"
+#include "ops/policy_loss.h"
+#include "reference/llama_ops.h"
+
+namespace llasa::test {
+namespace {
+
+class LogprobHeadTest : public IsaTest {};
+LLASA_FOR_EACH_ISA(LogprobHeadTest);
+
+TEST_P(LogprobHeadTest, ForwardAndBackwardMatchTheFormulaAtEverySize) {
+  Stream stream;
+  const float inverse_temperature = 1.25f;
+  for (int64_t V : kSizes) {
+    const int64_t N = 3;
+    const auto logits = random_floats(N * V, 1, 4.0f), dlogprobs = random_floats(N, 2),
+               dentropies = random_floats(N, 3);
+    std::vector<int32_t> targets;
+    for (int64_t n = 0; n < N; ++n) targets.push_back(static_cast<int32_t>((n * 7 + V - 1) % V));
+    Guarded rows(logits), lse(N), logprobs(N), entropies(N), dl(dlogprobs), de(dentropies);
+    logprob_forward(stream, rows.data(), targets.data(), inverse_temperature, lse.data(), logprobs.data(),
+                    entropies.data(), N, V);
+    std::vector<double> want_logp, want_entropy, want_gradient;
+    using Numbers = reference::Array<std::complex<double>>;
+    for (int64_t n = 0; n < N; ++n) {
+      const auto row = static_cast<size_t>(n);
+      const std::vector<float> one(logits.begin() + n * V, logits.begin() + (n + 1) * V);
+      double logp, entropy;
+      reference::logprob(reference::Array<double>(one.begin(), one.end()), targets[row], 1.25, logp, entropy);
+      want_logp.push_back(logp);
+      want_entropy.push_back(entropy);
+      for (size_t j = 0; j < one.size(); ++j) {
+        want_gradient.push_back(reference::complex_step(one, j, [&](const Numbers& p) {
+          std::complex<double> l, e;
+          reference::logprob(p, targets[row], 1.25, l, e);
+          return static_cast<double>(dlogprobs[row]) * l + static_cast<double>(dentropies[row]) * e;
+        }));
+      }
+    }
+    EXPECT_LE(largest_difference(logprobs.values(), want_logp), 4e-6) << V;
+    EXPECT_LE(largest_difference(entropies.values(), want_entropy), 4e-6) << V;
+    logprob_backward(stream, rows.data(), targets.data(), inverse_temperature, lse.data(), entropies.data(),
+                     dl.data(), de.data(), N, V);
+    EXPECT_LE(largest_difference(rows.values(), want_gradient), 1e-5) << V;
+  }
+}
+
+TEST_P(LogprobHeadTest, HugeLogitsDoNotOverflow) {
+  Stream stream;
+  std::vector<float> logits = {1e5f, -1e5f, 99990.0f};
+  const std::vector<int32_t> targets = {0};
+  float lse, logp, entropy;
+  logprob_forward(stream, logits.data(), targets.data(), 1.0f, &lse, &logp, &entropy, 1, 3);
+  EXPECT_NEAR(logp, -std::log1p(std::exp(-10.0)), 1e-6);
+  EXPECT_TRUE(std::isfinite(entropy));
+  EXPECT_GE(entropy, 0.0f);
+}
+
+// The gradient of a token's loss is the slope of the loss, away from the kinks.
+TEST(PolicyLoss, GradientsAreSlopes) {
+  PolicyLossOptions options;
+  options.clip_high = 0.28f;
+  options.dual_clip = 3.0f;
+  const float h = 1e-3f;
+  int clipped = 0, dual = 0;
+  for (float advantage : {-1.7f, -0.3f, 0.4f, 2.0f}) {
+    for (float log_ratio = -2.05f; log_ratio < 2.0f; log_ratio += 0.1f) {
+      const auto at = [&](float shift) {
+        return policy_token_loss(options, -1.0f + log_ratio + shift, -1.0f, advantage, true, -1.3f);
+      };
+      const PolicyTokenLoss t = at(0);
+      clipped += t.clipped;
+      dual += t.dual_clipped;
+      if (at(h).clipped != at(-h).clipped || at(h).dual_clipped != at(-h).dual_clipped) continue;
+      // Rounding 1e-6 / 2h and curvature h^2: 1e-3 with room.
+      EXPECT_NEAR(t.policy_gradient, (at(h).policy - at(-h).policy) / (2 * h), 4e-3)
+          << advantage << " " << log_ratio;
+      EXPECT_NEAR(t.kl_gradient, (at(h).kl - at(-h).kl) / (2 * h), 4e-3) << log_ratio;
+    }
+  }
+  EXPECT_GT(clipped, 10);
+  EXPECT_GT(dual, 3);
+}
+
+TEST(PolicyLoss, ExtremeRatiosAreClampedAndNanIsNotHidden) {
+  const PolicyLossOptions options;
+  const PolicyTokenLoss far = policy_token_loss(options, 0.0f, -1000.0f, -1.0f, true, 1000.0f);
+  EXPECT_FLOAT_EQ(far.ratio, std::exp(20.0f));
+  EXPECT_EQ(far.policy_gradient, 0.0f);
+  EXPECT_EQ(far.kl, 10.0f);
+  EXPECT_EQ(far.kl_gradient, 0.0f);
+  EXPECT_TRUE(std::isnan(policy_token_loss(options, std::nanf(""), 0.0f, 1.0f, false, 0.0f).policy_gradient));
+}
+
+TEST(PolicyLoss, MaskedTokensGetNoGradientWhateverTheyHold) {
+  Stream stream;
+  const float inf = std::numeric_limits<float>::infinity();
+  const std::vector<float> logp = {-1.0f, -1.0f}, old = {-1.0f, inf}, ref = {-1.0f, -inf},
+                           advantage = {1.0f, 1.0f};
+  const std::vector<float> weight = {0.5f, 0.0f};
+  std::vector<float> dlogp(2), dentropy(2);
+  PolicyLossOptions options;
+  options.kl_coef = 0.1f;
+  options.entropy_coef = 0.01f;
+  policy_loss_backward(stream, options, logp.data(), old.data(), ref.data(), advantage.data(), weight.data(),
+                       weight.data(), dlogp.data(), dentropy.data(), 2);
+  EXPECT_FLOAT_EQ(dlogp[0], -0.5f);
+  EXPECT_EQ(dlogp[1], 0.0f);
+  EXPECT_FLOAT_EQ(dentropy[0], -0.005f);
+  EXPECT_EQ(dentropy[1], 0.0f);
+}
+
+}  // namespace
+}  // namespace llasa::test

@@ -1,0 +1,51 @@
+#include "ops/rope.h"
+
+#include "isa_test.h"
+#include "op_test_util.h"
+
+namespace llasa::test {
+namespace {
+
+class RopeTest : public IsaTest {};
+LLASA_FOR_EACH_ISA(RopeTest);
+
+TEST_P(RopeTest, TurnsTheFirstHeadsAndBackwardTurnsBack) {
+  Stream stream;
+  for (int64_t D : {2, 6, 12, 16, 30, 32, 64, 66}) {
+    const int64_t T = 4, heads = 3, stride = 4 * D + 1, P = 9;
+    const std::vector<int32_t> positions = {0, 8, 3, 8};
+    std::vector<float> table(static_cast<size_t>(P * D));
+    for (int64_t p = 0; p < P; ++p) {
+      for (int64_t i = 0; i < D / 2; ++i) {
+        const double angle = static_cast<double>(p) / static_cast<double>(i + 1);
+        table[static_cast<size_t>(p * D + i)] = static_cast<float>(std::cos(angle));
+        table[static_cast<size_t>(p * D + D / 2 + i)] = static_cast<float>(std::sin(angle));
+      }
+    }
+    const auto x = random_floats(T * stride, 1);
+    Guarded px(x);
+    rope_forward(stream, px.data(), positions.data(), table.data(), T, heads, D, stride);
+    const auto y = px.values();
+    for (int64_t t = 0; t < T; ++t) {
+      for (int64_t j = 0; j < stride; ++j) {
+        const auto at = [&](int64_t index) {
+          return static_cast<double>(x[static_cast<size_t>(t * stride + index)]);
+        };
+        double expected = at(j);
+        if (j < heads * D) {
+          const int64_t d = j % D, i = d % (D / 2);
+          const double angle =
+              static_cast<double>(positions[static_cast<size_t>(t)]) / static_cast<double>(i + 1);
+          const double other = d < D / 2 ? -at(j + D / 2) : at(j - D / 2);
+          expected = at(j) * std::cos(angle) + other * std::sin(angle);
+        }
+        EXPECT_NEAR(y[static_cast<size_t>(t * stride + j)], expected, 2e-6);
+      }
+    }
+    rope_backward(stream, px.data(), positions.data(), table.data(), T, heads, D, stride);
+    EXPECT_LE(largest_difference(px.values(), x), 2e-6);
+  }
+}
+
+}  // namespace
+}  // namespace llasa::test
