@@ -1,5 +1,5 @@
-// What the header promises about every function, whatever it computes: symbols, NULLs, struct sizes, handles after
-// a failure, and allocations that fail.
+// What the header promises about every function, whatever it computes: symbols, NULLs, struct sizes, handles
+// after a failure, and allocations that fail.
 #include <elf.h>
 #include <gtest/gtest.h>
 
@@ -23,7 +23,8 @@ std::set<std::string> declared_functions() {
   const std::string header = read_file(LLASA_HEADER);
   const std::regex declaration(R"(LLASA_API[^;(]*?\b(llasa_\w+)\()");
   std::set<std::string> names;
-  for (std::sregex_iterator it(header.begin(), header.end(), declaration), end; it != end; ++it) names.insert((*it)[1]);
+  for (std::sregex_iterator it(header.begin(), header.end(), declaration), end; it != end; ++it)
+    names.insert((*it)[1]);
   return names;
 }
 
@@ -61,7 +62,8 @@ bool is_pending(const std::string& name) {
 TEST(AbiSymbols, ExportsExactlyWhatTheHeaderDeclares) {
   const std::set<std::string> declared = declared_functions(), exported = exported_symbols();
   EXPECT_GT(declared.size(), 50u);
-  for (const std::string& name : exported) EXPECT_TRUE(declared.count(name)) << name << " is exported but not declared";
+  for (const std::string& name : exported)
+    EXPECT_TRUE(declared.count(name)) << name << " is exported but not declared";
   for (const std::string& name : declared) {
     EXPECT_TRUE(exported.count(name) != 0 || is_pending(name)) << name << " is declared but not exported";
   }
@@ -92,7 +94,8 @@ class AbiContract : public testing::Test {
   void TearDown() override { llasa_rollout_destroy(rollout); }
 
   // A failing call has the status and says its own name and `text`.
-  static void expect(llasa_status status, llasa_status expected, const std::string& function, const std::string& text) {
+  static void expect(llasa_status status, llasa_status expected, const std::string& function,
+                     const std::string& text) {
     EXPECT_EQ(status, expected) << function << " " << text;
     const std::string message = llasa_last_error();
     EXPECT_EQ(message.rfind(function + ": ", 0), 0u) << message;
@@ -123,21 +126,25 @@ TEST_F(AbiContract, EveryNullPointerIsAnArgumentErrorThatNamesIt) {
   llasa_rollout_options_init(&ro);
   const char* name = "model.norm.weight";
   const int64_t shape[] = {24};
-  const auto null = [](const char* function, const char* argument, const std::function<llasa_status()>& call) {
+  const auto null = [](const char* function, const char* argument,
+                       const std::function<llasa_status()>& call) {
     expect(call(), LLASA_ERR_ARGUMENT, function, "`" + std::string(argument) + "`");
   };
   null("llasa_get_device_info", "out_info", [&] { return llasa_get_device_info(nullptr); });
   null("llasa_get_live_counts", "out_counts", [&] { return llasa_get_live_counts(nullptr); });
   null("llasa_struct_layout", "name", [&] { return llasa_struct_layout(nullptr, &count); });
-  null("llasa_struct_layout", "out_bytes", [&] { return llasa_struct_layout("llasa_head_options", nullptr); });
+  null("llasa_struct_layout", "out_bytes",
+       [&] { return llasa_struct_layout("llasa_head_options", nullptr); });
   null("llasa_measure_machine_peaks", "out_peaks", [&] { return llasa_measure_machine_peaks(nullptr); });
   null("llasa_buffer_create", "out", [&] { return llasa_buffer_create(1, nullptr); });
   null("llasa_buffer_data", "buffer", [&] { return llasa_buffer_data(nullptr, &data, &count); });
   null("llasa_policy_create", "options", [&] { return llasa_policy_create(nullptr, &made_policy); });
   null("llasa_policy_create", "out", [&] { return llasa_policy_create(&o, nullptr); });
   null("llasa_policy_tensor_count", "policy", [&] { return llasa_policy_tensor_count(nullptr, &count); });
-  null("llasa_policy_tensor_count", "out_count", [&] { return llasa_policy_tensor_count(policy.handle, nullptr); });
-  null("llasa_policy_tensor_info", "out_info", [&] { return llasa_policy_tensor_info(policy.handle, 0, nullptr); });
+  null("llasa_policy_tensor_count", "out_count",
+       [&] { return llasa_policy_tensor_count(policy.handle, nullptr); });
+  null("llasa_policy_tensor_info", "out_info",
+       [&] { return llasa_policy_tensor_info(policy.handle, 0, nullptr); });
   null("llasa_policy_set_tensor", "policy",
        [&] { return llasa_policy_set_tensor(nullptr, name, LLASA_F32, shape, 1, floats); });
   null("llasa_policy_set_tensor", "name",
@@ -152,10 +159,13 @@ TEST_F(AbiContract, EveryNullPointerIsAnArgumentErrorThatNamesIt) {
        [&] { return llasa_policy_get_tensor(policy.handle, nullptr, LLASA_F32, floats, 96); });
   null("llasa_policy_get_tensor", "out_data",
        [&] { return llasa_policy_get_tensor(policy.handle, name, LLASA_F32, nullptr, 96); });
-  null("llasa_policy_copy_weights", "policy", [&] { return llasa_policy_copy_weights(nullptr, policy.handle); });
-  null("llasa_policy_copy_weights", "source", [&] { return llasa_policy_copy_weights(policy.handle, nullptr); });
+  null("llasa_policy_copy_weights", "policy",
+       [&] { return llasa_policy_copy_weights(nullptr, policy.handle); });
+  null("llasa_policy_copy_weights", "source",
+       [&] { return llasa_policy_copy_weights(policy.handle, nullptr); });
   null("llasa_rollout_create", "policy", [&] { return llasa_rollout_create(nullptr, &ro, &made_rollout); });
-  null("llasa_rollout_create", "options", [&] { return llasa_rollout_create(policy.handle, nullptr, &made_rollout); });
+  null("llasa_rollout_create", "options",
+       [&] { return llasa_rollout_create(policy.handle, nullptr, &made_rollout); });
   null("llasa_rollout_create", "out", [&] { return llasa_rollout_create(policy.handle, &ro, nullptr); });
   null("llasa_rollout_generate", "rollout",
        [&] { return llasa_rollout_generate(nullptr, &sampling, &request, &result); });
@@ -178,20 +188,24 @@ TEST_F(AbiContract, EveryNullPointerIsAnArgumentErrorThatNamesIt) {
   cleared(result.logprobs, "result.logprobs");
   cleared(result.lengths, "result.lengths");
   cleared(result.finish_reasons, "result.finish_reasons");
-  const auto sample = [&](const llasa_sampling_options* s, const float* x, const uint64_t* ids, const int64_t* at,
-                          int32_t* out, float* logprobs) {
+  const auto sample = [&](const llasa_sampling_options* s, const float* x, const uint64_t* ids,
+                          const int64_t* at, int32_t* out, float* logprobs) {
     return llasa_sample(s, x, 4, 3, nullptr, nullptr, ids, at, out, logprobs);
   };
-  null("llasa_sample", "sampling", [&] { return sample(nullptr, logits, sequences, positions, lengths, floats); });
-  null("llasa_sample", "logits", [&] { return sample(&sampling, nullptr, sequences, positions, lengths, floats); });
-  null("llasa_sample", "sequence_ids", [&] { return sample(&sampling, logits, nullptr, positions, lengths, floats); });
-  null("llasa_sample", "positions", [&] { return sample(&sampling, logits, sequences, nullptr, lengths, floats); });
-  null("llasa_sample", "out_ids", [&] { return sample(&sampling, logits, sequences, positions, nullptr, floats); });
+  null("llasa_sample", "sampling",
+       [&] { return sample(nullptr, logits, sequences, positions, lengths, floats); });
+  null("llasa_sample", "logits",
+       [&] { return sample(&sampling, nullptr, sequences, positions, lengths, floats); });
+  null("llasa_sample", "sequence_ids",
+       [&] { return sample(&sampling, logits, nullptr, positions, lengths, floats); });
+  null("llasa_sample", "positions",
+       [&] { return sample(&sampling, logits, sequences, nullptr, lengths, floats); });
+  null("llasa_sample", "out_ids",
+       [&] { return sample(&sampling, logits, sequences, positions, nullptr, floats); });
   null("llasa_sample", "out_logprobs",
        [&] { return sample(&sampling, logits, sequences, positions, lengths, nullptr); });
-  null("llasa_sampling_distribution", "out_probs", [&] {
-    return llasa_sampling_distribution(&sampling, logits, 4, 3, nullptr, nullptr, nullptr);
-  });
+  null("llasa_sampling_distribution", "out_probs",
+       [&] { return llasa_sampling_distribution(&sampling, logits, 4, 3, nullptr, nullptr, nullptr); });
   null("llasa_group_advantage", "rewards",
        [&] { return llasa_group_advantage(0, 0, nullptr, positions, nullptr, 4, floats); });
   null("llasa_group_advantage", "group_ids",
@@ -201,15 +215,17 @@ TEST_F(AbiContract, EveryNullPointerIsAnArgumentErrorThatNamesIt) {
 }
 
 TEST_F(AbiContract, ValuesOutOfRangeAreRefused) {
-  const auto bad_sampling = [&](auto llasa_sampling_options::* field, auto value, const char* text) {
+  const auto bad_sampling = [&](auto llasa_sampling_options::*field, auto value, const char* text) {
     llasa_sampling_options s = sampling;
     s.*field = value;
-    expect(llasa_rollout_generate(rollout, &s, &request, &result), LLASA_ERR_ARGUMENT, "llasa_rollout_generate", text);
-    expect(llasa_sample(&s, logits, 1, 3, nullptr, nullptr, sequences, positions, lengths, floats), LLASA_ERR_ARGUMENT,
-           "llasa_sample", text);
+    expect(llasa_rollout_generate(rollout, &s, &request, &result), LLASA_ERR_ARGUMENT,
+           "llasa_rollout_generate", text);
+    expect(llasa_sample(&s, logits, 1, 3, nullptr, nullptr, sequences, positions, lengths, floats),
+           LLASA_ERR_ARGUMENT, "llasa_sample", text);
   };
   const float nan = std::nanf("");
-  for (float t : {-1.0f, 1e-9f, nan, INFINITY}) bad_sampling(&llasa_sampling_options::temperature, t, "temperature");
+  for (float t : {-1.0f, 1e-9f, nan, INFINITY})
+    bad_sampling(&llasa_sampling_options::temperature, t, "temperature");
   bad_sampling(&llasa_sampling_options::top_k, -1, "top_k");
   for (float p : {0.0f, -0.1f, 1.5f, nan}) bad_sampling(&llasa_sampling_options::top_p, p, "top_p");
   for (float p : {-0.1f, 1.0f, nan}) bad_sampling(&llasa_sampling_options::min_p, p, "min_p");
@@ -247,7 +263,8 @@ TEST_F(AbiContract, ValuesOutOfRangeAreRefused) {
     llasa_rollout_options_init(&ro);
     ro.max_slots = slots;
     llasa_rollout* made = rollout;
-    expect(llasa_rollout_create(policy.handle, &ro, &made), LLASA_ERR_ARGUMENT, "llasa_rollout_create", "max_slots");
+    expect(llasa_rollout_create(policy.handle, &ro, &made), LLASA_ERR_ARGUMENT, "llasa_rollout_create",
+           "max_slots");
     EXPECT_EQ(made, nullptr);  // a failure leaves no stale handle
   }
 }
@@ -285,7 +302,8 @@ TEST_F(AbiContract, OptionStructsOfOtherSizes) {
 }
 
 TEST_F(AbiContract, EmptyWorkSucceedsWithoutPointers) {
-  EXPECT_EQ(llasa_sample(&sampling, nullptr, 0, 3, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr), LLASA_OK);
+  EXPECT_EQ(llasa_sample(&sampling, nullptr, 0, 3, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr),
+            LLASA_OK);
   EXPECT_EQ(llasa_sampling_distribution(&sampling, nullptr, 0, 3, nullptr, nullptr, nullptr), LLASA_OK);
   llasa_rollout_request nothing{};
   nothing.struct_size = sizeof nothing;
@@ -329,7 +347,9 @@ TEST_F(AbiContract, ARolloutWorksAfterAFailedAllocation) {
   rollout = nullptr;
   SetUp();
   // What was allocated before a failure is kept, so that every call needs less.
-  EXPECT_GT(fail_every_allocation([&] { return llasa_rollout_generate(rollout, &sampling, &request, &result); }), 2);
+  EXPECT_GT(
+      fail_every_allocation([&] { return llasa_rollout_generate(rollout, &sampling, &request, &result); }),
+      2);
   EXPECT_EQ(std::vector<int32_t>(tokens, tokens + 12), expected);
 }
 
@@ -353,15 +373,17 @@ TEST_F(AbiContract, FailingAllocationsOfTheOthersLeaveNothingBehind) {
   sampling.top_k = 2;
   sampling.repetition_penalty = 1.5f;
   EXPECT_GT(fail_every_allocation([&] {
-              return llasa_sample(&sampling, logits, 4, 3, nullptr, nullptr, sequences, positions, lengths, floats);
+              return llasa_sample(&sampling, logits, 4, 3, nullptr, nullptr, sequences, positions, lengths,
+                                  floats);
             }),
             5);
   EXPECT_GT(fail_every_allocation([&] {
               return llasa_sampling_distribution(&sampling, logits, 4, 3, nullptr, nullptr, floats);
             }),
             5);
-  EXPECT_GT(
-      fail_every_allocation([&] { return llasa_group_advantage(0, 0, floats, positions, nullptr, 4, floats); }), 2);
+  EXPECT_GT(fail_every_allocation(
+                [&] { return llasa_group_advantage(0, 0, floats, positions, nullptr, 4, floats); }),
+            2);
   EXPECT_EQ(allocated_bytes(), bytes);
   llasa_live_counts counts{};
   counts.struct_size = sizeof counts;

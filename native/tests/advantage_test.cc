@@ -13,8 +13,9 @@ namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-std::vector<float> advantages(int32_t estimator, const std::vector<float>& rewards, const std::vector<int64_t>& groups,
-                              const std::vector<uint8_t>& mask = {}, float epsilon = 1e-6f) {
+std::vector<float> advantages(int32_t estimator, const std::vector<float>& rewards,
+                              const std::vector<int64_t>& groups, const std::vector<uint8_t>& mask = {},
+                              float epsilon = 1e-6f) {
   std::vector<float> out(rewards.size(), 77.0f);
   EXPECT_EQ(llasa_group_advantage(estimator, epsilon, rewards.data(), groups.data(),
                                   mask.empty() ? nullptr : mask.data(), static_cast<int64_t>(rewards.size()),
@@ -61,13 +62,16 @@ TEST_P(AdvantageOracle, MatchesFloat64) {
   }
 }
 
-TEST(Advantage, FamilyOfOracleCasesIsThere) { EXPECT_GE(cases("group_advantage").size(), 1u); }
+TEST(Advantage, FamilyOfOracleCasesIsThere) {
+  EXPECT_GE(cases("group_advantage").size(), 1u);
+}
 
 TEST(Advantage, EqualRewardsGiveExactlyZero) {
   for (float value : {0.97f, 0.1f, 1.0f / 3.0f, -7.7e20f}) {
     for (size_t n : {2u, 3u, 7u, 15u, 64u}) {
       for (int32_t estimator : {LLASA_ADVANTAGE_GRPO, LLASA_ADVANTAGE_DR_GRPO, LLASA_ADVANTAGE_RLOO}) {
-        for (float a : advantages(estimator, std::vector<float>(n, value), std::vector<int64_t>(n, 3), {}, 0.0f)) {
+        for (float a :
+             advantages(estimator, std::vector<float>(n, value), std::vector<int64_t>(n, 3), {}, 0.0f)) {
           EXPECT_EQ(a, 0.0f);
         }
       }
@@ -99,10 +103,12 @@ TEST(Advantage, NanStaysInItsGroup) {
 TEST(Advantage, MayRunInPlaceAndWithoutSamples) {
   std::vector<float> values = {1, 2};
   const std::vector<int64_t> groups = {0, 0};
-  EXPECT_EQ(llasa_group_advantage(LLASA_ADVANTAGE_DR_GRPO, 0, values.data(), groups.data(), nullptr, 2, values.data()),
+  EXPECT_EQ(llasa_group_advantage(LLASA_ADVANTAGE_DR_GRPO, 0, values.data(), groups.data(), nullptr, 2,
+                                  values.data()),
             LLASA_OK);
   EXPECT_EQ(values, (std::vector<float>{-0.5f, 0.5f}));
-  EXPECT_EQ(llasa_group_advantage(LLASA_ADVANTAGE_DR_GRPO, 0, nullptr, nullptr, nullptr, 0, nullptr), LLASA_OK);
+  EXPECT_EQ(llasa_group_advantage(LLASA_ADVANTAGE_DR_GRPO, 0, nullptr, nullptr, nullptr, 0, nullptr),
+            LLASA_OK);
 }
 
 }  // namespace

@@ -49,7 +49,8 @@ int64_t add_table(Cache& cache, const DecodeShape& shape, int64_t tokens) {
   return first;
 }
 
-void fill(Cache& cache, const DecodeShape& shape, int64_t table, const std::vector<float>& qkv, int64_t layer) {
+void fill(Cache& cache, const DecodeShape& shape, int64_t table, const std::vector<float>& qkv,
+          int64_t layer) {
   Stream stream;
   const int64_t tokens = static_cast<int64_t>(qkv.size()) / shape.row();
   std::vector<DecodeRow> rows;
@@ -69,8 +70,10 @@ Cache make_cache(const Case& c, int64_t layer) {
     cache.own_table.push_back(add_table(cache, c.shape, s.own));
     cache.own_qkv.push_back(random_values(static_cast<size_t>(s.own) * row, ++seed));
   }
-  for (size_t i = 0; i < c.prefix.size(); ++i) fill(cache, c.shape, cache.prefix_table[i], cache.prefix_qkv[i], layer);
-  for (size_t i = 0; i < c.sequences.size(); ++i) fill(cache, c.shape, cache.own_table[i], cache.own_qkv[i], layer);
+  for (size_t i = 0; i < c.prefix.size(); ++i)
+    fill(cache, c.shape, cache.prefix_table[i], cache.prefix_qkv[i], layer);
+  for (size_t i = 0; i < c.sequences.size(); ++i)
+    fill(cache, c.shape, cache.own_table[i], cache.own_qkv[i], layer);
   return cache;
 }
 
@@ -127,7 +130,8 @@ std::vector<float> attend(const Case& c, const Cache& cache, int64_t layer) {
 
 std::vector<Case> all_cases() {
   std::vector<Case> all;
-  const std::vector<DecodeShape> shapes = {{6, 2, 32}, {4, 4, 16}, {8, 1, 64}, {10, 2, 24}, {3, 3, 2}, {5, 1, 10}};
+  const std::vector<DecodeShape> shapes = {{6, 2, 32},  {4, 4, 16}, {8, 1, 64},
+                                           {10, 2, 24}, {3, 3, 2},  {5, 1, 10}};
   for (const DecodeShape& shape : shapes) {
     Case c{shape, {0, 1, 15, 16, 17, 40}, {}};
     for (size_t prefix = 0; prefix < c.prefix.size(); ++prefix) {
@@ -147,8 +151,8 @@ TEST(AttentionDecode, EqualsTheReferenceOverPrefixAndOwnTokens) {
       for (size_t i = 0; i < c.sequences.size(); ++i) {
         const std::vector<double> expected = reference(c, cache, i);
         for (size_t j = 0; j < width; ++j) {
-          // Scores of unit normals reach about 5 sqrt(D) with D eps of error each, so weights carry D eps; sums of
-          // up to 73 weighted values of size 3 add 73 eps: 5e-6 * 3.
+          // Scores of unit normals reach about 5 sqrt(D) with D eps of error each, so weights carry D eps;
+          // sums of up to 73 weighted values of size 3 add 73 eps: 5e-6 * 3.
           ASSERT_NEAR(out[i * width + j], expected[j], 2e-5)
               << "H " << c.shape.H << " D " << c.shape.D << " sequence " << i << " at " << j;
         }
@@ -171,8 +175,8 @@ TEST(AttentionDecode, ARowDependsNeitherOnItsNeighboursNorOnTheThreads) {
                         c.prefix[c.sequences[i].prefix], c.sequences[i].own};
     std::vector<float> out(width);
     Stream stream;
-    attention_decode(stream, cache.own_qkv[i].data() + cache.own_qkv[i].size() - c.shape.row(), out.data(), &row,
-                     cache.tables.data(), 1, 1, c.shape);
+    attention_decode(stream, cache.own_qkv[i].data() + cache.own_qkv[i].size() - c.shape.row(), out.data(),
+                     &row, cache.tables.data(), 1, 1, c.shape);
     for (size_t j = 0; j < width; ++j) ASSERT_EQ(out[j], crowd[i * width + j]);
   }
 }

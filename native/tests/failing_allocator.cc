@@ -11,19 +11,34 @@ namespace {
 std::atomic<int64_t> before_failure{-1};
 
 void* allocate(std::size_t size) {
-  if (before_failure.load(std::memory_order_relaxed) >= 0 && before_failure.fetch_sub(1) == 0) throw std::bad_alloc();
+  if (before_failure.load(std::memory_order_relaxed) >= 0 && before_failure.fetch_sub(1) == 0)
+    throw std::bad_alloc();
   if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
   throw std::bad_alloc();
 }
 }  // namespace
 
-void fail_host_allocation_after(int64_t count) { before_failure.store(count); }
+void fail_host_allocation_after(int64_t count) {
+  before_failure.store(count);
+}
 
 }  // namespace llasa::test
 
-void* operator new(std::size_t size) { return llasa::test::allocate(size); }
-void* operator new[](std::size_t size) { return llasa::test::allocate(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+void* operator new(std::size_t size) {
+  return llasa::test::allocate(size);
+}
+void* operator new[](std::size_t size) {
+  return llasa::test::allocate(size);
+}
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory, std::size_t) noexcept {
+  std::free(memory);
+}

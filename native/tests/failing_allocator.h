@@ -10,9 +10,10 @@ namespace llasa::test {
 // The operator new after the next `count` ones throws std::bad_alloc, once. -1 disarms.
 void fail_host_allocation_after(int64_t count);
 
-// Calls body with the k-th host allocation failing, k = 0, 1, ..., until it needs fewer than k; then the same with
-// device allocations. body returns a status and must leave nothing behind; each failure must be LLASA_ERR_OUT_OF_MEMORY.
-// Returns the number of failures that were forced, or -1 - k if one came out otherwise.
+// Calls body with the k-th host allocation failing, k = 0, 1, ..., until it needs fewer than k; then the same
+// with device allocations. body returns a status and must leave nothing behind; each failure must be
+// LLASA_ERR_OUT_OF_MEMORY. Returns the number of failures that were forced, or -1 - k if one came out
+// otherwise.
 template <typename Body>
 int64_t fail_every_allocation(Body&& body) {
   int64_t forced = 0;

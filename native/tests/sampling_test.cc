@@ -1,3 +1,5 @@
+#include "ops/sampling.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -13,7 +15,6 @@
 #include "cpu/isa.h"
 #include "fixture.h"
 #include "llasa_native.h"
-#include "ops/sampling.h"
 #include "reference/sampling.h"
 
 namespace llasa::test {
@@ -38,8 +39,8 @@ Draws sample(const llasa_sampling_options& o, const std::vector<float>& logits, 
              const std::vector<uint64_t>& sequences, const std::vector<int64_t>& positions) {
   const size_t rows = sequences.size();
   Draws d{std::vector<int32_t>(rows), std::vector<float>(rows)};
-  EXPECT_EQ(llasa_sample(&o, logits.data(), static_cast<int64_t>(rows), vocab, nullptr, nullptr, sequences.data(),
-                         positions.data(), d.ids.data(), d.logprobs.data()),
+  EXPECT_EQ(llasa_sample(&o, logits.data(), static_cast<int64_t>(rows), vocab, nullptr, nullptr,
+                         sequences.data(), positions.data(), d.ids.data(), d.logprobs.data()),
             LLASA_OK)
       << llasa_last_error();
   return d;
@@ -79,7 +80,8 @@ std::vector<int32_t> all_ids(size_t n) {
 // logit_i = float32(22 u_i^3 - 9): the oracle's row at the full vocabulary.
 std::vector<float> formula_logits(const Json& logits) {
   std::vector<float> x(static_cast<size_t>(logits["V"].integer()));
-  const auto mul = static_cast<uint64_t>(logits["mul"].integer()), add = static_cast<uint64_t>(logits["add"].integer());
+  const auto mul = static_cast<uint64_t>(logits["mul"].integer()),
+             add = static_cast<uint64_t>(logits["add"].integer());
   for (uint64_t i = 0; i < x.size(); ++i) {
     const double u = static_cast<double>((i * mul + add) % (uint64_t{1} << 32)) / 4294967296.0;
     x[i] = static_cast<float>(22 * u * u * u - 9);
@@ -145,20 +147,25 @@ TEST_P(SamplingOracle, KeepsTheSameSetWithTheSameProbabilities) {
     if (!tied && !c["kept_ids_truncated"].boolean()) {
       const std::set<int32_t> allowed(ids.begin(), ids.end());
       for (size_t id = 0; id < probs.size(); ++id) {
-        EXPECT_TRUE(probs[id] == 0 || allowed.count(static_cast<int32_t>(id)) != 0) << "id " << id << " was kept";
+        EXPECT_TRUE(probs[id] == 0 || allowed.count(static_cast<int32_t>(id)) != 0)
+            << "id " << id << " was kept";
       }
     }
   }
 }
 
-TEST(Sampling, FamilyOfOracleCasesIsThere) { EXPECT_GE(cases("sampling").size(), 1u); }
+TEST(Sampling, FamilyOfOracleCasesIsThere) {
+  EXPECT_GE(cases("sampling").size(), 1u);
+}
 
-// Against the reference, at sizes around the block of 256 columns and the vector widths, with and without ties.
+// Against the reference, at sizes around the block of 256 columns and the vector widths, with and without
+// ties.
 TEST(Sampling, SupportAndProbabilitiesEqualTheReference) {
   std::mt19937 generator(20);
   for (size_t n : {1u, 2u, 7u, 8u, 9u, 15u, 16u, 17u, 255u, 256u, 257u, 1025u, 3001u}) {
     for (int trial = 0; trial < 24; ++trial) {
-      std::vector<float> logits = random_logits(n, static_cast<uint32_t>(n * 100) + static_cast<uint32_t>(trial));
+      std::vector<float> logits =
+          random_logits(n, static_cast<uint32_t>(n * 100) + static_cast<uint32_t>(trial));
       if (trial % 2 == 1) {
         for (float& v : logits) v = std::round(v * 2) / 2;  // many ties
       }
@@ -176,8 +183,8 @@ TEST(Sampling, SupportAndProbabilitiesEqualTheReference) {
       const std::vector<float> probs = distribution(o, logits, history);
       const ReferenceSampling expected =
           reference_sampling(logits, all_ids(n), o.repetition_penalty == 1 ? std::vector<int32_t>{} : history,
-                             static_cast<double>(o.repetition_penalty), static_cast<double>(o.temperature), o.top_k,
-                             static_cast<double>(o.top_p), static_cast<double>(o.min_p));
+                             static_cast<double>(o.repetition_penalty), static_cast<double>(o.temperature),
+                             o.top_k, static_cast<double>(o.top_p), static_cast<double>(o.min_p));
       for (size_t id = 0; id < n; ++id) {
         ASSERT_EQ(probs[id] > 0, expected.kept[id] != 0) << "n " << n << " trial " << trial << " id " << id;
         // Weights carry 2 ulp and the rounding of (x - max) / T, at most 30 * 6e-8 here: 4e-6 of the value.
@@ -204,7 +211,8 @@ TEST(Sampling, LogProbIsOfTheDistributionBeforeAnythingWasDropped) {
   const ReferenceSampling expected = reference_sampling(logits, allowed, {}, 1, 0.8f, 50, 0.9f, 0.01f);
   std::vector<uint64_t> sequences(200);
   std::iota(sequences.begin(), sequences.end(), 0u);
-  const Draws d = sample(o, repeat(logits, 200), static_cast<int64_t>(n), sequences, std::vector<int64_t>(200, 3));
+  const Draws d =
+      sample(o, repeat(logits, 200), static_cast<int64_t>(n), sequences, std::vector<int64_t>(200, 3));
   for (size_t i = 0; i < 200; ++i) {
     const auto id = static_cast<size_t>(d.ids[i]);
     EXPECT_TRUE(expected.kept[id]);
@@ -235,7 +243,8 @@ TEST(Sampling, GreedyTakesTheLowestIdAmongEqualsAndLogProbAtTemperatureOne) {
   o.top_k = 3;
   const Draws d = sample(o, logits, 600, {7}, {9});
   EXPECT_EQ(d.ids[0], 300);
-  EXPECT_NEAR(d.logprobs[0], reference_sampling(logits, all_ids(600), {}, 1, 1, 0, 1, 0).log_probs[300], 1e-6);
+  EXPECT_NEAR(d.logprobs[0], reference_sampling(logits, all_ids(600), {}, 1, 1, 0, 1, 0).log_probs[300],
+              1e-6);
   EXPECT_EQ(distribution(o, logits)[300], 1.0f);
 }
 
@@ -281,8 +290,8 @@ TEST(Sampling, FrequenciesFollowTheDistribution) {
   EXPECT_LT(chi_square, freedom + 5 * std::sqrt(2 * freedom));
 }
 
-// Total variation between N draws and p has the mean 1/2 sum sqrt(2 p (1-p) / (pi N)) and, one draw moving it by
-// at most 1/N, stays within t of it but for exp(-2 N t^2) (McDiarmid); t = 0.1 makes that 1e-9.
+// Total variation between N draws and p has the mean 1/2 sum sqrt(2 p (1-p) / (pi N)) and, one draw moving it
+// by at most 1/N, stays within t of it but for exp(-2 N t^2) (McDiarmid); t = 0.1 makes that 1e-9.
 TEST(Sampling, TotalVariationIsThatOfAPerfectSamplerAtTheFullVocabulary) {
   const size_t n = 193800, draws = 1024, batch = 32;
   std::vector<float> logits(n);
@@ -387,7 +396,8 @@ TEST(Sampling, NotFiniteRowsAreNamed) {
   float logprobs[3];
   const llasa_sampling_options o = options();
   const auto call = [&] {
-    return llasa_sample(&o, logits.data(), 3, 10, nullptr, nullptr, sequences.data(), positions.data(), ids, logprobs);
+    return llasa_sample(&o, logits.data(), 3, 10, nullptr, nullptr, sequences.data(), positions.data(), ids,
+                        logprobs);
   };
   for (float value : {std::numeric_limits<float>::quiet_NaN(), kInf}) {
     logits[17] = value;

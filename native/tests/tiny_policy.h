@@ -30,7 +30,8 @@ inline llasa_policy_options tiny_options() {
 }
 
 struct TinyPolicy {
-  explicit TinyPolicy(const llasa_policy_options& given = tiny_options(), uint32_t seed = 1, float scale = 1.5f)
+  explicit TinyPolicy(const llasa_policy_options& given = tiny_options(), uint32_t seed = 1,
+                      float scale = 1.5f)
       : options(given) {
     EXPECT_EQ(llasa_policy_create(&options, &handle), LLASA_OK) << llasa_last_error();
     std::mt19937 generator(seed);
@@ -41,11 +42,13 @@ struct TinyPolicy {
       info.struct_size = sizeof info;
       EXPECT_EQ(llasa_policy_tensor_info(handle, i, &info), LLASA_OK);
       const int64_t columns = info.rank == 2 ? info.shape[1] : 1;
-      std::normal_distribution<float> normal(info.rank == 2 ? 0.0f : 1.0f,
-                                             info.rank == 2 ? scale / std::sqrt(static_cast<float>(columns)) : 0.1f);
+      std::normal_distribution<float> normal(
+          info.rank == 2 ? 0.0f : 1.0f,
+          info.rank == 2 ? scale / std::sqrt(static_cast<float>(columns)) : 0.1f);
       std::vector<float> values(static_cast<size_t>(info.shape[0] * columns));
       for (float& v : values) v = normal(generator);
-      EXPECT_EQ(llasa_policy_set_tensor(handle, info.name, LLASA_F32, info.shape, info.rank, values.data()), LLASA_OK)
+      EXPECT_EQ(llasa_policy_set_tensor(handle, info.name, LLASA_F32, info.shape, info.rank, values.data()),
+                LLASA_OK)
           << llasa_last_error();
       weights[info.name] = std::move(values);
     }

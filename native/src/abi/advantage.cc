@@ -1,10 +1,11 @@
 // llasa_group_advantage: checks, uploads, runs the op.
+#include "ops/advantage.h"
+
 #include <cmath>
 #include <span>
 
 #include "abi/guard.h"
 #include "core/device.h"
-#include "ops/advantage.h"
 
 using llasa::abi::guarded;
 using llasa::abi::required;
@@ -17,7 +18,8 @@ llasa_status llasa_group_advantage(int32_t estimator, float epsilon, const float
                 "`estimator`: %d, expected LLASA_ADVANTAGE_GRPO, _DR_GRPO or _RLOO", estimator);
     LLASA_CHECK(std::isfinite(epsilon) && epsilon >= 0, LLASA_ERR_ARGUMENT, "`epsilon`: %g, expected >= 0",
                 static_cast<double>(epsilon));
-    LLASA_CHECK(count >= 0, LLASA_ERR_ARGUMENT, "`count`: %lld, expected >= 0", static_cast<long long>(count));
+    LLASA_CHECK(count >= 0, LLASA_ERR_ARGUMENT, "`count`: %lld, expected >= 0",
+                static_cast<long long>(count));
     if (count == 0) return;
     required(rewards, "rewards");
     required(group_ids, "group_ids");

@@ -1,10 +1,11 @@
 // Rollouts: creation, generation.
+#include "models/rollout.h"
+
 #include <memory>
 
 #include "abi/guard.h"
 #include "abi/handles.h"
 #include "abi/sampling_options.h"
-#include "models/rollout.h"
 
 struct llasa_rollout {
   llasa_rollout(std::shared_ptr<llasa::Policy> policy, const llasa_rollout_options& options)
@@ -25,7 +26,8 @@ void llasa_rollout_options_init(llasa_rollout_options* options) {
   options->max_slots = 64;
 }
 
-llasa_status llasa_rollout_create(llasa_policy* policy, const llasa_rollout_options* options, llasa_rollout** out) {
+llasa_status llasa_rollout_create(llasa_policy* policy, const llasa_rollout_options* options,
+                                  llasa_rollout** out) {
   if (out != nullptr) *out = nullptr;
   return guarded(__func__, [&] {
     required(out, "out");
@@ -36,15 +38,18 @@ llasa_status llasa_rollout_create(llasa_policy* policy, const llasa_rollout_opti
     LLASA_CHECK(o.max_slots >= 1 && o.max_slots <= 65536, LLASA_ERR_ARGUMENT,
                 "`options.max_slots`: %d, expected 1..65536", o.max_slots);
     const int64_t longest = model->config().max_positions;
-    LLASA_CHECK(o.max_sequence_tokens == 0 || (o.max_sequence_tokens >= 2 && o.max_sequence_tokens <= longest),
-                LLASA_ERR_ARGUMENT, "`options.max_sequence_tokens`: %d, expected 0 or 2..%lld", o.max_sequence_tokens,
-                static_cast<long long>(longest));
+    LLASA_CHECK(
+        o.max_sequence_tokens == 0 || (o.max_sequence_tokens >= 2 && o.max_sequence_tokens <= longest),
+        LLASA_ERR_ARGUMENT, "`options.max_sequence_tokens`: %d, expected 0 or 2..%lld", o.max_sequence_tokens,
+        static_cast<long long>(longest));
     LLASA_CHECK(o.reserved == 0, LLASA_ERR_ARGUMENT, "`options.reserved`: %d, expected 0", o.reserved);
     *out = std::make_unique<llasa_rollout>(model, o).release();
   });
 }
 
-void llasa_rollout_destroy(llasa_rollout* rollout) { delete rollout; }
+void llasa_rollout_destroy(llasa_rollout* rollout) {
+  delete rollout;
+}
 
 llasa_status llasa_rollout_generate(llasa_rollout* rollout, const llasa_sampling_options* sampling,
                                     const llasa_rollout_request* request, llasa_rollout_result* result) {
@@ -54,8 +59,8 @@ llasa_status llasa_rollout_generate(llasa_rollout* rollout, const llasa_sampling
     const llasa_sampling_options s = llasa::abi::read_sampling_options(sampling, vocab_size);
     const llasa_rollout_request r = read_options(request, llasa_rollout_request{}, "request");
     const llasa_rollout_result o = read_options(result, llasa_rollout_result{}, "result");
-    LLASA_CHECK(r.samples_per_prompt >= 1, LLASA_ERR_ARGUMENT, "`request.samples_per_prompt`: %d, expected >= 1",
-                r.samples_per_prompt);
+    LLASA_CHECK(r.samples_per_prompt >= 1, LLASA_ERR_ARGUMENT,
+                "`request.samples_per_prompt`: %d, expected >= 1", r.samples_per_prompt);
     LLASA_CHECK(r.num_prompts >= 0, LLASA_ERR_ARGUMENT, "`request.num_prompts`: %lld, expected >= 0",
                 static_cast<long long>(r.num_prompts));
     if (r.num_prompts == 0) return;

@@ -16,8 +16,9 @@ llasa_sampling_options read_sampling_options(const llasa_sampling_options* given
   llasa_sampling_options_init(&o);
   o = read_options(given, o, "sampling");
   // 1e-6 keeps 1 / temperature, and differences of logits times it, far from overflow.
-  LLASA_CHECK(o.temperature == 0 || (o.temperature >= 1e-6f && std::isfinite(o.temperature)), LLASA_ERR_ARGUMENT,
-              "`sampling.temperature`: %g, expected 0 or >= 1e-6", static_cast<double>(o.temperature));
+  LLASA_CHECK(o.temperature == 0 || (o.temperature >= 1e-6f && std::isfinite(o.temperature)),
+              LLASA_ERR_ARGUMENT, "`sampling.temperature`: %g, expected 0 or >= 1e-6",
+              static_cast<double>(o.temperature));
   LLASA_CHECK(o.top_k >= 0, LLASA_ERR_ARGUMENT, "`sampling.top_k`: %d, expected >= 0", o.top_k);
   LLASA_CHECK(o.top_p > 0 && o.top_p <= 1, LLASA_ERR_ARGUMENT, "`sampling.top_p`: %g, expected in (0, 1]",
               static_cast<double>(o.top_p));
@@ -26,10 +27,11 @@ llasa_sampling_options read_sampling_options(const llasa_sampling_options* given
   LLASA_CHECK(o.repetition_penalty > 0 && std::isfinite(o.repetition_penalty), LLASA_ERR_ARGUMENT,
               "`sampling.repetition_penalty`: %g, expected > 0", static_cast<double>(o.repetition_penalty));
   const bool whole = o.restrict_end == 0;
-  LLASA_CHECK(whole ? o.restrict_start == 0
-                    : o.restrict_start >= 0 && o.restrict_start < o.restrict_end && o.restrict_end <= vocab_size,
-              LLASA_ERR_ARGUMENT, "`sampling.restrict_start`, `restrict_end`: [%d, %d), expected within [0, %lld)",
-              o.restrict_start, o.restrict_end, static_cast<long long>(vocab_size));
+  LLASA_CHECK(
+      whole ? o.restrict_start == 0
+            : o.restrict_start >= 0 && o.restrict_start < o.restrict_end && o.restrict_end <= vocab_size,
+      LLASA_ERR_ARGUMENT, "`sampling.restrict_start`, `restrict_end`: [%d, %d), expected within [0, %lld)",
+      o.restrict_start, o.restrict_end, static_cast<long long>(vocab_size));
   LLASA_CHECK(o.restrict_extra >= -1 && o.restrict_extra < vocab_size, LLASA_ERR_ARGUMENT,
               "`sampling.restrict_extra`: %d, expected -1 or an id below %lld", o.restrict_extra,
               static_cast<long long>(vocab_size));
@@ -45,8 +47,13 @@ llasa_sampling_options read_sampling_options(const llasa_sampling_options* given
 
 SamplingParameters sampling_parameters(const llasa_sampling_options& o, int64_t vocab_size) {
   const int32_t end = o.restrict_end == 0 ? static_cast<int32_t>(vocab_size) : o.restrict_end;
-  return {o.temperature,        o.top_k, o.top_p, o.min_p,
-          o.repetition_penalty, o.seed,  AllowedIds::of(o.restrict_start, end, o.restrict_extra)};
+  return {o.temperature,
+          o.top_k,
+          o.top_p,
+          o.min_p,
+          o.repetition_penalty,
+          o.seed,
+          AllowedIds::of(o.restrict_start, end, o.restrict_extra)};
 }
 
 namespace {
@@ -79,7 +86,8 @@ void read_logits(Batch& batch, const float* logits, int64_t rows, int64_t vocab_
   }
 }
 
-void read_history(Batch& batch, int64_t rows, int64_t vocab_size, const int64_t* offsets, const int32_t* ids) {
+void read_history(Batch& batch, int64_t rows, int64_t vocab_size, const int64_t* offsets,
+                  const int32_t* ids) {
   if (batch.parameters.repetition_penalty == 1) return;
   const AllowedIds& allowed = batch.parameters.allowed;
   const int64_t words = seen_words(allowed);
@@ -89,11 +97,12 @@ void read_history(Batch& batch, int64_t rows, int64_t vocab_size, const int64_t*
                 static_cast<long long>(offsets[0]));
     if (offsets[rows] > 0) required(ids, "history_ids");
     for (int64_t r = 0; r < rows; ++r) {
-      LLASA_CHECK(offsets[r + 1] >= offsets[r], LLASA_ERR_ARGUMENT, "`history_offsets`: decreases at row %lld",
-                  static_cast<long long>(r));
+      LLASA_CHECK(offsets[r + 1] >= offsets[r], LLASA_ERR_ARGUMENT,
+                  "`history_offsets`: decreases at row %lld", static_cast<long long>(r));
       for (int64_t i = offsets[r]; i < offsets[r + 1]; ++i) {
-        LLASA_CHECK(ids[i] >= 0 && ids[i] < vocab_size, LLASA_ERR_TOKEN, "`history_ids[%lld]`: %d, expected 0..%lld",
-                    static_cast<long long>(i), ids[i], static_cast<long long>(vocab_size - 1));
+        LLASA_CHECK(ids[i] >= 0 && ids[i] < vocab_size, LLASA_ERR_TOKEN,
+                    "`history_ids[%lld]`: %d, expected 0..%lld", static_cast<long long>(i), ids[i],
+                    static_cast<long long>(vocab_size - 1));
         const int32_t column = allowed.column_of(ids[i]);
         if (column >= 0) seen[static_cast<size_t>(r * words + column / 32)] |= uint32_t{1} << (column % 32);
       }
@@ -105,8 +114,8 @@ void read_history(Batch& batch, int64_t rows, int64_t vocab_size, const int64_t*
 // False if there is nothing to do.
 bool read_batch(Batch& batch, const llasa_sampling_options* sampling, const float* logits, int64_t rows,
                 int64_t vocab_size, const int64_t* history_offsets, const int32_t* history_ids) {
-  LLASA_CHECK(vocab_size >= 1 && vocab_size <= INT32_MAX, LLASA_ERR_ARGUMENT, "`vocab_size`: %lld, expected >= 1",
-              static_cast<long long>(vocab_size));
+  LLASA_CHECK(vocab_size >= 1 && vocab_size <= INT32_MAX, LLASA_ERR_ARGUMENT,
+              "`vocab_size`: %lld, expected >= 1", static_cast<long long>(vocab_size));
   LLASA_CHECK(rows >= 0, LLASA_ERR_ARGUMENT, "`rows`: %lld, expected >= 0", static_cast<long long>(rows));
   batch.options = read_sampling_options(sampling, vocab_size);
   batch.parameters = sampling_parameters(batch.options, vocab_size);
@@ -127,8 +136,10 @@ std::vector<SampleRow> make_rows(int64_t count) {
 
 void check_ids(const std::vector<int32_t>& ids) {
   for (size_t r = 0; r < ids.size(); ++r) {
-    LLASA_CHECK(ids[r] != kSampleNotFinite, LLASA_ERR_NOT_FINITE, "`logits`: row %zu holds NaN or infinity", r);
-    LLASA_CHECK(ids[r] != kSampleEmpty, LLASA_ERR_NOT_FINITE, "`logits`: row %zu is -infinity for all allowed ids", r);
+    LLASA_CHECK(ids[r] != kSampleNotFinite, LLASA_ERR_NOT_FINITE, "`logits`: row %zu holds NaN or infinity",
+                r);
+    LLASA_CHECK(ids[r] != kSampleEmpty, LLASA_ERR_NOT_FINITE,
+                "`logits`: row %zu is -infinity for all allowed ids", r);
   }
 }
 
@@ -174,12 +185,13 @@ llasa_status llasa_sample(const llasa_sampling_options* sampling, const float* l
     const std::vector<int32_t> ids = batch.ids.download(batch.stream, rows);
     llasa::abi::check_ids(ids);
     std::copy(ids.begin(), ids.end(), out_ids);
-    llasa::copy_to_host(batch.stream, out_logprobs, logprobs.data(), rows * static_cast<int64_t>(sizeof(float)));
+    llasa::copy_to_host(batch.stream, out_logprobs, logprobs.data(),
+                        rows * static_cast<int64_t>(sizeof(float)));
   });
 }
 
-llasa_status llasa_sampling_distribution(const llasa_sampling_options* sampling, const float* logits, int64_t rows,
-                                         int64_t vocab_size, const int64_t* history_offsets,
+llasa_status llasa_sampling_distribution(const llasa_sampling_options* sampling, const float* logits,
+                                         int64_t rows, int64_t vocab_size, const int64_t* history_offsets,
                                          const int32_t* history_ids, float* out_probs) {
   return guarded(__func__, [&] {
     llasa::abi::Batch batch;

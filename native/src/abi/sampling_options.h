@@ -1,4 +1,5 @@
-// Checks of llasa_sampling_options, shared by llasa_sample, llasa_sampling_distribution and llasa_rollout_generate.
+// Checks of llasa_sampling_options, shared by llasa_sample, llasa_sampling_distribution and
+// llasa_rollout_generate.
 #pragma once
 
 #include "llasa_native.h"

@@ -39,8 +39,8 @@ void one_group(int32_t estimator, double epsilon, const float* rewards, const in
 
 }  // namespace
 
-void group_advantage(Stream&, int32_t estimator, float epsilon, const float* rewards, const int64_t* group_ids,
-                     const uint8_t* mask, int64_t count, float* advantages) {
+void group_advantage(Stream&, int32_t estimator, float epsilon, const float* rewards,
+                     const int64_t* group_ids, const uint8_t* mask, int64_t count, float* advantages) {
   std::vector<int64_t> order;
   order.reserve(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i) {

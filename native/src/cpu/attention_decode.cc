@@ -46,8 +46,8 @@ void attend(const float* q, float* out, const DecodeRow& row, float* const* tabl
 
 }  // namespace
 
-void kv_append(Stream&, const float* qkv, const DecodeRow* rows, float* const* tables, int64_t layer, int64_t T,
-               const DecodeShape& shape) {
+void kv_append(Stream&, const float* qkv, const DecodeRow* rows, float* const* tables, int64_t layer,
+               int64_t T, const DecodeShape& shape) {
   const int64_t D = shape.D;
   parallel_ranges(T, std::max<int64_t>(1, 8192 / (shape.G * D)), [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
@@ -58,7 +58,8 @@ void kv_append(Stream&, const float* qkv, const DecodeRow* rows, float* const* t
       float* keys = block + index % kKvBlock;
       float* values = block + shape.G * D * kKvBlock + index % kKvBlock * D;
       for (int64_t i = 0; i < shape.G * D; ++i) keys[i * kKvBlock] = key[i];
-      for (int64_t g = 0; g < shape.G; ++g) std::copy(value + g * D, value + (g + 1) * D, values + g * kKvBlock * D);
+      for (int64_t g = 0; g < shape.G; ++g)
+        std::copy(value + g * D, value + (g + 1) * D, values + g * kKvBlock * D);
     }
   });
 }
@@ -77,8 +78,8 @@ void attention_decode(Stream&, const float* qkv, float* out, const DecodeRow* ro
         const int64_t ld = rows[t].prefix_tokens + rows[t].own_tokens + 2 * kKvBlock;
         std::vector<float>& scores = scratch();
         if (static_cast<int64_t>(scores.size()) < R * ld) scores.resize(static_cast<size_t>(2 * R * ld));
-        attend(qkv + t * shape.row() + g * R * D, out + (t * shape.H + g * R) * D, rows[t], tables, key_offset,
-               value_offset, shape, scores.data(), ld);
+        attend(qkv + t * shape.row() + g * R * D, out + (t * shape.H + g * R) * D, rows[t], tables,
+               key_offset, value_offset, shape, scores.data(), ld);
       }
     }
   });

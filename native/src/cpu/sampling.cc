@@ -1,9 +1,10 @@
 // Sampling on the CPU: one row at a time, rows in parallel; see ops/sampling.h for the chain.
 //
-// No row is sorted. The kept set of top-k and top-p is a prefix of the order (x descending, id ascending), so it is
-// described by its last member (Limit). That member is found through a histogram over (max - x) / T: bins are
-// monotone in x, so whole bins are taken or left and only the bin of the boundary is looked into, by selection.
-// Weights are f32 exponentials (2 ulp); masses add up in double, so the boundary is as exact as the weights.
+// No row is sorted. The kept set of top-k and top-p is a prefix of the order (x descending, id ascending), so
+// it is described by its last member (Limit). That member is found through a histogram over (max - x) / T:
+// bins are monotone in x, so whole bins are taken or left and only the bin of the boundary is looked into, by
+// selection. Weights are f32 exponentials (2 ulp); masses add up in double, so the boundary is as exact as
+// the weights.
 #include "ops/sampling.h"
 
 #include <algorithm>
@@ -99,7 +100,9 @@ double kept_mass(const Row& row, const Limit& limit, std::vector<double>& block_
   return total;
 }
 
-bool before(const Candidate& a, const Candidate& b) { return a.x != b.x ? a.x > b.x : a.column < b.column; }
+bool before(const Candidate& a, const Candidate& b) {
+  return a.x != b.x ? a.x > b.x : a.column < b.column;
+}
 
 void fill_histogram(const Row& row, Scratch& s) {
   s.mass.fill(0);
@@ -167,7 +170,8 @@ TopK find_top_k(const Row& row, int32_t k, Scratch& s) {
   return result;  // k is off, or no more than k columns are finite
 }
 
-// The first candidate at which the cumulative mass, starting from `mass`, reaches target: halves by selection.
+// The first candidate at which the cumulative mass, starting from `mass`, reaches target: halves by
+// selection.
 Candidate reach(std::vector<Candidate>& all, double mass, double target) {
   auto first = all.begin(), last = all.end();
   while (last - first > 32) {
@@ -217,8 +221,10 @@ Limit find_limit(const Row& row, const SamplingParameters& parameters, Scratch& 
   return limit;
 }
 
-// First column whose cumulative kept mass exceeds target; the last kept one where rounding leaves none (u -> 1).
-int32_t find_column(const Row& row, const Limit& limit, const std::vector<double>& block_sums, double target) {
+// First column whose cumulative kept mass exceeds target; the last kept one where rounding leaves none (u ->
+// 1).
+int32_t find_column(const Row& row, const Limit& limit, const std::vector<double>& block_sums,
+                    double target) {
   float weights[kBlock];
   double mass = 0;
   int32_t column = -1;
@@ -266,8 +272,8 @@ struct PreparedRow {
   Limit limit;
 };
 
-PreparedRow prepare(const SamplingParameters& parameters, float* x, const SampleRow& info, const uint32_t* seen,
-                    Scratch& s) {
+PreparedRow prepare(const SamplingParameters& parameters, float* x, const SampleRow& info,
+                    const uint32_t* seen, Scratch& s) {
   PreparedRow p;
   const int32_t n = parameters.allowed.count();
   if (parameters.repetition_penalty != 1 && seen != nullptr) {
@@ -300,7 +306,9 @@ PreparedRow prepare(const SamplingParameters& parameters, float* x, const Sample
   return p;
 }
 
-int64_t rows_per_task(int64_t n) { return std::max<int64_t>(1, 4096 / n); }
+int64_t rows_per_task(int64_t n) {
+  return std::max<int64_t>(1, 4096 / n);
+}
 
 }  // namespace
 
@@ -332,8 +340,9 @@ void sampling_forward(Stream&, const SamplingParameters& parameters, float* logi
   });
 }
 
-void sampling_distribution(Stream&, const SamplingParameters& parameters, float* logits, int64_t ld, int64_t rows,
-                           const SampleRow* info, const uint32_t* seen, int32_t* ids, float* probs) {
+void sampling_distribution(Stream&, const SamplingParameters& parameters, float* logits, int64_t ld,
+                           int64_t rows, const SampleRow* info, const uint32_t* seen, int32_t* ids,
+                           float* probs) {
   const int32_t n = parameters.allowed.count();
   parallel_ranges(rows, rows_per_task(n), [&](int64_t begin, int64_t end) {
     Scratch& s = scratch();

@@ -12,7 +12,8 @@ KvCache::KvCache(const LlamaConfig& config, int64_t rows, int64_t max_tokens)
     : shape_{config.num_heads, config.num_kv_heads, config.head_dim},
       block_floats_(config.num_layers * shape_.layer_floats()),
       blocks_per_row_(shape_.blocks(max_tokens)),
-      blocks_per_chunk_(std::max<int64_t>(1, kChunkBytes / (block_floats_ * static_cast<int64_t>(sizeof(float))))),
+      blocks_per_chunk_(
+          std::max<int64_t>(1, kChunkBytes / (block_floats_ * static_cast<int64_t>(sizeof(float))))),
       used_(static_cast<size_t>(rows), 0),
       host_tables_(static_cast<size_t>(rows * blocks_per_row_), nullptr) {}
 
@@ -21,7 +22,8 @@ void KvCache::allocate_chunk() {
   free_.reserve(static_cast<size_t>(blocks_total_ + blocks_per_chunk_));
   chunks_.emplace_back(blocks_per_chunk_ * block_floats_, "keys and values of rollouts");
   blocks_total_ += blocks_per_chunk_;
-  for (int64_t b = blocks_per_chunk_ - 1; b >= 0; --b) free_.push_back(chunks_.back().data() + b * block_floats_);
+  for (int64_t b = blocks_per_chunk_ - 1; b >= 0; --b)
+    free_.push_back(chunks_.back().data() + b * block_floats_);
 }
 
 void KvCache::extend(int64_t row, int64_t tokens) {
@@ -44,7 +46,8 @@ void KvCache::release_all() {
 }
 
 float* const* KvCache::tables(Stream& stream) {
-  if (dirty_) device_tables_.upload(stream, std::span<float* const>(host_tables_), "the tables of cache blocks");
+  if (dirty_)
+    device_tables_.upload(stream, std::span<float* const>(host_tables_), "the tables of cache blocks");
   dirty_ = false;
   return device_tables_.data();
 }

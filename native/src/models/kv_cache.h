@@ -1,5 +1,5 @@
-// Memory for keys and values while decoding: blocks of kKvBlock tokens (ops/attention_decode.h), handed out and
-// taken back one by one, and the tables that say which blocks a prompt or a sequence owns.
+// Memory for keys and values while decoding: blocks of kKvBlock tokens (ops/attention_decode.h), handed out
+// and taken back one by one, and the tables that say which blocks a prompt or a sequence owns.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,9 @@
 
 namespace llasa {
 
-// A table has one row of block pointers per prompt in flight and per slot. Device memory is allocated as tokens
-// need it, never given back, and reused by later rollouts. Copies of a prompt's keys are never made: rows of its
-// samples name the prompt's table.
+// A table has one row of block pointers per prompt in flight and per slot. Device memory is allocated as
+// tokens need it, never given back, and reused by later rollouts. Copies of a prompt's keys are never made:
+// rows of its samples name the prompt's table.
 class KvCache {
  public:
   // rows: prompts in flight plus slots; max_tokens: longest sequence.

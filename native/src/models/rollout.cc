@@ -15,7 +15,9 @@ namespace {
 constexpr int64_t kPrefillTokens = 1024;  // rows of one prefill pass
 constexpr int64_t kProgressSteps = 8;     // decode steps between two calls of the progress callback
 
-int64_t as64(size_t n) { return static_cast<int64_t>(n); }
+int64_t as64(size_t n) {
+  return static_cast<int64_t>(n);
+}
 
 }  // namespace
 
@@ -59,9 +61,10 @@ void Rollout::check(const RolloutRequest& request) const {
                 "prompt %lld has %lld tokens, and a sequence of at most %lld must hold one more", prompt,
                 static_cast<long long>(end - begin), static_cast<long long>(max_tokens_));
     for (int64_t i = begin; i < end; ++i) {
-      LLASA_CHECK(request.prompt_ids[i] >= 0 && request.prompt_ids[i] < policy_->config().vocab_size, LLASA_ERR_TOKEN,
-                  "`prompt_ids[%lld]` (prompt %lld): %d, expected 0..%lld", static_cast<long long>(i), prompt,
-                  request.prompt_ids[i], static_cast<long long>(policy_->config().vocab_size - 1));
+      LLASA_CHECK(request.prompt_ids[i] >= 0 && request.prompt_ids[i] < policy_->config().vocab_size,
+                  LLASA_ERR_TOKEN, "`prompt_ids[%lld]` (prompt %lld): %d, expected 0..%lld",
+                  static_cast<long long>(i), prompt, request.prompt_ids[i],
+                  static_cast<long long>(policy_->config().vocab_size - 1));
     }
   }
 }
@@ -172,8 +175,8 @@ void Rollout::start_group(Run& run, int64_t prompt) {
   new_groups_.push_back(group);
 }
 
-// All tokens of the new prompts but their last ones, packed into passes of at most kPrefillTokens rows. A token
-// sees the earlier ones through the cache, so a prompt may be cut anywhere.
+// All tokens of the new prompts but their last ones, packed into passes of at most kPrefillTokens rows. A
+// token sees the earlier ones through the cache, so a prompt may be cut anywhere.
 void Rollout::prefill(Run& run) {
   const int64_t capacity = as64(rows_.capacity());
   const auto flush = [&] {
@@ -224,7 +227,8 @@ void Rollout::step(Run& run) {
     const int32_t id = drawn_ids_[i];
     const auto sample = static_cast<long long>(slot.sample);
     LLASA_CHECK(id >= 0, LLASA_ERR_NOT_FINITE, "logits of sample %lld at position %d are %s", sample,
-                slot.prompt + slot.drawn, id == kSampleEmpty ? "-infinity for all allowed ids" : "not finite");
+                slot.prompt + slot.drawn,
+                id == kSampleEmpty ? "-infinity for all allowed ids" : "not finite");
     const int64_t at = slot.sample * run.request.max_new_tokens + slot.drawn;
     run.output.tokens[at] = id;
     run.output.logprobs[at] = drawn_logprobs_[i];
@@ -269,7 +273,8 @@ void Rollout::forward(int64_t rows, bool keys_only) {
     const LlamaLayer<const float> w = policy_->layer(l);
     rmsnorm_forward(stream, x, w.input_norm, normed_.data(), nullptr, rows, C, c.rms_norm_eps);
     linear_forward(stream, normed_.data(), w.qkv, nullptr, qkv_.data(), rows, C, c.qkv_size());
-    rope_forward(stream, qkv_.data(), positions, rope_, rows, c.num_heads + c.num_kv_heads, c.head_dim, c.qkv_size());
+    rope_forward(stream, qkv_.data(), positions, rope_, rows, c.num_heads + c.num_kv_heads, c.head_dim,
+                 c.qkv_size());
     kv_append(stream, qkv_.data(), where, tables, l, rows, cache_.shape());
     if (keys_only && l + 1 == c.num_layers) return;
     attention_decode(stream, qkv_.data(), attended_.data(), where, tables, l, rows, cache_.shape());
@@ -290,15 +295,16 @@ void Rollout::sample(Run& run, int64_t rows) {
   gemm(stream, false, true, rows, allowed.end - allowed.start, C, 1.0f, normed_.data(), C,
        policy_->head() + allowed.start * C, C, 0.0f, logits_.data() + allowed.range_column(), n);
   if (allowed.extra >= 0) {
-    gemm(stream, false, true, rows, 1, C, 1.0f, normed_.data(), C, policy_->head() + allowed.extra * C, C, 0.0f,
-         logits_.data() + allowed.extra_column(), n);
+    gemm(stream, false, true, rows, 1, C, 1.0f, normed_.data(), C, policy_->head() + allowed.extra * C, C,
+         0.0f, logits_.data() + allowed.extra_column(), n);
   }
   const SampleRow* info = device_sample_rows_.upload(stream, sample_rows_, "rollout inputs");
   sampling_forward(stream, run.sampling, logits_.data(), n, rows, info,
                    run.sampling.repetition_penalty != 1 ? seen_.data() : nullptr, device_drawn_.data(),
                    device_logprobs_.data());
   copy_to_host(stream, drawn_ids_.data(), device_drawn_.data(), rows * static_cast<int64_t>(sizeof(int32_t)));
-  copy_to_host(stream, drawn_logprobs_.data(), device_logprobs_.data(), rows * static_cast<int64_t>(sizeof(float)));
+  copy_to_host(stream, drawn_logprobs_.data(), device_logprobs_.data(),
+               rows * static_cast<int64_t>(sizeof(float)));
 }
 
 }  // namespace llasa

@@ -1,15 +1,16 @@
 // Draws samples from a policy: continuous batching over a fixed number of slots.
 //
-// A prompt's keys and values are computed once (all its tokens but the last) and shared by its n samples. A sample
-// then starts by feeding the prompt's last token, so that the first drawn token is no special case, and takes part
-// in one batched pass per token until its stop token or its limit; its slot and blocks are free at once and the next
-// sample, in the order of (prompt, sample), takes the slot.
+// A prompt's keys and values are computed once (all its tokens but the last) and shared by its n samples. A
+// sample then starts by feeding the prompt's last token, so that the first drawn token is no special case,
+// and takes part in one batched pass per token until its stop token or its limit; its slot and blocks are
+// free at once and the next sample, in the order of (prompt, sample), takes the slot.
 //
-// What a sample may depend on: weights, prompt, sampling options and its sequence id. Random numbers are keyed by
-// (seed, sequence id, position in the whole sequence). Attention, norms and sampling treat a row alone. Only the
-// matrix products see the batch: their rounding (1e-7 relative) may differ with the number of rows and a row's place
-// among them, so a draw that lies that close to a boundary can fall to the neighbouring token. The schedule itself
-// depends on nothing but the requests, hence a repeated call repeats every bit, whatever the number of threads.
+// What a sample may depend on: weights, prompt, sampling options and its sequence id. Random numbers are
+// keyed by (seed, sequence id, position in the whole sequence). Attention, norms and sampling treat a row
+// alone. Only the matrix products see the batch: their rounding (1e-7 relative) may differ with the number of
+// rows and a row's place among them, so a draw that lies that close to a boundary can fall to the
+// neighbouring token. The schedule itself depends on nothing but the requests, hence a repeated call repeats
+// every bit, whatever the number of threads.
 #pragma once
 
 #include <cstdint>
@@ -50,7 +51,8 @@ class Rollout {
   // max_sequence_tokens 0: the policy's longest.
   Rollout(std::shared_ptr<Policy> policy, int32_t max_slots, int32_t max_sequence_tokens);
 
-  void generate(const SamplingParameters& sampling, const RolloutRequest& request, const RolloutOutput& output);
+  void generate(const SamplingParameters& sampling, const RolloutRequest& request,
+                const RolloutOutput& output);
 
   const KvCache& cache() const { return cache_; }
   const Policy& policy() const { return *policy_; }
@@ -60,11 +62,11 @@ class Rollout {
 
   // One sample being decoded. Its blocks are row max_slots + (index in slots_) of the cache.
   struct Slot {
-    int64_t sample = -1;   // index p n + j of the output; -1 = free
-    int64_t group = 0;     // cache row of its prompt, 0..max_slots
-    int32_t prompt = 0;    // tokens of the prompt
-    int32_t drawn = 0;     // tokens drawn so far
-    int32_t last = 0;      // the token to feed next, at position prompt - 1 + drawn
+    int64_t sample = -1;  // index p n + j of the output; -1 = free
+    int64_t group = 0;    // cache row of its prompt, 0..max_slots
+    int32_t prompt = 0;   // tokens of the prompt
+    int32_t drawn = 0;    // tokens drawn so far
+    int32_t last = 0;     // the token to feed next, at position prompt - 1 + drawn
   };
   // A prompt whose keys and values are in the cache.
   struct Group {
@@ -79,7 +81,8 @@ class Rollout {
   void prefill(Run& run);
   void step(Run& run);
   void finish(Run& run, size_t active, int32_t reason);
-  // Runs rows_ through the layers; the last layer only up to its keys and values when they are all that is wanted.
+  // Runs rows_ through the layers; the last layer only up to its keys and values when they are all that is
+  // wanted.
   void forward(int64_t rows, bool keys_only);
   void sample(Run& run, int64_t rows);
 

@@ -6,8 +6,9 @@
 
 namespace llasa {
 
-// Tokens of one block. A block holds all layers, one after the other; in each layer the keys as [G, D, kKvBlock]
-// (a token is a column, so that scores of neighbouring tokens are one vector), then the values as [G, kKvBlock, D].
+// Tokens of one block. A block holds all layers, one after the other; in each layer the keys as [G, D,
+// kKvBlock] (a token is a column, so that scores of neighbouring tokens are one vector), then the values as
+// [G, kKvBlock, D].
 constexpr int64_t kKvBlock = 16;
 
 struct DecodeShape {
@@ -21,8 +22,8 @@ struct DecodeShape {
 };
 
 // One query token. Its keys are tokens 0..prefix_tokens of the blocks tables[prefix_table..] and then tokens
-// 0..own_tokens of tables[own_table..]; own_tokens counts the token itself, whose key and value are written as the
-// last of them.
+// 0..own_tokens of tables[own_table..]; own_tokens counts the token itself, whose key and value are written
+// as the last of them.
 struct DecodeRow {
   int64_t prefix_table = 0;
   int64_t own_table = 0;
@@ -30,14 +31,14 @@ struct DecodeRow {
   int32_t own_tokens = 0;
 };
 
-// Writes the key and value of every row (rotated already) into its block. qkv [T, (H+2G) D]; rows [T]; tables:
-// device array of block pointers, all on the device. Rows name different places.
-void kv_append(Stream& stream, const float* qkv, const DecodeRow* rows, float* const* tables, int64_t layer, int64_t T,
-               const DecodeShape& shape);
+// Writes the key and value of every row (rotated already) into its block. qkv [T, (H+2G) D]; rows [T];
+// tables: device array of block pointers, all on the device. Rows name different places.
+void kv_append(Stream& stream, const float* qkv, const DecodeRow* rows, float* const* tables, int64_t layer,
+               int64_t T, const DecodeShape& shape);
 
-// out[t, h] = sum_u softmax_u(q[t,h] k[u] / sqrt D) v[u] over the keys of row t. qkv [T, (H+2G) D], of which q is
-// read; out [T, H D]. A row's result depends on its keys alone, not on the other rows.
-void attention_decode(Stream& stream, const float* qkv, float* out, const DecodeRow* rows, float* const* tables,
-                      int64_t layer, int64_t T, const DecodeShape& shape);
+// out[t, h] = sum_u softmax_u(q[t,h] k[u] / sqrt D) v[u] over the keys of row t. qkv [T, (H+2G) D], of which
+// q is read; out [T, H D]. A row's result depends on its keys alone, not on the other rows.
+void attention_decode(Stream& stream, const float* qkv, float* out, const DecodeRow* rows,
+                      float* const* tables, int64_t layer, int64_t T, const DecodeShape& shape);
 
 }  // namespace llasa

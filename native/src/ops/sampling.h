@@ -45,7 +45,7 @@ struct SamplingParameters {
 struct SampleRow {
   uint64_t sequence_id = 0;
   int64_t position = 0;
-  int32_t history = 0;           // row of `seen`
+  int32_t history = 0;            // row of `seen`
   int32_t forbidden_column = -1;  // not drawn (the stop token while the response is short); -1 = none
 };
 
@@ -54,7 +54,9 @@ constexpr int32_t kSampleNotFinite = -1;  // the row holds NaN or +infinity
 constexpr int32_t kSampleEmpty = -2;      // every id that could be drawn is at -infinity
 
 // 32-bit words of one row of `seen`: bit c of a row says that the id of column c occurred before.
-inline int64_t seen_words(const AllowedIds& allowed) { return (int64_t{allowed.count()} + 31) / 32; }
+inline int64_t seen_words(const AllowedIds& allowed) {
+  return (int64_t{allowed.count()} + 31) / 32;
+}
 
 // Draws one id per row. With x a row of logits [rows, ld], n = allowed.count() columns used:
 //   penalty   x_c < 0 ? x_c p : x_c / p where seen, once however often it occurred
@@ -69,14 +71,15 @@ inline int64_t seen_words(const AllowedIds& allowed) { return (int64_t{allowed.c
 //   draw      the first column whose cumulative kept mass exceeds u times the total,
 //             u = philox_uniform_double(seed, sequence_id, position) in [0, 1)
 // temperature 0: the largest x, the lowest id among equals; its log-prob at T = 1.
-// -infinity is allowed. logits are overwritten. seen [.., seen_words] gets the drawn id's bit; NULL if the penalty
-// is 1. ids, logprobs [rows]. A row's result depends on that row alone.
-void sampling_forward(Stream& stream, const SamplingParameters& parameters, float* logits, int64_t ld, int64_t rows,
-                      const SampleRow* info, uint32_t* seen, int32_t* ids, float* logprobs);
+// -infinity is allowed. logits are overwritten. seen [.., seen_words] gets the drawn id's bit; NULL if the
+// penalty is 1. ids, logprobs [rows]. A row's result depends on that row alone.
+void sampling_forward(Stream& stream, const SamplingParameters& parameters, float* logits, int64_t ld,
+                      int64_t rows, const SampleRow* info, uint32_t* seen, int32_t* ids, float* logprobs);
 
-// The distribution sampling_forward draws from: probs [rows, n] by column, exactly 0 where dropped; greedy: one 1.
-// ids gets a kSample code for a row without distribution, else the most probable id.
+// The distribution sampling_forward draws from: probs [rows, n] by column, exactly 0 where dropped; greedy:
+// one 1. ids gets a kSample code for a row without distribution, else the most probable id.
 void sampling_distribution(Stream& stream, const SamplingParameters& parameters, float* logits, int64_t ld,
-                           int64_t rows, const SampleRow* info, const uint32_t* seen, int32_t* ids, float* probs);
+                           int64_t rows, const SampleRow* info, const uint32_t* seen, int32_t* ids,
+                           float* probs);
 
 }  // namespace llasa

@@ -1,5 +1,5 @@
-// LlamaForCausalLM without its speed: plain loops in double over named f32 tensors, default rotations. The oracle of
-// decoding, independent of every op.
+// LlamaForCausalLM without its speed: plain loops in double over named f32 tensors, default rotations. The
+// oracle of decoding, independent of every op.
 #pragma once
 
 #include <cmath>

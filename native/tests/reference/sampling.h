@@ -18,12 +18,15 @@ struct ReferenceSampling {
 };
 
 // allowed: the ids that may be drawn; forbidden: one of them that is dropped before top-k, or -1.
-inline ReferenceSampling reference_sampling(const std::vector<float>& logits, const std::vector<int32_t>& allowed,
-                                            const std::vector<int32_t>& history, double penalty, double temperature,
-                                            int32_t top_k, double top_p, double min_p, int32_t forbidden = -1) {
+inline ReferenceSampling reference_sampling(const std::vector<float>& logits,
+                                            const std::vector<int32_t>& allowed,
+                                            const std::vector<int32_t>& history, double penalty,
+                                            double temperature, int32_t top_k, double top_p, double min_p,
+                                            int32_t forbidden = -1) {
   const double lowest = -std::numeric_limits<double>::infinity();
   std::vector<double> x(logits.size(), lowest);
-  for (int32_t id : allowed) x[static_cast<size_t>(id)] = static_cast<double>(logits[static_cast<size_t>(id)]);
+  for (int32_t id : allowed)
+    x[static_cast<size_t>(id)] = static_cast<double>(logits[static_cast<size_t>(id)]);
   for (int32_t id : std::set<int32_t>(history.begin(), history.end())) {
     double& v = x[static_cast<size_t>(id)];
     if (v > lowest) v = v < 0 ? v * penalty : v / penalty;
@@ -42,8 +45,9 @@ inline ReferenceSampling reference_sampling(const std::vector<float>& logits, co
   if (forbidden >= 0) x[static_cast<size_t>(forbidden)] = lowest;
   std::vector<int32_t> order(x.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int32_t a, int32_t b) { return x[static_cast<size_t>(a)] > x[static_cast<size_t>(b)]; });
+  std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+    return x[static_cast<size_t>(a)] > x[static_cast<size_t>(b)];
+  });
   result.kept.assign(x.size(), 0);
   for (int32_t id : order) result.kept[static_cast<size_t>(id)] = x[static_cast<size_t>(id)] > lowest;
   if (top_k > 0 && static_cast<size_t>(top_k) < x.size()) {

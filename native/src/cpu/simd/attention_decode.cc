@@ -1,16 +1,17 @@
 // Kernels of decode attention: R query heads of one key/value head at a time; see ops/attention_decode.h.
+#include "ops/attention_decode.h"
+
 #include "cpu/isa.h"
 #include "cpu/simd/simd.h"
-#include "ops/attention_decode.h"
 
 namespace llasa::cpu::LLASA_ISA {
 
 namespace {
 
 constexpr int kB = static_cast<int>(kKvBlock);
-constexpr int kVectors = kB / W;           // vectors across the tokens of a block
-constexpr int kPair = W == 16 ? 2 : 1;     // blocks at a time: enough independent sums to hide an FMA's latency
-constexpr int kTile = W == 1 ? 8 : 2;      // vectors across D at a time
+constexpr int kVectors = kB / W;        // vectors across the tokens of a block
+constexpr int kPair = W == 16 ? 2 : 1;  // blocks at a time: enough independent sums to hide an FMA's latency
+constexpr int kTile = W == 1 ? 8 : 2;   // vectors across D at a time
 
 // out[r, b kB + t] = q[r] . k[b][.., t] for `N` blocks.
 template <int R, int N>
@@ -40,8 +41,8 @@ void score_heads(const float* q, int64_t D, float* const* blocks, int64_t offset
   for (; b < count; ++b) score_blocks<R, 1>(q, D, blocks + b, offset, out + b * kB, ld);
 }
 
-void scores(const float* q, int64_t R, int64_t D, float* const* blocks, int64_t offset, int64_t count, float* out,
-            int64_t ld) {
+void scores(const float* q, int64_t R, int64_t D, float* const* blocks, int64_t offset, int64_t count,
+            float* out, int64_t ld) {
   while (R > 0) {
     const int64_t heads = R < 4 ? R : 4;
     if (heads == 4) score_heads<4>(q, D, blocks, offset, count, out, ld);
@@ -60,7 +61,8 @@ void value_tile(const float* p, int64_t ld, int64_t D, float* const* blocks, int
                 float* out, int64_t rest) {
   VF acc[R][NV];
   for (int r = 0; r < R; ++r) {
-    for (int n = 0; n < NV; ++n) acc[r][n] = rest == 0 ? load(out + r * D + n * W) : load_partial(out + r * D, rest);
+    for (int n = 0; n < NV; ++n)
+      acc[r][n] = rest == 0 ? load(out + r * D + n * W) : load_partial(out + r * D, rest);
   }
   for (int64_t first = 0; first < tokens; first += kB) {
     const float* v = blocks[first / kB] + offset;
@@ -94,8 +96,8 @@ void value_heads(const float* p, int64_t ld, int64_t D, float* const* blocks, in
   if (d < D) value_tile<R, 1>(p, ld, D, blocks, offset + d, tokens, out + d, D - d);
 }
 
-void values(const float* p, int64_t ld, int64_t R, int64_t D, float* const* blocks, int64_t offset, int64_t tokens,
-            float* out) {
+void values(const float* p, int64_t ld, int64_t R, int64_t D, float* const* blocks, int64_t offset,
+            int64_t tokens, float* out) {
   while (R > 0) {
     const int64_t heads = R < 4 ? R : 4;
     if (heads == 4) value_heads<4>(p, ld, D, blocks, offset, tokens, out);
