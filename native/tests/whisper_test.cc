@@ -1,6 +1,7 @@
 // Whisper against the oracle (transformers in float64): encoder, logits, likelihoods, greedy transcripts.
 #include <gtest/gtest.h>
 
+#include "abi/speech.h"
 #include "op_test_util.h"
 #include "speech_models.h"
 #include "wave_file.h"
@@ -124,6 +125,42 @@ TEST_P(WhisperOracle, TeacherForcedLogitsAndLikelihoodsMatch) {
       EXPECT_NEAR(nll / static_cast<double>(ids.size() - first), target["mean_nll"].number(),
                   tolerance("nll_abs"))
           << name;
+    }
+  }
+}
+
+// Through the caches: the prompt in one piece, then one token at a time.
+TEST_P(WhisperOracle, GreedyIdsMatch) {
+  Stream& stream = whisper_->model.stream();
+  const auto eot = static_cast<int32_t>(config_["eos_token_id"].integer());
+  for (const Json& input : manifest_["inputs"].elements()) {
+    DeviceBuffer<float> states, logits(vocabulary_, "logits");
+    states.upload(stream, encode(input), "states");
+    WhisperDecoder decoder(whisper_->model);
+    decoder.reserve(3, true);
+    decoder.set_clips(states.data(), 2, 1);
+    for (const Json& greedy : input["greedy"].elements()) {
+      const bool text_only = greedy["mode"].string() == "no_special_first_not_eot";
+      const auto expected = integers(greedy["ids"]);
+      std::vector<int32_t> actual, feed = integers(greedy["prompt"]);
+      int64_t position = 0;
+      while (static_cast<int64_t>(actual.size()) < greedy["max_new_tokens"].integer()) {
+        TextRows rows;
+        rows.add(2, position, feed);
+        position += static_cast<int64_t>(feed.size());
+        const float* hidden = decoder.continue_texts(rows);
+        decoder.logits(hidden + (rows.rows() - 1) * width_, 1, logits.data());
+        const auto row = logits.download(stream, vocabulary_);
+        int32_t best = -1;
+        for (int32_t v = 0; v < vocabulary_; ++v) {
+          if (text_only && (v > eot || (v == eot && actual.empty()))) continue;
+          if (best < 0 || row[static_cast<size_t>(v)] > row[static_cast<size_t>(best)]) best = v;
+        }
+        actual.push_back(best);
+        if (best == eot) break;
+        feed = {best};
+      }
+      EXPECT_EQ(actual, expected) << greedy["mode"].string();
     }
   }
 }

@@ -1,0 +1,374 @@
+// llasa_whisper_score: what it says of waveforms, checked against the single steps and the oracle.
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "op_test_util.h"
+#include "speech_models.h"
+#include "wave_file.h"
+
+using namespace llasa;
+using namespace llasa::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+fs::path case_directory(const std::string& family, const std::string& name) {
+  for (const fs::path& path : cases(family)) {
+    if (path.filename() == name) return path;
+  }
+  throw std::runtime_error("no case " + name);
+}
+
+std::vector<float> synthetic() {
+  return read_wave(case_directory("whisper_mel", "log_mel") / "synthetic.wav");
+}
+
+using Clips = std::vector<std::vector<float>>;
+
+// A request over clips with everything it points to.
+struct Scoring {
+  std::vector<int32_t> prompt, suppress, begin_suppress, targets, first;
+  std::vector<int64_t> target_offsets{0};
+  int32_t max_new_tokens = 0, language_slot = -1, first_language = 0, num_languages = 0, no_speech = -1,
+          target_language_slot = -1;
+  // results
+  std::vector<int32_t> tokens, lengths, languages;
+  std::vector<float> logprobs, no_speech_probs, nlls;
+
+  void add_target(const std::vector<int32_t>& ids, int32_t from) {
+    targets.insert(targets.end(), ids.begin(), ids.end());
+    target_offsets.push_back(static_cast<int64_t>(targets.size()));
+    first.push_back(from);
+  }
+  llasa_whisper_request request(size_t B) {
+    llasa_whisper_request r{};
+    r.struct_size = sizeof r;
+    r.max_new_tokens = max_new_tokens;
+    r.num_clips = static_cast<int64_t>(B);
+    r.prompt_ids = prompt.data();
+    r.prompt_length = static_cast<int64_t>(prompt.size());
+    r.language_slot = language_slot;
+    r.first_language_token = first_language;
+    r.num_languages = num_languages;
+    r.no_speech_token = no_speech;
+    r.suppress_ids = suppress.data();
+    r.num_suppress = static_cast<int64_t>(suppress.size());
+    r.begin_suppress_ids = begin_suppress.data();
+    r.num_begin_suppress = static_cast<int64_t>(begin_suppress.size());
+    if (!first.empty()) {
+      r.target_offsets = target_offsets.data();
+      r.target_ids = targets.data();
+      r.target_first = first.data();
+    }
+    r.target_language_slot = target_language_slot;
+    return r;
+  }
+  llasa_whisper_result result(size_t B) {
+    tokens.assign(B * static_cast<size_t>(max_new_tokens), 77);
+    lengths.assign(B, 77);
+    languages.assign(B, 77);
+    logprobs.assign(B, 77.0f);
+    no_speech_probs.assign(B, 77.0f);
+    nlls.assign(B, 77.0f);
+    llasa_whisper_result r{};
+    r.struct_size = sizeof r;
+    r.tokens = tokens.data();
+    r.lengths = lengths.data();
+    r.mean_logprobs = logprobs.data();
+    r.no_speech_probs = no_speech_probs.data();
+    r.languages = languages.data();
+    r.mean_nlls = nlls.data();
+    return r;
+  }
+  llasa_status run(llasa_whisper* whisper, const Clips& clips) {
+    std::vector<float> samples;
+    std::vector<int64_t> offsets{0};
+    for (const auto& clip : clips) {
+      samples.insert(samples.end(), clip.begin(), clip.end());
+      offsets.push_back(static_cast<int64_t>(samples.size()));
+    }
+    llasa_whisper_request r = request(clips.size());
+    llasa_whisper_result out = result(clips.size());
+    r.waveform_offsets = offsets.data();
+    r.waveforms = samples.data();
+    return llasa_whisper_score(whisper, &r, &out);
+  }
+  std::vector<int32_t> ids(size_t b) const {
+    const auto M = static_cast<size_t>(max_new_tokens);
+    std::vector<int32_t> row(tokens.begin() + static_cast<int64_t>(b * M),
+                             tokens.begin() + static_cast<int64_t>((b + 1) * M));
+    while (!row.empty() && row.back() == -1) row.pop_back();
+    return row;
+  }
+};
+
+constexpr int32_t kEot = 220, kSot = 221, kFirstLanguage = 222, kLanguages = 20, kTranscribe = 243,
+                  kNoSpeech = 246, kNoTimestamps = 247, kVocabulary = 300;
+
+class WhisperScore : public testing::Test {
+ protected:
+  WhisperScore() : whisper_(load_whisper(case_directory("whisper_tiny", "d64_v300") / "model")) {}
+
+  static Clips clips() {
+    const auto wave = synthetic();
+    return {{wave.begin(), wave.begin() + 20000},
+            {},
+            {wave.begin() + 9000, wave.end()},
+            random_floats(8000, 3, 0.1f)};
+  }
+  static Scoring transcript() {
+    Scoring s;
+    s.prompt = {kSot, kFirstLanguage, kTranscribe, kNoTimestamps};
+    s.max_new_tokens = 12;
+    s.begin_suppress = {kEot};
+    for (int32_t id = kEot + 1; id < kVocabulary; ++id) s.suppress.push_back(id);
+    return s;
+  }
+  // Teacher-forced logits of a waveform by the single steps.
+  std::vector<float> logits(const std::vector<float>& wave, const std::vector<int32_t>& ids) {
+    std::vector<float> features(80 * 300), states(150 * 64), out(ids.size() * kVocabulary);
+    check(llasa_whisper_log_mel(whisper_.get(), wave.data(), static_cast<int64_t>(wave.size()),
+                                features.data()));
+    check(llasa_whisper_encode(whisper_.get(), features.data(), 1, states.data()));
+    check(llasa_whisper_logits(whisper_.get(), states.data(), ids.data(), static_cast<int64_t>(ids.size()),
+                               out.data()));
+    return out;
+  }
+  static double log_softmax(const std::vector<float>& logits, size_t row, int32_t id) {
+    double sum = 0.0;
+    for (size_t v = 0; v < kVocabulary; ++v)
+      sum += std::exp(static_cast<double>(logits[row * kVocabulary + v]));
+    return static_cast<double>(logits[row * kVocabulary + static_cast<size_t>(id)]) - std::log(sum);
+  }
+
+  WhisperHandle whisper_;
+};
+
+TEST_F(WhisperScore, ABatchSaysWhatEachClipSaysAlone) {
+  Scoring together = transcript();
+  const Clips all = clips();
+  for (size_t b = 0; b < all.size(); ++b)
+    together.add_target({kSot, 104, static_cast<int32_t>(b), 112, kEot}, 1);
+  check(together.run(whisper_.get(), all));
+  for (size_t b = 0; b < all.size(); ++b) {
+    Scoring alone = transcript();
+    alone.add_target({kSot, 104, static_cast<int32_t>(b), 112, kEot}, 1);
+    check(alone.run(whisper_.get(), {all[b]}));
+    EXPECT_EQ(alone.ids(0), together.ids(b));
+    EXPECT_EQ(alone.lengths[0], together.lengths[b]);
+    EXPECT_NEAR(alone.logprobs[0], together.logprobs[b], 2e-5);
+    EXPECT_NEAR(alone.nlls[0], together.nlls[b], 2e-5);
+  }
+  expect_same_for_any_thread_count([&] {
+    Scoring s = transcript();
+    for (size_t b = 0; b < all.size(); ++b) s.add_target({kSot, 1, 2, kEot}, 1);
+    check(s.run(whisper_.get(), all));
+    return std::make_pair(s.tokens, s.nlls);
+  });
+}
+
+TEST_F(WhisperScore, LikelihoodIsTheMeanOverTheScoredIds) {
+  const Clips all = clips();
+  const std::vector<int32_t> ids{kSot, kFirstLanguage, kTranscribe, kNoTimestamps, 5, 60, 7, kEot};
+  for (const int32_t first : {1, 4, 7}) {
+    Scoring s;  // no transcription, no prompt
+    for (size_t b = 0; b < all.size(); ++b) s.add_target(ids, first);
+    check(s.run(whisper_.get(), all));
+    for (size_t b = 0; b < all.size(); ++b) {
+      const auto l = logits(all[b], ids);
+      double sum = 0.0;
+      for (size_t j = static_cast<size_t>(first); j < ids.size(); ++j) sum -= log_softmax(l, j - 1, ids[j]);
+      EXPECT_NEAR(s.nlls[b], sum / static_cast<double>(ids.size() - static_cast<size_t>(first)), 1e-4);
+      EXPECT_EQ(s.lengths[b], 0);
+    }
+  }
+}
+
+TEST_F(WhisperScore, TranscriptIsGreedyAndEndsAtTheEnd) {
+  const Clips all = clips();
+  Scoring s = transcript();
+  s.suppress.clear();
+  s.begin_suppress = {36, 144};
+  check(s.run(whisper_.get(), all));
+  for (size_t b = 0; b < all.size(); ++b) {
+    const auto ids = s.ids(b);
+    std::vector<int32_t> fed = s.prompt;
+    fed.insert(fed.end(), ids.begin(), ids.end() - 1);
+    const auto l = logits(all[b], fed);
+    for (size_t i = 0; i < ids.size(); ++i) {
+      const float* row = l.data() + (s.prompt.size() - 1 + i) * kVocabulary;
+      for (int32_t v = 0; v < kVocabulary; ++v) {
+        if (i == 0 && (v == 36 || v == 144)) continue;
+        EXPECT_LE(row[v], row[ids[i]] + 1e-4f);
+      }
+    }
+    const bool ended = ids.back() == kEot;
+    EXPECT_EQ(s.lengths[b], static_cast<int32_t>(ids.size()) - (ended ? 1 : 0));
+    EXPECT_TRUE(ended || ids.size() == 12);
+  }
+}
+
+TEST_F(WhisperScore, LanguageIsDetectedAndUsedEverywhere) {
+  const Clips all = clips();
+  Scoring s = transcript();
+  s.language_slot = 1;
+  s.first_language = kFirstLanguage;
+  s.num_languages = kLanguages;
+  s.no_speech = kNoSpeech;
+  s.target_language_slot = 1;
+  for (size_t b = 0; b < all.size(); ++b) s.add_target({kSot, 0, kTranscribe, kNoTimestamps, 9, kEot}, 4);
+  check(s.run(whisper_.get(), all));
+  for (size_t b = 0; b < all.size(); ++b) {
+    const auto l = logits(all[b], {kSot});
+    int32_t best = kFirstLanguage;
+    for (int32_t v = kFirstLanguage; v < kFirstLanguage + kLanguages; ++v) {
+      if (l[static_cast<size_t>(v)] > l[static_cast<size_t>(best)]) best = v;
+    }
+    EXPECT_EQ(s.languages[b], best);
+    EXPECT_NEAR(s.no_speech_probs[b], std::exp(log_softmax(l, 0, kNoSpeech)), 1e-6);
+    Scoring given = transcript();
+    given.prompt[1] = best;
+    given.first_language = kFirstLanguage;
+    given.num_languages = kLanguages;
+    given.add_target({kSot, best, kTranscribe, kNoTimestamps, 9, kEot}, 4);
+    check(given.run(whisper_.get(), {all[b]}));
+    EXPECT_EQ(given.ids(0), s.ids(b));
+    EXPECT_EQ(given.languages[0], best);
+    EXPECT_NEAR(given.nlls[0], s.nlls[b], 2e-5);
+  }
+}
+
+TEST_F(WhisperScore, LongAudioGoesWindowByWindow) {
+  auto wave = synthetic();  // exactly one window
+  Scoring one = transcript(), two = transcript();
+  one.suppress.clear();
+  two.suppress.clear();
+  one.max_new_tokens = 5;
+  two.max_new_tokens = 64;
+  auto longer = wave;
+  longer.insert(longer.end(), wave.begin(), wave.begin() + 16000);
+  check(two.run(whisper_.get(), {longer, wave}));
+  Scoring first = two, second = two;
+  check(first.run(whisper_.get(), {wave}));
+  check(second.run(whisper_.get(), {{wave.begin(), wave.begin() + 16000}}));
+  auto expected = first.ids(0);
+  EXPECT_EQ(two.ids(1), expected);
+  if (expected.back() == kEot) expected.pop_back();  // only the last window's end is listed
+  const auto tail = second.ids(0);
+  expected.insert(expected.end(), tail.begin(), tail.end());
+  if (expected.size() > 64) expected.resize(64);
+  EXPECT_EQ(two.ids(0), expected);
+  check(one.run(whisper_.get(), {longer}));
+  EXPECT_EQ(one.ids(0), std::vector<int32_t>(expected.begin(), expected.begin() + 5));
+}
+
+TEST_F(WhisperScore, TextNeverOutgrowsTheModel) {
+  Scoring s = transcript();
+  s.max_new_tokens = 500;
+  s.suppress.push_back(kEot);
+  check(s.run(whisper_.get(), {synthetic()}));
+  EXPECT_EQ(s.lengths[0], 64 - 4);
+}
+
+TEST_F(WhisperScore, FaultyRequestsAreRefused) {
+  const auto run = [&](auto&& change, Clips wave = {std::vector<float>(100, 0.1f)}) {
+    Scoring s = transcript();
+    s.add_target({kSot, 1, kEot}, 1);
+    change(s);
+    return s.run(whisper_.get(), wave);
+  };
+  EXPECT_EQ(run([](Scoring&) {}), LLASA_OK);
+  EXPECT_EQ(run([](Scoring&) {}, {{0.0f, NAN}}), LLASA_ERR_NOT_FINITE);
+  EXPECT_NE(std::string(llasa_last_error()).find("clip 0"), std::string::npos);
+  EXPECT_EQ(run([](Scoring& s) { s.prompt[1] = kVocabulary; }), LLASA_ERR_TOKEN);
+  EXPECT_EQ(run([](Scoring& s) { s.targets[1] = -1; }), LLASA_ERR_TOKEN);
+  EXPECT_EQ(run([](Scoring& s) { s.first[0] = 3; }), LLASA_ERR_ARGUMENT);
+  EXPECT_EQ(run([](Scoring& s) { s.first[0] = 0; }), LLASA_ERR_ARGUMENT);
+  EXPECT_EQ(run([](Scoring& s) { s.prompt.assign(64, kSot); }), LLASA_ERR_CAPACITY);
+  EXPECT_EQ(run([](Scoring& s) {
+              s.targets.assign(65, 1);
+              s.target_offsets[1] = 65;
+            }),
+            LLASA_ERR_CAPACITY);
+  EXPECT_NE(std::string(llasa_last_error()).find("max_target_positions"), std::string::npos);
+  EXPECT_EQ(run([](Scoring& s) { s.target_language_slot = 1; }), LLASA_ERR_ARGUMENT);
+  EXPECT_EQ(run([](Scoring& s) { s.language_slot = 4; }), LLASA_ERR_ARGUMENT);
+  EXPECT_EQ(run([](Scoring& s) { s.prompt.clear(); }), LLASA_ERR_ARGUMENT);
+  EXPECT_EQ(run([](Scoring& s) {  // nothing left to choose from
+              s.suppress.resize(kVocabulary);
+              std::iota(s.suppress.begin(), s.suppress.end(), 0);
+            }),
+            LLASA_ERR_NOT_FINITE);
+}
+
+// The 30 s features of this oracle case are the log-mel of a waveform at hand, so the whole path can be
+// compared.
+TEST(WhisperScoreOracle, WaveformToGreedyIdsAndLikelihood) {
+  const fs::path directory = case_directory("whisper_tiny", "largev3_layout");
+  const Json manifest = Json::read(directory / "case.json");
+  const WhisperHandle whisper = load_whisper(directory / "model");
+  const Json& special = manifest["special_tokens"];
+  const auto eot = static_cast<int32_t>(special["eot"].integer());
+  const auto integers = [](const Json& array) {
+    std::vector<int32_t> values;
+    for (const Json& v : array.elements()) values.push_back(static_cast<int32_t>(v.integer()));
+    return values;
+  };
+  for (const Json& input : manifest["inputs"].elements()) {
+    if (input["features"].string().find("synthetic.wav") == std::string::npos) continue;
+    for (const Json& greedy : input["greedy"].elements()) {
+      Scoring s;
+      s.prompt = integers(greedy["prompt"]);
+      s.max_new_tokens = static_cast<int32_t>(greedy["max_new_tokens"].integer());
+      if (greedy["mode"].string() != "argmax") {
+        for (int32_t id = eot + 1; id < 1859; ++id) s.suppress.push_back(id);
+        s.begin_suppress = {eot};
+      }
+      Clips clips;
+      for (const Json& target : input["targets"].elements()) {
+        s.add_target(integers(target["ids"]), static_cast<int32_t>(target["first_scored_index"].integer()));
+        clips.push_back(synthetic());
+      }
+      check(s.run(whisper.get(), clips));
+      for (size_t b = 0; b < clips.size(); ++b) {
+        EXPECT_EQ(s.ids(b), integers(greedy["ids"]));
+        EXPECT_NEAR(s.nlls[b], input["targets"][b]["mean_nll"].number(),
+                    manifest["tolerance"]["nll_abs"].number());
+      }
+    }
+  }
+}
+
+// One call from codes gives what two calls over the waveform give; a clip without codes is silence.
+TEST(WhisperScoreCodes, EqualsVocodeThenScore) {
+  const fs::path directory = case_directory("xcodec2", "full_tiny");
+  const CodecHandle codec = load_codec(directory / "hf", directory / "hf", LLASA_CODEC_LAYOUT_HF);
+  const WhisperHandle whisper = load_whisper(case_directory("whisper_tiny", "d64_v300") / "model");
+  const std::vector<int64_t> offsets{0, 30, 30, 41};
+  std::vector<int32_t> codes(41);
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<int32_t>(i * 1573 % 65536);
+  std::vector<float> expected(41 * 320), actual(41 * 320);
+  check(llasa_vocode(codec.get(), 3, offsets.data(), codes.data(), expected.data()));
+  Clips clips;
+  for (size_t b = 0; b < 3; ++b) {
+    clips.emplace_back(expected.begin() + offsets[b] * 320, expected.begin() + offsets[b + 1] * 320);
+  }
+  Scoring s, c;
+  for (Scoring* scoring : {&s, &c}) {
+    scoring->prompt = {kSot, kFirstLanguage, kTranscribe, kNoTimestamps};
+    scoring->max_new_tokens = 9;
+    for (int i = 0; i < 3; ++i) scoring->add_target({kSot, 3, 4, kEot}, 1);
+  }
+  check(s.run(whisper.get(), clips));
+  const llasa_whisper_request request = c.request(3);
+  llasa_whisper_result result = c.result(3);
+  check(llasa_whisper_score_codes(whisper.get(), codec.get(), offsets.data(), codes.data(), &request, &result,
+                                  actual.data()));
+  EXPECT_EQ(actual, expected);
+  EXPECT_EQ(c.tokens, s.tokens);
+  EXPECT_EQ(c.nlls, s.nlls);
+  EXPECT_EQ(c.logprobs, s.logprobs);
+}
+
+}  // namespace
