@@ -1,0 +1,128 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using System.Text.Json;
+
+namespace LlasaNative.Reporting;
+
+/// <summary>The demonstration's page: one HTML file that needs nothing else.</summary>
+public static class DemoPage
+{
+    /// <summary>The page.</summary>
+    /// <param name="report">What was measured.</param>
+    public static string ToHtml(DemoReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        StringBuilder html = new();
+        html.Append("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n")
+            .Append("<title>LlasaNative: before and after</title>\n<style>\n").Append(ReadStyle()).Append("</style>\n</head>\n<body>\n<main>\n");
+        AppendHead(html, report);
+        AppendResult(html, report);
+        html.Append("<section class=\"charts\">\n");
+        AppendChart(html, "Reward of the training samples", report.RewardCurve, "reward");
+        AppendChart(html, "Character error rate of the training samples", report.CerCurve, "cer");
+        html.Append("</section>\n");
+        AppendPairs(html, report);
+        AppendSettings(html, report);
+        html.Append("</main>\n</body>\n</html>\n");
+        return html.ToString();
+    }
+
+    /// <summary>The summary file.</summary>
+    /// <param name="report">What was measured.</param>
+    public static byte[] ToJson(DemoReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        using MemoryStream stream = new();
+        using (Utf8JsonWriter json = new(stream, new JsonWriterOptions { Indented = true, NewLine = "\n" }))
+        {
+            json.WriteStartObject();
+            json.WriteFinite("cer_before", report.CerBefore);
+            json.WriteFinite("cer_after", report.CerAfter);
+            json.WriteFinite("relative_reduction", report.RelativeReduction);
+            json.WriteStartArray("ci95");
+            json.WriteNumberValue(report.IntervalLow);
+            json.WriteNumberValue(report.IntervalHigh);
+            json.WriteEndArray();
+            json.WriteNumber("sentences", report.Sentences);
+            json.WriteNumber("samples_per_sentence", report.SamplesPerSentence);
+            json.WriteFinite("exact_before", report.Exact.Before);
+            json.WriteFinite("exact_after", report.Exact.After);
+            json.WriteFinite("reward_before", report.Reward.Before);
+            json.WriteFinite("reward_after", report.Reward.After);
+            json.WriteNumber("seed", report.Seed);
+            json.WriteNumber("steps", report.Steps);
+            json.WriteFinite("seconds_total", report.SecondsTotal);
+            json.WriteFinite("seconds_training", report.SecondsTraining);
+            json.WriteString("device", report.Device);
+            json.WriteEndObject();
+        }
+
+        return stream.ToArray();
+    }
+
+    private static void AppendHead(StringBuilder html, DemoReport report) => html.Append(CultureInfo.InvariantCulture,
+        $"<header><h1>A policy that learned to speak more clearly</h1>\n<p>{report.Steps} steps of reinforcement learning (GRPO) on the CPU, {ProgressLine.Duration(report.SecondsTraining)}: ")
+        .Append("a small Llasa model speaks, X-Codec2 makes it sound, Whisper listens, and what was understood becomes the reward. ")
+        .Append(CultureInfo.InvariantCulture, $"Measured on {report.Sentences} sentences it was never trained on, {report.SamplesPerSentence} samples each, with the same random numbers before and after.</p></header>\n");
+
+    private static void AppendResult(StringBuilder html, DemoReport report)
+    {
+        var scale = 100 / Math.Max(Math.Max(report.CerBefore, report.CerAfter), 1e-9);
+        html.Append("<section class=\"result\">\n<div class=\"headline\">")
+            .Append(CultureInfo.InvariantCulture, $"<strong>{(report.RelativeReduction >= 0 ? "−" : "+")}{Math.Abs(report.RelativeReduction):P0}</strong><span>character errors</span></div>\n<div class=\"bars\">\n")
+            .Append(CultureInfo.InvariantCulture, $"<div class=\"bar before\"><b>before</b><i style=\"width:{report.CerBefore * scale:F1}%\"></i><span>{report.CerBefore:P2}</span></div>\n")
+            .Append(CultureInfo.InvariantCulture, $"<div class=\"bar after\"><b>after</b><i style=\"width:{report.CerAfter * scale:F1}%\"></i><span>{report.CerAfter:P2}</span></div>\n")
+            .Append(CultureInfo.InvariantCulture, $"<p>Difference {report.CerAfter - report.CerBefore:+0.0000;−0.0000} (95 % interval {Signed(report.IntervalLow)} to {Signed(report.IntervalHigh)}, paired bootstrap over sentences). ")
+            .Append(CultureInfo.InvariantCulture, $"Understood without an error: {report.Exact.Before:P0} before, {report.Exact.After:P0} after. Mean reward: {report.Reward.Before:F3} before, {report.Reward.After:F3} after.</p>\n</div>\n</section>\n");
+    }
+
+    private static string Signed(double value) => value.ToString("+0.0000;−0.0000", CultureInfo.InvariantCulture);
+
+    private static void AppendChart(StringBuilder html, string title, IReadOnlyList<double> values, string cssClass) =>
+        html.Append("<figure><figcaption>").Append(title).Append("</figcaption>").Append(LineChart.ToSvg(title, values, cssClass)).Append("</figure>\n");
+
+    private static void AppendPairs(StringBuilder html, DemoReport report)
+    {
+        html.Append("<section>\n<h2>The same sentences, before and after</h2>\n<p class=\"note\">The first held-out sentences, not a selection. What the recogniser heard: "
+            + "<mark>wrong or extra</mark>, <del>missing</del>.</p>\n<div class=\"pairs\">\n");
+        foreach (var pair in report.Pairs)
+        {
+            html.Append("<article><h3>").Append(WebUtility.HtmlEncode(pair.Text)).Append("</h3>\n<div class=\"two\">\n");
+            AppendClip(html, "before", pair.Text, pair.Before);
+            AppendClip(html, "after", pair.Text, pair.After);
+            html.Append("</div></article>\n");
+        }
+
+        html.Append("</div>\n</section>\n");
+    }
+
+    private static void AppendClip(StringBuilder html, string name, string text, DemoClip clip) => html
+        .Append(CultureInfo.InvariantCulture, $"<div class=\"clip {name}\"><b>{name}</b> <small>CER {clip.Cer:P0}</small>")
+        .Append("<audio controls preload=\"none\" src=\"data:audio/wav;base64,").Append(Convert.ToBase64String(clip.Wave)).Append("\"></audio><p>")
+        .Append(clip.Transcript.Length == 0 ? "<em>nothing</em>" : CharacterDiff.ToHtml(text, clip.Transcript)).Append("</p></div>\n");
+
+    private static void AppendSettings(StringBuilder html, DemoReport report)
+    {
+        html.Append("<section>\n<details>\n<summary>Settings</summary>\n<div class=\"scroll\"><table>\n");
+        Row("device", report.Device);
+        Row("seconds, total", report.SecondsTotal.ToString("F0", CultureInfo.InvariantCulture));
+        Row("seconds, training", report.SecondsTraining.ToString("F0", CultureInfo.InvariantCulture));
+        foreach (var (key, value) in report.Settings)
+        {
+            Row(key, value);
+        }
+
+        html.Append("</table></div>\n</details>\n</section>\n");
+
+        void Row(string key, string value) =>
+            html.Append("<tr><th>").Append(WebUtility.HtmlEncode(key)).Append("</th><td>").Append(WebUtility.HtmlEncode(value)).Append("</td></tr>\n");
+    }
+
+    private static string ReadStyle()
+    {
+        using var stream = typeof(DemoPage).Assembly.GetManifestResourceStream("LlasaNative.Reporting.Resources.demo.css")!;
+        using StreamReader reader = new(stream);
+        return reader.ReadToEnd();
+    }
+}

@@ -1,0 +1,92 @@
+using System.Buffers;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace LlasaNative.Reporting;
+
+/// <summary>A file of one JSON object per line that only grows, and can be cut back to where a checkpoint was.</summary>
+/// <remarks><b>Threads:</b> one at a time. Dispose closes the file.</remarks>
+public sealed class JsonLines : IDisposable
+{
+    private static readonly JsonWriterOptions Format = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private readonly FileStream _file;
+
+    /// <summary>Opens or creates a file and cuts it to a length.</summary>
+    /// <param name="path">Path of the file; its directory is created.</param>
+    /// <param name="length">Bytes that stay: the <see cref="Length"/> that was saved, 0 to start anew.</param>
+    /// <exception cref="LlasaException">The file cannot be opened, or is shorter than that.</exception>
+    public JsonLines(string path, long length = 0)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        try
+        {
+            Directory.CreateDirectory(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!);
+            _file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new LlasaException($"{path}: cannot be written: {e.Message}", e);
+        }
+
+        if (_file.Length < length)
+        {
+            var actual = _file.Length;
+            _file.Dispose();
+            throw new LlasaException($"{path}: has {actual} bytes, but the checkpoint was saved at {length}");
+        }
+
+        _file.SetLength(length);
+        _file.Position = length;
+        Path = path;
+    }
+
+    /// <summary>The path as given.</summary>
+    public string Path { get; }
+
+    /// <summary>Bytes written so far, all of them handed to the operating system.</summary>
+    public long Length => _file.Length;
+
+    /// <summary>Appends one object.</summary>
+    /// <param name="write">Writes its properties; the braces are written for it.</param>
+    /// <exception cref="LlasaException">Writing failed, for example because the disk is full.</exception>
+    public void Append(Action<Utf8JsonWriter> write)
+    {
+        ArgumentNullException.ThrowIfNull(write);
+        ArrayBufferWriter<byte> buffer = new();
+        using (Utf8JsonWriter json = new(buffer, Format))
+        {
+            json.WriteStartObject();
+            write(json);
+            json.WriteEndObject();
+        }
+
+        buffer.Write("\n"u8);
+        try
+        {
+            _file.Write(buffer.WrittenSpan);
+            _file.Flush();
+        }
+        catch (IOException e)
+        {
+            throw new LlasaException($"{Path}: cannot be written: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Appends a row of measurements.</summary>
+    /// <param name="row">The row.</param>
+    public void Append(MetricRow row)
+    {
+        ArgumentNullException.ThrowIfNull(row);
+        Append(json =>
+        {
+            json.WriteNumber("step", row.Step);
+            foreach (var (name, value) in row.Values)
+            {
+                json.WriteFinite(name, value);
+            }
+        });
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _file.Dispose();
+}

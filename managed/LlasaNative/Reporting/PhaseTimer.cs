@@ -1,0 +1,66 @@
+using System.Diagnostics;
+
+namespace LlasaNative.Reporting;
+
+/// <summary>Seconds spent in the named phases of a step.</summary>
+/// <remarks><b>Threads:</b> one at a time.</remarks>
+/// <example>
+/// <code>
+/// PhaseTimer timer = new();
+/// RolloutBatch samples = timer.Measure("rollout", () => engine.Generate(prompts));
+/// double seconds = timer["rollout"];
+/// </code>
+/// </example>
+public sealed class PhaseTimer
+{
+    private readonly List<KeyValuePair<string, double>> _phases = [];
+    private readonly long _start = Stopwatch.GetTimestamp();
+
+    /// <summary>Phases in the order they first ran, with their seconds.</summary>
+    public IReadOnlyList<KeyValuePair<string, double>> Phases => _phases;
+
+    /// <summary>Seconds since the timer was made.</summary>
+    public double Total => Stopwatch.GetElapsedTime(_start).TotalSeconds;
+
+    /// <summary>Seconds of a phase; 0 when it did not run.</summary>
+    /// <param name="phase">Its name.</param>
+    public double this[string phase] => _phases.Find(p => p.Key == phase).Value;
+
+    /// <summary>Runs a part of a phase.</summary>
+    /// <typeparam name="T">Of the result.</typeparam>
+    /// <param name="phase">Its name; parts of the same name add up.</param>
+    /// <param name="work">What to run.</param>
+    /// <returns>What the work returns.</returns>
+    public T Measure<T>(string phase, Func<T> work)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        var start = Stopwatch.GetTimestamp();
+        var result = work();
+        Add(phase, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        return result;
+    }
+
+    /// <inheritdoc cref="Measure{T}(string, Func{T})"/>
+    public void Measure(string phase, Action work)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        Measure(phase, () =>
+        {
+            work();
+            return 0;
+        });
+    }
+
+    private void Add(string phase, double seconds)
+    {
+        var index = _phases.FindIndex(p => p.Key == phase);
+        if (index < 0)
+        {
+            _phases.Add(new(phase, seconds));
+        }
+        else
+        {
+            _phases[index] = new(phase, _phases[index].Value + seconds);
+        }
+    }
+}
