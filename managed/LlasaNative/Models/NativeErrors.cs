@@ -1,0 +1,25 @@
+using LlasaNative.Interop;
+
+namespace LlasaNative.Models;
+
+/// <summary>Puts the file's name on what the native library says about a model.</summary>
+internal static class NativeErrors
+{
+    public static T AboutFile<T>(string path, string? field, Func<T> call)
+    {
+        try
+        {
+            return call();
+        }
+        catch (NativeException e)
+        {
+            throw new ModelFileException(path, field, e.Message, e);
+        }
+    }
+
+    public static void AboutFile(string path, string? field, Action call) => AboutFile(path, field, () =>
+    {
+        call();
+        return 0;
+    });
+}

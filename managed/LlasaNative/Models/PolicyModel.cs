@@ -1,0 +1,177 @@
+using LlasaNative.Interop;
+using LlasaNative.Text;
+using LlasaNative.Weights;
+
+namespace LlasaNative.Models;
+
+/// <summary>A Llasa policy: the weights, the tokenizer and the prompt of a Hugging Face directory.</summary>
+/// <remarks>
+/// <b>Threads:</b> one at a time, together with the rollouts and trainers made of it. <b>Lifetime:</b> dispose it; rollouts
+/// and trainers keep the weights alive by themselves.
+/// </remarks>
+/// <example>
+/// <code>
+/// using PolicyModel policy = PolicyModel.Load("models/Llasa-1B");
+/// int[] prompt = policy.EncodePrompt("a big dog", maxNewTokens: 400);
+/// policy.Save("out", TensorType.BF16);
+/// </code>
+/// </example>
+public sealed class PolicyModel : IDisposable
+{
+    private readonly HuggingFaceDirectory _directory;
+
+    private PolicyModel(HuggingFaceDirectory directory, PromptOptions? prompt)
+    {
+        _directory = directory;
+        Config = LlamaConfig.FromFile(directory.ConfigPath);
+        Prompt = LlasaPrompt.Create(ByteLevelBpe.FromFile(directory.TokenizerPath), prompt);
+        var last = Math.Max(Prompt.Speech.Offset + Prompt.Speech.Count - 1, Prompt.Speech.End);
+        if (last >= Config.VocabularySize)
+        {
+            throw new ModelFileException(directory.ConfigPath, "vocab_size", $"{Config.VocabularySize}, but the tokenizer has a speech token with id {last}");
+        }
+
+        Native = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativePolicy(ToNative(Config)));
+    }
+
+    /// <summary>Directory it was loaded from.</summary>
+    public string Path => _directory.Path;
+
+    /// <summary>Sizes of the model.</summary>
+    public LlamaConfig Config { get; }
+
+    /// <summary>Makes prompts of texts.</summary>
+    public LlasaPrompt Prompt { get; }
+
+    /// <summary>The native weights.</summary>
+    public NativePolicy Native { get; }
+
+    /// <summary>The speech tokens of its tokenizer.</summary>
+    public SpeechTokens Speech => Prompt.Speech;
+
+    /// <summary>Number of parameters.</summary>
+    public long ParameterCount => Native.GetTensors().Sum(t => t.Count);
+
+    /// <summary>Loads a directory.</summary>
+    /// <param name="path">Hugging Face directory of a Llasa model.</param>
+    /// <param name="prompt">How prompts are made; null for the defaults.</param>
+    /// <exception cref="ModelFileException">Something is missing, malformed or not supported; the message names file and field.</exception>
+    public static PolicyModel Load(string path, PromptOptions? prompt = null)
+    {
+        var directory = HuggingFaceDirectory.Open(path);
+        PolicyModel? model = null;
+        try
+        {
+            model = new PolicyModel(directory, prompt);
+            WeightLoader.Load(directory, model.Native.GetTensors(), model.Native.SetTensor);
+            return model;
+        }
+        catch
+        {
+            model?.Native.Dispose();
+            directory.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Replaces the weights by those of a checkpoint of the same sizes.</summary>
+    /// <param name="path">Directory of the checkpoint.</param>
+    /// <exception cref="ModelFileException">The checkpoint is damaged or of another size.</exception>
+    public void LoadWeights(string path)
+    {
+        using var directory = HuggingFaceDirectory.Open(path);
+        WeightLoader.Load(directory, Native.GetTensors(), Native.SetTensor);
+    }
+
+    /// <summary>A copy of the weights as they are now, for a frozen reference. Dispose it.</summary>
+    public NativePolicy CopyWeights()
+    {
+        NativePolicy copy = new(Native.Options);
+        copy.CopyWeightsFrom(Native);
+        return copy;
+    }
+
+    /// <summary>Encodes the prompt for a text.</summary>
+    /// <param name="text">What to say.</param>
+    /// <param name="maxNewTokens">Room the response needs.</param>
+    /// <returns>Token ids that end in the token that opens speech.</returns>
+    /// <exception cref="UsageException">The text is empty, or prompt and response together are longer than the model allows.</exception>
+    public int[] EncodePrompt(string text, int maxNewTokens)
+    {
+        var ids = Prompt.Encode(text);
+        return ids.Length + maxNewTokens <= Config.MaxPositions
+            ? ids
+            : throw new UsageException($"the text `{Shorten(text)}` takes {ids.Length} prompt tokens; with {maxNewTokens} for speech "
+                + $"that is more than the {Config.MaxPositions} the model allows (max_position_embeddings)");
+    }
+
+    /// <summary>Which distribution log-probs are of.</summary>
+    /// <param name="temperature">More than 0.</param>
+    /// <param name="speechOnly">Whether only speech tokens and the end token can be drawn.</param>
+    public NativeHeadOptions Head(double temperature, bool speechOnly)
+    {
+        var head = NativeHeadOptions.CreateDefault();
+        head.Temperature = (float)temperature;
+        if (speechOnly)
+        {
+            (head.RestrictStart, head.RestrictEnd, head.RestrictExtra) = (Speech.Offset, Speech.Offset + Speech.Count, Speech.End);
+        }
+
+        return head;
+    }
+
+    /// <summary>Writes a directory that Transformers loads: config, tokenizer and weights.</summary>
+    /// <param name="target">An existing directory.</param>
+    /// <param name="type">F32, F16 or BF16; F32 is exact.</param>
+    /// <exception cref="ModelFileException">A file cannot be written, for example because the disk is full.</exception>
+    public void Save(string target, TensorType type)
+    {
+        _directory.CopySideFiles(target, type);
+        var tensors = Native.GetTensors();
+        using SafeTensorsWriter writer = new(
+            System.IO.Path.Combine(target, "model.safetensors"), tensors.Select(t => new TensorInfo(t.Name, type, [.. t.Shape])));
+        foreach (var tensor in tensors)
+        {
+            var values = new float[tensor.Count];
+            Native.GetTensor(tensor.Name, values);
+            writer.Write(tensor.Name, values);
+        }
+
+        writer.Complete();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Native.Dispose();
+        _directory.Dispose();
+    }
+
+    private static string Shorten(string text) => text.Length <= 40 ? text : text[..40] + "…";
+
+    private static NativePolicyOptions ToNative(LlamaConfig config)
+    {
+        var options = NativePolicyOptions.CreateDefault();
+        options.VocabSize = config.VocabularySize;
+        options.HiddenSize = config.HiddenSize;
+        options.IntermediateSize = config.IntermediateSize;
+        options.NumLayers = config.Layers;
+        options.NumHeads = config.QueryHeads;
+        options.NumKvHeads = config.KeyValueHeads;
+        options.HeadDim = config.HeadDimension;
+        options.MaxPositionEmbeddings = config.MaxPositions;
+        options.TieWordEmbeddings = config.TieWordEmbeddings ? 1 : 0;
+        options.RmsNormEps = (float)config.RmsNormEpsilon;
+        options.RopeTheta = config.RopeTheta;
+        if (config.RopeScaling is { } scaling)
+        {
+            options.RopeType = NativeRopeType.Llama3;
+            options.RopeFactor = scaling.Factor;
+            options.RopeLowFreqFactor = scaling.LowFrequencyFactor;
+            options.RopeHighFreqFactor = scaling.HighFrequencyFactor;
+            options.RopeOriginalMaxPosition = scaling.OriginalMaxPositions;
+        }
+
+        return options;
+    }
+}

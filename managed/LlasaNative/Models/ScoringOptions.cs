@@ -1,0 +1,20 @@
+namespace LlasaNative.Models;
+
+/// <summary>How the recogniser listens.</summary>
+public sealed record ScoringOptions
+{
+    /// <summary>What stands before the text whose likelihood is measured.</summary>
+    public ScorePromptStyle Prompt { get; init; } = ScorePromptStyle.Full;
+
+    /// <summary>Language code such as <c>en</c>, or <c>auto</c> to have it detected.</summary>
+    public string Language { get; init; } = "en";
+
+    /// <summary>Whether texts are measured with a space before them, as the public models were trained.</summary>
+    public bool LeadingSpace { get; init; }
+
+    /// <summary>Longest transcript in tokens; 0 = what the model allows.</summary>
+    public int MaxTokens { get; init; }
+
+    /// <summary>Clips given to the recogniser at once.</summary>
+    public int BatchSize { get; init; } = 32;
+}

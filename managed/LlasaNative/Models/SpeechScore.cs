@@ -1,0 +1,8 @@
+namespace LlasaNative.Models;
+
+/// <summary>What the recogniser heard in one clip.</summary>
+/// <param name="Transcript">The words, trimmed.</param>
+/// <param name="Nll">Mean negative log-likelihood per token of the text that should be heard, in nats; NaN when none was given.</param>
+/// <param name="MeanLogProb">Mean log-prob of the transcript's own tokens.</param>
+/// <param name="NoSpeechProb">Probability that there is no speech; 0 when the model has no such token.</param>
+public readonly record struct SpeechScore(string Transcript, double Nll, double MeanLogProb, double NoSpeechProb);

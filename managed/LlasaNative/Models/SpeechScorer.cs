@@ -1,0 +1,165 @@
+using LlasaNative.Interop;
+using LlasaNative.Text;
+using LlasaNative.Weights;
+
+namespace LlasaNative.Models;
+
+/// <summary>Whisper from a Hugging Face directory: what is heard in a clip, and how likely a given text is.</summary>
+/// <remarks><b>Threads:</b> one at a time. <b>Lifetime:</b> dispose it.</remarks>
+public sealed class SpeechScorer : IDisposable
+{
+    /// <summary>Samples per second of the sound it listens to.</summary>
+    public const int SampleRate = 16000;
+
+    private readonly NativeWhisper _whisper;
+    private readonly ByteLevelBpe _tokenizer;
+    private readonly ScoringOptions _options;
+    private readonly int[] _transcriptPrompt;
+    private readonly int[] _targetPrompt;
+    private readonly bool _detect;
+
+    private SpeechScorer(HuggingFaceDirectory directory, ScoringOptions options)
+    {
+        _options = options;
+        Config = WhisperConfig.FromFile(directory.ConfigPath);
+        _tokenizer = ByteLevelBpe.FromFile(directory.TokenizerPath);
+        Tokens = WhisperTokens.Find(
+            _tokenizer, Config, WhisperGenerationConfig.FromFile(Path.Combine(directory.Path, "generation_config.json")));
+        _detect = options.Language == "auto";
+        var language = _detect ? Tokens.Languages.Keys.FirstOrDefault("en") : options.Language;
+        var canPrompt = Tokens.Transcribe is not null && Tokens.NoTimestamps is not null && Tokens.Languages.Count > 0;
+        _transcriptPrompt = canPrompt ? Tokens.FullPrompt(language) : Tokens.SeedPrompt();
+        _targetPrompt = options.Prompt == ScorePromptStyle.Full ? Tokens.FullPrompt(language) : Tokens.SeedPrompt();
+        _whisper = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativeWhisper(ToNative(Config, Tokens)));
+    }
+
+    /// <summary>Sizes of the model.</summary>
+    public WhisperConfig Config { get; }
+
+    /// <summary>Its special tokens.</summary>
+    public WhisperTokens Tokens { get; }
+
+    /// <summary>Number of parameters.</summary>
+    public long ParameterCount => _whisper.GetTensors().Sum(t => t.Count);
+
+    /// <summary>Loads a directory.</summary>
+    /// <param name="path">Hugging Face directory of a Whisper model.</param>
+    /// <param name="options">How it listens; null for the defaults.</param>
+    /// <exception cref="ModelFileException">Something is missing, malformed or not supported; the message names file and field.</exception>
+    /// <exception cref="UsageException">The model does not know the language, or lacks the tokens of the prompt.</exception>
+    public static SpeechScorer Load(string path, ScoringOptions? options = null)
+    {
+        using var directory = HuggingFaceDirectory.Open(path);
+        SpeechScorer scorer = new(directory, options ?? new ScoringOptions());
+        try
+        {
+            WeightLoader.Load(directory, scorer._whisper.GetTensors(), scorer._whisper.SetTensor);
+            return scorer;
+        }
+        catch
+        {
+            scorer.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Token ids of a text as its likelihood is measured: prompt, text, end of text.</summary>
+    /// <param name="text">The text.</param>
+    /// <exception cref="UsageException">It is longer than the model allows.</exception>
+    public int[] EncodeTarget(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        int[] ids = [.. _targetPrompt, .. _tokenizer.Encode(_options.LeadingSpace ? " " + text : text, matchAddedTokens: false), Tokens.EndOfText];
+        return ids.Length <= Config.MaxTargetPositions
+            ? ids
+            : throw new UsageException($"the text `{(text.Length <= 40 ? text : text[..40] + "…")}` takes {ids.Length} tokens of the recogniser, "
+                + $"which allows {Config.MaxTargetPositions} (max_target_positions)");
+    }
+
+    /// <summary>Listens to clips.</summary>
+    /// <param name="waves">The clips, 16 kHz.</param>
+    /// <param name="texts">What each should say, for the likelihood; empty = transcripts only.</param>
+    /// <param name="cancellation">Honoured between batches.</param>
+    /// <returns>One score per clip.</returns>
+    public SpeechScore[] Score(WaveBatch waves, IReadOnlyList<string> texts, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(waves);
+        ArgumentNullException.ThrowIfNull(texts);
+        var scores = new SpeechScore[waves.Count];
+        for (var first = 0; first < waves.Count; first += _options.BatchSize)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var count = Math.Min(_options.BatchSize, waves.Count - first);
+            var batchTexts = texts.Count == 0 ? texts : [.. texts.Skip(first).Take(count)];
+            ScoreBatch(waves, first, count, batchTexts, scores.AsSpan(first, count));
+        }
+
+        return scores;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _whisper.Dispose();
+
+    private static NativeWhisperOptions ToNative(WhisperConfig config, WhisperTokens tokens)
+    {
+        var options = NativeWhisperOptions.CreateDefault();
+        options.VocabSize = config.VocabularySize;
+        options.NumMelBins = config.MelBins;
+        options.DModel = config.HiddenSize;
+        options.EncoderLayers = config.EncoderLayers;
+        options.EncoderHeads = config.EncoderHeads;
+        options.EncoderFfnDim = config.EncoderIntermediateSize;
+        options.DecoderLayers = config.DecoderLayers;
+        options.DecoderHeads = config.DecoderHeads;
+        options.DecoderFfnDim = config.DecoderIntermediateSize;
+        options.MaxSourcePositions = config.MaxSourcePositions;
+        options.MaxTargetPositions = config.MaxTargetPositions;
+        options.EotToken = tokens.EndOfText;
+        return options;
+    }
+
+    private void ScoreBatch(WaveBatch waves, int first, int count, IReadOnlyList<string> texts, Span<SpeechScore> scores)
+    {
+        var start = waves.Offsets[first];
+        var offsets = new long[count + 1];
+        for (var i = 0; i <= count; i++)
+        {
+            offsets[i] = waves.Offsets[first + i] - start;
+        }
+
+        int[][] targets = [.. texts.Select(EncodeTarget)];
+        var targetOffsets = texts.Count == 0 ? [] : new long[count + 1];
+        for (var i = 0; i < targets.Length; i++)
+        {
+            targetOffsets[i + 1] = targetOffsets[i] + targets[i].Length;
+        }
+
+        var longest = Config.MaxTargetPositions - _transcriptPrompt.Length;
+        var languages = Tokens.Languages.Values;
+        NativeWhisperRequest request = new()
+        {
+            MaxNewTokens = _options.MaxTokens > 0 ? Math.Min(_options.MaxTokens, longest) : longest,
+            PromptIds = _transcriptPrompt,
+            LanguageSlot = _detect && _transcriptPrompt.Length > 1 ? 1 : -1,
+            FirstLanguageToken = languages.Any() ? languages.Min() : 0,
+            LanguageCount = languages.Any() ? languages.Max() - languages.Min() + 1 : 0,
+            NoSpeechToken = Tokens.NoSpeech ?? -1,
+            SuppressIds = Tokens.SuppressTokens.AsSpan(),
+            BeginSuppressIds = Tokens.BeginSuppressTokens.AsSpan(),
+            TargetOffsets = targetOffsets,
+            TargetIds = targets.SelectMany(t => t).ToArray(),
+            TargetFirst = targets.Select(_ => _targetPrompt.Length).ToArray(),
+            TargetLanguageSlot = _detect && _targetPrompt.Length > 1 ? 1 : -1,
+        };
+        var samples = waves.Samples[(int)start..(int)waves.Offsets[first + count]];
+        var result = _whisper.Score(offsets, samples, request);
+        for (var i = 0; i < count; i++)
+        {
+            scores[i] = new SpeechScore(
+                _tokenizer.Decode(result.Tokens(i), skipSpecialTokens: true).Trim(),
+                targets.Length == 0 ? double.NaN : result.MeanNlls[i],
+                result.MeanLogProbs[i],
+                Tokens.NoSpeech is null ? 0 : result.NoSpeechProbs[i]);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+using LlasaNative.Interop;
+
+namespace LlasaNative.Models;
+
+/// <summary>Waveforms of a batch of clips, one after another in page-locked memory.</summary>
+/// <remarks><b>Threads:</b> one at a time. <b>Lifetime:</b> dispose it; spans taken from it are valid until then.</remarks>
+public sealed class WaveBatch : IDisposable
+{
+    private readonly long[] _offsets;
+    private readonly PinnedBuffer? _buffer;
+
+    /// <summary>Makes room for clips; all samples are 0.</summary>
+    /// <param name="offsets">[B+1] start of each clip, the first 0.</param>
+    /// <param name="sampleRate">Samples per second.</param>
+    public WaveBatch(long[] offsets, int sampleRate)
+    {
+        ArgumentNullException.ThrowIfNull(offsets);
+        _offsets = offsets;
+        SampleRate = sampleRate;
+        _buffer = offsets[^1] > 0 ? new PinnedBuffer(checked((int)offsets[^1])) : null;
+    }
+
+    /// <summary>A batch of one clip.</summary>
+    /// <param name="samples">Its samples.</param>
+    /// <param name="sampleRate">Samples per second.</param>
+    public WaveBatch(ReadOnlySpan<float> samples, int sampleRate)
+        : this([0, samples.Length], sampleRate) => samples.CopyTo(Samples);
+
+    /// <summary>Number of clips.</summary>
+    public int Count => _offsets.Length - 1;
+
+    /// <summary>Samples per second.</summary>
+    public int SampleRate { get; }
+
+    /// <summary>[B+1] start of each clip.</summary>
+    public ReadOnlySpan<long> Offsets => _offsets;
+
+    /// <summary>Samples of all clips.</summary>
+    public Span<float> Samples => _buffer is null ? [] : _buffer.GetSpan();
+
+    /// <summary>Seconds of sound in all.</summary>
+    public double TotalSeconds => (double)_offsets[^1] / SampleRate;
+
+    /// <summary>Samples of one clip.</summary>
+    /// <param name="index">Of the clip.</param>
+    public Span<float> this[int index] => Samples[(int)_offsets[index]..(int)_offsets[index + 1]];
+
+    /// <inheritdoc/>
+    public void Dispose() => (_buffer as IDisposable)?.Dispose();
+}

@@ -1,0 +1,74 @@
+using System.Runtime.InteropServices;
+using LlasaNative.Interop;
+using LlasaNative.Weights;
+
+namespace LlasaNative.Models;
+
+/// <summary>Carries the parameters of a checkpoint into a native model, straight from the memory map.</summary>
+internal static class WeightLoader
+{
+    public delegate void Setter(string name, NativeDType dtype, ReadOnlySpan<long> shape, SafeBuffer buffer, long offset);
+
+    /// <summary>Sets every parameter the model needs, and those it merely accepts when the checkpoint has them.</summary>
+    public static void Load(HuggingFaceDirectory directory, IReadOnlyList<NativeTensor> tensors, Setter set)
+    {
+        foreach (var tensor in tensors)
+        {
+            if (tensor.IsOptional && !directory.Contains(tensor.Name))
+            {
+                continue;
+            }
+
+            long[] shape = [.. tensor.Shape];
+            var info = directory.Require(tensor.Name, shape);
+            var path = directory.FileOf(tensor.Name).Path;
+            NativeErrors.AboutFile(path, tensor.Name, () =>
+            {
+                if (info.Type is TensorType.F32 or TensorType.F16 or TensorType.BF16)
+                {
+                    using MappedBuffer buffer = new(directory.GetAddress(tensor.Name), info.ByteLength);
+                    set(tensor.Name, ToNative(info.Type), shape, buffer, 0);
+                }
+                else
+                {
+                    SetConverted(directory.ReadFloats(tensor.Name), tensor.Name, shape, set);
+                }
+            });
+        }
+    }
+
+    public static NativeDType ToNative(TensorType type) => type switch
+    {
+        TensorType.F32 => NativeDType.F32,
+        TensorType.F16 => NativeDType.F16,
+        TensorType.BF16 => NativeDType.BF16,
+        _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Expected F32, F16 or BF16."),
+    };
+
+    private static void SetConverted(float[] values, string name, long[] shape, Setter set)
+    {
+        var pin = GCHandle.Alloc(values, GCHandleType.Pinned);
+        try
+        {
+            using MappedBuffer buffer = new(pin.AddrOfPinnedObject(), values.Length * 4L);
+            set(name, NativeDType.F32, shape, buffer, 0);
+        }
+        finally
+        {
+            pin.Free();
+        }
+    }
+
+    /// <summary>Memory that somebody else owns, as a buffer of any size.</summary>
+    private sealed class MappedBuffer : SafeBuffer
+    {
+        public MappedBuffer(nint address, long length)
+            : base(ownsHandle: false)
+        {
+            SetHandle(address);
+            Initialize((ulong)length);
+        }
+
+        protected override bool ReleaseHandle() => true;
+    }
+}
