@@ -1,0 +1,35 @@
+namespace LlasaNative.Training;
+
+/// <summary>Judged samples of held-out texts: sample j of text i has index i * n + j.</summary>
+/// <param name="Samples">All samples.</param>
+/// <param name="SamplesPerText">n.</param>
+/// <param name="AudioSeconds">Seconds of sound made.</param>
+/// <param name="Seconds">Seconds it took.</param>
+public sealed record EvaluationResult(IReadOnlyList<SampleRecord> Samples, int SamplesPerText, double AudioSeconds, double Seconds)
+{
+    /// <summary>Character error rate of the whole set: all edits over all reference characters.</summary>
+    public double Cer => (double)Samples.Sum(s => s.Judgement.Edits) / Math.Max(Samples.Sum(s => s.Judgement.Characters), 1);
+
+    /// <summary>Word error rate of the whole set.</summary>
+    public double Wer => (double)Samples.Sum(s => s.Judgement.WordEdits) / Math.Max(Samples.Sum(s => s.Judgement.Words), 1);
+
+    /// <summary>Mean NLL of the texts, over samples where it is finite.</summary>
+    public double Nll => Samples.Select(s => s.Judgement.Nll).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
+
+    /// <summary>Mean reward.</summary>
+    public double Reward => Samples.Average(s => s.Judgement.Reward);
+
+    /// <summary>Share of samples heard without an error.</summary>
+    public double Exact => Samples.Count(s => s.Judgement.Edits == 0) / (double)Samples.Count;
+
+    /// <summary>Samples that hit the length cap.</summary>
+    public int NotEnded => Samples.Count(s => !s.Ended);
+
+    /// <summary>Samples that the reward's guard refused, by reason.</summary>
+    public IReadOnlyDictionary<string, int> Guarded => Samples.Where(s => s.Judgement.Guard.Length > 0)
+        .GroupBy(s => s.Judgement.Guard).OrderBy(g => g.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count());
+
+    /// <summary>Edits and reference characters of each text, its samples together.</summary>
+    public IReadOnlyList<(int Edits, int Characters)> PerText() =>
+        [.. Samples.Chunk(SamplesPerText).Select(c => (c.Sum(s => s.Judgement.Edits), c.Sum(s => s.Judgement.Characters)))];
+}

@@ -1,0 +1,76 @@
+using LlasaNative.Models;
+using LlasaNative.Reporting;
+
+namespace LlasaNative.Training;
+
+/// <summary>Has texts spoken and judged.</summary>
+/// <remarks><b>Threads:</b> shares the models' thread.</remarks>
+public sealed class Evaluator
+{
+    private readonly GrpoModels _models;
+    private readonly SampleJudge _judge;
+
+    /// <summary>Prepares an evaluation.</summary>
+    /// <param name="models">Who speaks and listens.</param>
+    /// <param name="judge">How samples are judged.</param>
+    public Evaluator(GrpoModels models, SampleJudge judge)
+    {
+        _models = models;
+        _judge = judge;
+    }
+
+    /// <summary>Speaks and judges every text.</summary>
+    /// <param name="texts">The texts.</param>
+    /// <param name="options">How they are spoken.</param>
+    /// <param name="keepSound">Which samples' sound is kept, by text; null = none.</param>
+    /// <param name="progress">Told how many texts are done; may be null.</param>
+    /// <param name="cancellation">Honoured within one token step.</param>
+    public EvaluationResult Evaluate(
+        IReadOnlyList<string> texts, EvaluationOptions options, Func<int, bool>? keepSound = null, Action<int>? progress = null,
+        CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(texts);
+        ArgumentNullException.ThrowIfNull(options);
+        PhaseTimer timer = new();
+        List<SampleRecord> records = new(texts.Count * options.Samples);
+        double audio = 0;
+        using RolloutEngine engine = new(_models.Policy, Math.Min(options.BatchSize * options.Samples, 128));
+        SamplingSettings sampling = new()
+        {
+            Temperature = options.Temperature,
+            TopK = options.TopK,
+            TopP = options.TopP,
+            MaxNewTokens = options.MaxNewTokens,
+            Seed = Seeds.Evaluation(options.Seed),
+        };
+        for (var first = 0; first < texts.Count; first += options.BatchSize)
+        {
+            string[] batch = [.. texts.Skip(first).Take(options.BatchSize)];
+            string[] spoken = [.. batch.SelectMany(t => Enumerable.Repeat(t, options.Samples))];
+            int[][] prompts = [.. batch.Select(t => _models.Policy.EncodePrompt(t, options.MaxNewTokens))];
+            ulong[] ids = [.. Enumerable.Range(0, spoken.Length).Select(i => ((ulong)first * (ulong)options.Samples) + (ulong)i)];
+            var samples = engine.Generate(prompts, options.Samples, sampling, ids, null, cancellation);
+            int[][] codes = [.. Enumerable.Range(0, samples.Count).Select(samples.Codes)];
+            using var waves = _models.Codec.Decode(codes);
+            var heard = _models.Scorer.Score(waves, spoken, cancellation);
+            var judged = _judge.Judge(spoken, samples, codes, waves, heard);
+            audio += waves.TotalSeconds;
+            for (var i = 0; i < samples.Count; i++)
+            {
+                records.Add(new SampleRecord
+                {
+                    Text = spoken[i],
+                    Transcript = heard[i].Transcript,
+                    Codes = codes[i],
+                    Ended = samples.Ended(i),
+                    Judgement = judged[i],
+                    Sound = keepSound?.Invoke(first + (i / options.Samples)) == true ? waves[i].ToArray() : null,
+                });
+            }
+
+            progress?.Invoke(first + batch.Length);
+        }
+
+        return new EvaluationResult(records, options.Samples, audio, timer.Total);
+    }
+}

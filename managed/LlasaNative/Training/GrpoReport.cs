@@ -1,0 +1,90 @@
+using System.Globalization;
+using LlasaNative.Interop;
+using LlasaNative.Models;
+using LlasaNative.Reporting;
+
+namespace LlasaNative.Training;
+
+/// <summary>Turns what a step produced into measurements.</summary>
+internal static class GrpoReport
+{
+    /// <summary>Everything a step produced.</summary>
+    public sealed record Outcome(
+        string[] Texts, RolloutBatch Samples, int[][] Codes, WaveBatch Waves, SpeechScore[] Heard, Judgement[] Judged,
+        float[] Advantages, NativeLossStats Loss, NativeStepStats Update);
+
+    public static StepReport Make(long step, double rate, Outcome outcome, PhaseTimer timer, bool keepSound)
+    {
+        var row = Measure(step, rate, outcome, timer);
+        var summary = string.Create(CultureInfo.InvariantCulture,
+            $"reward {row["reward/mean"]:F3}  CER {row["reward/cer"]:F3}  NLL {row["reward/nll"]:F2}  KL {row["policy/kl"]:G2}  clip {row["policy/clip_fraction"]:P0}")
+            + string.Create(CultureInfo.InvariantCulture,
+                $"  ent {row["policy/entropy"]:F2}  gap {row["policy/logprob_gap_max"]:G2}  len {row["rollout/length"]:F0}  end {row["rollout/ended"]:P0}")
+            + string.Create(CultureInfo.InvariantCulture,
+                $"  norm {row["optimiser/grad_norm"]:F2}  {row["speed/rollout_tokens_per_second"]:F0}+{row["speed/training_tokens_per_second"]:F0} tok/s");
+        List<SampleRecord> samples = [];
+        for (var i = 0; i < outcome.Judged.Length; i++)
+        {
+            samples.Add(new SampleRecord
+            {
+                Text = outcome.Texts[i],
+                Transcript = outcome.Heard[i].Transcript,
+                Codes = outcome.Codes[i],
+                Ended = outcome.Samples.Ended(i),
+                Judgement = outcome.Judged[i],
+                Advantage = outcome.Advantages[i],
+                Sound = keepSound ? outcome.Waves[i].ToArray() : null,
+            });
+        }
+
+        return new StepReport(row, summary, samples);
+    }
+
+    private static MetricRow Measure(long step, double rate, Outcome outcome, PhaseTimer timer)
+    {
+        var (judged, loss) = (outcome.Judged, outcome.Loss);
+        var tokens = Math.Max(loss.Tokens, 1);
+        var lengths = outcome.Samples.Lengths.ToArray();
+        var group = outcome.Samples.SamplesPerPrompt;
+        MetricRow row = new(step);
+        row.Add("reward/mean", judged.Average(j => j.Reward)).Add("reward/std", Deviation(judged.Select(j => j.Reward)))
+            .Add("reward/group_std", judged.Chunk(group).Average(g => Deviation(g.Select(j => j.Reward))))
+            .Add("reward/cer", (double)judged.Sum(j => j.Edits) / Math.Max(judged.Sum(j => j.Characters), 1))
+            .Add("reward/cer_sample_mean", judged.Average(j => j.Cer))
+            .Add("reward/nll", FiniteMean(judged.Select(j => j.Nll)))
+            .Add("reward/utility_cer", FiniteMean(judged.Select(j => j.Breakdown.CerUtility))).Add("reward/utility_nll", FiniteMean(judged.Select(j => j.Breakdown.NllUtility)))
+            .Add("reward/exact", Share(judged, j => j.Edits == 0)).Add("reward/guarded", Share(judged, j => j.Guard.Length > 0))
+            .Add("reward/masked", Share(judged, j => j.Masked)).Add("advantage/abs_mean", outcome.Advantages.Average(a => Math.Abs(a)));
+        row.Add("policy/loss", loss.Loss).Add("policy/policy_loss", loss.PolicyLoss).Add("policy/kl", loss.KlSum / tokens)
+            .Add("policy/approx_kl", loss.ApproxKlSum / tokens).Add("policy/entropy", loss.EntropySum / tokens).Add("policy/ratio", loss.RatioSum / tokens)
+            .Add("policy/clip_fraction", (loss.ClippedLow + loss.ClippedHigh) / tokens).Add("policy/clip_low_fraction", loss.ClippedLow / tokens)
+            .Add("policy/clip_high_fraction", loss.ClippedHigh / tokens).Add("policy/dual_clip_fraction", loss.DualClipped / tokens)
+            .Add("policy/logprob_gap_mean", loss.LogProbGapSum / tokens).Add("policy/logprob_gap_max", loss.LogProbGapMax);
+        row.Add("rollout/length", lengths.Average()).Add("rollout/length_max", lengths.Max()).Add("rollout/length_min", lengths.Min())
+            .Add("rollout/ended", Share(judged, j => j.Ended)).Add("rollout/capped", Share(judged, j => !j.Ended)).Add("rollout/tokens", outcome.Samples.TokenCount);
+        row.Add("optimiser/learning_rate", rate).Add("optimiser/grad_norm", outcome.Update.GradNorm).Add("optimiser/grad_scale", outcome.Update.GradScale)
+            .Add("optimiser/skipped", outcome.Update.Skipped);
+        foreach (var (phase, seconds) in timer.Phases)
+        {
+            row.Add($"seconds/{phase}", seconds);
+        }
+
+        var scoring = timer["vocode"] + timer["recognise"];
+        row.Add("seconds/step", timer.Total).Add("speed/rollout_tokens_per_second", outcome.Samples.TokenCount / timer["rollout"])
+            .Add("speed/training_tokens_per_second", loss.ComputedTokens / Math.Max(timer["gradient"], 1e-9))
+            .Add("speed/audio_seconds_per_second", outcome.Waves.TotalSeconds / Math.Max(scoring, 1e-9))
+            .Add("memory/native_bytes", NativeDevice.GetLiveCounts().AllocatedBytes).Add("memory/process_bytes", Environment.WorkingSet);
+        return row;
+    }
+
+    private static double Share(Judgement[] judged, Func<Judgement, bool> predicate) => judged.Count(predicate) / (double)judged.Length;
+
+    private static double FiniteMean(IEnumerable<double> values) => values.Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
+
+    private static double Deviation(IEnumerable<double> values)
+    {
+        double[] all = [.. values];
+        var mean = all.Average();
+        return Math.Sqrt(all.Sum(v => (v - mean) * (v - mean)) / Math.Max(all.Length - 1, 1));
+    }
+}

@@ -1,0 +1,20 @@
+namespace LlasaNative.Training;
+
+/// <summary>Which texts are spoken, and in which order.</summary>
+public sealed record DataOptions
+{
+    /// <summary>File of training texts, .txt or .jsonl; empty = the sentences that come with the program.</summary>
+    public string Train { get; init; } = "";
+
+    /// <summary>File of held-out texts for evaluation during training; empty = the validation sentences that come with the program.</summary>
+    public string Evaluation { get; init; } = "";
+
+    /// <summary>Field of a .jsonl line that holds the text.</summary>
+    public string TextField { get; init; } = "text";
+
+    /// <summary>Use only the first so many training texts; 0 = all.</summary>
+    public int Limit { get; init; }
+
+    /// <summary>Whether each epoch goes through the texts in another order.</summary>
+    public bool Shuffle { get; init; } = true;
+}

@@ -1,0 +1,20 @@
+namespace LlasaNative.Training;
+
+/// <summary>A value somebody wrote for a key.</summary>
+/// <param name="Key">For example <c>rollout.temperature</c>.</param>
+/// <param name="Value">The text of the value.</param>
+/// <param name="Source">Where it was written: a file and line, or the name of a command-line option.</param>
+public sealed record OptionAssignment(string Key, string Value, string Source)
+{
+    /// <summary>Reads <c>key=value</c> as given to <c>--set</c>.</summary>
+    /// <param name="text">The argument.</param>
+    /// <exception cref="UsageException">There is no equals sign, or nothing before it.</exception>
+    public static OptionAssignment Parse(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        var split = text.IndexOf('=', StringComparison.Ordinal);
+        return split > 0
+            ? new OptionAssignment(text[..split].Trim(), text[(split + 1)..].Trim(), "--set")
+            : throw new UsageException($"--set: `{text}` is not key=value");
+    }
+}

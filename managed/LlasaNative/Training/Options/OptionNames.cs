@@ -1,0 +1,64 @@
+using System.Text;
+
+namespace LlasaNative.Training;
+
+/// <summary>How enum values are written in configuration files: <c>TokenMean</c> is <c>token_mean</c>.</summary>
+public static class OptionNames
+{
+    /// <summary>The configuration name of an enum value.</summary>
+    /// <typeparam name="TEnum">The enum.</typeparam>
+    /// <param name="value">A defined value.</param>
+    public static string Of<TEnum>(TEnum value)
+        where TEnum : struct, Enum
+    {
+        StringBuilder text = new();
+        foreach (var c in value.ToString())
+        {
+            if (char.IsUpper(c) && text.Length > 0)
+            {
+                text.Append('_');
+            }
+
+            text.Append(char.ToLowerInvariant(c));
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>The enum value of a configuration name.</summary>
+    /// <typeparam name="TEnum">The enum.</typeparam>
+    /// <param name="text">A name as written by <see cref="Of"/>.</param>
+    /// <exception cref="FormatException">No value has that name; the message lists those that exist.</exception>
+    public static TEnum Parse<TEnum>(string text)
+        where TEnum : struct, Enum
+    {
+        foreach (var value in Enum.GetValues<TEnum>())
+        {
+            if (Of(value) == text)
+            {
+                return value;
+            }
+        }
+
+        throw new FormatException($"`{text}` is not one of {string.Join(", ", Enum.GetValues<TEnum>().Select(Of))}");
+    }
+
+    /// <summary>Edits that turn one text into the other.</summary>
+    internal static int Distance(string a, string b)
+    {
+        var row = Enumerable.Range(0, b.Length + 1).ToArray();
+        for (var i = 1; i <= a.Length; i++)
+        {
+            var diagonal = row[0];
+            row[0] = i;
+            for (var j = 1; j <= b.Length; j++)
+            {
+                var substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+                diagonal = row[j];
+                row[j] = Math.Min(substituted, Math.Min(row[j], row[j - 1]) + 1);
+            }
+        }
+
+        return row[b.Length];
+    }
+}

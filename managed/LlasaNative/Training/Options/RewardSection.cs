@@ -1,0 +1,37 @@
+using LlasaNative.Rewards;
+
+namespace LlasaNative.Training;
+
+/// <summary>The reward's keys.</summary>
+internal static class RewardSection
+{
+    public static void Fill(OptionSection<GrpoOptions, RewardOptions> section)
+    {
+        section.Choice("mode", "guarded: normalised text, nothing for silent, empty or endless samples. seed: the formula on the raw strings.", s => s.Mode, (s, v) => s with { Mode = v });
+        section.Number("beta_cer", "Steepness of the CER's utility, 1 - tanh(beta * CER).", "number, more than 0", v => v > 0, s => s.BetaCer, (s, v) => s with { BetaCer = v });
+        section.Number("tau_nll", "Scale of the NLL's utility, exp(-NLL / tau), in nats.", "number, more than 0", v => v > 0, s => s.TauNll, (s, v) => s with { TauNll = v });
+        section.Number("lambda_cer", "Weight of the CER's utility.", "number, at least 0", v => v >= 0, s => s.LambdaCer, (s, v) => s with { LambdaCer = v });
+        section.Number("lambda_nll", "Weight of the NLL's utility.", "number, at least 0", v => v >= 0, s => s.LambdaNll, (s, v) => s with { LambdaNll = v });
+        section.Choice("normalization", "What happens to both texts before they are compared, in guarded mode.", s => s.Normalization, (s, v) => s with { Normalization = v });
+        section.Choice("unfinished", "A sample that hit the length cap: reward 0, left out of its group and of the loss, or judged like any other.", s => s.Unfinished, (s, v) => s with { Unfinished = v });
+        section.Number("silence_rms", "Root mean square below which a sound is silent; 0: guard off.", "number, at least 0", v => v >= 0, s => s.SilenceRms, (s, v) => s with { SilenceRms = v });
+        section.Number("no_speech_threshold", "No-speech probability above which a sample is refused; 1: guard off.", "number, 0 to 1", v => v is >= 0 and <= 1, s => s.NoSpeechThreshold, (s, v) => s with { NoSpeechThreshold = v });
+        section.Number("min_characters_per_second", "Slowest speech without penalty; 0: no bound.", "number, at least 0", v => v >= 0, s => s.MinCharactersPerSecond ?? 0, (s, v) => s with { MinCharactersPerSecond = v == 0 ? null : v });
+        section.Number("max_characters_per_second", "Fastest speech without penalty; 0: no bound.", "number, at least 0", v => v >= 0, s => s.MaxCharactersPerSecond ?? 0, (s, v) => s with { MaxCharactersPerSecond = v == 0 ? null : v });
+        section.Whole("max_code_run", "Longest run of one speech code without penalty; 0: no bound.", 0, int.MaxValue, s => s.MaxCodeRun ?? 0, (s, v) => s with { MaxCodeRun = v == 0 ? null : (int)v });
+    }
+
+    /// <summary>What the reward's own check finds, in the words of the configuration.</summary>
+    public static IEnumerable<string> Faults(RewardOptions options)
+    {
+        if (options.LambdaCer + options.LambdaNll <= 0)
+        {
+            yield return "`reward.lambda_cer` and `reward.lambda_nll` must not both be 0";
+        }
+
+        if (options is { MinCharactersPerSecond: { } slowest, MaxCharactersPerSecond: { } fastest } && fastest <= slowest)
+        {
+            yield return "`reward.max_characters_per_second` must be more than `reward.min_characters_per_second`";
+        }
+    }
+}

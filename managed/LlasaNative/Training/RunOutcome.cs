@@ -1,0 +1,8 @@
+namespace LlasaNative.Training;
+
+/// <summary>How a run ended.</summary>
+/// <param name="Step">Steps taken in all.</param>
+/// <param name="Completed">Whether that is all of them.</param>
+/// <param name="Seconds">Seconds spent in this session's training steps.</param>
+/// <param name="Checkpoint">Directory of the last checkpoint; null when none was saved.</param>
+public sealed record RunOutcome(long Step, bool Completed, double Seconds, string? Checkpoint);

@@ -1,0 +1,28 @@
+using LlasaNative.Reporting;
+
+namespace LlasaNative.Training;
+
+/// <summary>What a training run needs besides its loop.</summary>
+public sealed record RunSettings
+{
+    /// <summary>How long, and what is written where.</summary>
+    public required RunOptions Run { get; init; }
+
+    /// <summary>Every option by key; those that change results must be equal when resuming.</summary>
+    public required IReadOnlyDictionary<string, string> Options { get; init; }
+
+    /// <summary><c>auto</c>, <c>never</c>, or the directory of a checkpoint.</summary>
+    public string Resume { get; init; } = "auto";
+
+    /// <summary>Where people read progress.</summary>
+    public required ProgressLine Progress { get; init; }
+
+    /// <summary>Ctrl-C; null when nobody can stop the run.</summary>
+    public StopSignal? Stop { get; init; }
+
+    /// <summary>Evaluates the policy after a step; null = never. Its measurements join those of the step.</summary>
+    public Action<MetricRow>? Evaluate { get; init; }
+
+    /// <summary>Called after each completed step, checkpoint included; may be null.</summary>
+    public Action<StepReport>? OnStep { get; init; }
+}

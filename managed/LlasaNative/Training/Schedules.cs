@@ -1,0 +1,27 @@
+namespace LlasaNative.Training;
+
+/// <summary>Learning rates as a function of the step.</summary>
+public static class Schedules
+{
+    /// <summary>The learning rate of a step.</summary>
+    /// <param name="options">Peak, warm-up and shape.</param>
+    /// <param name="step">From 1 to <paramref name="steps"/>.</param>
+    /// <param name="steps">Steps of the whole run.</param>
+    public static double LearningRate(OptimiserOptions options, long step, long steps)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (step <= options.WarmupSteps)
+        {
+            return options.LearningRate * step / options.WarmupSteps;
+        }
+
+        var progress = steps <= options.WarmupSteps ? 1 : Math.Min((double)(step - options.WarmupSteps) / (steps - options.WarmupSteps), 1);
+        var left = options.Schedule switch
+        {
+            LearningRateSchedule.Cosine => 0.5 * (1 + Math.Cos(Math.PI * progress)),
+            LearningRateSchedule.Linear => 1 - progress,
+            _ => 1,
+        };
+        return options.LearningRate * (options.FinalRatio + ((1 - options.FinalRatio) * left));
+    }
+}

@@ -1,0 +1,79 @@
+using System.Globalization;
+using LlasaNative.Data;
+using LlasaNative.Interop;
+using LlasaNative.Models;
+using LlasaNative.Reporting;
+
+namespace LlasaNative.Training;
+
+/// <summary>Supervised training: cross-entropy of speech codes given their text.</summary>
+/// <remarks><b>Threads:</b> one at a time. <b>Lifetime:</b> dispose it before its policy.</remarks>
+public sealed class SftLoop : ITrainingLoop, IDisposable
+{
+    private readonly SftOptions _options;
+    private readonly IReadOnlyList<Utterance> _utterances;
+    private readonly EpochOrder _order;
+    private readonly NativeHeadOptions _head;
+
+    /// <summary>Prepares a run.</summary>
+    /// <param name="options">Validated options.</param>
+    /// <param name="policy">Trained in place.</param>
+    /// <param name="utterances">Texts with their codes; all must fit the model.</param>
+    /// <exception cref="UsageException">An utterance is too long for the model.</exception>
+    public SftLoop(SftOptions options, PolicyModel policy, IReadOnlyList<Utterance> utterances)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(policy);
+        ArgumentNullException.ThrowIfNull(utterances);
+        _options = options;
+        _utterances = utterances;
+        Policy = policy;
+        foreach (var utterance in utterances)
+        {
+            _ = policy.EncodePrompt(utterance.Text, utterance.Codes.Count + 1);
+        }
+
+        _order = new EpochOrder(utterances.Count, Seeds.DataOrder(options.Run.Seed), options.Data.Shuffle);
+        _head = policy.Head(1, options.Sft.SpeechOnly);
+        Trainer = new NativeTrainer(policy.Native, options.Optimiser.ToNative());
+    }
+
+    /// <inheritdoc/>
+    public PolicyModel Policy { get; }
+
+    /// <inheritdoc/>
+    public NativeTrainer Trainer { get; }
+
+    /// <inheritdoc/>
+    public StepReport TakeStep(long number, bool keepSound, CancellationToken cancellation)
+    {
+        PhaseTimer timer = new();
+        PackedSequences packed = new();
+        for (var i = 0; i < _options.Sft.BatchSize; i++)
+        {
+            var utterance = _utterances[_order[((number - 1) * _options.Sft.BatchSize) + i]];
+            int[] response = [.. utterance.Codes.Select(Policy.Speech.ToToken), Policy.Speech.End];
+            packed.Add(Policy.EncodePrompt(utterance.Text, response.Length), response);
+        }
+
+        var loss = NativeLossOptions.CreateDefault();
+        loss.Kind = NativeLossKind.Sft;
+        loss.Aggregation = NativeLossAggregation.TokenMean;
+        loss.TotalTokens = packed.ScoredTokens;
+        loss.TotalSequences = packed.Count;
+        var stats = timer.Measure("gradient", () => Trainer.Accumulate(packed.Batch, _head, loss, default, cancellation: cancellation));
+        var rate = Schedules.LearningRate(_options.Optimiser, number, _options.Run.Steps);
+        var update = timer.Measure("update", () => Trainer.Step((float)rate));
+        MetricRow row = new(number);
+        row.Add("sft/loss", stats.PolicyLoss).Add("sft/tokens", stats.Tokens).Add("policy/entropy", stats.EntropySum / Math.Max(stats.Tokens, 1))
+            .Add("optimiser/learning_rate", rate).Add("optimiser/grad_norm", update.GradNorm).Add("optimiser/skipped", update.Skipped)
+            .Add("seconds/gradient", timer["gradient"]).Add("seconds/update", timer["update"]).Add("seconds/number", timer.Total)
+            .Add("speed/training_tokens_per_second", stats.ComputedTokens / Math.Max(timer["gradient"], 1e-9));
+        var summary = string.Create(CultureInfo.InvariantCulture,
+            $"loss {row["sft/loss"]:F4}  norm {update.GradNorm:F2}  lr {rate:G3}  {row["speed/training_tokens_per_second"]:F0} tok/s");
+        return new StepReport(row, summary, []);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Trainer.Dispose();
+}

@@ -1,0 +1,51 @@
+using System.Runtime.InteropServices;
+
+namespace LlasaNative.Training;
+
+/// <summary>Ctrl-C and SIGTERM: the first asks a run to finish its step and save, the second gives up at once.</summary>
+/// <remarks><b>Threads:</b> any. Dispose it to let signals end the process again.</remarks>
+public sealed class StopSignal : IDisposable
+{
+    private readonly CancellationTokenSource _abort = new();
+    private readonly PosixSignalRegistration[] _registrations;
+    private readonly Action<string>? _notice;
+    private int _count;
+
+    /// <summary>Starts to listen.</summary>
+    /// <param name="notice">Told what a signal will do; may be null.</param>
+    public StopSignal(Action<string>? notice = null)
+    {
+        _notice = notice;
+        _registrations = [PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle), PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle)];
+    }
+
+    /// <summary>Whether the run should end after the present step.</summary>
+    public bool StopRequested => Volatile.Read(ref _count) > 0;
+
+    /// <summary>Cancelled by the second signal.</summary>
+    public CancellationToken Abort => _abort.Token;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var registration in _registrations)
+        {
+            registration.Dispose();
+        }
+
+        _abort.Dispose();
+    }
+
+    private void Handle(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        if (Interlocked.Increment(ref _count) == 1)
+        {
+            _notice?.Invoke("stopping after this step; once more to give up at once");
+        }
+        else
+        {
+            _abort.Cancel();
+        }
+    }
+}

@@ -1,0 +1,118 @@
+using LlasaNative.Reporting;
+using LlasaNative.Weights;
+
+namespace LlasaNative.Training;
+
+/// <summary>Takes a training loop through its steps: resuming, metrics, samples, checkpoints, stopping.</summary>
+/// <remarks>
+/// A run that is killed at any moment and resumed ends with the same weights as one that was not: a step is a pure function
+/// of its number, the options, and the weights and moments that a checkpoint holds exactly.
+/// </remarks>
+public static class TrainingRun
+{
+    // Options that may differ when a run is resumed: none of them changes what a step computes.
+    private static readonly string[] Free = ["run.out", "run.save_every", "run.keep", "run.samples_every", "run.tensor_board", "run.export_type",
+        "run.time_limit_minutes", "run.evaluate_every", "run.evaluate_texts", "data.evaluation", "rollout.slots"];
+
+    /// <summary>Runs until the last step, a stop signal or the time limit; then saves.</summary>
+    /// <param name="loop">How to train.</param>
+    /// <param name="settings">How long, and what is written where.</param>
+    /// <exception cref="OperationCanceledException">A second stop signal; nothing is saved.</exception>
+    /// <exception cref="LlasaException">The checkpoint to resume does not fit, or a file cannot be written.</exception>
+    public static RunOutcome Execute(ITrainingLoop loop, RunSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(loop);
+        ArgumentNullException.ThrowIfNull(settings);
+        var run = settings.Run;
+        CheckpointStore store = new(Path.Combine(run.Out, "checkpoints"), run.Keep);
+        var (state, checkpoint) = Resume(store, settings);
+        if (state is not null)
+        {
+            state.Restore(checkpoint!, loop);
+            settings.Progress.Note($"resumed after step {state.Step} from {checkpoint}");
+        }
+
+        using RunFiles files = new(run, state);
+        PhaseTimer timer = new();
+        var abort = settings.Stop?.Abort ?? CancellationToken.None;
+        var step = state?.Step ?? 0;
+        var saved = step;
+        while (step < run.Steps && settings.Stop?.StopRequested != true && !TimeIsUp(run, timer))
+        {
+            step++;
+            var number = step;
+            var report = timer.Measure("steps", () => loop.TakeStep(number, IsDue(run.SamplesEvery, number, run.Steps), abort));
+            if (settings.Evaluate is { } evaluate && IsDue(run.EvaluateEvery, number, run.Steps))
+            {
+                timer.Measure("evaluate", () => evaluate(report.Metrics));
+            }
+
+            files.Write(report);
+            settings.Progress.Step(step, report.Summary);
+            if (run.SaveEvery > 0 && step % run.SaveEvery == 0)
+            {
+                checkpoint = Save();
+            }
+
+            settings.OnStep?.Invoke(report);
+        }
+
+        if (saved != step || checkpoint is null)
+        {
+            checkpoint = Save();
+        }
+
+        settings.Progress.Finish();
+        return new RunOutcome(step, step >= run.Steps, timer["steps"], checkpoint);
+
+        string Save()
+        {
+            saved = step;
+            TrainerState now = new()
+            {
+                Step = step,
+                OptimiserStep = loop.Trainer.StepCount,
+                MetricsLength = files.MetricsLength,
+                SamplesLength = files.SamplesLength,
+                Options = settings.Options,
+            };
+            return store.Save(step, directory => now.Save(directory, loop)).Path;
+        }
+    }
+
+    private static bool IsDue(int every, long step, long last) => every > 0 && (step % every == 0 || step == last);
+
+    private static bool TimeIsUp(RunOptions run, PhaseTimer timer) => run.TimeLimitMinutes > 0 && timer.Total >= run.TimeLimitMinutes * 60;
+
+    private static (TrainerState? State, string? Path) Resume(CheckpointStore store, RunSettings settings)
+    {
+        if (settings.Resume == "never")
+        {
+            return (null, null);
+        }
+
+        var path = settings.Resume == "auto"
+            ? store.FindLatest((skipped, reason) => settings.Progress.Note($"{skipped}: {reason}; passed over"))?.Path
+            : settings.Resume;
+        if (path is null)
+        {
+            return (null, null);
+        }
+
+        var state = TrainerState.Read(path);
+        List<string> differences = [];
+        var scheduleDependsOnSteps = settings.Options.GetValueOrDefault("optimiser.schedule") != OptionNames.Of(LearningRateSchedule.Constant);
+        foreach (var (key, value) in settings.Options)
+        {
+            var isFree = Free.Contains(key) || (key == "run.steps" && !scheduleDependsOnSteps);
+            if (!isFree && state.Options.GetValueOrDefault(key) is { } old && old != value)
+            {
+                differences.Add($"`{key}` was {old}, is {value}");
+            }
+        }
+
+        return differences.Count == 0
+            ? (state, path)
+            : throw new UsageException($"{path}: cannot be resumed with other options: {string.Join(", ", differences)}; use --resume never or another run.out");
+    }
+}
