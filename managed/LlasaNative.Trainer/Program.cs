@@ -1,1 +1,3 @@
-return 0;
+using LlasaNative.Trainer;
+
+return CommandLine.Run(args);

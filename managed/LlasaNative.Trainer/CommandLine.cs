@@ -1,0 +1,127 @@
+using System.CommandLine;
+using LlasaNative.Interop;
+using LlasaNative.Trainer.Commands;
+
+namespace LlasaNative.Trainer;
+
+/// <summary>The commands of <c>llasa</c>, their common options and exit codes.</summary>
+/// <remarks>0 done, 1 failed, 2 wrong usage, 130 interrupted. An error is one line on standard error.</remarks>
+internal static class CommandLine
+{
+    public const int Interrupted = 130;
+
+    public static readonly Option<string> Backend = new("--backend")
+    {
+        Description = "What computes: auto, cpu or cuda.", DefaultValueFactory = _ => "auto", Recursive = true,
+    };
+
+    public static readonly Option<int> Threads = new("--threads")
+    {
+        Description = "Compute threads; 0 = all processors.", Recursive = true,
+    };
+
+    public static readonly Option<bool> Verbose = new("--verbose")
+    {
+        Description = "Show where an error came from.", Recursive = true,
+    };
+
+    public static int Run(string[] args)
+    {
+        RootCommand root = new("Trains speech-generating language models by reinforcement learning under a recogniser's judgement.");
+        foreach (var option in new Option[] { Backend, Threads, Verbose })
+        {
+            root.Options.Add(option);
+        }
+
+        foreach (var command in new[]
+        {
+            TrainCommand.Create(), SftCommand.Create(), EvalCommand.Create(), SpeakCommand.Create(), ScoreCommand.Create(),
+            InspectCommand.Create(), DemoCommand.Create(), ConfigCommand.Create(),
+        })
+        {
+            root.Subcommands.Add(command);
+        }
+
+        var parsed = root.Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            Console.Error.WriteLine($"llasa: {string.Join("; ", parsed.Errors.Select(e => e.Message.ReplaceLineEndings(" ").TrimEnd('.')))}; see --help");
+            return LlasaException.UsageExitCode;
+        }
+
+        return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+    }
+
+    /// <summary>Gives a command its work, with the library chosen and every error turned into a line and an exit code.</summary>
+    public static Command Does(this Command command, Func<ParseResult, int> work)
+    {
+        command.SetAction(parsed => Guard(parsed, () =>
+        {
+            Prepare(parsed);
+            return work(parsed);
+        }));
+        return command;
+    }
+
+    private static int Guard(ParseResult parsed, Func<int> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (OperationCanceledException)
+        {
+            Console.Error.WriteLine("llasa: interrupted");
+            return Interrupted;
+        }
+        catch (LlasaException e)
+        {
+            return Fail(parsed, e, e.ExitCode);
+        }
+        catch (Exception e) when (e is NativeException or DllNotFoundException or IOException or UnauthorizedAccessException or OutOfMemoryException)
+        {
+            return Fail(parsed, e, LlasaException.FailureExitCode);
+        }
+        catch (Exception e) when (!parsed.GetValue(Verbose))
+        {
+            return Fail(parsed, e, LlasaException.FailureExitCode, "internal error: ");
+        }
+    }
+
+    private static void Prepare(ParseResult parsed)
+    {
+        var backend = parsed.GetValue(Backend) switch
+        {
+            "auto" => NativeBackend.Auto,
+            "cpu" => NativeBackend.Cpu,
+            "cuda" => NativeBackend.Cuda,
+            var other => throw new UsageException($"--backend: `{other}` is not one of auto, cpu, cuda"),
+        };
+        var threads = parsed.GetValue(Threads);
+        if (threads is < 0 or > 256)
+        {
+            throw new UsageException($"--threads: {threads} is not 0 to 256");
+        }
+
+        if (backend != NativeBackend.Auto)
+        {
+            NativeDevice.UseBackend(backend);
+        }
+
+        if (threads > 0)
+        {
+            NativeDevice.SetThreadCount(threads);
+        }
+    }
+
+    private static int Fail(ParseResult parsed, Exception error, int code, string prefix = "")
+    {
+        Console.Error.WriteLine($"llasa: {prefix}{error.Message.ReplaceLineEndings(" ")}");
+        if (parsed.GetValue(Verbose))
+        {
+            Console.Error.WriteLine(error);
+        }
+
+        return code;
+    }
+}

@@ -1,0 +1,163 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using LlasaNative.Audio;
+using LlasaNative.Data;
+using LlasaNative.Interop;
+using LlasaNative.Models;
+using LlasaNative.Reporting;
+using LlasaNative.Training;
+
+namespace LlasaNative.Trainer.Commands;
+
+/// <summary><c>llasa demo</c>: held-out CER before and after a short GRPO run, as a page to look at and listen to.</summary>
+internal static class DemoCommand
+{
+    public static Command Create()
+    {
+        ModelArguments models = new();
+        Option<long> seed = new("--seed") { Description = "Seed of training and evaluation.", DefaultValueFactory = _ => 1 };
+        Option<string> output = new("--out") { Description = "Directory of the page.", DefaultValueFactory = _ => Path.Combine("artifacts", "demo") };
+        Option<string> sentences = new("--sentences") { Description = "Held-out texts; default: the test sentences that come with the program." };
+        Option<int> limit = new("--limit") { Description = "Use only the first so many held-out texts; 0 = all." };
+        Option<int> samples = new("--samples") { Description = "Samples of each held-out text.", DefaultValueFactory = _ => 2 };
+        Option<int> clips = new("--clips") { Description = "Sentences to listen to on the page.", DefaultValueFactory = _ => 12 };
+        Option<string[]> set = new("--set") { Description = "key=value over the demo's settings (configs/demo.yaml); may be repeated." };
+        Command command = new("demo", "Train the tiny policy for a few minutes and show what it learned.");
+        foreach (var option in new Option[] { seed, output, sentences, limit, samples, clips, set }.Concat(models.All))
+        {
+            command.Options.Add(option);
+        }
+
+        return command.Does(parsed =>
+        {
+            List<OptionAssignment> assignments = [.. OptionFile.Parse(Resource("demo.yaml"), "configs/demo.yaml")];
+            var folder = parsed.GetValue(output)!;
+            assignments.Add(new OptionAssignment("run.seed", parsed.GetValue(seed).ToString(CultureInfo.InvariantCulture), "--seed"));
+            assignments.Add(new OptionAssignment("run.out", Path.Combine(folder, "run"), "--out"));
+            assignments.AddRange((parsed.GetValue(set) ?? []).Select(OptionAssignment.Parse));
+            var options = GrpoOptions.Table.Build(assignments);
+            var named = models.Read(parsed);
+            options = options with { Models = named };
+            if (parsed.GetValue(samples) < 1 || parsed.GetValue(clips) < 0 || parsed.GetValue(limit) < 0)
+            {
+                throw new UsageException("--samples must be at least 1, --clips and --limit at least 0");
+            }
+
+            var texts = PromptFile.Read(parsed.GetValue(sentences) ?? TinyWorld.Sentences("test"));
+            texts = parsed.GetValue(limit) > 0 ? [.. texts.Take(parsed.GetValue(limit))] : texts;
+            return Run(options, texts, parsed.GetValue(samples), parsed.GetValue(clips), folder);
+        });
+    }
+
+    private static int Run(GrpoOptions options, string[] heldOut, int samples, int clips, string folder)
+    {
+        PhaseTimer timer = new();
+        var training = PromptFile.Read(options.Data.Train.Length > 0 ? options.Data.Train : TinyWorld.Sentences("train"), options.Data.TextField);
+        using var models = GrpoModels.Load(options.Models, options.Prompt, options.Scoring);
+        using GrpoLoop loop = new(options, models, training);
+        using StopSignal stop = new(text => Console.Error.WriteLine(text));
+        EvaluationOptions how = new() { Samples = samples, Seed = options.Run.Seed, MaxNewTokens = options.Rollout.MaxNewTokens };
+        var before = Measure(models, options, heldOut, how, clips, "before", stop);
+        ThrowIfStopped(stop);
+        List<StepReport> reports = [];
+        var progress = Terminal.Progress(options.Run.Steps);
+        var outcome = TrainingRun.Execute(loop, new RunSettings
+        {
+            Run = options.Run,
+            Options = GrpoOptions.Table.Entries.ToDictionary(e => e.Key, e => e.Get(options)),
+            Resume = "never",
+            Progress = progress,
+            Stop = stop,
+            OnStep = report => reports.Add(report with { Samples = [] }),
+        });
+        ThrowIfStopped(stop);
+        var after = Measure(models, options, heldOut, how, clips, "after ", stop);
+        ThrowIfStopped(stop);
+        var (_, low, high) = PairedBootstrap.Difference(before.PerText(), after.PerText(), Seeds.Bootstrap(options.Run.Seed));
+        DemoReport report = new()
+        {
+            CerBefore = before.Cer,
+            CerAfter = after.Cer,
+            IntervalLow = low,
+            IntervalHigh = high,
+            Exact = (before.Exact, after.Exact),
+            Reward = (before.Reward, after.Reward),
+            Sentences = heldOut.Length,
+            SamplesPerSentence = samples,
+            Seed = options.Run.Seed,
+            Steps = outcome.Step,
+            SecondsTotal = timer.Total,
+            SecondsTraining = outcome.Seconds,
+            Device = Describe(NativeDevice.GetInfo()),
+            RewardCurve = [.. reports.Select(r => r.Metrics["reward/mean"])],
+            CerCurve = [.. reports.Select(r => r.Metrics["reward/cer"])],
+            Settings = [.. GrpoOptions.Table.Entries.Select(e => KeyValuePair.Create(e.Key, Shown(e, options)))],
+            Pairs = Pairs(before, after, clips),
+        };
+        AtomicFile.WriteText(Path.Combine(folder, "index.html"), DemoPage.ToHtml(report));
+        AtomicFile.Write(Path.Combine(folder, "summary.json"), path => File.WriteAllBytes(path, DemoPage.ToJson(report)));
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"CER {report.CerBefore:F4} -> {report.CerAfter:F4} ({-report.RelativeReduction:+0.0%;-0.0%}), difference's 95 % interval {low:F4} to {high:F4}; ")
+            + string.Create(CultureInfo.InvariantCulture, $"{report.Steps} steps in {report.SecondsTraining:F0} s, {report.SecondsTotal:F0} s in all\n{Path.Combine(folder, "index.html")}"));
+        if (report.CerAfter >= report.CerBefore)
+        {
+            throw new LlasaException("the character error rate did not fall");
+        }
+
+        return 0;
+    }
+
+    private static EvaluationResult Measure(
+        GrpoModels models, GrpoOptions options, string[] texts, EvaluationOptions how, int clips, string name, StopSignal stop)
+    {
+        using CancellationTokenSource cancel = CancellationTokenSource.CreateLinkedTokenSource(stop.Abort);
+        var result = new Evaluator(models, options.CreateJudge()).Evaluate(texts, how, i => i < clips, _ =>
+        {
+            if (stop.StopRequested)
+            {
+                cancel.Cancel();
+            }
+        }, cancel.Token);
+        Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{name}: CER {result.Cer:F4}, {result.Exact:P1} exact, reward {result.Reward:F3}, {result.Samples.Count} samples in {result.Seconds:F1} s"));
+        return result;
+    }
+
+    private static void ThrowIfStopped(StopSignal stop)
+    {
+        if (stop.StopRequested)
+        {
+            throw new OperationCanceledException();
+        }
+    }
+
+    private static DemoPair[] Pairs(EvaluationResult before, EvaluationResult after, int clips)
+    {
+        var count = Math.Min(clips, before.Samples.Count / before.SamplesPerText);
+        return [.. Enumerable.Range(0, count).Select(i => i * before.SamplesPerText)
+            .Select(i => new DemoPair(before.Samples[i].Text, Clip(before.Samples[i]), Clip(after.Samples[i])))];
+    }
+
+    private static DemoClip Clip(SampleRecord sample) =>
+        new(sample.Transcript, sample.Judgement.Cer, WaveFile.Encode(sample.Sound ?? [], SpeechScorer.SampleRate));
+
+    /// <summary>A setting as the page shows it: directories by their last name only.</summary>
+    private static string Shown(OptionEntry<GrpoOptions> entry, GrpoOptions options)
+    {
+        var value = entry.Get(options);
+        return entry.Key.StartsWith("models.", StringComparison.Ordinal) || entry.Key is "run.out" or "data.train" or "data.evaluation"
+            ? Path.GetFileName(value.TrimEnd('/'))
+            : value;
+    }
+
+    private static string Describe(NativeDeviceInfo device) =>
+        string.Create(CultureInfo.InvariantCulture, $"{device.Backend} ({device.Isa}), {device.NumThreads} threads, {device.DeviceName}");
+
+    private static string Resource(string name)
+    {
+        using var stream = typeof(DemoCommand).Assembly.GetManifestResourceStream("LlasaNative.Trainer." + name)!;
+        using StreamReader reader = new(stream, Encoding.UTF8);
+        return reader.ReadToEnd();
+    }
+}

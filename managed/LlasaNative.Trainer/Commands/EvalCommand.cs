@@ -1,0 +1,100 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using LlasaNative.Data;
+using LlasaNative.Reporting;
+using LlasaNative.Training;
+
+namespace LlasaNative.Trainer.Commands;
+
+/// <summary><c>llasa eval</c>: how well held-out texts are spoken.</summary>
+internal static class EvalCommand
+{
+    public static Command Create()
+    {
+        ModelArguments models = new();
+        SpeakingArguments speaking = new();
+        Option<string> data = new("--data") { Description = "Texts, .txt or .jsonl; default: the test sentences that come with the program." };
+        Option<int> limit = new("--limit") { Description = "Use only the first so many texts; 0 = all." };
+        Option<string> output = new("--out") { Description = "Write summary.json and samples.jsonl into this directory." };
+        Command command = new("eval", "Measure CER, WER, NLL and reward on held-out texts.");
+        foreach (var option in new Option[] { data, limit, output }.Concat(models.All).Concat(speaking.All))
+        {
+            command.Options.Add(option);
+        }
+
+        return command.Does(parsed =>
+        {
+            var how = speaking.Read(parsed, 1);
+            var judging = speaking.Judging(parsed);
+            var texts = PromptFile.Read(parsed.GetValue(data) ?? TinyWorld.Sentences("test"));
+            var count = parsed.GetValue(limit);
+            texts = count > 0 ? [.. texts.Take(count)] : texts;
+            using var loaded = GrpoModels.Load(models.Read(parsed), judging.Prompt, judging.Scoring);
+            using StopSignal stop = new();
+            var progress = Terminal.Progress(texts.Length);
+            var result = new Evaluator(loaded, judging.CreateJudge()).Evaluate(texts, how, null, done => progress.Step(done, "texts"), stop.Abort);
+            progress.Finish();
+            Print(result);
+            if (parsed.GetValue(output) is { } directory)
+            {
+                Write(directory, result, how);
+            }
+
+            return 0;
+        });
+    }
+
+    private static void Print(EvaluationResult result)
+    {
+        StringBuilder text = new();
+        text.Append(CultureInfo.InvariantCulture, $"CER        {result.Cer:F4}\nWER        {result.Wer:F4}\nNLL        {result.Nll:F4}\n")
+            .Append(CultureInfo.InvariantCulture, $"reward     {result.Reward:F4}\nexact      {result.Exact:P1}\nsamples    {result.Samples.Count}\n")
+            .Append(CultureInfo.InvariantCulture, $"not ended  {result.NotEnded}\n");
+        foreach (var (reason, count) in result.Guarded)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"refused    {count} ({reason})\n");
+        }
+
+        text.Append(CultureInfo.InvariantCulture, $"audio      {result.AudioSeconds:F1} s in {result.Seconds:F1} s\n");
+        Console.Write(text);
+    }
+
+    private static void Write(string directory, EvaluationResult result, EvaluationOptions how)
+    {
+        AtomicFile.Write(Path.Combine(directory, "samples.jsonl"), path =>
+        {
+            using JsonLines lines = new(path);
+            foreach (var sample in result.Samples)
+            {
+                lines.Append(json => SampleJson.Write(json, sample));
+            }
+        });
+        AtomicFile.Write(Path.Combine(directory, "summary.json"), path =>
+        {
+            using FileStream file = File.Create(path);
+            using Utf8JsonWriter json = new(file, new JsonWriterOptions { Indented = true, NewLine = "\n" });
+            json.WriteStartObject();
+            json.WriteFinite("cer", result.Cer);
+            json.WriteFinite("wer", result.Wer);
+            json.WriteFinite("nll", result.Nll);
+            json.WriteFinite("reward", result.Reward);
+            json.WriteFinite("exact", result.Exact);
+            json.WriteNumber("samples", result.Samples.Count);
+            json.WriteNumber("samples_per_text", result.SamplesPerText);
+            json.WriteNumber("not_ended", result.NotEnded);
+            json.WriteStartObject("refused");
+            foreach (var (reason, count) in result.Guarded)
+            {
+                json.WriteNumber(reason, count);
+            }
+
+            json.WriteEndObject();
+            json.WriteNumber("seed", how.Seed);
+            json.WriteNumber("temperature", how.Temperature);
+            json.WriteNumber("top_p", how.TopP);
+            json.WriteEndObject();
+        });
+    }
+}

@@ -1,0 +1,117 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using LlasaNative.Text;
+using LlasaNative.Training;
+using LlasaNative.Weights;
+
+namespace LlasaNative.Trainer.Commands;
+
+/// <summary><c>llasa inspect</c>: what a directory holds.</summary>
+internal static class InspectCommand
+{
+    public static Command Create()
+    {
+        Argument<string> path = new("directory") { Description = "Model or checkpoint directory." };
+        Option<bool> tensors = new("--tensors") { Description = "List every tensor." };
+        Option<bool> finite = new("--check") { Description = "Read every weight and refuse those that are not finite." };
+        Command command = new("inspect", "Tell what a model or checkpoint directory holds.");
+        command.Arguments.Add(path);
+        command.Options.Add(tensors);
+        command.Options.Add(finite);
+        return command.Does(parsed => Run(parsed.GetValue(path)!, parsed.GetValue(tensors), parsed.GetValue(finite)));
+    }
+
+    private static int Run(string path, bool listTensors, bool check)
+    {
+        using var directory = HuggingFaceDirectory.Open(path);
+        var type = ModelType(directory);
+        Line("directory", path);
+        Line("type", type);
+        switch (type)
+        {
+            case "llama":
+                DescribePolicy(directory);
+                break;
+            case "whisper":
+                DescribeRecogniser(directory);
+                break;
+            case "xcodec2":
+                DescribeCodec(directory);
+                break;
+        }
+
+        Line("parameters", directory.Tensors.Sum(t => t.ElementCount).ToString("N0", CultureInfo.InvariantCulture));
+        Line("weights", string.Join(", ", directory.Tensors.GroupBy(t => t.Type)
+            .Select(g => string.Create(CultureInfo.InvariantCulture, $"{g.Key.SafeTensorsName()} {g.Sum(t => t.ByteLength) / 1e6:F2} MB in {g.Count()} tensors"))));
+        if (Directory.Exists(Path.Combine(path, "trainer")))
+        {
+            var state = TrainerState.Read(path);
+            Line("checkpoint", string.Create(CultureInfo.InvariantCulture, $"after step {state.Step}, {state.OptimiserStep} optimiser steps"));
+        }
+
+        if (check)
+        {
+            directory.RequireFinite();
+            Line("finite", "yes");
+        }
+
+        foreach (var tensor in listTensors ? directory.Tensors : [])
+        {
+            Console.WriteLine(tensor);
+        }
+
+        return 0;
+    }
+
+    private static string ModelType(HuggingFaceDirectory directory)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(File.ReadAllBytes(directory.ConfigPath));
+            return json.RootElement.TryGetProperty("model_type", out var type) && type.ValueKind == JsonValueKind.String ? type.GetString()! : "unknown";
+        }
+        catch (JsonException e)
+        {
+            throw new ModelFileException(directory.ConfigPath, null, "is not valid JSON", e);
+        }
+    }
+
+    private static void DescribePolicy(HuggingFaceDirectory directory)
+    {
+        var config = LlamaConfig.FromFile(directory.ConfigPath);
+        Line("sizes", string.Create(CultureInfo.InvariantCulture,
+            $"{config.Layers} layers, hidden {config.HiddenSize}, ffn {config.IntermediateSize}, {config.QueryHeads} heads of {config.HeadDimension} ({config.KeyValueHeads} kv)"));
+        Line("positions", config.MaxPositions.ToString(CultureInfo.InvariantCulture));
+        Line("vocabulary", string.Create(CultureInfo.InvariantCulture, $"{config.VocabularySize}, head {(config.TieWordEmbeddings ? "tied" : "untied")}"));
+        if (!File.Exists(directory.TokenizerPath))
+        {
+            Line("tokenizer", "none");
+            return;
+        }
+
+        var prompt = LlasaPrompt.Create(ByteLevelBpe.FromFile(directory.TokenizerPath));
+        var speech = prompt.Speech;
+        Line("speech", string.Create(CultureInfo.InvariantCulture, $"{speech.Count} codes from id {speech.Offset}; start {speech.Start}, end {speech.End}"));
+        Line("prompt", string.Create(CultureInfo.InvariantCulture, $"{OptionNames.Of(prompt.Style)}, {prompt.OverheadTokens} tokens beside the text"));
+    }
+
+    private static void DescribeRecogniser(HuggingFaceDirectory directory)
+    {
+        var config = WhisperConfig.FromFile(directory.ConfigPath);
+        Line("sizes", string.Create(CultureInfo.InvariantCulture,
+            $"{config.EncoderLayers}+{config.DecoderLayers} layers, width {config.HiddenSize}, {config.MelBins} mels, window {config.WindowSamples / 16000.0:F1} s"));
+        Line("vocabulary", config.VocabularySize.ToString(CultureInfo.InvariantCulture));
+    }
+
+    private static void DescribeCodec(HuggingFaceDirectory directory)
+    {
+        var config = Xcodec2Config.FromDirectory(directory);
+        Line("layout", OptionNames.Of(config.Layout));
+        Line("sizes", string.Create(CultureInfo.InvariantCulture, $"{config.Layers} layers, hidden {config.HiddenSize}, {config.Heads} heads"));
+        Line("codes", string.Create(CultureInfo.InvariantCulture,
+            $"{config.CodeCount}, {config.HopLength} samples each, {(double)config.SampleRate / config.HopLength:F0} per second at {config.SampleRate} Hz"));
+    }
+
+    private static void Line(string name, string value) => Console.WriteLine($"{name,-11} {value}");
+}

@@ -1,0 +1,85 @@
+using System.CommandLine;
+using System.Globalization;
+using LlasaNative.Audio;
+using LlasaNative.Models;
+using LlasaNative.Training;
+
+namespace LlasaNative.Trainer.Commands;
+
+/// <summary><c>llasa score</c>: how well a sound or a list of codes says a text.</summary>
+internal static class ScoreCommand
+{
+    public static Command Create()
+    {
+        ModelArguments models = new();
+        Argument<string> text = new("text") { Description = "What should be said." };
+        Option<string> wave = new("--wav") { Description = "WAV file of any rate; it is resampled to 16 kHz mono." };
+        Option<string> codes = new("--codes") { Description = "Text file of speech codes, as written by speak --codes." };
+        Option<string> config = new("--config") { Description = "YAML file whose sections recogniser and reward are used." };
+        Option<string[]> set = new("--set") { Description = "key=value of those sections; may be repeated." };
+        Command command = new("score", "Judge a sound: CER, NLL, reward and transcript.");
+        command.Arguments.Add(text);
+        foreach (var option in new Option[] { wave, codes, models.Codec, models.Recogniser, config, set })
+        {
+            command.Options.Add(option);
+        }
+
+        return command.Does(parsed =>
+        {
+            List<OptionAssignment> assignments = [.. parsed.GetValue(config) is { Length: > 0 } file ? OptionFile.Read(file) : []];
+            assignments.AddRange((parsed.GetValue(set) ?? []).Select(OptionAssignment.Parse));
+            var options = GrpoOptions.Table.Build(assignments);
+            return Run(parsed.GetValue(text)!, parsed.GetValue(wave), parsed.GetValue(codes), models.Read(parsed), options);
+        });
+    }
+
+    private static int Run(string text, string? wavePath, string? codesPath, ModelOptions models, GrpoOptions options)
+    {
+        if (string.IsNullOrWhiteSpace(text))
+        {
+            throw new UsageException("the text is empty");
+        }
+
+        if (wavePath is null == codesPath is null)
+        {
+            throw new UsageException("name either --wav or --codes");
+        }
+
+        using var waves = wavePath is not null ? ReadWave(wavePath) : ReadCodes(codesPath!, models.Codec);
+        using var scorer = SpeechScorer.Load(models.Recogniser, options.Scoring);
+        var heard = scorer.Score(waves, [text]);
+        var judged = options.CreateJudge().Judge(text, heard[0], waves[0], waves.SampleRate, null, ended: true);
+        Console.Write(string.Create(CultureInfo.InvariantCulture,
+            $"CER         {judged.Cer:F4}\nNLL         {judged.Nll:F4}\nreward      {judged.Reward:F4}\n"));
+        Console.WriteLine(judged.Guard.Length > 0 ? $"refused     {judged.Guard}\ntranscript  {heard[0].Transcript}" : $"transcript  {heard[0].Transcript}");
+        return 0;
+    }
+
+    private static WaveBatch ReadWave(string path)
+    {
+        var wave = Resampler.Resample(WaveFile.Read(path), SpeechScorer.SampleRate);
+        return new WaveBatch(wave.Samples.Span, SpeechScorer.SampleRate);
+    }
+
+    private static WaveBatch ReadCodes(string path, string codecPath)
+    {
+        List<int> codes = [];
+        try
+        {
+            foreach (var word in File.ReadAllText(path).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))
+            {
+                codes.Add(int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out var code)
+                    ? code
+                    : throw new ModelFileException(path, null, $"`{word}` is not a speech code"));
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ModelFileException(path, null, $"cannot be read: {e.Message}", e);
+        }
+
+        using var codec = SpeechCodec.Load(codecPath);
+        codec.CheckCodes(codes.ToArray(), path);
+        return codec.Decode([[.. codes]]);
+    }
+}

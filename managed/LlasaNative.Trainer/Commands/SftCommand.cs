@@ -1,0 +1,53 @@
+using System.CommandLine;
+using LlasaNative.Data;
+using LlasaNative.Interop;
+using LlasaNative.Models;
+using LlasaNative.Reporting;
+using LlasaNative.Training;
+
+namespace LlasaNative.Trainer.Commands;
+
+/// <summary><c>llasa sft</c>: supervised training.</summary>
+internal static class SftCommand
+{
+    public static Command Create()
+    {
+        ConfigurationArguments arguments = new();
+        Command command = new("sft", "Train a policy on utterances: texts with their speech codes (.jsonl).");
+        foreach (var option in arguments.All)
+        {
+            command.Options.Add(option);
+        }
+
+        return command.Does(parsed => Run(arguments, parsed));
+    }
+
+    private static int Run(ConfigurationArguments arguments, ParseResult parsed)
+    {
+        var options = SftOptions.Table.Build(arguments.Read(parsed));
+        if (options.Data.Train.Length == 0)
+        {
+            throw new UsageException("data.train: name a .jsonl file of utterances");
+        }
+
+        var path = options.Models.Policy.Length > 0 ? options.Models.Policy : TinyWorld.Policy;
+        options = options with { Models = options.Models with { Policy = path } };
+        using var policy = PolicyModel.Load(path, options.Prompt);
+        var utterances = PromptFile.ReadUtterances(options.Data.Train, policy.Speech.Count);
+        if (options.Data.Limit > 0)
+        {
+            utterances = [.. utterances.Take(options.Data.Limit)];
+        }
+
+        using SftLoop loop = new(options, policy, utterances);
+        var keys = SftOptions.Table.Entries.ToDictionary(e => e.Key, e => e.Get(options));
+        RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "sft", keys, NativeDevice.GetInfo());
+        var progress = Terminal.Progress(options.Run.Steps);
+        using StopSignal stop = new(progress.Note);
+        var outcome = TrainingRun.Execute(loop, new RunSettings
+        {
+            Run = options.Run, Options = keys, Resume = parsed.GetValue(arguments.Resume)!, Progress = progress, Stop = stop,
+        });
+        return TrainingEnd.Report(outcome, policy, options.Run, stop);
+    }
+}

@@ -1,0 +1,69 @@
+using System.CommandLine;
+using System.Globalization;
+using LlasaNative.Audio;
+using LlasaNative.Models;
+using LlasaNative.Reporting;
+using LlasaNative.Training;
+
+namespace LlasaNative.Trainer.Commands;
+
+/// <summary><c>llasa speak</c>: text to WAV.</summary>
+internal static class SpeakCommand
+{
+    public static Command Create()
+    {
+        ModelArguments models = new();
+        SpeakingArguments speaking = new();
+        Argument<string> text = new("text") { Description = "What to say." };
+        Option<string> output = new("--out") { Description = "WAV file; several samples get -1, -2, … before the extension.", DefaultValueFactory = _ => "speech.wav" };
+        Option<bool> codes = new("--codes") { Description = "Also write the speech codes, as text beside each WAV." };
+        Command command = new("speak", "Turn a text into speech.");
+        command.Arguments.Add(text);
+        foreach (var option in new Option[] { output, codes, models.Policy, models.Codec }.Concat(speaking.All))
+        {
+            command.Options.Add(option);
+        }
+
+        return command.Does(parsed => Run(parsed.GetValue(text)!, parsed.GetValue(output)!, parsed.GetValue(codes), speaking.Read(parsed, 1), speaking.Judging(parsed), models.Read(parsed)));
+    }
+
+    private static int Run(string text, string output, bool writeCodes, EvaluationOptions how, GrpoOptions options, ModelOptions models)
+    {
+        using var policy = PolicyModel.Load(models.Policy, options.Prompt);
+        using var codec = SpeechCodec.Load(models.Codec);
+        using StopSignal stop = new();
+        var prompt = policy.EncodePrompt(text, how.MaxNewTokens);
+        using RolloutEngine engine = new(policy, Math.Min(how.Samples, 64));
+        PhaseTimer timer = new();
+        ulong[] ids = [.. Enumerable.Range(0, how.Samples).Select(i => (ulong)i)];
+        SamplingSettings sampling = new()
+        {
+            Temperature = how.Temperature, TopK = how.TopK, TopP = how.TopP, MaxNewTokens = how.MaxNewTokens, Seed = Seeds.Evaluation(how.Seed),
+        };
+        var samples = timer.Measure("rollout", () => engine.Generate([prompt], how.Samples, sampling, ids, null, stop.Abort));
+        int[][] codes = [.. Enumerable.Range(0, samples.Count).Select(samples.Codes)];
+        using var waves = timer.Measure("vocode", () => codec.Decode(codes));
+        for (var i = 0; i < samples.Count; i++)
+        {
+            var path = Number(output, i, samples.Count);
+            var wave = waves[i].ToArray();
+            AtomicFile.Write(path, temporary => WaveFile.Write(temporary, wave, codec.SampleRate));
+            if (writeCodes)
+            {
+                AtomicFile.WriteText(Path.ChangeExtension(path, ".codes.txt"), string.Join(' ', codes[i].Select(c => c.ToString(CultureInfo.InvariantCulture))) + "\n");
+            }
+
+            var seconds = (double)wave.Length / codec.SampleRate;
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{path}  {seconds:F2} s{(samples.Ended(i) ? "" : ", cut off at --max-new-tokens")}"));
+        }
+
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{waves.TotalSeconds:F2} s of speech in {timer.Total:F2} s: real-time factor {timer.Total / Math.Max(waves.TotalSeconds, 1e-9):F3} ")
+            + string.Create(CultureInfo.InvariantCulture, $"(tokens {timer["rollout"]:F2} s, sound {timer["vocode"]:F2} s)"));
+        return 0;
+    }
+
+    private static string Number(string path, int index, int count) => count == 1
+        ? path
+        : Path.Combine(Path.GetDirectoryName(path) ?? "", string.Create(CultureInfo.InvariantCulture, $"{Path.GetFileNameWithoutExtension(path)}-{index + 1}{Path.GetExtension(path)}"));
+}

@@ -1,0 +1,66 @@
+using System.CommandLine;
+using LlasaNative.Data;
+using LlasaNative.Interop;
+using LlasaNative.Reporting;
+using LlasaNative.Training;
+
+namespace LlasaNative.Trainer.Commands;
+
+/// <summary><c>llasa train</c>: GRPO.</summary>
+internal static class TrainCommand
+{
+    public static Command Create()
+    {
+        ConfigurationArguments arguments = new();
+        Command command = new("train", "Train a policy by GRPO under a recogniser's judgement.");
+        foreach (var option in arguments.All)
+        {
+            command.Options.Add(option);
+        }
+
+        return command.Does(parsed => Run(arguments, parsed));
+    }
+
+    private static int Run(ConfigurationArguments arguments, ParseResult parsed)
+    {
+        var options = GrpoOptions.Table.Build(arguments.Read(parsed));
+        options = options with { Models = TinyWorld.Fill(options.Models) };
+        var texts = PromptFile.Read(options.Data.Train.Length > 0 ? options.Data.Train : TinyWorld.Sentences("train"), options.Data.TextField);
+        using var models = GrpoModels.Load(options.Models, options.Prompt, options.Scoring);
+        using GrpoLoop loop = new(options, models, texts);
+        var keys = GrpoOptions.Table.Entries.ToDictionary(e => e.Key, e => e.Get(options));
+        RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "train", keys, NativeDevice.GetInfo());
+        var progress = Terminal.Progress(options.Run.Steps);
+        using StopSignal stop = new(progress.Note);
+        var outcome = TrainingRun.Execute(loop, new RunSettings
+        {
+            Run = options.Run,
+            Options = keys,
+            Resume = parsed.GetValue(arguments.Resume)!,
+            Progress = progress,
+            Stop = stop,
+            Evaluate = Evaluation(options, models, stop.Abort),
+        });
+        return TrainingEnd.Report(outcome, loop.Policy, options.Run, stop);
+    }
+
+    private static Action<MetricRow>? Evaluation(GrpoOptions options, GrpoModels models, CancellationToken abort)
+    {
+        if (options.Run.EvaluateEvery == 0)
+        {
+            return null;
+        }
+
+        var texts = PromptFile.Read(
+            options.Data.Evaluation.Length > 0 ? options.Data.Evaluation : TinyWorld.Sentences("validation"), options.Data.TextField);
+        texts = [.. texts.Take(options.Run.EvaluateTexts)];
+        Evaluator evaluator = new(models, options.CreateJudge());
+        EvaluationOptions how = new() { Seed = options.Run.Seed, MaxNewTokens = options.Rollout.MaxNewTokens };
+        return row =>
+        {
+            var result = evaluator.Evaluate(texts, how, cancellation: abort);
+            row.Add("evaluation/cer", result.Cer).Add("evaluation/wer", result.Wer).Add("evaluation/nll", result.Nll)
+                .Add("evaluation/reward", result.Reward).Add("evaluation/exact", result.Exact).Add("evaluation/not_ended", result.NotEnded);
+        };
+    }
+}

@@ -1,0 +1,61 @@
+using LlasaNative.Models;
+using LlasaNative.Training;
+using LlasaNative.Weights;
+
+namespace LlasaNative.Trainer.Commands;
+
+/// <summary>What happens after the last step: the policy is exported, or the interruption reported.</summary>
+internal static class TrainingEnd
+{
+    public static int Report(RunOutcome outcome, PolicyModel policy, RunOptions run, StopSignal stop)
+    {
+        if (stop.StopRequested && !outcome.Completed)
+        {
+            Console.Error.WriteLine($"llasa: interrupted after step {outcome.Step}; saved {outcome.Checkpoint}");
+            return CommandLine.Interrupted;
+        }
+
+        var target = Path.Combine(run.Out, "policy");
+        Export(policy, target, run.ExportType);
+        Console.WriteLine(outcome.Completed
+            ? $"{outcome.Step} steps; policy in {target}"
+            : $"stopped by run.time_limit_minutes after step {outcome.Step}; policy in {target}");
+        return 0;
+    }
+
+    /// <summary>Writes a policy directory in one move.</summary>
+    public static void Export(PolicyModel policy, string target, SaveType type)
+    {
+        var temporary = target + ".tmp";
+        try
+        {
+            if (Directory.Exists(temporary))
+            {
+                Directory.Delete(temporary, recursive: true);
+            }
+
+            Directory.CreateDirectory(temporary);
+            policy.Save(temporary, type switch
+            {
+                SaveType.F32 => TensorType.F32,
+                SaveType.F16 => TensorType.F16,
+                _ => TensorType.BF16,
+            });
+            if (Directory.Exists(target))
+            {
+                Directory.Delete(target, recursive: true);
+            }
+
+            Directory.Move(temporary, target);
+        }
+        catch
+        {
+            if (Directory.Exists(temporary))
+            {
+                Directory.Delete(temporary, recursive: true);
+            }
+
+            throw;
+        }
+    }
+}

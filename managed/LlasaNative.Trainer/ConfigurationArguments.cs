@@ -1,0 +1,51 @@
+using System.CommandLine;
+using LlasaNative.Training;
+
+namespace LlasaNative.Trainer;
+
+/// <summary><c>--config</c>, <c>--set</c> and the flags that stand for a key of the configuration.</summary>
+internal sealed class ConfigurationArguments
+{
+    private readonly (Option<string> Option, string Key)[] _flags =
+    [
+        (new("--policy") { Description = "Directory of the Llama policy (models.policy)." }, "models.policy"),
+        (new("--codec") { Description = "Directory of the X-Codec2 codec (models.codec)." }, "models.codec"),
+        (new("--recogniser") { Description = "Directory of the Whisper recogniser (models.recogniser)." }, "models.recogniser"),
+        (new("--data") { Description = "Training data (data.train)." }, "data.train"),
+        (new("--out") { Description = "Directory of the run (run.out)." }, "run.out"),
+        (new("--steps") { Description = "Optimiser steps (run.steps)." }, "run.steps"),
+        (new("--seed") { Description = "Seed of the run (run.seed)." }, "run.seed"),
+    ];
+
+    public Option<string> Config { get; } = new("--config") { Description = "YAML file; see configs/reference.yaml." };
+
+    public Option<string[]> Set { get; } = new("--set") { Description = "key=value, over everything else; may be repeated." };
+
+    public Option<string> Resume { get; } = new("--resume")
+    {
+        Description = "auto (continue where run.out stopped), never, or a checkpoint directory.", DefaultValueFactory = _ => "auto",
+    };
+
+    public IEnumerable<Option> All => [Config, Set, Resume, .. _flags.Select(f => f.Option)];
+
+    /// <summary>Assignments in order of precedence: file, flags, --set.</summary>
+    public IReadOnlyList<OptionAssignment> Read(ParseResult parsed)
+    {
+        List<OptionAssignment> assignments = [];
+        if (parsed.GetValue(Config) is { Length: > 0 } file)
+        {
+            assignments.AddRange(OptionFile.Read(file));
+        }
+
+        foreach (var (option, key) in _flags)
+        {
+            if (parsed.GetValue(option) is { } value)
+            {
+                assignments.Add(new OptionAssignment(key, value, option.Name));
+            }
+        }
+
+        assignments.AddRange((parsed.GetValue(Set) ?? []).Select(OptionAssignment.Parse));
+        return assignments;
+    }
+}
