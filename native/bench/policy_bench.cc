@@ -1,0 +1,189 @@
+// Training of the policy at the demo's shapes (C 192, F 512, L 4, H 6, G 2, D 32; 16 prompts of 80 tokens
+// with 8 responses of 70) and the pieces it is made of. The bound is the machine's GEMM peak.
+#include <benchmark/benchmark.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "core/parallel.h"
+#include "core/philox.h"
+#include "models/trainer_step.h"
+#include "ops/attention.h"
+#include "ops/gemm.h"
+#include "roofline.h"
+
+namespace {
+
+using llasa::philox_uniform;
+
+constexpr int64_t kPrompts = 16, kSamples = 8, kPromptTokens = 80, kResponseTokens = 70;
+constexpr int64_t kSpeechStart = 268, kSpeechEnd = 1292;  // allowed ids of the head, as in a training run
+
+llasa_policy_options demo_options() {
+  llasa_policy_options options{};
+  options.struct_size = sizeof options;
+  options.vocab_size = 1293;
+  options.hidden_size = 192;
+  options.intermediate_size = 512;
+  options.num_layers = 4;
+  options.num_heads = 6;
+  options.num_kv_heads = 2;
+  options.head_dim = 32;
+  options.max_position_embeddings = 512;
+  options.tie_word_embeddings = 1;
+  options.rms_norm_eps = 1e-5f;
+  options.rope_theta = 5e5;
+  return options;
+}
+
+std::vector<float> random_floats(int64_t count, float scale) {
+  std::vector<float> values(static_cast<size_t>(count));
+  for (size_t i = 0; i < values.size(); ++i) values[i] = scale * (2.0f * philox_uniform(1, 2, i) - 1.0f);
+  return values;
+}
+
+std::shared_ptr<llasa::Policy> random_policy() {
+  auto policy = std::make_shared<llasa::Policy>(llasa::make_llama_config(demo_options()));
+  auto& weights = policy->weights();
+  for (const llasa::TensorSpec& spec : weights.specs()) {
+    const bool norm = spec.shape.size() == 1;
+    std::vector<float> values = random_floats(spec.size, 0.1f);
+    for (float& v : values) v += norm ? 1.0f : 0.0f;
+    weights.set(policy->stream(), std::string(spec.name), LLASA_F32, spec.shape.data(),
+                static_cast<int32_t>(spec.shape.size()), values.data());
+  }
+  return policy;
+}
+
+// Multiply-adds of the layers and the head, forward, times 2; backward costs twice that again.
+double forward_flops(bool attention_only) {
+  const double rows = kPrompts * (kPromptTokens - 1 + kSamples * kResponseTokens);
+  const double scored = kPrompts * kSamples * kResponseTokens;
+  const double prefix = kPromptTokens - 1;
+  const double pairs =
+      kPrompts * (prefix * prefix / 2 + kSamples * kResponseTokens * (prefix + kResponseTokens / 2.0));
+  const double attention = 4.0 * 32 * 6 * pairs;
+  if (attention_only) return attention;
+  const double layer = 192.0 * (320 + 192 + 3 * 512);
+  return 4 * (attention + 2 * rows * layer) + 2 * scored * 192 * (kSpeechEnd - kSpeechStart + 1);
+}
+
+void training_step(benchmark::State& state) {
+  llasa::set_num_threads(static_cast<int>(state.range(0)));
+  llasa::TrainerOptions options;
+  options.micro_batch_tokens = state.range(1);
+  options.recompute = state.range(2) != 0;
+  llasa::Trainer trainer(random_policy(), options);
+  std::vector<int64_t> offsets{0}, prompt_lengths;
+  std::vector<int32_t> ids;
+  std::vector<float> advantages;
+  for (int64_t s = 0; s < kPrompts * kSamples; ++s) {
+    for (int64_t t = 0; t < kPromptTokens + kResponseTokens; ++t) {
+      const bool prompt = t < kPromptTokens;
+      const float u = philox_uniform(3, static_cast<uint64_t>(prompt ? s / kSamples : 1000 + s),
+                                     static_cast<uint64_t>(t));
+      ids.push_back(static_cast<int32_t>(prompt ? u * 256.0f
+                                                : static_cast<float>(kSpeechStart) +
+                                                      u * static_cast<float>(kSpeechEnd - kSpeechStart)));
+    }
+    offsets.push_back(static_cast<int64_t>(ids.size()));
+    prompt_lengths.push_back(kPromptTokens);
+    advantages.push_back(s % 2 == 0 ? 1.0f : -1.0f);
+  }
+  llasa_token_batch batch{};
+  batch.num_sequences = kPrompts * kSamples;
+  batch.offsets = offsets.data();
+  batch.token_ids = ids.data();
+  batch.prompt_lengths = prompt_lengths.data();
+  llasa_head_options head{};
+  head.temperature = 1.0f;
+  head.restrict_start = kSpeechStart;
+  head.restrict_end = kSpeechEnd;
+  head.restrict_extra = 266;
+  llasa_loss_options loss{};
+  loss.clip_low = loss.clip_high = 0.2f;
+  loss.total_tokens = static_cast<double>(kPrompts * kSamples * kResponseTokens);
+  llasa_loss_inputs inputs{};
+  inputs.advantages = advantages.data();
+  for (auto _ : state) {
+    const llasa_loss_stats stats = trainer.accumulate(batch, head, loss, inputs, nullptr, nullptr, nullptr);
+    if (!std::isfinite(trainer.step(1e-5f).grad_norm) || stats.tokens != loss.total_tokens) {
+      state.SkipWithError("not a step");
+      break;
+    }
+  }
+  llasa::bench::report_flops(state, 3 * forward_flops(false));
+  llasa::set_num_threads(0);
+}
+
+// Rows 4096 of one micro-batch against each matrix of a layer: 0 x W^T, 1 dy W, 2 dy^T x.
+void layer_gemm(benchmark::State& state) {
+  llasa::set_num_threads(static_cast<int>(state.range(0)));
+  const int64_t kind = state.range(1), T = 4096, N = state.range(2), K = state.range(3);
+  const auto x = random_floats(T * K, 1), w = random_floats(N * K, 1), dy = random_floats(T * N, 1);
+  std::vector<float> y(dy.size()), dx(x.size()), dw(w.size());
+  llasa::Stream stream;
+  for (auto _ : state) {
+    if (kind == 0) llasa::linear_forward(stream, x.data(), w.data(), nullptr, y.data(), T, K, N);
+    if (kind == 1) llasa::linear_backward(stream, x.data(), w.data(), dy.data(), dx.data(), nullptr, T, K, N);
+    if (kind == 2) llasa::linear_backward(stream, x.data(), w.data(), dy.data(), nullptr, dw.data(), T, K, N);
+    benchmark::ClobberMemory();
+  }
+  llasa::bench::report_flops(state, 2.0 * static_cast<double>(T * N * K));
+  llasa::set_num_threads(0);
+}
+
+void attention(benchmark::State& state) {
+  llasa::set_num_threads(static_cast<int>(state.range(0)));
+  const bool backward = state.range(1) != 0;
+  std::vector<llasa::AttentionGroup> groups;
+  int64_t rows = 0;
+  for (int64_t g = 0; g < kPrompts; ++g) {
+    groups.push_back({{rows, rows + kPromptTokens - 1}, {}});
+    rows += kPromptTokens - 1;
+    for (int64_t s = 0; s < kSamples; ++s, rows += kResponseTokens) {
+      groups.back().parts.push_back({rows, rows + kResponseTokens});
+    }
+  }
+  const llasa::AttentionShape shape{6, 2, 32};
+  const auto qkv = random_floats(rows * shape.row(), 2), dout = random_floats(rows * 192, 1);
+  std::vector<float> out(dout.size()), lse(static_cast<size_t>(rows * 6)), dqkv(qkv.size());
+  llasa::Stream stream;
+  llasa::attention_forward(stream, qkv.data(), out.data(), lse.data(), groups, shape);
+  for (auto _ : state) {
+    if (backward) {
+      llasa::attention_backward(stream, qkv.data(), out.data(), lse.data(), dout.data(), dqkv.data(), groups,
+                                shape);
+    } else {
+      llasa::attention_forward(stream, qkv.data(), out.data(), lse.data(), groups, shape);
+    }
+    benchmark::ClobberMemory();
+  }
+  llasa::bench::report_flops(state, (backward ? 2.5 : 1.0) * forward_flops(true));
+  llasa::set_num_threads(0);
+}
+
+}  // namespace
+
+BENCHMARK(training_step)
+    ->ArgNames({"threads", "micro_batch", "recompute"})
+    ->Args({1, 4096, 0})
+    ->Args({2, 1024, 0})
+    ->Args({2, 2048, 0})
+    ->Args({2, 4096, 0})
+    ->Args({2, 4096, 1})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK(layer_gemm)
+    ->ArgNames({"threads", "kind", "N", "K"})
+    ->ArgsProduct({{1, 2}, {0, 1, 2}, {320, 1024}, {192}})
+    ->ArgsProduct({{1, 2}, {0, 1, 2}, {192}, {192, 512}})
+    ->ArgsProduct({{1, 2}, {0, 1, 2}, {1025}, {192}})
+    ->Unit(benchmark::kMicrosecond)
+    ->UseRealTime();
+BENCHMARK(attention)
+    ->ArgNames({"threads", "backward"})
+    ->ArgsProduct({{1, 2}, {0, 1}})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
