@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace LlasaNative.Data.Parquet;
 
 /// <summary>The columns of a file, as a tree of fields.</summary>
@@ -12,15 +14,18 @@ public sealed class ParquetSchema
     /// <summary>Creates a schema.</summary>
     /// <param name="fields">The fields below the root, in order.</param>
     public ParquetSchema(params ParquetField[] fields)
-        : this(new ParquetField("schema", ParquetRepetition.Required) { Children = fields })
+        : this(new ParquetField("schema", ParquetRepetition.Required) { Children = fields }, true)
     {
     }
 
-    internal ParquetSchema(ParquetField root)
+    private ParquetSchema(ParquetField root, bool isRoot)
     {
+        Debug.Assert(isRoot, "only tells this constructor from the public one");
         Root = root;
         root.Attach(null, _columns);
     }
+
+    internal static ParquetSchema FromRoot(ParquetField root) => new(root, true);
 
     /// <summary>The group that holds all fields.</summary>
     public ParquetField Root { get; }

@@ -16,7 +16,7 @@ internal static class SchemaTree
             Children = Children(elements, elements[0].ChildCount, ref next, 1),
         };
         return next == elements.Count
-            ? new ParquetSchema(root)
+            ? ParquetSchema.FromRoot(root)
             : throw new ParquetException($"the schema has {elements.Count} elements but its tree holds {next}");
     }
 

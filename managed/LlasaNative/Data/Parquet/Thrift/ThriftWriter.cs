@@ -20,6 +20,12 @@ internal sealed class ThriftWriter
         Byte((byte)value);
     }
 
+    public void FieldI16(int field, int value)
+    {
+        Head(field, ThriftType.I16);
+        Varint(ZigZag(value));
+    }
+
     public void Field(int field, int value)
     {
         Head(field, ThriftType.I32);
