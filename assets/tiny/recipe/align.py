@@ -1,4 +1,4 @@
-"""Which character is spoken in which code frame: Viterbi alignment with the recogniser's CTC head (stage A, clean clips).
+"""Which character is spoken in which code frame: Viterbi alignment with the recogniser's CTC head (after stage B, on clean clips).
 
 The policy's training uses it for an auxiliary loss. A frame's entry is the index of the character being spoken, or of the next
 one while nothing is; the length of the text when all is said. Recogniser frames and codes both last 20 ms.
@@ -57,7 +57,7 @@ def viterbi(log_probabilities, texts, frames):
 @torch.no_grad()
 def run(options, team):
     stage = Stage(options.work, "align", team)
-    source = os.path.join(options.work, "recogniser_a")
+    source = os.path.join(options.work, "recogniser_b")
     model, head = recogniser.load(os.path.join(source, "model")), ctc_head(load_config()["recogniser"])
     head.load_state_dict(torch.load(os.path.join(source, "ctc_head.pt"), weights_only=True))
     clips, texts, paths = Clips(options.work, "train"), sentences("train"), []

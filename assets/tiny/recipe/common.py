@@ -103,6 +103,12 @@ def cosine(step, steps, peak, warmup, floor):
     return peak * min(1.0, (step + 1) / warmup) * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * step / steps)))
 
 
+def constant_then_line(step, constant, decay, peak, warmup, floor):
+    """Learning rate of step 0..constant+decay-1. How long to train can be decided late: until the decay nothing depends on it."""
+    fallen = max(0, step - constant) / decay
+    return peak * min(1.0, (step + 1) / warmup) * (1 - (1 - floor) * fallen)
+
+
 def generator(seed, step):
     """Random numbers of one step: they depend on nothing that happened before, so a resumed run draws the same."""
     return np.random.default_rng([seed, step])

@@ -1,6 +1,7 @@
-"""Final numbers of three finished models on the test sentences, which no other stage looks at.
+"""Final numbers of finished models on the test sentences, which no other stage looks at.
 
-    python3 evaluate.py --models DIR     DIR holds policy/, xcodec2/ and whisper/; default: the work folder
+    python3 evaluate.py --models DIR     DIR holds xcodec2/, whisper/ and, when it is finished, policy/;
+                                         default: the work folder
 """
 
 import json
@@ -43,14 +44,23 @@ def summary(totals, texts):
     return dict(cer=errors / sum(map(len, texts)), exact=exact / len(texts), nll=loss / len(texts))
 
 
+def speaking(models, codec, ears, texts, team):
+    """The policy's numbers: sampled with each seed, and greedy."""
+    voice, sampling = policy.load(os.path.join(models, "policy")), load_config()["sampling"]
+    longest = sampling["longest"]
+    runs = {f"sampled_seed_{seed}": listen(voice, codec, ears, texts, team, seed, sampling["temperature"],
+                                           sampling["top_p"], longest) for seed in SEEDS}
+    mean = float(np.mean([run["cer"] for run in runs.values()]))
+    return {**runs, "greedy": listen(voice, codec, ears, texts, team, 0, 0, 1.0, longest), "sampled_cer_mean": mean}
+
+
 def run(options, team):
     torch.set_grad_enabled(False)
-    sampling = load_config()["sampling"]
     codec = Xcodec2Model.from_pretrained(os.path.join(options.models, "xcodec2"))
     ears = recogniser.load(os.path.join(options.models, "whisper"))
-    voice = policy.load(os.path.join(options.models, "policy"))
+    names = [n for n in ("policy", "xcodec2", "whisper") if os.path.exists(os.path.join(options.models, n))]
     results = {"megabytes": {}}
-    for name in ("policy", "xcodec2", "whisper"):
+    for name in names:
         folder = os.path.join(options.models, name)
         results["megabytes"][name] = sum(os.path.getsize(os.path.join(folder, f)) for f in os.listdir(folder)) / 1e6
     for split in options.splits.split(","):
@@ -61,12 +71,9 @@ def run(options, team):
         spectral, *clean_and_coded = team.add(sum(losses), *hear(ears, [clips[i] for i in rows], mine), *hear(ears, made, mine))
         results[split] = dict(
             codec=dict(spectral_loss=spectral / len(texts), codes_used_by_first_process=len(used)),
-            recogniser=dict(clean=summary(clean_and_coded[:3], texts), coded=summary(clean_and_coded[3:], texts)),
-            policy={f"sampled_seed_{seed}": listen(voice, codec, ears, texts, team, seed, sampling["temperature"],
-                                                   sampling["top_p"], sampling["longest"]) for seed in SEEDS})
-        results[split]["policy"]["greedy"] = listen(voice, codec, ears, texts, team, 0, 0, 1.0, sampling["longest"])
-        results[split]["policy"]["sampled_cer_mean"] = float(np.mean(
-            [results[split]["policy"][f"sampled_seed_{seed}"]["cer"] for seed in SEEDS]))
+            recogniser=dict(clean=summary(clean_and_coded[:3], texts), coded=summary(clean_and_coded[3:], texts)))
+        if "policy" in names:
+            results[split]["policy"] = speaking(options.models, codec, ears, texts, team)
     if team.leads:
         text = json.dumps(results, indent=1)
         print(text)

@@ -21,10 +21,10 @@ recogniser=$!
 stage train_codec.py
 wait "$recogniser"
 stage encode.py --processes 2
-stage align.py
 stage train_recogniser.py --stage b --processes 2
 mkdir -p "$work/whisper" "$work/models"
 cp "$work/recogniser_b/model/"* "$work/whisper/"
+stage align.py
 stage train_policy.py --processes 2
 for model in policy xcodec2 whisper; do
   mkdir -p "$work/models/$model"

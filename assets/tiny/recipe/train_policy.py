@@ -13,8 +13,8 @@ import torch.nn.functional as F
 
 import policy
 import recogniser
-from common import (CHARACTER_ID, Stage, arguments, cosine, edit_distance, generator, load_config, load_rows, run_as_team,
-                    sentences, set_learning_rate, skip_if_done)
+from common import (CHARACTER_ID, Stage, arguments, constant_then_line, edit_distance, generator, load_config, load_rows,
+                    run_as_team, sentences, set_learning_rate, skip_if_done)
 from xcodec2 import Xcodec2Model
 
 AHEAD = 3  # characters the auxiliary head names
@@ -112,9 +112,11 @@ def train(options, team):
                                   weight_decay=config["weight_decay"])
     first = stage.resume(model=model, head=head, optimiser=optimiser)
     per_epoch, recent, order, order_epoch = len(batches(config["seed"], 0, lengths, config["batch"])), [], None, None
+    steps = config["constant_steps"] + config["decay_steps"]
     model.train()
-    for step in range(first, config["steps"]):
-        set_learning_rate(optimiser, cosine(step, config["steps"], config["learning_rate"], config["warmup"], config["floor"]))
+    for step in range(first, steps):
+        set_learning_rate(optimiser, constant_then_line(step, config["constant_steps"], config["decay_steps"],
+                                                        config["learning_rate"], config["warmup"], config["floor"]))
         if order_epoch != step // per_epoch:
             order_epoch = step // per_epoch
             order = batches(config["seed"], order_epoch, lengths, config["batch"])
@@ -139,22 +141,22 @@ def train(options, team):
         if (step + 1) % 50 == 0:
             means = np.mean(recent[-50:], 0)
             stage.log(step=step + 1, cross_entropy=float(means[0]), alignment=float(means[1]))
-        if (step + 1) % config["evaluate_every"] == 0:
-            if step + 1 >= config["evaluate_from"]:
-                model.eval()
-                result = listen(model, codec, ears, validation_texts, team, config["seed"], sampling["temperature"],
-                                sampling["top_p"], sampling["longest"])
-                stage.log(step=step + 1, cross_entropy=validation_loss(model, validation_texts, validation_responses),
-                          **{f"sampled_{k}": v for k, v in result.items()})
-                if team.leads and result["ended"] == 1.0 and result["cer"] >= config["sampled_cer_at_least"]:
-                    policy.save(model, os.path.join(options.work, "policy"))
-                    with open(stage.path("chosen.json"), "w", encoding="utf-8") as file:
-                        json.dump(dict(step=step + 1, **result), file)
-                model.train()
+        if step + 1 == steps or (step + 1 >= config["evaluate_from"] and (step + 1) % config["evaluate_every"] == 0):
+            model.eval()
+            result = listen(model, codec, ears, validation_texts, team, config["seed"], sampling["temperature"],
+                            sampling["top_p"], sampling["longest"])
+            stage.log(step=step + 1, cross_entropy=validation_loss(model, validation_texts, validation_responses),
+                      **{f"sampled_{k}": v for k, v in result.items()})
+            if team.leads and result["ended"] == 1.0 and result["cer"] >= config["sampled_cer_at_least"]:
+                policy.save(model, os.path.join(options.work, "policy"))
+                with open(stage.path("chosen.json"), "w", encoding="utf-8") as file:
+                    json.dump(dict(step=step + 1, **result), file)
+            model.train()
+        if (step + 1) % config["save_every"] == 0:
             stage.save(step + 1, model=model, head=head, optimiser=optimiser)
     if team.leads:
         with open(stage.path("chosen.json"), encoding="utf-8") as file:
-            stage.finish(steps=config["steps"], chosen=json.load(file))
+            stage.finish(steps=steps, chosen=json.load(file))
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ def train(options, team):
         cross_entropy = recogniser.text_losses(model, encoded, texts).mean()
         ctc = ctc_loss(head, encoded, texts)
         optimiser.zero_grad()
-        ((cross_entropy + config["ctc_weight"] * ctc) / team.size).backward()
+        ((cross_entropy + plan["ctc_weight"] * ctc) / team.size).backward()
         team.add_gradients(parameters)
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
