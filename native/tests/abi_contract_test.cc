@@ -1,73 +1,17 @@
 // What the header promises about every function, whatever it computes: symbols, NULLs, struct sizes, handles
 // after a failure, and allocations that fail.
-#include <elf.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <functional>
-#include <regex>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "failing_allocator.h"
-#include "fixture.h"
 #include "tiny_policy.h"
 
 namespace llasa::test {
 namespace {
-
-// ---------------------------------------------------------------------------------------------- symbols
-
-std::set<std::string> declared_functions() {
-  const std::string header = read_file(LLASA_HEADER);
-  const std::regex declaration(R"(LLASA_API[^;(]*?\b(llasa_\w+)\()");
-  std::set<std::string> names;
-  for (std::sregex_iterator it(header.begin(), header.end(), declaration), end; it != end; ++it)
-    names.insert((*it)[1]);
-  return names;
-}
-
-std::set<std::string> exported_symbols() {
-  const std::string file = read_file(LLASA_LIBRARY);
-  const auto at = [&]<typename T>(uint64_t offset, T& out) {
-    if (offset + sizeof(T) > file.size()) throw std::runtime_error("short library");
-    std::memcpy(&out, file.data() + offset, sizeof(T));
-  };
-  Elf64_Ehdr elf;
-  at(0, elf);
-  std::set<std::string> names;
-  for (uint64_t i = 0; i < elf.e_shnum; ++i) {
-    Elf64_Shdr section, strings;
-    at(elf.e_shoff + i * sizeof section, section);
-    if (section.sh_type != SHT_DYNSYM) continue;
-    at(elf.e_shoff + section.sh_link * sizeof strings, strings);
-    for (uint64_t offset = 0; offset < section.sh_size; offset += sizeof(Elf64_Sym)) {
-      Elf64_Sym symbol;
-      at(section.sh_offset + offset, symbol);
-      const int bind = ELF64_ST_BIND(symbol.st_info);
-      if (symbol.st_shndx != SHN_UNDEF && (bind == STB_GLOBAL || bind == STB_WEAK)) {
-        names.insert(file.data() + strings.sh_offset + symbol.st_name);
-      }
-    }
-  }
-  return names;
-}
-
-// Families of the header that are still being written.
-bool is_pending(const std::string& name) {
-  return name.rfind("llasa_codec_", 0) == 0 || name.rfind("llasa_whisper_", 0) == 0 || name == "llasa_vocode";
-}
-
-TEST(AbiSymbols, ExportsExactlyWhatTheHeaderDeclares) {
-  const std::set<std::string> declared = declared_functions(), exported = exported_symbols();
-  EXPECT_GT(declared.size(), 50u);
-  for (const std::string& name : exported)
-    EXPECT_TRUE(declared.count(name)) << name << " is exported but not declared";
-  for (const std::string& name : declared) {
-    EXPECT_TRUE(exported.count(name) != 0 || is_pending(name)) << name << " is declared but not exported";
-  }
-}
 
 // ------------------------------------------------------------------------------------------- NULLs, sizes
 

@@ -10,97 +10,12 @@
 
 #include "core/live_counts.h"
 #include "core/parallel.h"
-#include "policy_fixture.h"
 #include "reference/sampling.h"
+#include "rollout_fixture.h"
 #include "tiny_policy.h"
 
 namespace llasa::test {
 namespace {
-
-struct Samples {
-  std::vector<int32_t> tokens;
-  std::vector<float> logprobs;
-  std::vector<int32_t> lengths, reasons;
-  bool operator==(const Samples&) const = default;
-};
-
-struct Job {
-  llasa_sampling_options sampling;
-  std::vector<std::vector<int32_t>> prompts;
-  int32_t samples = 3;
-  int32_t slots = 4;
-  int32_t max_sequence = 0;
-  std::vector<uint64_t> sequence_ids;
-  llasa_progress_callback progress = nullptr;
-  void* user = nullptr;
-  llasa_status expected = LLASA_OK;
-};
-
-llasa_rollout* create(llasa_policy* policy, int32_t slots, int32_t max_sequence = 0) {
-  llasa_rollout_options o;
-  llasa_rollout_options_init(&o);
-  o.max_slots = slots;
-  o.max_sequence_tokens = max_sequence;
-  llasa_rollout* rollout = nullptr;
-  EXPECT_EQ(llasa_rollout_create(policy, &o, &rollout), LLASA_OK) << llasa_last_error();
-  return rollout;
-}
-
-Samples generate(llasa_rollout* rollout, const Job& job) {
-  std::vector<int64_t> offsets = {0};
-  std::vector<int32_t> ids;
-  for (const auto& prompt : job.prompts) {
-    ids.insert(ids.end(), prompt.begin(), prompt.end());
-    offsets.push_back(static_cast<int64_t>(ids.size()));
-  }
-  llasa_rollout_request request{};
-  request.struct_size = sizeof request;
-  request.samples_per_prompt = job.samples;
-  request.num_prompts = static_cast<int64_t>(job.prompts.size());
-  request.prompt_offsets = offsets.data();
-  request.prompt_ids = ids.data();
-  request.sequence_ids = job.sequence_ids.empty() ? nullptr : job.sequence_ids.data();
-  request.progress = job.progress;
-  request.progress_user = job.user;
-  const size_t count = job.prompts.size() * static_cast<size_t>(job.samples);
-  const size_t width = static_cast<size_t>(job.sampling.max_new_tokens);
-  Samples s{std::vector<int32_t>(count * width, -9), std::vector<float>(count * width, -9.0f),
-            std::vector<int32_t>(count, -9), std::vector<int32_t>(count, -9)};
-  llasa_rollout_result result{};
-  result.struct_size = sizeof result;
-  result.tokens = s.tokens.data();
-  result.logprobs = s.logprobs.data();
-  result.lengths = s.lengths.data();
-  result.finish_reasons = s.reasons.data();
-  EXPECT_EQ(llasa_rollout_generate(rollout, &job.sampling, &request, &result), job.expected)
-      << llasa_last_error();
-  return s;
-}
-
-Samples generate(const TinyPolicy& policy, const Job& job) {
-  llasa_rollout* rollout = create(policy.handle, job.slots, job.max_sequence);
-  Samples s = generate(rollout, job);
-  llasa_rollout_destroy(rollout);
-  return s;
-}
-
-Job make_job() {
-  Job job;
-  llasa_sampling_options_init(&job.sampling);
-  job.sampling.temperature = 0.9f;
-  job.sampling.max_new_tokens = 37;
-  job.sampling.stop_token = 5;
-  job.sampling.restrict_start = 10;
-  job.sampling.restrict_end = 60;
-  job.sampling.restrict_extra = 5;
-  job.sampling.seed = 42;
-  for (size_t length : {1u, 2u, 16u, 17u, 18u, 40u, 3u}) {
-    std::vector<int32_t> prompt(length);
-    for (size_t i = 0; i < length; ++i) prompt[i] = static_cast<int32_t>((i * 7 + length * 11) % 61);
-    job.prompts.push_back(prompt);
-  }
-  return job;
-}
 
 std::vector<int32_t> allowed_ids(const llasa_sampling_options& o, int32_t vocab) {
   std::vector<int32_t> ids;
@@ -335,67 +250,6 @@ TEST(Rollout, ProgressGrowsAndCancelLeavesAUsableHandle) {
   job.expected = LLASA_OK;
   EXPECT_EQ(generate(rollout, job), expected);
   llasa_rollout_destroy(rollout);
-}
-
-// The gap that a training run logs: log-probs recorded while sampling against the training forward, in f32,
-// over whole rollouts of every oracle model (llama3 rotations, tied and untied heads, head_dim unlike hidden
-// / heads).
-class RolloutGap : public testing::TestWithParam<std::filesystem::path> {};
-GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(RolloutGap);
-INSTANTIATE_TEST_SUITE_P(Cases, RolloutGap, testing::ValuesIn(cases("llama_forward")),
-                         [](const auto& c) { return case_name(c.param); });
-
-TEST_P(RolloutGap, RecordedLogProbsAreThoseOfTheTrainingForward) {
-  const PolicyHandle policy = load_policy(GetParam());
-  const llasa_policy_options options = options_from(Json::read(GetParam() / "model" / "config.json"));
-  Job job;
-  llasa_sampling_options_init(&job.sampling);
-  job.sampling.temperature = 0.8f;
-  job.sampling.restrict_start = 7;
-  job.sampling.restrict_end = options.vocab_size - 9;
-  job.sampling.restrict_extra = 2;
-  job.sampling.stop_token = 2;
-  job.sampling.max_new_tokens = 60;
-  job.samples = 4;
-  job.slots = 5;
-  for (size_t length : {5u, 21u, 1u}) job.prompts.emplace_back(length, static_cast<int32_t>(length + 3));
-  llasa_rollout* rollout = create(policy.get(), job.slots, std::min(options.max_position_embeddings, 100));
-  const Samples s = generate(rollout, job);
-  llasa_rollout_destroy(rollout);
-
-  std::vector<int64_t> offsets = {0}, prompt_lengths;
-  std::vector<int32_t> ids;
-  std::vector<float> recorded;
-  for (size_t i = 0; i < s.lengths.size(); ++i) {
-    const std::vector<int32_t>& prompt = job.prompts[i / 4];
-    ids.insert(ids.end(), prompt.begin(), prompt.end());
-    for (size_t t = 0; t < static_cast<size_t>(s.lengths[i]); ++t) {
-      ids.push_back(s.tokens[i * 60 + t]);
-      recorded.push_back(s.logprobs[i * 60 + t]);
-    }
-    offsets.push_back(static_cast<int64_t>(ids.size()));
-    prompt_lengths.push_back(static_cast<int64_t>(prompt.size()));
-  }
-  llasa_token_batch batch{};
-  batch.struct_size = sizeof batch;
-  batch.num_sequences = static_cast<int64_t>(prompt_lengths.size());
-  batch.offsets = offsets.data();
-  batch.token_ids = ids.data();
-  batch.prompt_lengths = prompt_lengths.data();
-  llasa_head_options head;
-  llasa_head_options_init(&head);
-  head.temperature = job.sampling.temperature;
-  head.restrict_start = job.sampling.restrict_start;
-  head.restrict_end = job.sampling.restrict_end;
-  head.restrict_extra = job.sampling.restrict_extra;
-  std::vector<float> trained(recorded.size());
-  ASSERT_OK(llasa_policy_logprobs(policy.get(), &batch, &head, 0, trained.data(), nullptr));
-  double gap = 0;
-  for (size_t i = 0; i < recorded.size(); ++i) {
-    gap = std::max(gap, static_cast<double>(std::abs(recorded[i] - trained[i])));
-  }
-  EXPECT_LT(gap, 1e-4);
-  RecordProperty("largest_gap", std::to_string(gap));
 }
 
 // Three blocks hold a prompt's 40 tokens once, not once per sample, and everything is given back.

@@ -16,66 +16,10 @@
 #include "fixture.h"
 #include "llasa_native.h"
 #include "reference/sampling.h"
+#include "sampling_fixture.h"
 
 namespace llasa::test {
 namespace {
-
-constexpr float kInf = std::numeric_limits<float>::infinity();
-
-llasa_sampling_options options() {
-  llasa_sampling_options o;
-  llasa_sampling_options_init(&o);
-  return o;
-}
-
-struct Draws {
-  std::vector<int32_t> ids;
-  std::vector<float> logprobs;
-  bool operator==(const Draws&) const = default;
-};
-
-// One row of logits drawn from under many (sequence, position).
-Draws sample(const llasa_sampling_options& o, const std::vector<float>& logits, int64_t vocab,
-             const std::vector<uint64_t>& sequences, const std::vector<int64_t>& positions) {
-  const size_t rows = sequences.size();
-  Draws d{std::vector<int32_t>(rows), std::vector<float>(rows)};
-  EXPECT_EQ(llasa_sample(&o, logits.data(), static_cast<int64_t>(rows), vocab, nullptr, nullptr,
-                         sequences.data(), positions.data(), d.ids.data(), d.logprobs.data()),
-            LLASA_OK)
-      << llasa_last_error();
-  return d;
-}
-
-std::vector<float> distribution(const llasa_sampling_options& o, const std::vector<float>& logits,
-                                const std::vector<int32_t>& history = {}) {
-  std::vector<float> probs(logits.size(), -1.0f);
-  const int64_t offsets[] = {0, static_cast<int64_t>(history.size())};
-  EXPECT_EQ(llasa_sampling_distribution(&o, logits.data(), 1, static_cast<int64_t>(logits.size()), offsets,
-                                        history.data(), probs.data()),
-            LLASA_OK)
-      << llasa_last_error();
-  return probs;
-}
-
-std::vector<float> repeat(const std::vector<float>& row, size_t times) {
-  std::vector<float> all;
-  for (size_t i = 0; i < times; ++i) all.insert(all.end(), row.begin(), row.end());
-  return all;
-}
-
-std::vector<float> random_logits(size_t n, uint32_t seed, float scale = 3.0f) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal(0.0f, scale);
-  std::vector<float> x(n);
-  for (float& v : x) v = normal(generator);
-  return x;
-}
-
-std::vector<int32_t> all_ids(size_t n) {
-  std::vector<int32_t> ids(n);
-  std::iota(ids.begin(), ids.end(), 0);
-  return ids;
-}
 
 // logit_i = float32(22 u_i^3 - 9): the oracle's row at the full vocabulary.
 std::vector<float> formula_logits(const Json& logits) {
@@ -259,68 +203,6 @@ TEST(Sampling, TopK1ReturnsArgmaxAtAnyTemperature) {
   }
 }
 
-TEST(Sampling, FrequenciesFollowTheDistribution) {
-  const size_t n = 37, draws = 100000;
-  const std::vector<float> logits = random_logits(n, 3, 1.0f);
-  llasa_sampling_options o = options();
-  o.temperature = 0.9f;
-  o.top_p = 0.95f;
-  o.seed = 1234;
-  const std::vector<float> probs = distribution(o, logits);
-  std::vector<double> counts(n, 0);
-  std::vector<uint64_t> sequences(draws);
-  std::vector<int64_t> positions(draws);
-  for (size_t i = 0; i < draws; ++i) {
-    sequences[i] = i / 100;
-    positions[i] = static_cast<int64_t>(i % 100);
-  }
-  const Draws d = sample(o, repeat(logits, draws), static_cast<int64_t>(n), sequences, positions);
-  for (int32_t id : d.ids) ++counts[static_cast<size_t>(id)];
-  double chi_square = 0, freedom = -1;
-  for (size_t id = 0; id < n; ++id) {
-    const double expected = static_cast<double>(probs[id]) * static_cast<double>(draws);
-    if (expected == 0) {
-      EXPECT_EQ(counts[id], 0);
-      continue;
-    }
-    chi_square += (counts[id] - expected) * (counts[id] - expected) / expected;
-    ++freedom;
-  }
-  // Mean f, variance 2 f: five standard deviations.
-  EXPECT_LT(chi_square, freedom + 5 * std::sqrt(2 * freedom));
-}
-
-// Total variation between N draws and p has the mean 1/2 sum sqrt(2 p (1-p) / (pi N)) and, one draw moving it
-// by at most 1/N, stays within t of it but for exp(-2 N t^2) (McDiarmid); t = 0.1 makes that 1e-9.
-TEST(Sampling, TotalVariationIsThatOfAPerfectSamplerAtTheFullVocabulary) {
-  const size_t n = 193800, draws = 1024, batch = 32;
-  std::vector<float> logits(n);
-  for (uint64_t i = 0; i < n; ++i) {
-    const double u = static_cast<double>((i * 2654435761u + 12345) % (uint64_t{1} << 32)) / 4294967296.0;
-    logits[i] = static_cast<float>(22 * u * u * u - 9);
-  }
-  llasa_sampling_options o = options();
-  o.temperature = 0.6f;
-  o.top_p = 0.3f;
-  const std::vector<float> probs = distribution(o, logits);
-  const std::vector<float> rows = repeat(logits, batch);
-  std::vector<double> counts(n, 0);
-  for (size_t first = 0; first < draws; first += batch) {
-    std::vector<uint64_t> sequences(batch);
-    std::iota(sequences.begin(), sequences.end(), first);
-    const Draws d = sample(o, rows, static_cast<int64_t>(n), sequences, std::vector<int64_t>(batch, 11));
-    for (int32_t id : d.ids) ++counts[static_cast<size_t>(id)];
-  }
-  double distance = 0, expected = 0;
-  for (size_t id = 0; id < n; ++id) {
-    const double p = static_cast<double>(probs[id]);
-    distance += 0.5 * std::abs(counts[id] / static_cast<double>(draws) - p);
-    expected += 0.5 * std::sqrt(2 * p * (1 - p) / (3.14159265358979 * static_cast<double>(draws)));
-    EXPECT_TRUE(p > 0 || counts[id] == 0) << id;
-  }
-  EXPECT_NEAR(distance, expected, 0.1);
-}
-
 TEST(Sampling, ARowDoesNotDependOnItsNeighboursOrTheThreads) {
   const size_t n = 1025, rows = 53;
   const std::vector<float> logits = random_logits(n * rows, 8);
@@ -364,28 +246,6 @@ TEST(Sampling, DrawDependsOnSeedSequenceAndPosition) {
   EXPECT_GT(ids.size(), 25u);  // 31 draws of 1000: 0.5 collisions expected
   // The draw is column floor(u * 1000) of a flat row: replayable by hand.
   EXPECT_EQ(draw(9, 8, 7), static_cast<int32_t>(philox_uniform_double(9, 8, 7) * 1000));
-}
-
-// Block masses are rounded to f32, so with u within 1e-7 of 1 the target can lie above the sum of all single
-// weights; the last kept column is then drawn, never one past it or a dropped one.
-TEST(Sampling, UniformNextToOneDrawsTheLastKeptColumn) {
-  uint64_t sequence = 0;
-  double best = 0;
-  for (uint64_t s = 0; s < 8000000; ++s) {
-    const double u = philox_uniform_double(0, s, 0);
-    if (u > best) {
-      best = u;
-      sequence = s;
-    }
-  }
-  ASSERT_GT(best, 1 - 1e-6);
-  for (uint32_t seed = 0; seed < 300; ++seed) {
-    const size_t n = 200 + seed;
-    std::vector<float> logits = random_logits(n, seed, 0.2f);
-    for (size_t i = n - 40; i < n; ++i) logits[i] = -kInf;
-    const int32_t id = sample(options(), logits, static_cast<int64_t>(n), {sequence}, {0}).ids[0];
-    EXPECT_EQ(id, static_cast<int32_t>(n) - 41);
-  }
 }
 
 TEST(Sampling, NotFiniteRowsAreNamed) {

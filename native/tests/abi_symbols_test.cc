@@ -1,0 +1,106 @@
+// The shared library against the header: its symbols, and every function called with nothing but zeros.
+#include <dlfcn.h>
+#include <elf.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <regex>
+#include <set>
+#include <string>
+
+#include "fixture.h"
+
+namespace llasa::test {
+namespace {
+
+// Functions of the header; only those that return a llasa_status if asked.
+std::set<std::string> declared_functions(bool only_status = false) {
+  const std::string header = read_file(LLASA_HEADER);
+  const std::regex declaration(only_status ? R"(LLASA_API LLASA_MUST_USE llasa_status\s+(llasa_\w+)\()"
+                                           : R"(LLASA_API[^;(]*?\b(llasa_\w+)\()");
+  std::set<std::string> names;
+  for (std::sregex_iterator it(header.begin(), header.end(), declaration), end; it != end; ++it)
+    names.insert((*it)[1]);
+  return names;
+}
+
+std::set<std::string> exported_symbols() {
+  const std::string file = read_file(LLASA_LIBRARY);
+  const auto at = [&]<typename T>(uint64_t offset, T& out) {
+    if (offset + sizeof(T) > file.size()) throw std::runtime_error("short library");
+    std::memcpy(&out, file.data() + offset, sizeof(T));
+  };
+  Elf64_Ehdr elf;
+  at(0, elf);
+  std::set<std::string> names;
+  for (uint64_t i = 0; i < elf.e_shnum; ++i) {
+    Elf64_Shdr section, strings;
+    at(elf.e_shoff + i * sizeof section, section);
+    if (section.sh_type != SHT_DYNSYM) continue;
+    at(elf.e_shoff + section.sh_link * sizeof strings, strings);
+    for (uint64_t offset = 0; offset < section.sh_size; offset += sizeof(Elf64_Sym)) {
+      Elf64_Sym symbol;
+      at(section.sh_offset + offset, symbol);
+      const int bind = ELF64_ST_BIND(symbol.st_info);
+      if (symbol.st_shndx != SHN_UNDEF && (bind == STB_GLOBAL || bind == STB_WEAK)) {
+        names.insert(file.data() + strings.sh_offset + symbol.st_name);
+      }
+    }
+  }
+  return names;
+}
+
+TEST(AbiSymbols, ExportsExactlyWhatTheHeaderDeclares) {
+  const std::set<std::string> declared = declared_functions(), exported = exported_symbols();
+  EXPECT_GT(declared.size(), 50u);
+  for (const std::string& name : exported)
+    EXPECT_TRUE(declared.count(name)) << name << " is exported but not declared";
+  for (const std::string& name : declared) {
+    EXPECT_TRUE(exported.count(name)) << name << " is declared but not exported";
+  }
+}
+
+void* library() {
+  static void* const handle = dlopen(LLASA_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+  return handle;
+}
+
+#if defined(__x86_64__)
+// Twelve integer arguments fill the registers and the stack slots of the longest function; the calling
+// convention lets a function take fewer, and the floating-point ones are in registers of their own.
+using ZeroCall = int64_t (*)(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
+                             int64_t, int64_t, int64_t);
+
+int32_t call_with_zeros(const std::string& name) {
+  void* symbol = dlsym(library(), name.c_str());
+  if (symbol == nullptr) return -1;
+  return static_cast<int32_t>(reinterpret_cast<ZeroCall>(symbol)(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+}
+
+TEST(AbiSymbols, AllZeroArgumentsAreRefusedByNameAndNeverCrash) {
+  ASSERT_NE(library(), nullptr) << dlerror();
+  const auto last_error = reinterpret_cast<const char* (*)()>(dlsym(library(), "llasa_last_error"));
+  ASSERT_NE(last_error, nullptr);
+  // Nothing to do, or the default.
+  const std::set<std::string> succeed = {"llasa_set_num_threads", "llasa_group_advantage"};
+  for (const std::string& name : declared_functions(true)) {
+    const int32_t status = call_with_zeros(name);
+    if (succeed.count(name) != 0) {
+      EXPECT_EQ(status, LLASA_OK) << name;
+      continue;
+    }
+    EXPECT_EQ(status, LLASA_ERR_ARGUMENT) << name;
+    EXPECT_EQ(std::string(last_error()).rfind(name + ": ", 0), 0u) << name << ": " << last_error();
+  }
+  for (const std::string& name : declared_functions()) {
+    const bool harmless = name.ends_with("_destroy") || name.ends_with("_options_init");
+    if (harmless) {
+      EXPECT_NE(dlsym(library(), name.c_str()), nullptr) << name;
+      call_with_zeros(name);
+    }
+  }
+}
+#endif
+
+}  // namespace
+}  // namespace llasa::test
