@@ -41,7 +41,9 @@ TEST(Gemm, MatchesDoublesForEveryTransposeSizeAndLeadingDimension) {
                                 {5, 3, 0},
                                 {49, 101, 67},
                                 {200, 97, 64},
-                                {97, 300, 130}}) {
+                                {97, 300, 130},
+                                {23, 31, 2049},  // K in parts
+                                {40, 64, 1500}}) {
     for (int transposes = 0; transposes < 4; ++transposes) {
       for (float beta : {0.0f, 1.0f, -0.5f}) {
         const Product p{M, N, K, (transposes & 1) != 0, (transposes & 2) != 0, 0.75f, beta};

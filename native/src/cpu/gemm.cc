@@ -1,5 +1,7 @@
-// Matrix products by OpenBLAS. OpenBLAS itself stays on one thread; C is cut into tiles by its shape alone and
-// the tiles run on our pool, so a product does not depend on the number of threads and nothing oversubscribes.
+// Matrix products by OpenBLAS. OpenBLAS itself stays on one thread; the product is cut by its shape alone and
+// the pieces run on our pool, so it does not depend on the number of threads and nothing oversubscribes. C is
+// cut into tiles, unless it is small and K is long (weight gradients): then every tile would pack the other
+// operand again, a quarter of the time, and K is cut instead, its parts summed in order.
 #include "ops/gemm.h"
 
 #include <cblas.h>
@@ -9,6 +11,7 @@
 
 #include "core/parallel.h"
 #include "cpu/isa.h"
+#include "cpu/scratch.h"
 
 namespace llasa {
 
@@ -39,12 +42,53 @@ Tiles cut(int64_t M, int64_t N, int64_t K) {
   return {(extent + rounded - 1) / rounded, rounded, by_rows};
 }
 
+constexpr int64_t kLongK = 384;                // multiply-adds of a part of K
+constexpr int64_t kSmallC = int64_t{1} << 18;  // elements of C of which a few copies fit a cache
+
+int64_t parts_of_k(int64_t M, int64_t N, int64_t K) {
+  if (M * N > kSmallC || K < 4 * std::min(M, N) || M * N * K < 2 * kMinimumTile) return 1;
+  return std::clamp<int64_t>(K / kLongK, 1, kMaximumTiles);
+}
+
+struct SplitKSums;
+
+// Part 0 goes to C, the others to scratch and from there to C, in order.
+template <typename Part>
+void split_k(int64_t M, int64_t N, int64_t K, int64_t parts, float* C, int64_t ldc, Part&& part) {
+  float* sums = cpu::task_scratch<SplitKSums>((parts - 1) * M * N);
+  const int64_t length = (K + parts - 1) / parts;
+  parallel_for(parts, [&](int64_t i) {
+    const int64_t begin = std::min(K, i * length), end = std::min(K, begin + length);
+    if (i == 0) {
+      part(begin, end, C, ldc, true);
+    } else {
+      part(begin, end, sums + (i - 1) * M * N, N, false);
+    }
+  });
+  const auto& add = *cpu::kernels().activation;
+  parallel_ranges(M, std::max<int64_t>(1, 16384 / N), [&](int64_t begin, int64_t end) {
+    for (int64_t i = 0; i + 1 < parts; ++i) {
+      for (int64_t m = begin; m < end; ++m) add.add(C + m * ldc, sums + (i * M + m) * N, C + m * ldc, N);
+    }
+  });
+}
+
 }  // namespace
 
 void gemm(Stream&, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
           const float* A, int64_t lda, const float* B, int64_t ldb, float beta, float* C, int64_t ldc) {
   if (M <= 0 || N <= 0) return;
   use_one_blas_thread();
+  if (const int64_t parts = parts_of_k(M, N, K); parts > 1) {
+    split_k(M, N, K, parts, C, ldc, [&](int64_t begin, int64_t end, float* c, int64_t row, bool first) {
+      cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
+                  transpose_b ? CblasTrans : CblasNoTrans, static_cast<blasint>(M), static_cast<blasint>(N),
+                  static_cast<blasint>(end - begin), alpha, A + begin * (transpose_a ? lda : 1),
+                  static_cast<blasint>(lda), B + begin * (transpose_b ? 1 : ldb), static_cast<blasint>(ldb),
+                  first ? beta : 0.0f, c, static_cast<blasint>(row));
+    });
+    return;
+  }
   const Tiles tiles = cut(M, N, std::max<int64_t>(K, 1));
   parallel_for(tiles.count, [&](int64_t tile) {
     const int64_t begin = tile * tiles.size;
@@ -62,14 +106,15 @@ void gemm(Stream&, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int
       b += transpose_b ? begin * ldb : begin;
       c += begin;
     }
-    cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans,
-                static_cast<blasint>(m), static_cast<blasint>(n), static_cast<blasint>(K), alpha, a,
-                static_cast<blasint>(lda), b, static_cast<blasint>(ldb), beta, c, static_cast<blasint>(ldc));
+    cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
+                transpose_b ? CblasTrans : CblasNoTrans, static_cast<blasint>(m), static_cast<blasint>(n),
+                static_cast<blasint>(K), alpha, a, static_cast<blasint>(lda), b, static_cast<blasint>(ldb),
+                beta, c, static_cast<blasint>(ldc));
   });
 }
 
-void linear_forward(Stream& stream, const float* x, const float* weight, const float* bias, float* y, int64_t T,
-                    int64_t K, int64_t N, bool accumulate) {
+void linear_forward(Stream& stream, const float* x, const float* weight, const float* bias, float* y,
+                    int64_t T, int64_t K, int64_t N, bool accumulate) {
   float beta = accumulate ? 1.0f : 0.0f;
   if (bias != nullptr) {
     const auto& add = *cpu::kernels().activation;
