@@ -115,6 +115,36 @@ TEST_P(Xcodec2Oracle, WaveformsMatchAloneAndTogether) {
   }
 }
 
+TEST_P(Xcodec2Oracle, WaveformsAreEncodedExactly) {
+  for (const Variant& variant : variants()) {
+    const CodecHandle codec = load(variant);
+    for (size_t i = 0; i < manifest_["encode"].size(); ++i) {
+      const std::string prefix = "enc" + std::to_string(i) + ".";
+      const std::vector<float> wave = expected_.at(prefix + "pcm_int16_as_float").floats();
+      codec->model.set_stage_probe([&](const char* stage, const float* data, int64_t rows, int64_t columns) {
+        auto found = expected_.find(prefix + stage);
+        if (found == expected_.end()) return;
+        std::vector<float> values(static_cast<size_t>(rows * columns));
+        copy_to_host(codec->model.stream(), values.data(), data, rows * columns * 4);
+        const bool features = std::string(stage) == "input_features";
+        EXPECT_LT(largest_difference(as_oracle(values, rows, columns, found->second), found->second.floats()),
+                  tolerance(features ? "input_features_abs" : "intermediates_abs"))
+            << variant.name << " " << found->first;
+      });
+      const auto expected = expected_.at(prefix + "audio_codes").integers<int32_t>();
+      std::vector<int32_t> codes(expected.size() + 3, -7);
+      int64_t count = 0;
+      check(llasa_codec_encode(codec.get(), wave.data(), static_cast<int64_t>(wave.size()), codes.data(),
+                               static_cast<int64_t>(expected.size()), &count));
+      codes.resize(static_cast<size_t>(count));
+      EXPECT_EQ(codes, expected) << variant.name << " " << prefix;
+      EXPECT_EQ(llasa_codec_encode(codec.get(), wave.data(), static_cast<int64_t>(wave.size()), codes.data(),
+                                   count - 1, &count),
+                LLASA_ERR_CAPACITY);
+    }
+  }
+}
+
 TEST_P(Xcodec2Oracle, CodesOutOfRangeAreNamed) {
   const CodecHandle codec = load({"hf", LLASA_CODEC_LAYOUT_HF});
   int32_t hop = 0, count = 0;

@@ -59,7 +59,7 @@ void Xcodec2::tensor_info(int64_t index, llasa_tensor_info* out) const {
 
 void Xcodec2::set_tensor(const std::string& name, llasa_dtype dtype, const int64_t* shape, int32_t rank,
                          const void* data) {
-  TensorTable& table = encoder_->weights().contains(name) ? encoder_->allocated_weights() : weights_;
+  TensorTable& table = encoder_->weights().contains(name) ? encoder_->weights_to_set() : weights_;
   const TensorSpec& spec = table.find(name);
   const bool convolution =
       spec.shape.size() == 3 && rank == 3 && std::equal(shape, shape + 3, spec.shape.begin());
@@ -180,7 +180,7 @@ void Xcodec2::transformer_layer(const Xcodec2Layer& layer, const int64_t* offset
 }
 
 std::vector<int32_t> Xcodec2::encode(const float* waveform, int64_t num_samples) {
-  return encoder_->encode(waveform, num_samples);
+  return encoder_->encode(waveform, num_samples, probe_);
 }
 
 }  // namespace llasa
