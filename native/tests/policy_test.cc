@@ -59,5 +59,98 @@ TEST(PolicyOracle, CasesAreThere) {
   EXPECT_GE(cases("llama_forward").size(), 4u);
 }
 
+// Everything about a batch that can be wrong has its status and names the entry.
+TEST(Policy, RefusesBadBatchesByName) {
+  const PolicyHandle policy = create_policy(small_options());
+  randomise(policy.get(), 3);
+  llasa_head_options head;
+  llasa_head_options_init(&head);
+  const auto refuse = [&](const BatchData& data, llasa_status status, const std::string& part) {
+    const llasa_token_batch view = data.view();
+    std::vector<float> logprobs(100);
+    EXPECT_EQ(llasa_policy_logprobs(policy.get(), &view, &head, 0, logprobs.data(), nullptr), status) << part;
+    EXPECT_NE(std::string(llasa_last_error()).find(part), std::string::npos) << llasa_last_error();
+  };
+  BatchData batch;
+  batch.add({1, 2, 61}, 1);
+  refuse(batch, LLASA_ERR_TOKEN, "token_ids[2]");
+  batch = {};
+  batch.add({1, 2, 3}, 4);
+  refuse(batch, LLASA_ERR_ARGUMENT, "prompt_lengths[0]");
+  batch.prompt_lengths[0] = 0;
+  refuse(batch, LLASA_ERR_ARGUMENT, "prompt_lengths[0]");
+  batch = {};
+  batch.add(std::vector<int32_t>(65, 1), 1);
+  refuse(batch, LLASA_ERR_CAPACITY, "max_position_embeddings");
+  batch = {};
+  batch.add({1, 2, 3}, 1);
+  batch.offsets[1] = 0;
+  refuse(batch, LLASA_ERR_ARGUMENT, "offsets[1]");
+  batch.offsets[1] = 3;
+  head.restrict_end = 3;  // 3 itself is not allowed
+  refuse(batch, LLASA_ERR_TOKEN, "restricted");
+  head.restrict_start = 5;
+  refuse(batch, LLASA_ERR_ARGUMENT, "restrict_start");
+  llasa_head_options_init(&head);
+  head.temperature = 0;
+  refuse(batch, LLASA_ERR_ARGUMENT, "temperature");
+}
+
+TEST(Policy, EmptyBatchesAndResponsesGiveNothing) {
+  const PolicyHandle policy = create_policy(small_options());
+  randomise(policy.get(), 3);
+  llasa_head_options head;
+  llasa_head_options_init(&head);
+  BatchData batch;
+  llasa_token_batch view = batch.view();
+  EXPECT_OK(llasa_policy_logprobs(policy.get(), &view, &head, 0, nullptr, nullptr));
+  batch.add({1, 2, 3}, 3);
+  view = batch.view();
+  EXPECT_OK(llasa_policy_logprobs(policy.get(), &view, &head, 0, nullptr, nullptr));
+}
+
+TEST(Policy, LogProbsThatAreNoNumbersAreReported) {
+  const PolicyHandle policy = create_policy(small_options());
+  randomise(policy.get(), 3);
+  for (const Parameter& p : parameters(policy.get())) {
+    if (p.name == "model.layers.0.mlp.down_proj.weight") {
+      set_tensor(policy.get(), p, std::vector<float>(static_cast<size_t>(p.size), 3e38f));
+    }
+  }
+  BatchData batch;
+  batch.add({1, 2, 3}, 1);
+  const llasa_token_batch view = batch.view();
+  llasa_head_options head;
+  llasa_head_options_init(&head);
+  std::vector<float> logprobs(2);
+  EXPECT_EQ(llasa_policy_logprobs(policy.get(), &view, &head, 0, logprobs.data(), nullptr),
+            LLASA_ERR_NOT_FINITE);
+}
+
+TEST(Policy, WeightsMissingIsAStateAndOptionsAreChecked) {
+  const PolicyHandle policy = create_policy(small_options());
+  const int32_t id = 1;
+  std::vector<float> logits(61);
+  EXPECT_EQ(llasa_policy_logits(policy.get(), &id, 1, logits.data()), LLASA_ERR_STATE);
+  EXPECT_NE(std::string(llasa_last_error()).find("model.embed_tokens.weight"), std::string::npos);
+  const PolicyHandle other = create_policy(small_options(false));
+  randomise(other.get(), 1);
+  EXPECT_EQ(llasa_policy_copy_weights(policy.get(), other.get()), LLASA_ERR_SHAPE);
+  llasa_policy* created = nullptr;
+  const auto refuse = [&](auto&& change) {
+    llasa_policy_options options = small_options();
+    change(options);
+    EXPECT_EQ(llasa_policy_create(&options, &created), LLASA_ERR_ARGUMENT);
+    EXPECT_EQ(created, nullptr);
+  };
+  refuse([](llasa_policy_options& o) { o.head_dim = 7; });
+  refuse([](llasa_policy_options& o) { o.head_dim = 258; });
+  refuse([](llasa_policy_options& o) { o.num_kv_heads = 3; });
+  refuse([](llasa_policy_options& o) { o.num_layers = 0; });
+  refuse([](llasa_policy_options& o) { o.rope_theta = 0; });
+  refuse([](llasa_policy_options& o) { o.rope_type = 2; });
+  refuse([](llasa_policy_options& o) { o.rope_type = LLASA_ROPE_LLAMA3; });  // its four numbers are missing
+}
+
 }  // namespace
 }  // namespace llasa::test
