@@ -454,6 +454,13 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_set_step(llasa_trainer* trai
 /* X-Codec2 (transformers.Xcodec2Model, github zhenye234/X-Codec-2.0): codes to waveform and back. */
 typedef struct llasa_codec llasa_codec;
 
+/* Layouts of a checkpoint. Tensors a checkpoint may hold that no computation reads. llasa_codec_set_tensor refuses them like any unknown name
+ * (LLASA_ERR_NAME); a loader skips names that match, * standing for any text:
+ *   both layouts  *.filter  *.window  *.masked_spec_embed
+ *   HF            semantic_encoder.encoder.layers.N.* with N >= semantic_num_layers
+ *   ORIGINAL      semantic_model.encoder.layers.N.* with N >= semantic_num_layers (the published checkpoint has one);
+ *                 and, should an export carry them, SemanticDecoder_module.*  fc_post_s.*
+ * Encoder tensors are optional: without all of them a codec decodes, and llasa_codec_encode is LLASA_ERR_STATE. */
 #define LLASA_CODEC_LAYOUT_HF 0       /* parameter names and q/k row order of Xcodec2Model */
 #define LLASA_CODEC_LAYOUT_ORIGINAL 1 /* of the published HKUSTAudio/xcodec2 checkpoint */
 
