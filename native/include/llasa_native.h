@@ -454,8 +454,8 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_set_step(llasa_trainer* trai
 /* X-Codec2 (transformers.Xcodec2Model, github zhenye234/X-Codec-2.0): codes to waveform and back. */
 typedef struct llasa_codec llasa_codec;
 
-/* Layouts of a checkpoint. Tensors a checkpoint may hold that no computation reads. llasa_codec_set_tensor refuses them like any unknown name
- * (LLASA_ERR_NAME); a loader skips names that match, * standing for any text:
+/* Layouts of a checkpoint. It may hold tensors that no computation reads. llasa_codec_set_tensor refuses them like
+ * any unknown name (LLASA_ERR_NAME); a loader skips names that match, * standing for any text:
  *   both layouts  *.filter  *.window  *.masked_spec_embed
  *   HF            semantic_encoder.encoder.layers.N.* with N >= semantic_num_layers
  *   ORIGINAL      semantic_model.encoder.layers.N.* with N >= semantic_num_layers (the published checkpoint has one);
