@@ -3,7 +3,10 @@ using System.Text.Json;
 
 namespace LlasaNative.Data;
 
-/// <summary>Reads texts to speak from a <c>.txt</c> file (one per line) or a <c>.jsonl</c> file (one object per line).</summary>
+/// <summary>
+/// Reads texts to speak from a <c>.txt</c> file (one per line), a <c>.jsonl</c> file (one object per line) or a <c>.parquet</c>
+/// file (verl's schema, or a column of texts).
+/// </summary>
 public static class PromptFile
 {
     /// <summary>Reads all texts; blank lines are left out.</summary>
@@ -11,11 +14,23 @@ public static class PromptFile
     /// <param name="textField">Field of a .jsonl line that holds the text.</param>
     /// <returns>At least one text, trimmed.</returns>
     /// <exception cref="ModelFileException">The file cannot be read, is of another kind, or a line has no text; the message names the line.</exception>
+    /// <exception cref="Parquet.ParquetException">A .parquet file is damaged or a row has no text; the message names row group and row.</exception>
     public static string[] Read(string path, string textField = "text")
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentException.ThrowIfNullOrEmpty(textField);
         List<string> texts = [];
+        if (path.EndsWith(".parquet", StringComparison.OrdinalIgnoreCase))
+        {
+            foreach (var row in TextSource.Read(path, textField))
+            {
+                texts.Add(row.Fault is null ? row.Text.Trim() : throw row.Fault);
+            }
+
+            texts.RemoveAll(text => text.Length == 0);
+            return texts.Count > 0 ? [.. texts] : throw new ModelFileException(path, null, "holds no text");
+        }
+
         ReadLines(path, (line, field, number) => texts.Add(Text(line, field, path, number)), textField);
         return texts.Count > 0 ? [.. texts] : throw new ModelFileException(path, null, "holds no text");
     }
@@ -43,7 +58,7 @@ public static class PromptFile
         var isJson = path.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase);
         if (!isJson && !path.EndsWith(".txt", StringComparison.OrdinalIgnoreCase))
         {
-            throw new ModelFileException(path, null, "texts are read from .txt and .jsonl files");
+            throw new ModelFileException(path, null, "texts are read from .txt, .jsonl and .parquet files");
         }
 
         string[] lines;
