@@ -76,6 +76,10 @@ public sealed class SpeechScorer : IDisposable
                 + $"which allows {Config.MaxTargetPositions} (max_target_positions)");
     }
 
+    /// <summary>Tokens of a text alone.</summary>
+    /// <param name="text">Any text.</param>
+    public int CountTokens(string text) => _tokenizer.Encode(text, matchAddedTokens: false).Length;
+
     /// <summary>Listens to clips.</summary>
     /// <param name="waves">The clips, 16 kHz.</param>
     /// <param name="texts">What each should say, for the likelihood; empty = transcripts only.</param>

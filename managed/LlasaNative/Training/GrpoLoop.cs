@@ -100,7 +100,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
 
         // ⑩ weights
         var rate = Schedules.LearningRate(_options.Optimiser, number, _options.Run.Steps);
-        var update = timer.Measure("update", () => Trainer.Step((float)rate));
+        var update = loss.Tokens > 0 ? timer.Measure("update", () => Trainer.Step((float)rate)) : new NativeStepStats { Skipped = 1 };
 
         return GrpoReport.Make(number, rate, new GrpoReport.Outcome(spoken, samples, codes, waves, heard, judged, advantages, loss, update), timer, keepSound);
     }

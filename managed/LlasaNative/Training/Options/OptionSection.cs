@@ -19,13 +19,13 @@ internal sealed class OptionSection<T, TSection>(
     {
         var allowed = maximum == long.MaxValue ? Invariant($"whole number, at least {minimum}") : Invariant($"whole number, {minimum} to {maximum}");
         Add(key, help, allowed, s => Invariant($"{read(s)}"), (s, text) => write(s, ParseWhole(text)),
-            s => read(s) >= minimum && read(s) <= maximum ? null : Invariant($"{read(s)} is not a {allowed}"));
+            s => read(s) >= minimum && read(s) <= maximum ? null : Invariant($"{read(s)}, expected {allowed}"));
     }
 
     public void Number(
         string key, string help, string allowed, Func<double, bool> isAllowed, Func<TSection, double> read, Func<TSection, double, TSection> write) =>
         Add(key, help, allowed, s => Invariant($"{read(s):R}"), (s, text) => write(s, ParseNumber(text)),
-            s => double.IsFinite(read(s)) && isAllowed(read(s)) ? null : Invariant($"{read(s):R} is not a {allowed}"));
+            s => double.IsFinite(read(s)) && isAllowed(read(s)) ? null : Invariant($"{read(s):R}, expected {allowed}"));
 
     public void Choice<TEnum>(string key, string help, Func<TSection, TEnum> read, Func<TSection, TEnum, TSection> write)
         where TEnum : struct, Enum

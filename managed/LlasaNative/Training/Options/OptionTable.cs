@@ -103,8 +103,17 @@ public sealed class OptionTable<T>
     private static string Quote(string value) =>
         value.Length > 0 && value.All(c => char.IsAsciiLetterOrDigit(c) || "._-+/".Contains(c, StringComparison.Ordinal)) ? value : $"\"{value}\"";
 
-    /// <summary>The key whose full or bare name is nearest to what was written.</summary>
-    private string Nearest(string key) => _entries.Select(e => e.Key).MinBy(candidate => key.Contains('.', StringComparison.Ordinal)
-        ? OptionNames.Distance(key, candidate)
-        : OptionNames.Distance(key, candidate[(candidate.IndexOf('.', StringComparison.Ordinal) + 1)..]))!;
+    /// <summary>The nearest key: of the same section when that exists, of any by its bare name when none was written.</summary>
+    private string Nearest(string key)
+    {
+        var dot = key.IndexOf('.', StringComparison.Ordinal);
+        var keys = _entries.Select(e => e.Key);
+        if (dot < 0)
+        {
+            return keys.MinBy(k => OptionNames.Distance(key, k[(k.IndexOf('.', StringComparison.Ordinal) + 1)..]))!;
+        }
+
+        string[] section = [.. keys.Where(k => k.StartsWith(key[..(dot + 1)], StringComparison.Ordinal))];
+        return (section.Length > 0 ? section : keys).MinBy(k => OptionNames.Distance(key, k))!;
+    }
 }

@@ -1,0 +1,164 @@
+using System.Text.Json;
+using LlasaNative.Reporting;
+
+namespace LlasaNative.Tests.Reporting;
+
+public sealed class ReportingTests
+{
+    private string _directory = "";
+
+    [SetUp]
+    public void CreateDirectory() => _directory = Directory.CreateTempSubdirectory("llasa-reporting-").FullName;
+
+    [TearDown]
+    public void DeleteDirectory() => Directory.Delete(_directory, recursive: true);
+
+    [Test]
+    public void JsonLines_CutBackToALength_GoesOnFromThere()
+    {
+        var path = Path.Combine(_directory, "metrics.jsonl");
+        long length;
+        using (JsonLines lines = new(path))
+        {
+            lines.Append(new MetricRow(1).Add("a", 0.5).Add("b", double.NaN));
+            length = lines.Length;
+            lines.Append(new MetricRow(2));
+        }
+
+        using (JsonLines lines = new(path, length))
+        {
+            lines.Append(new MetricRow(3).Add("a", 1));
+        }
+
+        Assert.That(File.ReadAllText(path), Is.EqualTo("{\"step\":1,\"a\":0.5,\"b\":null}\n{\"step\":3,\"a\":1}\n"));
+    }
+
+    [Test]
+    public void JsonLines_ShorterThanTheCheckpointSays_IsRefused() =>
+        Assert.Throws<LlasaException>(() => new JsonLines(Path.Combine(_directory, "m.jsonl"), 10).Dispose());
+
+    [Test]
+    public void AtomicFile_ThatFails_LeavesNothingAndKeepsTheOld()
+    {
+        var path = Path.Combine(_directory, "a.txt");
+        AtomicFile.WriteText(path, "old");
+        Assert.Throws<LlasaException>(() => AtomicFile.Write(path, p =>
+        {
+            File.WriteAllText(p, "half");
+            throw new IOException("No space left on device");
+        }));
+        Assert.Multiple(() =>
+        {
+            Assert.That(File.ReadAllText(path), Is.EqualTo("old"));
+            Assert.That(Directory.GetFiles(_directory), Has.Length.EqualTo(1));
+        });
+    }
+
+    [Test]
+    public void ProgressLine_OnATerminal_OverwritesItself()
+    {
+        StringWriter output = new();
+        ProgressLine line = new(output, 10, live: true, width: 60);
+        line.Step(1, "reward 0.5");
+        line.Step(2, "x");
+        line.Note("a note");
+        var written = output.ToString();
+        Assert.Multiple(() =>
+        {
+            Assert.That(written, Does.StartWith("\rstep  1/10  reward 0.5"));
+            Assert.That(written, Does.Contain("\rstep  2/10  x"));
+            Assert.That(written, Does.EndWith("a note" + Environment.NewLine));
+            Assert.That(written.Split('\r').Max(l => l.TrimEnd('\n').Length), Is.LessThan(60));
+        });
+    }
+
+    [Test]
+    public void ProgressLine_Elsewhere_IsALinePerStep()
+    {
+        StringWriter output = new();
+        ProgressLine line = new(output, 2, live: false);
+        line.Step(1, "a");
+        line.Step(2, "b");
+        line.Finish();
+        Assert.That(output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries), Has.Length.EqualTo(2));
+    }
+
+    [TestCase(0, "0m00s")]
+    [TestCase(75, "1m15s")]
+    [TestCase(3725, "1h02m")]
+    public void Duration_IsShort(double seconds, string expected) => Assert.That(ProgressLine.Duration(seconds), Is.EqualTo(expected));
+
+    [TestCase("a cat", "a cat", "a cat")]
+    [TestCase("a cat", "a bat", "a <mark>b</mark>at")]
+    [TestCase("a cat", "a at", "a <del>c</del>at")]
+    [TestCase("a cat", "", "<del>a cat</del>")]
+    [TestCase("", "a<b", "<mark>a&lt;b</mark>")]
+    public void CharacterDiff_MarksDifferences(string reference, string transcript, string expected) =>
+        Assert.That(CharacterDiff.ToHtml(reference, transcript), Is.EqualTo(expected));
+
+    [Test]
+    public void LineChart_MovingMean_LeavesOutNaN() =>
+        Assert.That(LineChart.MovingMean([1, double.NaN, 3, 5], 2), Is.EqualTo(new[] { 1.0, 1, 3, 4 }));
+
+    [Test]
+    public void LineChart_OfOnePointOrNone_IsDrawn()
+    {
+        Assert.Multiple(() =>
+        {
+            Assert.That(LineChart.ToSvg("t", [], "c"), Is.Empty);
+            Assert.That(LineChart.ToSvg("t", [0.5], "c"), Does.Contain("<path").And.Not.Contains("NaN"));
+        });
+    }
+
+    [Test]
+    public void DemoPage_NeedsNothingButItself()
+    {
+        var html = DemoPage.ToHtml(Report());
+        Assert.Multiple(() =>
+        {
+            Assert.That(html, Does.Not.Contain("http").And.Not.Contains("<script").And.Not.Contains("<link").And.Not.Contains("@import"));
+            Assert.That(html, Does.Contain("−40").And.Contains("a &lt;b&gt; cat").And.Contains("data:audio/wav;base64,AQID").And.Contains("prefers-color-scheme"));
+            Assert.That(html.Split("<audio").Length - 1, Is.EqualTo(2));
+            Assert.That(html.Split("<svg").Length - 1, Is.EqualTo(2));
+        });
+    }
+
+    [Test]
+    public void DemoSummary_HasTheAgreedKeys()
+    {
+        using var json = JsonDocument.Parse(DemoPage.ToJson(Report()));
+        var root = json.RootElement;
+        Assert.Multiple(() =>
+        {
+            Assert.That(root.GetProperty("cer_before").GetDouble(), Is.EqualTo(0.15));
+            Assert.That(root.GetProperty("cer_after").GetDouble(), Is.EqualTo(0.09));
+            Assert.That(root.GetProperty("relative_reduction").GetDouble(), Is.EqualTo(0.4).Within(1e-12));
+            Assert.That(root.GetProperty("ci95").EnumerateArray().Select(e => e.GetDouble()), Is.EqualTo(new[] { -0.08, -0.04 }));
+            foreach (var key in new[] { "sentences", "seed", "steps", "seconds_total", "seconds_training" })
+            {
+                Assert.That(root.GetProperty(key).ValueKind, Is.EqualTo(JsonValueKind.Number), key);
+            }
+        });
+    }
+
+    private static DemoReport Report() => new()
+    {
+        CerBefore = 0.15,
+        CerAfter = 0.09,
+        IntervalLow = -0.08,
+        IntervalHigh = -0.04,
+        Exact = (0.4, 0.6),
+        Reward = (0.7, 0.8),
+        Sentences = 400,
+        SamplesPerSentence = 2,
+        Seed = 1,
+        Steps = 3,
+        SecondsTotal = 10,
+        SecondsTraining = 5,
+        Device = "cpu",
+        RewardCurve = [0.6, double.NaN, 0.7],
+        CerCurve = [0.2, 0.15, 0.1],
+        Settings = [new("run.seed", "1")],
+        Pairs = [new DemoPair("a <b> cat", new DemoClip("a bat", 0.2, [1, 2, 3]), new DemoClip("", 1, [1, 2, 3]))],
+    };
+}

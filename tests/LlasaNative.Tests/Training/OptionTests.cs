@@ -1,0 +1,116 @@
+using LlasaNative.Interop;
+using LlasaNative.Tests.Support;
+using LlasaNative.Training;
+
+namespace LlasaNative.Tests.Training;
+
+public sealed class OptionTests
+{
+    private static OptionAssignment Set(string key, string value) => new(key, value, "--set");
+
+    [Test]
+    public void Build_WithNothing_GivesTheDefaults() => Assert.That(GrpoOptions.Table.Build([]), Is.EqualTo(new GrpoOptions()));
+
+    [Test]
+    public void Build_LaterAssignment_Wins()
+    {
+        var options = GrpoOptions.Table.Build([Set("rollout.temperature", "0.5"), Set("rollout.temperature", "0.7"), Set("loss.aggregation", "constant")]);
+        Assert.Multiple(() =>
+        {
+            Assert.That(options.Rollout.Temperature, Is.EqualTo(0.7));
+            Assert.That(options.Loss.Aggregation, Is.EqualTo(NativeLossAggregation.Constant));
+        });
+    }
+
+    [TestCase("rollout.temprature", "rollout.temperature")]
+    [TestCase("temperature", "rollout.temperature")]
+    [TestCase("optimizer.learning_rate", "optimiser.learning_rate")]
+    [TestCase("loss.kl", "loss.")]
+    public void Build_UnknownKey_IsRefusedWithTheNearest(string key, string nearest)
+    {
+        var error = Assert.Throws<UsageException>(() => GrpoOptions.Table.Build([Set(key, "1")]));
+        Assert.That(error!.Message, Does.Contain($"`{key}`").And.Contains($"did you mean `{nearest}"));
+    }
+
+    [Test]
+    public void Build_ManyFaults_ListsAllInOneLine()
+    {
+        var error = Assert.Throws<UsageException>(() => GrpoOptions.Table.Build([
+            Set("rollout.temperature", "-1"), Set("run.steps", "0"), Set("rollout.top_p", "much"), Set("rollout.speech_only", "yes"),
+            Set("loss.advantage", "ppo"), Set("rollout.min_new_tokens", "500"), Set("loss.dual_clip", "0.5"), Set("nonsense.key", "1"),
+        ]));
+        foreach (var expected in new[]
+        {
+            "rollout.temperature", "run.steps", "rollout.top_p", "speech_only", "dr_grpo", "min_new_tokens", "dual_clip", "nonsense.key",
+        })
+        {
+            Assert.That(error!.Message, Does.Contain(expected));
+        }
+
+        Assert.That(error!.Message, Does.Not.Contain('\n'));
+    }
+
+    [Test]
+    public void EveryKey_ReadsBackWhatItWrites()
+    {
+        foreach (var entry in GrpoOptions.Table.Entries)
+        {
+            var text = entry.Get(new GrpoOptions());
+            Assert.That(entry.Get(GrpoOptions.Table.Build([Set(entry.Key, text)])), Is.EqualTo(text), entry.Key);
+        }
+    }
+
+    [Test]
+    public void ReferenceFile_AgreesWithTheTable()
+    {
+        var path = Path.Combine(OracleData.RepositoryRoot, "configs", "reference.yaml");
+        var written = File.ReadAllText(path);
+        var head = string.Join('\n', written.Split('\n').TakeWhile(l => l.StartsWith('#')).Select(l => l[1..].TrimStart(' ')));
+        Assert.That(written, Is.EqualTo(GrpoOptions.Table.WriteReference(head)), "run `llasa config > configs/reference.yaml`");
+        Assert.That(GrpoOptions.Table.Build(OptionFile.Read(path)), Is.EqualTo(new GrpoOptions()));
+    }
+
+    [Test]
+    public void DemoFile_IsValid() =>
+        Assert.That(GrpoOptions.Table.Build(OptionFile.Read(Path.Combine(OracleData.RepositoryRoot, "configs", "demo.yaml"))).Loss.AdvantageEpsilon, Is.EqualTo(0.1));
+
+    [Test]
+    public void OptionFile_NamesFileAndLine()
+    {
+        var assignments = OptionFile.Parse("run:\n  steps: 3\n\nloss: # nothing\n", "a.yaml");
+        Assert.That(assignments, Is.EqualTo(new[] { new OptionAssignment("run.steps", "3", "a.yaml:2") }));
+    }
+
+    [TestCase("run: [1, 2]", "a.yaml:1")]
+    [TestCase("run:\n  steps: [1]", "a.yaml:2")]
+    [TestCase("just text", "a.yaml:1")]
+    [TestCase("run:\n  steps: 1\n  steps: 2", "a.yaml")]
+    [TestCase("run: {", "a.yaml")]
+    public void OptionFile_OfAnotherForm_IsRefused(string yaml, string place)
+    {
+        var error = Assert.Throws<UsageException>(() => OptionFile.Parse(yaml, "a.yaml"));
+        Assert.That(error!.Message, Does.StartWith(place).And.Not.Contains("\n"));
+    }
+
+    [Test]
+    public void OptionFile_Empty_GivesNothing() => Assert.That(OptionFile.Parse("", "a.yaml"), Is.Empty);
+
+    [Test]
+    public void OptionFile_Missing_IsRefused() =>
+        Assert.That(Assert.Throws<UsageException>(() => OptionFile.Read("/nowhere/x.yaml"))!.Message, Does.StartWith("/nowhere/x.yaml"));
+
+    [TestCase("a.b", false)]
+    [TestCase("=1", false)]
+    [TestCase("a.b=1=2", true)]
+    public void Assignment_NeedsAKey(string text, bool isFine)
+    {
+        if (isFine)
+        {
+            Assert.That(OptionAssignment.Parse(text), Is.EqualTo(new OptionAssignment("a.b", "1=2", "--set")));
+        }
+        else
+        {
+            Assert.Throws<UsageException>(() => OptionAssignment.Parse(text));
+        }
+    }
+}
