@@ -1,0 +1,153 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using LlasaNative.Data;
+using LlasaNative.Interop;
+using LlasaNative.Reporting;
+using LlasaNative.Training;
+
+namespace LlasaNative.Trainer.Commands;
+
+/// <summary><c>llasa bench</c>: the phases of a GRPO step, each beside the machine's roof.</summary>
+internal static class BenchCommand
+{
+    private sealed record Phase(string Name, double Seconds, double Flops, double Bytes, string Rate);
+
+    public static Command Create()
+    {
+        ModelArguments models = new();
+        Option<int> steps = new("--steps") { Description = "Steps that are measured, after one to warm up.", DefaultValueFactory = _ => 3 };
+        Option<string> output = new("--out") { Description = "JSON file of the result.", DefaultValueFactory = _ => Path.Combine("artifacts", "bench", "step.json") };
+        Option<string[]> set = new("--set") { Description = "key=value of the training configuration; may be repeated." };
+        Command command = new("bench", "Measure the phases of a GRPO step against the machine's GEMM and bandwidth roofs.");
+        foreach (var option in new Option[] { steps, output, set }.Concat(models.All))
+        {
+            command.Options.Add(option);
+        }
+
+        return command.Does(parsed =>
+        {
+            if (parsed.GetValue(steps) < 1)
+            {
+                throw new UsageException("--steps must be at least 1");
+            }
+
+            // The policy stays as it is, so that every step has the same work to do.
+            List<OptionAssignment> assignments = [new("optimiser.learning_rate", "0", "bench")];
+            assignments.AddRange((parsed.GetValue(set) ?? []).Select(OptionAssignment.Parse));
+            var options = GrpoOptions.Table.Build(assignments) with { Models = models.Read(parsed) };
+            return Run(options, parsed.GetValue(steps), parsed.GetValue(output)!);
+        });
+    }
+
+    private static int Run(GrpoOptions options, int steps, string output)
+    {
+        var texts = PromptFile.Read(options.Data.Train.Length > 0 ? options.Data.Train : TinyWorld.Sentences("train"), options.Data.TextField);
+        using var models = GrpoModels.Load(options.Models, options.Prompt, options.Scoring);
+        using GrpoLoop loop = new(options, models, texts);
+        using StopSignal stop = new();
+        var device = NativeDevice.GetInfo();
+        var peaks = NativeDevice.MeasurePeaks();
+        loop.TakeStep(1, keepSound: false, stop.Abort);
+        List<StepReport> reports = [];
+        for (var step = 2; step <= steps + 1; step++)
+        {
+            reports.Add(loop.TakeStep(step, keepSound: false, stop.Abort));
+            Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"step {step - 1}/{steps}: {reports[^1].Metrics["seconds/step"]:F2} s"));
+        }
+
+        StepCost cost = new(models, options, reports);
+        Phase[] phases =
+        [
+            new("rollout", Mean("rollout"), cost.Rollout, 0, Rate(cost.RolloutTokens, Mean("rollout"), "tokens/s")),
+            new("vocode", Mean("vocode"), cost.Vocode, 0, RealTime(Mean("vocode"))),
+            new("recognise", Mean("recognise"), cost.Recognise, 0, RealTime(Mean("recognise"))),
+            new("reward", Mean("reward"), 0, 0, ""),
+            new("advantage", Mean("advantage"), 0, 0, ""),
+            new("gradient", Mean("gradient"), cost.Gradient, 0, Rate(cost.TrainedTokens, Mean("gradient"), "tokens/s")),
+            new("update", Mean("update"), 0, cost.UpdateBytes, ""),
+        ];
+        var total = reports.Average(r => r.Metrics["seconds/step"]);
+        Console.Write(Table(phases, total, peaks, device));
+        AtomicFile.Write(output, path => Write(path, phases, total, peaks, device, options, steps, cost));
+        Console.WriteLine(output);
+        return 0;
+
+        double Mean(string phase) => reports.Average(r => r.Metrics[$"seconds/{phase}"]);
+        string RealTime(double seconds) => string.Create(CultureInfo.InvariantCulture, $"real-time factor {seconds / cost.AudioSeconds:F4}");
+    }
+
+    private static string Rate(double count, double seconds, string unit) => string.Create(CultureInfo.InvariantCulture, $"{count / seconds:F0} {unit}");
+
+    private static string Table(Phase[] phases, double total, NativeMachinePeaks peaks, NativeDeviceInfo device)
+    {
+        StringBuilder text = new();
+        text.Append(CultureInfo.InvariantCulture, $"{device.DeviceName}, {device.Backend} ({device.Isa}), {device.NumThreads} threads: ")
+            .Append(CultureInfo.InvariantCulture, $"GEMM {peaks.GemmGflops:F1} GFLOP/s, memory {peaks.BandwidthGbPerS:F1} GB/s\n\n")
+            .Append("phase        seconds   share   of the roof     rate\n");
+        foreach (var phase in phases)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{phase.Name,-11} {phase.Seconds,8:F3}  {phase.Seconds / total,6:P1}   {Roof(phase, peaks),-15} {phase.Rate}\n");
+        }
+
+        return text.Append(CultureInfo.InvariantCulture, $"{"step",-11} {total,8:F3}\n").ToString();
+    }
+
+    private static string Roof(Phase phase, NativeMachinePeaks peaks) => phase switch
+    {
+        { Flops: > 0 } => string.Create(CultureInfo.InvariantCulture, $"{OfGemm(phase, peaks):P1} GEMM"),
+        { Bytes: > 0 } => string.Create(CultureInfo.InvariantCulture, $"{OfMemory(phase, peaks):P1} memory"),
+        _ => "-",
+    };
+
+    private static double OfGemm(Phase phase, NativeMachinePeaks peaks) => phase.Flops / phase.Seconds / (peaks.GemmGflops * 1e9);
+
+    private static double OfMemory(Phase phase, NativeMachinePeaks peaks) => phase.Bytes / phase.Seconds / (peaks.BandwidthGbPerS * 1e9);
+
+    private static void Write(
+        string path, Phase[] phases, double total, NativeMachinePeaks peaks, NativeDeviceInfo device, GrpoOptions options, int steps, StepCost cost)
+    {
+        using var file = File.Create(path);
+        using Utf8JsonWriter json = new(file, new JsonWriterOptions { Indented = true, NewLine = "\n" });
+        json.WriteStartObject();
+        json.WriteString("version", RunManifest.Version);
+        json.WriteString("device", device.DeviceName);
+        json.WriteString("backend", device.Backend);
+        json.WriteString("isa", device.Isa);
+        json.WriteNumber("threads", device.NumThreads);
+        json.WriteFinite("gemm_gflops", peaks.GemmGflops);
+        json.WriteFinite("bandwidth_gb_per_s", peaks.BandwidthGbPerS);
+        json.WriteNumber("prompts", options.Rollout.PromptsPerStep);
+        json.WriteNumber("samples_per_prompt", options.Rollout.SamplesPerPrompt);
+        json.WriteNumber("steps", steps);
+        json.WriteFinite("seconds_per_step", total);
+        json.WriteFinite("audio_seconds_per_step", cost.AudioSeconds);
+        json.WriteFinite("rollout_tokens_per_step", cost.RolloutTokens);
+        json.WriteFinite("training_tokens_per_step", cost.TrainedTokens);
+        json.WriteStartObject("phases");
+        foreach (var phase in phases)
+        {
+            json.WriteStartObject(phase.Name);
+            json.WriteFinite("seconds", phase.Seconds);
+            json.WriteFinite("share", phase.Seconds / total);
+            if (phase.Flops > 0)
+            {
+                json.WriteFinite("gflop", phase.Flops / 1e9);
+                json.WriteFinite("fraction_of_gemm_peak", OfGemm(phase, peaks));
+            }
+
+            if (phase.Bytes > 0)
+            {
+                json.WriteFinite("megabytes", phase.Bytes / 1e6);
+                json.WriteFinite("fraction_of_bandwidth", OfMemory(phase, peaks));
+            }
+
+            json.WriteString("rate", phase.Rate);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+}

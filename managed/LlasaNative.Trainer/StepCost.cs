@@ -1,0 +1,83 @@
+using LlasaNative.Models;
+using LlasaNative.Training;
+using LlasaNative.Weights;
+
+namespace LlasaNative.Trainer;
+
+/// <summary>Arithmetic and traffic of a GRPO step, from the sizes of the models and the lengths that were drawn.</summary>
+/// <remarks>
+/// Matrix products and attention only, a multiply-add as two operations; what is done once for a whole group (its prompt)
+/// is counted once. So a fraction of the roof says how well the necessary work was done.
+/// </remarks>
+internal sealed class StepCost
+{
+    public StepCost(GrpoModels models, GrpoOptions options, IReadOnlyList<StepReport> reports)
+    {
+        var (policy, samples) = (models.Policy, reports.SelectMany(r => r.Samples).ToArray());
+        var group = options.Rollout.SamplesPerPrompt;
+        double steps = reports.Count;
+        foreach (var (sample, index) in samples.Select((s, i) => (s, i)))
+        {
+            var prompt = policy.EncodePrompt(sample.Text, 1).Length;
+            double response = sample.Codes.Count + (sample.Ended ? 1 : 0);
+            RolloutTokens += response / steps;
+            AudioSeconds += sample.Codes.Count * (double)models.Codec.SamplesPerCode / models.Codec.SampleRate / steps;
+            var responseCost = Body(policy.Config, prompt, response) + (response * Head(policy, options.Rollout.SpeechOnly));
+            var promptCost = index % group == 0 ? Body(policy.Config, 0, prompt) : 0;
+            Rollout += (responseCost + promptCost) / steps;
+            // Backward costs twice the forward; with recomputation the forward of the layers comes once more.
+            Gradient += ((3 * (responseCost + promptCost)) + (options.Optimiser.Recompute ? responseCost + promptCost : 0)) / steps;
+            TrainedTokens += (response + (index % group == 0 ? prompt : 0)) / steps;
+            Recognise += Listening(models.Scorer, sample) / steps;
+            Vocode += sample.Codes.Count * Frame(models.Codec) / steps;
+        }
+
+        // Weights, both moments and gradient read; the first three and the cleared gradient written; the norm reads once more.
+        UpdateBytes = policy.ParameterCount * 9.0 * sizeof(float);
+    }
+
+    public double RolloutTokens { get; }
+
+    public double TrainedTokens { get; }
+
+    public double AudioSeconds { get; }
+
+    public double Rollout { get; }
+
+    public double Gradient { get; }
+
+    public double Vocode { get; }
+
+    public double Recognise { get; }
+
+    public double UpdateBytes { get; }
+
+    /// <summary>Layers over <paramref name="count"/> tokens that come after <paramref name="before"/> others.</summary>
+    private static double Body(LlamaConfig c, double before, double count)
+    {
+        double attention = c.QueryHeads * c.HeadDimension, keyValue = 2 * c.KeyValueHeads * c.HeadDimension;
+        var weights = (c.HiddenSize * ((2 * attention) + keyValue)) + (3.0 * c.HiddenSize * c.IntermediateSize);
+        var context = before + ((count + 1) / 2);
+        return c.Layers * count * ((2 * weights) + (4 * context * attention));
+    }
+
+    private static double Head(PolicyModel policy, bool speechOnly) =>
+        2.0 * policy.Config.HiddenSize * (speechOnly ? policy.Speech.Count + 1 : policy.Config.VocabularySize);
+
+    /// <summary>Every weight of the decoder works once per frame; then the inverse transform.</summary>
+    private static double Frame(SpeechCodec codec) =>
+        (2.0 * codec.ParameterCount) + (2.0 * codec.Config.FftLength * (codec.Config.FftLength + 2));
+
+    private static double Listening(SpeechScorer scorer, SampleRecord sample)
+    {
+        var c = scorer.Config;
+        double width = c.HiddenSize, positions = c.MaxSourcePositions;
+        var convolutions = 2 * 3 * ((2 * positions * c.MelBins * width) + (positions * width * width));
+        var encoder = c.EncoderLayers * positions * (2 * ((4 * width * width) + (2 * width * c.EncoderIntermediateSize)) + (4 * positions * width));
+        var crossKeys = c.DecoderLayers * positions * 4 * width * width;
+        double tokens = scorer.EncodeTarget(sample.Text).Length + scorer.CountTokens(sample.Transcript) + 5;
+        var decoder = tokens * ((c.DecoderLayers * ((2 * ((6 * width * width) + (2 * width * c.DecoderIntermediateSize))) + (4 * (positions + (tokens / 4)) * width)))
+            + (2 * width * c.VocabularySize));
+        return convolutions + encoder + crossKeys + decoder;
+    }
+}
