@@ -1,0 +1,106 @@
+using System.Globalization;
+using System.Text.Json;
+using LlasaNative.Trainer;
+
+namespace LlasaNative.EndToEnd.Tests;
+
+public sealed class CommandTests : TinyWorldTests
+{
+    [Test]
+    public void SpeakAndScore_RoundTrip()
+    {
+        var spoken = LlasaRunner.RunWell("speak", "a big dog", "--samples", "2", "--codes", "--greedy", "--out", Path.Combine(Folder, "a.wav"));
+        Assert.That(spoken.Output, Does.Contain("a-1.wav").And.Contains("a-2.wav").And.Contains("real-time factor"));
+        Assert.That(File.ReadAllBytes(Path.Combine(Folder, "a-1.wav")), Is.EqualTo(File.ReadAllBytes(Path.Combine(Folder, "a-2.wav"))), "greedy");
+        var wave = LlasaRunner.RunWell("score", "a big dog", "--wav", Path.Combine(Folder, "a-1.wav"));
+        var codes = LlasaRunner.RunWell("score", "a big dog", "--codes", Path.Combine(Folder, "a-1.codes.txt"));
+        Assert.Multiple(() =>
+        {
+            Assert.That(Value(wave.Output, "transcript"), Is.EqualTo(Value(codes.Output, "transcript")));
+            // 16-bit samples against floats: the rounding of the WAV.
+            Assert.That(Number(wave.Output, "NLL"), Is.EqualTo(Number(codes.Output, "NLL")).Within(0.02));
+            Assert.That(Number(codes.Output, "reward"), Is.InRange(0, 1));
+        });
+    }
+
+    [Test]
+    public void Eval_DoesNotDependOnBatchSizeOrCompany()
+    {
+        string[] common = ["eval", "--samples", "2", "--seed", "3"];
+        LlasaRunner.RunWell([.. common, "--limit", "5", "--batch-size", "2", "--out", Path.Combine(Folder, "small")]);
+        var large = LlasaRunner.RunWell([.. common, "--limit", "6", "--batch-size", "64", "--out", Path.Combine(Folder, "large")]);
+        Assert.That(large.Output, Does.Contain("CER").And.Contains("WER").And.Contains("samples    12"));
+        var small = Transcripts("small");
+        Assert.That(Transcripts("large").Take(small.Length), Is.EqualTo(small));
+        using var summary = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "large", "summary.json")));
+        Assert.That(summary.RootElement.GetProperty("cer").GetDouble(), Is.EqualTo(Number(large.Output, "CER")).Within(1e-4));
+
+        string[] Transcripts(string run) => [.. File.ReadLines(Path.Combine(Folder, run, "samples.jsonl"))
+            .Select(l => JsonDocument.Parse(l).RootElement.GetProperty("transcript").GetString()!)];
+    }
+
+    [Test]
+    public void Inspect_TellsTypesAndSizes()
+    {
+        Assert.Multiple(() =>
+        {
+            Assert.That(LlasaRunner.RunWell("inspect", TinyWorld.Policy, "--check").Output, Does.Contain("llama").And.Contains("1024 codes").And.Contains("finite"));
+            Assert.That(LlasaRunner.RunWell("inspect", TinyWorld.Codec).Output, Does.Contain("xcodec2").And.Contains("320 samples each"));
+            Assert.That(LlasaRunner.RunWell("inspect", TinyWorld.Recogniser, "--tensors").Output, Does.Contain("whisper").And.Contains("model.encoder.conv1.weight"));
+        });
+    }
+
+    [Test]
+    public void Sft_LowersTheLossOfWhatItSees_AndResumes()
+    {
+        var data = Path.Combine(Folder, "data.jsonl");
+        LlasaRunner.RunWell("speak", "a big dog", "--codes", "--out", Path.Combine(Folder, "a.wav"));
+        var codes = File.ReadAllText(Path.Combine(Folder, "a.codes.txt")).Trim().Replace(' ', ',');
+        File.WriteAllText(data, $"{{\"text\": \"a big dog\", \"codes\": [{codes}]}}\n");
+        string[] arguments = ["sft", "--data", data, "--set", "sft.batch_size=1", "--set", "optimiser.warmup_steps=0"];
+        LlasaRunner.RunWell([.. arguments, "--out", Path.Combine(Folder, "a"), "--steps", "4"]);
+        LlasaRunner.RunWell([.. arguments, "--out", Path.Combine(Folder, "b"), "--steps", "2"]);
+        LlasaRunner.RunWell([.. arguments, "--out", Path.Combine(Folder, "b"), "--steps", "4"]);
+        AssertSame(Checkpoint(Path.Combine(Folder, "b"), 4), Checkpoint(Path.Combine(Folder, "a"), 4));
+        var losses = File.ReadLines(Path.Combine(Folder, "a", "metrics.jsonl")).Select(l => JsonDocument.Parse(l).RootElement.GetProperty("sft/loss").GetDouble()).ToArray();
+        Assert.That(losses[^1], Is.LessThan(losses[0]));
+    }
+
+    [Test]
+    public void Demo_WritesItsPageAndSummary()
+    {
+        var outcome = LlasaRunner.Run("demo", "--out", Folder, "--limit", "3", "--samples", "1", "--clips", "2",
+            "--set", "run.steps=1", "--set", "rollout.prompts_per_step=2", "--set", "rollout.samples_per_prompt=2");
+        // One step on three sentences may go either way; the page is written in both cases.
+        Assert.That(outcome.ExitCode, Is.AnyOf(0, 1), outcome.Error);
+        var html = File.ReadAllText(Path.Combine(Folder, "index.html"));
+        using var summary = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "summary.json")));
+        Assert.Multiple(() =>
+        {
+            Assert.That(html.Split("<audio").Length - 1, Is.EqualTo(4));
+            Assert.That(summary.RootElement.GetProperty("sentences").GetInt32(), Is.EqualTo(3));
+            Assert.That(outcome.ExitCode == 0, Is.EqualTo(summary.RootElement.GetProperty("cer_after").GetDouble() < summary.RootElement.GetProperty("cer_before").GetDouble()));
+        });
+    }
+
+    [Test]
+    public void Bench_MeasuresEveryPhase()
+    {
+        var path = Path.Combine(Folder, "step.json");
+        var outcome = LlasaRunner.RunWell("bench", "--steps", "1", "--out", path, "--set", "rollout.prompts_per_step=2", "--set", "rollout.samples_per_prompt=2");
+        using var json = JsonDocument.Parse(File.ReadAllText(path));
+        Assert.Multiple(() =>
+        {
+            Assert.That(outcome.Output, Does.Contain("rollout").And.Contains("real-time factor").And.Contains("GEMM"));
+            foreach (var phase in new[] { "rollout", "vocode", "recognise", "gradient" })
+            {
+                Assert.That(json.RootElement.GetProperty("phases").GetProperty(phase).GetProperty("fraction_of_gemm_peak").GetDouble(), Is.InRange(1e-6, 1.5), phase);
+            }
+        });
+    }
+
+    private static string Value(string output, string name) =>
+        output.Split('\n').First(l => l.StartsWith(name, StringComparison.Ordinal))[name.Length..].Trim();
+
+    private static double Number(string output, string name) => double.Parse(Value(output, name), CultureInfo.InvariantCulture);
+}

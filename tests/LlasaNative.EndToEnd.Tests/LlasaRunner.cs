@@ -1,0 +1,68 @@
+using System.Diagnostics;
+using LlasaNative.Trainer;
+
+namespace LlasaNative.EndToEnd.Tests;
+
+/// <summary>Runs <c>llasa</c> inside the test process, or as a process of its own when it is to be killed.</summary>
+internal static class LlasaRunner
+{
+    public sealed record Outcome(int ExitCode, string Output, string Error);
+
+    public static Outcome Run(params string[] arguments)
+    {
+        var (output, error) = (Console.Out, Console.Error);
+        using StringWriter newOutput = new();
+        using StringWriter newError = new();
+        Console.SetOut(newOutput);
+        Console.SetError(newError);
+        try
+        {
+            var code = CommandLine.Run(arguments);
+            return new Outcome(code, newOutput.ToString(), newError.ToString());
+        }
+        finally
+        {
+            Console.SetOut(output);
+            Console.SetError(error);
+        }
+    }
+
+    public static Outcome RunWell(params string[] arguments)
+    {
+        var outcome = Run(arguments);
+        Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
+        return outcome;
+    }
+
+    /// <summary>Starts a process and reads its standard error up to the line that begins with a text.</summary>
+    public static Process StartAndAwait(string lineStart, params string[] arguments)
+    {
+        ProcessStartInfo start = new("dotnet") { RedirectStandardError = true, RedirectStandardOutput = true };
+        foreach (var argument in arguments.Prepend(Path.Combine(AppContext.BaseDirectory, "llasa.dll")))
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        var process = Process.Start(start)!;
+        List<string> seen = [];
+        while (process.StandardError.ReadLine() is { } line)
+        {
+            seen.Add(line);
+            if (line.StartsWith(lineStart, StringComparison.Ordinal))
+            {
+                return process;
+            }
+        }
+
+        process.Dispose();
+        Assert.Fail($"no line `{lineStart}`: {string.Join(" | ", seen)}");
+        return null!;
+    }
+
+    /// <summary>Sends a signal by number-free name, as a shell would.</summary>
+    public static void Signal(Process process, string name)
+    {
+        using var kill = Process.Start("kill", [$"-{name}", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
+    }
+}

@@ -1,0 +1,130 @@
+using System.Text.Json;
+
+namespace LlasaNative.EndToEnd.Tests;
+
+public sealed class ResumeTests : TinyWorldTests
+{
+    private const int Steps = 3;
+    private static (byte[] Weights, byte[] Moments) _whole;
+
+    [OneTimeSetUp]
+    public void TrainWithoutInterruption()
+    {
+        var folder = Directory.CreateTempSubdirectory("llasa-e2e-").FullName;
+        LlasaRunner.RunWell(Train(folder, Steps, "--threads", "1"));
+        _whole = Checkpoint(folder, Steps);
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Test]
+    public void Train_InTwoSessions_EndsWithTheSameBits()
+    {
+        LlasaRunner.RunWell(Train(Folder, 1));
+        var second = LlasaRunner.RunWell(Train(Folder, Steps));
+        Assert.That(second.Error, Does.Contain("resumed after step 1"));
+        AssertSame(Checkpoint(Folder, Steps), _whole);
+        var steps = File.ReadLines(Path.Combine(Folder, "metrics.jsonl")).Select(l => JsonDocument.Parse(l).RootElement.GetProperty("step").GetInt64());
+        Assert.That(steps, Is.EqualTo(new long[] { 1, 2, 3 }));
+    }
+
+    [Test]
+    public void Train_TwiceWithOneSeed_AndOnTwoThreads_GivesTheSameBits()
+    {
+        LlasaRunner.RunWell(Train(Folder, Steps, "--threads", "2"));
+        AssertSame(Checkpoint(Folder, Steps), _whole);
+    }
+
+    [Test]
+    public void Train_KilledAndResumed_EndsWithTheSameBits()
+    {
+        using (var process = LlasaRunner.StartAndAwait("step 2/3", Train(Folder, Steps)))
+        {
+            process.Kill();
+            process.WaitForExit();
+        }
+
+        LlasaRunner.RunWell(Train(Folder, Steps));
+        AssertSame(Checkpoint(Folder, Steps), _whole);
+    }
+
+    [TestCase("INT")]
+    [TestCase("TERM")]
+    public void Train_Interrupted_SavesAndExits130(string signal)
+    {
+        using (var process = LlasaRunner.StartAndAwait("step 1/3", Train(Folder, Steps, "--set", "run.save_every=0")))
+        {
+            LlasaRunner.Signal(process, signal);
+            var rest = process.StandardError.ReadToEnd();
+            process.WaitForExit();
+            Assert.That(process.ExitCode, Is.EqualTo(130), rest);
+            Assert.That(rest, Does.Contain("interrupted after step"));
+        }
+
+        Assert.That(Directory.Exists(Path.Combine(Folder, "policy")), Is.False, "nothing is exported");
+        var resumed = LlasaRunner.RunWell(Train(Folder, Steps));
+        Assert.That(resumed.Error, Does.Contain("resumed after step"));
+        AssertSame(Checkpoint(Folder, Steps), _whole);
+    }
+
+    [Test]
+    public void Train_ResumedWithOtherOptions_IsRefused()
+    {
+        LlasaRunner.RunWell(Train(Folder, 1));
+        var other = LlasaRunner.Run(Train(Folder, 2, "--set", "loss.clip_low=0.1"));
+        Assert.Multiple(() =>
+        {
+            Assert.That(other.ExitCode, Is.EqualTo(2));
+            Assert.That(other.Error, Does.Contain("`loss.clip_low` was 0.2, is 0.1"));
+        });
+    }
+
+    [Test]
+    public void Train_FilesOfARun_AreThere()
+    {
+        LlasaRunner.RunWell(Train(Folder, 2));
+        using var first = JsonDocument.Parse(File.ReadLines(Path.Combine(Folder, "metrics.jsonl")).First());
+        Assert.Multiple(() =>
+        {
+            // Recorded while sampling and computed by the training forward: the same log-prob.
+            Assert.That(first.RootElement.GetProperty("policy/logprob_gap_max").GetDouble(), Is.LessThan(1e-4));
+            foreach (var file in new[] { "run.json", "policy/config.json", "policy/tokenizer.json", "policy/model.safetensors", "samples/step-000002-best.wav", "checkpoints/latest" })
+            {
+                Assert.That(File.Exists(Path.Combine(Folder, file)), file);
+            }
+
+            Assert.That(File.ReadLines(Path.Combine(Folder, "samples.jsonl")).Count(), Is.EqualTo(8));
+            Assert.That(Directory.GetFiles(Path.Combine(Folder, "tensorboard")), Has.Length.EqualTo(1));
+        });
+        var spoken = LlasaRunner.RunWell("speak", "a big dog", "--policy", Path.Combine(Folder, "policy"), "--out", Path.Combine(Folder, "a.wav"));
+        Assert.That(spoken.Output, Does.Contain("real-time factor"));
+    }
+
+    [Test]
+    public void Train_WithReferenceAndMask_ReportsKl()
+    {
+        var rows = Rows(2, "--set", "loss.kl_coefficient=0.1", "--set", "rollout.max_new_tokens=70", "--set", "optimiser.learning_rate=0.001");
+        Assert.Multiple(() =>
+        {
+            Assert.That(rows[0].GetProperty("policy/kl").GetDouble(), Is.LessThan(1e-6), "the reference is the start");
+            Assert.That(rows[1].GetProperty("policy/kl").GetDouble(), Is.GreaterThan(1e-6));
+            Assert.That(rows.All(r => Math.Abs(r.GetProperty("reward/masked").GetDouble() - r.GetProperty("rollout/capped").GetDouble()) < 1e-12));
+        });
+    }
+
+    [Test]
+    public void Train_WhenEverySampleIsMasked_SkipsTheStep()
+    {
+        var rows = Rows(1, "--set", "rollout.max_new_tokens=5");
+        Assert.Multiple(() =>
+        {
+            Assert.That(rows[0].GetProperty("reward/masked").GetDouble(), Is.EqualTo(1));
+            Assert.That(rows[0].GetProperty("optimiser/skipped").GetDouble(), Is.EqualTo(1));
+        });
+    }
+
+    private JsonElement[] Rows(int steps, params string[] settings)
+    {
+        LlasaRunner.RunWell(Train(Folder, steps, ["--set", "reward.unfinished=mask", .. settings]));
+        return [.. File.ReadLines(Path.Combine(Folder, "metrics.jsonl")).Select(l => JsonDocument.Parse(l).RootElement)];
+    }
+}
