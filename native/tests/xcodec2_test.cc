@@ -108,8 +108,9 @@ TEST_P(Xcodec2Oracle, WaveformsMatchAloneAndTogether) {
       const auto one = vocode(codec.get(), {{codes(i)[0]}});
       all.insert(all.end(), one.begin(), one.end());
     }
-    // BLAS may round leftover rows of a product differently: a few ulp of the fp32-against-fp64 error.
-    EXPECT_LT(largest_difference(vocode(codec.get(), clips), all), tolerance("audio_abs") / 10)
+    // BLAS rounds leftover rows of a product differently, so two fp32 evaluations differ by up to twice the
+    // fp32 error against fp64. audio_abs is 20 times that error: a quarter of it is 5 times.
+    EXPECT_LT(largest_difference(vocode(codec.get(), clips), all), tolerance("audio_abs") / 4)
         << variant.name;
     expect_same_for_any_thread_count([&] { return vocode(codec.get(), clips); });
   }
