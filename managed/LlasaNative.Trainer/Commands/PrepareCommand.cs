@@ -1,0 +1,66 @@
+using System.CommandLine;
+using LlasaNative.Data;
+using LlasaNative.Text;
+using LlasaNative.Weights;
+
+namespace LlasaNative.Trainer.Commands;
+
+/// <summary><c>llasa prepare</c>: a data set in verl's schema from texts.</summary>
+internal static class PrepareCommand
+{
+    public static Command Create()
+    {
+        Argument<string[]> sources = new("source") { Description = "Files (.txt, .jsonl, .csv, .parquet) or directories of such files.", Arity = ArgumentArity.ZeroOrMore };
+        Option<string> output = new("--output", "-o") { Description = "Directory for train.parquet and test.parquet.", Required = true };
+        Option<bool> dummy = new("--dummy") { Description = "Write a small sample set: five training and two test sentences." };
+        Option<double> ratio = new("--test-ratio") { Description = "Share of rows for the test set.", DefaultValueFactory = _ => 0.1 };
+        Option<ulong> seed = new("--seed") { Description = "Chooses the test rows." };
+        Option<string> column = new("--text-column") { Description = "Field that holds the text.", DefaultValueFactory = _ => "text" };
+        Option<string> name = new("--data-source") { Description = "Name of the source in every row.", DefaultValueFactory = _ => "llasa-native" };
+        Option<bool> duplicates = new("--keep-duplicates") { Description = "Keep texts that occur more than once." };
+        Option<int?> longest = new("--max-length") { Description = "Drop longer prompts: tokens with --policy, characters without." };
+        Option<string?> policy = new("--policy") { Description = "Model directory whose tokenizer and prompt measure the length." };
+        Option<bool> skip = new("--skip-malformed") { Description = "Drop entries that cannot be read, with a line each, instead of stopping." };
+        Command command = new("prepare", "Make train.parquet and test.parquet from texts.");
+        command.Arguments.Add(sources);
+        foreach (var option in new Option[] { output, dummy, ratio, seed, column, name, duplicates, longest, policy, skip })
+        {
+            command.Options.Add(option);
+        }
+
+        return command.Does(parsed =>
+        {
+            PreparationOptions options = new()
+            {
+                DataSource = parsed.GetValue(name)!,
+                TextColumn = parsed.GetValue(column)!,
+                TestRatio = parsed.GetValue(ratio),
+                Seed = parsed.GetValue(seed),
+                Deduplicate = !parsed.GetValue(duplicates),
+                MaxLength = parsed.GetValue(longest),
+                SkipMalformed = parsed.GetValue(skip),
+                OnMalformed = fault => Console.Error.WriteLine($"llasa: dropped: {fault.Message}"),
+            };
+            return Run(parsed.GetValue(sources) ?? [], parsed.GetValue(output)!, parsed.GetValue(dummy), parsed.GetValue(policy), options);
+        });
+    }
+
+    private static int Run(string[] sources, string output, bool dummy, string? policy, PreparationOptions options)
+    {
+        if (dummy && sources.Length > 0)
+        {
+            throw new UsageException("--dummy takes no sources");
+        }
+
+        if (policy is not null)
+        {
+            using var directory = HuggingFaceDirectory.Open(policy);
+            var prompt = LlasaPrompt.Create(ByteLevelBpe.FromFile(directory.TokenizerPath));
+            options = options with { Length = row => prompt.Encode(row.Text).Length };
+        }
+
+        var summary = dummy ? DatasetPreparation.WriteDummy(output, options) : DatasetPreparation.Prepare(sources, output, options);
+        Console.Write(summary.ToTable());
+        return 0;
+    }
+}
