@@ -18,7 +18,7 @@ internal static class BenchCommand
     {
         ModelArguments models = new();
         Option<int> steps = new("--steps") { Description = "Steps that are measured, after one to warm up.", DefaultValueFactory = _ => 3 };
-        Option<string> output = new("--out") { Description = "JSON file of the result.", DefaultValueFactory = _ => Path.Combine("artifacts", "bench", "step.json") };
+        Option<string> output = new("--out") { Description = "Directory of step.json.", DefaultValueFactory = _ => Path.Combine("artifacts", "bench") };
         Option<string[]> set = new("--set") { Description = "key=value of the training configuration; may be repeated." };
         Command command = new("bench", "Measure the phases of a GRPO step against the machine's GEMM and bandwidth roofs.");
         foreach (var option in new Option[] { steps, output, set }.Concat(models.All))
@@ -37,7 +37,7 @@ internal static class BenchCommand
             List<OptionAssignment> assignments = [new("optimiser.learning_rate", "0", "bench")];
             assignments.AddRange((parsed.GetValue(set) ?? []).Select(OptionAssignment.Parse));
             var options = GrpoOptions.Table.Build(assignments) with { Models = models.Read(parsed) };
-            return Run(options, parsed.GetValue(steps), parsed.GetValue(output)!);
+            return Run(options, parsed.GetValue(steps), Path.Combine(parsed.GetValue(output)!, "step.json"));
         });
     }
 
@@ -46,7 +46,7 @@ internal static class BenchCommand
         var texts = PromptFile.Read(options.Data.Train.Length > 0 ? options.Data.Train : TinyWorld.Sentences("train"), options.Data.TextField);
         using var models = GrpoModels.Load(options.Models, options.Prompt, options.Scoring);
         using GrpoLoop loop = new(options, models, texts);
-        using StopSignal stop = new();
+        using StopSignal stop = new(atOnce: true);
         var device = NativeDevice.GetInfo();
         var peaks = NativeDevice.MeasurePeaks();
         loop.TakeStep(1, keepSound: false, stop.Abort);
