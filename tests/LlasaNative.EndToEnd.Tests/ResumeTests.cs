@@ -67,6 +67,16 @@ public sealed class ResumeTests : TinyWorldTests
     }
 
     [Test]
+    public void Train_Anew_ReplacesTheOldRun()
+    {
+        LlasaRunner.RunWell(Train(Folder, 2, "--set", "run.seed=8"));
+        LlasaRunner.RunWell(Train(Folder, 1, "--resume", "never"));
+        Assert.That(Directory.GetDirectories(Path.Combine(Folder, "checkpoints")).Select(Path.GetFileName), Is.EqualTo(new[] { "step-000001" }));
+        LlasaRunner.RunWell(Train(Folder, Steps));
+        AssertSame(Checkpoint(Folder, Steps), _whole);
+    }
+
+    [Test]
     public void Train_ResumedWithOtherOptions_IsRefused()
     {
         LlasaRunner.RunWell(Train(Folder, 1));

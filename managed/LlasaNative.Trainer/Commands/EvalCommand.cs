@@ -32,7 +32,7 @@ internal static class EvalCommand
             var count = parsed.GetValue(limit);
             texts = count > 0 ? [.. texts.Take(count)] : texts;
             using var loaded = GrpoModels.Load(models.Read(parsed), judging.Prompt, judging.Scoring);
-            using StopSignal stop = new();
+            using StopSignal stop = new(atOnce: true);
             var progress = Terminal.Progress(texts.Length);
             var result = new Evaluator(loaded, judging.CreateJudge()).Evaluate(texts, how, null, done => progress.Step(done, "texts"), stop.Abort);
             progress.Finish();

@@ -31,7 +31,7 @@ internal static class SpeakCommand
     {
         using var policy = PolicyModel.Load(models.Policy, options.Prompt);
         using var codec = SpeechCodec.Load(models.Codec);
-        using StopSignal stop = new();
+        using StopSignal stop = new(atOnce: true);
         var prompt = policy.EncodePrompt(text, how.MaxNewTokens);
         using RolloutEngine engine = new(policy, Math.Min(how.Samples, 64));
         PhaseTimer timer = new();

@@ -9,13 +9,16 @@ public sealed class StopSignal : IDisposable
     private readonly CancellationTokenSource _abort = new();
     private readonly PosixSignalRegistration[] _registrations;
     private readonly Action<string>? _notice;
+    private readonly bool _atOnce;
     private int _count;
 
     /// <summary>Starts to listen.</summary>
     /// <param name="notice">Told what a signal will do; may be null.</param>
-    public StopSignal(Action<string>? notice = null)
+    /// <param name="atOnce">Whether the first signal gives up already: for work with nothing to save.</param>
+    public StopSignal(Action<string>? notice = null, bool atOnce = false)
     {
         _notice = notice;
+        _atOnce = atOnce;
         _registrations = [PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle), PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle)];
     }
 
@@ -39,7 +42,7 @@ public sealed class StopSignal : IDisposable
     private void Handle(PosixSignalContext context)
     {
         context.Cancel = true;
-        if (Interlocked.Increment(ref _count) == 1)
+        if (Interlocked.Increment(ref _count) == 1 && !_atOnce)
         {
             _notice?.Invoke("stopping after this step; once more to give up at once");
         }

@@ -32,6 +32,7 @@ public static class TrainingRun
             settings.Progress.Note($"resumed after step {state.Step} from {checkpoint}");
         }
 
+        RemoveLater(store, state?.Step ?? -1);
         using RunFiles files = new(run, state);
         PhaseTimer timer = new();
         var abort = settings.Stop?.Abort ?? CancellationToken.None;
@@ -77,6 +78,16 @@ public static class TrainingRun
                 Options = settings.Options,
             };
             return store.Save(step, directory => now.Save(directory, loop)).Path;
+        }
+    }
+
+    /// <summary>A run that starts anew, or from an earlier step, replaces what came after; else a later resume would pick that up.</summary>
+    private static void RemoveLater(CheckpointStore store, long step)
+    {
+        foreach (var abandoned in store.List().Where(c => c.Step > step))
+        {
+            File.Delete(Path.Combine(abandoned.Path, CheckpointStore.ManifestName));
+            Directory.Delete(abandoned.Path, recursive: true);
         }
     }
 
