@@ -56,9 +56,10 @@ typedef int32_t llasa_status;
 #define LLASA_ERR_CAPACITY 301      /* a sequence does not fit the model, the cache or the caller's buffer */
 #define LLASA_ERR_DEVICE 400        /* the device failed; the handle is dead */
 #define LLASA_ERR_NO_DEVICE 401     /* no usable device */
-#define LLASA_ERR_NOT_FINITE 500    /* NaN or infinity where a number is needed; the message names the tensor */
-#define LLASA_ERR_CANCELLED 600     /* a callback asked to stop */
-#define LLASA_ERR_INTERNAL 900      /* a bug in this library */
+#define LLASA_ERR_NOT_FINITE 500 /* NaN or infinity where a number is needed; the message names the tensor \
+                                  */
+#define LLASA_ERR_CANCELLED 600  /* a callback asked to stop */
+#define LLASA_ERR_INTERNAL 900   /* a bug in this library */
 
 /* Element types of tensors that cross the ABI. */
 typedef int32_t llasa_dtype;
@@ -70,7 +71,8 @@ typedef int32_t llasa_dtype;
 LLASA_API uint32_t llasa_abi_version(void);
 
 /* Message of the calling thread's last failing call, UTF-8; "" when none failed. Names the function, the
- * argument, what was expected and what came. Threads: any. Lifetime: until that thread's next failing call. */
+ * argument, what was expected and what came. Threads: any. Lifetime: until that thread's next failing call.
+ */
 LLASA_API const char* llasa_last_error(void);
 
 typedef struct llasa_device_info {
@@ -127,11 +129,11 @@ typedef int32_t (*llasa_progress_callback)(void* user, int64_t done, int64_t tot
 /* One parameter of a model. */
 typedef struct llasa_tensor_info {
   uint32_t struct_size;
-  int32_t rank;         /* 1..4 */
-  int64_t shape[4];     /* row-major; entries past rank are 1 */
-  const char* name;     /* Hugging Face parameter name. Lifetime: the handle's */
-  int32_t is_set;       /* 1 once llasa_*_set_tensor succeeded for it */
-  int32_t is_optional;  /* 1 if the model works without it (encoder of a decoder-only codec checkpoint) */
+  int32_t rank;        /* 1..4 */
+  int64_t shape[4];    /* row-major; entries past rank are 1 */
+  const char* name;    /* Hugging Face parameter name. Lifetime: the handle's */
+  int32_t is_set;      /* 1 once llasa_*_set_tensor succeeded for it */
+  int32_t is_optional; /* 1 if the model works without it (encoder of a decoder-only codec checkpoint) */
 } llasa_tensor_info;
 
 /* ------------------------------------------------------------------------------------------- buffer */
@@ -167,9 +169,9 @@ typedef struct llasa_policy_options {
   int32_t max_position_embeddings; /* longest sequence, in tokens */
   int32_t tie_word_embeddings;     /* 0 or 1 */
   float rms_norm_eps;
-  int32_t rope_type;               /* LLASA_ROPE_* */
+  int32_t rope_type; /* LLASA_ROPE_* */
   double rope_theta;
-  double rope_factor;              /* the four of llama3 scaling; ignored for LLASA_ROPE_DEFAULT */
+  double rope_factor; /* the four of llama3 scaling; ignored for LLASA_ROPE_DEFAULT */
   double rope_low_freq_factor;
   double rope_high_freq_factor;
   double rope_original_max_position;
@@ -182,7 +184,8 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_policy_create(const llasa_policy_opt
                                                           llasa_policy** out);
 LLASA_API void llasa_policy_destroy(llasa_policy* policy);
 
-/* Number of parameters, and parameter i in model order (embedding, layers 0.., final norm, head if untied). */
+/* Number of parameters, and parameter i in model order (embedding, layers 0.., final norm, head if untied).
+ */
 LLASA_API LLASA_MUST_USE llasa_status llasa_policy_tensor_count(llasa_policy* policy, int64_t* out_count);
 LLASA_API LLASA_MUST_USE llasa_status llasa_policy_tensor_info(llasa_policy* policy, int64_t index,
                                                                llasa_tensor_info* out_info);
@@ -200,7 +203,8 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_policy_copy_weights(llasa_policy* po
 
 /* Whole sequences, packed. Tokens prompt_lengths[b].. of sequence b are "scored": those a loss or log-prob is
  * wanted for; N = sum over b of (length_b - prompt_lengths[b]). Arrays over scored tokens are packed in this
- * order. Consecutive sequences with the same prompt tokens are recognised and their prompt is computed once. */
+ * order. Consecutive sequences with the same prompt tokens are recognised and their prompt is computed once.
+ */
 typedef struct llasa_token_batch {
   uint32_t struct_size;
   uint32_t reserved;
@@ -213,11 +217,11 @@ typedef struct llasa_token_batch {
 /* Which distribution a log-prob is of: softmax(logits / temperature) over the allowed ids. */
 typedef struct llasa_head_options {
   uint32_t struct_size;
-  float temperature;       /* > 0; default 1 */
-  int32_t restrict_start;  /* allowed ids are [restrict_start, restrict_end) and restrict_extra; */
-  int32_t restrict_end;    /* restrict_end = 0: all ids (default) */
-  int32_t restrict_extra;  /* -1: none */
-  int32_t chunk_tokens;    /* rows of logits held at a time; 0 = chosen by the library */
+  float temperature;      /* > 0; default 1 */
+  int32_t restrict_start; /* allowed ids are [restrict_start, restrict_end) and restrict_extra; */
+  int32_t restrict_end;   /* restrict_end = 0: all ids (default) */
+  int32_t restrict_extra; /* -1: none */
+  int32_t chunk_tokens;   /* rows of logits held at a time; 0 = chosen by the library */
 } llasa_head_options;
 
 LLASA_API void llasa_head_options_init(llasa_head_options* options);
@@ -230,7 +234,8 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_policy_logits(llasa_policy* policy, 
 /* Log-prob of each scored token given everything before it, and the entropy (nats) of the distribution it was
  * drawn from. out_logprobs [N]; out_entropies [N] or NULL. micro_batch_tokens: tokens computed at a time
  * (0 = chosen by the library). */
-LLASA_API LLASA_MUST_USE llasa_status llasa_policy_logprobs(llasa_policy* policy, const llasa_token_batch* batch,
+LLASA_API LLASA_MUST_USE llasa_status llasa_policy_logprobs(llasa_policy* policy,
+                                                            const llasa_token_batch* batch,
                                                             const llasa_head_options* head,
                                                             int64_t micro_batch_tokens, float* out_logprobs,
                                                             float* out_entropies);
@@ -267,9 +272,9 @@ typedef struct llasa_sampling_options {
   int32_t restrict_start;   /* allowed ids as in llasa_head_options */
   int32_t restrict_end;
   int32_t restrict_extra;
-  int32_t stop_token;       /* ends a sequence and is its last token; -1 = none */
-  int32_t max_new_tokens;   /* >= 1 */
-  int32_t min_new_tokens;   /* stop_token cannot be drawn before; default 0 */
+  int32_t stop_token;     /* ends a sequence and is its last token; -1 = none */
+  int32_t max_new_tokens; /* >= 1 */
+  int32_t min_new_tokens; /* stop_token cannot be drawn before; default 0 */
   uint64_t seed;
 } llasa_sampling_options;
 
@@ -280,11 +285,11 @@ LLASA_API void llasa_sampling_options_init(llasa_sampling_options* options);
 
 typedef struct llasa_rollout_request {
   uint32_t struct_size;
-  int32_t samples_per_prompt;     /* n >= 1 */
-  int64_t num_prompts;            /* P */
-  const int64_t* prompt_offsets;  /* [P+1] */
-  const int32_t* prompt_ids;      /* [prompt_offsets[P]] */
-  const uint64_t* sequence_ids;   /* [P*n] key of the random numbers; NULL = 0, 1, 2, ... */
+  int32_t samples_per_prompt;       /* n >= 1 */
+  int64_t num_prompts;              /* P */
+  const int64_t* prompt_offsets;    /* [P+1] */
+  const int32_t* prompt_ids;        /* [prompt_offsets[P]] */
+  const uint64_t* sequence_ids;     /* [P*n] key of the random numbers; NULL = 0, 1, 2, ... */
   llasa_progress_callback progress; /* tokens drawn, upper bound; may be NULL */
   void* progress_user;
 } llasa_rollout_request;
@@ -301,7 +306,8 @@ typedef struct llasa_rollout_result {
 } llasa_rollout_result;
 
 /* Draws n samples for each prompt. The prompt of a group is prefilled once and its keys and values shared.
- * Cancelled through request->progress; results are then undefined. temperature 0 records log-probs at T = 1. */
+ * Cancelled through request->progress; results are then undefined. temperature 0 records log-probs at T = 1.
+ */
 LLASA_API LLASA_MUST_USE llasa_status llasa_rollout_generate(llasa_rollout* rollout,
                                                              const llasa_sampling_options* sampling,
                                                              const llasa_rollout_request* request,
@@ -309,17 +315,15 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_rollout_generate(llasa_rollout* roll
 
 /* The fused sampling kernel alone. logits [rows, V]; history_offsets [rows+1] and history ids for the
  * repetition penalty (NULL = none); sequence_ids and positions [rows]; out_ids, out_logprobs [rows]. */
-LLASA_API LLASA_MUST_USE llasa_status llasa_sample(const llasa_sampling_options* sampling, const float* logits,
-                                                   int64_t rows, int64_t vocab_size,
+LLASA_API LLASA_MUST_USE llasa_status llasa_sample(const llasa_sampling_options* sampling,
+                                                   const float* logits, int64_t rows, int64_t vocab_size,
                                                    const int64_t* history_offsets, const int32_t* history_ids,
                                                    const uint64_t* sequence_ids, const int64_t* positions,
                                                    int32_t* out_ids, float* out_logprobs);
 /* The distribution llasa_sample draws from: out_probs [rows, V], exactly 0 for tokens that were dropped. */
-LLASA_API LLASA_MUST_USE llasa_status llasa_sampling_distribution(const llasa_sampling_options* sampling,
-                                                                  const float* logits, int64_t rows,
-                                                                  int64_t vocab_size,
-                                                                  const int64_t* history_offsets,
-                                                                  const int32_t* history_ids, float* out_probs);
+LLASA_API LLASA_MUST_USE llasa_status llasa_sampling_distribution(
+    const llasa_sampling_options* sampling, const float* logits, int64_t rows, int64_t vocab_size,
+    const int64_t* history_offsets, const int32_t* history_ids, float* out_probs);
 
 /* ---------------------------------------------------------------------------------------- advantage */
 
@@ -342,12 +346,12 @@ typedef struct llasa_trainer llasa_trainer;
 
 typedef struct llasa_trainer_options {
   uint32_t struct_size;
-  float beta1;                /* default 0.9 */
-  float beta2;                /* default 0.999 */
-  float epsilon;              /* default 1e-8 */
-  float weight_decay;         /* decoupled, on every parameter; default 0 */
-  float max_grad_norm;        /* global L2 norm; scale min(1, max / (norm + 1e-6)); 0 = off; default 1 */
-  int32_t recompute;          /* 1 = keep only layer inputs and recompute each layer in backward */
+  float beta1;         /* default 0.9 */
+  float beta2;         /* default 0.999 */
+  float epsilon;       /* default 1e-8 */
+  float weight_decay;  /* decoupled, on every parameter; default 0 */
+  float max_grad_norm; /* global L2 norm; scale min(1, max / (norm + 1e-6)); 0 = off; default 1 */
+  int32_t recompute;   /* 1 = keep only layer inputs and recompute each layer in backward */
   int32_t reserved;
   int64_t micro_batch_tokens; /* tokens of one forward/backward, at least one sequence; default 4096 */
 } llasa_trainer_options;
@@ -369,19 +373,20 @@ LLASA_API void llasa_trainer_destroy(llasa_trainer* trainer);
  * policy term max(-A r, -A clip(r, 1-clip_low, 1+clip_high)), for A < 0 at most -A dual_clip;
  * + kl_coef * k3, k3 = exp(ref - logp) - (ref - logp) - 1;  - entropy_coef * entropy.
  * The policy term is aggregated as `aggregation` says, KL and entropy always as the token mean.
- * log-ratios are clamped to +-20 before exp and k3 to 10, as verl does. Maths: arXiv 2402.03300, 2503.20783. */
+ * log-ratios are clamped to +-20 before exp and k3 to 10, as verl does. Maths: arXiv 2402.03300, 2503.20783.
+ */
 typedef struct llasa_loss_options {
   uint32_t struct_size;
-  int32_t kind;             /* LLASA_LOSS_* */
-  int32_t aggregation;      /* LLASA_AGGREGATE_* */
-  float clip_low;           /* default 0.2 */
-  float clip_high;          /* default 0.2 */
-  float dual_clip;          /* > 1; 0 = off */
-  float kl_coef;            /* 0 = no reference needed */
+  int32_t kind;        /* LLASA_LOSS_* */
+  int32_t aggregation; /* LLASA_AGGREGATE_* */
+  float clip_low;      /* default 0.2 */
+  float clip_high;     /* default 0.2 */
+  float dual_clip;     /* > 1; 0 = off */
+  float kl_coef;       /* 0 = no reference needed */
   float entropy_coef;
-  double total_tokens;      /* unmasked scored tokens of the whole step */
-  double total_sequences;   /* sequences of the whole step with at least one unmasked token */
-  double constant;          /* of LLASA_AGGREGATE_CONSTANT, e.g. max_new_tokens */
+  double total_tokens;    /* unmasked scored tokens of the whole step */
+  double total_sequences; /* sequences of the whole step with at least one unmasked token */
+  double constant;        /* of LLASA_AGGREGATE_CONSTANT, e.g. max_new_tokens */
 } llasa_loss_options;
 
 LLASA_API void llasa_loss_options_init(llasa_loss_options* options);
@@ -400,19 +405,19 @@ typedef struct llasa_loss_inputs {
 typedef struct llasa_loss_stats {
   uint32_t struct_size;
   uint32_t reserved;
-  double loss;               /* contribution to the step's loss */
-  double policy_loss;        /* its policy (or cross-entropy) part */
-  double tokens;             /* unmasked scored tokens */
-  double kl_sum;             /* k3 against the reference; 0 without one */
+  double loss;        /* contribution to the step's loss */
+  double policy_loss; /* its policy (or cross-entropy) part */
+  double tokens;      /* unmasked scored tokens */
+  double kl_sum;      /* k3 against the reference; 0 without one */
   double entropy_sum;
   double ratio_sum;
-  double approx_kl_sum;      /* old - logp */
-  double clipped_low;        /* tokens whose clipped term was taken, by side; */
+  double approx_kl_sum; /* old - logp */
+  double clipped_low;   /* tokens whose clipped term was taken, by side; */
   double clipped_high;
-  double dual_clipped;       /* tokens at the dual clip */
-  double logprob_gap_sum;    /* |old - logp| */
+  double dual_clipped;    /* tokens at the dual clip */
+  double logprob_gap_sum; /* |old - logp| */
   double logprob_gap_max;
-  double computed_tokens;    /* tokens the forward pass ran over, shared prompts counted once */
+  double computed_tokens; /* tokens the forward pass ran over, shared prompts counted once */
 } llasa_loss_stats;
 
 /* Forward and backward over a batch, in micro-batches; adds to the gradients. out_logprobs [N] or NULL: the
@@ -424,10 +429,10 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_accumulate(
 
 typedef struct llasa_step_stats {
   uint32_t struct_size;
-  int32_t skipped;     /* 1 = a gradient was not finite: weights and moments untouched, gradients cleared */
-  double grad_norm;    /* before clipping; NaN or infinity when skipped */
-  double grad_scale;   /* factor clipping applied */
-  int64_t step;        /* optimiser steps taken so far */
+  int32_t skipped;   /* 1 = a gradient was not finite: weights and moments untouched, gradients cleared */
+  double grad_norm;  /* before clipping; NaN or infinity when skipped */
+  double grad_scale; /* factor clipping applied */
+  int64_t step;      /* optimiser steps taken so far */
 } llasa_step_stats;
 
 /* One AdamW step with the accumulated gradients, then clears them. */
@@ -441,7 +446,8 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_zero_grad(llasa_trainer* tra
 
 /* Gradient or moment of the parameter `name`, f32, `count` elements = its size. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_get_state(llasa_trainer* trainer, int32_t kind,
-                                                              const char* name, float* out_data, int64_t count);
+                                                              const char* name, float* out_data,
+                                                              int64_t count);
 LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_set_state(llasa_trainer* trainer, int32_t kind,
                                                               const char* name, const float* data,
                                                               int64_t count);
@@ -454,46 +460,47 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_set_step(llasa_trainer* trai
 /* X-Codec2 (transformers.Xcodec2Model, github zhenye234/X-Codec-2.0): codes to waveform and back. */
 typedef struct llasa_codec llasa_codec;
 
-/* Layouts of a checkpoint. It may hold tensors that no computation reads. llasa_codec_set_tensor refuses them like
- * any unknown name (LLASA_ERR_NAME); a loader skips names that match, * standing for any text:
- *   both layouts  *.filter  *.window  *.masked_spec_embed
- *   HF            semantic_encoder.encoder.layers.N.* with N >= semantic_num_layers
- *   ORIGINAL      semantic_model.encoder.layers.N.* with N >= semantic_num_layers (the published checkpoint has one);
- *                 and, should an export carry them, SemanticDecoder_module.*  fc_post_s.*
- * Encoder tensors are optional: without all of them a codec decodes, and llasa_codec_encode is LLASA_ERR_STATE. */
+/* Layouts of a checkpoint. It may hold tensors that no computation reads. llasa_codec_set_tensor refuses them
+ * like any unknown name (LLASA_ERR_NAME); a loader skips names that match, * standing for any text: both
+ * layouts  *.filter  *.window  *.masked_spec_embed HF            semantic_encoder.encoder.layers.N.* with N
+ * >= semantic_num_layers ORIGINAL      semantic_model.encoder.layers.N.* with N >= semantic_num_layers (the
+ * published checkpoint has one); and, should an export carry them, SemanticDecoder_module.*  fc_post_s.*
+ * Encoder tensors are optional: without all of them a codec decodes, and llasa_codec_encode is
+ * LLASA_ERR_STATE. */
 #define LLASA_CODEC_LAYOUT_HF 0       /* parameter names and q/k row order of Xcodec2Model */
 #define LLASA_CODEC_LAYOUT_ORIGINAL 1 /* of the published HKUSTAudio/xcodec2 checkpoint */
 
 typedef struct llasa_codec_options {
   uint32_t struct_size;
-  int32_t layout;                /* LLASA_CODEC_LAYOUT_* of the tensors that will be set */
-  int32_t hidden_size;           /* decoder transformer */
+  int32_t layout;      /* LLASA_CODEC_LAYOUT_* of the tensors that will be set */
+  int32_t hidden_size; /* decoder transformer */
   int32_t intermediate_size;
   int32_t num_layers;
   int32_t num_heads;
   int32_t head_dim;
   float rms_norm_eps;
   int32_t quantization_dim;
-  int32_t num_levels;            /* entries used of levels */
-  int32_t levels[16];            /* FSQ levels, least significant digit first */
-  int32_t num_ratios;            /* entries used of ratios; hop = their product */
-  int32_t ratios[16];            /* downsampling ratios of the acoustic encoder */
-  int32_t encoder_hidden_size;   /* channels of the acoustic encoder's first convolution */
-  int32_t sampling_rate_hz;      /* 16000 */
+  int32_t num_levels;          /* entries used of levels */
+  int32_t levels[16];          /* FSQ levels, least significant digit first */
+  int32_t num_ratios;          /* entries used of ratios; hop = their product */
+  int32_t ratios[16];          /* downsampling ratios of the acoustic encoder */
+  int32_t encoder_hidden_size; /* channels of the acoustic encoder's first convolution */
+  int32_t sampling_rate_hz;    /* 16000 */
   /* semantic model (Wav2Vec2-BERT), needed for encoding only */
   int32_t semantic_hidden_size;
-  int32_t semantic_num_layers;   /* layers used */
+  int32_t semantic_num_layers; /* layers used */
   int32_t semantic_num_heads;
   int32_t semantic_intermediate_size;
-  int32_t semantic_feature_dim;  /* 160 */
-  int32_t semantic_conv_kernel;  /* 31 */
+  int32_t semantic_feature_dim;     /* 160 */
+  int32_t semantic_conv_kernel;     /* 31 */
   int32_t semantic_left_positions;  /* 64 */
   int32_t semantic_right_positions; /* 8 */
   float semantic_layer_norm_eps;    /* 1e-5 */
 } llasa_codec_options;
 
 LLASA_API void llasa_codec_options_init(llasa_codec_options* options);
-LLASA_API LLASA_MUST_USE llasa_status llasa_codec_create(const llasa_codec_options* options, llasa_codec** out);
+LLASA_API LLASA_MUST_USE llasa_status llasa_codec_create(const llasa_codec_options* options,
+                                                         llasa_codec** out);
 LLASA_API void llasa_codec_destroy(llasa_codec* codec);
 LLASA_API LLASA_MUST_USE llasa_status llasa_codec_tensor_count(llasa_codec* codec, int64_t* out_count);
 LLASA_API LLASA_MUST_USE llasa_status llasa_codec_tensor_info(llasa_codec* codec, int64_t index,
@@ -511,7 +518,8 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_codec_geometry(llasa_codec* codec, i
 LLASA_API LLASA_MUST_USE llasa_status llasa_vocode(llasa_codec* codec, int64_t num_clips,
                                                    const int64_t* code_offsets, const int32_t* codes,
                                                    float* out_waveforms);
-/* Waveform (16 kHz, num_samples >= 1) to codes. capacity >= num_samples / hop + 1; out_count of them written. */
+/* Waveform (16 kHz, num_samples >= 1) to codes. capacity >= num_samples / hop + 1; out_count of them written.
+ */
 LLASA_API LLASA_MUST_USE llasa_status llasa_codec_encode(llasa_codec* codec, const float* waveform,
                                                          int64_t num_samples, int32_t* out_codes,
                                                          int64_t capacity, int64_t* out_count);
@@ -524,7 +532,7 @@ typedef struct llasa_whisper llasa_whisper;
 typedef struct llasa_whisper_options {
   uint32_t struct_size;
   int32_t vocab_size;
-  int32_t num_mel_bins;         /* 80 or 128 */
+  int32_t num_mel_bins; /* 80 or 128 */
   int32_t d_model;
   int32_t encoder_layers;
   int32_t encoder_heads;
@@ -567,24 +575,24 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_logits(llasa_whisper* whispe
  * max_target_positions. suppress ids get -inf always, begin_suppress ids at the first generated token. */
 typedef struct llasa_whisper_request {
   uint32_t struct_size;
-  int32_t max_new_tokens;            /* M; 0 = no transcription */
-  int64_t num_clips;                 /* B */
-  const int64_t* waveform_offsets;   /* [B+1] */
-  const float* waveforms;            /* f32 16 kHz, [waveform_offsets[B]] */
-  const int32_t* prompt_ids;         /* [prompt_length] start of every transcript, e.g. sot, en, transcribe, .. */
+  int32_t max_new_tokens;          /* M; 0 = no transcription */
+  int64_t num_clips;               /* B */
+  const int64_t* waveform_offsets; /* [B+1] */
+  const float* waveforms;          /* f32 16 kHz, [waveform_offsets[B]] */
+  const int32_t* prompt_ids; /* [prompt_length] start of every transcript, e.g. sot, en, transcribe, .. */
   int64_t prompt_length;
-  int32_t language_slot;             /* index in prompt_ids replaced by the detected language; -1 = given */
-  int32_t first_language_token;      /* the languages are [first, first + num_languages) */
+  int32_t language_slot;        /* index in prompt_ids replaced by the detected language; -1 = given */
+  int32_t first_language_token; /* the languages are [first, first + num_languages) */
   int32_t num_languages;
-  int32_t no_speech_token;           /* its probability right after sot is reported; -1 = none */
-  const int32_t* suppress_ids;       /* [num_suppress] */
+  int32_t no_speech_token;     /* its probability right after sot is reported; -1 = none */
+  const int32_t* suppress_ids; /* [num_suppress] */
   int64_t num_suppress;
   const int32_t* begin_suppress_ids; /* [num_begin_suppress] */
   int64_t num_begin_suppress;
-  const int64_t* target_offsets;     /* [B+1] teacher-forced sequences, prompt and eot included; NULL = no NLL */
-  const int32_t* target_ids;         /* [target_offsets[B]] */
-  const int32_t* target_first;       /* [B] first scored index >= 1; the mean runs to the sequence's end */
-  int32_t target_language_slot;      /* as language_slot, for target_ids; -1 = given */
+  const int64_t* target_offsets; /* [B+1] teacher-forced sequences, prompt and eot included; NULL = no NLL */
+  const int32_t* target_ids;     /* [target_offsets[B]] */
+  const int32_t* target_first;   /* [B] first scored index >= 1; the mean runs to the sequence's end */
+  int32_t target_language_slot;  /* as language_slot, for target_ids; -1 = given */
   int32_t reserved;
 } llasa_whisper_request;
 
@@ -608,12 +616,9 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_score(llasa_whisper* whisper
 /* llasa_vocode and llasa_whisper_score in one call; the waveform stays on the device in between. request's
  * waveform fields are ignored. out_waveforms [code_offsets[B] * hop] or NULL. A clip without codes is scored
  * as silence. */
-LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_score_codes(llasa_whisper* whisper, llasa_codec* codec,
-                                                                const int64_t* code_offsets,
-                                                                const int32_t* codes,
-                                                                const llasa_whisper_request* request,
-                                                                llasa_whisper_result* result,
-                                                                float* out_waveforms);
+LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_score_codes(
+    llasa_whisper* whisper, llasa_codec* codec, const int64_t* code_offsets, const int32_t* codes,
+    const llasa_whisper_request* request, llasa_whisper_result* result, float* out_waveforms);
 
 #ifdef __cplusplus
 }

@@ -51,8 +51,8 @@ TEST(Half, EveryFp16RoundTrips) {
 }
 
 TEST(Half, RoundsToNearestEven) {
-  EXPECT_EQ(float_to_bf16(1.00390625f), 0x3f80u);   // halfway between 0x3f80 and 0x3f81: to even
-  EXPECT_EQ(float_to_bf16(1.01171875f), 0x3f82u);   // halfway between 0x3f81 and 0x3f82: to even
+  EXPECT_EQ(float_to_bf16(1.00390625f), 0x3f80u);     // halfway between 0x3f80 and 0x3f81: to even
+  EXPECT_EQ(float_to_bf16(1.01171875f), 0x3f82u);     // halfway between 0x3f81 and 0x3f82: to even
   EXPECT_EQ(float_to_fp16(1.00048828125f), 0x3c00u);  // 1 + 2^-11
   EXPECT_EQ(float_to_fp16(65519.0f), 0x7bffu);
   EXPECT_EQ(float_to_fp16(65520.0f), 0x7c00u);
@@ -74,7 +74,8 @@ TEST(Parallel, RunsEveryTaskOnceForAnyThreadCount) {
 
 TEST(Parallel, RethrowsTheErrorOfATask) {
   set_num_threads(3);
-  EXPECT_THROW(parallel_for(100, [](int64_t i) { LLASA_CHECK(i != 57, LLASA_ERR_STATE, "task %d", 57); }), Error);
+  EXPECT_THROW(parallel_for(100, [](int64_t i) { LLASA_CHECK(i != 57, LLASA_ERR_STATE, "task %d", 57); }),
+               Error);
   std::atomic<int> after{0};
   parallel_for(10, [&](int64_t) { ++after; });
   EXPECT_EQ(after.load(), 10);

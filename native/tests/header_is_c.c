@@ -2,4 +2,6 @@
 #include "llasa_native.h"
 
 uint32_t llasa_header_is_c(void);
-uint32_t llasa_header_is_c(void) { return llasa_abi_version(); }
+uint32_t llasa_header_is_c(void) {
+  return llasa_abi_version();
+}

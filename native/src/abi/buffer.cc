@@ -6,7 +6,8 @@
 #include "core/live_counts.h"
 
 struct llasa_buffer {
-  explicit llasa_buffer(int64_t bytes) : size_bytes(bytes), data(llasa::pinned_allocate(bytes, "a host buffer")) {
+  explicit llasa_buffer(int64_t bytes)
+      : size_bytes(bytes), data(llasa::pinned_allocate(bytes, "a host buffer")) {
     std::memset(data, 0, static_cast<size_t>(bytes));
   }
   ~llasa_buffer() { llasa::pinned_free(data, size_bytes); }
@@ -31,7 +32,9 @@ llasa_status llasa_buffer_create(int64_t size_bytes, llasa_buffer** out) {
   });
 }
 
-void llasa_buffer_destroy(llasa_buffer* buffer) { delete buffer; }
+void llasa_buffer_destroy(llasa_buffer* buffer) {
+  delete buffer;
+}
 
 llasa_status llasa_buffer_data(llasa_buffer* buffer, void** out_data, int64_t* out_size_bytes) {
   return guarded(__func__, [&] {

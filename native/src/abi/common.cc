@@ -49,9 +49,13 @@ llasa_status report(llasa_status status, const char* function, const char* messa
 using llasa::abi::guarded;
 using llasa::abi::required;
 
-uint32_t llasa_abi_version(void) { return (uint32_t{LLASA_ABI_MAJOR} << 16) | LLASA_ABI_MINOR; }
+uint32_t llasa_abi_version(void) {
+  return (uint32_t{LLASA_ABI_MAJOR} << 16) | LLASA_ABI_MINOR;
+}
 
-const char* llasa_last_error(void) { return llasa::abi::last_error().c_str(); }
+const char* llasa_last_error(void) {
+  return llasa::abi::last_error().c_str();
+}
 
 llasa_status llasa_get_device_info(llasa_device_info* out_info) {
   return guarded(__func__, [&] {
@@ -69,8 +73,8 @@ llasa_status llasa_get_device_info(llasa_device_info* out_info) {
 
 llasa_status llasa_set_num_threads(int32_t num_threads) {
   return guarded(__func__, [&] {
-    LLASA_CHECK(num_threads >= 0 && num_threads <= 256, LLASA_ERR_ARGUMENT, "`num_threads`: %d, expected 0..256",
-                num_threads);
+    LLASA_CHECK(num_threads >= 0 && num_threads <= 256, LLASA_ERR_ARGUMENT,
+                "`num_threads`: %d, expected 0..256", num_threads);
     llasa::set_num_threads(num_threads);
   });
 }

@@ -48,7 +48,8 @@ T read_options(const T* given, T value, const char* name) {
     const auto* bytes = reinterpret_cast<const unsigned char*>(given);
     for (size_t i = sizeof(T); i < size; ++i) {
       LLASA_CHECK(bytes[i] == 0, LLASA_ERR_ABI,
-                  "`%s`: struct_size %u, this library knows %zu and the rest is not zero", name, size, sizeof(T));
+                  "`%s`: struct_size %u, this library knows %zu and the rest is not zero", name, size,
+                  sizeof(T));
     }
   }
   std::memcpy(static_cast<void*>(&value), given, size < sizeof(T) ? size : sizeof(T));

@@ -194,8 +194,7 @@ llasa_status llasa_whisper_score_codes(llasa_whisper* whisper, llasa_codec* code
     }
     source.model.stream().synchronize();
     std::vector<int64_t> offsets;
-    for (int64_t b = 0; b <= given.num_clips; ++b)
-      offsets.push_back(code_offsets[b] * hop);
+    for (int64_t b = 0; b <= given.num_clips; ++b) offsets.push_back(code_offsets[b] * hop);
     handle.scorer.score(given, {waveforms, offsets.data(), offsets.data() + 1}, outputs);
   });
 }

@@ -1,5 +1,5 @@
-// Device memory and streams. On the CPU backend device memory is host memory and a stream does nothing; models
-// are written against this header alone, so that they run unchanged on a card.
+// Device memory and streams. On the CPU backend device memory is host memory and a stream does nothing;
+// models are written against this header alone, so that they run unchanged on a card.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,8 @@ class Stream {
   void* native_ = nullptr;
 };
 
-// 64-byte aligned, counted in llasa_live_counts.allocated_bytes; throws LLASA_ERR_OUT_OF_MEMORY naming `what`.
+// 64-byte aligned, counted in llasa_live_counts.allocated_bytes; throws LLASA_ERR_OUT_OF_MEMORY naming
+// `what`.
 void* device_allocate(int64_t bytes, const char* what);
 void device_free(void* memory, int64_t bytes) noexcept;
 void* pinned_allocate(int64_t bytes, const char* what);

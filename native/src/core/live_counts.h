@@ -10,7 +10,9 @@ enum class HandleKind { kPolicy, kRollout, kTrainer, kCodec, kWhisper, kBuffer, 
 
 inline std::atomic<int64_t> live_handles[static_cast<int>(HandleKind::kCount)];
 
-inline int64_t live_count(HandleKind kind) { return live_handles[static_cast<int>(kind)].load(); }
+inline int64_t live_count(HandleKind kind) {
+  return live_handles[static_cast<int>(kind)].load();
+}
 
 // Member of every handle.
 class LiveHandle {

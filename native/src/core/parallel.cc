@@ -35,7 +35,8 @@ void pause() {
 #endif
 }
 
-// Workers spin for a few microseconds after a job, because a decode step is a chain of short jobs, then sleep.
+// Workers spin for a few microseconds after a job, because a decode step is a chain of short jobs, then
+// sleep.
 class Pool {
  public:
   static Pool& instance() {
@@ -167,9 +168,13 @@ class Pool {
 
 }  // namespace
 
-int num_threads() { return Pool::instance().size(); }
+int num_threads() {
+  return Pool::instance().size();
+}
 
-void set_num_threads(int count) { Pool::instance().resize(count); }
+void set_num_threads(int count) {
+  Pool::instance().resize(count);
+}
 
 namespace detail {
 void run_tasks(int64_t tasks, void (*body)(void*, int64_t), void* context) {

@@ -1,5 +1,6 @@
 // Philox4x32-10 counter-based random numbers (Salmon et al., SC'11, "Parallel random numbers: as easy as
-// 1, 2, 3"). A draw is a pure function of (seed, sequence, position, draw): no state, no order, no batch slot.
+// 1, 2, 3"). A draw is a pure function of (seed, sequence, position, draw): no state, no order, no batch
+// slot.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +38,8 @@ LLASA_HOST_DEVICE inline float philox_uniform(uint64_t seed, uint64_t sequence, 
   return static_cast<float>(block.word[0] >> 8) * 0x1p-24f;
 }
 
-// Uniform in [0, 1) with 53 bits, from the first two words of the block: fine enough for a vocabulary of any size.
+// Uniform in [0, 1) with 53 bits, from the first two words of the block: fine enough for a vocabulary of any
+// size.
 LLASA_HOST_DEVICE inline double philox_uniform_double(uint64_t seed, uint64_t sequence, uint64_t position) {
   const PhiloxBlock block = philox4x32(seed, sequence, position);
   const uint64_t bits = (static_cast<uint64_t>(block.word[0]) << 32) | block.word[1];

@@ -27,9 +27,9 @@ class Error : public std::runtime_error {
 
 // Throws llasa::Error(status, formatted message) unless cond holds. For user-visible conditions; internal
 // invariants use assert.
-#define LLASA_CHECK(cond, status, ...)         \
-  do {                                         \
-    if (!(cond)) {                             \
-      ::llasa::fail((status), __VA_ARGS__);    \
-    }                                          \
+#define LLASA_CHECK(cond, status, ...)      \
+  do {                                      \
+    if (!(cond)) {                          \
+      ::llasa::fail((status), __VA_ARGS__); \
+    }                                       \
   } while (0)

@@ -1,4 +1,5 @@
-// The named parameters of a model: one table serves loading, saving, gradients and the ABI's tensor functions.
+// The named parameters of a model: one table serves loading, saving, gradients and the ABI's tensor
+// functions.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +21,8 @@ struct TensorSpec {
   bool is_set = false;
 };
 
-// Parameters in one contiguous f32 allocation, in the order they were declared; each starts 16 floats aligned,
-// unless it was declared adjacent to the one before. Padding between them is zero and stays zero.
+// Parameters in one contiguous f32 allocation, in the order they were declared; each starts 16 floats
+// aligned, unless it was declared adjacent to the one before. Padding between them is zero and stays zero.
 class TensorTable {
  public:
   // Declares a parameter; only before allocate().

@@ -58,10 +58,18 @@ void device_free(void* memory, int64_t bytes) noexcept {
   live_bytes -= bytes;
 }
 
-void* pinned_allocate(int64_t bytes, const char* what) { return device_allocate(bytes, what); }
-void pinned_free(void* memory, int64_t bytes) noexcept { device_free(memory, bytes); }
-int64_t allocated_bytes() { return live_bytes.load(); }
-void fail_allocation_after(int64_t count) { allocations_before_failure.store(count); }
+void* pinned_allocate(int64_t bytes, const char* what) {
+  return device_allocate(bytes, what);
+}
+void pinned_free(void* memory, int64_t bytes) noexcept {
+  device_free(memory, bytes);
+}
+int64_t allocated_bytes() {
+  return live_bytes.load();
+}
+void fail_allocation_after(int64_t count) {
+  allocations_before_failure.store(count);
+}
 
 void copy_to_device(Stream&, void* destination, const void* source, int64_t bytes) {
   if (bytes > 0) std::memcpy(destination, source, static_cast<size_t>(bytes));

@@ -5,16 +5,17 @@
 
 namespace llasa {
 
-// C[M,N] = alpha * op(A) op(B) + beta * C, row-major with leading dimensions lda, ldb, ldc (elements per row of
-// the stored matrix). op(A) is [M,K]: A is stored [M,K], or [K,M] when transpose_a. op(B) is [K,N] likewise.
-// beta = 0 overwrites C even where it holds NaN. C must not overlap A or B.
+// C[M,N] = alpha * op(A) op(B) + beta * C, row-major with leading dimensions lda, ldb, ldc (elements per row
+// of the stored matrix). op(A) is [M,K]: A is stored [M,K], or [K,M] when transpose_a. op(B) is [K,N]
+// likewise. beta = 0 overwrites C even where it holds NaN. C must not overlap A or B.
 void gemm(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
           const float* A, int64_t lda, const float* B, int64_t ldb, float beta, float* C, int64_t ldc);
 
 // y[T,N] = x[T,K] weight[N,K]^T (+ bias[N]) (+ y when accumulate): torch.nn.Linear.
-void linear_forward(Stream& stream, const float* x, const float* weight, const float* bias, float* y, int64_t T,
-                    int64_t K, int64_t N, bool accumulate = false);
-// dx[T,K] = dy[T,N] weight[N,K] (or += when accumulate_dx); dweight[N,K] += dy^T x. dx or dweight may be NULL.
+void linear_forward(Stream& stream, const float* x, const float* weight, const float* bias, float* y,
+                    int64_t T, int64_t K, int64_t N, bool accumulate = false);
+// dx[T,K] = dy[T,N] weight[N,K] (or += when accumulate_dx); dweight[N,K] += dy^T x. dx or dweight may be
+// NULL.
 void linear_backward(Stream& stream, const float* x, const float* weight, const float* dy, float* dx,
                      float* dweight, int64_t T, int64_t K, int64_t N, bool accumulate_dx = false);
 

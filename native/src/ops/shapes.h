@@ -3,8 +3,8 @@
 //   C  hidden size        F  feed-forward size    V  vocabulary
 //   H  query heads        G  key/value heads      D  head dimension
 //   L  layers             N  rows of a loss
-// Pointers are device pointers. Parameter gradients are accumulated (+=), activation gradients are assigned (=);
-// an exception stands in the op's declaration. Every op takes the stream it is queued on.
+// Pointers are device pointers. Parameter gradients are accumulated (+=), activation gradients are assigned
+// (=); an exception stands in the op's declaration. Every op takes the stream it is queued on.
 #pragma once
 
 #include <cstdint>

@@ -20,7 +20,9 @@ inline VF load(const float* p) {
   std::memcpy(&v, p, sizeof v);
   return v;
 }
-inline void store(float* p, VF v) { std::memcpy(p, &v, sizeof v); }
+inline void store(float* p, VF v) {
+  std::memcpy(p, &v, sizeof v);
+}
 
 // First n < W lanes from p, the others `fill`.
 inline VF load_partial(const float* p, int64_t n, float fill = 0.0f) {
@@ -34,9 +36,15 @@ inline void store_partial(float* p, VF v, int64_t n) {
   for (int i = 0; i < n; ++i) p[i] = lanes[i];
 }
 
-inline VF splat(float x) { return VF{} + x; }
-inline VF vmax(VF a, VF b) { return a > b ? a : b; }
-inline VF vmin(VF a, VF b) { return a < b ? a : b; }
+inline VF splat(float x) {
+  return VF{} + x;
+}
+inline VF vmax(VF a, VF b) {
+  return a > b ? a : b;
+}
+inline VF vmin(VF a, VF b) {
+  return a < b ? a : b;
+}
 
 // Lane sums in a fixed tree, so that a reduction has one order per width.
 inline float hsum(VF v) {
@@ -56,8 +64,12 @@ inline float hmax(VF v) {
   return lanes[0];
 }
 
-inline VF as_float(VI v) { return __builtin_bit_cast(VF, v); }
-inline VI as_int(VF v) { return __builtin_bit_cast(VI, v); }
+inline VF as_float(VI v) {
+  return __builtin_bit_cast(VF, v);
+}
+inline VI as_int(VF v) {
+  return __builtin_bit_cast(VI, v);
+}
 
 // exp(x): x = n ln2 + r with |r| <= ln2/2, degree-6 polynomial for e^r (relative error 2e-8 before rounding;
 // below 2 ulp in all), 2^n through the exponent bits. x < -87.3 gives 0, x > 88.7 infinity, NaN stays NaN.
@@ -84,7 +96,9 @@ inline VF vexp(VF x) {
   return x == x ? y : x;
 }
 
-inline VF vsigmoid(VF x) { return 1.0f / (1.0f + vexp(-x)); }
+inline VF vsigmoid(VF x) {
+  return 1.0f / (1.0f + vexp(-x));
+}
 
 // erf(x) as an odd rational function on [-4, 4], where it reaches +-1 in f32 (absolute error below 4e-7).
 inline VF verf(VF x) {
@@ -105,9 +119,9 @@ inline VF verf(VF x) {
   return c * p / q;
 }
 
-// sin(x) and cos(x): x = j pi/2 + r, pi/2 in three parts of which the first two multiply exactly (|j| < 2^16), then
-// degree-7 and degree-8 polynomials on [-pi/4, pi/4] (cephes). Absolute error below 2e-7 for |x| < 1e4; an infinite
-// or NaN x gives NaN.
+// sin(x) and cos(x): x = j pi/2 + r, pi/2 in three parts of which the first two multiply exactly (|j| <
+// 2^16), then degree-7 and degree-8 polynomials on [-pi/4, pi/4] (cephes). Absolute error below 2e-7 for |x|
+// < 1e4; an infinite or NaN x gives NaN.
 inline void vsincos(VF x, VF& sine, VF& cosine) {
   const VF magic = splat(12582912.0f);
   const VF t = x * 0.63661977236758134f + magic;
@@ -117,8 +131,9 @@ inline void vsincos(VF x, VF& sine, VF& cosine) {
   r = r - j * 7.54978995489188216e-8f;
   const VF z = r * r;
   const VF s = ((splat(-1.9515295891e-4f) * z + 8.3321608736e-3f) * z - 1.6666654611e-1f) * z * r + r;
-  const VF c = ((splat(2.443315711809948e-5f) * z - 1.388731625493765e-3f) * z + 4.166664568298827e-2f) * z * z -
-               0.5f * z + 1.0f;
+  const VF c =
+      ((splat(2.443315711809948e-5f) * z - 1.388731625493765e-3f) * z + 4.166664568298827e-2f) * z * z -
+      0.5f * z + 1.0f;
   const VI quadrant = as_int(t) - as_int(magic);
   const VI odd = (quadrant & 1) != 0;
   sine = odd ? c : s;
@@ -127,8 +142,8 @@ inline void vsincos(VF x, VF& sine, VF& cosine) {
   cosine = ((quadrant + 1) & 2) != 0 ? -cosine : cosine;
 }
 
-// ln(x) for normal positive x: x = 2^e m with m in [sqrt(1/2), sqrt(2)), degree-9 polynomial in m - 1 (cephes);
-// relative error below 2 ulp.
+// ln(x) for normal positive x: x = 2^e m with m in [sqrt(1/2), sqrt(2)), degree-9 polynomial in m - 1
+// (cephes); relative error below 2 ulp.
 inline VF vlog(VF x) {
   const VI bits = as_int(x);
   VI e = ((bits >> 23) & 255) - 126;
