@@ -15,7 +15,9 @@ public static class Schedules
             return options.LearningRate * step / options.WarmupSteps;
         }
 
-        var progress = steps <= options.WarmupSteps ? 1 : Math.Min((double)(step - options.WarmupSteps) / (steps - options.WarmupSteps), 1);
+        // The decay takes all steps after warm-up, or the last few: until it starts, the rate stays at its peak.
+        var start = options.DecaySteps > 0 ? Math.Max(options.WarmupSteps, steps - options.DecaySteps) : options.WarmupSteps;
+        var progress = steps <= start ? 1 : Math.Clamp((double)(step - start) / (steps - start), 0, 1);
         var left = options.Schedule switch
         {
             LearningRateSchedule.Cosine => 0.5 * (1 + Math.Cos(Math.PI * progress)),

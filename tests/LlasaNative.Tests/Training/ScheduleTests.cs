@@ -17,6 +17,15 @@ public sealed class ScheduleTests
         Assert.That(Schedules.LearningRate(options, step, 105), Is.EqualTo(expected).Within(1e-12));
     }
 
+    [TestCase(65, 1)]
+    [TestCase(75, 0.775)]
+    [TestCase(105, 0.1)]
+    public void LearningRate_WithDecaySteps_StaysAtThePeakBeforeThem(long step, double expected)
+    {
+        OptimiserOptions options = new() { LearningRate = 1, WarmupSteps = 5, Schedule = LearningRateSchedule.Linear, FinalRatio = 0.1, DecaySteps = 40 };
+        Assert.That(Schedules.LearningRate(options, step, 105), Is.EqualTo(expected).Within(1e-12));
+    }
+
     [Test]
     public void LearningRate_WithoutWarmup_StartsAtThePeak() =>
         Assert.That(Schedules.LearningRate(new OptimiserOptions { LearningRate = 3, WarmupSteps = 0 }, 1, 10), Is.EqualTo(3));

@@ -15,6 +15,9 @@ public sealed record OptimiserOptions
     /// <summary>Share of the highest rate that cosine and linear end at.</summary>
     public double FinalRatio { get; init; }
 
+    /// <summary>Steps at the end over which cosine and linear decay; 0 = all after warm-up.</summary>
+    public int DecaySteps { get; init; }
+
     /// <summary>Decay of the first moment.</summary>
     public double Beta1 { get; init; } = 0.9;
 

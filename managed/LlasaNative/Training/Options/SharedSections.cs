@@ -34,6 +34,7 @@ internal static class SharedSections
         section.Whole("warmup_steps", "Steps over which the rate rises linearly.", 0, int.MaxValue, s => s.WarmupSteps, (s, v) => s with { WarmupSteps = (int)v });
         section.Choice("schedule", "What the rate does after warm-up.", s => s.Schedule, (s, v) => s with { Schedule = v });
         section.Number("final_ratio", "Share of the highest rate that cosine and linear end at.", "number, 0 to 1", v => v is >= 0 and <= 1, s => s.FinalRatio, (s, v) => s with { FinalRatio = v });
+        section.Whole("decay_steps", "Steps at the end over which cosine and linear decay; 0: all after warm-up.", 0, int.MaxValue, s => s.DecaySteps, (s, v) => s with { DecaySteps = (int)v });
         section.Number("beta1", "Decay of the first moment.", "number, 0 to less than 1", v => v is >= 0 and < 1, s => s.Beta1, (s, v) => s with { Beta1 = v });
         section.Number("beta2", "Decay of the second moment.", "number, 0 to less than 1", v => v is >= 0 and < 1, s => s.Beta2, (s, v) => s with { Beta2 = v });
         section.Number("epsilon", "Added to the root of the second moment.", "number, more than 0", v => v > 0, s => s.Epsilon, (s, v) => s with { Epsilon = v });
