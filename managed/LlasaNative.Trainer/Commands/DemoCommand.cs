@@ -52,7 +52,7 @@ internal static class DemoCommand
 
     private static int Run(GrpoOptions options, string[] heldOut, int samples, int clips, string folder)
     {
-        PhaseTimer timer = new();
+        var timer = PhaseTimer.Since(Environment.GetEnvironmentVariable("LLASA_BUILD_STARTED"));   // set by build.sh
         var training = PromptFile.Read(options.Data.Train.Length > 0 ? options.Data.Train : TinyWorld.Sentences("train"), options.Data.TextField);
         using var models = GrpoModels.Load(options.Models, options.Prompt, options.Scoring);
         using GrpoLoop loop = new(options, models, training);

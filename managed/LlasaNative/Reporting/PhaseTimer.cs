@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 
 namespace LlasaNative.Reporting;
 
@@ -15,12 +16,31 @@ public sealed class PhaseTimer
 {
     private readonly List<KeyValuePair<string, double>> _phases = [];
     private readonly long _start = Stopwatch.GetTimestamp();
+    private readonly double _before;
+
+    /// <summary>Starts now.</summary>
+    public PhaseTimer()
+    {
+    }
+
+    private PhaseTimer(double before) => _before = before;
 
     /// <summary>Phases in the order they first ran, with their seconds.</summary>
     public IReadOnlyList<KeyValuePair<string, double>> Phases => _phases;
 
-    /// <summary>Seconds since the timer was made.</summary>
-    public double Total => Stopwatch.GetElapsedTime(_start).TotalSeconds;
+    /// <summary>Seconds since the timer was made, or since the time it was told to count from.</summary>
+    public double Total => _before + Stopwatch.GetElapsedTime(_start).TotalSeconds;
+
+    /// <summary>A timer whose total counts from an earlier moment, such as the start of the build that runs this.</summary>
+    /// <param name="unixSeconds">Seconds since 1970, as a shell's <c>date +%s</c>; nothing or no number: from now.</param>
+    /// <returns>The timer.</returns>
+    public static PhaseTimer Since(string? unixSeconds)
+    {
+        var now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000.0;
+        return long.TryParse(unixSeconds, NumberStyles.None, CultureInfo.InvariantCulture, out var start) && start <= now
+            ? new PhaseTimer(now - start)
+            : new PhaseTimer();
+    }
 
     /// <summary>Seconds of a phase; 0 when it did not run.</summary>
     /// <param name="phase">Its name.</param>
