@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using LlasaNative.Trainer;
+using LlasaNative.Weights;
 
 namespace LlasaNative.EndToEnd.Tests;
 
@@ -37,6 +38,18 @@ public sealed class CommandTests : TinyWorldTests
 
         string[] Transcripts(string run) => [.. File.ReadLines(Path.Combine(Folder, run, "samples.jsonl"))
             .Select(l => JsonDocument.Parse(l).RootElement.GetProperty("transcript").GetString()!)];
+    }
+
+    [Test]
+    public void Logits_AreARowPerToken()
+    {
+        var path = Path.Combine(Folder, "logits.safetensors");
+        LlasaRunner.RunWell("logits", "a big dog", "the cat sleeps", "--max-new-tokens", "8", "--out", path);
+        using var file = SafeTensorsFile.Open(path);
+        Assert.That(file.Tensors.Select(t => t.Name), Is.EquivalentTo(new[] { "seq0.input_ids", "seq0.logits", "seq1.input_ids", "seq1.logits" }));
+        var (ids, logits) = (file.GetInfo("seq1.input_ids"), file.GetInfo("seq1.logits"));
+        Assert.That(logits.Shape.ToArray(), Is.EqualTo(new[] { ids.Shape[0], 1293L }));
+        Assert.That(file.AllFinite("seq1.logits"));
     }
 
     [Test]
