@@ -99,7 +99,7 @@ public static class DemoPage
 
     private static void AppendClip(StringBuilder html, string name, string text, DemoClip clip) => html
         .Append(CultureInfo.InvariantCulture, $"<div class=\"clip {name}\"><b>{name}</b> <small>CER {clip.Cer:P0}</small>")
-        .Append("<audio controls preload=\"none\" src=\"data:audio/wav;base64,").Append(Convert.ToBase64String(clip.Wave)).Append("\"></audio><p>")
+        .Append("<audio controls preload=\"metadata\" src=\"data:audio/wav;base64,").Append(Convert.ToBase64String(clip.Wave)).Append("\"></audio><p>")
         .Append(clip.Transcript.Length == 0 ? "<em>nothing</em>" : CharacterDiff.ToHtml(text, clip.Transcript)).Append("</p></div>\n");
 
     private static void AppendSettings(StringBuilder html, DemoReport report)

@@ -41,7 +41,8 @@ public static class LineChart
 
         foreach (var step in new[] { 1, (values.Count + 1) / 2, values.Count }.Distinct())
         {
-            svg.Append(CultureInfo.InvariantCulture, $"<text class=\"tick\" x=\"{X(step - 1, values.Count):F1}\" y=\"{Height - 12}\" text-anchor=\"middle\">step {step}</text>");
+            var anchor = step == values.Count ? "end" : step == 1 ? "start" : "middle";   // labels at the ends stay inside the picture
+            svg.Append(CultureInfo.InvariantCulture, $"<text class=\"tick\" x=\"{X(step - 1, values.Count):F1}\" y=\"{Height - 12}\" text-anchor=\"{anchor}\">step {step}</text>");
         }
 
         svg.Append(CultureInfo.InvariantCulture, $"<path class=\"raw\" d=\"{Path(values, low, high)}\"/><path class=\"mean\" d=\"{Path(MovingMean(values, window), low, high)}\"/></svg>");
