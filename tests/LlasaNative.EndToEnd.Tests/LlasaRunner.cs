@@ -37,8 +37,10 @@ internal static class LlasaRunner
     /// <summary>Starts a process and reads its standard error up to the line that begins with a text.</summary>
     public static Process StartAndAwait(string lineStart, params string[] arguments)
     {
-        ProcessStartInfo start = new("dotnet") { RedirectStandardError = true, RedirectStandardOutput = true };
-        foreach (var argument in arguments.Prepend(Path.Combine(AppContext.BaseDirectory, "llasa.dll")))
+        // A test run started in the background of a script ignores SIGINT, and its children inherit that: env undoes it
+        // before it becomes dotnet.
+        ProcessStartInfo start = new("env") { RedirectStandardError = true, RedirectStandardOutput = true };
+        foreach (var argument in new[] { "--default-signal=INT,TERM", "dotnet", Path.Combine(AppContext.BaseDirectory, "llasa.dll") }.Concat(arguments))
         {
             start.ArgumentList.Add(argument);
         }
