@@ -21,7 +21,7 @@ public sealed class PromptFileTests
         Assert.That(PromptFile.Read(Write("a.jsonl", "{\"say\": \"one\"}\n\n{\"say\": \"zwei \\u00fc\"}\n"), "say"), Is.EqualTo(new[] { "one", "zwei ü" }));
 
     [TestCase("a.txt", "\n \n", "holds no text")]
-    [TestCase("a.csv", "one", ".txt and .jsonl")]
+    [TestCase("a.csv", "one", ".txt, .jsonl and .parquet")]
     [TestCase("a.jsonl", "{\"text\": \"a\"}\n{\"text\": 1}", "line 2")]
     [TestCase("a.jsonl", "{\"text\": \"a\"}\nnot json", "line 2")]
     [TestCase("a.jsonl", "{\"text\": \" \"}", "empty")]
