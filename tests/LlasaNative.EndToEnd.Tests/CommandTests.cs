@@ -91,6 +91,7 @@ public sealed class CommandTests : TinyWorldTests
         Assert.Multiple(() =>
         {
             Assert.That(html.Split("<audio").Length - 1, Is.EqualTo(4));
+            Assert.That(LlasaRunner.RunWell("inspect", Path.Combine(Folder, "policy"), "--check").Output, Does.Contain("llama"));
             Assert.That(summary.RootElement.GetProperty("sentences").GetInt32(), Is.EqualTo(3));
             Assert.That(outcome.ExitCode == 0, Is.EqualTo(summary.RootElement.GetProperty("cer_after").GetDouble() < summary.RootElement.GetProperty("cer_before").GetDouble()));
         });

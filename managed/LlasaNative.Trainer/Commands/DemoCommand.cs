@@ -72,6 +72,7 @@ internal static class DemoCommand
             OnStep = report => reports.Add(report with { Samples = [] }),
         });
         ThrowIfStopped(stop);
+        TrainingEnd.Export(loop.Policy, Path.Combine(folder, "policy"), options.Run.ExportType);
         var after = Measure(models, options, heldOut, how, clips, "after ", stop);
         ThrowIfStopped(stop);
         var (_, low, high) = PairedBootstrap.Difference(before.PerText(), after.PerText(), Seeds.Bootstrap(options.Run.Seed));
