@@ -30,6 +30,14 @@ void* operator new(std::size_t size) {
 void* operator new[](std::size_t size) {
   return llasa::test::allocate(size);
 }
+// Without throwing, for std::stable_sort's buffer: the pair of the operator delete below, also under
+// sanitizers, which bring their own otherwise.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return std::malloc(size == 0 ? 1 : size);
+}
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
+  return std::malloc(size == 0 ? 1 : size);
+}
 void operator delete(void* memory) noexcept {
   std::free(memory);
 }
