@@ -64,9 +64,9 @@ internal sealed class StepCost
     private static double Head(PolicyModel policy, bool speechOnly) =>
         2.0 * policy.Config.HiddenSize * (speechOnly ? policy.Speech.Count + 1 : policy.Config.VocabularySize);
 
-    /// <summary>Every weight of the decoder works once per frame; then the inverse transform.</summary>
+    /// <summary>Every weight of the decoder works once per frame; then the inverse transform, whose symmetries leave a quarter of the product.</summary>
     private static double Frame(SpeechCodec codec) =>
-        (2.0 * codec.ParameterCount) + (2.0 * codec.Config.FftLength * (codec.Config.FftLength + 2));
+        (2.0 * codec.ParameterCount) + (0.5 * codec.Config.FftLength * (codec.Config.FftLength + 2));
 
     private static double Listening(SpeechScorer scorer, SampleRecord sample)
     {
