@@ -114,6 +114,7 @@ def train(options, team):
     per_epoch, recent, order, order_epoch = len(batches(config["seed"], 0, lengths, config["batch"])), [], None, None
     steps = config["constant_steps"] + config["decay_steps"]
     model.train()
+    too_good = False
     for step in range(first, steps):
         set_learning_rate(optimiser, constant_then_line(step, config["constant_steps"], config["decay_steps"],
                                                         config["learning_rate"], config["warmup"], config["floor"]))
@@ -147,16 +148,19 @@ def train(options, team):
                             sampling["top_p"], sampling["longest"])
             stage.log(step=step + 1, cross_entropy=validation_loss(model, validation_texts, validation_responses),
                       **{f"sampled_{k}": v for k, v in result.items()})
-            if team.leads and result["ended"] == 1.0 and result["cer"] >= config["sampled_cer_at_least"]:
+            too_good = result["cer"] < config["sampled_cer_at_least"]
+            if team.leads and result["ended"] == 1.0 and not too_good:
                 policy.save(model, os.path.join(options.work, "policy"))
                 with open(stage.path("chosen.json"), "w", encoding="utf-8") as file:
                     json.dump(dict(step=step + 1, **result), file)
             model.train()
         if (step + 1) % config["save_every"] == 0:
             stage.save(step + 1, model=model, head=head, optimiser=optimiser)
+        if too_good:
+            break
     if team.leads:
         with open(stage.path("chosen.json"), encoding="utf-8") as file:
-            stage.finish(steps=steps, chosen=json.load(file))
+            stage.finish(steps=step + 1, chosen=json.load(file))
 
 
 if __name__ == "__main__":
