@@ -12,40 +12,16 @@
 #include "cpu/blas.h"
 #include "cpu/isa.h"
 #include "cpu/scratch.h"
+#include "ops/conformer_tables.h"
 
 namespace llasa {
 
 namespace {
 
-constexpr int64_t kFrame = 400, kStep = 160, kFft = 512, kLines = kFft / 2 + 1;
+constexpr int64_t kFrame = kKaldiFrame, kStep = kKaldiStep, kFft = kKaldiFft, kLines = kKaldiLines;
 constexpr int64_t kGrain = 16384;
 struct RelativeScratch {};
 struct SnakeScratch {};
-
-double kaldi_mel(double hertz) {
-  return 1127.0 * std::log(1.0 + hertz / 700.0);
-}
-
-struct KaldiTables {
-  std::array<double, kFrame> window;
-  std::vector<double> filters;  // [80, 257]
-  KaldiTables() : filters(static_cast<size_t>(kKaldiMels * kLines)) {
-    for (int64_t i = 0; i < kFrame; ++i) {
-      const double hann =
-          0.5 - 0.5 * std::cos(2.0 * std::numbers::pi * static_cast<double>(i) / (kFrame - 1));
-      window[static_cast<size_t>(i)] = std::pow(hann, 0.85);
-    }
-    const double low = kaldi_mel(20.0), step = (kaldi_mel(8000.0) - low) / (kKaldiMels + 1);
-    for (int64_t m = 0; m < kKaldiMels; ++m) {
-      const double left = low + static_cast<double>(m) * step;
-      for (int64_t k = 0; k < kLines; ++k) {
-        const double mel = kaldi_mel(static_cast<double>(k) * 16000.0 / kFft);
-        const double value = std::min((mel - left) / step, (left + 2.0 * step - mel) / step);
-        filters[static_cast<size_t>(m * kLines + k)] = std::max(0.0, value);
-      }
-    }
-  }
-};
 
 // In-place radix-2 transform.
 void fft(std::array<std::complex<double>, kFft>& x) {
@@ -90,33 +66,6 @@ void kaldi_frame(const KaldiTables& tables, const float* samples, int64_t num_sa
     for (size_t k = 0; k < kLines; ++k) sum += tables.filters[m * kLines + k] * std::norm(spectrum[k]);
     out[m] = std::log(std::max(sum, 1.192092955078125e-07));
   }
-}
-
-// Kaiser-windowed sinc of 12 taps, cutoff 0.25, half width 0.3 (alias-free-torch).
-std::array<float, 12> snake_filter() {
-  const auto bessel = [](double x) {  // I0
-    double sum = 1.0, term = 1.0;
-    for (int k = 1; k < 40; ++k) {
-      term *= x * x / 4.0 / (k * k);
-      sum += term;
-    }
-    return sum;
-  };
-  const double attenuation = 2.285 * 5 * std::numbers::pi * 4 * 0.3 + 7.95;
-  const double beta = attenuation > 50
-                          ? 0.1102 * (attenuation - 8.7)
-                          : 0.5842 * std::pow(attenuation - 21, 0.4) + 0.07886 * (attenuation - 21);
-  std::array<double, 12> taps;
-  double sum = 0.0;
-  for (size_t i = 0; i < 12; ++i) {
-    const double r = 2.0 * static_cast<double>(i) / 11.0 - 1.0, t = static_cast<double>(i) - 5.5;
-    const double angle = std::numbers::pi * 0.5 * t;
-    taps[i] = 0.5 * bessel(beta * std::sqrt(1.0 - r * r)) / bessel(beta) * std::sin(angle) / angle;
-    sum += taps[i];
-  }
-  std::array<float, 12> filter;
-  for (size_t i = 0; i < 12; ++i) filter[i] = static_cast<float>(taps[i] / sum);
-  return filter;
 }
 
 }  // namespace

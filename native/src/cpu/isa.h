@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "ops/optimizer.h"
+
 namespace llasa::cpu {
 
 // Rows of n floats; see ops/norm.h and ops/activation.h for the maths.
@@ -70,10 +72,6 @@ struct AttentionKernels {
   void (*backward)(const AttentionTask& task, float* scratch);
   // ops/rope.h for one row; sign -1 turns back.
   void (*rotate)(float* x, const float* table, int64_t heads, int64_t D, float sign);
-};
-
-struct AdamWFactors {
-  float decay, beta1, beta2, gradient, step_size, inverse_root, epsilon;
 };
 
 struct OptimizerKernels {

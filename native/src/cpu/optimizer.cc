@@ -1,7 +1,6 @@
 // Optimizer family on the CPU; see ops/optimizer.h.
 #include "ops/optimizer.h"
 
-#include <cmath>
 #include <vector>
 
 #include "core/parallel.h"
@@ -27,18 +26,7 @@ double squared_norm(Stream&, const float* x, int64_t count) {
 void adamw_step(Stream&, float* weights, const float* gradients, float* moment1, float* moment2,
                 int64_t count, const AdamW& o) {
   const auto& k = *cpu::kernels().optimizer;
-  const double step = static_cast<double>(o.step);
-  const double correction1 = 1.0 - std::pow(static_cast<double>(o.beta1), step);
-  const double correction2 = 1.0 - std::pow(static_cast<double>(o.beta2), step);
-  cpu::AdamWFactors f;
-  f.decay =
-      static_cast<float>(1.0 - static_cast<double>(o.learning_rate) * static_cast<double>(o.weight_decay));
-  f.beta1 = o.beta1;
-  f.beta2 = o.beta2;
-  f.gradient = o.grad_scale;
-  f.step_size = static_cast<float>(static_cast<double>(o.learning_rate) / correction1);
-  f.inverse_root = static_cast<float>(1.0 / std::sqrt(correction2));
-  f.epsilon = o.epsilon;
+  const AdamWFactors f = adamw_factors(o);
   parallel_ranges(count, kBlock, [&](int64_t begin, int64_t end) {
     k.adamw(weights + begin, gradients + begin, moment1 + begin, moment2 + begin, end - begin, f);
   });
