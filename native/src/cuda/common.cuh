@@ -73,9 +73,11 @@ __device__ __forceinline__ float block_max(float value, float* shared) {
 // Largest value and the sum of exp(x - largest) of what was seen, in one pass (Milakov and Gimelshein,
 // arXiv 1805.02867). Nothing seen, or -inf alone: {-inf, 0}.
 struct SoftmaxSum {
-  float max = -INFINITY;
-  float sum = 0.0f;
+  float max;
+  float sum;
 
+  // Of nothing. Not a constructor: shared memory takes trivial types only.
+  __device__ static SoftmaxSum none() { return {-INFINITY, 0.0f}; }
   __device__ __forceinline__ void add(float x) {
     if (x > max) {
       sum = sum * expf(max - x) + 1.0f;
@@ -88,14 +90,9 @@ struct SoftmaxSum {
 
 struct MergeSoftmax {
   __device__ __forceinline__ SoftmaxSum operator()(const SoftmaxSum& a, const SoftmaxSum& b) const {
-    SoftmaxSum merged;
-    merged.max = fmaxf(a.max, b.max);
-    if (merged.max == -INFINITY) {
-      merged.sum = a.sum + b.sum;  // 0, or the NaN of either
-      return merged;
-    }
-    merged.sum = a.sum * expf(a.max - merged.max) + b.sum * expf(b.max - merged.max);
-    return merged;
+    const float max = fmaxf(a.max, b.max);
+    if (max == -INFINITY) return {max, a.sum + b.sum};  // 0, or the NaN of either
+    return {max, a.sum * expf(a.max - max) + b.sum * expf(b.max - max)};
   }
 };
 
