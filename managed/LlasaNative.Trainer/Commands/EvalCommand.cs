@@ -15,11 +15,12 @@ internal static class EvalCommand
     {
         ModelArguments models = new();
         SpeakingArguments speaking = new();
-        Option<string> data = new("--data") { Description = "Texts, .txt or .jsonl; default: the test sentences that come with the program." };
+        Option<string> data = new("--data") { Description = "Texts (.txt, .jsonl, .csv, .parquet, or a directory of them); default: the test sentences that come with the program." };
+        Option<bool> skip = new("--skip-faulty") { Description = "Leave out rows that hold no text or are too long, with a line each, instead of stopping." };
         Option<int> limit = new("--limit") { Description = "Use only the first so many texts; 0 = all." };
         Option<string> output = new("--out") { Description = "Write summary.json and samples.jsonl into this directory." };
         Command command = new("eval", "Measure CER, WER, NLL and reward on held-out texts.");
-        foreach (var option in new Option[] { data, limit, output }.Concat(models.All).Concat(speaking.All))
+        foreach (var option in new Option[] { data, skip, limit, output }.Concat(models.All).Concat(speaking.All))
         {
             command.Options.Add(option);
         }
@@ -28,10 +29,10 @@ internal static class EvalCommand
         {
             var how = speaking.Read(parsed, 1);
             var judging = speaking.Judging(parsed);
-            var texts = PromptFile.Read(parsed.GetValue(data) ?? TinyWorld.Sentences("test"));
-            var count = parsed.GetValue(limit);
-            texts = count > 0 ? [.. texts.Take(count)] : texts;
+            var rows = judging.Data with { FaultyRows = parsed.GetValue(skip) ? RowFaults.Skip : RowFaults.Refuse };
+            var prompts = TrainingData.Read(parsed.GetValue(data) ?? "", "test", rows).Take(Math.Max(parsed.GetValue(limit), 0));
             using var loaded = GrpoModels.Load(models.Read(parsed), judging.Prompt, judging.Scoring);
+            var texts = TrainingData.Fitting(prompts, loaded, how.MaxNewTokens);
             using StopSignal stop = new(atOnce: true);
             var progress = Terminal.Progress(texts.Length);
             var result = new Evaluator(loaded, judging.CreateJudge()).Evaluate(texts, how, null, done => progress.Step(done, "texts"), stop.Abort);

@@ -13,7 +13,7 @@ internal static class SftCommand
     public static Command Create()
     {
         ConfigurationArguments arguments = new();
-        Command command = new("sft", "Train a policy on utterances: texts with their speech codes (.jsonl).");
+        Command command = new("sft", "Train a policy on utterances: texts with their speech codes (.jsonl, .parquet).");
         foreach (var option in arguments.All)
         {
             command.Options.Add(option);
@@ -27,13 +27,15 @@ internal static class SftCommand
         var options = SftOptions.Table.Build(arguments.Read(parsed));
         if (options.Data.Train.Length == 0)
         {
-            throw new UsageException("data.train: name a .jsonl file of utterances");
+            throw new UsageException("data.train: name a .jsonl or .parquet file of utterances");
         }
 
         var path = options.Models.Policy.Length > 0 ? options.Models.Policy : TinyWorld.Policy;
         options = options with { Models = options.Models with { Policy = path } };
         using var policy = PolicyModel.Load(path, options.Prompt);
-        var utterances = PromptFile.ReadUtterances(options.Data.Train, policy.Speech.Count);
+        var utterances = PromptFile.ReadUtterances(
+            options.Data.Train, policy.Speech.Count, options.Data.TextField, options.Data.FaultyRows, TrainingData.Report,
+            utterance => _ = policy.EncodePrompt(utterance.Text, utterance.Codes.Count + 1));
         if (options.Data.Limit > 0)
         {
             utterances = [.. utterances.Take(options.Data.Limit)];

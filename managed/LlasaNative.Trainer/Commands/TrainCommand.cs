@@ -1,5 +1,4 @@
 using System.CommandLine;
-using LlasaNative.Data;
 using LlasaNative.Interop;
 using LlasaNative.Reporting;
 using LlasaNative.Training;
@@ -25,9 +24,9 @@ internal static class TrainCommand
     {
         var options = GrpoOptions.Table.Build(arguments.Read(parsed));
         options = options with { Models = TinyWorld.Fill(options.Models) };
-        var texts = PromptFile.Read(options.Data.Train.Length > 0 ? options.Data.Train : TinyWorld.Sentences("train"), options.Data.TextField);
+        var prompts = TrainingData.Read(options.Data.Train, "train", options.Data).Take(options.Data.Limit);
         using var models = GrpoModels.Load(options.Models, options.Prompt, options.Scoring);
-        using GrpoLoop loop = new(options, models, texts);
+        using GrpoLoop loop = new(options, models, TrainingData.Fitting(prompts, options, models));
         var keys = GrpoOptions.Table.Entries.ToDictionary(e => e.Key, e => e.Get(options));
         RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "train", keys, NativeDevice.GetInfo());
         var progress = Terminal.Progress(options.Run.Steps);
@@ -51,9 +50,8 @@ internal static class TrainCommand
             return null;
         }
 
-        var texts = PromptFile.Read(
-            options.Data.Evaluation.Length > 0 ? options.Data.Evaluation : TinyWorld.Sentences("validation"), options.Data.TextField);
-        texts = [.. texts.Take(options.Run.EvaluateTexts)];
+        var texts = TrainingData.Fitting(
+            TrainingData.Read(options.Data.Evaluation, "validation", options.Data).Take(options.Run.EvaluateTexts), options, models);
         Evaluator evaluator = new(models, options.CreateJudge());
         EvaluationOptions how = new() { Seed = options.Run.Seed, MaxNewTokens = options.Rollout.MaxNewTokens };
         return row =>

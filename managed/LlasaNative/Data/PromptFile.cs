@@ -1,146 +1,92 @@
 using System.Globalization;
-using System.Text.Json;
 
 namespace LlasaNative.Data;
 
-/// <summary>
-/// Reads texts to speak from a <c>.txt</c> file (one per line), a <c>.jsonl</c> file (one object per line) or a <c>.parquet</c>
-/// file (verl's schema, or a column of texts).
-/// </summary>
+/// <summary>Reads texts and utterances from <c>.txt</c>, <c>.jsonl</c>, <c>.csv</c> and <c>.parquet</c> files, or a directory of them.</summary>
+/// <remarks><see cref="PromptSet"/> is the same with the place of each text. <b>Threads:</b> any.</remarks>
 public static class PromptFile
 {
-    /// <summary>Reads all texts; blank lines are left out.</summary>
-    /// <param name="path">Path of the file.</param>
-    /// <param name="textField">Field of a .jsonl line that holds the text.</param>
+    /// <summary>Reads all texts; a row without one is refused.</summary>
+    /// <param name="path">Path of the file or directory.</param>
+    /// <param name="textField">Field that holds the text, for files with fields.</param>
     /// <returns>At least one text, trimmed.</returns>
-    /// <exception cref="ModelFileException">The file cannot be read, is of another kind, or a line has no text; the message names the line.</exception>
-    /// <exception cref="Parquet.ParquetException">A .parquet file is damaged or a row has no text; the message names row group and row.</exception>
-    public static string[] Read(string path, string textField = "text")
-    {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        ArgumentException.ThrowIfNullOrEmpty(textField);
-        List<string> texts = [];
-        if (path.EndsWith(".parquet", StringComparison.OrdinalIgnoreCase))
-        {
-            foreach (var row in TextSource.Read(path, textField))
-            {
-                texts.Add(row.Fault is null ? row.Text.Trim() : throw row.Fault);
-            }
+    /// <exception cref="LlasaException">The file cannot be read, is of another kind, or a row has no text; the message names the row.</exception>
+    public static string[] Read(string path, string textField = "text") => [.. PromptSet.Read(path, textField).Texts];
 
-            texts.RemoveAll(text => text.Length == 0);
-            return texts.Count > 0 ? [.. texts] : throw new ModelFileException(path, null, "holds no text");
-        }
-
-        ReadLines(path, (line, field, number) => texts.Add(Text(line, field, path, number)), textField);
-        return texts.Count > 0 ? [.. texts] : throw new ModelFileException(path, null, "holds no text");
-    }
-
-    /// <summary>Reads utterances for supervised training: a text and its speech codes per .jsonl line.</summary>
-    /// <param name="path">Path of a .jsonl file with fields <c>text</c> and <c>codes</c>.</param>
+    /// <summary>Reads utterances for supervised training: rows with a text and its speech codes.</summary>
+    /// <param name="path">Path of a .jsonl or .parquet file (or a directory of such) with <c>codes</c>.</param>
     /// <param name="codeCount">Size of the codebook.</param>
+    /// <param name="textField">Field that holds the text.</param>
+    /// <param name="faults">What happens to rows that have no text or codes.</param>
+    /// <param name="onSkipped">Told of every row that is left out; may be null.</param>
+    /// <param name="check">Throws <see cref="UsageException"/> for an utterance that does not fit the model; may be null.</param>
     /// <returns>At least one utterance.</returns>
-    /// <exception cref="ModelFileException">The file cannot be read, or a line is not such an object; the message names the line.</exception>
-    public static IReadOnlyList<Utterance> ReadUtterances(string path, int codeCount)
+    /// <exception cref="LlasaException">The file cannot be read, or a row is refused; the message names the row.</exception>
+    public static IReadOnlyList<Utterance> ReadUtterances(
+        string path, int codeCount, string textField = "text", RowFaults faults = RowFaults.Refuse,
+        Action<LlasaException>? onSkipped = null, Action<Utterance>? check = null)
+    {
+        List<Utterance> utterances = [];
+        foreach (var row in Rows(path, textField))
+        {
+            Utterance? utterance = null;
+            var fault = row.Fault ?? UtteranceFault(row, codeCount, check, out utterance);
+            if (fault is null)
+            {
+                utterances.Add(utterance!);
+            }
+            else
+            {
+                PromptSet.Handle(fault, faults, onSkipped);
+            }
+        }
+
+        return utterances.Count > 0 ? utterances : throw new DataFileException(path, null, "holds no utterance");
+    }
+
+    /// <summary>The rows of a file or directory, with those that cannot be used.</summary>
+    internal static IEnumerable<SourceRow> Rows(string path, string textField)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        List<Utterance> utterances = [];
-        if (!path.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase))
+        if (!File.Exists(path) && !Directory.Exists(path))
         {
-            throw new ModelFileException(path, null, "utterances are read from .jsonl files only");
+            throw new DataFileException(path, null, "there is no such file");
         }
 
-        ReadLines(path, (line, field, number) => utterances.Add(new Utterance(Text(line, field, path, number), Codes(line, codeCount, path, number))), "text");
-        return utterances.Count > 0 ? utterances : throw new ModelFileException(path, null, "holds no utterance");
+        return TextSource.Files(path).SelectMany(file => TextSource.Read(file, textField));
     }
 
-    private static void ReadLines(string path, Action<JsonElement?, string, int> add, string field)
+    private static LlasaException? UtteranceFault(SourceRow row, int codeCount, Action<Utterance>? check, out Utterance? utterance)
     {
-        var isJson = path.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase);
-        if (!isJson && !path.EndsWith(".txt", StringComparison.OrdinalIgnoreCase))
+        utterance = null;
+        var text = row.Text.Trim();
+        if (text.Length == 0)
         {
-            throw new ModelFileException(path, null, "texts are read from .txt, .jsonl and .parquet files");
+            return row.Place.Fault("the text is empty");
         }
 
-        string[] lines;
+        if (row.Codes is not { Count: > 0 } codes)
+        {
+            return row.Place.Fault("has no list `codes`");
+        }
+
+        foreach (var code in codes)
+        {
+            if ((uint)code >= (uint)codeCount)
+            {
+                return row.Place.Fault(string.Create(CultureInfo.InvariantCulture, $"code {code} is not a whole number from 0 to {codeCount - 1}"));
+            }
+        }
+
+        utterance = new Utterance(text, codes);
         try
         {
-            lines = File.ReadAllLines(path);
+            check?.Invoke(utterance);
+            return null;
         }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        catch (UsageException e)
         {
-            throw new ModelFileException(path, null, "there is no such file", e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new ModelFileException(path, null, $"cannot be read: {e.Message}", e);
-        }
-
-        for (var i = 0; i < lines.Length; i++)
-        {
-            if (string.IsNullOrWhiteSpace(lines[i]))
-            {
-                continue;
-            }
-
-            if (!isJson)
-            {
-                add(null, lines[i].Trim(), i + 1);
-                continue;
-            }
-
-            using var document = Parse(lines[i], path, i + 1);
-            add(document.RootElement, field, i + 1);
+            return row.Place.Fault(e.Message, e);
         }
     }
-
-    private static string Text(JsonElement? line, string field, string path, int number)
-    {
-        if (line is not { } json)
-        {
-            return field;
-        }
-
-        if (json.ValueKind != JsonValueKind.Object || !json.TryGetProperty(field, out var value) || value.ValueKind != JsonValueKind.String)
-        {
-            throw Fault(path, number, $"has no text field `{field}`");
-        }
-
-        var text = value.GetString()!.Trim();
-        return text.Length > 0 ? text : throw Fault(path, number, $"field `{field}` is empty");
-    }
-
-    private static int[] Codes(JsonElement? line, int codeCount, string path, int number)
-    {
-        if (!line!.Value.TryGetProperty("codes", out var list) || list.ValueKind != JsonValueKind.Array || list.GetArrayLength() == 0)
-        {
-            throw Fault(path, number, "has no list `codes`");
-        }
-
-        var codes = new int[list.GetArrayLength()];
-        for (var i = 0; i < codes.Length; i++)
-        {
-            if (list[i].ValueKind != JsonValueKind.Number || !list[i].TryGetInt32(out codes[i]) || (uint)codes[i] >= (uint)codeCount)
-            {
-                throw Fault(path, number, $"code {list[i].GetRawText()} is not a whole number from 0 to {codeCount - 1}");
-            }
-        }
-
-        return codes;
-    }
-
-    private static JsonDocument Parse(string line, string path, int number)
-    {
-        try
-        {
-            return JsonDocument.Parse(line);
-        }
-        catch (JsonException e)
-        {
-            throw new ModelFileException(path, Line(number), "is not valid JSON", e);
-        }
-    }
-
-    private static ModelFileException Fault(string path, int number, string message) => new(path, Line(number), message);
-
-    private static string Line(int number) => string.Create(CultureInfo.InvariantCulture, $"line {number}");
 }

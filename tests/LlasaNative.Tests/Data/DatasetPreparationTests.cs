@@ -45,6 +45,22 @@ public class DatasetPreparationTests
         });
     }
 
+    [Test]
+    public void Prepare_KeepsSpeechCodes_SoThatSupervisedTrainingReadsThem()
+    {
+        string path = _directory.Write("a.jsonl", "{\"text\": \"a\", \"codes\": [3, 1, 4]}\n{\"text\": \"b\"}\n");
+        DatasetPreparation.Prepare([path], Output, new PreparationOptions { TestRatio = 0 });
+        string train = Path.Combine(Output, DatasetPreparation.TrainFile);
+        IReadOnlyList<Utterance> read = PromptFile.ReadUtterances(train, 5, faults: RowFaults.Skip);
+        Assert.Multiple(() =>
+        {
+            Assert.That(read.Select(u => (u.Text, string.Join(' ', u.Codes))), Is.EqualTo([("a", "3 1 4")]));
+            Assert.That(
+                () => PromptFile.ReadUtterances(train, 4),
+                Throws.TypeOf<ParquetException>().With.Message.Contains("row group 0, row 0: code 4"));
+        });
+    }
+
     [TestCase(100, 0.1, 10)]
     [TestCase(100, 1.0, 100)]
     [TestCase(3, 0.01, 1)]

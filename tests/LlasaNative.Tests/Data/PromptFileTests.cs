@@ -1,4 +1,5 @@
 using LlasaNative.Data;
+using LlasaNative.Data.Parquet;
 
 namespace LlasaNative.Tests.Data;
 
@@ -21,7 +22,9 @@ public sealed class PromptFileTests
         Assert.That(PromptFile.Read(Write("a.jsonl", "{\"say\": \"one\"}\n\n{\"say\": \"zwei \\u00fc\"}\n"), "say"), Is.EqualTo(new[] { "one", "zwei ü" }));
 
     [TestCase("a.txt", "\n \n", "holds no text")]
-    [TestCase("a.csv", "one", ".txt, .jsonl and .parquet")]
+    [TestCase("a.doc", "one", ".txt, .jsonl, .csv, .parquet")]
+    [TestCase("a.csv", "id\n1", "no column `text`")]
+    [TestCase("a.csv", "text,duration\na,-1", "line 2")]
     [TestCase("a.jsonl", "{\"text\": \"a\"}\n{\"text\": 1}", "line 2")]
     [TestCase("a.jsonl", "{\"text\": \"a\"}\nnot json", "line 2")]
     [TestCase("a.jsonl", "{\"text\": \" \"}", "empty")]
@@ -29,13 +32,13 @@ public sealed class PromptFileTests
     public void Read_BadFile_NamesFileAndLine(string name, string content, string expected)
     {
         var path = Write(name, content);
-        var error = Assert.Throws<ModelFileException>(() => PromptFile.Read(path));
+        var error = Assert.Catch<LlasaException>(() => PromptFile.Read(path));
         Assert.That(error!.Message, Does.StartWith(path).And.Contains(expected).And.Not.Contains("\n"));
     }
 
     [Test]
     public void Read_MissingFile_SaysSo() =>
-        Assert.That(Assert.Throws<ModelFileException>(() => PromptFile.Read("/nowhere/a.txt"))!.Message, Is.EqualTo("/nowhere/a.txt: there is no such file"));
+        Assert.That(Assert.Throws<DataFileException>(() => PromptFile.Read("/nowhere/a.txt"))!.Message, Is.EqualTo("/nowhere/a.txt: there is no such file"));
 
     [Test]
     public void ReadUtterances_ReadsTextAndCodes()
@@ -57,7 +60,61 @@ public sealed class PromptFileTests
     public void ReadUtterances_BadCodes_AreRefused(string codes, string expected)
     {
         var path = Write("a.jsonl", $"{{\"text\": \"a\", \"codes\": {codes}}}");
-        Assert.That(Assert.Throws<ModelFileException>(() => PromptFile.ReadUtterances(path, 6))!.Message, Does.Contain("line 1").And.Contains(expected));
+        Assert.That(Assert.Throws<DataFileException>(() => PromptFile.ReadUtterances(path, 6))!.Message, Does.Contain("line 1").And.Contains(expected));
+    }
+
+    [Test]
+    public void ReadUtterances_WhenSkipping_ReportsWhatDoesNotFit()
+    {
+        var path = Write("a.jsonl", "{\"text\": \"a\", \"codes\": [1]}\n{\"text\": \"b\"}\n{\"text\": \"long\", \"codes\": [2]}\n{\"text\": \"c\", \"codes\": [3]}\n");
+        List<string> told = [];
+        var read = PromptFile.ReadUtterances(
+            path, 6, faults: RowFaults.Skip, onSkipped: e => told.Add(e.Message),
+            check: u => _ = u.Text.Length <= 1 ? 0 : throw new UsageException("too long"));
+        Assert.Multiple(() =>
+        {
+            Assert.That(read.Select(u => u.Text), Is.EqualTo(["a", "c"]));
+            Assert.That(told, Is.EqualTo([$"{path}: line 2: has no list `codes`", $"{path}: line 3: too long"]));
+        });
+    }
+
+    [Test]
+    public void PromptSet_OfParquetRows_NamesRowGroupAndRow()
+    {
+        var path = Path.Combine(_directory, "a.parquet");
+        ParquetWriteOptions twoRows = new() { RowGroupRows = 2 };
+        VerlFile.Write(path, [.. new[] { "one", "two", "three", "much too long" }.Select((text, i) => VerlRow.ForText(text, "here", "train", i))], twoRows);
+        Assert.That(
+            () => PromptSet.Read(path).Fitting(Short),
+            Throws.TypeOf<ParquetException>().With.Message.EqualTo($"{path}: row group 1, row 3: 13 characters"));
+        List<string> told = [];
+        var kept = PromptSet.Read(path, "text", RowFaults.Skip, e => told.Add(e.Message)).Fitting(Short);
+        Assert.Multiple(() =>
+        {
+            Assert.That(kept.Texts, Is.EqualTo(["one", "two", "three"]));
+            Assert.That(told, Has.Count.EqualTo(1));
+            Assert.That(() => kept.Fitting(_ => throw new UsageException("no")), Throws.TypeOf<DataFileException>().With.Message.Contains("no text"));
+        });
+
+        static void Short(string text) => _ = text.Length <= 5 ? 0 : throw new UsageException($"{text.Length} characters");
+    }
+
+    [Test]
+    public void PromptSet_OfVerlRows_TakesTheGroundTruthWhereTheTextIsMissing()
+    {
+        var path = Path.Combine(_directory, "a.parquet");
+        using (var writer = ParquetWriter.Create(path, VerlFile.Schema()))
+        {
+            var row = VerlFile.Values(VerlRow.ForText("a", "here", "train", 0));
+            writer.Write(row);
+            writer.Write([.. row[..4], null]);
+            writer.Write([.. row[..3], null, null]);
+            writer.Complete();
+        }
+
+        List<string> told = [];
+        Assert.That(PromptSet.Read(path, "text", RowFaults.Skip, e => told.Add(e.Message)).Texts, Is.EqualTo(["a", "a"]));
+        Assert.That(told.Single(), Does.Contain("row group 0, column `reward_model.ground_truth`, row 2"));
     }
 
     private string Write(string name, string content)

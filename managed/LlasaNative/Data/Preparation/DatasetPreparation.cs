@@ -91,14 +91,14 @@ public static class DatasetPreparation
             [.. texts.Select((text, index) => VerlRow.ForText(text, options.DataSource, split, index))];
     }
 
-    private sealed record Choice(List<byte> Places, bool WithLanguage, bool WithDuration, PreparationSummary Summary);
+    private sealed record Choice(List<byte> Places, VerlColumns Optional, PreparationSummary Summary);
 
     private static Choice Choose(string[] files, PreparationOptions options, CancellationToken cancellation)
     {
         List<byte> places = [];
         HashSet<UInt128> seen = [];
         (long empty, long duplicate, long tooLong, long malformed) = (0, 0, 0, 0);
-        (bool withLanguage, bool withDuration) = (false, false);
+        VerlColumns optional = VerlColumns.None;
         foreach (SourceRow row in files.SelectMany(file => TextSource.Read(file, options.TextColumn)))
         {
             cancellation.ThrowIfCancellationRequested();
@@ -129,8 +129,7 @@ public static class DatasetPreparation
             else
             {
                 place = ToTrain;
-                withLanguage |= row.Language is not null;
-                withDuration |= row.Duration is not null;
+                optional |= VerlFile.Optional(Make(text, row, options, "train", 0));
             }
 
             places.Add(place);
@@ -139,7 +138,7 @@ public static class DatasetPreparation
         long test = MoveToTest(places, options);
         long train = places.LongCount(place => place == ToTrain);
         return new Choice(
-            places, withLanguage, withDuration, new PreparationSummary(places.Count, train, test, empty, duplicate, tooLong, malformed));
+            places, optional, new PreparationSummary(places.Count, train, test, empty, duplicate, tooLong, malformed));
     }
 
     // Selection sampling: every subset of that size is equally likely, and one pass in order is enough.
@@ -187,7 +186,7 @@ public static class DatasetPreparation
         string[] files, string directory, PreparationOptions options, Choice choice, CancellationToken cancellation)
     {
         MakeDirectory(directory);
-        ParquetSchema Schema() => VerlFile.Schema(choice.WithLanguage, choice.WithDuration);
+        ParquetSchema Schema() => VerlFile.Schema(choice.Optional);
         using ParquetWriter train = ParquetWriter.Create(Path.Combine(directory, TrainFile), Schema(), options.Parquet);
         using ParquetWriter test = ParquetWriter.Create(Path.Combine(directory, TestFile), Schema(), options.Parquet);
         int entry = 0;
@@ -200,7 +199,7 @@ public static class DatasetPreparation
             {
                 (ParquetWriter writer, string split) = place == ToTest ? (test, "test") : (train, "train");
                 VerlRow made = Make(row.Text.Trim(), row, options, split, writer.RowCount);
-                writer.Write(VerlFile.Values(made, choice.WithLanguage, choice.WithDuration));
+                writer.Write(VerlFile.Values(made, choice.Optional));
             }
         }
 
@@ -214,7 +213,7 @@ public static class DatasetPreparation
     }
 
     private static VerlRow Make(string text, SourceRow row, PreparationOptions options, string split, long index) =>
-        VerlRow.ForText(text, options.DataSource, split, index) with { Language = row.Language, Duration = row.Duration };
+        VerlRow.ForText(text, options.DataSource, split, index) with { Language = row.Language, Duration = row.Duration, Codes = row.Codes };
 
     private static void MakeDirectory(string directory)
     {

@@ -8,5 +8,13 @@ namespace LlasaNative.Data;
 /// <remarks><b>Threads:</b> immutable.</remarks>
 public sealed record SourceRow(string Text, string? Language = null, double? Duration = null, LlasaException? Fault = null)
 {
-    internal static SourceRow Broken(LlasaException fault) => new(string.Empty, null, null, fault);
+    /// <summary>Speech codes of somebody saying the text; null when the source has none.</summary>
+    public IReadOnlyList<int>? Codes { get; init; }
+
+    /// <summary>Where the entry stands.</summary>
+    public RowPlace Place { get; init; }
+
+    internal static SourceRow Broken(RowPlace place, string message, Exception? cause = null) => Broken(place, place.Fault(message, cause));
+
+    internal static SourceRow Broken(RowPlace place, LlasaException fault) => new(string.Empty, null, null, fault) { Place = place };
 }

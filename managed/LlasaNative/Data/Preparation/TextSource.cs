@@ -1,19 +1,18 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using LlasaNative.Data.Parquet;
 
 namespace LlasaNative.Data;
 
 /// <summary>Reads texts from files of different kinds, one by one.</summary>
 /// <remarks>
-/// <c>.txt</c>: a text on each line. <c>.jsonl</c>: an object on each line. <c>.csv</c>: names in the first line, fields quoted
+/// <c>.txt</c>: a text on each line. <c>.jsonl</c>: an object on each line, perhaps with <c>language</c>, <c>duration</c> and
+/// <c>codes</c>. <c>.csv</c>: names in the first line, fields quoted
 /// as in RFC 4180. <c>.parquet</c>: verl's schema, or a column with texts. A directory: all such files below it, by name, as
 /// Hugging Face data sets lie on disk. <b>Threads:</b> any; each enumeration belongs to one.
 /// </remarks>
 public static class TextSource
 {
-    private static readonly string[] _known = ["language", "duration"];
     private static readonly string[] _endings = [".txt", ".jsonl", ".csv", ".parquet"];
 
     /// <summary>The files that a path stands for.</summary>
@@ -44,10 +43,10 @@ public static class TextSource
         ArgumentNullException.ThrowIfNull(path);
         return Path.GetExtension(path).ToLowerInvariant() switch
         {
-            ".parquet" => ReadParquet(path, textColumn),
-            ".jsonl" => Lines(path).Select(line => FromJson(path, line.Number, line.Text, textColumn)),
+            ".parquet" => ParquetTextSource.Read(path, textColumn),
+            ".jsonl" => Lines(path).Select(line => FromJson(new RowPlace(path, line.Number), line.Text, textColumn)),
             ".csv" => ReadCsv(path, textColumn),
-            _ => Lines(path).Select(line => new SourceRow(line.Text)),
+            _ => Lines(path).Select(line => new SourceRow(line.Text) { Place = new RowPlace(path, line.Number) }),
         };
     }
 
@@ -93,7 +92,7 @@ public static class TextSource
         }
     }
 
-    private static SourceRow FromJson(string path, long number, string line, string textColumn)
+    private static SourceRow FromJson(RowPlace place, string line, string textColumn)
     {
         try
         {
@@ -102,17 +101,65 @@ public static class TextSource
             if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty(textColumn, out JsonElement text)
                 || text.ValueKind != JsonValueKind.String)
             {
-                return SourceRow.Broken(new DataFileException(path, number, $"expected an object with a text `{textColumn}`"));
+                return SourceRow.Broken(place, $"expected an object with a text `{textColumn}`");
             }
 
             string? language = root.TryGetProperty("language", out JsonElement l) && l.ValueKind == JsonValueKind.String ? l.GetString() : null;
-            double? duration = root.TryGetProperty("duration", out JsonElement d) && d.ValueKind == JsonValueKind.Number ? d.GetDouble() : null;
-            return new SourceRow(text.GetString()!, language, duration);
+            if (!TryDuration(root, out double? duration))
+            {
+                return SourceRow.Broken(place, $"`duration` is {root.GetProperty("duration").GetRawText()}, expected seconds, at least 0");
+            }
+
+            return CodesFault(root, out int[]? codes) is string fault
+                ? SourceRow.Broken(place, fault)
+                : new SourceRow(text.GetString()!, language, duration) { Codes = codes, Place = place };
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            return SourceRow.Broken(new DataFileException(path, number, $"it is no valid JSON: {e.Message}", e));
+            return SourceRow.Broken(place, $"it is no valid JSON: {e.Message}", e);
         }
+    }
+
+    private static bool TryDuration(JsonElement root, out double? seconds)
+    {
+        seconds = null;
+        if (!root.TryGetProperty("duration", out JsonElement value) || value.ValueKind == JsonValueKind.Null)
+        {
+            return true;
+        }
+
+        if (value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && double.IsFinite(number) && number >= 0)
+        {
+            seconds = number;
+        }
+
+        return seconds is not null;
+    }
+
+    // What is wrong with the codes of an entry; null when they are fine or it has none.
+    private static string? CodesFault(JsonElement root, out int[]? codes)
+    {
+        codes = null;
+        if (!root.TryGetProperty("codes", out JsonElement list) || list.ValueKind == JsonValueKind.Null)
+        {
+            return null;
+        }
+
+        if (list.ValueKind != JsonValueKind.Array)
+        {
+            return "`codes` is not a list";
+        }
+
+        codes = new int[list.GetArrayLength()];
+        for (int i = 0; i < codes.Length; i++)
+        {
+            if (list[i].ValueKind != JsonValueKind.Number || !list[i].TryGetInt32(out codes[i]))
+            {
+                return $"code {list[i].GetRawText()} is not a whole number";
+            }
+        }
+
+        return null;
     }
 
     private static IEnumerable<SourceRow> ReadCsv(string path, string textColumn)
@@ -140,39 +187,28 @@ public static class TextSource
                 continue;
             }
 
-            yield return fields.Length == names.Length
-                ? new SourceRow(
-                    fields[text],
-                    language < 0 || fields[language].Length == 0 ? null : fields[language],
-                    duration >= 0 && double.TryParse(fields[duration], CultureInfo.InvariantCulture, out double seconds) ? seconds : null)
-                : SourceRow.Broken(new DataFileException(path, start, $"{fields.Length} fields instead of {names.Length}, or an open quote"));
+            yield return FromCsv(new RowPlace(path, start), fields, names, text, language, duration);
         }
     }
 
-    private static IEnumerable<SourceRow> ReadParquet(string path, string textColumn)
+    private static SourceRow FromCsv(RowPlace place, string[] fields, string[] names, int text, int language, int duration)
     {
-        using ParquetReader reader = ParquetReader.Open(path);
-        string[] candidates = [textColumn, "extra_info.text", "reward_model.ground_truth"];
-        string column = candidates.FirstOrDefault(name => reader.Schema.Find(name) is { LogicalType.Kind: ParquetLogicalKind.Text })
-            ?? throw new ParquetException(path, null, textColumn, null, "there is no such column of texts, nor verl's columns");
-        string[] columns = [column, .. _known.Where(name => reader.Schema.Find(name) is { IsLeaf: true })];
-        string[] names = column.Split('.');
-        for (int g = 0; g < reader.RowGroups.Count; g++)
+        if (fields.Length != names.Length)
         {
-            long index = reader.RowGroups[g].FirstRow;
-            foreach (ParquetRow row in reader.ReadRowGroup(g, columns))
-            {
-                object? value = names.Length == 1 ? row[column] : (row[names[0]] as ParquetRow)?[names[1]];
-                yield return value is string text
-                    ? new SourceRow(text, Value(row, "language") as string, Seconds(Value(row, "duration")))
-                    : SourceRow.Broken(new ParquetException(path, g, column, index, "it is null"));
-                index++;
-            }
+            return SourceRow.Broken(place, $"{fields.Length} fields instead of {names.Length}, or an open quote");
         }
+
+        double? seconds = null;
+        if (duration >= 0 && fields[duration].Length > 0)
+        {
+            if (!double.TryParse(fields[duration], CultureInfo.InvariantCulture, out double number) || !double.IsFinite(number) || number < 0)
+            {
+                return SourceRow.Broken(place, $"`duration` is {fields[duration]}, expected seconds, at least 0");
+            }
+
+            seconds = number;
+        }
+
+        return new SourceRow(fields[text], language < 0 || fields[language].Length == 0 ? null : fields[language], seconds) { Place = place };
     }
-
-    private static object? Value(ParquetRow row, string name) => row.TryGetValue(name, out object? value) ? value : null;
-
-    private static double? Seconds(object? value) =>
-        value is double or float or int or long or decimal ? Convert.ToDouble(value, CultureInfo.InvariantCulture) : null;
 }

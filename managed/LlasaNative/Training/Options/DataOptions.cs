@@ -1,16 +1,21 @@
+using LlasaNative.Data;
+
 namespace LlasaNative.Training;
 
 /// <summary>Which texts are spoken, and in which order.</summary>
 public sealed record DataOptions
 {
-    /// <summary>File of training texts, .txt or .jsonl; empty = the sentences that come with the program.</summary>
+    /// <summary>File or directory of training texts (.txt, .jsonl, .csv, .parquet); empty = the sentences that come with the program.</summary>
     public string Train { get; init; } = "";
 
     /// <summary>File of held-out texts for evaluation during training; empty = the validation sentences that come with the program.</summary>
     public string Evaluation { get; init; } = "";
 
-    /// <summary>Field of a .jsonl line that holds the text.</summary>
+    /// <summary>Field that holds the text, for files with fields.</summary>
     public string TextField { get; init; } = "text";
+
+    /// <summary>What happens to rows that hold no text or are too long for the models.</summary>
+    public RowFaults FaultyRows { get; init; } = RowFaults.Refuse;
 
     /// <summary>Use only the first so many training texts; 0 = all.</summary>
     public int Limit { get; init; }

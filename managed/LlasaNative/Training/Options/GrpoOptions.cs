@@ -12,7 +12,7 @@ public sealed record GrpoOptions
     public static OptionTable<GrpoOptions> Table { get; } = new OptionTable<GrpoOptions>(CrossFaults)
         .Section("models", "The models: Hugging Face directories. Empty: the tiny models that come with the program.", o => o.Models, (o, s) => o with { Models = s }, SharedSections.Models)
         .Section("prompt", "How the policy is asked to speak.", o => o.Prompt, (o, s) => o with { Prompt = s }, SharedSections.Prompt)
-        .Section("data", "Texts: .txt with one per line, or .jsonl.", o => o.Data, (o, s) => o with { Data = s }, SharedSections.Data)
+        .Section("data", "Texts: .txt with one per line, .jsonl, .csv, .parquet, or a directory of such files.", o => o.Data, (o, s) => o with { Data = s }, SharedSections.Data)
         .Section("rollout", "How speech is drawn while training.", o => o.Rollout, (o, s) => o with { Rollout = s }, GrpoSections.Rollout)
         .Section("recogniser", "How the recogniser listens.", o => o.Scoring, (o, s) => o with { Scoring = s }, GrpoSections.Scoring)
         .Section("reward", "From transcript and likelihood to a reward of 0 to 1.", o => o.Reward, (o, s) => o with { Reward = s }, RewardSection.Fill)

@@ -9,7 +9,7 @@ public sealed record SftOptions
     public static OptionTable<SftOptions> Table { get; } = new OptionTable<SftOptions>(_ => [])
         .Section("models", "The models: Hugging Face directories. Empty: the tiny models that come with the program.", o => o.Models, (o, s) => o with { Models = s }, SharedSections.Models)
         .Section("prompt", "How the policy is asked to speak.", o => o.Prompt, (o, s) => o with { Prompt = s }, SharedSections.Prompt)
-        .Section("data", "Utterances: .jsonl with fields `text` and `codes`.", o => o.Data, (o, s) => o with { Data = s }, SharedSections.Data)
+        .Section("data", "Utterances: .jsonl or .parquet with a text and `codes`.", o => o.Data, (o, s) => o with { Data = s }, SharedSections.Data)
         .Section("sft", "The loss.", o => o.Sft, (o, s) => o with { Sft = s }, section =>
         {
             section.Whole("batch_size", "Utterances per step.", 1, 1_000_000, s => s.BatchSize, (s, v) => s with { BatchSize = (int)v });

@@ -23,7 +23,8 @@ internal static class SharedSections
     {
         section.Text("train", "Training texts; empty: the training sentences that come with the program.", "file", s => s.Train, (s, v) => s with { Train = v });
         section.Text("evaluation", "Held-out texts; empty: the validation sentences that come with the program.", "file", s => s.Evaluation, (s, v) => s with { Evaluation = v });
-        section.Text("text_field", "Field of a .jsonl line that holds the text.", "name", s => s.TextField, (s, v) => s with { TextField = v });
+        section.Text("text_field", "Field that holds the text, for files with fields.", "name", s => s.TextField, (s, v) => s with { TextField = v });
+        section.Choice("faulty_rows", "Rows that hold no text or are too long for the models: refuse the file, or skip and report them.", s => s.FaultyRows, (s, v) => s with { FaultyRows = v });
         section.Whole("limit", "Use only the first so many texts; 0: all.", 0, int.MaxValue, s => s.Limit, (s, v) => s with { Limit = (int)v });
         section.Flag("shuffle", "Go through the texts in another order each epoch.", s => s.Shuffle, (s, v) => s with { Shuffle = v });
     }

@@ -5,7 +5,9 @@ namespace LlasaNative.Data.Parquet;
 /// <summary>Turns a row of any file into one of verl's schema, or says what is wrong with it.</summary>
 internal static class VerlConversion
 {
-    public static VerlRow ToRow(ParquetRow row)
+    /// <param name="row">The row.</param>
+    /// <param name="needsPrompt">Whether a row without turns is a fault; otherwise Llasa's own prompt stands in.</param>
+    public static VerlRow ToRow(ParquetRow row, bool needsPrompt = true)
     {
         ParquetRow? reward = Group(row, "reward_model");
         ParquetRow? extra = Group(row, "extra_info");
@@ -19,7 +21,7 @@ internal static class VerlConversion
         return new VerlRow
         {
             DataSource = Text(row, "data_source", "data_source") ?? string.Empty,
-            Prompt = Prompt(row["prompt"]),
+            Prompt = !needsPrompt && Value(row, "prompt") is null ? VerlRow.SpeechPrompt(text ?? known) : Prompt(row["prompt"]),
             Ability = Text(row, "ability", "ability") ?? string.Empty,
             RewardStyle = Text(reward, "style", "reward_model.style") ?? string.Empty,
             GroundTruth = truth ?? known,
@@ -28,6 +30,7 @@ internal static class VerlConversion
             Text = text ?? known,
             Language = Text(row, "language", "language"),
             Duration = Duration(Value(row, "duration")),
+            Codes = Codes(Value(row, "codes")),
         };
     }
 
@@ -58,7 +61,8 @@ internal static class VerlConversion
         _ => throw Fault("extra_info.index", $"{value.GetType().Name} where an integer is expected"),
     };
 
-    private static double? Duration(object? value)
+    /// <summary>A length in seconds; null stays null.</summary>
+    public static double? Duration(object? value)
     {
         double? seconds = value switch
         {
@@ -70,6 +74,31 @@ internal static class VerlConversion
         return seconds is null || (double.IsFinite(seconds.Value) && seconds >= 0)
             ? seconds
             : throw Fault("duration", string.Create(CultureInfo.InvariantCulture, $"{seconds} s is no length of time"));
+    }
+
+    /// <summary>Speech codes; null stays null.</summary>
+    public static int[]? Codes(object? value)
+    {
+        if (value is null)
+        {
+            return null;
+        }
+
+        if (value is not IReadOnlyList<object?> list)
+        {
+            throw Fault("codes", $"{value.GetType().Name} where a list of integers is expected");
+        }
+
+        int[] codes = new int[list.Count];
+        for (int i = 0; i < codes.Length; i++)
+        {
+            codes[i] = list[i] is long or int or short or sbyte or byte or ushort or uint
+                && Convert.ToInt64(list[i], CultureInfo.InvariantCulture) is >= 0 and <= int.MaxValue and long code
+                ? (int)code
+                : throw Fault("codes", $"entry {i} is no whole number from 0 on");
+        }
+
+        return codes;
     }
 
     private static ParquetRow? Group(ParquetRow row, string name) => Value(row, name) switch

@@ -7,7 +7,7 @@ public static class VerlFile
     private static readonly string[] _columns =
     [
         "data_source", "prompt", "ability", "reward_model.style", "reward_model.ground_truth",
-        "extra_info.split", "extra_info.index", "extra_info.text", "language", "duration",
+        "extra_info.split", "extra_info.index", "extra_info.text", "language", "duration", "codes",
     ];
 
     private static readonly string[] _messageNames = ["role", "content"];
@@ -26,10 +26,9 @@ public static class VerlFile
     }
 
     /// <summary>The schema of a file that is written.</summary>
-    /// <param name="withLanguage">Whether it has the column <c>language</c>.</param>
-    /// <param name="withDuration">Whether it has the column <c>duration</c>.</param>
+    /// <param name="optional">The optional columns it has.</param>
     /// <returns>A new schema.</returns>
-    public static ParquetSchema Schema(bool withLanguage = false, bool withDuration = false)
+    public static ParquetSchema Schema(VerlColumns optional = VerlColumns.None)
     {
         List<ParquetField> fields =
         [
@@ -40,14 +39,19 @@ public static class VerlFile
             ParquetField.Group(
                 "extra_info", ParquetField.Text("split"), ParquetField.Leaf("index", ParquetPhysicalType.Int64), ParquetField.Text("text")),
         ];
-        if (withLanguage)
+        if (optional.HasFlag(VerlColumns.Language))
         {
             fields.Add(ParquetField.Text("language"));
         }
 
-        if (withDuration)
+        if (optional.HasFlag(VerlColumns.Duration))
         {
             fields.Add(ParquetField.Leaf("duration", ParquetPhysicalType.Double));
+        }
+
+        if (optional.HasFlag(VerlColumns.Codes))
+        {
+            fields.Add(ParquetField.List("codes", ParquetField.Leaf("element", ParquetPhysicalType.Int32)));
         }
 
         return new ParquetSchema([.. fields]);
@@ -55,18 +59,17 @@ public static class VerlFile
 
     /// <summary>Writes a file; it appears under its name when all rows have been written.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="rows">The rows; the columns <c>language</c> and <c>duration</c> are written when one has them.</param>
+    /// <param name="rows">The rows; an optional column is written when one has it.</param>
     /// <param name="options">How to write; null for the defaults.</param>
     /// <exception cref="ParquetException">The file cannot be written.</exception>
     public static void Write(string path, IReadOnlyCollection<VerlRow> rows, ParquetWriteOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(rows);
-        bool withLanguage = rows.Any(row => row.Language is not null);
-        bool withDuration = rows.Any(row => row.Duration is not null);
-        using ParquetWriter writer = ParquetWriter.Create(path, Schema(withLanguage, withDuration), options);
+        VerlColumns optional = rows.Aggregate(VerlColumns.None, (columns, row) => columns | Optional(row));
+        using ParquetWriter writer = ParquetWriter.Create(path, Schema(optional), options);
         foreach (VerlRow row in rows)
         {
-            writer.Write(Values(row, withLanguage, withDuration));
+            writer.Write(Values(row, optional));
         }
 
         writer.Complete();
@@ -74,10 +77,9 @@ public static class VerlFile
 
     /// <summary>The values of a row in the order of <see cref="Schema"/>.</summary>
     /// <param name="row">The row.</param>
-    /// <param name="withLanguage">As for <see cref="Schema"/>.</param>
-    /// <param name="withDuration">As for <see cref="Schema"/>.</param>
+    /// <param name="optional">As for <see cref="Schema"/>.</param>
     /// <returns>One value for each column below the root.</returns>
-    public static object?[] Values(VerlRow row, bool withLanguage = false, bool withDuration = false)
+    public static object?[] Values(VerlRow row, VerlColumns optional = VerlColumns.None)
     {
         ArgumentNullException.ThrowIfNull(row);
         List<object?> values =
@@ -88,24 +90,40 @@ public static class VerlFile
             new ParquetRow(_rewardNames, [row.RewardStyle, row.GroundTruth]),
             new ParquetRow(_extraNames, [row.Split, row.Index, row.Text]),
         ];
-        if (withLanguage)
+        if (optional.HasFlag(VerlColumns.Language))
         {
             values.Add(row.Language);
         }
 
-        if (withDuration)
+        if (optional.HasFlag(VerlColumns.Duration))
         {
             values.Add(row.Duration);
+        }
+
+        if (optional.HasFlag(VerlColumns.Codes))
+        {
+            values.Add(row.Codes?.Cast<object?>().ToArray());
         }
 
         return [.. values];
     }
 
-    private static IEnumerable<VerlRow> ReadRows(string path, VerlReadOptions options)
+    /// <summary>The optional columns that a row has.</summary>
+    /// <param name="row">The row.</param>
+    public static VerlColumns Optional(VerlRow row)
+    {
+        ArgumentNullException.ThrowIfNull(row);
+        return (row.Language is null ? VerlColumns.None : VerlColumns.Language)
+            | (row.Duration is null ? VerlColumns.None : VerlColumns.Duration)
+            | (row.Codes is null ? VerlColumns.None : VerlColumns.Codes);
+    }
+
+    /// <summary>Every row with its place: the row, or what is wrong with it.</summary>
+    internal static IEnumerable<(VerlRow? Row, ParquetException? Fault, RowPlace Place)> ReadPlaces(string path, bool needsPrompt)
     {
         using ParquetReader reader = ParquetReader.Open(path);
         string[] columns = [.. _columns.Where(column => reader.Schema.Find(column) is not null)];
-        if (!columns.Contains("prompt"))
+        if (needsPrompt && !columns.Contains("prompt"))
         {
             throw new ParquetException(path, null, "prompt", null, "verl's schema needs this column");
         }
@@ -115,28 +133,39 @@ public static class VerlFile
             long index = reader.RowGroups[g].FirstRow;
             foreach (ParquetRow row in reader.ReadRowGroup(g, columns))
             {
+                RowPlace place = new(path, index++, g);
                 VerlRow? result = null;
+                ParquetException? fault = null;
                 try
                 {
-                    result = VerlConversion.ToRow(row);
+                    result = VerlConversion.ToRow(row, needsPrompt);
                 }
                 catch (ParquetException e)
                 {
-                    ParquetException fault = e.At(path, g, row: index);
-                    if (!options.SkipMalformed)
-                    {
-                        throw fault;
-                    }
-
-                    options.OnSkipped?.Invoke(fault);
+                    fault = e.At(path, g, row: place.Number);
                 }
 
-                index++;
-                if (result is not null)
-                {
-                    yield return result;
-                }
+                yield return (result, fault, place);
             }
+        }
+    }
+
+    private static IEnumerable<VerlRow> ReadRows(string path, VerlReadOptions options)
+    {
+        foreach ((VerlRow? row, ParquetException? fault, _) in ReadPlaces(path, needsPrompt: true))
+        {
+            if (row is not null)
+            {
+                yield return row;
+                continue;
+            }
+
+            if (!options.SkipMalformed)
+            {
+                throw fault!;
+            }
+
+            options.OnSkipped?.Invoke(fault!);
         }
     }
 }

@@ -40,6 +40,9 @@ public sealed record VerlRow
     /// <summary>Column <c>duration</c>: length of the speech in seconds; null when the file does not say.</summary>
     public double? Duration { get; init; }
 
+    /// <summary>Column <c>codes</c>: speech codes of somebody saying the text, for supervised training; null when the file does not say.</summary>
+    public IReadOnlyList<int>? Codes { get; init; }
+
     /// <summary>A row that asks for a text to be spoken.</summary>
     /// <param name="text">The text.</param>
     /// <param name="dataSource">Where it comes from.</param>
@@ -49,14 +52,16 @@ public sealed record VerlRow
     public static VerlRow ForText(string text, string dataSource, string split, long index) => new()
     {
         DataSource = dataSource,
-        Prompt =
-        [
-            new VerlMessage("user", $"Convert the text to speech:<|TEXT_UNDERSTANDING_START|>{text}<|TEXT_UNDERSTANDING_END|>"),
-            new VerlMessage("assistant", "<|SPEECH_GENERATION_START|>"),
-        ],
+        Prompt = SpeechPrompt(text),
         GroundTruth = text,
         Split = split,
         Index = index,
         Text = text,
     };
+
+    internal static VerlMessage[] SpeechPrompt(string text) =>
+    [
+        new VerlMessage("user", $"Convert the text to speech:<|TEXT_UNDERSTANDING_START|>{text}<|TEXT_UNDERSTANDING_END|>"),
+        new VerlMessage("assistant", "<|SPEECH_GENERATION_START|>"),
+    ];
 }

@@ -1,0 +1,26 @@
+using LlasaNative.Data;
+using LlasaNative.Training;
+
+namespace LlasaNative.Trainer;
+
+/// <summary>Reads the texts of a command and drops or refuses those that do not fit its models.</summary>
+internal static class TrainingData
+{
+    /// <summary>Texts of a file or directory; of the tiny world's split when none is named.</summary>
+    public static PromptSet Read(string path, string split, DataOptions data) =>
+        PromptSet.Read(path.Length > 0 ? path : TinyWorld.Sentences(split), data.TextField, data.FaultyRows, Report);
+
+    /// <summary>The texts whose prompt, response and transcript fit the models.</summary>
+    public static string[] Fitting(PromptSet prompts, GrpoModels models, int maxNewTokens) => [.. prompts.Fitting(text =>
+    {
+        _ = models.Policy.EncodePrompt(text, maxNewTokens);
+        _ = models.Scorer.EncodeTarget(text);
+    }).Texts];
+
+    /// <inheritdoc cref="Fitting(PromptSet, GrpoModels, int)"/>
+    public static string[] Fitting(PromptSet prompts, GrpoOptions options, GrpoModels models) =>
+        Fitting(prompts, models, options.Rollout.MaxNewTokens);
+
+    /// <summary>Says on standard error that a row was left out.</summary>
+    public static void Report(LlasaException fault) => Console.Error.WriteLine($"llasa: left out: {fault.Message}");
+}

@@ -1,0 +1,85 @@
+using LlasaNative.Data.Parquet;
+
+namespace LlasaNative.Data;
+
+/// <summary>Reads texts from a Parquet file: a column of texts, or verl's schema.</summary>
+internal static class ParquetTextSource
+{
+    private const string CodesColumn = "codes";
+    private static readonly string[] _beside = ["language", "duration"];
+
+    public static IEnumerable<SourceRow> Read(string path, string textColumn)
+    {
+        bool isVerl;
+        using (ParquetReader reader = ParquetReader.Open(path))
+        {
+            bool HasText(string name) => reader.Schema.Find(name) is { LogicalType.Kind: ParquetLogicalKind.Text };
+            isVerl = !HasText(textColumn);
+            if (isVerl && !HasText("extra_info.text") && !HasText("reward_model.ground_truth"))
+            {
+                throw new ParquetException(path, null, textColumn, null, "there is no such column of texts, nor verl's columns");
+            }
+        }
+
+        return isVerl ? ReadVerl(path) : ReadColumn(path, textColumn);
+    }
+
+    private static IEnumerable<SourceRow> ReadVerl(string path)
+    {
+        foreach ((VerlRow? row, ParquetException? fault, RowPlace place) in VerlFile.ReadPlaces(path, needsPrompt: false))
+        {
+            yield return row is null
+                ? SourceRow.Broken(place, fault!)
+                : new SourceRow(row.Text, row.Language, row.Duration) { Codes = row.Codes, Place = place };
+        }
+    }
+
+    private static IEnumerable<SourceRow> ReadColumn(string path, string textColumn)
+    {
+        using ParquetReader reader = ParquetReader.Open(path);
+        string[] columns =
+        [
+            textColumn,
+            .. _beside.Where(name => reader.Schema.Find(name) is { IsLeaf: true }),
+            .. reader.Schema.Find(CodesColumn) is null ? Array.Empty<string>() : [CodesColumn],
+        ];
+        string[] names = textColumn.Split('.');
+        for (int g = 0; g < reader.RowGroups.Count; g++)
+        {
+            long index = reader.RowGroups[g].FirstRow;
+            foreach (ParquetRow row in reader.ReadRowGroup(g, columns))
+            {
+                yield return FromRow(row, names, new RowPlace(path, index++, g));
+            }
+        }
+    }
+
+    private static SourceRow FromRow(ParquetRow row, string[] names, RowPlace place)
+    {
+        object? value = row;
+        foreach (string name in names)
+        {
+            value = value is ParquetRow group && group.TryGetValue(name, out object? child) ? child : null;
+        }
+
+        if (value is not string text)
+        {
+            return SourceRow.Broken(place, new ParquetException(place.Path, place.RowGroup, string.Join('.', names), place.Number, "it is null"));
+        }
+
+        try
+        {
+            return new SourceRow(text, Value(row, "language") as string, VerlConversion.Duration(Value(row, "duration")))
+            {
+                Codes = VerlConversion.Codes(Value(row, CodesColumn)),
+                Place = place,
+            };
+        }
+        catch (ParquetException e)
+        {
+            return SourceRow.Broken(place, e.At(place.Path, place.RowGroup, row: place.Number));
+        }
+    }
+
+    private static object? Value(ParquetRow row, string name) => row.TryGetValue(name, out object? value) ? value : null;
+}

@@ -1,0 +1,123 @@
+using System.Globalization;
+
+namespace LlasaNative.Data;
+
+/// <summary>Texts to speak, each with the place it was read from, so that a fault found later can still name it.</summary>
+/// <remarks><b>Threads:</b> immutable.</remarks>
+/// <example>
+/// <code>
+/// PromptSet prompts = PromptSet.Read("train.parquet", "text", RowFaults.Skip, fault => Console.Error.WriteLine(fault.Message));
+/// prompts = prompts.Fitting(text => _ = policy.EncodePrompt(text, maxNewTokens: 400));
+/// </code>
+/// </example>
+public sealed class PromptSet
+{
+    private readonly string _path;
+    private readonly string[] _texts;
+    private readonly RowPlace[] _places;
+    private readonly RowFaults _faults;
+    private readonly Action<LlasaException>? _onSkipped;
+
+    private PromptSet(string path, IEnumerable<(string Text, RowPlace Place)> rows, RowFaults faults, Action<LlasaException>? onSkipped)
+    {
+        List<string> texts = [];
+        List<RowPlace> places = [];
+        foreach (var (text, place) in rows)
+        {
+            texts.Add(text);
+            places.Add(place);
+        }
+
+        (_path, _texts, _places, _faults, _onSkipped) = (path, [.. texts], [.. places], faults, onSkipped);
+        if (_texts.Length == 0)
+        {
+            throw new DataFileException(path, null, "holds no text");
+        }
+    }
+
+    /// <summary>The texts, trimmed, at least one.</summary>
+    public IReadOnlyList<string> Texts => _texts;
+
+    /// <summary>Reads all texts of a file or directory, see <see cref="TextSource"/>; blank lines of a .txt file are left out.</summary>
+    /// <param name="path">Path of the file or directory.</param>
+    /// <param name="textField">The field that holds the text, for files with fields.</param>
+    /// <param name="faults">What happens to rows that hold no text.</param>
+    /// <param name="onSkipped">Told of every row that is left out; may be null.</param>
+    /// <exception cref="LlasaException">The file cannot be read, is of another kind, holds no text, or a row is refused; the message names its place.</exception>
+    public static PromptSet Read(
+        string path, string textField = "text", RowFaults faults = RowFaults.Refuse, Action<LlasaException>? onSkipped = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(textField);
+        return new PromptSet(path, Rows(), faults, onSkipped);
+
+        IEnumerable<(string Text, RowPlace Place)> Rows()
+        {
+            foreach (var row in PromptFile.Rows(path, textField))
+            {
+                var text = row.Text.Trim();
+                var fault = row.Fault ?? (text.Length == 0 ? row.Place.Fault("the text is empty") : null);
+                if (fault is null)
+                {
+                    yield return (text, row.Place);
+                }
+                else
+                {
+                    Handle(fault, faults, onSkipped);
+                }
+            }
+        }
+    }
+
+    /// <summary>The texts that fit, by the same rule for faults.</summary>
+    /// <param name="check">Throws <see cref="UsageException"/> for a text that does not fit.</param>
+    /// <exception cref="LlasaException">A text does not fit and is refused, or none is left; the message names its place.</exception>
+    public PromptSet Fitting(Action<string> check)
+    {
+        ArgumentNullException.ThrowIfNull(check);
+        return new PromptSet(_path, Rows(), _faults, _onSkipped);
+
+        IEnumerable<(string Text, RowPlace Place)> Rows()
+        {
+            for (var i = 0; i < _texts.Length; i++)
+            {
+                LlasaException? fault = null;
+                try
+                {
+                    check(_texts[i]);
+                }
+                catch (UsageException e)
+                {
+                    fault = _places[i].Fault(e.Message, e);
+                }
+
+                if (fault is null)
+                {
+                    yield return (_texts[i], _places[i]);
+                }
+                else
+                {
+                    Handle(fault, _faults, _onSkipped);
+                }
+            }
+        }
+    }
+
+    /// <summary>The first so many texts.</summary>
+    /// <param name="count">How many at most; 0 for all.</param>
+    public PromptSet Take(int count) => count == 0
+        ? this
+        : new PromptSet(_path, _texts.Zip(_places).Take(count).Select(pair => (pair.First, pair.Second)), _faults, _onSkipped);
+
+    /// <inheritdoc/>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{_texts.Length} texts of {_path}");
+
+    internal static void Handle(LlasaException fault, RowFaults faults, Action<LlasaException>? onSkipped)
+    {
+        if (faults == RowFaults.Refuse)
+        {
+            throw fault;
+        }
+
+        onSkipped?.Invoke(fault);
+    }
+}
