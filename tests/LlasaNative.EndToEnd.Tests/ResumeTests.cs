@@ -104,9 +104,21 @@ public sealed class ResumeTests : TinyWorldTests
 
             Assert.That(File.ReadLines(Path.Combine(Folder, "samples.jsonl")).Count(), Is.EqualTo(8));
             Assert.That(Directory.GetFiles(Path.Combine(Folder, "tensorboard")), Has.Length.EqualTo(1));
+            Assert.That(first.RootElement.GetProperty("prosody/rate").GetDouble(), Is.InRange(1, 100));
+            Assert.That(first.RootElement.GetProperty("prosody/seconds").GetDouble(), Is.GreaterThan(0.1));
         });
+        AssertEverySoundIsNamed();
         var spoken = LlasaRunner.RunWell("speak", "a big dog", "--policy", Path.Combine(Folder, "policy"), "--out", Path.Combine(Folder, "a.wav"));
         Assert.That(spoken.Output, Does.Contain("real-time factor"));
+    }
+
+    [Test]
+    public void Train_KeepsAsManySoundsAsItIsTold_AndLeavesProsodyOut()
+    {
+        LlasaRunner.RunWell(Train(Folder, 2, "--set", "rollout.samples_per_prompt=4", "--set", "run.sounds_kept=3", "--set", "run.prosody=false"));
+        Assert.That(Directory.GetFiles(Path.Combine(Folder, "samples"), "*.wav"), Has.Length.EqualTo(3));
+        Assert.That(File.ReadAllText(Path.Combine(Folder, "metrics.jsonl")), Does.Not.Contain("prosody/"));
+        AssertEverySoundIsNamed();
     }
 
     [Test]
@@ -130,6 +142,13 @@ public sealed class ResumeTests : TinyWorldTests
             Assert.That(rows[0].GetProperty("reward/masked").GetDouble(), Is.EqualTo(1));
             Assert.That(rows[0].GetProperty("optimiser/skipped").GetDouble(), Is.EqualTo(1));
         });
+    }
+
+    private void AssertEverySoundIsNamed()
+    {
+        var named = File.ReadLines(Path.Combine(Folder, "samples.jsonl")).Select(l => JsonDocument.Parse(l).RootElement)
+            .Where(s => s.TryGetProperty("sound", out _)).Select(s => Path.Combine(Folder, s.GetProperty("sound").GetString()!)).ToArray();
+        Assert.That(Directory.GetFiles(Path.Combine(Folder, "samples"), "*.wav"), Is.EquivalentTo(named));
     }
 
     private JsonElement[] Rows(int steps, params string[] settings)

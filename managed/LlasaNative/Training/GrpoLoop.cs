@@ -26,6 +26,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
     private readonly EpochOrder _order;
     private readonly RolloutEngine _engine;
     private readonly SampleJudge _judge;
+    private readonly ProsodyMeter? _prosody;
     private readonly NativePolicy? _reference;
     private readonly NativeHeadOptions _head;
     private readonly SamplingSettings _sampling;
@@ -52,6 +53,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         _order = new EpochOrder(_texts.Length, Seeds.DataOrder(options.Run.Seed), options.Data.Shuffle);
         _engine = new RolloutEngine(models.Policy, options.Rollout.Slots);
         _judge = options.CreateJudge();
+        _prosody = options.Run.Prosody ? new ProsodyMeter() : null;
         _head = models.Policy.Head(options.Rollout.Temperature, options.Rollout.SpeechOnly);
         _sampling = options.Rollout.ToSampling(Seeds.Rollouts(options.Run.Seed));
         _reference = options.Loss.KlCoefficient > 0 ? models.Policy.CopyWeights() : null;
@@ -89,6 +91,9 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         // ⑥ transcript and likelihood
         var heard = timer.Measure("recognise", () => _models.Scorer.Score(waves, spoken, cancellation));
 
+        // ⑥ and how it was said: not rewarded, only watched
+        var prosody = _prosody is null ? [] : timer.Measure("prosody", () => _prosody.Measure(waves));
+
         // ⑦ reward
         var judged = timer.Measure("reward", () => _judge.Judge(spoken, samples, codes, waves, heard));
 
@@ -102,7 +107,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         var rate = Schedules.LearningRate(_options.Optimiser, number, _options.Run.Steps);
         var update = loss.Tokens > 0 ? timer.Measure("update", () => Trainer.Step((float)rate)) : new NativeStepStats { Skipped = 1 };
 
-        return GrpoReport.Make(number, rate, new GrpoReport.Outcome(spoken, samples, codes, waves, heard, judged, advantages, loss, update), timer, keepSound);
+        return GrpoReport.Make(number, rate, new GrpoReport.Outcome(spoken, samples, codes, waves, heard, prosody, judged, advantages, loss, update), timer, keepSound);
     }
 
     /// <inheritdoc/>

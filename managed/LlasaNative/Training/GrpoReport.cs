@@ -1,4 +1,5 @@
 using System.Globalization;
+using LlasaNative.Audio;
 using LlasaNative.Interop;
 using LlasaNative.Models;
 using LlasaNative.Reporting;
@@ -10,8 +11,8 @@ internal static class GrpoReport
 {
     /// <summary>Everything a step produced.</summary>
     public sealed record Outcome(
-        string[] Texts, RolloutBatch Samples, int[][] Codes, WaveBatch Waves, SpeechScore[] Heard, Judgement[] Judged,
-        float[] Advantages, NativeLossStats Loss, NativeStepStats Update);
+        string[] Texts, RolloutBatch Samples, int[][] Codes, WaveBatch Waves, SpeechScore[] Heard, Prosody[] Prosody,
+        Judgement[] Judged, float[] Advantages, NativeLossStats Loss, NativeStepStats Update);
 
     public static StepReport Make(long step, double rate, Outcome outcome, PhaseTimer timer, bool keepSound)
     {
@@ -33,6 +34,7 @@ internal static class GrpoReport
                 Ended = outcome.Samples.Ended(i),
                 Judgement = outcome.Judged[i],
                 Advantage = outcome.Advantages[i],
+                Prosody = outcome.Prosody.Length > 0 ? outcome.Prosody[i] : null,
                 Sound = keepSound ? outcome.Waves[i].ToArray() : null,
             });
         }
@@ -55,6 +57,7 @@ internal static class GrpoReport
             .Add("reward/utility_cer", FiniteMean(judged.Select(j => j.Breakdown.CerUtility))).Add("reward/utility_nll", FiniteMean(judged.Select(j => j.Breakdown.NllUtility)))
             .Add("reward/exact", Share(judged, j => j.Edits == 0)).Add("reward/guarded", Share(judged, j => j.Guard.Length > 0))
             .Add("reward/masked", Share(judged, j => j.Masked)).Add("advantage/abs_mean", outcome.Advantages.Average(a => Math.Abs(a)));
+        ProsodyMeter.AddTo(row, outcome.Prosody, judged);
         row.Add("policy/loss", loss.Loss).Add("policy/policy_loss", loss.PolicyLoss).Add("policy/kl", loss.KlSum / tokens)
             .Add("policy/approx_kl", loss.ApproxKlSum / tokens).Add("policy/entropy", loss.EntropySum / tokens).Add("policy/ratio", loss.RatioSum / tokens)
             .Add("policy/clip_fraction", (loss.ClippedLow + loss.ClippedHigh) / tokens).Add("policy/clip_low_fraction", loss.ClippedLow / tokens)

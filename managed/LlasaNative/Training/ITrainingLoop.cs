@@ -14,7 +14,7 @@ public interface ITrainingLoop
 
     /// <summary>Takes one step.</summary>
     /// <param name="number">From 1 on.</param>
-    /// <param name="keepSound">Whether the best and worst samples' sound is wanted.</param>
+    /// <param name="keepSound">Whether the samples' sound is wanted.</param>
     /// <param name="cancellation">Gives the step up; weights and optimiser state are then undefined.</param>
     StepReport TakeStep(long number, bool keepSound, CancellationToken cancellation);
 }

@@ -12,10 +12,12 @@ internal sealed class RunFiles : IDisposable
     private readonly JsonLines _metrics;
     private readonly JsonLines _samples;
     private readonly TensorBoardWriter? _board;
+    private readonly int _soundsKept;
 
     public RunFiles(RunOptions run, TrainerState? resumed)
     {
         _directory = run.Out;
+        _soundsKept = run.SoundsKept;
         _metrics = new JsonLines(Path.Combine(run.Out, "metrics.jsonl"), resumed?.MetricsLength ?? 0);
         _samples = new JsonLines(Path.Combine(run.Out, "samples.jsonl"), resumed?.SamplesLength ?? 0);
         _board = run.TensorBoard ? new TensorBoardWriter(Path.Combine(run.Out, "tensorboard"), resumed?.Step ?? 0) : null;
@@ -30,16 +32,16 @@ internal sealed class RunFiles : IDisposable
         var step = report.Metrics.Step;
         _metrics.Append(report.Metrics);
         _board?.Write(report.Metrics);
-        foreach (var sample in report.Samples)
+        var kept = Kept(report.Samples);
+        foreach (var (sample, name) in kept)
         {
-            _samples.Append(json => SampleJson.WriteStep(json, step, sample));
+            WriteSound(step, name, sample);   // before the line that names it
         }
 
-        var sounding = report.Samples.Where(s => s.Sound is { Length: > 0 }).OrderBy(s => s.Judgement.Reward).ToList();
-        if (sounding.Count > 0)
+        foreach (var sample in report.Samples)
         {
-            WriteSound(step, "worst", sounding[0]);
-            WriteSound(step, "best", sounding[^1]);
+            var sound = kept.TryGetValue(sample, out var name) ? "samples/" + Stem(step, name) + ".wav" : null;
+            _samples.Append(json => SampleJson.WriteStep(json, step, sample, sound));
         }
     }
 
@@ -50,14 +52,37 @@ internal sealed class RunFiles : IDisposable
         _board?.Dispose();
     }
 
+    private static string Stem(long step, string name) => string.Create(CultureInfo.InvariantCulture, $"step-{step:D6}-{name}");
+
+    /// <summary>The samples whose sound is kept, and the names of their files.</summary>
+    private Dictionary<SampleRecord, string> Kept(IReadOnlyList<SampleRecord> samples)
+    {
+        Dictionary<SampleRecord, string> kept = new(ReferenceEqualityComparer.Instance);
+        (SampleRecord Sample, int Index)[] sounding = [.. samples.Select((s, i) => (s, i)).Where(s => s.s.Sound is { Length: > 0 }).OrderBy(s => s.s.Judgement.Reward)];
+        var count = _soundsKept == 0 ? sounding.Length : Math.Min(_soundsKept, sounding.Length);
+        for (var i = 0; i < count; i++)
+        {
+            var rank = count == 1 ? sounding.Length - 1 : (int)((long)i * (sounding.Length - 1) / (count - 1));
+            var name = rank == sounding.Length - 1 ? "best" : rank == 0 ? "worst" : string.Create(CultureInfo.InvariantCulture, $"{sounding[rank].Index:D4}");
+            kept[sounding[rank].Sample] = name;
+        }
+
+        return kept;
+    }
+
     private void WriteSound(long step, string name, SampleRecord sample)
     {
         var wave = WaveFile.Encode(sample.Sound!, SpeechScorer.SampleRate);
-        var stem = Path.Combine(_directory, "samples", string.Create(CultureInfo.InvariantCulture, $"step-{step:D6}-{name}"));
+        var stem = Path.Combine(_directory, "samples", Stem(step, name));
         var description = string.Create(CultureInfo.InvariantCulture,
             $"text: {sample.Text}\nheard: {sample.Transcript}\nreward: {sample.Judgement.Reward:F4}\ncer: {sample.Judgement.Cer:F4}\nnll: {sample.Judgement.Nll:F4}\n");
         AtomicFile.Write(stem + ".wav", path => File.WriteAllBytes(path, wave));
         AtomicFile.WriteText(stem + ".txt", description);
+        if (name is not ("best" or "worst"))
+        {
+            return;   // TensorBoard has a tag for each
+        }
+
         _board?.WriteAudio(step, $"samples/{name}", wave, SpeechScorer.SampleRate, sample.Sound!.Length);
         _board?.WriteText(step, $"samples/{name}/text", description.Replace("\n", "  \n", StringComparison.Ordinal));
     }

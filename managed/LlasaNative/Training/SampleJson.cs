@@ -1,4 +1,5 @@
 using System.Text.Json;
+using LlasaNative.Audio;
 using LlasaNative.Reporting;
 
 namespace LlasaNative.Training;
@@ -6,11 +7,20 @@ namespace LlasaNative.Training;
 /// <summary>One line of <c>samples.jsonl</c>: every component of a sample's reward.</summary>
 public static class SampleJson
 {
-    internal static void WriteStep(Utf8JsonWriter json, long step, SampleRecord sample)
+    /// <summary>Writes the properties of a sample of a step.</summary>
+    /// <param name="json">Inside an object.</param>
+    /// <param name="step">Step the sample was drawn in.</param>
+    /// <param name="sample">The sample.</param>
+    /// <param name="sound">Path of its WAV within the run; null when it was not kept.</param>
+    internal static void WriteStep(Utf8JsonWriter json, long step, SampleRecord sample, string? sound)
     {
         json.WriteNumber("step", step);
         Write(json, sample);
         json.WriteFinite("advantage", sample.Advantage);
+        if (sound is not null)
+        {
+            json.WriteString("sound", sound);
+        }
     }
 
     /// <summary>Writes the properties of a sample.</summary>
@@ -34,5 +44,25 @@ public static class SampleJson
         json.WriteBoolean("ended", sample.Ended);
         json.WriteNumber("codes", sample.Codes.Count);
         json.WriteFinite("no_speech_prob", judged.NoSpeechProb);
+        if (judged.Breakdown.ComparedReference != sample.Text || judged.Breakdown.ComparedTranscript != sample.Transcript)
+        {
+            json.WriteString("compared_text", judged.Breakdown.ComparedReference);
+            json.WriteString("compared_transcript", judged.Breakdown.ComparedTranscript);
+        }
+
+        if (sample.Prosody is { } prosody)
+        {
+            WriteProsody(json, prosody, judged.Characters);
+        }
+    }
+
+    private static void WriteProsody(Utf8JsonWriter json, Prosody prosody, int characters)
+    {
+        json.WriteFinite("seconds", prosody.Activity.Seconds);
+        json.WriteFinite("f0_mean", prosody.F0Mean);
+        json.WriteFinite("f0_std", prosody.F0Deviation);
+        json.WriteFinite("f0_semitones", prosody.F0Semitones);
+        json.WriteFinite("rate", prosody.Rate(characters));
+        json.WriteFinite("pause_share", prosody.Activity.PauseShare);
     }
 }

@@ -1,3 +1,5 @@
+using LlasaNative.Audio;
+
 namespace LlasaNative.Training;
 
 /// <summary>One drawn sample and how it was judged.</summary>
@@ -20,6 +22,9 @@ public sealed record SampleRecord
 
     /// <summary>Its advantage over its group; 0 when it took no part.</summary>
     public double Advantage { get; init; }
+
+    /// <summary>How it was said; null when that was not measured.</summary>
+    public Prosody? Prosody { get; init; }
 
     /// <summary>Its sound at 16 kHz, when that was wanted.</summary>
     public float[]? Sound { get; init; }

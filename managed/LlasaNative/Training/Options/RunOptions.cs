@@ -24,8 +24,14 @@ public sealed record RunOptions
     /// <summary>Held-out texts used by an evaluation during training.</summary>
     public int EvaluateTexts { get; init; } = 100;
 
-    /// <summary>Write the best and worst sample as WAV every so many steps; 0 = never.</summary>
+    /// <summary>Write sounds of the step's samples as WAV every so many steps; 0 = never.</summary>
     public int SamplesEvery { get; init; } = 20;
+
+    /// <summary>How many sounds of such a step: worst and best by reward, the others evenly between; 0 = all.</summary>
+    public int SoundsKept { get; init; } = 6;
+
+    /// <summary>Measure pitch, pauses and speed of every sample.</summary>
+    public bool Prosody { get; init; } = true;
 
     /// <summary>Write TensorBoard event files.</summary>
     public bool TensorBoard { get; init; } = true;

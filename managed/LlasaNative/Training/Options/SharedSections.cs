@@ -54,7 +54,9 @@ internal static class SharedSections
         section.Whole("keep", "Newest checkpoints that stay; 0: all.", 0, int.MaxValue, s => s.Keep, (s, v) => s with { Keep = (int)v });
         section.Whole("evaluate_every", "Evaluate on held-out texts every so many steps; 0: never.", 0, int.MaxValue, s => s.EvaluateEvery, (s, v) => s with { EvaluateEvery = (int)v });
         section.Whole("evaluate_texts", "Held-out texts of an evaluation during training.", 1, int.MaxValue, s => s.EvaluateTexts, (s, v) => s with { EvaluateTexts = (int)v });
-        section.Whole("samples_every", "Write the best and worst sample as WAV every so many steps; 0: never.", 0, int.MaxValue, s => s.SamplesEvery, (s, v) => s with { SamplesEvery = (int)v });
+        section.Whole("samples_every", "Write sounds of the step's samples as WAV every so many steps; 0: never.", 0, int.MaxValue, s => s.SamplesEvery, (s, v) => s with { SamplesEvery = (int)v });
+        section.Whole("sounds_kept", "How many sounds of such a step: worst and best by reward, the others evenly between; 0: all.", 0, int.MaxValue, s => s.SoundsKept, (s, v) => s with { SoundsKept = (int)v });
+        section.Flag("prosody", "Measure pitch, pauses and speed of every sample.", s => s.Prosody, (s, v) => s with { Prosody = v });
         section.Flag("tensor_board", "Write TensorBoard event files.", s => s.TensorBoard, (s, v) => s with { TensorBoard = v });
         section.Choice("export_type", "Element type of the exported policy; checkpoints are always float32.", s => s.ExportType, (s, v) => s with { ExportType = v });
         section.Number("time_limit_minutes", "Safety stop after so many minutes; 0: none. The result then depends on the machine.", "number, at least 0", v => v >= 0, s => s.TimeLimitMinutes, (s, v) => s with { TimeLimitMinutes = v });
