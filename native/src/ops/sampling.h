@@ -2,6 +2,7 @@
 // The chain is that of transformers' generate (vLLM agrees); docs of each step below.
 #pragma once
 
+#include "core/host_device.h"
 #include "ops/shapes.h"
 
 namespace llasa {
@@ -17,11 +18,11 @@ struct AllowedIds {
   static AllowedIds of(int32_t start, int32_t end, int32_t extra) {
     return {start, end, extra >= start && extra < end ? -1 : extra};
   }
-  int32_t count() const { return end - start + (extra >= 0 ? 1 : 0); }
+  LLASA_HOST_DEVICE int32_t count() const { return end - start + (extra >= 0 ? 1 : 0); }
   // Column of the first id of the range, and of the extra id (-1 if there is none).
-  int32_t range_column() const { return extra >= 0 && extra < start ? 1 : 0; }
-  int32_t extra_column() const { return extra < 0 ? -1 : extra < start ? 0 : end - start; }
-  int32_t id_of(int32_t column) const {
+  LLASA_HOST_DEVICE int32_t range_column() const { return extra >= 0 && extra < start ? 1 : 0; }
+  LLASA_HOST_DEVICE int32_t extra_column() const { return extra < 0 ? -1 : extra < start ? 0 : end - start; }
+  LLASA_HOST_DEVICE int32_t id_of(int32_t column) const {
     return column == extra_column() ? extra : start + column - range_column();
   }
   // -1 if id is not allowed.
@@ -54,7 +55,7 @@ constexpr int32_t kSampleNotFinite = -1;  // the row holds NaN or +infinity
 constexpr int32_t kSampleEmpty = -2;      // every id that could be drawn is at -infinity
 
 // 32-bit words of one row of `seen`: bit c of a row says that the id of column c occurred before.
-inline int64_t seen_words(const AllowedIds& allowed) {
+LLASA_HOST_DEVICE inline int64_t seen_words(const AllowedIds& allowed) {
   return (int64_t{allowed.count()} + 31) / 32;
 }
 
