@@ -1,3 +1,4 @@
+using LlasaNative.Listening;
 using LlasaNative.Models;
 using LlasaNative.Training;
 using LlasaNative.Weights;
@@ -11,9 +12,9 @@ namespace LlasaNative.Trainer;
 /// </remarks>
 internal sealed class StepCost
 {
-    public StepCost(GrpoModels models, GrpoOptions options, IReadOnlyList<StepReport> reports)
+    public StepCost(PolicyModel policy, LocalListener listener, GrpoOptions options, IReadOnlyList<StepReport> reports)
     {
-        var (policy, samples) = (models.Policy, reports.SelectMany(r => r.Samples).ToArray());
+        var samples = reports.SelectMany(r => r.Samples).ToArray();
         var group = options.Rollout.SamplesPerPrompt;
         double steps = reports.Count;
         foreach (var (sample, index) in samples.Select((s, i) => (s, i)))
@@ -21,15 +22,15 @@ internal sealed class StepCost
             var prompt = policy.EncodePrompt(sample.Text, 1).Length;
             double response = sample.Codes.Count + (sample.Ended ? 1 : 0);
             RolloutTokens += response / steps;
-            AudioSeconds += sample.Codes.Count * (double)models.Codec.SamplesPerCode / models.Codec.SampleRate / steps;
+            AudioSeconds += sample.Codes.Count * (double)listener.Codec.SamplesPerCode / listener.Codec.SampleRate / steps;
             var responseCost = Body(policy.Config, prompt, response) + (response * Head(policy, options.Rollout.SpeechOnly));
             var promptCost = index % group == 0 ? Body(policy.Config, 0, prompt) : 0;
             Rollout += (responseCost + promptCost) / steps;
             // Backward costs twice the forward; with recomputation the forward of the layers comes once more.
             Gradient += ((3 * (responseCost + promptCost)) + (options.Optimiser.Recompute ? responseCost + promptCost : 0)) / steps;
             TrainedTokens += (response + (index % group == 0 ? prompt : 0)) / steps;
-            Recognise += Listening(models.Scorer, sample) / steps;
-            Vocode += sample.Codes.Count * Frame(models.Codec) / steps;
+            Recognise += Listening(listener.Scorer, sample) / steps;
+            Vocode += sample.Codes.Count * Frame(listener.Codec) / steps;
         }
 
         // Weights, both moments and gradient read; the first three and the cleared gradient written; the norm reads once more.

@@ -14,7 +14,7 @@ internal static class TrainingData
     public static string[] Fitting(PromptSet prompts, GrpoModels models, int maxNewTokens) => [.. prompts.Fitting(text =>
     {
         _ = models.Policy.EncodePrompt(text, maxNewTokens);
-        _ = models.Scorer.EncodeTarget(text);
+        models.Listener.CheckText(text);
     }).Texts];
 
     /// <inheritdoc cref="Fitting(PromptSet, GrpoModels, int)"/>

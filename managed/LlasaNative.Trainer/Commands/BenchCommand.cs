@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using LlasaNative.Data;
 using LlasaNative.Interop;
+using LlasaNative.Listening;
 using LlasaNative.Reporting;
 using LlasaNative.Training;
 
@@ -57,7 +58,7 @@ internal static class BenchCommand
             Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"step {step - 1}/{steps}: {reports[^1].Metrics["seconds/step"]:F2} s"));
         }
 
-        StepCost cost = new(models, options, reports);
+        StepCost cost = new(models.Policy, (LocalListener)models.Listener, options, reports);
         Phase[] phases =
         [
             new("rollout", Mean("rollout"), cost.Rollout, 0, Rate(cost.RolloutTokens, Mean("rollout"), "tokens/s")),

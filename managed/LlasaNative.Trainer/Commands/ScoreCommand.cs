@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using LlasaNative.Audio;
+using LlasaNative.Listening;
 using LlasaNative.Models;
 using LlasaNative.Training;
 
@@ -48,7 +49,7 @@ internal static class ScoreCommand
         using var waves = wavePath is not null ? ReadWave(wavePath) : ReadCodes(codesPath!, models.Codec);
         using var scorer = SpeechScorer.Load(models.Recogniser, options.Scoring);
         var heard = scorer.Score(waves, [text]);
-        var judged = options.CreateJudge().Judge(text, heard[0], waves[0], waves.SampleRate, null, ended: true);
+        var judged = options.CreateJudge().Judge(text, Hearing.Of(heard[0], waves[0], waves.SampleRate), null, ended: true);
         Console.Write(string.Create(CultureInfo.InvariantCulture,
             $"CER         {judged.Cer:F4}\nNLL         {judged.Nll:F4}\nreward      {judged.Reward:F4}\n"));
         Console.WriteLine(judged.Guard.Length > 0 ? $"refused     {judged.Guard}\ntranscript  {heard[0].Transcript}" : $"transcript  {heard[0].Transcript}");

@@ -71,7 +71,10 @@ public sealed class PhaseTimer
         });
     }
 
-    private void Add(string phase, double seconds)
+    /// <summary>Adds time that was measured elsewhere.</summary>
+    /// <param name="phase">Its name; parts of the same name add up.</param>
+    /// <param name="seconds">At least 0.</param>
+    public void Add(string phase, double seconds)
     {
         var index = _phases.FindIndex(p => p.Key == phase);
         if (index < 0)

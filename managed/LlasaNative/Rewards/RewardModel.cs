@@ -51,6 +51,21 @@ public sealed class RewardModel : IRewardModel
         return _options.Mode == RewardMode.Seed ? formula : Guard(formula, sample);
     }
 
+    /// <summary>The judgement of a sample that nobody could listen to: no reward, masked.</summary>
+    /// <param name="reference">What it should have said.</param>
+    public static RewardBreakdown NotScored(string reference) => new()
+    {
+        Reward = 0,
+        Masked = true,
+        Reason = RewardReason.NotScored,
+        Cer = double.NaN,
+        Nll = double.NaN,
+        CerUtility = double.NaN,
+        NllUtility = double.NaN,
+        ComparedReference = reference,
+        ComparedTranscript = "",
+    };
+
     /// <summary>The normaliser that the options ask for; none in seed mode.</summary>
     /// <param name="options">Mode, normalisation and language.</param>
     public static ITextNormalizer CreateNormalizer(RewardOptions options)

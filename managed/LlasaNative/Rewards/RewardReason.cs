@@ -23,4 +23,7 @@ public enum RewardReason
 
     /// <summary>A measurement is NaN or infinite.</summary>
     NotFinite,
+
+    /// <summary>Nobody could listen to the sample: it has no reward and takes no part.</summary>
+    NotScored,
 }

@@ -16,11 +16,11 @@ public sealed record EvaluationResult(IReadOnlyList<SampleRecord> Samples, int S
     /// <summary>Mean NLL of the texts, over samples where it is finite.</summary>
     public double Nll => Samples.Select(s => s.Judgement.Nll).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
 
-    /// <summary>Mean reward.</summary>
-    public double Reward => Samples.Average(s => s.Judgement.Reward);
+    /// <summary>Mean reward, over the samples that could be listened to.</summary>
+    public double Reward => Samples.Where(s => s.Judgement.Scored).Select(s => s.Judgement.Reward).DefaultIfEmpty(double.NaN).Average();
 
     /// <summary>Share of samples heard without an error.</summary>
-    public double Exact => Samples.Count(s => s.Judgement.Edits == 0) / (double)Samples.Count;
+    public double Exact => Samples.Count(s => s.Judgement is { Scored: true, Edits: 0 }) / (double)Samples.Count;
 
     /// <summary>Samples that hit the length cap.</summary>
     public int NotEnded => Samples.Count(s => !s.Ended);

@@ -1,3 +1,4 @@
+using LlasaNative.Listening;
 using LlasaNative.Models;
 using LlasaNative.Reporting;
 
@@ -51,20 +52,25 @@ public sealed class Evaluator
             ulong[] ids = [.. Enumerable.Range(0, spoken.Length).Select(i => ((ulong)first * (ulong)options.Samples) + (ulong)i)];
             var samples = engine.Generate(prompts, options.Samples, sampling, ids, null, cancellation);
             int[][] codes = [.. Enumerable.Range(0, samples.Count).Select(samples.Codes)];
-            using var waves = _models.Codec.Decode(codes);
-            var heard = _models.Scorer.Score(waves, spoken, cancellation);
-            var judged = _judge.Judge(spoken, samples, codes, waves, heard);
-            audio += waves.TotalSeconds;
+            using ListeningSession listening = new(_models.Listener, spoken, keepSound is null ? HearingExtras.None : HearingExtras.Sound, cancellation);
+            for (var i = 0; i < codes.Length; i++)
+            {
+                listening.Offer(i, codes[i]);
+            }
+
+            var heard = listening.Complete().Hearings;
+            var judged = _judge.Judge(spoken, samples, codes, heard);
+            audio += heard.Where(h => h.Failure is null).Sum(h => h.Seconds);
             for (var i = 0; i < samples.Count; i++)
             {
                 records.Add(new SampleRecord
                 {
                     Text = spoken[i],
-                    Transcript = heard[i].Transcript,
+                    Transcript = heard[i].Score.Transcript,
                     Codes = codes[i],
                     Ended = samples.Ended(i),
                     Judgement = judged[i],
-                    Sound = keepSound?.Invoke(first + (i / options.Samples)) == true ? waves[i].ToArray() : null,
+                    Sound = keepSound?.Invoke(first + (i / options.Samples)) == true ? heard[i].Sound : null,
                 });
             }
 

@@ -1,5 +1,6 @@
 using LlasaNative.Data;
 using LlasaNative.Interop;
+using LlasaNative.Listening;
 using LlasaNative.Models;
 using LlasaNative.Reporting;
 
@@ -26,7 +27,6 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
     private readonly EpochOrder _order;
     private readonly RolloutEngine _engine;
     private readonly SampleJudge _judge;
-    private readonly ProsodyMeter? _prosody;
     private readonly NativePolicy? _reference;
     private readonly NativeHeadOptions _head;
     private readonly SamplingSettings _sampling;
@@ -47,13 +47,12 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         foreach (var text in _texts)
         {
             _ = models.Policy.EncodePrompt(text, options.Rollout.MaxNewTokens);
-            _ = models.Scorer.EncodeTarget(text);
+            models.Listener.CheckText(text);
         }
 
         _order = new EpochOrder(_texts.Length, Seeds.DataOrder(options.Run.Seed), options.Data.Shuffle);
         _engine = new RolloutEngine(models.Policy, options.Rollout.Slots);
         _judge = options.CreateJudge();
-        _prosody = options.Run.Prosody ? new ProsodyMeter() : null;
         _head = models.Policy.Head(options.Rollout.Temperature, options.Rollout.SpeechOnly);
         _sampling = options.Rollout.ToSampling(Seeds.Rollouts(options.Run.Seed));
         _reference = options.Loss.KlCoefficient > 0 ? models.Policy.CopyWeights() : null;
@@ -85,17 +84,11 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         // ④ codes
         int[][] codes = [.. Enumerable.Range(0, samples.Count).Select(samples.Codes)];
 
-        // ⑤ waveform
-        using var waves = timer.Measure("vocode", () => _models.Codec.Decode(codes));
-
-        // ⑥ transcript and likelihood
-        var heard = timer.Measure("recognise", () => _models.Scorer.Score(waves, spoken, cancellation));
-
-        // ⑥ and how it was said: not rewarded, only watched
-        var prosody = _prosody is null ? [] : timer.Measure("prosody", () => _prosody.Measure(waves));
+        // ⑤ waveform, ⑥ transcript and likelihood, and how it was said: not rewarded, only watched
+        var heard = Listen(spoken, codes, keepSound, timer, cancellation);
 
         // ⑦ reward
-        var judged = timer.Measure("reward", () => _judge.Judge(spoken, samples, codes, waves, heard));
+        var judged = timer.Measure("reward", () => _judge.Judge(spoken, samples, codes, heard));
 
         // ⑧ advantage
         var advantages = timer.Measure("advantage", () => Advantages(judged, group));
@@ -107,7 +100,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         var rate = Schedules.LearningRate(_options.Optimiser, number, _options.Run.Steps);
         var update = loss.Tokens > 0 ? timer.Measure("update", () => Trainer.Step((float)rate)) : new NativeStepStats { Skipped = 1 };
 
-        return GrpoReport.Make(number, rate, new GrpoReport.Outcome(spoken, samples, codes, waves, heard, prosody, judged, advantages, loss, update), timer, keepSound);
+        return GrpoReport.Make(number, rate, new GrpoReport.Outcome(spoken, samples, codes, heard, judged, advantages, loss, update), timer);
     }
 
     /// <inheritdoc/>
@@ -120,6 +113,22 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
 
     private static ulong[] SequenceIds(long step, int count) =>
         [.. Enumerable.Range(0, count).Select(i => ((ulong)(step - 1) * (ulong)count) + (ulong)i)];
+
+    private IReadOnlyList<Hearing> Listen(string[] spoken, int[][] codes, bool keepSound, PhaseTimer timer, CancellationToken cancellation)
+    {
+        var extras = (keepSound ? HearingExtras.Sound : 0) | (_options.Run.Prosody ? HearingExtras.Prosody : 0);
+        using ListeningSession session = new(_models.Listener, spoken, extras, cancellation);
+        for (var i = 0; i < codes.Length; i++)
+        {
+            session.Offer(i, codes[i]);
+        }
+
+        var heard = timer.Measure("listen", session.Complete);
+        timer.Add("vocode", heard.VocodeSeconds);
+        timer.Add("recognise", heard.RecogniseSeconds);
+        timer.Add("prosody", heard.ProsodySeconds);
+        return heard.Hearings;
+    }
 
     private float[] Advantages(Judgement[] judged, int group)
     {

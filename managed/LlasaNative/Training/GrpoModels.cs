@@ -1,29 +1,37 @@
+using LlasaNative.Listening;
 using LlasaNative.Models;
 using LlasaNative.Text;
 
 namespace LlasaNative.Training;
 
-/// <summary>The three models of the flow: who speaks, what makes it sound, who listens.</summary>
-/// <remarks><b>Threads:</b> one at a time. <b>Lifetime:</b> disposing it disposes all three.</remarks>
+/// <summary>The models of the flow: who speaks and who listens.</summary>
+/// <remarks><b>Threads:</b> one at a time. <b>Lifetime:</b> disposing it disposes both.</remarks>
 public sealed class GrpoModels : IDisposable
 {
-    private GrpoModels(PolicyModel policy, SpeechCodec codec, SpeechScorer scorer)
+    /// <summary>Brings the two together.</summary>
+    /// <param name="policy">Who speaks; disposed with this.</param>
+    /// <param name="listener">Who listens; disposed with this.</param>
+    /// <exception cref="ModelFileException">The policy speaks codes that the listener does not understand; both are disposed.</exception>
+    public GrpoModels(PolicyModel policy, IListener listener)
     {
+        ArgumentNullException.ThrowIfNull(policy);
+        ArgumentNullException.ThrowIfNull(listener);
         Policy = policy;
-        Codec = codec;
-        Scorer = scorer;
+        Listener = listener;
+        if (policy.Speech.Count > listener.CodeCount)
+        {
+            Dispose();
+            throw new ModelFileException(policy.Path, "tokenizer.json", $"has {policy.Speech.Count} speech tokens, but {listener.Name} has {listener.CodeCount} codes");
+        }
     }
 
     /// <summary>Speaks.</summary>
     public PolicyModel Policy { get; }
 
-    /// <summary>Turns codes into sound.</summary>
-    public SpeechCodec Codec { get; }
+    /// <summary>Turns codes into sound and listens.</summary>
+    public IListener Listener { get; }
 
-    /// <summary>Listens.</summary>
-    public SpeechScorer Scorer { get; }
-
-    /// <summary>Loads all three.</summary>
+    /// <summary>Loads policy, codec and recogniser.</summary>
     /// <param name="models">Their directories, none empty.</param>
     /// <param name="prompt">How prompts are made.</param>
     /// <param name="scoring">How the recogniser listens.</param>
@@ -31,37 +39,37 @@ public sealed class GrpoModels : IDisposable
     public static GrpoModels Load(ModelOptions models, PromptOptions prompt, ScoringOptions scoring)
     {
         ArgumentNullException.ThrowIfNull(models);
-        PolicyModel? policy = null;
-        SpeechCodec? codec = null;
+        return Load(models, prompt, () => LocalListener.Load(models, scoring));
+    }
+
+    /// <summary>Loads the policy, with another listener.</summary>
+    /// <param name="models">Directory of the policy; the others are not read.</param>
+    /// <param name="prompt">How prompts are made.</param>
+    /// <param name="listener">Makes the listener.</param>
+    /// <exception cref="ModelFileException">The directory is not what it should be, or the two do not fit together.</exception>
+    public static GrpoModels Load(ModelOptions models, PromptOptions prompt, Func<IListener> listener)
+    {
+        ArgumentNullException.ThrowIfNull(models);
+        ArgumentNullException.ThrowIfNull(listener);
+        var policy = PolicyModel.Load(models.Policy, prompt);
+        IListener listening;
         try
         {
-            policy = PolicyModel.Load(models.Policy, prompt);
-            codec = SpeechCodec.Load(models.Codec);
-            if (policy.Speech.Count > codec.Native.CodeCount)
-            {
-                throw new ModelFileException(models.Policy, "tokenizer.json", $"has {policy.Speech.Count} speech tokens, but the codec {models.Codec} has {codec.Native.CodeCount} codes");
-            }
-
-            if (codec.SampleRate != SpeechScorer.SampleRate)
-            {
-                throw new ModelFileException(models.Codec, "sampling_rate", $"{codec.SampleRate}, but the recogniser listens at {SpeechScorer.SampleRate}");
-            }
-
-            return new GrpoModels(policy, codec, SpeechScorer.Load(models.Recogniser, scoring));
+            listening = listener();
         }
         catch
         {
-            policy?.Dispose();
-            codec?.Dispose();
+            policy.Dispose();
             throw;
         }
+
+        return new GrpoModels(policy, listening);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        Scorer.Dispose();
-        Codec.Dispose();
+        Listener.Dispose();
         Policy.Dispose();
     }
 }

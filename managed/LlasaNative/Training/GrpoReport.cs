@@ -1,6 +1,7 @@
 using System.Globalization;
 using LlasaNative.Audio;
 using LlasaNative.Interop;
+using LlasaNative.Listening;
 using LlasaNative.Models;
 using LlasaNative.Reporting;
 
@@ -11,10 +12,10 @@ internal static class GrpoReport
 {
     /// <summary>Everything a step produced.</summary>
     public sealed record Outcome(
-        string[] Texts, RolloutBatch Samples, int[][] Codes, WaveBatch Waves, SpeechScore[] Heard, Prosody[] Prosody,
-        Judgement[] Judged, float[] Advantages, NativeLossStats Loss, NativeStepStats Update);
+        string[] Texts, RolloutBatch Samples, int[][] Codes, IReadOnlyList<Hearing> Heard, Judgement[] Judged,
+        float[] Advantages, NativeLossStats Loss, NativeStepStats Update);
 
-    public static StepReport Make(long step, double rate, Outcome outcome, PhaseTimer timer, bool keepSound)
+    public static StepReport Make(long step, double rate, Outcome outcome, PhaseTimer timer)
     {
         var row = Measure(step, rate, outcome, timer);
         var summary = string.Create(CultureInfo.InvariantCulture,
@@ -29,13 +30,13 @@ internal static class GrpoReport
             samples.Add(new SampleRecord
             {
                 Text = outcome.Texts[i],
-                Transcript = outcome.Heard[i].Transcript,
+                Transcript = outcome.Heard[i].Score.Transcript,
                 Codes = outcome.Codes[i],
                 Ended = outcome.Samples.Ended(i),
                 Judgement = outcome.Judged[i],
                 Advantage = outcome.Advantages[i],
-                Prosody = outcome.Prosody.Length > 0 ? outcome.Prosody[i] : null,
-                Sound = keepSound ? outcome.Waves[i].ToArray() : null,
+                Prosody = outcome.Heard[i].Prosody,
+                Sound = outcome.Heard[i].Sound,
             });
         }
 
@@ -45,19 +46,21 @@ internal static class GrpoReport
     private static MetricRow Measure(long step, double rate, Outcome outcome, PhaseTimer timer)
     {
         var (judged, loss) = (outcome.Judged, outcome.Loss);
+        Judgement[] scored = [.. judged.Where(j => j.Scored)];
         var tokens = Math.Max(loss.Tokens, 1);
         var lengths = outcome.Samples.Lengths.ToArray();
         var group = outcome.Samples.SamplesPerPrompt;
         MetricRow row = new(step);
-        row.Add("reward/mean", judged.Average(j => j.Reward)).Add("reward/std", Deviation(judged.Select(j => j.Reward)))
-            .Add("reward/group_std", judged.Chunk(group).Average(g => Deviation(g.Select(j => j.Reward))))
+        row.Add("reward/mean", FiniteMean(scored.Select(j => j.Reward))).Add("reward/std", Deviation(scored.Select(j => j.Reward)))
+            .Add("reward/group_std", judged.Chunk(group).Average(g => Deviation(g.Where(j => j.Scored).Select(j => j.Reward))))
             .Add("reward/cer", (double)judged.Sum(j => j.Edits) / Math.Max(judged.Sum(j => j.Characters), 1))
-            .Add("reward/cer_sample_mean", judged.Average(j => j.Cer))
+            .Add("reward/cer_sample_mean", FiniteMean(scored.Select(j => j.Cer)))
             .Add("reward/nll", FiniteMean(judged.Select(j => j.Nll)))
             .Add("reward/utility_cer", FiniteMean(judged.Select(j => j.Breakdown.CerUtility))).Add("reward/utility_nll", FiniteMean(judged.Select(j => j.Breakdown.NllUtility)))
-            .Add("reward/exact", Share(judged, j => j.Edits == 0)).Add("reward/guarded", Share(judged, j => j.Guard.Length > 0))
-            .Add("reward/masked", Share(judged, j => j.Masked)).Add("advantage/abs_mean", outcome.Advantages.Average(a => Math.Abs(a)));
-        ProsodyMeter.AddTo(row, outcome.Prosody, judged);
+            .Add("reward/exact", Share(judged, j => j is { Scored: true, Edits: 0 })).Add("reward/guarded", Share(judged, j => j.Guard.Length > 0))
+            .Add("reward/masked", Share(judged, j => j.Masked)).Add("reward/not_scored", judged.Length - scored.Length)
+            .Add("advantage/abs_mean", outcome.Advantages.Average(a => Math.Abs(a)));
+        AddProsody(row, outcome);
         row.Add("policy/loss", loss.Loss).Add("policy/policy_loss", loss.PolicyLoss).Add("policy/kl", loss.KlSum / tokens)
             .Add("policy/approx_kl", loss.ApproxKlSum / tokens).Add("policy/entropy", loss.EntropySum / tokens).Add("policy/ratio", loss.RatioSum / tokens)
             .Add("policy/clip_fraction", (loss.ClippedLow + loss.ClippedHigh) / tokens).Add("policy/clip_low_fraction", loss.ClippedLow / tokens)
@@ -72,12 +75,35 @@ internal static class GrpoReport
             row.Add($"seconds/{phase}", seconds);
         }
 
-        var scoring = timer["vocode"] + timer["recognise"];
+        var scoring = Math.Max(timer["vocode"] + timer["recognise"], timer["listen"]);
+        var audio = outcome.Heard.Where(h => h.Failure is null).Sum(h => h.Seconds);
         row.Add("seconds/step", timer.Total).Add("speed/rollout_tokens_per_second", outcome.Samples.TokenCount / timer["rollout"])
             .Add("speed/training_tokens_per_second", loss.ComputedTokens / Math.Max(timer["gradient"], 1e-9))
-            .Add("speed/audio_seconds_per_second", outcome.Waves.TotalSeconds / Math.Max(scoring, 1e-9))
+            .Add("speed/audio_seconds_per_second", audio / Math.Max(scoring, 1e-9))
             .Add("memory/native_bytes", NativeDevice.GetLiveCounts().AllocatedBytes).Add("memory/process_bytes", Environment.WorkingSet);
         return row;
+    }
+
+    /// <summary>Means over the samples in which something was voiced, or said at all.</summary>
+    /// <remarks>
+    /// A reward of CER and NLL is known to make speech faster and flatter (arXiv 2509.18531), which neither of the two notices.
+    /// </remarks>
+    private static void AddProsody(MetricRow row, Outcome outcome)
+    {
+        (Prosody Prosody, int Characters)[] measured =
+            [.. outcome.Heard.Zip(outcome.Judged).Where(p => p.First.Prosody is not null).Select(p => (p.First.Prosody!, p.Second.Characters))];
+        if (measured.Length == 0)
+        {
+            return;
+        }
+
+        row.Add("prosody/f0_mean", FiniteMean(measured.Select(m => m.Prosody.F0Mean)))
+            .Add("prosody/f0_std", FiniteMean(measured.Select(m => m.Prosody.F0Deviation)))
+            .Add("prosody/f0_semitones", FiniteMean(measured.Select(m => m.Prosody.F0Semitones)))
+            .Add("prosody/rate", FiniteMean(measured.Select(m => m.Prosody.Rate(m.Characters))))
+            .Add("prosody/pause_share", measured.Average(m => m.Prosody.Activity.PauseShare))
+            .Add("prosody/voiced_share", measured.Average(m => m.Prosody.VoicedShare))
+            .Add("prosody/seconds", measured.Average(m => m.Prosody.Activity.Seconds));
     }
 
     private static double Share(Judgement[] judged, Func<Judgement, bool> predicate) => judged.Count(predicate) / (double)judged.Length;
@@ -87,7 +113,7 @@ internal static class GrpoReport
     private static double Deviation(IEnumerable<double> values)
     {
         double[] all = [.. values];
-        var mean = all.Average();
+        var mean = all.DefaultIfEmpty().Average();
         return Math.Sqrt(all.Sum(v => (v - mean) * (v - mean)) / Math.Max(all.Length - 1, 1));
     }
 }

@@ -22,6 +22,9 @@ public sealed record Judgement(
     /// <summary>Mean negative log-likelihood of the text.</summary>
     public double Nll => Breakdown.Nll;
 
+    /// <summary>Whether somebody could listen to it; otherwise every number is meaningless and it is masked.</summary>
+    public bool Scored => Breakdown.Reason != RewardReason.NotScored;
+
     /// <summary>Whether it takes no part in training.</summary>
     public bool Masked => Breakdown.Masked;
 

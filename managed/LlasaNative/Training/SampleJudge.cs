@@ -1,3 +1,4 @@
+using LlasaNative.Listening;
 using LlasaNative.Models;
 using LlasaNative.Rewards;
 
@@ -18,58 +19,49 @@ public sealed class SampleJudge
     /// <param name="texts">What each should say.</param>
     /// <param name="samples">How each ended.</param>
     /// <param name="codes">Speech codes of each.</param>
-    /// <param name="waves">Sound of each.</param>
     /// <param name="heard">What was heard in each.</param>
-    public Judgement[] Judge(IReadOnlyList<string> texts, RolloutBatch samples, IReadOnlyList<int[]> codes, WaveBatch waves, IReadOnlyList<SpeechScore> heard)
+    public Judgement[] Judge(IReadOnlyList<string> texts, RolloutBatch samples, IReadOnlyList<int[]> codes, IReadOnlyList<Hearing> heard)
     {
         ArgumentNullException.ThrowIfNull(texts);
         ArgumentNullException.ThrowIfNull(samples);
         ArgumentNullException.ThrowIfNull(codes);
-        ArgumentNullException.ThrowIfNull(waves);
         ArgumentNullException.ThrowIfNull(heard);
         var judged = new Judgement[texts.Count];
         for (var i = 0; i < judged.Length; i++)
         {
-            judged[i] = Judge(texts[i], heard[i], waves[i], waves.SampleRate, codes[i], samples.Ended(i));
+            judged[i] = Judge(texts[i], heard[i], codes[i], samples.Ended(i));
         }
 
         return judged;
     }
 
-    /// <summary>Judges one sample.</summary>
+    /// <summary>Judges one sample; one that nobody could listen to is left out of its group and of the loss.</summary>
     /// <param name="text">What it should say.</param>
     /// <param name="heard">What was heard.</param>
-    /// <param name="sound">Its sound.</param>
-    /// <param name="sampleRate">Samples per second of the sound.</param>
     /// <param name="codes">Its speech codes; null when unknown.</param>
     /// <param name="ended">Whether it ended by itself.</param>
-    public Judgement Judge(string text, SpeechScore heard, ReadOnlySpan<float> sound, int sampleRate, int[]? codes, bool ended)
+    public Judgement Judge(string text, Hearing heard, int[]? codes, bool ended)
     {
+        ArgumentNullException.ThrowIfNull(heard);
+        if (heard.Failure is not null)
+        {
+            return new Judgement(RewardModel.NotScored(text), 0, 0, 0, 0, ended, double.NaN);
+        }
+
         var breakdown = _model.Score(new SpeechSample
         {
             Reference = text,
-            Transcript = heard.Transcript,
-            Nll = heard.Nll,
+            Transcript = heard.Score.Transcript,
+            Nll = heard.Score.Nll,
             Ended = ended,
             Codes = codes is null ? null : (ReadOnlyMemory<int>?)codes,
-            Seconds = (double)sound.Length / sampleRate,
-            Rms = Rms(sound),
-            NoSpeechProbability = heard.NoSpeechProb,
+            Seconds = heard.Seconds,
+            Rms = heard.Rms,
+            NoSpeechProbability = heard.Score.NoSpeechProb,
         });
         var (edits, characters) = CharacterErrorRate.Count(breakdown.ComparedReference, breakdown.ComparedTranscript);
         var words = breakdown.ComparedReference.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length;
         var wordEdits = (int)Math.Round(CharacterErrorRate.ComputeWords(breakdown.ComparedReference, breakdown.ComparedTranscript) * Math.Max(words, 1));
-        return new Judgement(breakdown, edits, characters, wordEdits, words, ended, heard.NoSpeechProb);
-    }
-
-    private static double Rms(ReadOnlySpan<float> sound)
-    {
-        double sum = 0;
-        foreach (var sample in sound)
-        {
-            sum += (double)sample * sample;
-        }
-
-        return sound.IsEmpty ? 0 : Math.Sqrt(sum / sound.Length);
+        return new Judgement(breakdown, edits, characters, wordEdits, words, ended, heard.Score.NoSpeechProb);
     }
 }

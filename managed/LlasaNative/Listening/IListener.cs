@@ -1,0 +1,32 @@
+namespace LlasaNative.Listening;
+
+/// <summary>Whoever turns speech codes into sound and listens to it: models in this process, or a reward server.</summary>
+/// <remarks>
+/// What is heard in a sample depends on which samples are given together, by the rounding of matrix products, and on nothing
+/// else. So whoever wants the same rewards twice gives the same samples together. <b>Threads:</b> any.
+/// <b>Lifetime:</b> dispose it once everything asked of it has come back.
+/// </remarks>
+public interface IListener : IDisposable
+{
+    /// <summary>Number of different speech codes it understands.</summary>
+    int CodeCount { get; }
+
+    /// <summary>Samples it is given together; the rounding of results depends on it.</summary>
+    int BatchSize { get; }
+
+    /// <summary>Who listens, for messages.</summary>
+    string Name { get; }
+
+    /// <summary>Refuses a text whose likelihood could not be measured.</summary>
+    /// <param name="text">A text that samples will be compared with.</param>
+    /// <exception cref="UsageException">It is too long.</exception>
+    void CheckText(string text);
+
+    /// <summary>Listens to some samples.</summary>
+    /// <param name="codes">Speech codes of each; a sample may be empty.</param>
+    /// <param name="texts">What each should say.</param>
+    /// <param name="extras">What else is wanted of each.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <returns>One hearing per sample; one that failed says why.</returns>
+    Task<HeardChunk> ListenAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, HearingExtras extras, CancellationToken cancellation);
+}

@@ -1,0 +1,123 @@
+using System.Diagnostics;
+using LlasaNative.Audio;
+using LlasaNative.Models;
+using LlasaNative.Training;
+
+namespace LlasaNative.Listening;
+
+/// <summary>A codec and a recogniser in this process.</summary>
+/// <remarks>
+/// <b>Threads:</b> any; one listens at a time, the others wait. <b>Lifetime:</b> disposing it disposes both models, after
+/// whoever is listening.
+/// </remarks>
+/// <example>
+/// <code>
+/// using LocalListener listener = LocalListener.Load(new ModelOptions { Codec = "xcodec2", Recogniser = "whisper" }, new ScoringOptions());
+/// HeardChunk heard = await listener.ListenAsync([[17, 4, 9]], ["hello"], HearingExtras.None, CancellationToken.None);
+/// </code>
+/// </example>
+public sealed class LocalListener : IListener
+{
+    private readonly SemaphoreSlim _gate = new(1);
+    private readonly PitchTracker _tracker = new();
+    private bool _disposed;
+
+    private LocalListener(string name, int batchSize, SpeechCodec codec, SpeechScorer scorer)
+    {
+        Name = name;
+        BatchSize = batchSize;
+        Codec = codec;
+        Scorer = scorer;
+    }
+
+    /// <summary>Turns codes into sound. Not to be used while somebody listens.</summary>
+    public SpeechCodec Codec { get; }
+
+    /// <summary>Listens. Not to be used while somebody listens.</summary>
+    public SpeechScorer Scorer { get; }
+
+    /// <inheritdoc/>
+    public string Name { get; }
+
+    /// <inheritdoc/>
+    public int BatchSize { get; }
+
+    /// <inheritdoc/>
+    public int CodeCount => Codec.Native.CodeCount;
+
+    /// <summary>Loads codec and recogniser.</summary>
+    /// <param name="models">Their directories; the policy's is not read.</param>
+    /// <param name="scoring">How the recogniser listens.</param>
+    /// <exception cref="ModelFileException">A directory is not what it should be, or the two do not fit together.</exception>
+    public static LocalListener Load(ModelOptions models, ScoringOptions scoring)
+    {
+        ArgumentNullException.ThrowIfNull(models);
+        ArgumentNullException.ThrowIfNull(scoring);
+        var codec = SpeechCodec.Load(models.Codec);
+        try
+        {
+            return codec.SampleRate == SpeechScorer.SampleRate
+                ? new LocalListener($"the codec {models.Codec}", scoring.BatchSize, codec, SpeechScorer.Load(models.Recogniser, scoring))
+                : throw new ModelFileException(models.Codec, "sampling_rate", $"{codec.SampleRate}, but the recogniser listens at {SpeechScorer.SampleRate}");
+        }
+        catch
+        {
+            codec.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void CheckText(string text) => Scorer.EncodeTarget(text);
+
+    /// <inheritdoc/>
+    public async Task<HeardChunk> ListenAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, HearingExtras extras, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(codes);
+        ArgumentNullException.ThrowIfNull(texts);
+        await _gate.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return await Task.Run(() => Listen(codes, texts, extras, cancellation), cancellation).ConfigureAwait(false);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _gate.Wait();
+        if (!_disposed)
+        {
+            _disposed = true;
+            Scorer.Dispose();
+            Codec.Dispose();
+        }
+
+        _gate.Release();
+    }
+
+    private HeardChunk Listen(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, HearingExtras extras, CancellationToken cancellation)
+    {
+        var start = Stopwatch.GetTimestamp();
+        using var waves = Codec.Decode(codes);
+        var vocoded = Stopwatch.GetTimestamp();
+        var scores = Scorer.Score(waves, texts, cancellation);
+        var recognised = Stopwatch.GetTimestamp();
+        Hearing[] hearings = [.. scores.Select((score, i) => Hear(score, waves[i], waves.SampleRate, extras))];
+        var done = Stopwatch.GetTimestamp();
+        return new HeardChunk(hearings, Seconds(start, vocoded), Seconds(vocoded, recognised), extras.HasFlag(HearingExtras.Prosody) ? Seconds(recognised, done) : 0);
+
+        static double Seconds(long from, long to) => Stopwatch.GetElapsedTime(from, to).TotalSeconds;
+    }
+
+    private Hearing Hear(SpeechScore score, ReadOnlySpan<float> sound, int sampleRate, HearingExtras extras)
+    {
+        var hearing = Hearing.Of(score, sound, sampleRate, extras.HasFlag(HearingExtras.Sound));
+        return extras.HasFlag(HearingExtras.Prosody) ? hearing with { Prosody = Prosody.Measure(sound, sampleRate, _tracker) } : hearing;
+    }
+}
