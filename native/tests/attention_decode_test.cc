@@ -8,6 +8,7 @@
 
 #include "core/parallel.h"
 #include "cpu/isa.h"
+#include "ops/rope.h"
 
 namespace llasa::test {
 namespace {
@@ -156,6 +157,44 @@ TEST(AttentionDecode, EqualsTheReferenceOverPrefixAndOwnTokens) {
           ASSERT_NEAR(out[i * width + j], expected[j], 2e-5)
               << "H " << c.shape.H << " D " << c.shape.D << " sequence " << i << " at " << j;
         }
+      }
+    }
+  }
+}
+
+// In one pass and in two steps: the same queries, keys and values, to the bit.
+TEST(AttentionDecode, RopeWhileAppendingEqualsRopeThenAppend) {
+  Stream stream;
+  for (const DecodeShape& shape : {DecodeShape{6, 2, 32}, DecodeShape{3, 3, 2}, DecodeShape{5, 1, 10}}) {
+    const int64_t T = 35, R = shape.row(), queries = shape.H * shape.D;
+    const std::vector<float> qkv = random_values(static_cast<size_t>(T * R), 5);
+    std::vector<int32_t> positions;
+    for (int32_t t = 0; t < T; ++t) positions.push_back((t * 7 + 3) % 40);
+    const std::vector<float> table = random_values(static_cast<size_t>(40 * shape.D), 6);
+    Cache cache[2];
+    std::vector<float> rows[2] = {qkv, qkv};
+    for (int i = 0; i < 2; ++i) {
+      const int64_t first = add_table(cache[i], shape, T);
+      std::vector<DecodeRow> where;
+      for (int64_t t = 0; t < T; ++t) where.push_back({0, first, 0, static_cast<int32_t>(t + 1)});
+      if (i == 0) {
+        rope_forward(stream, rows[i].data(), positions.data(), table.data(), T, shape.H + shape.G, shape.D,
+                     R);
+        kv_append(stream, rows[i].data(), where.data(), cache[i].tables.data(), 1, T, shape);
+      } else {
+        rope_kv_append(stream, rows[i].data(), positions.data(), table.data(), where.data(),
+                       cache[i].tables.data(), 1, T, shape);
+      }
+    }
+    for (int64_t t = 0; t < T; ++t) {
+      for (int64_t i = 0; i < queries; ++i) {
+        ASSERT_EQ(rows[0][static_cast<size_t>(t * R + i)], rows[1][static_cast<size_t>(t * R + i)]);
+      }
+    }
+    for (size_t b = 0; b < cache[0].blocks.size(); ++b) {
+      for (size_t i = 0; i < cache[0].blocks[b].size(); ++i) {
+        const float x = cache[0].blocks[b][i], y = cache[1].blocks[b][i];
+        ASSERT_TRUE(x == y || (std::isnan(x) && std::isnan(y))) << "block " << b << " at " << i;
       }
     }
   }

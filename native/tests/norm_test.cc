@@ -2,6 +2,7 @@
 
 #include "isa_test.h"
 #include "op_test_util.h"
+#include "ops/activation.h"
 #include "reference/llama_ops.h"
 
 namespace llasa::test {
@@ -32,6 +33,27 @@ TEST_P(NormTest, RmsNormMatchesItsFormulaAtEverySize) {
     }
     EXPECT_LE(largest_difference(y.values(), expected), 2e-6 * 10) << C;
     rstd.values();
+  }
+}
+
+TEST_P(NormTest, AddRmsNormHasTheBitsOfItsTwoSteps) {
+  Stream stream;
+  for (int64_t C : kSizes) {
+    const int64_t T = 3;
+    const auto a = random_floats(T * C, 1), b = random_floats(T * C, 2), weight = random_floats(C, 3);
+    Guarded pa(a), pb(b), w(weight), sum(T * C), y(T * C), rstd(T), expected(T * C), expected_rstd(T);
+    add_forward(stream, pa.data(), pb.data(), sum.data(), T * C);
+    rmsnorm_forward(stream, sum.data(), w.data(), expected.data(), expected_rstd.data(), T, C, kEps);
+    const std::vector<float> expected_sum = sum.values();
+    add_rmsnorm_forward(stream, pa.data(), pb.data(), w.data(), sum.data(), y.data(), rstd.data(), T, C,
+                        kEps);
+    EXPECT_EQ(sum.values(), expected_sum) << C;
+    EXPECT_EQ(y.values(), expected.values()) << C;
+    EXPECT_EQ(rstd.values(), expected_rstd.values()) << C;
+    // In place: the sum over a, the result over b.
+    add_rmsnorm_forward(stream, pa.data(), pb.data(), w.data(), pa.data(), pb.data(), nullptr, T, C, kEps);
+    EXPECT_EQ(pa.values(), expected_sum) << C;
+    EXPECT_EQ(pb.values(), expected.values()) << C;
   }
 }
 

@@ -44,22 +44,41 @@ void attend(const float* q, float* out, const DecodeRow& row, float* const* tabl
   }
 }
 
+// Key and value of one row into its cache block.
+void append(const float* qkv, const DecodeRow& row, float* const* tables, int64_t layer,
+            const DecodeShape& shape) {
+  const int64_t D = shape.D, index = row.own_tokens - 1;
+  float* block = tables[row.own_table + index / kKvBlock] + layer * shape.layer_floats();
+  const float* key = qkv + shape.H * D;
+  const float* value = key + shape.G * D;
+  float* keys = block + index % kKvBlock;
+  float* values = block + shape.G * D * kKvBlock + index % kKvBlock * D;
+  for (int64_t i = 0; i < shape.G * D; ++i) keys[i * kKvBlock] = key[i];
+  for (int64_t g = 0; g < shape.G; ++g)
+    std::copy(value + g * D, value + (g + 1) * D, values + g * kKvBlock * D);
+}
+
+int64_t append_grain(const DecodeShape& shape) {
+  return std::max<int64_t>(1, 8192 / (shape.G * shape.D));
+}
+
 }  // namespace
 
 void kv_append(Stream&, const float* qkv, const DecodeRow* rows, float* const* tables, int64_t layer,
                int64_t T, const DecodeShape& shape) {
-  const int64_t D = shape.D;
-  parallel_ranges(T, std::max<int64_t>(1, 8192 / (shape.G * D)), [&](int64_t begin, int64_t end) {
+  parallel_ranges(T, append_grain(shape), [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) append(qkv + t * shape.row(), rows[t], tables, layer, shape);
+  });
+}
+
+void rope_kv_append(Stream&, float* qkv, const int32_t* positions, const float* table, const DecodeRow* rows,
+                    float* const* tables, int64_t layer, int64_t T, const DecodeShape& shape) {
+  const auto& k = *cpu::kernels().attention;
+  parallel_ranges(T, append_grain(shape), [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      const int64_t index = rows[t].own_tokens - 1;
-      float* block = tables[rows[t].own_table + index / kKvBlock] + layer * shape.layer_floats();
-      const float* key = qkv + t * shape.row() + shape.H * D;
-      const float* value = key + shape.G * D;
-      float* keys = block + index % kKvBlock;
-      float* values = block + shape.G * D * kKvBlock + index % kKvBlock * D;
-      for (int64_t i = 0; i < shape.G * D; ++i) keys[i * kKvBlock] = key[i];
-      for (int64_t g = 0; g < shape.G; ++g)
-        std::copy(value + g * D, value + (g + 1) * D, values + g * kKvBlock * D);
+      float* row = qkv + t * shape.row();
+      k.rotate(row, table + positions[t] * shape.D, shape.H + shape.G, shape.D, 1.0f);
+      append(row, rows[t], tables, layer, shape);
     }
   });
 }

@@ -27,6 +27,19 @@ void rmsnorm_forward(Stream&, const float* x, const float* weight, float* y, flo
   });
 }
 
+void add_rmsnorm_forward(Stream&, const float* a, const float* b, const float* weight, float* sum, float* y,
+                         float* rstd, int64_t T, int64_t C, float eps) {
+  const auto& k = *cpu::kernels().norm;
+  const auto& elementwise = *cpu::kernels().activation;
+  parallel_ranges(T, rows_per_task(C), [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      elementwise.add(a + t * C, b + t * C, sum + t * C, C);
+      const float r = k.rmsnorm_row(sum + t * C, weight, y + t * C, C, eps);
+      if (rstd != nullptr) rstd[t] = r;
+    }
+  });
+}
+
 void rmsnorm_backward(Stream&, const float* x, const float* weight, const float* rstd, const float* dy,
                       float* dx, float* dweight, int64_t T, int64_t C) {
   const auto& k = *cpu::kernels().norm;

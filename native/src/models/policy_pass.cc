@@ -86,9 +86,8 @@ void PolicyPass::forward_layer(const PackedRows& packed, int64_t l, float* outpu
   const int64_t first = l + 1 == c.num_layers ? first_scored_row_ : 0;
   const int64_t rows = rows_ - first;
   linear_forward(stream, a.attention + first * Q, w.out, nullptr, normed_, rows, Q, C);
-  add_forward(stream, a.input + first * C, normed_, a.middle + first * C, rows * C);
-  rmsnorm_forward(stream, a.middle + first * C, w.post_norm, normed_, a.rstd2 + first, rows, C,
-                  c.rms_norm_eps);
+  add_rmsnorm_forward(stream, a.input + first * C, normed_, w.post_norm, a.middle + first * C, normed_,
+                      a.rstd2 + first, rows, C, c.rms_norm_eps);
   linear_forward(stream, normed_, w.gate_up, nullptr, a.gate_up + first * 2 * F, rows, C, 2 * F);
   if (output == nullptr) return;
   swiglu_forward(stream, a.gate_up + first * 2 * F, inner_, rows, F);

@@ -6,7 +6,6 @@
 #include "ops/embedding.h"
 #include "ops/gemm.h"
 #include "ops/norm.h"
-#include "ops/rope.h"
 
 namespace llasa {
 
@@ -273,9 +272,7 @@ void Rollout::forward(int64_t rows, bool keys_only) {
     const LlamaLayer<const float> w = policy_->layer(l);
     rmsnorm_forward(stream, x, w.input_norm, normed_.data(), nullptr, rows, C, c.rms_norm_eps);
     linear_forward(stream, normed_.data(), w.qkv, nullptr, qkv_.data(), rows, C, c.qkv_size());
-    rope_forward(stream, qkv_.data(), positions, rope_, rows, c.num_heads + c.num_kv_heads, c.head_dim,
-                 c.qkv_size());
-    kv_append(stream, qkv_.data(), where, tables, l, rows, cache_.shape());
+    rope_kv_append(stream, qkv_.data(), positions, rope_, where, tables, l, rows, cache_.shape());
     if (keys_only && l + 1 == c.num_layers) return;
     attention_decode(stream, qkv_.data(), attended_.data(), where, tables, l, rows, cache_.shape());
     linear_forward(stream, attended_.data(), w.out, nullptr, x, rows, c.query_size(), C, true);

@@ -36,6 +36,12 @@ struct DecodeRow {
 void kv_append(Stream& stream, const float* qkv, const DecodeRow* rows, float* const* tables, int64_t layer,
                int64_t T, const DecodeShape& shape);
 
+// rope_forward of the queries, in place, and kv_append of the turned keys, in one pass. positions, table as
+// in ops/rope.h. What is left of the keys in qkv is unspecified.
+void rope_kv_append(Stream& stream, float* qkv, const int32_t* positions, const float* table,
+                    const DecodeRow* rows, float* const* tables, int64_t layer, int64_t T,
+                    const DecodeShape& shape);
+
 // out[t, h] = sum_u softmax_u(q[t,h] k[u] / sqrt D) v[u] over the keys of row t. qkv [T, (H+2G) D], of which
 // q is read; out [T, H D]. A row's result depends on its keys alone, not on the other rows.
 void attention_decode(Stream& stream, const float* qkv, float* out, const DecodeRow* rows,

@@ -8,6 +8,10 @@ namespace llasa {
 // y = x * rstd * weight, rstd = 1 / sqrt(mean(x^2) + eps). x, y [T,C]; weight [C]; rstd [T] or NULL.
 void rmsnorm_forward(Stream& stream, const float* x, const float* weight, float* y, float* rstd, int64_t T,
                      int64_t C, float eps);
+// The residual add in the same pass: sum = a + b, y = sum * rstd * weight, with the bits of add_forward and
+// rmsnorm_forward. a, b, sum, y [T,C]; sum may be a; y may be b; rstd [T] or NULL.
+void add_rmsnorm_forward(Stream& stream, const float* a, const float* b, const float* weight, float* sum,
+                         float* y, float* rstd, int64_t T, int64_t C, float eps);
 // dx += rstd (w dy - x rstd^2 mean(w dy x)): accumulated, because x is the residual stream; dweight += dy x
 // rstd.
 void rmsnorm_backward(Stream& stream, const float* x, const float* weight, const float* rstd, const float* dy,
