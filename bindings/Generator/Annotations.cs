@@ -16,6 +16,8 @@ internal static class Annotations
         ("NativeAdvantageEstimator", "How group-relative advantages are formed.", ["LLASA_ADVANTAGE_"]),
         ("NativeLossKind", "Which loss is computed.", ["LLASA_LOSS_"]),
         ("NativeLossAggregation", "How token losses become one number.", ["LLASA_AGGREGATE_"]),
+        ("NativeRatioLevel", "What a probability ratio is of.", ["LLASA_RATIO_"]),
+        ("NativeKlEstimator", "How the KL divergence from the reference is estimated.", ["LLASA_KL_"]),
         ("NativeTrainerState", "An array the trainer keeps for each parameter.", ["LLASA_STATE_"]),
         ("NativeCodecLayout", "Parameter names a codec is loaded with.", ["LLASA_CODEC_LAYOUT_"]),
     ];
@@ -28,6 +30,8 @@ internal static class Annotations
         ["llasa_policy_options.rope_type"] = "NativeRopeType",
         ["llasa_loss_options.kind"] = "NativeLossKind",
         ["llasa_loss_options.aggregation"] = "NativeLossAggregation",
+        ["llasa_loss_options.ratio"] = "NativeRatioLevel",
+        ["llasa_loss_options.kl_estimator"] = "NativeKlEstimator",
         ["llasa_codec_options.layout"] = "NativeCodecLayout",
         ["llasa_group_advantage.estimator"] = "NativeAdvantageEstimator",
         ["llasa_trainer_get_state.kind"] = "NativeTrainerState",

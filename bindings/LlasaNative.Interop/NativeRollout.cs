@@ -43,6 +43,7 @@ public sealed unsafe class NativeRollout : IDisposable
         fixed (ulong* keys = sequenceIds)
         fixed (int* tokens = output.Tokens)
         fixed (float* logProbs = output.LogProbs)
+        fixed (float* drawLogProbs = output.DrawLogProbs)
         fixed (int* lengths = output.Lengths)
         fixed (NativeFinishReason* reasons = output.FinishReasons)
         {
@@ -57,6 +58,7 @@ public sealed unsafe class NativeRollout : IDisposable
             var result = RolloutResultRaw.Create();
             result.Tokens = tokens;
             result.LogProbs = logProbs;
+            result.DrawLogProbs = drawLogProbs;
             result.Lengths = lengths;
             result.FinishReasons = (int*)reasons;
             scope.Check(NativeMethods.llasa_rollout_generate(_handle, samplingPointer, &request, &result));

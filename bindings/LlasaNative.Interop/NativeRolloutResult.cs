@@ -7,6 +7,7 @@ public sealed class NativeRolloutResult(int count, int maxNewTokens)
 {
     private readonly int[] _tokens = new int[checked(count * maxNewTokens)];
     private readonly float[] _logProbs = new float[checked(count * maxNewTokens)];
+    private readonly float[] _drawLogProbs = new float[checked(count * maxNewTokens)];
     private readonly int[] _lengths = new int[count];
     private readonly NativeFinishReason[] _finishReasons = new NativeFinishReason[count];
 
@@ -26,6 +27,7 @@ public sealed class NativeRolloutResult(int count, int maxNewTokens)
     {
         Tokens = _tokens,
         LogProbs = _logProbs,
+        DrawLogProbs = _drawLogProbs,
         Lengths = _lengths,
         FinishReasons = _finishReasons,
     };
@@ -37,4 +39,8 @@ public sealed class NativeRolloutResult(int count, int maxNewTokens)
     /// <summary>Log-prob of each token of <see cref="Tokens"/>.</summary>
     /// <param name="index">Of the sample.</param>
     public ReadOnlySpan<float> LogProbs(int index) => _logProbs.AsSpan(index * MaxNewTokens, _lengths[index]);
+
+    /// <summary>Log of the probability each token of <see cref="Tokens"/> was really drawn with, after top-k, top-p and min-p.</summary>
+    /// <param name="index">Of the sample.</param>
+    public ReadOnlySpan<float> DrawLogProbs(int index) => _drawLogProbs.AsSpan(index * MaxNewTokens, _lengths[index]);
 }

@@ -49,6 +49,8 @@ public sealed unsafe class NativeTrainer : IDisposable
         fixed (float* oldLogProbs = inputs.OldLogProbs)
         fixed (float* refLogProbs = inputs.RefLogProbs)
         fixed (byte* mask = inputs.Mask)
+        fixed (float* tokenAdvantages = inputs.TokenAdvantages)
+        fixed (float* importance = inputs.ImportanceWeights)
         fixed (float* current = logProbs)
         {
             var rawBatch = batch.Raw(offsets, ids, prompts);
@@ -57,6 +59,8 @@ public sealed unsafe class NativeTrainer : IDisposable
             rawInputs.OldLogProbs = oldLogProbs;
             rawInputs.RefLogProbs = refLogProbs;
             rawInputs.Mask = mask;
+            rawInputs.TokenAdvantages = tokenAdvantages;
+            rawInputs.ImportanceWeights = importance;
             scope.Check(NativeMethods.llasa_trainer_accumulate(
                 _handle, &rawBatch, headPointer, lossPointer, &rawInputs, scope.Callback, scope.User, current, &stats));
         }

@@ -56,10 +56,11 @@ typedef int32_t llasa_status;
 #define LLASA_ERR_CAPACITY 301      /* a sequence does not fit the model, the cache or the caller's buffer */
 #define LLASA_ERR_DEVICE 400        /* the device failed; the handle is dead */
 #define LLASA_ERR_NO_DEVICE 401     /* no usable device */
-#define LLASA_ERR_NOT_FINITE 500 /* NaN or infinity where a number is needed; the message names the tensor \
-                                  */
-#define LLASA_ERR_CANCELLED 600  /* a callback asked to stop */
-#define LLASA_ERR_INTERNAL 900   /* a bug in this library */
+#define LLASA_ERR_NOT_FINITE                                                                              \
+  500                           /* NaN or infinity where a number is needed; the message names the tensor \
+                                 */
+#define LLASA_ERR_CANCELLED 600 /* a callback asked to stop */
+#define LLASA_ERR_INTERNAL 900  /* a bug in this library */
 
 /* Element types of tensors that cross the ABI. */
 typedef int32_t llasa_dtype;
@@ -303,6 +304,8 @@ typedef struct llasa_rollout_result {
                               the allowed ids, before top-k, top-p and min-p; unused entries 0 */
   int32_t* lengths;        /* [P*n] tokens drawn, the stop token included */
   int32_t* finish_reasons; /* [P*n] LLASA_FINISH_* */
+  float* draw_logprobs;    /* [P*n, M] log of the probability each token was really drawn with: behind top-k,
+                              top-p, min-p and min_new_tokens; unused entries 0; NULL = not wanted */
 } llasa_rollout_result;
 
 /* Draws n samples for each prompt. The prompt of a group is prefilled once and its keys and values shared.
@@ -369,12 +372,21 @@ LLASA_API void llasa_trainer_destroy(llasa_trainer* trainer);
 #define LLASA_AGGREGATE_SEQUENCE_MEAN 1 /* mean over each sequence's tokens, then / total_sequences */
 #define LLASA_AGGREGATE_CONSTANT 2      /* sum over tokens / (total_sequences * constant): Dr.GRPO */
 
-/* Loss of a step = sum over its llasa_trainer_accumulate calls. Per token, with r = exp(logp - old):
- * policy term max(-A r, -A clip(r, 1-clip_low, 1+clip_high)), for A < 0 at most -A dual_clip;
- * + kl_coef * k3, k3 = exp(ref - logp) - (ref - logp) - 1;  - entropy_coef * entropy.
+#define LLASA_RATIO_TOKEN 0    /* r = exp(logp - old) of the token */
+#define LLASA_RATIO_SEQUENCE 1 /* r = exp(mean of logp - old over the sequence's unmasked tokens): GSPO */
+
+#define LLASA_KL_K3 0 /* exp(ref - logp) - (ref - logp) - 1 */
+#define LLASA_KL_K1 1 /* logp - ref; as a loss its gradient is 0 in expectation: meant for rewards */
+#define LLASA_KL_K2 2 /* (logp - ref)^2 / 2 */
+
+/* Loss of a step = sum over its llasa_trainer_accumulate calls. Per token, with r as `ratio` says:
+ * policy term w max(-A r, -A clip(r, 1-clip_low, 1+clip_high)), for A < 0 at most -w A dual_clip, w the
+ * token's importance weight;  + kl_coef * (k1, k2 or k3);  - entropy_coef * entropy.
  * The policy term is aggregated as `aggregation` says, KL and entropy always as the token mean.
- * log-ratios are clamped to +-20 before exp and k3 to 10, as verl does. Maths: arXiv 2402.03300, 2503.20783.
- */
+ * log-ratios are clamped to +-20 before exp and k3 to 10, as verl does. LLASA_RATIO_SEQUENCE runs the head
+ * twice: log-probs of the whole micro-batch first. Every token of a sequence then has the sequence's ratio,
+ * and d r / d logp is r / length under LLASA_AGGREGATE_SEQUENCE_MEAN: the gradient of GSPO's objective.
+ * Maths: arXiv 2402.03300, 2503.20783, 2507.18071. */
 typedef struct llasa_loss_options {
   uint32_t struct_size;
   int32_t kind;        /* LLASA_LOSS_* */
@@ -387,6 +399,8 @@ typedef struct llasa_loss_options {
   double total_tokens;    /* unmasked scored tokens of the whole step */
   double total_sequences; /* sequences of the whole step with at least one unmasked token */
   double constant;        /* of LLASA_AGGREGATE_CONSTANT, e.g. max_new_tokens */
+  int32_t ratio;          /* LLASA_RATIO_*; default LLASA_RATIO_TOKEN */
+  int32_t kl_estimator;   /* LLASA_KL_*; default LLASA_KL_K3 */
 } llasa_loss_options;
 
 LLASA_API void llasa_loss_options_init(llasa_loss_options* options);
@@ -395,10 +409,12 @@ LLASA_API void llasa_loss_options_init(llasa_loss_options* options);
 typedef struct llasa_loss_inputs {
   uint32_t struct_size;
   uint32_t reserved;
-  const float* advantages;   /* [B]; NULL only for SFT */
-  const float* old_logprobs; /* [N]; NULL = the current log-probs (ratio exactly 1) */
-  const float* ref_logprobs; /* [N]; NULL only if kl_coef is 0 */
-  const uint8_t* mask;       /* [N] 1 = in the loss; NULL = all */
+  const float* advantages;         /* [B]; NULL for SFT, or with token_advantages */
+  const float* old_logprobs;       /* [N]; NULL = the current log-probs (ratio exactly 1) */
+  const float* ref_logprobs;       /* [N]; NULL only if kl_coef is 0 */
+  const uint8_t* mask;             /* [N] 1 = in the loss; NULL = all */
+  const float* token_advantages;   /* [N] in place of advantages; NULL = every token has its sequence's */
+  const float* importance_weights; /* [N] >= 0, factor of the policy term; NULL = 1 */
 } llasa_loss_inputs;
 
 /* Sums over the unmasked tokens of one call (add the calls of a step, divide by tokens for means). */
@@ -408,7 +424,7 @@ typedef struct llasa_loss_stats {
   double loss;        /* contribution to the step's loss */
   double policy_loss; /* its policy (or cross-entropy) part */
   double tokens;      /* unmasked scored tokens */
-  double kl_sum;      /* k3 against the reference; 0 without one */
+  double kl_sum;      /* kl_estimator against the reference; 0 without one */
   double entropy_sum;
   double ratio_sum;
   double approx_kl_sum; /* old - logp */

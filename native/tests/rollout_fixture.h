@@ -12,7 +12,7 @@ namespace llasa::test {
 
 struct Samples {
   std::vector<int32_t> tokens;
-  std::vector<float> logprobs;
+  std::vector<float> logprobs, draw_logprobs;
   std::vector<int32_t> lengths, reasons;
   bool operator==(const Samples&) const = default;
 };
@@ -58,11 +58,13 @@ inline Samples generate(llasa_rollout* rollout, const Job& job) {
   const size_t count = job.prompts.size() * static_cast<size_t>(job.samples);
   const size_t width = static_cast<size_t>(job.sampling.max_new_tokens);
   Samples s{std::vector<int32_t>(count * width, -9), std::vector<float>(count * width, -9.0f),
-            std::vector<int32_t>(count, -9), std::vector<int32_t>(count, -9)};
+            std::vector<float>(count * width, -9.0f), std::vector<int32_t>(count, -9),
+            std::vector<int32_t>(count, -9)};
   llasa_rollout_result result{};
   result.struct_size = sizeof result;
   result.tokens = s.tokens.data();
   result.logprobs = s.logprobs.data();
+  result.draw_logprobs = s.draw_logprobs.data();
   result.lengths = s.lengths.data();
   result.finish_reasons = s.reasons.data();
   EXPECT_EQ(llasa_rollout_generate(rollout, &job.sampling, &request, &result), job.expected)

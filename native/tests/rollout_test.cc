@@ -101,6 +101,30 @@ TEST(Rollout, FiltersPenaltyAndFullVocabularyEqualTheReference) {
   check_against_reference(policy, job, generate(policy, job), kLogprobTolerance);
 }
 
+// exp(logprob - draw_logprob) is the mass that top-p kept: at least top_p, at most all.
+TEST(Rollout, DrawLogProbsKnowWhatWasDropped) {
+  const TinyPolicy policy;
+  Job job = make_job();
+  const Samples all = generate(policy, job);
+  job.sampling.top_p = 0.8f;
+  const Samples cut = generate(policy, job);
+  size_t smaller = 0, drawn = 0;
+  for (size_t i = 0; i < all.tokens.size(); ++i) {
+    if (all.tokens[i] < 0) {
+      EXPECT_EQ(all.draw_logprobs[i], 0.0f);
+    } else {
+      EXPECT_NEAR(all.draw_logprobs[i], all.logprobs[i], 1e-6);  // two logarithms of one mass
+    }
+    if (cut.tokens[i] < 0) continue;
+    const float kept = std::exp(cut.logprobs[i] - cut.draw_logprobs[i]);
+    EXPECT_GE(kept, 0.8f - 1e-5f);
+    EXPECT_LE(kept, 1.0f + 1e-5f);
+    smaller += kept < 0.99f;
+    ++drawn;
+  }
+  EXPECT_GT(smaller, drawn / 4);
+}
+
 TEST(Rollout, GreedyTakesTheReferencesArgmax) {
   const TinyPolicy policy;
   Job job = make_job();

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -161,6 +162,37 @@ TEST(Sampling, LogProbIsOfTheDistributionBeforeAnythingWasDropped) {
     const auto id = static_cast<size_t>(d.ids[i]);
     EXPECT_TRUE(expected.kept[id]);
     EXPECT_NEAR(d.logprobs[i], expected.log_probs[id], 2e-6);
+  }
+}
+
+TEST(Sampling, DrawLogProbIsOfWhatWasKept) {
+  const size_t n = 777;
+  const std::vector<float> logits = random_logits(n, 5);
+  SamplingParameters parameters;
+  parameters.temperature = 0.8f;
+  parameters.top_p = 0.9f;
+  parameters.seed = 3;
+  parameters.allowed = AllowedIds::of(0, static_cast<int32_t>(n), -1);
+  const auto best = static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+  for (int32_t forbidden : {-1, best}) {
+    std::vector<float> left = logits;  // what can be drawn
+    if (forbidden >= 0) left[static_cast<size_t>(forbidden)] = -std::numeric_limits<float>::infinity();
+    const ReferenceSampling expected = reference_sampling(left, all_ids(n), {}, 1, 0.8f, 0, 0.9f, 0);
+    const size_t rows = 64;
+    std::vector<float> many = repeat(logits, rows), logprobs(rows), draws(rows);
+    std::vector<int32_t> ids(rows);
+    std::vector<SampleRow> info(rows);
+    for (size_t r = 0; r < rows; ++r) info[r] = {r, 3, 0, forbidden};
+    Stream stream;
+    sampling_forward(stream, parameters, many.data(), static_cast<int64_t>(n), static_cast<int64_t>(rows),
+                     info.data(), nullptr, ids.data(), logprobs.data(), draws.data());
+    for (size_t r = 0; r < rows; ++r) {
+      // As the log-prob: the rounding of (x - max) / T and of the logarithm of the mass.
+      EXPECT_NEAR(draws[r], std::log(expected.probs[static_cast<size_t>(ids[r])]), 4e-6);
+      if (forbidden < 0) {
+        EXPECT_GT(draws[r], logprobs[r] + 0.01f);  // a tenth of the mass is gone
+      }
+    }
   }
 }
 

@@ -199,6 +199,42 @@ TEST(Trainer, MicroBatchesAndHeadChunksChangeOnlyRounding) {
   expect_close(whole, gradients_of(problem, trainer_options()));
 }
 
+TEST(Trainer, SequenceRatiosDoNotDependOnMicroBatches) {
+  Problem problem;
+  problem.loss.ratio = LLASA_RATIO_SEQUENCE;
+  problem.loss.aggregation = LLASA_AGGREGATE_SEQUENCE_MEAN;
+  llasa_trainer_options options = trainer_options();
+  const std::vector<float> whole = gradients_of(problem, options);
+  options.micro_batch_tokens = 20;
+  problem.head.chunk_tokens = 7;
+  expect_close(whole, gradients_of(problem, options));
+  problem.loss.ratio = LLASA_RATIO_TOKEN;
+  EXPECT_NE(gradients_of(problem, options), whole);
+}
+
+TEST(Trainer, ImportanceWeightsAndTokenAdvantagesScaleThePolicyTerm) {
+  Problem problem;
+  problem.loss.kl_coef = problem.loss.entropy_coef = 0;
+  const PolicyHandle policy = random_policy(true);
+  const llasa_token_batch view = problem.batch.view();
+  const auto n = static_cast<size_t>(problem.batch.scored());
+  const auto gradients = [&](float weight, float advantage) {
+    const TrainerHandle trainer = create_trainer(policy.get(), trainer_options());
+    const std::vector<float> weights(n, weight), advantages(n, advantage);
+    llasa_loss_inputs inputs{};
+    inputs.struct_size = sizeof inputs;
+    inputs.token_advantages = advantages.data();
+    inputs.importance_weights = weights.data();
+    llasa_loss_stats stats{};
+    stats.struct_size = sizeof stats;
+    EXPECT_OK(llasa_trainer_accumulate(trainer.get(), &view, &problem.head, &problem.loss, &inputs, nullptr,
+                                       nullptr, nullptr, &stats));
+    return all_state(trainer.get(), policy.get(), LLASA_STATE_GRADIENT);
+  };
+  EXPECT_EQ(gradients(0.5f, 1.0f), gradients(1.0f, 0.5f));  // powers of two: to the bit
+  EXPECT_NE(gradients(1.0f, 1.0f), gradients(1.0f, 0.5f));
+}
+
 TEST(Trainer, SeveralCallsAddUp) {
   Problem problem;
   const std::vector<float> once = gradients_of(problem, trainer_options());

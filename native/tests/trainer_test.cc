@@ -11,6 +11,7 @@ class TrainerOracle : public testing::TestWithParam<std::filesystem::path> {};
 struct CaseBatch {
   BatchData tokens;
   std::vector<float> advantages, old_logprobs, ref_logprobs;
+  std::vector<float> token_advantages, importance_weights;  // of the scored tokens; empty: not in the case
   std::vector<uint8_t> mask;
   std::vector<size_t> cell;  // of each scored token in the [B, L] arrays
   double unmasked = 0;
@@ -25,6 +26,7 @@ struct CaseBatch {
     };
     const std::vector<float> old_all = optional("old_logp"), ref_all = optional("ref_logp");
     if (inputs.count("advantages")) advantages = inputs.at("advantages").floats();
+    const std::vector<float> token_all = optional("token_advantages"), weight_all = optional("importance");
     for (size_t b = 0; b < lengths.size(); ++b) {
       const auto length = static_cast<size_t>(lengths[b]);
       size_t prompt = 1;
@@ -36,6 +38,8 @@ struct CaseBatch {
         cell.push_back(b * L + t);
         old_logprobs.push_back(old_all[b * L + t]);
         ref_logprobs.push_back(ref_all[b * L + t]);
+        if (inputs.count("token_advantages")) token_advantages.push_back(token_all[b * L + t]);
+        if (inputs.count("importance")) importance_weights.push_back(weight_all[b * L + t]);
         mask.push_back(masks[b * L + t] != 0.0f);
         unmasked += mask.back();
       }
@@ -67,6 +71,15 @@ llasa_loss_options loss_of(const Json& manifest, const CaseBatch& batch) {
   loss.entropy_coef = static_cast<float>(given.number_or("entropy_coef", 0.0));
   if (given.has("agg") && given["agg"].string() == "seq-mean-token-mean") {
     loss.aggregation = LLASA_AGGREGATE_SEQUENCE_MEAN;
+  }
+  if (given.has("agg") && given["agg"].string() == "constant") {
+    loss.aggregation = LLASA_AGGREGATE_CONSTANT;
+    loss.constant = given["constant"].number();
+  }
+  if (given.has("ratio") && given["ratio"].string() == "sequence") loss.ratio = LLASA_RATIO_SEQUENCE;
+  if (given.has("kl_estimator")) {
+    const std::string name = given["kl_estimator"].string();
+    loss.kl_estimator = name == "k1" ? LLASA_KL_K1 : name == "k2" ? LLASA_KL_K2 : LLASA_KL_K3;
   }
   loss.total_tokens = batch.unmasked;
   loss.total_sequences = static_cast<double>(batch.tokens.prompt_lengths.size());
@@ -147,7 +160,9 @@ TEST_P(TrainerOracle, LossGradientsAndThreeStepsMatch) {
   inputs.struct_size = sizeof inputs;
   inputs.mask = batch.mask.data();
   if (loss.kind == LLASA_LOSS_GRPO) {
-    inputs.advantages = batch.advantages.data();
+    if (batch.token_advantages.empty()) inputs.advantages = batch.advantages.data();
+    if (!batch.token_advantages.empty()) inputs.token_advantages = batch.token_advantages.data();
+    if (!batch.importance_weights.empty()) inputs.importance_weights = batch.importance_weights.data();
     inputs.old_logprobs = batch.old_logprobs.data();
     inputs.ref_logprobs = batch.ref_logprobs.data();
   }
@@ -190,7 +205,7 @@ INSTANTIATE_TEST_SUITE_P(LlamaGrad, TrainerOracle, testing::ValuesIn(cases("llam
                          [](const auto& test) { return case_name(test.param); });
 
 TEST(TrainerOracle, CasesAreThere) {
-  EXPECT_GE(cases("llama_grad").size(), 6u);
+  EXPECT_GE(cases("llama_grad").size(), 13u);
 }
 
 }  // namespace

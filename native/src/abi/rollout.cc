@@ -87,6 +87,6 @@ llasa_status llasa_rollout_generate(llasa_rollout* rollout, const llasa_sampling
     q.progress = r.progress;
     q.progress_user = r.progress_user;
     model.generate(llasa::abi::sampling_parameters(s, vocab_size), q,
-                   {o.tokens, o.logprobs, o.lengths, o.finish_reasons});
+                   {o.tokens, o.logprobs, o.lengths, o.finish_reasons, o.draw_logprobs});
   });
 }

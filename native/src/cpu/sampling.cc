@@ -313,13 +313,15 @@ int64_t rows_per_task(int64_t n) {
 }  // namespace
 
 void sampling_forward(Stream&, const SamplingParameters& parameters, float* logits, int64_t ld, int64_t rows,
-                      const SampleRow* info, uint32_t* seen, int32_t* ids, float* logprobs) {
+                      const SampleRow* info, uint32_t* seen, int32_t* ids, float* logprobs,
+                      float* draw_logprobs) {
   const AllowedIds& allowed = parameters.allowed;
   parallel_ranges(rows, rows_per_task(allowed.count()), [&](int64_t begin, int64_t end) {
     Scratch& s = scratch();
     for (int64_t r = begin; r < end; ++r) {
       const PreparedRow p = prepare(parameters, logits + r * ld, info[r], seen, s);
       logprobs[r] = 0;
+      if (draw_logprobs != nullptr) draw_logprobs[r] = 0;
       ids[r] = p.error;
       if (p.error != 0) continue;
       int32_t column;
@@ -333,6 +335,11 @@ void sampling_forward(Stream&, const SamplingParameters& parameters, float* logi
       ids[r] = allowed.id_of(column);
       logprobs[r] = static_cast<float>(
           static_cast<double>((p.row.x[column] - p.full_max) * p.row.inverse_temperature) - p.log_mass);
+      if (draw_logprobs != nullptr && parameters.temperature != 0) {
+        draw_logprobs[r] = static_cast<float>(
+            static_cast<double>((p.row.x[column] - p.row.max) * p.row.inverse_temperature) -
+            std::log(p.mass));
+      }
       if (seen != nullptr) {
         seen[info[r].history * seen_words(allowed) + column / 32] |= uint32_t{1} << (column % 32);
       }

@@ -86,6 +86,7 @@ void Rollout::reserve(const SamplingParameters& sampling, const RolloutRequest& 
   gated_.reserve(rows * c.intermediate_size, what);
   logits_.reserve(slots * sampling.allowed.count(), "the logits of rollouts");
   device_logprobs_.reserve(slots, what);
+  device_draw_logprobs_.reserve(slots, what);
   device_drawn_.reserve(slots, what);
   device_ids_.reserve(rows, what);
   device_positions_.reserve(rows, what);
@@ -96,6 +97,7 @@ void Rollout::reserve(const SamplingParameters& sampling, const RolloutRequest& 
   sample_rows_.reserve(static_cast<size_t>(slots));
   drawn_ids_.resize(static_cast<size_t>(slots));
   drawn_logprobs_.resize(static_cast<size_t>(slots));
+  draw_logprobs_.resize(static_cast<size_t>(slots));
   if (sampling.repetition_penalty != 1) {
     seen_.reserve(max_slots_ * seen_words(sampling.allowed), "the repetition history");
     seen_row_.resize(static_cast<size_t>(seen_words(sampling.allowed)));
@@ -114,6 +116,7 @@ void Rollout::generate(const SamplingParameters& sampling, const RolloutRequest&
   const int64_t tokens = run.samples() * request.max_new_tokens;
   std::fill(output.tokens, output.tokens + tokens, -1);
   std::fill(output.logprobs, output.logprobs + tokens, 0.0f);
+  if (output.draw_logprobs != nullptr) std::fill_n(output.draw_logprobs, tokens, 0.0f);
 
   cache_.release_all();  // an earlier call may have been cut off
   active_.clear();
@@ -231,6 +234,7 @@ void Rollout::step(Run& run) {
     const int64_t at = slot.sample * run.request.max_new_tokens + slot.drawn;
     run.output.tokens[at] = id;
     run.output.logprobs[at] = drawn_logprobs_[i];
+    if (run.output.draw_logprobs != nullptr) run.output.draw_logprobs[at] = draw_logprobs_[i];
     slot.last = id;
     ++slot.drawn;
     ++run.drawn;
@@ -298,10 +302,13 @@ void Rollout::sample(Run& run, int64_t rows) {
   const SampleRow* info = device_sample_rows_.upload(stream, sample_rows_, "rollout inputs");
   sampling_forward(stream, run.sampling, logits_.data(), n, rows, info,
                    run.sampling.repetition_penalty != 1 ? seen_.data() : nullptr, device_drawn_.data(),
-                   device_logprobs_.data());
+                   device_logprobs_.data(), device_draw_logprobs_.data());
   copy_to_host(stream, drawn_ids_.data(), device_drawn_.data(), rows * static_cast<int64_t>(sizeof(int32_t)));
-  copy_to_host(stream, drawn_logprobs_.data(), device_logprobs_.data(),
-               rows * static_cast<int64_t>(sizeof(float)));
+  const int64_t bytes = rows * static_cast<int64_t>(sizeof(float));
+  copy_to_host(stream, drawn_logprobs_.data(), device_logprobs_.data(), bytes);
+  if (run.output.draw_logprobs != nullptr) {
+    copy_to_host(stream, draw_logprobs_.data(), device_draw_logprobs_.data(), bytes);
+  }
 }
 
 }  // namespace llasa

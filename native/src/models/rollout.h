@@ -44,6 +44,7 @@ struct RolloutOutput {
   float* logprobs = nullptr;
   int32_t* lengths = nullptr;
   int32_t* finish_reasons = nullptr;
+  float* draw_logprobs = nullptr;  // NULL: not wanted
 };
 
 class Rollout {
@@ -100,14 +101,15 @@ class Rollout {
   std::vector<int32_t> ids_, positions_, drawn_ids_;
   std::vector<DecodeRow> rows_;
   std::vector<SampleRow> sample_rows_;
-  std::vector<float> drawn_logprobs_;
+  std::vector<float> drawn_logprobs_, draw_logprobs_;
   std::vector<uint32_t> seen_row_;
 
   // Device state.
   DeviceBuffer<int32_t> device_ids_, device_positions_, device_drawn_;
   DeviceBuffer<DecodeRow> device_rows_;
   DeviceBuffer<SampleRow> device_sample_rows_;
-  DeviceBuffer<float> x_, normed_, qkv_, attended_, gate_up_, gated_, logits_, device_logprobs_;
+  DeviceBuffer<float> x_, normed_, qkv_, attended_, gate_up_, gated_, logits_, device_logprobs_,
+      device_draw_logprobs_;
   DeviceBuffer<uint32_t> seen_;
   const float* rope_ = nullptr;
 };

@@ -63,7 +63,7 @@ HeadLoss Trainer::upload_terms(const LossTerms& terms, const MicroBatch& micro) 
   };
   HeadLoss loss;
   loss.options = terms.options;
-  loss.old_logprobs = upload(old_logprobs_, terms.old_logprobs, "old log-probs");
+  loss.old_logprobs = upload(old_logprobs_, terms.denominators(), "old log-probs");
   loss.ref_logprobs = upload(ref_logprobs_, terms.ref_logprobs, "reference log-probs");
   loss.advantages = upload(advantages_, terms.advantages, "advantages");
   loss.policy_weights = upload(policy_weights_, terms.policy_weights, "token weights");
@@ -78,7 +78,7 @@ llasa_loss_stats Trainer::accumulate(const llasa_token_batch& batch, const llasa
   policy_->require_complete();
   check_token_batch(batch, policy_->config());
   const HeadOptions head_options = make_head_options(head, policy_->config());
-  const LossTerms terms = make_loss_terms(batch, loss, inputs);
+  LossTerms terms = make_loss_terms(batch, loss, inputs);
   const int64_t total = scored_tokens(batch);
   llasa_loss_stats stats{};
   accumulated_ = true;
@@ -86,14 +86,20 @@ llasa_loss_stats Trainer::accumulate(const llasa_token_batch& batch, const llasa
   for (const MicroBatch& micro : cut_micro_batches(batch, options_.micro_batch_tokens)) {
     const PackedRows packed = pack_rows(batch, micro);
     const std::vector<int32_t> targets = target_columns(head_options, packed.target_ids);
-    const HeadLoss head_loss = upload_terms(terms, micro);
     const float* hidden = pass_.forward(packed, options_.recompute ? Keep::kLayerInputs : Keep::kActivations);
+    std::vector<float> logprobs(static_cast<size_t>(micro.scored)), entropies(logprobs.size());
+    const int64_t bytes = micro.scored * static_cast<int64_t>(sizeof(float));
+    if (terms.sequence_ratio) {
+      // A sequence's ratio is known only when all its tokens are: they are never in two micro-batches.
+      head_.score(hidden, targets, head_options);
+      copy_to_host(stream, logprobs.data(), head_.logprobs(), bytes);
+      set_sequence_ratios(terms, batch, micro, logprobs.data());
+    }
+    const HeadLoss head_loss = upload_terms(terms, micro);
     head_.score_and_backward(hidden, targets, head_options, head_loss, pass_.output_gradient(),
                              gradients_.data());
     pass_.backward(packed, gradients_.data());
 
-    std::vector<float> logprobs(static_cast<size_t>(micro.scored)), entropies(logprobs.size());
-    const int64_t bytes = micro.scored * static_cast<int64_t>(sizeof(float));
     copy_to_host(stream, logprobs.data(), head_.logprobs(), bytes);
     copy_to_host(stream, entropies.data(), head_.entropies(), bytes);
     if (out_logprobs != nullptr)

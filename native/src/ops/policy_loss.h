@@ -1,11 +1,12 @@
 // The loss of one token of a response and its derivatives (GRPO: arXiv 2402.03300; clip-higher: 2503.14476;
-// dual clip: 1912.09729; k3: joschu.net/blog/kl-approx.html). The formula is inline, so that the op and the
-// host's statistics are the same code.
+// dual clip: 1912.09729; k1, k2, k3: joschu.net/blog/kl-approx.html). The formula is inline, so that the op
+// and the host's statistics are the same code.
 #pragma once
 
 #include <cmath>
 
 #include "core/host_device.h"
+#include "llasa_native.h"
 #include "ops/shapes.h"
 
 namespace llasa {
@@ -16,6 +17,7 @@ struct PolicyLossOptions {
   float clip_high = 0.2f;
   float dual_clip = 0.0f;  // 0 = off
   float kl_coef = 0.0f;
+  int32_t kl_estimator = 0;  // LLASA_KL_*
   float entropy_coef = 0.0f;
 };
 
@@ -23,7 +25,7 @@ struct PolicyTokenLoss {
   float policy = 0.0f;           // policy term
   float policy_gradient = 0.0f;  // its derivative by logp
   float ratio = 1.0f;
-  float kl = 0.0f;  // k3
+  float kl = 0.0f;  // k1, k2 or k3
   float kl_gradient = 0.0f;
   bool clipped = false;  // the clipped term was larger
   bool dual_clipped = false;
@@ -58,7 +60,13 @@ LLASA_HOST_DEVICE inline PolicyTokenLoss policy_token_loss(const PolicyLossOptio
     t.policy_gradient = 0.0f;
   }
   if (logp != logp) t.policy_gradient = logp;  // a NaN must reach the gradient, where it is seen
-  if (has_reference) {
+  if (has_reference && options.kl_estimator == LLASA_KL_K1) {
+    t.kl = logp - ref_logp;
+    t.kl_gradient = 1.0f;
+  } else if (has_reference && options.kl_estimator == LLASA_KL_K2) {
+    t.kl = 0.5f * (logp - ref_logp) * (logp - ref_logp);
+    t.kl_gradient = logp - ref_logp;
+  } else if (has_reference) {
     const float difference = ref_logp - logp;
     const float k = clamp_log_ratio(difference);
     const float e = expf(k);
@@ -72,7 +80,7 @@ LLASA_HOST_DEVICE inline PolicyTokenLoss policy_token_loss(const PolicyLossOptio
   return t;
 }
 
-// Derivatives of the loss sum over tokens of policy_weights * policy + token_weights * (kl_coef k3 -
+// Derivatives of the loss sum over tokens of policy_weights * policy + token_weights * (kl_coef kl -
 // entropy_coef entropy), all arrays [N]; both weights are 0 for a masked token. old_logprobs, ref_logprobs
 // may be NULL (ratio 1; no reference). dentropies may be NULL when entropy_coef is 0.
 void policy_loss_backward(Stream& stream, const PolicyLossOptions& options, const float* logprobs,

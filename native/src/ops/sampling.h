@@ -72,10 +72,13 @@ LLASA_HOST_DEVICE inline int64_t seen_words(const AllowedIds& allowed) {
 //   draw      the first column whose cumulative kept mass exceeds u times the total,
 //             u = philox_uniform_double(seed, sequence_id, position) in [0, 1)
 // temperature 0: the largest x, the lowest id among equals; its log-prob at T = 1.
+// draw_logprobs [rows] or NULL: log of the probability the id was drawn with, x / T normalised over what was
+// kept; 0 at temperature 0. It differs from logprobs where something was forbidden or dropped.
 // -infinity is allowed. logits are overwritten. seen [.., seen_words] gets the drawn id's bit; NULL if the
 // penalty is 1. ids, logprobs [rows]. A row's result depends on that row alone.
 void sampling_forward(Stream& stream, const SamplingParameters& parameters, float* logits, int64_t ld,
-                      int64_t rows, const SampleRow* info, uint32_t* seen, int32_t* ids, float* logprobs);
+                      int64_t rows, const SampleRow* info, uint32_t* seen, int32_t* ids, float* logprobs,
+                      float* draw_logprobs = nullptr);
 
 // The distribution sampling_forward draws from: probs [rows, n] by column, exactly 0 where dropped; greedy:
 // one 1. ids gets a kSample code for a row without distribution, else the most probable id.
