@@ -257,7 +257,7 @@ __device__ int32_t draw(const Prepared& p, RowShared& s, double u) {
 }
 
 // One id per row.
-//   shapes        logits [rows, ld], n columns used; info, ids, logprobs [rows]; seen [.., seen_words]
+//   shapes        logits [rows, ld], n columns used; info, ids, both log-probs [rows]; seen [.., seen_words]
 //   mapping       block = row; warp = a segment of the row, lanes on neighbouring columns, kBatch loads each
 //   shared        37 KB: coarse and fine histograms of (count, mass); at most 64 registers (1024 threads)
 //   traffic       4 n bytes once and 1/32 of it again, when nothing is dropped: 128 rows x 193,800 99 MB, 21
@@ -271,11 +271,13 @@ __device__ int32_t draw(const Prepared& p, RowShared& s, double u) {
 __global__ void __launch_bounds__(kMaxThreads)
     sampling_kernel(SamplingParameters parameters, float* logits, int64_t ld,
                     const SampleRow* __restrict__ info, uint32_t* seen, int32_t* __restrict__ ids,
-                    float* __restrict__ logprobs, int32_t segment, int32_t bins) {
+                    float* __restrict__ logprobs, float* __restrict__ draw_logprobs, int32_t segment,
+                    int32_t bins) {
   __shared__ RowShared s;
   const int64_t r = blockIdx.x;
   const SampleRow me = info[r];
   const Prepared p = prepare(s, parameters, logits + r * ld, me, seen, segment, bins);
+  if (draw_logprobs != nullptr && threadIdx.x == 0) draw_logprobs[r] = 0.0f;
   if (p.error != 0) {
     if (threadIdx.x == 0) {
       ids[r] = p.error;
@@ -292,6 +294,11 @@ __global__ void __launch_bounds__(kMaxThreads)
   ids[r] = parameters.allowed.id_of(column);
   const float z = (p.row.x[column] - p.full_max) * p.row.inverse_temperature;
   logprobs[r] = static_cast<float>(static_cast<double>(z) - p.log_mass);
+  if (draw_logprobs != nullptr && parameters.temperature != 0.0f) {
+    const float kept_z = (p.row.x[column] - p.row.max) * p.row.inverse_temperature;
+    const double kept = static_cast<double>(p.mass) / static_cast<double>(kMassUnit);
+    draw_logprobs[r] = static_cast<float>(static_cast<double>(kept_z) - log(kept));
+  }
   if (seen != nullptr) {
     seen[me.history * seen_words(parameters.allowed) + column / 32] |= uint32_t{1} << (column % 32);
   }
@@ -346,12 +353,13 @@ Mapping mapping_of(int64_t n) {
 }  // namespace cuda
 
 void sampling_forward(Stream& stream, const SamplingParameters& parameters, float* logits, int64_t ld,
-                      int64_t rows, const SampleRow* info, uint32_t* seen, int32_t* ids, float* logprobs) {
+                      int64_t rows, const SampleRow* info, uint32_t* seen, int32_t* ids, float* logprobs,
+                      float* draw_logprobs) {
   using namespace cuda;
   if (rows == 0) return;
   const Mapping m = mapping_of(parameters.allowed.count());
   LLASA_LAUNCH(sampling_kernel, grid_of(rows), m.threads, 0, stream, parameters, logits, ld, info, seen, ids,
-               logprobs, m.segment, m.bins);
+               logprobs, draw_logprobs, m.segment, m.bins);
 }
 
 void sampling_distribution(Stream& stream, const SamplingParameters& parameters, float* logits, int64_t ld,
