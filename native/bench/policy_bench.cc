@@ -1,5 +1,5 @@
 // Training of the policy at the demo's shapes (C 192, F 512, L 4, H 6, G 2, D 32; 16 prompts of 80 tokens
-// with 8 responses of 70) and the pieces it is made of. The bound is the machine's GEMM peak.
+// with 8 responses of 70). The bound is the machine's GEMM peak; its kernels have benchmarks of their own.
 #include <benchmark/benchmark.h>
 
 #include <cmath>
@@ -9,8 +9,6 @@
 #include "core/parallel.h"
 #include "core/philox.h"
 #include "models/trainer_step.h"
-#include "ops/attention.h"
-#include "ops/gemm.h"
 #include "roofline.h"
 
 namespace {
@@ -57,14 +55,13 @@ std::shared_ptr<llasa::Policy> random_policy() {
 }
 
 // Multiply-adds of the layers and the head, forward, times 2; backward costs twice that again.
-double forward_flops(bool attention_only) {
+double forward_flops() {
   const double rows = kPrompts * (kPromptTokens - 1 + kSamples * kResponseTokens);
   const double scored = kPrompts * kSamples * kResponseTokens;
   const double prefix = kPromptTokens - 1;
   const double pairs =
       kPrompts * (prefix * prefix / 2 + kSamples * kResponseTokens * (prefix + kResponseTokens / 2.0));
   const double attention = 4.0 * 32 * 6 * pairs;
-  if (attention_only) return attention;
   const double layer = 192.0 * (320 + 192 + 3 * 512);
   return 4 * (attention + 2 * rows * layer) + 2 * scored * 192 * (kSpeechEnd - kSpeechStart + 1);
 }
@@ -113,54 +110,7 @@ void training_step(benchmark::State& state) {
       break;
     }
   }
-  llasa::bench::report_flops(state, 3 * forward_flops(false));
-  llasa::set_num_threads(0);
-}
-
-// Rows 4096 of one micro-batch against each matrix of a layer: 0 x W^T, 1 dy W, 2 dy^T x.
-void layer_gemm(benchmark::State& state) {
-  llasa::set_num_threads(static_cast<int>(state.range(0)));
-  const int64_t kind = state.range(1), T = 4096, N = state.range(2), K = state.range(3);
-  const auto x = random_floats(T * K, 1), w = random_floats(N * K, 1), dy = random_floats(T * N, 1);
-  std::vector<float> y(dy.size()), dx(x.size()), dw(w.size());
-  llasa::Stream stream;
-  for (auto _ : state) {
-    if (kind == 0) llasa::linear_forward(stream, x.data(), w.data(), nullptr, y.data(), T, K, N);
-    if (kind == 1) llasa::linear_backward(stream, x.data(), w.data(), dy.data(), dx.data(), nullptr, T, K, N);
-    if (kind == 2) llasa::linear_backward(stream, x.data(), w.data(), dy.data(), nullptr, dw.data(), T, K, N);
-    benchmark::ClobberMemory();
-  }
-  llasa::bench::report_flops(state, 2.0 * static_cast<double>(T * N * K));
-  llasa::set_num_threads(0);
-}
-
-void attention(benchmark::State& state) {
-  llasa::set_num_threads(static_cast<int>(state.range(0)));
-  const bool backward = state.range(1) != 0;
-  std::vector<llasa::AttentionGroup> groups;
-  int64_t rows = 0;
-  for (int64_t g = 0; g < kPrompts; ++g) {
-    groups.push_back({{rows, rows + kPromptTokens - 1}, {}});
-    rows += kPromptTokens - 1;
-    for (int64_t s = 0; s < kSamples; ++s, rows += kResponseTokens) {
-      groups.back().parts.push_back({rows, rows + kResponseTokens});
-    }
-  }
-  const llasa::AttentionShape shape{6, 2, 32};
-  const auto qkv = random_floats(rows * shape.row(), 2), dout = random_floats(rows * 192, 1);
-  std::vector<float> out(dout.size()), lse(static_cast<size_t>(rows * 6)), dqkv(qkv.size());
-  llasa::Stream stream;
-  llasa::attention_forward(stream, qkv.data(), out.data(), lse.data(), groups, shape);
-  for (auto _ : state) {
-    if (backward) {
-      llasa::attention_backward(stream, qkv.data(), out.data(), lse.data(), dout.data(), dqkv.data(), groups,
-                                shape);
-    } else {
-      llasa::attention_forward(stream, qkv.data(), out.data(), lse.data(), groups, shape);
-    }
-    benchmark::ClobberMemory();
-  }
-  llasa::bench::report_flops(state, (backward ? 2.5 : 1.0) * forward_flops(true));
+  llasa::bench::report_flops(state, 3 * forward_flops());
   llasa::set_num_threads(0);
 }
 
@@ -173,17 +123,5 @@ BENCHMARK(training_step)
     ->Args({2, 2048, 0})
     ->Args({2, 4096, 0})
     ->Args({2, 4096, 1})
-    ->Unit(benchmark::kMillisecond)
-    ->UseRealTime();
-BENCHMARK(layer_gemm)
-    ->ArgNames({"threads", "kind", "N", "K"})
-    ->ArgsProduct({{1, 2}, {0, 1, 2}, {320, 1024}, {192}})
-    ->ArgsProduct({{1, 2}, {0, 1, 2}, {192}, {192, 512}})
-    ->ArgsProduct({{1, 2}, {0, 1, 2}, {1025}, {192}})
-    ->Unit(benchmark::kMicrosecond)
-    ->UseRealTime();
-BENCHMARK(attention)
-    ->ArgNames({"threads", "backward"})
-    ->ArgsProduct({{1, 2}, {0, 1}})
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();

@@ -1,53 +1,77 @@
-// The fused sampling kernel at the demo's vocabulary (1,025 allowed ids, 128 rows) and at the public models'
-// (193,800). The floor is one read of the logits.
-#include <benchmark/benchmark.h>
-
+// Fused sampling, from the demo's vocabulary to the public models'. The floor is one read of the logits.
 #include <cmath>
-#include <random>
-#include <vector>
 
-#include "core/device.h"
+#include "kernel_bench.h"
 #include "ops/sampling.h"
-#include "roofline.h"
 
+namespace llasa::bench {
 namespace {
 
-void sampling(benchmark::State& state) {
-  const auto rows = state.range(0);
-  const auto columns = static_cast<int32_t>(state.range(1));
-  llasa::SamplingParameters parameters;
-  parameters.temperature = 0.8f;
-  parameters.top_k = state.range(2) != 0 ? 50 : 0;
-  parameters.top_p = state.range(2) != 0 ? 0.9f : 1.0f;
-  parameters.allowed = llasa::AllowedIds::of(0, columns, -1);
-  std::mt19937 generator(1);
-  std::normal_distribution<float> normal(0.0f, 3.0f);
-  std::vector<float> logits(static_cast<size_t>(rows * columns));
-  for (float& v : logits) v = normal(generator);
-  std::vector<llasa::SampleRow> info(static_cast<size_t>(rows));
-  std::vector<int32_t> ids(static_cast<size_t>(rows));
-  std::vector<float> logprobs(static_cast<size_t>(rows));
-  llasa::Stream stream;
-  int64_t position = 0;
-  for (auto _ : state) {
-    for (auto& row : info) row.position = position;
-    ++position;
-    llasa::sampling_forward(stream, parameters, logits.data(), columns, rows, info.data(), nullptr,
-                            ids.data(), logprobs.data());
-  }
-  for (size_t r = 0; r < ids.size(); ++r) {
-    if (ids[r] < 0 || !(logprobs[r] <= 0)) state.SkipWithError("not a sample");
-  }
-  llasa::bench::report_bytes(state, static_cast<double>(rows) * columns * 4);
+struct Filters {
+  const char* name;
+  int32_t top_k;
+  float top_p, penalty;
+};
+constexpr Filters kFilters[] = {{"plain", 0, 1.0f, 1.0f},
+                                {"top_p", 0, 0.9f, 1.0f},
+                                {"top_k_top_p", 50, 0.9f, 1.0f},
+                                {"all", 50, 0.9f, 1.1f}};
+
+void sampling(const char* name, int64_t rows, int32_t n, const Filters& filters) {
+  const double bytes = 4.0 * static_cast<double>(rows) * n;
+  add(std::string("sampling/sampling_forward/") + name + "/" + filters.name, {bytes, 0, 2 * bytes},
+      [=](Kernel& k) {
+        SamplingParameters parameters;
+        parameters.temperature = 0.8f;
+        parameters.top_k = filters.top_k;
+        parameters.top_p = filters.top_p;
+        parameters.repetition_penalty = filters.penalty;
+        parameters.allowed = AllowedIds::of(0, n, -1);
+        // A fifth power gives the few high logits and the long tail of a language model.
+        std::vector<float> logits(static_cast<size_t>(rows * n));
+        for (int64_t i = 0; i < rows * n; ++i)
+          logits[static_cast<size_t>(i)] = 15.0f * std::pow(noise(1, i), 5.0f);
+        std::vector<SampleRow> info;
+        for (int64_t r = 0; r < rows; ++r)
+          info.push_back({static_cast<uint64_t>(r), 7, static_cast<int32_t>(r), -1});
+        std::vector<uint32_t> seen(static_cast<size_t>(rows * seen_words(parameters.allowed)));
+        for (size_t i = 0; i < seen.size(); i += 50) seen[i] = 1;
+        float *device_logits = k.upload(logits), *logprobs = k.zeros(rows);
+        const SampleRow* device_info = k.upload(info);
+        uint32_t* device_seen = filters.penalty == 1.0f ? nullptr : k.upload(seen);
+        int32_t* ids = k.upload(std::vector<int32_t>(static_cast<size_t>(rows)));
+        const auto run = [&] {
+          sampling_forward(k.stream(), parameters, device_logits, n, rows, device_info, device_seen, ids,
+                           logprobs);
+        };
+        run();
+        const int64_t r = rows - 1;
+        const int32_t id = k.read(ids + r, 1)[0];
+        k.ensure(id >= 0 && id < n, "an id out of range");
+        double sum = 0;
+        const float* row = logits.data() + r * n;
+        if (filters.penalty == 1.0f) {
+          for (int32_t j = 0; j < n; ++j) sum += std::exp(static_cast<double>(row[j]) / 0.8);
+          k.near("log-prob", k.read(logprobs + r, 1)[0], static_cast<double>(row[id]) / 0.8 - std::log(sum),
+                 1e-5);
+        } else {
+          k.ensure(k.read(logprobs + r, 1)[0] <= 0, "a log-prob above 0");
+        }
+        k.time(run);
+      });
 }
 
-}  // namespace
+const bool registered = [] {
+  for (const Filters& f : kFilters) {
+    sampling("tiny", 128, 1025, f);
+    sampling("speech_1", 1, 65537, f);
+    sampling("speech_128", 128, 65537, f);
+    sampling("full_1", 1, 193800, f);
+    sampling("full_16", 16, 193800, f);
+    sampling("full_128", 128, 193800, f);
+  }
+  return true;
+}();
 
-BENCHMARK(sampling)
-    ->ArgNames({"rows", "ids", "filters"})
-    ->Args({128, 1025, 0})
-    ->Args({128, 1025, 1})
-    ->Args({8, 193800, 0})
-    ->Args({8, 193800, 1})
-    ->Unit(benchmark::kMicrosecond)
-    ->UseRealTime();
+}  // namespace
+}  // namespace llasa::bench

@@ -1,0 +1,187 @@
+// Attention: of training (packed groups that share a prompt), of decoding (cached keys), of the codec's and
+// the recogniser's encoders. Bound by multiply-adds, decoding by reading the cache.
+#include <algorithm>
+#include <cmath>
+
+#include "kernel_bench.h"
+#include "ops/attention.h"
+#include "ops/attention_decode.h"
+#include "ops/attention_full.h"
+#include "shapes.h"
+
+namespace llasa::bench {
+namespace {
+
+// softmax(scale q k) v over `keys`, dimension d: element(row, offset) reads an input.
+template <typename Element>
+double expected_output(const Element& element, int64_t query, int64_t q, int64_t k, int64_t v, int64_t D,
+                       int64_t d, double scale, const std::vector<int64_t>& keys) {
+  std::vector<double> scores;
+  for (const int64_t row : keys) {
+    double dot = 0;
+    for (int64_t i = 0; i < D; ++i) dot += element(query, q + i) * element(row, k + i);
+    scores.push_back(dot * scale);
+  }
+  const double most = *std::max_element(scores.begin(), scores.end());
+  double sum = 0, out = 0;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const double e = std::exp(scores[i] - most);
+    sum += e;
+    out += e * element(keys[i], v + d);
+  }
+  return out / sum;
+}
+
+// Groups of 8 responses that share a prompt, as a training step has them.
+struct Packed {
+  std::vector<AttentionGroup> groups;
+  int64_t rows = 0;
+  double pairs = 0;
+};
+Packed packed(int64_t tokens, int64_t prompt, int64_t response) {
+  Packed p;
+  while (p.rows + prompt + 8 * response <= tokens || p.rows == 0) {
+    AttentionGroup group{{p.rows, p.rows + prompt}, {}};
+    p.rows += prompt;
+    p.pairs += 0.5 * static_cast<double>(prompt * prompt);
+    for (int s = 0; s < 8; ++s, p.rows += response) {
+      group.parts.push_back({p.rows, p.rows + response});
+      p.pairs += static_cast<double>(response * prompt) + 0.5 * static_cast<double>(response * response);
+    }
+    p.groups.push_back(group);
+  }
+  return p;
+}
+
+void training(const PolicyShape& s, int64_t prompt, int64_t response) {
+  const AttentionShape shape{s.H, s.G, s.D};
+  const Packed p = packed(s.train, prompt, response);
+  const int64_t T = p.rows, row = shape.row(), H = s.H, G = s.G, D = s.D;
+  const double flops = 4.0 * static_cast<double>(D * H) * p.pairs;
+  const double io = 4.0 * static_cast<double>(T) * static_cast<double>(row + H * D);
+  add(std::string("attention/attention_forward/") + s.name, {io, flops, io}, [=](Kernel& k) {
+    const float* qkv = k.random(T * row, 1);
+    float *out = k.zeros(T * H * D), *lse = k.zeros(T * H);
+    const auto run = [&] { attention_forward(k.stream(), qkv, out, lse, p.groups, shape); };
+    run();
+    const AttentionGroup& group = p.groups.back();
+    std::vector<int64_t> keys;
+    for (int64_t t = group.prefix.begin; t < group.prefix.end; ++t) keys.push_back(t);
+    for (int64_t t = group.parts.back().begin; t < group.parts.back().end; ++t) keys.push_back(t);
+    const auto element = [&](int64_t t, int64_t i) { return static_cast<double>(noise(1, t * row + i)); };
+    const int64_t h = H - 1, g = G - 1;
+    const double expected = expected_output(element, T - 1, h * D, (H + g) * D, (H + G + g) * D, D, 3,
+                                            1 / std::sqrt(static_cast<double>(D)), keys);
+    k.near("out", k.read(out + (T - 1) * H * D + h * D + 3, 1)[0], expected, 1e-5);
+    k.time(run);
+  });
+  add(std::string("attention/attention_backward/") + s.name, {3 * io, 2.5 * flops, 3 * io}, [=](Kernel& k) {
+    const float *qkv = k.random(T * row, 1), *dout = k.random(T * H * D, 2);
+    float *out = k.zeros(T * H * D), *lse = k.zeros(T * H), *dqkv = k.zeros(T * row);
+    attention_forward(k.stream(), qkv, out, lse, p.groups, shape);
+    const auto run = [&] { attention_backward(k.stream(), qkv, out, lse, dout, dqkv, p.groups, shape); };
+    run();
+    // The last row sees all keys of its sequence; its value's gradient is its own weight times dout, from
+    // each head that reads it.
+    double expected = 0;
+    for (int64_t h = (G - 1) * H / G; h < H; ++h) {
+      double dot = 0;
+      for (int64_t i = 0; i < D; ++i) {
+        dot += static_cast<double>(noise(1, (T - 1) * row + h * D + i)) *
+               static_cast<double>(noise(1, (T - 1) * row + (H + G - 1) * D + i));
+      }
+      const double weight = std::exp(dot / std::sqrt(static_cast<double>(D)) -
+                                     static_cast<double>(k.read(lse + (T - 1) * H + h, 1)[0]));
+      expected += weight * static_cast<double>(noise(2, (T - 1) * H * D + h * D + 3));
+    }
+    k.near("dv", k.read(dqkv + (T - 1) * row + (H + 2 * G - 1) * D + 3, 1)[0], expected, 1e-5);
+    k.time(run);
+  });
+}
+
+// `rows` sequences in groups of 8 that share a prompt of `prefix` tokens, `own` tokens each.
+void decoding(const PolicyShape& s, int64_t prefix, int64_t own) {
+  const DecodeShape shape{s.H, s.G, s.D};
+  const int64_t rows = s.decode, groups = (rows + 7) / 8, per_prefix = shape.blocks(prefix),
+                per_own = shape.blocks(own);
+  const int64_t blocks = groups * per_prefix + rows * per_own, floats = shape.layer_floats();
+  const double keys = static_cast<double>(groups * prefix + rows * own);
+  const double bytes = 8.0 * keys * static_cast<double>(s.G * s.D) +
+                       4.0 * static_cast<double>(rows * (shape.row() + s.H * s.D));
+  const double flops = 4.0 * static_cast<double>(rows * (prefix + own) * s.H * s.D);
+  add(std::string("attention_decode/attention_decode/") + s.name,
+      {bytes, flops, 4.0 * static_cast<double>(blocks * floats)}, [=](Kernel& k) {
+        float* memory = k.random(blocks * floats, 1);
+        std::vector<float*> tables;
+        for (int64_t b = 0; b < blocks; ++b) tables.push_back(memory + b * floats);
+        std::vector<DecodeRow> where;
+        for (int64_t r = 0; r < rows; ++r) {
+          where.push_back({r / 8 * per_prefix, groups * per_prefix + r * per_own,
+                           static_cast<int32_t>(prefix), static_cast<int32_t>(own)});
+        }
+        float* const* device_tables = k.upload(tables);
+        const DecodeRow* device_rows = k.upload(where);
+        const float* qkv = k.random(rows * shape.row(), 2);
+        float* out = k.zeros(rows * s.H * s.D);
+        const auto run = [&] {
+          attention_decode(k.stream(), qkv, out, device_rows, device_tables, 0, rows, shape);
+        };
+        run();
+        // Every key of the last row's last head, through the block layout of ops/attention_decode.h.
+        const int64_t r = rows - 1, g = s.G - 1, D = s.D;
+        std::vector<int64_t> places;  // block * kKvBlock + column
+        for (int64_t t = 0; t < prefix; ++t)
+          places.push_back((where.back().prefix_table + t / kKvBlock) * kKvBlock + t % kKvBlock);
+        for (int64_t t = 0; t < own; ++t)
+          places.push_back((where.back().own_table + t / kKvBlock) * kKvBlock + t % kKvBlock);
+        const auto element = [&](int64_t place, int64_t i) -> double {
+          if (place < 0) return static_cast<double>(noise(2, r * shape.row() + (s.H - 1) * D + i));
+          const int64_t base = place / kKvBlock * floats, column = place % kKvBlock;
+          const int64_t at = i < D ? (g * D + i) * kKvBlock + column
+                                   : s.G * D * kKvBlock + (g * kKvBlock + column) * D + i - D;
+          return static_cast<double>(noise(1, base + at));
+        };
+        const double expected =
+            expected_output(element, -1, 0, 0, D, D, 3, 1 / std::sqrt(static_cast<double>(D)), places);
+        k.near("out", k.read(out + (r * s.H + s.H - 1) * D + 3, 1)[0], expected, 1e-5);
+        k.time(run);
+      });
+}
+
+void full(const char* name, int64_t clips, int64_t frames, int64_t H, int64_t D) {
+  const int64_t T = clips * frames, C = H * D;
+  const double flops = 4.0 * static_cast<double>(clips * frames * frames * C),
+               io = 16.0 * static_cast<double>(T * C);
+  add(std::string("attention_full/attention_full_forward/") + name, {io, flops, io}, [=](Kernel& k) {
+    const float* qkv = k.random(T * 3 * C, 1);
+    float* y = k.zeros(T * C);
+    std::vector<int64_t> offsets, keys;
+    for (int64_t b = 0; b <= clips; ++b) offsets.push_back(b * frames);
+    const float scale = 1.0f / std::sqrt(static_cast<float>(D));
+    const auto run = [&] {
+      attention_full_forward(k.stream(), qkv, qkv + C, qkv + 2 * C, y, offsets.data(), clips, H, D, 3 * C,
+                             scale);
+    };
+    run();
+    for (int64_t t = T - frames; t < T; ++t) keys.push_back(t);
+    const auto element = [&](int64_t t, int64_t i) { return static_cast<double>(noise(1, t * 3 * C + i)); };
+    const double expected =
+        expected_output(element, T - 1, C - D, 2 * C - D, 3 * C - D, D, 3, static_cast<double>(scale), keys);
+    k.near("y", k.read(y + T * C - D + 3, 1)[0], expected, 1e-5);
+    k.time(run);
+  });
+}
+
+const bool registered = [] {
+  for (const PolicyShape& s : kPolicies) {
+    const bool tiny = std::string(s.name) == "tiny", small = s.train < 1024;
+    training(s, tiny ? 79 : small ? 64 : 128, tiny ? 70 : small ? 8 : 500);
+    decoding(s, tiny ? 79 : 128, tiny ? 70 : 500);
+  }
+  for (const CodecShape& s : kCodecs) full(s.name, s.clips, s.frames, s.H, s.D);
+  for (const WhisperShape& s : kWhispers) full(s.name, s.clips, s.P, s.H, s.D);
+  return true;
+}();
+
+}  // namespace
+}  // namespace llasa::bench
