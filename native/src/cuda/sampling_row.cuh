@@ -214,7 +214,7 @@ __device__ Boundary find_bin(RowShared& s, const Bins& bins, int size, const Bou
   return found;
 }
 
-// Narrows the keys [lo, hi], which hold the target, down to its own: at most three passes, each over the
+// Narrows the keys [lo, hi], which hold the target, down to its own: at most four passes, each over the
 // members of one bin of the last.
 __device__ Boundary find_key(const Row& row, RowShared& s, uint32_t lo, uint32_t hi, Boundary at,
                              const Target& target) {
