@@ -17,6 +17,10 @@ public interface IListener : IDisposable
     /// <summary>Who listens, for messages.</summary>
     string Name { get; }
 
+    /// <summary>Tells it of texts it will be asked about, so that checking one by one is quick.</summary>
+    /// <param name="texts">Texts that samples will be compared with.</param>
+    void Announce(IReadOnlyCollection<string> texts);
+
     /// <summary>Refuses a text whose likelihood could not be measured.</summary>
     /// <param name="text">A text that samples will be compared with.</param>
     /// <exception cref="UsageException">It is too long.</exception>

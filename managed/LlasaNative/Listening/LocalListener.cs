@@ -19,6 +19,7 @@ namespace LlasaNative.Listening;
 public sealed class LocalListener : IListener
 {
     private readonly SemaphoreSlim _gate = new(1);
+    private readonly Lock _listening = new();
     private readonly PitchTracker _tracker = new();
     private bool _disposed;
 
@@ -68,6 +69,12 @@ public sealed class LocalListener : IListener
     }
 
     /// <inheritdoc/>
+    public void Announce(IReadOnlyCollection<string> texts)
+    {
+        // Checking is a matter of microseconds.
+    }
+
+    /// <inheritdoc/>
     public void CheckText(string text) => Scorer.EncodeTarget(text);
 
     /// <inheritdoc/>
@@ -78,7 +85,6 @@ public sealed class LocalListener : IListener
         await _gate.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
             return await Task.Run(() => Listen(codes, texts, extras, cancellation), cancellation).ConfigureAwait(false);
         }
         finally
@@ -87,30 +93,63 @@ public sealed class LocalListener : IListener
         }
     }
 
+    /// <summary>Listens to codes on the calling thread, once nobody else does.</summary>
+    /// <param name="codes">Speech codes of each sample.</param>
+    /// <param name="texts">What each should say.</param>
+    /// <param name="extras">What else is wanted of each.</param>
+    /// <param name="cancellation">Honoured between batches of the recogniser.</param>
+    /// <param name="scorer">The recogniser or another way of listening made of it; null for the recogniser.</param>
+    public HeardChunk Listen(
+        IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, HearingExtras extras, CancellationToken cancellation, SpeechScorer? scorer = null)
+    {
+        lock (_listening)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            var start = Stopwatch.GetTimestamp();
+            using var waves = Codec.Decode(codes);
+            return Listen(waves, texts, extras, scorer, Stopwatch.GetElapsedTime(start).TotalSeconds, cancellation);
+        }
+    }
+
+    /// <summary>Listens to sounds on the calling thread, once nobody else does.</summary>
+    /// <param name="waves">The sounds, 16 kHz.</param>
+    /// <param name="texts">What each should say.</param>
+    /// <param name="extras">What else is wanted of each.</param>
+    /// <param name="cancellation">Honoured between batches of the recogniser.</param>
+    /// <param name="scorer">As for codes.</param>
+    public HeardChunk Listen(WaveBatch waves, IReadOnlyList<string> texts, HearingExtras extras, CancellationToken cancellation, SpeechScorer? scorer = null)
+    {
+        ArgumentNullException.ThrowIfNull(waves);
+        lock (_listening)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return Listen(waves, texts, extras, scorer, 0, cancellation);
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
-        _gate.Wait();
-        if (!_disposed)
+        lock (_listening)
         {
-            _disposed = true;
-            Scorer.Dispose();
-            Codec.Dispose();
+            if (!_disposed)
+            {
+                _disposed = true;
+                Scorer.Dispose();
+                Codec.Dispose();
+            }
         }
-
-        _gate.Release();
     }
 
-    private HeardChunk Listen(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, HearingExtras extras, CancellationToken cancellation)
+    private HeardChunk Listen(
+        WaveBatch waves, IReadOnlyList<string> texts, HearingExtras extras, SpeechScorer? scorer, double vocoding, CancellationToken cancellation)
     {
         var start = Stopwatch.GetTimestamp();
-        using var waves = Codec.Decode(codes);
-        var vocoded = Stopwatch.GetTimestamp();
-        var scores = Scorer.Score(waves, texts, cancellation);
+        var scores = (scorer ?? Scorer).Score(waves, texts, cancellation);
         var recognised = Stopwatch.GetTimestamp();
         Hearing[] hearings = [.. scores.Select((score, i) => Hear(score, waves[i], waves.SampleRate, extras))];
         var done = Stopwatch.GetTimestamp();
-        return new HeardChunk(hearings, Seconds(start, vocoded), Seconds(vocoded, recognised), extras.HasFlag(HearingExtras.Prosody) ? Seconds(recognised, done) : 0);
+        return new HeardChunk(hearings, vocoding, Seconds(start, recognised), extras.HasFlag(HearingExtras.Prosody) ? Seconds(recognised, done) : 0);
 
         static double Seconds(long from, long to) => Stopwatch.GetElapsedTime(from, to).TotalSeconds;
     }

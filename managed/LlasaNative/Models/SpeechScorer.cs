@@ -19,18 +19,27 @@ public sealed class SpeechScorer : IDisposable
     private readonly bool _detect;
 
     private SpeechScorer(HuggingFaceDirectory directory, ScoringOptions options)
+        : this(options, WhisperConfig.FromFile(directory.ConfigPath), ByteLevelBpe.FromFile(directory.TokenizerPath), directory) =>
+        _whisper = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativeWhisper(ToNative(Config, Tokens)));
+
+    private SpeechScorer(ScoringOptions options, WhisperConfig config, ByteLevelBpe tokenizer, HuggingFaceDirectory directory)
+        : this(options, config, tokenizer, WhisperTokens.Find(
+            tokenizer, config, WhisperGenerationConfig.FromFile(Path.Combine(directory.Path, "generation_config.json"))), null!)
+    {
+    }
+
+    private SpeechScorer(ScoringOptions options, WhisperConfig config, ByteLevelBpe tokenizer, WhisperTokens tokens, NativeWhisper whisper)
     {
         _options = options;
-        Config = WhisperConfig.FromFile(directory.ConfigPath);
-        _tokenizer = ByteLevelBpe.FromFile(directory.TokenizerPath);
-        Tokens = WhisperTokens.Find(
-            _tokenizer, Config, WhisperGenerationConfig.FromFile(Path.Combine(directory.Path, "generation_config.json")));
+        Config = config;
+        _tokenizer = tokenizer;
+        Tokens = tokens;
+        _whisper = whisper;
         _detect = options.Language == "auto";
         var language = _detect ? Tokens.Languages.Keys.FirstOrDefault("en") : options.Language;
         var canPrompt = Tokens.Transcribe is not null && Tokens.NoTimestamps is not null && Tokens.Languages.Count > 0;
         _transcriptPrompt = canPrompt ? Tokens.FullPrompt(language) : Tokens.SeedPrompt();
         _targetPrompt = options.Prompt == ScorePromptStyle.Full ? Tokens.FullPrompt(language) : Tokens.SeedPrompt();
-        _whisper = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativeWhisper(ToNative(Config, Tokens)));
     }
 
     /// <summary>Sizes of the model.</summary>
@@ -61,6 +70,16 @@ public sealed class SpeechScorer : IDisposable
             scorer.Dispose();
             throw;
         }
+    }
+
+    /// <summary>The same weights, listening in another way.</summary>
+    /// <param name="options">How it listens.</param>
+    /// <returns>Shares the thread and the lifetime of this one; disposing it as well does no harm.</returns>
+    /// <exception cref="UsageException">The model does not know the language, or lacks the tokens of the prompt.</exception>
+    public SpeechScorer With(ScoringOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return new SpeechScorer(options, Config, _tokenizer, Tokens, _whisper);
     }
 
     /// <summary>Token ids of a text as its likelihood is measured: prompt, text, end of text.</summary>

@@ -80,6 +80,10 @@ public sealed class ListeningSessionTests
 
         public string Name => "nobody";
 
+        public void Announce(IReadOnlyCollection<string> texts)
+        {
+        }
+
         public void CheckText(string text)
         {
         }

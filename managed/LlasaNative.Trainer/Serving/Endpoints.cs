@@ -1,0 +1,223 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using LlasaNative.Audio;
+using LlasaNative.Listening;
+using LlasaNative.Listening.Wire;
+using LlasaNative.Models;
+using Microsoft.AspNetCore.Http;
+
+namespace LlasaNative.Trainer.Serving;
+
+/// <summary>Reads and checks the bodies of requests, has them scored, and writes the answers.</summary>
+/// <remarks><b>Threads:</b> any.</remarks>
+internal sealed class Endpoints
+{
+    private const int MaxWays = 16;
+
+    private readonly LocalListener _listener;
+    private readonly SpeechScorer _default;
+    private readonly SpeechScorer _reference;
+    private readonly string _model;
+    private readonly ServerOptions _options;
+    private readonly ScoringEngine _engine;
+    private readonly ConcurrentDictionary<ScoringOptions, SpeechScorer> _ways = new();
+
+    public Endpoints(LocalListener listener, ScoringOptions scoring, string model, ServerOptions options, ScoringEngine engine)
+    {
+        _listener = listener;
+        _model = model;
+        _options = options;
+        _engine = engine;
+        _default = listener.Scorer;
+        // What the reference server computes, whatever else is configured: start of transcript, text, end.
+        _reference = listener.Scorer.With(scoring with { Prompt = ScorePromptStyle.Seed, LeadingSpace = false });
+    }
+
+    /// <summary><c>POST /score</c>.</summary>
+    public async Task ScoreAsync(HttpContext context)
+    {
+        var request = await ReadAsync(context, WireJson.Default.ScoreRequest);
+        Check(request, _reference, "");
+        var hearings = await _engine.ScoreAsync(new ScoringJob
+        {
+            Codes = [request.Tokens],
+            Texts = [request.Text],
+            Scorer = _reference,
+            Abandoned = context.RequestAborted,
+        });
+        await AnswerAsync(context, hearings[0]);
+    }
+
+    /// <summary><c>POST /score_wav?text=…</c>: the body is a WAV file.</summary>
+    public async Task ScoreWaveAsync(HttpContext context)
+    {
+        if (!context.Request.Query.TryGetValue("text", out var text) || text.Count != 1)
+        {
+            throw ProblemException.Invalid("the query parameter `text` is missing: POST /score_wav?text=…");
+        }
+
+        CheckText(text[0]!, _reference, "");
+        using MemoryStream body = new();
+        await context.Request.Body.CopyToAsync(body, context.RequestAborted);
+        var sound = Decode(body.GetBuffer().AsSpan(0, (int)body.Length));
+        var hearings = await _engine.ScoreAsync(new ScoringJob
+        {
+            Sounds = [sound],
+            Texts = [text[0]!],
+            Scorer = _reference,
+            Abandoned = context.RequestAborted,
+        });
+        await AnswerAsync(context, hearings[0]);
+    }
+
+    /// <summary><c>POST /score_batch</c>.</summary>
+    public async Task ScoreBatchAsync(HttpContext context)
+    {
+        var request = await ReadAsync(context, WireJson.Default.BatchRequest);
+        if (request.Samples.Length == 0 || request.Samples.Length > _options.MaxSamples)
+        {
+            throw ProblemException.Invalid($"`samples` holds {request.Samples.Length}, expected 1 to {_options.MaxSamples}");
+        }
+
+        var scorer = Way(request.Scoring);
+        for (var i = 0; i < request.Samples.Length; i++)
+        {
+            Check(request.Samples[i] ?? throw ProblemException.Malformed($"`samples[{i}]` is null"), scorer, $"samples[{i}].");
+        }
+
+        var hearings = await _engine.ScoreAsync(new ScoringJob
+        {
+            Codes = [.. request.Samples.Select(s => s.Tokens)],
+            Texts = [.. request.Samples.Select(s => s.Text)],
+            Scorer = scorer,
+            Extras = (request.Sound ? HearingExtras.Sound : 0) | (request.Prosody ? HearingExtras.Prosody : 0),
+            Alone = true,
+            Abandoned = context.RequestAborted,
+        });
+        BatchResponse response = new() { Model = _model, Results = [.. hearings.Select(SampleResult.From)] };
+        await ServerPipeline.WriteJsonAsync(context, response, WireJson.Default.BatchResponse);
+    }
+
+    /// <summary><c>POST /check</c>: whether texts can be scored, before anybody speaks them.</summary>
+    public async Task CheckAsync(HttpContext context)
+    {
+        var request = await ReadAsync(context, WireJson.Default.CheckRequest);
+        var scorer = Way(request.Scoring);
+        List<TextFault> faults = [];
+        for (var i = 0; i < request.Texts.Length; i++)
+        {
+            try
+            {
+                scorer.EncodeTarget(request.Texts[i] ?? throw ProblemException.Malformed($"`texts[{i}]` is null"));
+            }
+            catch (UsageException e)
+            {
+                faults.Add(new TextFault { Index = i, Detail = e.Message });
+            }
+        }
+
+        await ServerPipeline.WriteJsonAsync(context, new CheckResponse { Faults = [.. faults] }, WireJson.Default.CheckResponse);
+    }
+
+    private static async Task<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type)
+    {
+        if (!context.Request.HasJsonContentType())
+        {
+            throw new ProblemException(415, "media-type", "The body must be JSON", $"`Content-Type` is `{context.Request.ContentType}`, expected application/json");
+        }
+
+        return await JsonSerializer.DeserializeAsync(context.Request.Body, type, context.RequestAborted)
+            ?? throw ProblemException.Malformed("the body is null");
+    }
+
+    private static Task AnswerAsync(HttpContext context, Hearing hearing)
+    {
+        var nll = hearing.Score.Nll;
+        ScoreResponse response = new() { Nll = double.IsFinite(nll) ? nll : null, Transcript = hearing.Score.Transcript };
+        return ServerPipeline.WriteJsonAsync(context, response, WireJson.Default.ScoreResponse);
+    }
+
+    private SpeechScorer Way(ScoringRequest? request)
+    {
+        if (request is null)
+        {
+            return _default;
+        }
+
+        ScoringOptions options;
+        try
+        {
+            options = request.ToOptions();
+        }
+        catch (FormatException e)
+        {
+            throw ProblemException.Invalid($"`scoring`: {e.Message}");
+        }
+
+        if (_ways.Count > MaxWays)
+        {
+            _ways.Clear();
+        }
+
+        return _ways.GetOrAdd(options, _listener.Scorer.With);
+    }
+
+    private void Check(ScoreRequest request, SpeechScorer scorer, string prefix)
+    {
+        if (request.Tokens.Length > _options.MaxCodes)
+        {
+            throw ProblemException.Invalid($"`{prefix}tokens` holds {request.Tokens.Length}, expected at most {_options.MaxCodes}");
+        }
+
+        var bad = Array.FindIndex(request.Tokens, t => (uint)t >= (uint)_listener.CodeCount);
+        if (bad >= 0)
+        {
+            throw ProblemException.Invalid($"`{prefix}tokens[{bad}]` is {request.Tokens[bad]}, expected 0 to {_listener.CodeCount - 1}");
+        }
+
+        CheckText(request.Text, scorer, prefix);
+    }
+
+    private static void CheckText(string text, SpeechScorer scorer, string prefix)
+    {
+        try
+        {
+            scorer.EncodeTarget(text);
+        }
+        catch (UsageException e)
+        {
+            throw ProblemException.Invalid($"`{prefix}text`: {e.Message}");
+        }
+    }
+
+    private ReadOnlyMemory<float> Decode(ReadOnlySpan<byte> file)
+    {
+        WaveAudio wave;
+        try
+        {
+            wave = WaveFile.Parse(file, "the body");
+        }
+        catch (ModelFileException e)
+        {
+            throw ProblemException.Malformed(e.Message);
+        }
+
+        var longest = (double)_options.MaxCodes * _listener.Codec.SamplesPerCode / _listener.Codec.SampleRate;
+        if (wave.Seconds > longest)
+        {
+            throw ProblemException.Invalid(FormattableString.Invariant($"the sound lasts {wave.Seconds:F2} s, expected at most {longest:F2} s"));
+        }
+
+        var sound = Resampler.Resample(wave, SpeechScorer.SampleRate).Samples;
+        foreach (var sample in sound.Span)
+        {
+            if (!float.IsFinite(sample))
+            {
+                throw ProblemException.Invalid("the sound holds NaN or infinity");
+            }
+        }
+
+        return sound;
+    }
+}

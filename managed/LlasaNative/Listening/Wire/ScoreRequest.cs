@@ -1,0 +1,11 @@
+namespace LlasaNative.Listening.Wire;
+
+/// <summary>Body of <c>POST /score</c>, as the reference server takes it.</summary>
+public sealed record ScoreRequest
+{
+    /// <summary>Speech codes: n of <c>&lt;|s_n|&gt;</c>.</summary>
+    public required int[] Tokens { get; init; }
+
+    /// <summary>What the sound should say.</summary>
+    public required string Text { get; init; }
+}

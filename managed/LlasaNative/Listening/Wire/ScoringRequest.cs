@@ -1,0 +1,51 @@
+using LlasaNative.Models;
+using LlasaNative.Training;
+
+namespace LlasaNative.Listening.Wire;
+
+/// <summary>How the recogniser is to listen: the client's settings, so that a reward does not depend on the server's.</summary>
+public sealed record ScoringRequest
+{
+    /// <summary><c>seed</c> or <c>full</c>, as <c>recogniser.prompt</c>.</summary>
+    public required string Prompt { get; init; }
+
+    /// <summary>Language code, or <c>auto</c>.</summary>
+    public required string Language { get; init; }
+
+    /// <summary>Whether texts are measured with a space before them.</summary>
+    public bool LeadingSpace { get; init; }
+
+    /// <summary>Longest transcript in tokens; 0 = what the model allows.</summary>
+    public int MaxTokens { get; init; }
+
+    /// <summary>Clips given to the recogniser at once.</summary>
+    public required int BatchSize { get; init; }
+
+    /// <summary>The wire form of options.</summary>
+    /// <param name="options">The options.</param>
+    public static ScoringRequest From(ScoringOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return new ScoringRequest
+        {
+            Prompt = OptionNames.Of(options.Prompt),
+            Language = options.Language,
+            LeadingSpace = options.LeadingSpace,
+            MaxTokens = options.MaxTokens,
+            BatchSize = options.BatchSize,
+        };
+    }
+
+    /// <summary>The options of the wire form.</summary>
+    /// <exception cref="FormatException">The prompt has no such name, or a number is out of range.</exception>
+    public ScoringOptions ToOptions() => MaxTokens < 0 || BatchSize is < 1 or > 1_000_000
+        ? throw new FormatException($"`max_tokens` {MaxTokens} must be at least 0 and `batch_size` {BatchSize} 1 to 1000000")
+        : new ScoringOptions
+        {
+            Prompt = OptionNames.Parse<ScorePromptStyle>(Prompt),
+            Language = Language,
+            LeadingSpace = LeadingSpace,
+            MaxTokens = MaxTokens,
+            BatchSize = BatchSize,
+        };
+}
