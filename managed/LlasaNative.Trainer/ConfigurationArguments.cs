@@ -4,7 +4,7 @@ using LlasaNative.Training;
 namespace LlasaNative.Trainer;
 
 /// <summary><c>--config</c>, <c>--set</c> and the flags that stand for a key of the configuration.</summary>
-internal sealed class ConfigurationArguments
+internal sealed class ConfigurationArguments(params (string Flag, string Description, string Key)[] more)
 {
     private readonly (Option<string> Option, string Key)[] _flags =
     [
@@ -15,6 +15,7 @@ internal sealed class ConfigurationArguments
         (new("--out") { Description = "Directory of the run (run.out)." }, "run.out"),
         (new("--steps") { Description = "Optimiser steps (run.steps)." }, "run.steps"),
         (new("--seed") { Description = "Seed of the run (run.seed)." }, "run.seed"),
+        .. more.Select(m => (new Option<string>(m.Flag) { Description = m.Description }, m.Key)),
     ];
 
     public Option<string> Config { get; } = new("--config") { Description = "YAML file; see configs/reference.yaml." };

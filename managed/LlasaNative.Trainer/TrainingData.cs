@@ -11,11 +11,15 @@ internal static class TrainingData
         PromptSet.Read(path.Length > 0 ? path : TinyWorld.Sentences(split), data.TextField, data.FaultyRows, Report);
 
     /// <summary>The texts whose prompt, response and transcript fit the models.</summary>
-    public static string[] Fitting(PromptSet prompts, GrpoModels models, int maxNewTokens) => [.. prompts.Fitting(text =>
+    public static string[] Fitting(PromptSet prompts, GrpoModels models, int maxNewTokens)
     {
-        _ = models.Policy.EncodePrompt(text, maxNewTokens);
-        models.Listener.CheckText(text);
-    }).Texts];
+        models.Listener.Announce(prompts.Texts);
+        return [.. prompts.Fitting(text =>
+        {
+            _ = models.Policy.EncodePrompt(text, maxNewTokens);
+            models.Listener.CheckText(text);
+        }).Texts];
+    }
 
     /// <inheritdoc cref="Fitting(PromptSet, GrpoModels, int)"/>
     public static string[] Fitting(PromptSet prompts, GrpoOptions options, GrpoModels models) =>

@@ -35,7 +35,10 @@ internal static class LlasaRunner
     }
 
     /// <summary>Starts a process and reads its standard error up to the line that begins with a text.</summary>
-    public static Process StartAndAwait(string lineStart, params string[] arguments)
+    public static Process StartAndAwait(string lineStart, params string[] arguments) => StartAndAwait(lineStart, out _, arguments);
+
+    /// <inheritdoc cref="StartAndAwait(string, string[])"/>
+    public static Process StartAndAwait(string lineStart, out string found, params string[] arguments)
     {
         // A test run started in the background of a script ignores SIGINT, and its children inherit that: env undoes it
         // before it becomes dotnet.
@@ -52,13 +55,13 @@ internal static class LlasaRunner
             seen.Add(line);
             if (line.StartsWith(lineStart, StringComparison.Ordinal))
             {
+                found = line;
                 return process;
             }
         }
 
         process.Dispose();
-        Assert.Fail($"no line `{lineStart}`: {string.Join(" | ", seen)}");
-        return null!;
+        throw new AssertionException($"no line `{lineStart}`: {string.Join(" | ", seen)}");
     }
 
     /// <summary>Sends a signal by number-free name, as a shell would.</summary>

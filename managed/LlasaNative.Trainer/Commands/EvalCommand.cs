@@ -31,12 +31,17 @@ internal static class EvalCommand
             var judging = speaking.Judging(parsed);
             var rows = judging.Data with { FaultyRows = parsed.GetValue(skip) ? RowFaults.Skip : RowFaults.Refuse };
             var prompts = TrainingData.Read(parsed.GetValue(data) ?? "", "test", rows).Take(Math.Max(parsed.GetValue(limit), 0));
-            using var loaded = GrpoModels.Load(models.Read(parsed), judging.Prompt, judging.Scoring);
+            using var loaded = Listeners.Load(judging with { Models = models.Read(parsed) }, CancellationToken.None);
             var texts = TrainingData.Fitting(prompts, loaded, how.MaxNewTokens);
             using StopSignal stop = new(atOnce: true);
             var progress = Terminal.Progress(texts.Length);
             var result = new Evaluator(loaded, judging.CreateJudge()).Evaluate(texts, how, null, done => progress.Step(done, "texts"), stop.Abort);
             progress.Finish();
+            if (result.NotScored > judging.RewardServer.MaxNotScored * result.Samples.Count)
+            {
+                throw new RewardUnavailableException($"{result.NotScored} of {result.Samples.Count} samples could not be scored");
+            }
+
             Print(result);
             if (parsed.GetValue(output) is { } directory)
             {
@@ -53,6 +58,11 @@ internal static class EvalCommand
         text.Append(CultureInfo.InvariantCulture, $"CER        {result.Cer:F4}\nWER        {result.Wer:F4}\nNLL        {result.Nll:F4}\n")
             .Append(CultureInfo.InvariantCulture, $"reward     {result.Reward:F4}\nexact      {result.Exact:P1}\nsamples    {result.Samples.Count}\n")
             .Append(CultureInfo.InvariantCulture, $"not ended  {result.NotEnded}\n");
+        if (result.NotScored > 0)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"not scored {result.NotScored}\n");
+        }
+
         foreach (var (reason, count) in result.Guarded)
         {
             text.Append(CultureInfo.InvariantCulture, $"refused    {count} ({reason})\n");

@@ -10,7 +10,7 @@ internal static class TrainCommand
 {
     public static Command Create()
     {
-        ConfigurationArguments arguments = new();
+        ConfigurationArguments arguments = new(("--reward-server", $"URLs of reward servers, separated by commas (reward_server.servers); default: the variable {Listeners.Variable}.", "reward_server.servers"));
         Command command = new("train", "Train a policy by GRPO under a recogniser's judgement.");
         foreach (var option in arguments.All)
         {
@@ -22,10 +22,10 @@ internal static class TrainCommand
 
     private static int Run(ConfigurationArguments arguments, ParseResult parsed)
     {
-        var options = GrpoOptions.Table.Build(arguments.Read(parsed));
+        var options = GrpoOptions.Table.Build([.. Listeners.FromEnvironment(), .. arguments.Read(parsed)]);
         options = options with { Models = TinyWorld.Fill(options.Models) };
         var prompts = TrainingData.Read(options.Data.Train, "train", options.Data).Take(options.Data.Limit);
-        using var models = GrpoModels.Load(options.Models, options.Prompt, options.Scoring);
+        using var models = Listeners.Load(options, CancellationToken.None);
         using GrpoLoop loop = new(options, models, TrainingData.Fitting(prompts, options, models));
         var keys = GrpoOptions.Table.Entries.ToDictionary(e => e.Key, e => e.Get(options));
         RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "train", keys, NativeDevice.GetInfo());
@@ -57,7 +57,7 @@ internal static class TrainCommand
         return row =>
         {
             var result = evaluator.Evaluate(texts, how, cancellation: abort);
-            row.Add("evaluation/cer", result.Cer).Add("evaluation/wer", result.Wer).Add("evaluation/nll", result.Nll)
+            row.Add("evaluation/not_scored", result.NotScored).Add("evaluation/cer", result.Cer).Add("evaluation/wer", result.Wer).Add("evaluation/nll", result.Nll)
                 .Add("evaluation/reward", result.Reward).Add("evaluation/exact", result.Exact).Add("evaluation/not_ended", result.NotEnded);
         };
     }

@@ -8,10 +8,10 @@ namespace LlasaNative.Training;
 public sealed record EvaluationResult(IReadOnlyList<SampleRecord> Samples, int SamplesPerText, double AudioSeconds, double Seconds)
 {
     /// <summary>Character error rate of the whole set: all edits over all reference characters.</summary>
-    public double Cer => (double)Samples.Sum(s => s.Judgement.Edits) / Math.Max(Samples.Sum(s => s.Judgement.Characters), 1);
+    public double Cer => NotScored == Samples.Count ? double.NaN : (double)Samples.Sum(s => s.Judgement.Edits) / Math.Max(Samples.Sum(s => s.Judgement.Characters), 1);
 
     /// <summary>Word error rate of the whole set.</summary>
-    public double Wer => (double)Samples.Sum(s => s.Judgement.WordEdits) / Math.Max(Samples.Sum(s => s.Judgement.Words), 1);
+    public double Wer => NotScored == Samples.Count ? double.NaN : (double)Samples.Sum(s => s.Judgement.WordEdits) / Math.Max(Samples.Sum(s => s.Judgement.Words), 1);
 
     /// <summary>Mean NLL of the texts, over samples where it is finite.</summary>
     public double Nll => Samples.Select(s => s.Judgement.Nll).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
@@ -21,6 +21,9 @@ public sealed record EvaluationResult(IReadOnlyList<SampleRecord> Samples, int S
 
     /// <summary>Share of samples heard without an error.</summary>
     public double Exact => Samples.Count(s => s.Judgement is { Scored: true, Edits: 0 }) / (double)Samples.Count;
+
+    /// <summary>Samples that nobody could listen to; no other number takes them in.</summary>
+    public int NotScored => Samples.Count(s => !s.Judgement.Scored);
 
     /// <summary>Samples that hit the length cap.</summary>
     public int NotEnded => Samples.Count(s => !s.Ended);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using LlasaNative.Data;
 using LlasaNative.Interop;
 using LlasaNative.Listening;
@@ -44,6 +45,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         _options = options;
         _models = models;
         _texts = options.Data.Limit > 0 ? [.. texts.Take(options.Data.Limit)] : texts;
+        models.Listener.Announce(_texts);
         foreach (var text in _texts)
         {
             _ = models.Policy.EncodePrompt(text, options.Rollout.MaxNewTokens);
@@ -88,6 +90,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         var heard = Listen(spoken, codes, keepSound, timer, cancellation);
 
         // ⑦ reward
+        CheckScored(number, heard, _options.RewardServer.MaxNotScored);
         var judged = timer.Measure("reward", () => _judge.Judge(spoken, samples, codes, heard));
 
         // ⑧ advantage
@@ -113,6 +116,18 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
 
     private static ulong[] SequenceIds(long step, int count) =>
         [.. Enumerable.Range(0, count).Select(i => ((ulong)(step - 1) * (ulong)count) + (ulong)i)];
+
+    /// <summary>A step that too few samples speak for is given up before it changes anything.</summary>
+    private static void CheckScored(long number, IReadOnlyList<Hearing> heard, double allowed)
+    {
+        var failed = heard.Count(h => h.Failure is not null);
+        if (failed > allowed * heard.Count)
+        {
+            throw new RewardUnavailableException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"step {number}: {failed} of {heard.Count} samples could not be scored, more than reward_server.max_not_scored {allowed:R} allows: {heard.First(h => h.Failure is not null).Failure}"));
+        }
+    }
 
     private IReadOnlyList<Hearing> Listen(string[] spoken, int[][] codes, bool keepSound, PhaseTimer timer, CancellationToken cancellation)
     {

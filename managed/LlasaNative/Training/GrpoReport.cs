@@ -24,6 +24,12 @@ internal static class GrpoReport
                 $"  ent {row["policy/entropy"]:F2}  gap {row["policy/logprob_gap_max"]:G2}  len {row["rollout/length"]:F0}  end {row["rollout/ended"]:P0}")
             + string.Create(CultureInfo.InvariantCulture,
                 $"  norm {row["optimiser/grad_norm"]:F2}  {row["speed/rollout_tokens_per_second"]:F0}+{row["speed/training_tokens_per_second"]:F0} tok/s");
+        if (row["reward/not_scored"] > 0)
+        {
+            summary += string.Create(
+                CultureInfo.InvariantCulture, $"  NOT SCORED {row["reward/not_scored"]:F0}: {outcome.Heard.First(h => h.Failure is not null).Failure}");
+        }
+
         List<SampleRecord> samples = [];
         for (var i = 0; i < outcome.Judged.Length; i++)
         {

@@ -42,7 +42,20 @@ public static class TrainingRun
         {
             step++;
             var number = step;
-            var report = timer.Measure("steps", () => loop.TakeStep(number, IsDue(run.SamplesEvery, number, run.Steps), abort));
+            StepReport report;
+            try
+            {
+                report = timer.Measure("steps", () => loop.TakeStep(number, IsDue(run.SamplesEvery, number, run.Steps), abort));
+            }
+            catch (RewardUnavailableException e)
+            {
+                // The step gave up before it changed anything: what is saved is the end of the one before.
+                step--;
+                checkpoint = saved != step || checkpoint is null ? Save() : checkpoint;
+                settings.Progress.Finish();
+                throw new RewardUnavailableException($"{e.Message}; saved {checkpoint} after step {step}, from which --resume auto goes on", e);
+            }
+
             if (settings.Evaluate is { } evaluate && IsDue(run.EvaluateEvery, number, run.Steps))
             {
                 timer.Measure("evaluate", () => evaluate(report.Metrics));
@@ -115,7 +128,7 @@ public static class TrainingRun
         var scheduleDependsOnSteps = settings.Options.GetValueOrDefault("optimiser.schedule") != OptionNames.Of(LearningRateSchedule.Constant);
         foreach (var (key, value) in settings.Options)
         {
-            var isFree = Free.Contains(key) || (key == "run.steps" && !scheduleDependsOnSteps);
+            var isFree = Free.Contains(key) || key.StartsWith("reward_server.", StringComparison.Ordinal) || (key == "run.steps" && !scheduleDependsOnSteps);
             if (!isFree && state.Options.GetValueOrDefault(key) is { } old && old != value)
             {
                 differences.Add($"`{key}` was {old}, is {value}");

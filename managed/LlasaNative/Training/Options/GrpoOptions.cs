@@ -16,6 +16,7 @@ public sealed record GrpoOptions
         .Section("rollout", "How speech is drawn while training.", o => o.Rollout, (o, s) => o with { Rollout = s }, GrpoSections.Rollout)
         .Section("recogniser", "How the recogniser listens.", o => o.Scoring, (o, s) => o with { Scoring = s }, GrpoSections.Scoring)
         .Section("reward", "From transcript and likelihood to a reward of 0 to 1.", o => o.Reward, (o, s) => o with { Reward = s }, RewardSection.Fill)
+        .Section("reward_server", "Reward servers (llasa serve-reward) in place of codec and recogniser in this process.", o => o.RewardServer, (o, s) => o with { RewardServer = s }, GrpoSections.RewardServer)
         .Section("loss", "From rewards to the gradient.", o => o.Loss, (o, s) => o with { Loss = s }, GrpoSections.Loss)
         .Section("optimiser", "AdamW and its learning rate.", o => o.Optimiser, (o, s) => o with { Optimiser = s }, SharedSections.Optimiser)
         .Section("run", "How long, and what is written where.", o => o.Run, (o, s) => o with { Run = s }, SharedSections.Run);
@@ -38,6 +39,9 @@ public sealed record GrpoOptions
     /// <summary>From transcript and likelihood to a reward.</summary>
     public RewardOptions Reward { get; init; } = new();
 
+    /// <summary>Who measures rewards when not this process.</summary>
+    public RewardServerOptions RewardServer { get; init; } = new();
+
     /// <summary>From rewards to the gradient.</summary>
     public LossOptions Loss { get; init; } = new();
 
@@ -52,7 +56,7 @@ public sealed record GrpoOptions
 
     private static IEnumerable<string> CrossFaults(GrpoOptions options)
     {
-        foreach (var fault in RewardSection.Faults(options.Reward))
+        foreach (var fault in RewardSection.Faults(options.Reward).Concat(RewardServerOptions.Faults(options.RewardServer)))
         {
             yield return fault;
         }

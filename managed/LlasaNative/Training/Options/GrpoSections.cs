@@ -29,6 +29,16 @@ internal static class GrpoSections
         section.Whole("batch_size", "Clips given to the recogniser at once.", 1, 1_000_000, s => s.BatchSize, (s, v) => s with { BatchSize = (int)v });
     }
 
+    public static void RewardServer(OptionSection<GrpoOptions, RewardServerOptions> section)
+    {
+        section.Text("servers", "Where they are; empty: codec and recogniser run in this process.", "URLs, separated by commas", s => s.Servers, (s, v) => s with { Servers = v });
+        section.Number("timeout_seconds", "Longest wait for an answer.", "number, more than 0, at most 3600", v => v is > 0 and <= 3600, s => s.TimeoutSeconds, (s, v) => s with { TimeoutSeconds = v });
+        section.Whole("retries", "Further attempts after a transient error.", 0, 100, s => s.Retries, (s, v) => s with { Retries = (int)v });
+        section.Number("backoff_seconds", "Pause before the first of them; doubles each time, up to 10 s.", "number, 0 to 60", v => v is >= 0 and <= 60, s => s.BackoffSeconds, (s, v) => s with { BackoffSeconds = v });
+        section.Whole("in_flight", "Requests each server works on at once.", 1, 1000, s => s.InFlight, (s, v) => s with { InFlight = (int)v });
+        section.Number("max_not_scored", "Share of a step's samples that may be left out because nobody could score them; above, the run saves and stops.", "number, 0 to 1", v => v is >= 0 and <= 1, s => s.MaxNotScored, (s, v) => s with { MaxNotScored = v });
+    }
+
     public static void Loss(OptionSection<GrpoOptions, LossOptions> section)
     {
         section.Choice("advantage", "How advantages are made from a group's rewards.", s => s.Advantage, (s, v) => s with { Advantage = v });

@@ -1,0 +1,28 @@
+using LlasaNative.Listening;
+using LlasaNative.Listening.Remote;
+using LlasaNative.Trainer.Commands;
+using LlasaNative.Training;
+
+namespace LlasaNative.Trainer;
+
+/// <summary>Chooses who listens: models in this process, or reward servers.</summary>
+internal static class Listeners
+{
+    /// <summary>Environment variable with the URLs of reward servers, as the reference trainer reads it.</summary>
+    public const string Variable = "WHISPER_SERVER";
+
+    /// <summary>What the environment says about reward servers; the configuration and the command line win over it.</summary>
+    public static IEnumerable<OptionAssignment> FromEnvironment() =>
+        Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } servers ? [new OptionAssignment("reward_server.servers", servers, Variable)] : [];
+
+    /// <summary>Loads a run's models; with reward servers, the policy alone.</summary>
+    public static GrpoModels Load(GrpoOptions options, CancellationToken cancellation) => options.RewardServer.Urls.Count == 0
+        ? GrpoModels.Load(options.Models, options.Prompt, options.Scoring)
+        : GrpoModels.Load(options.Models, options.Prompt, () => Connect(options, cancellation));
+
+    private static RemoteListener Connect(GrpoOptions options, CancellationToken cancellation)
+    {
+        var token = ServeRewardCommand.ReadToken(null);
+        return RemoteListener.Connect(options.RewardServer, options.Scoring, token, fault => Console.Error.WriteLine($"llasa: {fault}"), cancellation);
+    }
+}

@@ -1,0 +1,266 @@
+using System.Collections.Concurrent;
+using System.Net.Http.Headers;
+using System.Text.Json.Serialization.Metadata;
+using LlasaNative.Listening.Wire;
+using LlasaNative.Models;
+using LlasaNative.Training;
+
+namespace LlasaNative.Listening.Remote;
+
+/// <summary>Reward servers that listen in place of models in this process.</summary>
+/// <remarks>
+/// <para>Samples that are given together are scored together, by one server and with no others, so the results have the same
+/// bits as those of the same models in this process. A request that fails for a reason that may pass is sent again, to another
+/// server if there is one; when that does not help, its samples come back as failed, never with a made-up number.</para>
+/// <para><b>Threads:</b> any. <b>Lifetime:</b> dispose it once everything asked of it has come back.</para>
+/// </remarks>
+/// <example>
+/// <code>
+/// RewardServerOptions options = new() { Servers = "http://localhost:8001" };
+/// using RemoteListener listener = RemoteListener.Connect(options, new ScoringOptions(), token: null, note: null, CancellationToken.None);
+/// </code>
+/// </example>
+public sealed class RemoteListener : IListener
+{
+    // Room for a whole chunk with its sounds; an answer without end must not fill the memory.
+    private const long LongestAnswer = 512L << 20;
+    private const int TextsPerCheck = 1000;
+
+    private readonly RewardServerOptions _options;
+    private readonly ScoringRequest _scoring;
+    private readonly HttpClient _http;
+    private readonly RewardPool _pool;
+    private readonly ConcurrentDictionary<string, string?> _checked = new();
+    private string? _model;
+
+    private RemoteListener(RewardServerOptions options, ScoringOptions scoring, string? token)
+    {
+        _options = options;
+        _scoring = ScoringRequest.From(scoring);
+        BatchSize = scoring.BatchSize;
+        // The time limit is that of each request; proxies are for the web, reward servers are near.
+        _http = new HttpClient(new SocketsHttpHandler { UseProxy = false, UseCookies = false, AllowAutoRedirect = false, ConnectTimeout = TimeSpan.FromSeconds(10) })
+        {
+            Timeout = Timeout.InfiniteTimeSpan,
+            MaxResponseContentBufferSize = LongestAnswer,
+        };
+        if (token is not null)
+        {
+            _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        }
+
+        var limit = TimeSpan.FromSeconds(options.TimeoutSeconds);
+        _pool = new RewardPool([.. options.Urls.Select(u => new RewardEndpoint(new Uri(u.TrimEnd('/') + "/"), _http, limit))], options.InFlight);
+    }
+
+    /// <inheritdoc/>
+    public int CodeCount { get; private set; }
+
+    /// <inheritdoc/>
+    public int BatchSize { get; }
+
+    /// <inheritdoc/>
+    public string Name => $"the reward server {_options.Servers}";
+
+    /// <summary>Asks every server how it is.</summary>
+    /// <param name="options">Where they are; at least one URL.</param>
+    /// <param name="scoring">How the recogniser is to listen.</param>
+    /// <param name="token">What servers want to be presented with; may be null.</param>
+    /// <param name="note">Told of servers that do not answer while others do; may be null.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="UsageException">The servers have different models, or cannot take a batch of the wanted size.</exception>
+    /// <exception cref="RewardUnavailableException">None answers.</exception>
+    public static RemoteListener Connect(
+        RewardServerOptions options, ScoringOptions scoring, string? token, Action<string>? note, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(scoring);
+        ArgumentOutOfRangeException.ThrowIfZero(options.Urls.Count, nameof(options));
+        RemoteListener listener = new(options, scoring, token);
+        try
+        {
+            listener.ConnectAsync(note, cancellation).GetAwaiter().GetResult();
+            return listener;
+        }
+        catch
+        {
+            listener.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void CheckText(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        Announce([text]);
+        if (_checked[text] is { } fault)
+        {
+            throw new UsageException(fault);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Announce(IReadOnlyCollection<string> texts)
+    {
+        ArgumentNullException.ThrowIfNull(texts);
+        foreach (var some in texts.Where(t => !_checked.ContainsKey(t)).Distinct().Chunk(TextsPerCheck))
+        {
+            CheckRequest request = new() { Texts = some, Scoring = _scoring };
+            CheckResponse response;
+            try
+            {
+                response = AskAsync("check", request, WireJson.Default.CheckRequest, WireJson.Default.CheckResponse, CancellationToken.None).GetAwaiter().GetResult();
+            }
+            catch (RewardServerException e)
+            {
+                throw new RewardUnavailableException(e.Message, e);
+            }
+
+            var faults = response.Faults.ToLookup(f => f.Index, f => f.Detail);
+            for (var i = 0; i < some.Length; i++)
+            {
+                _checked[some[i]] = faults[i].FirstOrDefault();
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<HeardChunk> ListenAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, HearingExtras extras, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(codes);
+        ArgumentNullException.ThrowIfNull(texts);
+        BatchRequest request = new()
+        {
+            Samples = [.. codes.Select((c, i) => new ScoreRequest { Tokens = c, Text = texts[i] })],
+            Scoring = _scoring,
+            Sound = extras.HasFlag(HearingExtras.Sound),
+            Prosody = extras.HasFlag(HearingExtras.Prosody),
+        };
+        try
+        {
+            var response = await AskAsync("score_batch", request, WireJson.Default.BatchRequest, WireJson.Default.BatchResponse, cancellation).ConfigureAwait(false);
+            return new HeardChunk(Read(response, codes.Count), 0, 0, 0);
+        }
+        catch (Exception e) when (e is RewardServerException or FormatException)
+        {
+            var failed = Hearing.Failed(e.Message);
+            return new HeardChunk([.. codes.Select(_ => failed)], 0, 0, 0);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _http.Dispose();
+        _pool.Dispose();
+    }
+
+    private async Task ConnectAsync(Action<string>? note, CancellationToken cancellation)
+    {
+        var health = await Task.WhenAll(_pool.Endpoints.Select(e => HealthAsync(e, cancellation))).ConfigureAwait(false);
+        List<string> faults = [];
+        foreach (var (endpoint, report, failure) in health)
+        {
+            if (report is null)
+            {
+                faults.Add(failure!);
+                _pool.Endpoints.First(e => e == endpoint).IsSuspect = true;
+                continue;
+            }
+
+            _model ??= report.Model;
+            if (report.Model != _model)
+            {
+                throw new UsageException($"reward_server.servers: {endpoint.Url} has the models {report.Model}, another has {_model}");
+            }
+
+            if (report.MaxSamples < BatchSize)
+            {
+                throw new UsageException($"{endpoint.Url} takes at most {report.MaxSamples} samples at once, recogniser.batch_size is {BatchSize}: start it with --max-samples {BatchSize}");
+            }
+
+            CodeCount = CodeCount == 0 ? report.CodeCount : Math.Min(CodeCount, report.CodeCount);
+        }
+
+        if (_model is null)
+        {
+            throw new RewardUnavailableException($"no reward server answers: {string.Join("; ", faults)}");
+        }
+
+        faults.ForEach(f => note?.Invoke($"a reward server does not answer: {f}"));
+    }
+
+    private async Task<(RewardEndpoint Endpoint, HealthReport? Report, string? Failure)> HealthAsync(RewardEndpoint endpoint, CancellationToken cancellation)
+    {
+        for (var failures = 1; ; failures++)
+        {
+            try
+            {
+                return (endpoint, await endpoint.HealthAsync(cancellation).ConfigureAwait(false), null);
+            }
+            catch (RewardServerException e)
+            {
+                if (!e.IsTransient || failures > _options.Retries)
+                {
+                    return (endpoint, null, e.Message);
+                }
+
+                await Task.Delay(Pause(failures, e), cancellation).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private async Task<TResponse> AskAsync<TRequest, TResponse>(
+        string path, TRequest body, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TResponse> responseType, CancellationToken cancellation)
+    {
+        for (var failures = 1; ; failures++)
+        {
+            var endpoint = await _pool.AcquireAsync(cancellation).ConfigureAwait(false);
+            bool? isWell = null;
+            RewardServerException failure;
+            try
+            {
+                var response = await endpoint.PostAsync(path, body, requestType, responseType, cancellation).ConfigureAwait(false);
+                isWell = true;
+                return response;
+            }
+            catch (RewardServerException e)
+            {
+                isWell = false;
+                failure = e;
+            }
+            finally
+            {
+                _pool.Release(endpoint, isWell);
+            }
+
+            if (!failure.IsTransient || failures > _options.Retries)
+            {
+                throw failures == 1 ? failure : new RewardServerException($"{failure.Message} ({failures} attempts)", false, cause: failure);
+            }
+
+            if (!_pool.HasOther(endpoint))
+            {
+                await Task.Delay(Pause(failures, failure), cancellation).ConfigureAwait(false);
+            }
+        }
+    }
+
+    // Only how long to wait is left to chance; no result depends on it.
+#pragma warning disable CA5394
+    private TimeSpan Pause(int failures, RewardServerException e) => Backoff.Pause(_options.BackoffSeconds, failures, e.RetryAfter, Random.Shared.NextDouble());
+#pragma warning restore CA5394
+
+    private Hearing[] Read(BatchResponse response, int expected)
+    {
+        if (response.Model != _model)
+        {
+            throw new FormatException($"{Name} has other models than at the start: {response.Model}, was {_model}");
+        }
+
+        return response.Results.Length == expected
+            ? [.. response.Results.Select(r => r?.ToHearing() ?? throw new FormatException($"{Name}: a result is null"))]
+            : throw new FormatException($"{Name}: {response.Results.Length} results for {expected} samples");
+    }
+}
