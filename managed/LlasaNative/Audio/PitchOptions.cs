@@ -13,7 +13,7 @@ public sealed record PitchOptions
     public double Hop { get; init; } = 0.01;
 
     /// <summary>Aperiodicity (0 periodic, about 1 noise) at which a frame is as well voiced as not.</summary>
-    public double VoicingThreshold { get; init; } = 0.35;
+    public double VoicingThreshold { get; init; } = 0.45;
 
     /// <summary>Level below the loudest frame, in dB, from which on a frame counts as silent.</summary>
     public double SilenceBelow { get; init; } = 32;
