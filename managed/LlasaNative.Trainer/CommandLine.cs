@@ -36,7 +36,8 @@ internal static class CommandLine
         foreach (var command in new[]
         {
             TrainCommand.Create(), SftCommand.Create(), EvalCommand.Create(), SpeakCommand.Create(), ScoreCommand.Create(),
-            InspectCommand.Create(), LogitsCommand.Create(), PrepareCommand.Create(), ServeRewardCommand.Create(), BenchCommand.Create(), DemoCommand.Create(), ConfigCommand.Create(),
+            InspectCommand.Create(), LogitsCommand.Create(), PrepareCommand.Create(), ServeRewardCommand.Create(), BenchCommand.Create(), DemoCommand.Create(), DashboardCommand.Create(),
+            ConfigCommand.Create(),
         })
         {
             root.Subcommands.Add(command);

@@ -27,7 +27,12 @@ internal sealed class ConfigurationArguments(params (string Flag, string Descrip
         Description = "auto (continue where run.out stopped), never, or a checkpoint directory.", DefaultValueFactory = _ => "auto",
     };
 
-    public IEnumerable<Option> All => [Config, Set, Resume, .. _flags.Select(f => f.Option)];
+    public Option<int?> Dashboard { get; } = new("--dashboard")
+    {
+        Description = "Show the run in a browser: port on this machine's loopback interface, 0 = a free one.",
+    };
+
+    public IEnumerable<Option> All => [Config, Set, Resume, Dashboard, .. _flags.Select(f => f.Option)];
 
     /// <summary>Assignments in order of precedence: file, flags, --set.</summary>
     public IReadOnlyList<OptionAssignment> Read(ParseResult parsed)

@@ -3,6 +3,7 @@ using LlasaNative.Data;
 using LlasaNative.Interop;
 using LlasaNative.Models;
 using LlasaNative.Reporting;
+using LlasaNative.Trainer.Serving;
 using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Commands;
@@ -46,6 +47,7 @@ internal static class SftCommand
         RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "sft", keys, NativeDevice.GetInfo());
         var progress = Terminal.Progress(options.Run.Steps);
         using StopSignal stop = new(progress.Note);
+        using var dashboard = DashboardServer.StartFor(parsed.GetValue(arguments.Dashboard), options.Run.Out, progress.Note);
         var outcome = TrainingRun.Execute(loop, new RunSettings
         {
             Run = options.Run, Options = keys, Resume = parsed.GetValue(arguments.Resume)!, Progress = progress, Stop = stop,

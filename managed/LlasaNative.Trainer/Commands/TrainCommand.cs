@@ -1,6 +1,7 @@
 using System.CommandLine;
 using LlasaNative.Interop;
 using LlasaNative.Reporting;
+using LlasaNative.Trainer.Serving;
 using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Commands;
@@ -31,6 +32,7 @@ internal static class TrainCommand
         RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "train", keys, NativeDevice.GetInfo());
         var progress = Terminal.Progress(options.Run.Steps);
         using StopSignal stop = new(progress.Note);
+        using var dashboard = DashboardServer.StartFor(parsed.GetValue(arguments.Dashboard), options.Run.Out, progress.Note);
         var outcome = TrainingRun.Execute(loop, new RunSettings
         {
             Run = options.Run,

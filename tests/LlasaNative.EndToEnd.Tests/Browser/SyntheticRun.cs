@@ -1,0 +1,101 @@
+using System.Globalization;
+using LlasaNative.Audio;
+using LlasaNative.Reporting;
+
+namespace LlasaNative.EndToEnd.Tests.Browser;
+
+/// <summary>A directory of a run, of any length, as training writes it, with the shapes of curves that training has.</summary>
+internal sealed class SyntheticRun : IDisposable
+{
+    public const int SamplesPerStep = 16;
+    private static readonly string[] Names =
+    [
+        "reward/mean", "reward/std", "reward/cer", "reward/nll", "reward/exact", "prosody/f0_mean", "prosody/f0_std", "prosody/rate", "prosody/pause_share",
+        "policy/loss", "policy/kl", "policy/entropy", "policy/clip_fraction", "policy/ratio", "policy/logprob_gap_max", "rollout/length", "rollout/length_max",
+        "rollout/length_min", "rollout/ended", "rollout/tokens", "optimiser/learning_rate", "optimiser/grad_norm", "optimiser/skipped", "seconds/rollout",
+        "seconds/vocode", "seconds/recognise", "seconds/gradient", "seconds/step", "speed/rollout_tokens_per_second", "memory/native_bytes",
+    ];
+
+    private readonly string _folder;
+    private readonly Random _random = new(5);
+    private readonly JsonLines _metrics;
+    private readonly JsonLines _samples;
+
+    public SyntheticRun(string folder, int steps)
+    {
+        _folder = folder;
+        _metrics = new JsonLines(Path.Combine(folder, "metrics.jsonl"));
+        _samples = new JsonLines(Path.Combine(folder, "samples.jsonl"));
+        AtomicFile.WriteText(Path.Combine(folder, "run.json"), "{\"command\":\"train\",\"version\":\"1\",\"started\":\"2026-01-01\",\"device\":{\"name\":\"test\",\"threads\":2},"
+            + $"\"options\":{{\"run.steps\":\"{steps.ToString(CultureInfo.InvariantCulture)}\",\"run.out\":\"{Path.GetFileName(folder)}\"}}}}\n");
+        for (var step = 1; step <= steps; step++)
+        {
+            AddStep(step, sound: step % 20 == 0 || step == steps);
+        }
+    }
+
+    public void AddStep(int step, bool sound)
+    {
+        var done = 1 - Math.Exp(-step / 300.0);
+        MetricRow row = new(step);
+        foreach (var name in Names)
+        {
+            row.Add(name, name switch
+            {
+                "reward/mean" => 0.6 + (0.3 * done) + Noise(0.03),
+                "reward/cer" => Math.Max(0, 0.18 - (0.1 * done) + Noise(0.02)),
+                "policy/kl" => double.NaN,
+                _ => 1 + Noise(0.2),
+            });
+        }
+
+        for (var i = 0; i < SamplesPerStep; i++)
+        {
+            var name = sound && i is 0 or 15 ? $"samples/step-{step:D6}-{(i == 0 ? "worst" : "best")}.wav" : null;
+            if (sound && name is not null)
+            {
+                var tone = Enumerable.Range(0, 8000).Select(t => (float)(0.3 * Math.Sin(t * 0.17))).ToArray();
+                AtomicFile.Write(Path.Combine(_folder, name), path => WaveFile.Write(path, tone, 16000));
+            }
+
+            var number = i;
+            _samples.Append(json =>
+            {
+                json.WriteNumber("step", step);
+                json.WriteString("text", "find a small house near the <river>");
+                json.WriteString("transcript", number % 2 == 0 ? "find a small mouse near the <river>" : "ind a small house near the <river>s");
+                json.WriteFinite("reward", number / 15.0);
+                json.WriteFinite("cer", 0.03);
+                json.WriteFinite("nll", 0.3 + Noise(0.1));
+                json.WriteFinite("utility_cer", 0.9);
+                json.WriteFinite("utility_nll", 0.8);
+                json.WriteFinite("rate_factor", 1);
+                json.WriteFinite("repetition_factor", 1);
+                json.WriteString("guard", "");
+                json.WriteBoolean("ended", true);
+                json.WriteNumber("codes", 70);
+                json.WriteFinite("no_speech_prob", 0);
+                json.WriteFinite("seconds", 1.4);
+                json.WriteFinite("f0_mean", 120 + Noise(5));
+                json.WriteFinite("f0_std", 14 + Noise(2));
+                json.WriteFinite("rate", 18.5);
+                json.WriteFinite("pause_share", 0);
+                json.WriteFinite("advantage", Noise(1));
+                if (name is not null && sound)
+                {
+                    json.WriteString("sound", name);
+                }
+            });
+        }
+
+        _metrics.Append(row);   // after its samples: who sees the step finds them
+    }
+
+    public void Dispose()
+    {
+        _metrics.Dispose();
+        _samples.Dispose();
+    }
+
+    private double Noise(double deviation) => deviation * (_random.NextDouble() + _random.NextDouble() + _random.NextDouble() - 1.5) * 2;
+}
