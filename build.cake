@@ -88,6 +88,18 @@ Task("Test")
     .IsDependentOn("Managed-Test")
     .IsDependentOn("EndToEnd");
 
+// The long version of what EndToEnd runs in short; counts in artifacts/faults, see docs/reliability.md.
+Task("Faults").IsDependentOn("Native-Library").IsDependentOn("Managed-Build").Does(() =>
+{
+    CleanDirectory("artifacts/faults");
+    var environment = NativeFrom(library);
+    environment["LLASA_FAULT_KILLS"] = $"{Argument("kills", 120)}";
+    environment["LLASA_FAULT_SEED"] = $"{seed ?? 1}";
+    environment["LLASA_FAULT_REPORT"] = $"{root}/artifacts/faults/kills.json";
+    Show("dotnet", $"test tests/LlasaNative.EndToEnd.Tests -c {configuration} --no-build --filter TestCategory=Faults " +
+        $"--logger console;verbosity=detailed --logger trx;LogFileName={root}/artifacts/faults/faults.trx", environment);
+});
+
 // --------------------------------------------------------------------------------------------- using it all
 Task("Trainer").Does(() => Run("trainer-build", "dotnet", $"build {trainer} -c {configuration} -v q"));
 

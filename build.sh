@@ -11,6 +11,7 @@ usage: ./build.sh [TARGET] [--option value ...]
   test        build, check the bindings, run native and managed tests (default)
   demo        train the tiny world by GRPO and write artifacts/demo/index.html   [--seed N]
   bench       microbenchmarks and a GRPO step against the machine's roofs
+  faults      kill, starve and corrupt training runs at length [--kills N --seed N]; counts in artifacts/faults
   sanitize    native tests under AddressSanitizer and UBSan
   package     NuGet packages and the self-contained program, in artifacts/package
   format      check formatting
@@ -32,6 +33,7 @@ if [[ $# -gt 0 && $1 != --* ]]; then
     test) target=Test ;;
     demo) target=Demo ;;
     bench) target=Bench ;;
+    faults) target=Faults ;;
     sanitize) target=Sanitize ;;
     package) target=Package ;;
     format) target=Format-Check ;;

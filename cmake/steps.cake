@@ -48,9 +48,9 @@ void Clear(string file)
 // The program `llasa` on the library that was just built, its output shown as it comes.
 void Llasa(string arguments) => Show("dotnet", $"managed/LlasaNative.Trainer/bin/{configuration}/net10.0/llasa.dll {arguments}");
 
-void Show(string program, string arguments)
+void Show(string program, string arguments, Dictionary<string, string> environment = null)
 {
-    var exit = StartProcess(program, new ProcessSettings { Arguments = arguments, EnvironmentVariables = NativeFrom(library) });
+    var exit = StartProcess(program, new ProcessSettings { Arguments = arguments, EnvironmentVariables = environment ?? NativeFrom(library) });
     if (exit != 0)
     {
         throw new CakeException($"{program} {arguments} failed with {exit}");

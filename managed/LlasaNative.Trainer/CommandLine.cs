@@ -22,7 +22,7 @@ internal static class CommandLine
 
     public static readonly Option<bool> Verbose = new("--verbose")
     {
-        Description = "Show where an error came from.", Recursive = true,
+        Description = "Say which phase begins, and where an error came from.", Recursive = true,
     };
 
     public static int Run(string[] args)
@@ -66,6 +66,7 @@ internal static class CommandLine
 
     private static int Guard(ParseResult parsed, Func<int> work)
     {
+        using var listener = parsed.GetValue(Verbose) ? new PhaseListener() : null;
         try
         {
             return work();
@@ -83,7 +84,7 @@ internal static class CommandLine
         {
             return Fail(parsed, e, LlasaException.FailureExitCode);
         }
-        catch (Exception e) when (!parsed.GetValue(Verbose))
+        catch (Exception e)
         {
             return Fail(parsed, e, LlasaException.FailureExitCode, "internal error: ");
         }

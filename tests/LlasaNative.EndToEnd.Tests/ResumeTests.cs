@@ -67,6 +67,26 @@ public sealed class ResumeTests : TinyWorldTests
     }
 
     [Test]
+    public void Train_InterruptedTwice_GivesUpAtOnceAndKeepsWhatWasSaved()
+    {
+        // A step that takes far longer than the test may: only giving up within it ends the process in time.
+        string[] endless = ["--set", "rollout.prompts_per_step=2000", "--set", "run.save_every=0"];
+        using (var process = LlasaRunner.StartAndAwait("phase rollout", Train(Folder, Steps, [.. endless, "--verbose"])))
+        {
+            LlasaRunner.Signal(process, "INT");
+            var notice = process.StandardError.ReadLine();
+            Assert.That(notice, Does.Contain("stopping after this step; once more to give up at once"));
+            LlasaRunner.Signal(process, "INT");
+            var rest = process.StandardError.ReadToEnd();
+            Assert.That(process.WaitForExit(TimeSpan.FromSeconds(20)), "it gives up within a token step");
+            Assert.That(process.ExitCode, Is.EqualTo(130), rest);
+            Assert.That(rest.Split('\n'), Has.Exactly(1).EqualTo("llasa: interrupted"));
+        }
+
+        Assert.That(Directory.Exists(Path.Combine(Folder, "checkpoints")), Is.False, "nothing half-done is saved");
+    }
+
+    [Test]
     public void Train_Anew_ReplacesTheOldRun()
     {
         LlasaRunner.RunWell(Train(Folder, 2, "--set", "run.seed=8"));

@@ -1,4 +1,5 @@
 using LlasaNative.Models;
+using LlasaNative.Reporting;
 using LlasaNative.Training;
 using LlasaNative.Weights;
 
@@ -16,7 +17,7 @@ internal static class TrainingEnd
         }
 
         var target = Path.Combine(run.Out, "policy");
-        Export(policy, target, run.ExportType);
+        new PhaseTimer().Measure("export", () => Export(policy, target, run.ExportType));
         Console.WriteLine(outcome.Completed
             ? $"{outcome.Step} steps; policy in {target}"
             : $"stopped by run.time_limit_minutes after step {outcome.Step}; policy in {target}");

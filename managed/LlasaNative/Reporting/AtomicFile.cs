@@ -1,3 +1,5 @@
+using LlasaNative.Weights;
+
 namespace LlasaNative.Reporting;
 
 /// <summary>Writes a file so that it is either complete or not there.</summary>
@@ -21,7 +23,7 @@ public static class AtomicFile
         catch (Exception e)
         {
             TryDelete(temporary);
-            if (e is IOException or UnauthorizedAccessException)
+            if (FileErrors.IsWriteFailure(e))
             {
                 throw new LlasaException($"{path}: cannot be written: {e.Message}", e);
             }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using LlasaNative.Weights;
 
 namespace LlasaNative.Reporting;
 
@@ -66,7 +67,7 @@ public sealed class JsonLines : IDisposable
             _file.Write(buffer.WrittenSpan);
             _file.Flush();
         }
-        catch (IOException e)
+        catch (Exception e) when (FileErrors.IsWriteFailure(e))
         {
             throw new LlasaException($"{Path}: cannot be written: {e.Message}", e);
         }
@@ -85,6 +86,20 @@ public sealed class JsonLines : IDisposable
                 json.WriteFinite(name, value);
             }
         });
+    }
+
+    /// <summary>Waits until what was written is on the disk, so that no checkpoint counts on bytes a power cut could take.</summary>
+    /// <exception cref="LlasaException">Writing failed, for example because the disk is full.</exception>
+    public void FlushToDisk()
+    {
+        try
+        {
+            _file.Flush(flushToDisk: true);
+        }
+        catch (Exception e) when (FileErrors.IsWriteFailure(e))
+        {
+            throw new LlasaException($"{Path}: cannot be written: {e.Message}", e);
+        }
     }
 
     /// <inheritdoc/>

@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace LlasaNative.Reporting;
 
-/// <summary>Seconds spent in the named phases of a step.</summary>
+/// <summary>Seconds spent in the named phases of a step; tells <see cref="LlasaEventSource"/> when one begins and ends.</summary>
 /// <remarks><b>Threads:</b> one at a time.</remarks>
 /// <example>
 /// <code>
@@ -54,9 +54,12 @@ public sealed class PhaseTimer
     public T Measure<T>(string phase, Func<T> work)
     {
         ArgumentNullException.ThrowIfNull(work);
+        LlasaEventSource.Log.PhaseBegan(phase);
         var start = Stopwatch.GetTimestamp();
         var result = work();
-        Add(phase, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        var seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        Add(phase, seconds);
+        LlasaEventSource.Log.PhaseEnded(phase, seconds);
         return result;
     }
 

@@ -1,6 +1,8 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Numerics;
+using LlasaNative.Checksums;
+using LlasaNative.Weights;
 
 namespace LlasaNative.Reporting;
 
@@ -91,16 +93,7 @@ public sealed class TensorBoardWriter : IDisposable
 
     /// <summary>CRC-32C of the bytes, rotated and shifted as TFRecord wants it.</summary>
     /// <param name="data">The bytes.</param>
-    internal static uint MaskedCrc(ReadOnlySpan<byte> data)
-    {
-        var crc = uint.MaxValue;
-        foreach (var b in data)
-        {
-            crc = BitOperations.Crc32C(crc, b);
-        }
-
-        return BitOperations.RotateRight(~crc, 15) + 0xa282ead8u;
-    }
+    internal static uint MaskedCrc(ReadOnlySpan<byte> data) => BitOperations.RotateRight(Crc32C.Compute(data), 15) + 0xa282ead8u;
 
     private void WriteEvent(long step, Action<ProtoWriter> content)
     {
@@ -118,7 +111,7 @@ public sealed class TensorBoardWriter : IDisposable
             _file.Write(record);
             _file.Flush();
         }
-        catch (IOException e)
+        catch (Exception e) when (FileErrors.IsWriteFailure(e))
         {
             throw new LlasaException($"{Path}: cannot be written: {e.Message}", e);
         }

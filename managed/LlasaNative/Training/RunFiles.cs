@@ -45,6 +45,13 @@ internal sealed class RunFiles : IDisposable
         }
     }
 
+    /// <summary>Waits until the files that a checkpoint counts on are on the disk.</summary>
+    public void FlushToDisk()
+    {
+        _metrics.FlushToDisk();
+        _samples.FlushToDisk();
+    }
+
     public void Dispose()
     {
         _metrics.Dispose();

@@ -24,17 +24,18 @@ public static class TrainingRun
         ArgumentNullException.ThrowIfNull(loop);
         ArgumentNullException.ThrowIfNull(settings);
         var run = settings.Run;
+        PhaseTimer timer = new();
         CheckpointStore store = new(Path.Combine(run.Out, "checkpoints"), run.Keep);
         var (state, checkpoint) = Resume(store, settings);
         if (state is not null)
         {
-            state.Restore(checkpoint!, loop);
+            timer.Measure("resume", () => state.Restore(checkpoint!, loop));
             settings.Progress.Note($"resumed after step {state.Step} from {checkpoint}");
         }
 
         RemoveLater(store, state?.Step ?? -1);
+        store.Tidy(state?.Step ?? -1);
         using RunFiles files = new(run, state);
-        PhaseTimer timer = new();
         var abort = settings.Stop?.Abort ?? CancellationToken.None;
         var step = state?.Step ?? 0;
         var saved = step;
@@ -61,11 +62,11 @@ public static class TrainingRun
                 timer.Measure("evaluate", () => evaluate(report.Metrics));
             }
 
-            files.Write(report);
+            timer.Measure("write", () => files.Write(report));
             settings.Progress.Step(step, report.Summary);
             if (run.SaveEvery > 0 && step % run.SaveEvery == 0)
             {
-                checkpoint = Save();
+                checkpoint = timer.Measure("save", Save);
             }
 
             settings.OnStep?.Invoke(report);
@@ -73,7 +74,7 @@ public static class TrainingRun
 
         if (saved != step || checkpoint is null)
         {
-            checkpoint = Save();
+            checkpoint = timer.Measure("save", Save);
         }
 
         settings.Progress.Finish();
@@ -82,6 +83,7 @@ public static class TrainingRun
         string Save()
         {
             saved = step;
+            files.FlushToDisk();
             TrainerState now = new()
             {
                 Step = step,
@@ -99,8 +101,7 @@ public static class TrainingRun
     {
         foreach (var abandoned in store.List().Where(c => c.Step > step))
         {
-            File.Delete(Path.Combine(abandoned.Path, CheckpointStore.ManifestName));
-            Directory.Delete(abandoned.Path, recursive: true);
+            CheckpointStore.Remove(abandoned);
         }
     }
 
@@ -115,9 +116,17 @@ public static class TrainingRun
             return (null, null);
         }
 
-        var path = settings.Resume == "auto"
-            ? store.FindLatest((skipped, reason) => settings.Progress.Note($"{skipped}: {reason}; passed over"))?.Path
-            : settings.Resume;
+        string? path;
+        if (settings.Resume == "auto")
+        {
+            path = store.FindLatest((skipped, reason) => settings.Progress.Note($"{skipped}: {reason}; passed over"))?.Path;
+        }
+        else
+        {
+            path = settings.Resume;
+            CheckpointStore.RequireComplete(path);
+        }
+
         if (path is null)
         {
             return (null, null);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using LlasaNative.Checksums;
 
 namespace LlasaNative.Weights;
 
@@ -9,7 +10,8 @@ namespace LlasaNative.Weights;
 /// </summary>
 /// <remarks>
 /// <para>A checkpoint is written into <c>step-000123.tmp</c>, flushed to the disk and renamed; a process that is killed at
-/// any point leaves the earlier checkpoints as they were. When saving fails, what was written is removed.</para>
+/// any point leaves the earlier checkpoints as they were. When saving fails, what was written is removed. Size and CRC-32C of
+/// every file are in the manifest, so that a checkpoint that the disk has damaged is not taken for a sound one.</para>
 /// <para><b>Threads:</b> one at a time, one process per directory.</para>
 /// </remarks>
 /// <example>
@@ -21,7 +23,7 @@ namespace LlasaNative.Weights;
 /// </example>
 public sealed class CheckpointStore
 {
-    /// <summary>Name of the file, written last, that lists a checkpoint's files and their sizes.</summary>
+    /// <summary>Name of the file, written last, that lists a checkpoint's files, their sizes and checksums.</summary>
     public const string ManifestName = "checkpoint.json";
 
     private const string Prefix = "step-";
@@ -68,7 +70,7 @@ public sealed class CheckpointStore
         catch (Exception e)
         {
             TryRemove(temporary);
-            if (e is IOException or UnauthorizedAccessException)
+            if (FileErrors.IsWriteFailure(e))
             {
                 throw new ModelFileException(final, null, $"the checkpoint could not be saved: {e.Message}", e);
             }
@@ -81,31 +83,84 @@ public sealed class CheckpointStore
 
     /// <summary>Finds the newest complete checkpoint.</summary>
     /// <param name="onSkipped">Told path and reason of each newer one that is not complete; may be null.</param>
-    /// <returns>Null when there is none.</returns>
-    /// <exception cref="ModelFileException">The directory cannot be read.</exception>
+    /// <returns>Null when no checkpoint was ever finished.</returns>
+    /// <exception cref="ModelFileException">
+    /// The directory cannot be read, or holds finished checkpoints all of which are damaged: starting anew by itself would
+    /// replace a run that somebody may want to rescue.
+    /// </exception>
     public CheckpointInfo? FindLatest(Action<string, string>? onSkipped = null)
     {
         List<(long Step, string Path)> candidates = Candidates();
+        string? damaged = null;
         for (int i = candidates.Count - 1; i >= 0; i--)
         {
             (long step, string path) = candidates[i];
-            string? reason = path.EndsWith(TemporarySuffix, StringComparison.Ordinal) ? "was not finished" : Fault(path, step);
+            bool isFinished = !path.EndsWith(TemporarySuffix, StringComparison.Ordinal);
+            string? reason = isFinished ? Fault(path, step, readContent: true) : "was not finished";
             if (reason is null)
             {
                 return new CheckpointInfo(step, path);
             }
 
+            damaged ??= isFinished ? reason : null;
             onSkipped?.Invoke(path, reason);
         }
 
-        return null;
+        return damaged is null
+            ? null
+            : throw new ModelFileException(_root, null, $"no checkpoint is sound, the newest because {damaged}; start anew with --resume never");
     }
 
-    /// <summary>All complete checkpoints, oldest first.</summary>
+    /// <summary>Refuses a directory that is not a complete, undamaged checkpoint.</summary>
+    /// <param name="path">The directory.</param>
+    /// <exception cref="ModelFileException">It is not; the message says why.</exception>
+    public static void RequireComplete(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (!Directory.Exists(path))
+        {
+            throw new ModelFileException(path, null, "no such directory");
+        }
+
+        if (Fault(path, null, readContent: true) is string reason)
+        {
+            throw new ModelFileException(path, null, $"not a checkpoint that can be resumed: {reason}");
+        }
+    }
+
+    /// <summary>Removes a checkpoint; cut short, it leaves nothing that is taken for one.</summary>
+    /// <param name="checkpoint">A checkpoint of a store that is not saving.</param>
+    /// <exception cref="ModelFileException">It cannot be removed.</exception>
+    public static void Remove(CheckpointInfo checkpoint)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        try
+        {
+            Remove(checkpoint.Path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw FileErrors.Unwritable(checkpoint.Path, e);
+        }
+    }
+
+    /// <summary>Removes what a killed process left: checkpoints that were not finished, and older ones that are not to be kept.</summary>
+    /// <param name="newest">Step of the checkpoint that is in use; later ones are left alone.</param>
+    public void Tidy(long newest)
+    {
+        foreach ((long _, string path) in Candidates().Where(c => c.Path.EndsWith(TemporarySuffix, StringComparison.Ordinal)))
+        {
+            TryRemove(path);
+        }
+
+        Prune(newest);
+    }
+
+    /// <summary>All checkpoints whose files have their sizes, oldest first; contents are not read.</summary>
     /// <exception cref="ModelFileException">The directory cannot be read.</exception>
     public IReadOnlyList<CheckpointInfo> List() =>
         [.. Candidates()
-            .Where(c => !c.Path.EndsWith(TemporarySuffix, StringComparison.Ordinal) && Fault(c.Path, c.Step) is null)
+            .Where(c => !c.Path.EndsWith(TemporarySuffix, StringComparison.Ordinal) && Fault(c.Path, c.Step, readContent: false) is null)
             .Select(c => new CheckpointInfo(c.Step, c.Path))];
 
     private static string DirectoryName(long step) => string.Create(CultureInfo.InvariantCulture, $"{Prefix}{step:D6}");
@@ -113,17 +168,20 @@ public sealed class CheckpointStore
     private static void WriteManifest(string directory, long step)
     {
         SortedDictionary<string, long> files = new(StringComparer.Ordinal);
+        SortedDictionary<string, uint> checksums = new(StringComparer.Ordinal);
         foreach (string file in Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories))
         {
-            files[Path.GetRelativePath(directory, file).Replace('\\', '/')] = new FileInfo(file).Length;
+            string name = Path.GetRelativePath(directory, file).Replace('\\', '/');
+            files[name] = new FileInfo(file).Length;
+            checksums[name] = Crc32C.OfFile(file);
         }
 
-        Manifest manifest = new(step, files);
+        Manifest manifest = new(step, files, checksums);
         File.WriteAllText(Path.Combine(directory, ManifestName), JsonSerializer.Serialize(manifest, JsonWriting.Indented) + "\n");
     }
 
     /// <summary>Why a directory is not a complete checkpoint; null when it is.</summary>
-    private static string? Fault(string path, long step)
+    private static string? Fault(string path, long? step, bool readContent)
     {
         string manifestPath = Path.Combine(path, ManifestName);
         if (!File.Exists(manifestPath))
@@ -134,7 +192,7 @@ public sealed class CheckpointStore
         try
         {
             Manifest? manifest = JsonSerializer.Deserialize<Manifest>(File.ReadAllBytes(manifestPath), JsonWriting.Indented);
-            if (manifest?.Files is null || manifest.Step != step)
+            if (manifest?.Files is null || (step is not null && manifest.Step != step))
             {
                 return $"its {ManifestName} does not belong to it";
             }
@@ -150,6 +208,12 @@ public sealed class CheckpointStore
                 if (file.Length != length)
                 {
                     return string.Create(CultureInfo.InvariantCulture, $"{name} has {file.Length} bytes, expected {length}");
+                }
+
+                // A checkpoint of an earlier version has no checksums.
+                if (readContent && manifest.Crc32C?.TryGetValue(name, out uint expected) == true && Crc32C.OfFile(file.FullName) != expected)
+                {
+                    return $"{name} is damaged: its checksum is another than when it was saved";
                 }
             }
 
@@ -176,12 +240,21 @@ public sealed class CheckpointStore
 
     private static void Remove(string directory)
     {
-        if (Directory.Exists(directory))
+        if (!Directory.Exists(directory))
         {
-            // The manifest goes first: a removal that is cut short leaves nothing that looks complete.
-            File.Delete(Path.Combine(directory, ManifestName));
-            Directory.Delete(directory, recursive: true);
+            return;
         }
+
+        // Renamed first: a removal that is cut short leaves something unfinished, not something damaged.
+        string unfinished = directory.EndsWith(TemporarySuffix, StringComparison.Ordinal) ? directory
+            : (directory.EndsWith(ReplacedSuffix, StringComparison.Ordinal) ? directory[..^ReplacedSuffix.Length] : directory) + TemporarySuffix;
+        if (unfinished != directory)
+        {
+            Remove(unfinished);
+            Directory.Move(directory, unfinished);
+        }
+
+        Directory.Delete(unfinished, recursive: true);
     }
 
     private static void TryRemove(string directory)
@@ -192,7 +265,7 @@ public sealed class CheckpointStore
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // What is left has no manifest, so nothing takes it for a checkpoint.
+            // What is left is not finished, so nothing takes it for a checkpoint.
         }
     }
 
@@ -265,5 +338,5 @@ public sealed class CheckpointStore
         return found;
     }
 
-    private sealed record Manifest(long Step, SortedDictionary<string, long> Files);
+    private sealed record Manifest(long Step, SortedDictionary<string, long> Files, SortedDictionary<string, uint>? Crc32C = null);
 }

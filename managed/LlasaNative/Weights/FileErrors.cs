@@ -13,6 +13,11 @@ internal static class FileErrors
         _ => new ModelFileException(path, null, $"cannot be read: {cause.Message}", cause),
     };
 
+    /// <summary>Whether an error means that the file system did not take what was written.</summary>
+    /// <remarks>.NET turns EFBIG, a file longer than the file system or a limit allows, into an argument out of range.</remarks>
+    public static bool IsWriteFailure(Exception e) =>
+        e is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException { ParamName: "value" };
+
     public static ModelFileException Unwritable(string path, Exception cause) =>
         new(path, null, $"cannot be written: {cause.Message}", cause);
 

@@ -56,7 +56,7 @@ public sealed class SafeTensorsWriter : IDisposable
             _handle = File.OpenHandle(path, FileMode.Create, FileAccess.Write, FileShare.None, FileOptions.None, _dataStart + offset);
             RandomAccess.Write(_handle, header, 0);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (FileErrors.IsWriteFailure(e))
         {
             Dispose();
             throw FileErrors.Unwritable(path, e);
@@ -119,7 +119,7 @@ public sealed class SafeTensorsWriter : IDisposable
         {
             RandomAccess.Write(_handle, bytes, _dataStart + slot.Offset + byteOffset);
         }
-        catch (IOException e)
+        catch (Exception e) when (FileErrors.IsWriteFailure(e))
         {
             throw FileErrors.Unwritable(Path, e);
         }
@@ -147,7 +147,7 @@ public sealed class SafeTensorsWriter : IDisposable
         {
             RandomAccess.FlushToDisk(_handle);
         }
-        catch (IOException e)
+        catch (Exception e) when (FileErrors.IsWriteFailure(e))
         {
             throw FileErrors.Unwritable(Path, e);
         }

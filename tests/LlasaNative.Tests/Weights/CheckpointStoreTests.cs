@@ -88,6 +88,66 @@ public class CheckpointStoreTests
     }
 
     [Test]
+    public void FindLatest_PassesOverContentThatChangedOnTheDisk()
+    {
+        CheckpointStore store = new(_directory.Path);
+        store.Save(1, path => File.WriteAllText(Path.Combine(path, "w"), "weights"));
+        CheckpointInfo second = store.Save(2, path => File.WriteAllText(Path.Combine(path, "w"), "weights"));
+        File.WriteAllText(Path.Combine(second.Path, "w"), "weighty");
+        List<string> reasons = [];
+        Assert.That(store.FindLatest((_, reason) => reasons.Add(reason))?.Step, Is.EqualTo(1));
+        Assert.That(reasons.Single(), Does.StartWith("w is damaged"));
+        Assert.That(() => CheckpointStore.RequireComplete(second.Path), Throws.TypeOf<ModelFileException>().With.Message.Contains("w is damaged"));
+        Assert.That(() => CheckpointStore.RequireComplete(_directory.File("none")), Throws.TypeOf<ModelFileException>());
+        CheckpointStore.RequireComplete(_directory.File("step-000001"));
+    }
+
+    [Test]
+    public void FindLatest_WhenEveryCheckpointIsDamaged_IsAnError()
+    {
+        CheckpointStore store = new(_directory.Path);
+        CheckpointInfo only = store.Save(1, path => File.WriteAllText(Path.Combine(path, "w"), "weights"));
+        File.WriteAllText(Path.Combine(only.Path, "w"), "weighty");
+        Assert.That(() => store.FindLatest(), Throws.TypeOf<ModelFileException>().With.Message.Contains("no checkpoint is sound").And.Message.Contains("w is damaged"));
+        Directory.Move(only.Path, only.Path + ".tmp");
+        Assert.That(store.FindLatest(), Is.Null, "one that was never finished is nothing to rescue");
+    }
+
+    [Test]
+    public void FindLatest_OfACheckpointWithoutChecksums_TakesIt()
+    {
+        CheckpointStore store = new(_directory.Path);
+        CheckpointInfo saved = store.Save(1, path => File.WriteAllText(Path.Combine(path, "w"), "weights"));
+        File.WriteAllText(Path.Combine(saved.Path, CheckpointStore.ManifestName), "{\"Step\": 1, \"Files\": {\"w\": 7}}");
+        Assert.That(store.FindLatest(), Is.EqualTo(saved));
+    }
+
+    [Test]
+    public void Tidy_RemovesWhatAKilledProcessLeft()
+    {
+        CheckpointStore store = new(_directory.Path, keep: 1);
+        store.Save(2, path => File.WriteAllText(Path.Combine(path, "w"), "2"));
+        store.Save(3, path => File.WriteAllText(Path.Combine(path, "w"), "3"));
+        foreach (string name in new[] { "step-000001", "step-000002.tmp", "step-000004.tmp" })
+        {
+            Directory.CreateDirectory(_directory.File(name));
+        }
+
+        store.Tidy(3);
+        Assert.That(Directory.GetDirectories(_directory.Path).Select(Path.GetFileName), Is.EqualTo(["step-000003"]));
+    }
+
+    [Test]
+    public void Remove_LeavesNothing()
+    {
+        CheckpointStore store = new(_directory.Path);
+        CheckpointInfo saved = store.Save(1, path => File.WriteAllText(Path.Combine(path, "w"), "weights"));
+        Directory.CreateDirectory(saved.Path + ".tmp");
+        CheckpointStore.Remove(saved);
+        Assert.That(Directory.GetDirectories(_directory.Path), Is.Empty);
+    }
+
+    [Test]
     public void FindLatest_AfterAKillBetweenTheTwoRenames_FindsTheReplacedOne()
     {
         CheckpointStore store = new(_directory.Path);

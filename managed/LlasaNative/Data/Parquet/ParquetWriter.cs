@@ -223,7 +223,7 @@ public sealed class ParquetWriter : IDisposable
         {
             write();
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (FileErrors.IsWriteFailure(e))
         {
             throw new ParquetException(_name, null, null, null, $"cannot be written: {e.Message}", e);
         }

@@ -1,0 +1,81 @@
+using System.Globalization;
+using System.Text.Json;
+using LlasaNative.Trainer;
+
+namespace LlasaNative.EndToEnd.Tests.Faults;
+
+/// <summary>
+/// What the fault suite shares: a small run, its result when nothing goes wrong, and the comparison with a run that was
+/// disturbed. <c>./build.sh faults</c> runs all of it at length; the ordinary tests run a short version.
+/// </summary>
+[Category("Faults")]
+public abstract class FaultTests : TinyWorldTests
+{
+    protected const int Steps = 3;
+
+    /// <summary>What is measured with a clock, and so may differ between two runs.</summary>
+    private static readonly string[] _clocked = ["seconds/", "speed/", "memory/"];
+
+    private static string? _undisturbed;
+
+    /// <summary>Whether this is the long version.</summary>
+    protected static bool IsLong => Number("LLASA_FAULT_KILLS", 0) > 0;
+
+    /// <summary>Directory of the run that nothing disturbed.</summary>
+    protected static string Undisturbed => _undisturbed!;
+
+    /// <summary>Standard error of that run, with the time of each line.</summary>
+    protected static IReadOnlyList<(string Text, TimeSpan At)> UndisturbedLines { get; private set; } = [];
+
+    protected static int Number(string variable, int otherwise) =>
+        int.TryParse(Environment.GetEnvironmentVariable(variable), CultureInfo.InvariantCulture, out var number) ? number : otherwise;
+
+    protected static string[] Run(string folder, params string[] more) => Run(folder, Steps, more);
+
+    protected static string[] Run(string folder, int steps, params string[] more) =>
+        Train(folder, steps, ["--threads", "1", "--verbose", "--set", "run.samples_every=1", "--set", "rollout.max_new_tokens=60", .. more]);
+
+    [OneTimeSetUp]
+    public void RunUndisturbed()
+    {
+        if (_undisturbed is not null)
+        {
+            return;
+        }
+
+        var folder = Directory.CreateTempSubdirectory("llasa-undisturbed-").FullName;
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(folder, recursive: true);
+        using TrainerProcess process = new(Run(folder));
+        Assert.That(process.WaitForEnd(), Is.Zero, process.Error);
+        UndisturbedLines = process.Lines;
+        _undisturbed = folder;
+    }
+
+    /// <summary>The disturbed run has the same weights, moments, exported policy, samples and measurements, and no leftovers.</summary>
+    protected static void AssertUndisturbed(string run, string what)
+    {
+        AssertSame(Checkpoint(run, Steps), Checkpoint(Undisturbed, Steps));
+        Assert.Multiple(() =>
+        {
+            foreach (var file in new[] { "policy/model.safetensors", "samples.jsonl", "samples/step-000003-best.wav", "checkpoints/latest" })
+            {
+                Assert.That(File.ReadAllBytes(Path.Combine(run, file)), Is.EqualTo(File.ReadAllBytes(Path.Combine(Undisturbed, file))), $"{file} {what}");
+            }
+
+            Assert.That(Measurements(run), Is.EqualTo(Measurements(Undisturbed)), what);
+            Assert.That(Leftovers(run), Is.Empty, what);
+        });
+    }
+
+    /// <summary>Files and directories that only an unfinished piece of work has.</summary>
+    protected static IEnumerable<string> Leftovers(string run) => Directory.EnumerateFileSystemEntries(run, "*", SearchOption.AllDirectories)
+        .Where(path => path.EndsWith(".tmp", StringComparison.Ordinal) || path.EndsWith(".old", StringComparison.Ordinal))
+        .Select(path => Path.GetRelativePath(run, path));
+
+    private static string[] Measurements(string run) => [.. File.ReadLines(Path.Combine(run, "metrics.jsonl")).Select(line =>
+    {
+        using var json = JsonDocument.Parse(line);
+        return string.Join(' ', json.RootElement.EnumerateObject()
+            .Where(p => !_clocked.Any(c => p.Name.StartsWith(c, StringComparison.Ordinal))).Select(p => $"{p.Name}={p.Value.GetRawText()}"));
+    })];
+}

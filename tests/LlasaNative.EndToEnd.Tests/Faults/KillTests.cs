@@ -1,0 +1,136 @@
+using System.Globalization;
+using System.Text.Json;
+using LlasaNative.Trainer;
+
+namespace LlasaNative.EndToEnd.Tests.Faults;
+
+/// <summary>SIGKILL at random moments of every phase, again and again, until the run is through; then another run.</summary>
+/// <remarks>
+/// <c>LLASA_FAULT_KILLS</c> is the number of kills (6 in the ordinary tests), <c>LLASA_FAULT_SEED</c> chooses the moments,
+/// <c>LLASA_FAULT_REPORT</c> names a JSON file for the counts.
+/// </remarks>
+public sealed class KillTests : FaultTests
+{
+    private const int ShortKills = 6;
+
+    // Saving comes first and most often: there a kill can do most harm.
+    private static readonly string[] _targets =
+    [
+        "save", "gradient", "save", "write", "rollout", "save", "update", "export", "save", "start",
+        "resume", "vocode", "save", "recognise", "reward", "save", "advantage", "write",
+    ];
+
+    [Test]
+    public void Train_KilledAtRandomMoments_EndsWithTheSameBits()
+    {
+        var (kills, seed) = (IsLong ? Number("LLASA_FAULT_KILLS", 0) : ShortKills, Number("LLASA_FAULT_SEED", 1));
+        Random random = new(seed);
+        SortedDictionary<string, int> hits = new(StringComparer.Ordinal);
+        var (done, runs, starts) = (0, 0, 0);
+        TestContext.Out.WriteLine($"seed {seed}, {kills} kills");
+        while (done < kills)
+        {
+            runs++;
+            var folder = Path.Combine(Folder, $"run-{runs}");
+            long saved = 0;
+            for (var isThrough = false; !isThrough; starts++)
+            {
+                var target = done < kills ? _targets[(done + (starts / 7)) % _targets.Length] : "";
+                using TrainerProcess process = new(Run(folder, "--set", "run.keep=1"));
+                isThrough = !Disturb(process, target, random);
+                AssertNothingSavedIsLost(process, ref saved);
+                if (isThrough)
+                {
+                    Assert.That(process.WaitForEnd(), Is.Zero, process.Error);
+                    continue;
+                }
+
+                done++;
+                hits[process.LastPhase] = hits.GetValueOrDefault(process.LastPhase) + 1;
+            }
+
+            AssertUndisturbed(folder, $"in run {runs}, after {done} kills with seed {seed}");
+            Directory.Delete(folder, recursive: true);
+        }
+
+        Report(seed, done, runs, starts, hits);
+        if (IsLong && kills >= 100)
+        {
+            Assert.That(hits.Keys, Is.SupersetOf(_targets.Distinct()), "every phase");
+        }
+    }
+
+    /// <summary>Kills in the target phase; false when the process was through before.</summary>
+    private static bool Disturb(TrainerProcess process, string target, Random random)
+    {
+        if (target.Length == 0)
+        {
+            process.WaitForEnd();
+            return false;
+        }
+
+        if (target != "start" && !process.Await(PhaseListener.LineStart + target, random.Next(1, 3)))
+        {
+            process.WaitForEnd();
+            return process.ExitCode == 137;
+        }
+
+        // A tenth more than the phase takes: now and then the kill comes just after it.
+        return process.KillAfter(random.NextDouble() * 1.1 * Longest(target));
+    }
+
+    /// <summary>How long a phase took in the run that nothing disturbed.</summary>
+    private static TimeSpan Longest(string phase)
+    {
+        var lines = UndisturbedLines;
+        var longest = phase == "start" ? lines[0].At : TimeSpan.FromMilliseconds(phase == "resume" ? 20 : 1);
+        for (var i = 0; i + 1 < lines.Count; i++)
+        {
+            if (lines[i].Text == PhaseListener.LineStart + phase && lines[i + 1].At - lines[i].At > longest)
+            {
+                longest = lines[i + 1].At - lines[i].At;
+            }
+        }
+
+        return longest;
+    }
+
+    /// <summary>A process must go on at least where an earlier one had finished saving.</summary>
+    private static void AssertNothingSavedIsLost(TrainerProcess process, ref long saved)
+    {
+        const string Resumed = "resumed after step ";
+        var lines = process.Lines;
+        long step = 0;
+        for (var i = 0; i < lines.Length; i++)
+        {
+            if (lines[i].Text.StartsWith(Resumed, StringComparison.Ordinal))
+            {
+                step = long.Parse(lines[i].Text[Resumed.Length..].Split(' ')[0], CultureInfo.InvariantCulture);
+                Assert.That(step, Is.GreaterThanOrEqualTo(saved), process.Error);
+            }
+            else if (TrainerProcess.IsPhase(lines[i].Text) && lines[i].Text.EndsWith(" steps", StringComparison.Ordinal))
+            {
+                Assert.That(step, Is.GreaterThanOrEqualTo(saved), $"a finished checkpoint of step {saved} was passed over:\n{process.Error}");
+                step++;
+            }
+            else if (lines[i].Text == PhaseListener.LineStart + "save" && i + 1 < lines.Length)
+            {
+                saved = step;
+            }
+        }
+    }
+
+    private static void Report(int seed, int kills, int runs, int starts, SortedDictionary<string, int> hits)
+    {
+        foreach (var (phase, count) in hits)
+        {
+            TestContext.Out.WriteLine($"{phase,-10} {count,4}");
+        }
+
+        TestContext.Out.WriteLine($"{kills} kills in {runs} runs and {starts} starts");
+        if (Environment.GetEnvironmentVariable("LLASA_FAULT_REPORT") is { Length: > 0 } path)
+        {
+            File.WriteAllText(path, JsonSerializer.Serialize(new { seed, kills, runs, starts, hits }) + "\n");
+        }
+    }
+}
