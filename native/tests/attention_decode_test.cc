@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "core/parallel.h"
+#if !defined(LLASA_TESTS_ON_DEVICE)
 #include "cpu/isa.h"
+#endif
 #include "ops/rope.h"
 
 namespace llasa::test {
@@ -220,6 +222,7 @@ TEST(AttentionDecode, ARowDependsNeitherOnItsNeighboursNorOnTheThreads) {
   }
 }
 
+#if !defined(LLASA_TESTS_ON_DEVICE)
 TEST(AttentionDecode, EveryInstructionSetAgreesWithTheScalarKernels) {
   const cpu::DecodeKernels& scalar = *cpu::kernels_for("scalar")->decode;
   for (const char* isa : {"avx2", "avx512"}) {
@@ -250,6 +253,7 @@ TEST(AttentionDecode, EveryInstructionSetAgreesWithTheScalarKernels) {
     }
   }
 }
+#endif
 
 }  // namespace
 }  // namespace llasa::test

@@ -63,22 +63,22 @@ TEST(Gemm, MatchesDoublesForEveryTransposeSizeAndLeadingDimension) {
 
 TEST(Gemm, BetaZeroOverwritesNan) {
   Stream stream;
-  const auto A = random_floats(6, 1), B = random_floats(6, 2);
-  std::vector<float> C(4, std::nanf(""));
+  DeviceArray<float> A(random_floats(6, 1)), B(random_floats(6, 2)), C(std::vector<float>(4, std::nanf("")));
   gemm(stream, false, false, 2, 2, 3, 1.0f, A.data(), 3, B.data(), 2, 0.0f, C.data(), 2);
-  for (float c : C) EXPECT_TRUE(std::isfinite(c));
+  for (float c : C.values()) EXPECT_TRUE(std::isfinite(c));
 }
 
 TEST(Gemm, DoesNotDependOnTheNumberOfThreads) {
   Stream stream;
-  const auto A = random_floats(701 * 192, 1), B = random_floats(320 * 192, 2),
-             D = random_floats(701 * 320, 3);
+  DeviceArray<float> A(random_floats(701 * 192, 1)), B(random_floats(320 * 192, 2)),
+      D(random_floats(701 * 320, 3));
   expect_same_for_any_thread_count([&] {
-    std::vector<float> C(701 * 320), W(320 * 192, 0.0f);
+    DeviceArray<float> C(701 * 320), W(320 * 192);
     gemm(stream, false, true, 701, 320, 192, 1.0f, A.data(), 192, B.data(), 192, 0.0f, C.data(), 320);
     gemm(stream, true, false, 320, 192, 701, 1.0f, D.data(), 320, A.data(), 192, 1.0f, W.data(), 192);
-    C.insert(C.end(), W.begin(), W.end());
-    return C;
+    std::vector<float> both = C.values(), weights = W.values();
+    both.insert(both.end(), weights.begin(), weights.end());
+    return both;
   });
 }
 
@@ -86,17 +86,32 @@ TEST(Linear, AddsBiasAndAccumulates) {
   Stream stream;
   const int64_t T = 5, K = 7, N = 9;
   const auto x = random_floats(T * K, 1), weight = random_floats(N * K, 2), bias = random_floats(N, 3);
-  std::vector<float> y(static_cast<size_t>(T * N)), twice;
-  linear_forward(stream, x.data(), weight.data(), bias.data(), y.data(), T, K, N);
-  twice = y;
-  linear_forward(stream, x.data(), weight.data(), bias.data(), twice.data(), T, K, N, true);
+  DeviceArray<float> dx(x), dweight(weight), dbias(bias), result(T * N);
+  linear_forward(stream, dx.data(), dweight.data(), dbias.data(), result.data(), T, K, N);
+  const std::vector<float> y = result.values();
+  linear_forward(stream, dx.data(), dweight.data(), dbias.data(), result.data(), T, K, N, true);
+  const std::vector<float> twice = result.values();
   for (size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(twice[i], 2 * y[i], 1e-5f);
-  double sum = static_cast<double>(bias[4]);
-  for (int64_t k = 0; k < K; ++k) {
-    sum += static_cast<double>(x[static_cast<size_t>(2 * K + k)]) *
-           static_cast<double>(weight[static_cast<size_t>(4 * K + k)]);
+  for (int64_t t : {0, 2, 4}) {
+    for (int64_t n : {0, 4, 8}) {
+      double sum = static_cast<double>(bias[static_cast<size_t>(n)]);
+      for (int64_t k = 0; k < K; ++k) {
+        sum += static_cast<double>(x[static_cast<size_t>(t * K + k)]) *
+               static_cast<double>(weight[static_cast<size_t>(n * K + k)]);
+      }
+      EXPECT_NEAR(y[static_cast<size_t>(t * N + n)], sum, sum_tolerance(K));
+    }
   }
-  EXPECT_NEAR(y[static_cast<size_t>(2 * N + 4)], sum, sum_tolerance(K));
+}
+
+TEST(Linear, WithoutInputsIsTheBias) {
+  Stream stream;
+  const std::vector<float> bias{1.0f, -2.0f, 3.0f};
+  DeviceArray<float> nothing(1), dbias(bias), y(std::vector<float>(6, 10.0f));
+  linear_forward(stream, nothing.data(), nothing.data(), dbias.data(), y.data(), 2, 0, 3, true);
+  EXPECT_EQ(y.values(), (std::vector<float>{11, 8, 13, 11, 8, 13}));
+  linear_forward(stream, nothing.data(), nothing.data(), dbias.data(), y.data(), 2, 0, 3, false);
+  EXPECT_EQ(y.values(), (std::vector<float>{1, -2, 3, 1, -2, 3}));
 }
 
 // y = x W^T is bilinear: <dy, x W^T> = <dx, x> = <dW, W> holds exactly for the true gradients.
@@ -104,20 +119,23 @@ TEST(Linear, BackwardIsTheAdjoint) {
   Stream stream;
   const int64_t T = 11, K = 13, N = 17;
   const auto x = random_floats(T * K, 1), weight = random_floats(N * K, 2), dy = random_floats(T * N, 3);
-  std::vector<float> y(static_cast<size_t>(T * N)), dx(x.size()), dweight(weight.size(), 0.0f);
-  linear_forward(stream, x.data(), weight.data(), nullptr, y.data(), T, K, N);
-  linear_backward(stream, x.data(), weight.data(), dy.data(), dx.data(), dweight.data(), T, K, N);
+  DeviceArray<float> device_x(x), device_weight(weight), device_dy(dy), y(T * N), dx(T * K), dweight(N * K);
+  linear_forward(stream, device_x.data(), device_weight.data(), nullptr, y.data(), T, K, N);
+  linear_backward(stream, device_x.data(), device_weight.data(), device_dy.data(), dx.data(), dweight.data(),
+                  T, K, N);
   const auto inner = [](const std::vector<float>& a, const std::vector<float>& b) {
     double sum = 0;
     for (size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
     return sum;
   };
-  const double value = inner(dy, y);
-  EXPECT_NEAR(inner(dx, x), value, sum_tolerance(T * K * N));
-  EXPECT_NEAR(inner(dweight, weight), value, sum_tolerance(T * K * N));
-  std::vector<float> accumulated = dx;
-  linear_backward(stream, x.data(), weight.data(), dy.data(), accumulated.data(), nullptr, T, K, N, true);
-  for (size_t i = 0; i < dx.size(); ++i) EXPECT_NEAR(accumulated[i], 2 * dx[i], 1e-5f);
+  const double value = inner(dy, y.values());
+  const std::vector<float> once = dx.values();
+  EXPECT_NEAR(inner(once, x), value, sum_tolerance(T * K * N));
+  EXPECT_NEAR(inner(dweight.values(), weight), value, sum_tolerance(T * K * N));
+  linear_backward(stream, device_x.data(), device_weight.data(), device_dy.data(), dx.data(), nullptr, T, K,
+                  N, true);
+  const std::vector<float> accumulated = dx.values();
+  for (size_t i = 0; i < once.size(); ++i) EXPECT_NEAR(accumulated[i], 2 * once[i], 1e-5f);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Runs a test once for each instruction set this processor has.
+// Runs a test once for each instruction set this processor has; on a device once.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -6,9 +6,20 @@
 #include <string>
 #include <vector>
 
+#if !defined(LLASA_TESTS_ON_DEVICE)
 #include "cpu/isa.h"
+#endif
 
 namespace llasa::test {
+
+#if defined(LLASA_TESTS_ON_DEVICE)
+
+class IsaTest : public testing::TestWithParam<const char*> {};
+#define LLASA_FOR_EACH_ISA(suite)                                 \
+  INSTANTIATE_TEST_SUITE_P(Isa, suite, testing::Values("device"), \
+                           [](const auto& test) { return std::string(test.param); })
+
+#else
 
 class IsaTest : public testing::TestWithParam<const char*> {
  protected:
@@ -21,6 +32,8 @@ class IsaTest : public testing::TestWithParam<const char*> {
 #define LLASA_FOR_EACH_ISA(suite)                                                   \
   INSTANTIATE_TEST_SUITE_P(Isa, suite, testing::Values("scalar", "avx2", "avx512"), \
                            [](const auto& test) { return std::string(test.param); })
+
+#endif
 
 // Sizes around every vector width, odd and prime ones among them.
 inline const std::vector<int64_t> kSizes = {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 61, 192};

@@ -22,18 +22,22 @@ inline std::vector<float> random_floats(int64_t count, uint32_t seed, float scal
   return values;
 }
 
-// A device array between two guard bands that check() finds untouched.
+// A device array between two guard bands that values() finds untouched.
 class Guarded {
  public:
-  explicit Guarded(int64_t count) : count_(count), memory_(count + 2 * kBand, "a guarded test array") {
-    const std::vector<float> fill(static_cast<size_t>(count + 2 * kBand), kGuard);
-    memory_.upload(stream_, fill, "a guarded test array");
-  }
-  explicit Guarded(const std::vector<float>& values) : Guarded(static_cast<int64_t>(values.size())) {
-    copy_to_device(stream_, data(), values.data(), count_ * 4);
+  explicit Guarded(int64_t count) : Guarded(std::vector<float>(static_cast<size_t>(count), kGuard)) {}
+  explicit Guarded(const std::vector<float>& values)
+      : count_(static_cast<int64_t>(values.size())), memory_(count_ + 2 * kBand, "a guarded test array") {
+    std::vector<float> all(kBand, kGuard);
+    all.insert(all.end(), values.begin(), values.end());
+    all.insert(all.end(), kBand, kGuard);
+    memory_.upload(stream_, all, "a guarded test array");
+    stream_.synchronize();  // the op runs on a stream of its own
   }
   float* data() { return memory_.data() + kBand; }
+  // Waits for everything queued on any stream.
   std::vector<float> values() {
+    synchronize_device();
     const std::vector<float> all = memory_.download(stream_, count_ + 2 * kBand);
     for (int64_t i = 0; i < kBand; ++i) {
       EXPECT_EQ(all[static_cast<size_t>(i)], kGuard);
@@ -48,6 +52,33 @@ class Guarded {
   Stream stream_;
   int64_t count_;
   DeviceBuffer<float> memory_;
+};
+
+// A device array without guards, of any type: what an op reads. values() brings it back.
+template <typename T>
+class DeviceArray {
+ public:
+  // Zeros.
+  explicit DeviceArray(int64_t count) : count_(count), memory_(count, "a test array") {
+    zero_on_device(stream_, memory_.data(), count * static_cast<int64_t>(sizeof(T)));
+    stream_.synchronize();
+  }
+  explicit DeviceArray(const std::vector<T>& values) : count_(static_cast<int64_t>(values.size())) {
+    memory_.upload(stream_, values, "a test array");
+    stream_.synchronize();
+  }
+  T* data() { return memory_.data(); }
+  const T* data() const { return memory_.data(); }
+  // Waits for everything queued on any stream.
+  std::vector<T> values() {
+    synchronize_device();
+    return memory_.download(stream_, count_);
+  }
+
+ private:
+  Stream stream_;
+  int64_t count_;
+  DeviceBuffer<T> memory_;
 };
 
 inline double largest_difference(const std::vector<float>& actual, const std::vector<double>& expected) {

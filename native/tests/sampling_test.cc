@@ -13,7 +13,9 @@
 
 #include "core/parallel.h"
 #include "core/philox.h"
+#if !defined(LLASA_TESTS_ON_DEVICE)
 #include "cpu/isa.h"
+#endif
 #include "fixture.h"
 #include "llasa_native.h"
 #include "reference/sampling.h"
@@ -340,6 +342,7 @@ TEST(Sampling, DrawnIdJoinsTheHistory) {
   EXPECT_EQ(row[7], 15.0f);
 }
 
+#if !defined(LLASA_TESTS_ON_DEVICE)
 TEST(Sampling, EveryInstructionSetAgreesWithTheScalarKernels) {
   const cpu::SamplingKernels& scalar = *cpu::kernels_for("scalar")->sampling;
   for (const char* isa : {"avx2", "avx512"}) {
@@ -368,6 +371,7 @@ TEST(Sampling, EveryInstructionSetAgreesWithTheScalarKernels) {
     }
   }
 }
+#endif
 
 }  // namespace
 }  // namespace llasa::test

@@ -1,13 +1,16 @@
 // Device memory and streams. On the CPU backend device memory is host memory and a stream does nothing;
-// models are written against this header alone, so that they run unchanged on a card.
+// models are written against this header alone, so that they run unchanged on a card. It is C++17 where nvcc
+// reads it (CUDA 11 knows no later one).
 #pragma once
 
 #include <cstdint>
 #include <cstring>
-#include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
+#if __cplusplus >= 202002L
+#include <span>
+#endif
 
 #include "core/status.h"
 
@@ -29,6 +32,9 @@ class Stream {
   void* native_ = nullptr;
 };
 
+// Waits for the work of all streams; an asynchronous fault surfaces here.
+void synchronize_device();
+
 // 64-byte aligned, counted in llasa_live_counts.allocated_bytes; throws LLASA_ERR_OUT_OF_MEMORY naming
 // `what`.
 void* device_allocate(int64_t bytes, const char* what);
@@ -39,6 +45,7 @@ int64_t allocated_bytes();
 // For tests: the allocation after the next `count` ones, device or pinned, fails once. -1 disarms.
 void fail_allocation_after(int64_t count);
 
+// source may be changed or freed as soon as this returns.
 void copy_to_device(Stream& stream, void* destination, const void* source, int64_t bytes);
 // Returns when the bytes are on the host.
 void copy_to_host(Stream& stream, void* destination, const void* source, int64_t bytes);
@@ -81,22 +88,31 @@ class DeviceBuffer {
     return data_;
   }
   // Copies host values in, growing if needed.
-  T* upload(Stream& stream, std::span<const T> values, const char* what) {
-    reserve(static_cast<int64_t>(values.size()), what);
-    if (!values.empty()) {
-      copy_to_device(stream, data_, values.data(), static_cast<int64_t>(values.size_bytes()));
-    }
+  T* upload(Stream& stream, const T* values, int64_t count, const char* what) {
+    reserve(count, what);
+    if (count > 0) copy_to_device(stream, data_, values, count * static_cast<int64_t>(sizeof(T)));
     return data_;
   }
+#if __cplusplus >= 202002L
+  T* upload(Stream& stream, std::span<const T> values, const char* what) {
+    return upload(stream, values.data(), static_cast<int64_t>(values.size()), what);
+  }
+#endif
   std::vector<T> download(Stream& stream, int64_t count) const {
     std::vector<T> values(static_cast<size_t>(count));
     if (count > 0) copy_to_host(stream, values.data(), data_, count * static_cast<int64_t>(sizeof(T)));
     return values;
   }
 
-  T* data() { return data_; }
-  const T* data() const { return data_; }
-  int64_t capacity() const { return capacity_; }
+  T* data() {
+    return data_;
+  }
+  const T* data() const {
+    return data_;
+  }
+  int64_t capacity() const {
+    return capacity_;
+  }
 
  private:
   void swap(DeviceBuffer& other) noexcept {

@@ -39,6 +39,7 @@ std::string processor_name() {
 Stream::Stream() = default;
 Stream::~Stream() = default;
 void Stream::synchronize() {}
+void synchronize_device() {}
 
 void* device_allocate(int64_t bytes, const char* what) {
   if (bytes == 0) return nullptr;

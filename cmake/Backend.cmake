@@ -1,0 +1,37 @@
+# LLASA_BACKEND = cpu | cudasim | cuda: whose implementation of src/ops the library is built with.
+#   cpu      src/cpu, AVX2/AVX-512 by run-time dispatch, OpenBLAS
+#   cuda     src/cuda by nvcc, cuBLASLt
+#   cudasim  src/cuda as C++ against cudasim/include, for tests on machines without a GPU
+set(LLASA_BACKEND cpu CACHE STRING "Backend: cpu, cudasim or cuda")
+set_property(CACHE LLASA_BACKEND PROPERTY STRINGS cpu cudasim cuda)
+set(LLASA_OBJECTS llasa_${LLASA_BACKEND}_objects)
+
+function(llasa_need_openblas)
+  if(NOT TARGET llasa::openblas)
+    message(FATAL_ERROR "OpenBLAS is missing: install libopenblas-dev (Debian), or run ./build.sh which does")
+  endif()
+endfunction()
+
+function(llasa_add_backend target)
+  if(LLASA_BACKEND STREQUAL cpu)
+    llasa_need_openblas()
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/src/cpu/*.cc)
+    target_sources(${target} PRIVATE ${sources})
+    target_link_libraries(${target} PUBLIC llasa::openblas)
+    llasa_add_isa_variants(${target})
+    set(LLASA_ISA_OBJECTS ${LLASA_ISA_OBJECTS} PARENT_SCOPE)
+    set(LLASA_BACKEND_LIBRARIES llasa::openblas PARENT_SCOPE)
+  elseif(LLASA_BACKEND STREQUAL cudasim)
+    llasa_need_openblas()
+    include(CudaSim)
+    llasa_add_cudasim(${target})
+    set(LLASA_ISA_OBJECTS ${LLASA_ISA_OBJECTS} PARENT_SCOPE)
+    set(LLASA_BACKEND_LIBRARIES llasa::openblas ${CMAKE_DL_LIBS} PARENT_SCOPE)
+  elseif(LLASA_BACKEND STREQUAL cuda)
+    include(Cuda)
+    llasa_add_cuda(${target})
+    set(LLASA_BACKEND_LIBRARIES CUDA::cudart_static CUDA::cublasLt ${CMAKE_DL_LIBS} rt PARENT_SCOPE)
+  else()
+    message(FATAL_ERROR "LLASA_BACKEND: `${LLASA_BACKEND}`, expected cpu, cudasim or cuda")
+  endif()
+endfunction()

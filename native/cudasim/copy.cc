@@ -1,0 +1,81 @@
+// Copies and fills. The direction must be what the pointers say; a pageable source is read when the call is
+// made, a pinned one when its turn comes, as on a device.
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "fault.h"
+#include "memory.h"
+#include "queue.h"
+#include "runtime.h"
+
+using namespace cudasim;
+
+namespace {
+
+// Whether the pointer is what the direction promises; otherwise the fault is noted.
+bool is_array(const char* role, const void* pointer, size_t bytes, bool device) {
+  if (is_device_pointer(pointer) != device) {
+    set_device_fault(cudaErrorIllegalAddress,
+                     text("cudaMemcpyAsync: the %s is %s pointer, expected %s pointer", role,
+                          device ? "a host" : "a device", device ? "a device" : "a host"));
+    return false;
+  }
+  if (device && !range_is_allocated(pointer, bytes)) {
+    set_device_fault(cudaErrorIllegalAddress,
+                     text("cudaMemcpyAsync: the %s's %zu bytes begin %s", role, bytes,
+                          describe_address(reinterpret_cast<uintptr_t>(pointer)).c_str()));
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream) {
+  const ApiCall call("cudaMemcpyAsync");
+  if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
+  if (bytes == 0) return cudaSuccess;
+  const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
+  const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
+  if (!is_array("destination", destination, bytes, to_device) ||
+      !is_array("source", source, bytes, from_device)) {
+    return call.fail(take_device_fault());
+  }
+  if (!from_device && !is_pinned_pointer(source)) {
+    const auto* begin = static_cast<const unsigned char*>(source);
+    push(stream, [destination, staged = std::vector<unsigned char>(begin, begin + bytes), to_device] {
+      std::memcpy(destination, staged.data(), staged.size());
+      if (to_device) mark_written(destination, staged.size());
+      return true;
+    });
+    return cudaSuccess;
+  }
+  push(stream, [=] {
+    if (kind == cudaMemcpyDeviceToHost && !range_is_written(source, bytes)) {
+      set_device_fault(cudaErrorIllegalAddress,
+                       text("cudaMemcpyAsync: uninitialised bytes among %zu copied to the host, %s", bytes,
+                            describe_address(reinterpret_cast<uintptr_t>(source)).c_str()));
+      return false;
+    }
+    std::memmove(destination, source, bytes);
+    if (kind == cudaMemcpyDeviceToDevice) copy_shadow(destination, source, bytes);
+    if (kind == cudaMemcpyHostToDevice) mark_written(destination, bytes);
+    return true;
+  });
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemsetAsync(void* destination, int value, size_t bytes, cudaStream_t stream) {
+  const ApiCall call("cudaMemsetAsync");
+  if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
+  if (bytes == 0) return cudaSuccess;
+  if (!is_array("destination", destination, bytes, true)) return call.fail(take_device_fault());
+  push(stream, [=] {
+    std::memset(destination, value, bytes);
+    mark_written(destination, bytes);
+    return true;
+  });
+  return cudaSuccess;
+}

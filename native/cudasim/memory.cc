@@ -1,0 +1,246 @@
+#include "memory.h"
+
+#include <sys/mman.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <mutex>
+
+#include "fault.h"
+#include "state.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(address, bytes) ((void)(address), (void)(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(address, bytes) ((void)(address), (void)(bytes))
+#endif
+
+namespace cudasim {
+
+namespace {
+
+constexpr size_t kReserve = size_t{1} << 37;  // addresses, not memory
+constexpr size_t kAlignment = 256;            // as cudaMalloc
+constexpr size_t kRedZone = 512;
+
+size_t round_up(size_t bytes, size_t multiple) {
+  return (bytes + multiple - 1) / multiple * multiple;
+}
+
+void* reserve(size_t bytes, int protection) {
+  void* memory = mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) {
+    std::perror("cudasim: reserving addresses for device memory");
+    std::abort();
+  }
+  return memory;
+}
+
+bool strict_from_start() {
+#if defined(LLASA_CUDASIM_HOST_VISIBLE)
+  const char* value = std::getenv("LLASA_CUDASIM_STRICT");
+  return value != nullptr && std::strcmp(value, "1") == 0;
+#else
+  return true;
+#endif
+}
+
+struct Memory {
+  Memory() {
+    state.arena = {reinterpret_cast<uintptr_t>(reserve(kReserve, PROT_NONE)), kReserve};
+    state.shadow = static_cast<uint8_t*>(reserve(kReserve, PROT_READ | PROT_WRITE));
+  }
+  std::mutex mutex;
+  std::map<uintptr_t, size_t> live;   // address -> bytes
+  std::map<uintptr_t, size_t> freed;  // the latest ones, for messages
+  std::map<uintptr_t, size_t> pinned;
+  size_t next = kRedZone;
+  size_t live_bytes = 0;
+  size_t device_bytes = size_t{16} << 30;
+  bool visible = false;
+  bool strict = strict_from_start();
+};
+
+Memory& memory() {
+  static Memory instance;
+  return instance;
+}
+
+uint8_t* shadow_of(uintptr_t address) {
+  return state.shadow + (address - state.arena.begin);
+}
+
+// The allocation that holds address, or the last one before it.
+std::map<uintptr_t, size_t>::const_iterator at_or_before(const std::map<uintptr_t, size_t>& all,
+                                                         uintptr_t address) {
+  auto it = all.upper_bound(address);
+  return it == all.begin() ? all.end() : --it;
+}
+
+void protect(int protection) {
+  if (mprotect(reinterpret_cast<void*>(state.arena.begin), round_up(memory().next + kRedZone, 4096),
+               protection) != 0) {
+    std::perror("cudasim: mprotect");
+    std::abort();
+  }
+}
+
+// Pages that lie wholly inside the range go back to the system and read as zero.
+void drop_pages(uintptr_t begin, size_t bytes) {
+  const uintptr_t first = round_up(begin, 4096), last = (begin + bytes) / 4096 * 4096;
+  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+}
+
+}  // namespace
+
+void* allocate_device(size_t bytes) {
+  Memory& m = memory();
+  const std::lock_guard lock(m.mutex);
+  if (m.live_bytes + bytes > m.device_bytes) return nullptr;
+  const size_t span = round_up(bytes, kAlignment) + kRedZone;
+  if (m.next + span > kReserve) {
+    std::fprintf(stderr, "cudasim: more than %zu bytes allocated over the life of the process\n", kReserve);
+    std::abort();
+  }
+  const uintptr_t address = state.arena.begin + m.next;
+  m.next += span;
+  m.visible = false;
+  show_device_memory();
+  // Without strictness host code writes there, unseen.
+  std::memset(shadow_of(address), m.strict ? kAllocated : kWritten, bytes);
+  ASAN_UNPOISON_MEMORY_REGION(reinterpret_cast<void*>(address), bytes);
+  ASAN_POISON_MEMORY_REGION(reinterpret_cast<void*>(address + bytes), span - bytes);
+  // NaN for a build without hooks, that a forgotten initialisation shows.
+  std::memset(reinterpret_cast<void*>(address), 0xff, bytes);
+  m.live.emplace(address, bytes);
+  m.live_bytes += bytes;
+  return reinterpret_cast<void*>(address);
+}
+
+bool free_device(void* pointer) {
+  Memory& m = memory();
+  const std::lock_guard lock(m.mutex);
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  const auto it = m.live.find(address);
+  if (it == m.live.end()) return false;
+  const size_t bytes = it->second;
+  std::memset(shadow_of(address), 0, bytes);
+  drop_pages(reinterpret_cast<uintptr_t>(shadow_of(address)), bytes);
+  drop_pages(address, bytes);
+  ASAN_POISON_MEMORY_REGION(pointer, bytes);
+  if (m.freed.size() >= 256) m.freed.erase(m.freed.begin());
+  m.freed.emplace(address, bytes);
+  m.live_bytes -= bytes;
+  m.live.erase(it);
+  return true;
+}
+
+void device_memory_info(size_t* free_bytes, size_t* total_bytes) {
+  const std::lock_guard lock(memory().mutex);
+  *total_bytes = memory().device_bytes;
+  *free_bytes = memory().device_bytes - memory().live_bytes;
+}
+
+void set_device_memory(size_t bytes) {
+  const std::lock_guard lock(memory().mutex);
+  memory().device_bytes = bytes;
+}
+
+void set_strict(bool strict) {
+  const std::lock_guard lock(memory().mutex);
+  memory().strict = strict;
+}
+
+bool is_device_pointer(const void* pointer) {
+  memory();
+  return state.arena.contains(reinterpret_cast<uintptr_t>(pointer));
+}
+
+std::string describe_address(uintptr_t address) {
+  Memory& m = memory();
+  const std::lock_guard lock(m.mutex);
+  if (!state.arena.contains(address)) return "in host memory";
+  const auto freed = at_or_before(m.freed, address);
+  if (freed != m.freed.end() && address < freed->first + freed->second) {
+    return text("inside a freed device array of %zu bytes", freed->second);
+  }
+  const auto it = at_or_before(m.live, address);
+  const auto after = m.live.upper_bound(address);
+  if (it != m.live.end() && address < it->first + it->second) {
+    return text("at byte %zu of a device array of %zu bytes", address - it->first, it->second);
+  }
+  if (it != m.live.end() &&
+      (after == m.live.end() || address - it->first - it->second <= after->first - address)) {
+    return text("%zu bytes past the end of a device array of %zu bytes", address - it->first - it->second,
+                it->second);
+  }
+  if (after != m.live.end()) {
+    return text("%zu bytes before a device array of %zu bytes", after->first - address, after->second);
+  }
+  return "in no device array";
+}
+
+bool range_is_allocated(const void* pointer, size_t bytes) {
+  Memory& m = memory();
+  const std::lock_guard lock(m.mutex);
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  const auto it = at_or_before(m.live, address);
+  return it != m.live.end() && address + bytes <= it->first + it->second;
+}
+
+bool range_is_written(const void* pointer, size_t bytes) {
+  const uint8_t* shadow = shadow_of(reinterpret_cast<uintptr_t>(pointer));
+  for (size_t i = 0; i < bytes; ++i) {
+    if (shadow[i] != kWritten) return false;
+  }
+  return true;
+}
+
+void mark_written(void* pointer, size_t bytes) {
+  std::memset(shadow_of(reinterpret_cast<uintptr_t>(pointer)), kWritten, bytes);
+}
+
+void copy_shadow(void* destination, const void* source, size_t bytes) {
+  std::memmove(shadow_of(reinterpret_cast<uintptr_t>(destination)),
+               shadow_of(reinterpret_cast<uintptr_t>(source)), bytes);
+}
+
+void show_device_memory() {
+  if (memory().visible) return;
+  protect(PROT_READ | PROT_WRITE);
+  memory().visible = true;
+}
+
+void hide_device_memory() {
+  if (!memory().visible || !memory().strict) return;
+  protect(PROT_NONE);
+  memory().visible = false;
+}
+
+void* allocate_pinned(size_t bytes) {
+  void* pointer = std::aligned_alloc(64, round_up(bytes, 64));
+  if (pointer != nullptr) {
+    const std::lock_guard lock(memory().mutex);
+    memory().pinned.emplace(reinterpret_cast<uintptr_t>(pointer), bytes);
+  }
+  return pointer;
+}
+
+bool free_pinned(void* pointer) {
+  const std::lock_guard lock(memory().mutex);
+  if (memory().pinned.erase(reinterpret_cast<uintptr_t>(pointer)) == 0) return false;
+  std::free(pointer);
+  return true;
+}
+
+bool is_pinned_pointer(const void* pointer) {
+  const std::lock_guard lock(memory().mutex);
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  const auto it = at_or_before(memory().pinned, address);
+  return it != memory().pinned.end() && address < it->first + it->second;
+}
+
+}  // namespace cudasim

@@ -1,0 +1,313 @@
+#include "runtime.h"
+
+#include <link.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <string>
+
+#include "block.h"
+#include "fault.h"
+#include "memory.h"
+#include "queue.h"
+#include "shared_memory.h"
+#include "state.h"
+
+// The linker's marks around the sections of block.cc and of the __constant__ variables, if there are any.
+extern "C" {
+extern char __start_llasa_builtin[] __attribute__((weak, visibility("hidden")));
+extern char __stop_llasa_builtin[] __attribute__((weak, visibility("hidden")));
+extern char __start_llasa_constant[] __attribute__((weak, visibility("hidden")));
+extern char __stop_llasa_constant[] __attribute__((weak, visibility("hidden")));
+}
+
+namespace cudasim {
+
+namespace {
+
+thread_local cudaError_t last_error = cudaSuccess;
+thread_local const char* unchecked_launch = nullptr;
+thread_local int device = 0;
+std::atomic<int> device_count{1};
+std::atomic<int> driver_version{12020};
+
+Range between(const char* begin, const char* end) {
+  return {reinterpret_cast<uintptr_t>(begin), static_cast<uintptr_t>(end - begin)};
+}
+
+// Finds this module's writable data and what lies before it.
+int find_segments(dl_phdr_info* info, size_t, void*) {
+  const auto here = reinterpret_cast<uintptr_t>(&state);
+  uintptr_t low = ~uintptr_t{0}, data = 0, data_end = 0, relro_end = 0;
+  for (int i = 0; i < info->dlpi_phnum; ++i) {
+    const auto& segment = info->dlpi_phdr[i];
+    const uintptr_t begin = info->dlpi_addr + segment.p_vaddr, end = begin + segment.p_memsz;
+    if (segment.p_type == PT_LOAD) {
+      low = begin < low ? begin : low;
+      if ((segment.p_flags & PF_W) != 0 && here - begin < segment.p_memsz) {
+        data = begin;
+        data_end = end;
+      }
+    } else if (segment.p_type == PT_GNU_RELRO) {
+      relro_end = end;
+    }
+  }
+  if (data == 0) return 0;
+  const uintptr_t first = relro_end > data && relro_end < data_end ? relro_end : data;
+  state.statics = {first, data_end - first};
+  state.read_only = {low, first - low};
+  return 1;
+}
+
+void prepare_state() {
+  static const bool once = [] {
+    dl_iterate_phdr(find_segments, nullptr);
+    state.builtins = between(__start_llasa_builtin, __stop_llasa_builtin);
+    state.constants = between(__start_llasa_constant, __stop_llasa_constant);
+    const StackRange stacks = stack_range();
+    state.stacks = {stacks.begin, stacks.bytes};
+    return true;
+  }();
+  (void)once;
+}
+
+// Counts of the kernels, written to $LLASA_CUDASIM_REPORT at the end of the process, one line each.
+struct Report {
+  ~Report() {
+    const char* path = std::getenv("LLASA_CUDASIM_REPORT");
+    if (path == nullptr) return;
+    if (std::FILE* file = std::fopen(path, "a")) {
+      for (const auto& [kernel, launches] : completed)
+        std::fprintf(file, "%s %lld\n", kernel.c_str(), launches);
+      std::fclose(file);
+    }
+  }
+  std::map<std::string, long long> completed;
+};
+Report& report() {
+  static Report instance;
+  return instance;
+}
+
+cudaError_t check_configuration(const char* kernel, dim3 grid, dim3 block, size_t shared_bytes) {
+  const auto too_large = [](dim3 d, unsigned x, unsigned y, unsigned z) {
+    return d.x == 0 || d.y == 0 || d.z == 0 || d.x > x || d.y > y || d.z > z;
+  };
+  if (too_large(grid, 0x7fffffffu, 65535, 65535) || too_large(block, 1024, 1024, 64) ||
+      block.x * block.y * block.z > kMaximumThreads || shared_bytes > kMaximumShared) {
+    std::fprintf(stderr,
+                 "cudasim: `%s` cannot be launched with grid (%u,%u,%u), block (%u,%u,%u), %zu bytes of "
+                 "shared memory\n",
+                 kernel, grid.x, grid.y, grid.z, block.x, block.y, block.z, shared_bytes);
+    return cudaErrorInvalidConfiguration;
+  }
+  return cudaSuccess;
+}
+
+}  // namespace
+
+ApiCall::ApiCall(const char* name) : lock_(engine()) {
+  if (unchecked_launch != nullptr) {
+    set_device_fault(cudaErrorUnknown,
+                     text("the launch of kernel `%s` was not checked before %s", unchecked_launch, name));
+    unchecked_launch = nullptr;
+  }
+}
+
+cudaError_t ApiCall::fail(cudaError_t error) const {
+  if (error != cudaSuccess) last_error = error;
+  return error;
+}
+
+void set_device_count(int count) {
+  device_count = count;
+}
+void set_driver_version(int version) {
+  driver_version = version;
+}
+
+void note_launch(const char* kernel, bool completed) {
+  // "(my_kernel<float, 4>)" counts as my_kernel.
+  std::string name = kernel;
+  name.erase(0, name.find_first_not_of("( "));
+  name = name.substr(0, name.find_first_of("<) "));
+  name = name.substr(name.rfind(':') == std::string::npos ? 0 : name.rfind(':') + 1);
+  report().completed[name] += completed ? 1 : 0;
+}
+
+void enqueue_launch(const char* kernel, dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
+                    Call call) {
+  const ApiCall api("another launch");
+  prepare_state();
+  unchecked_launch = kernel;
+  last_error = check_configuration(kernel, grid, block, shared_bytes);
+  if (last_error != cudaSuccess) return;
+  if (!is_stream(stream)) {
+    last_error = cudaErrorInvalidResourceHandle;
+    return;
+  }
+  push(stream, [launch = Launch{kernel, grid, block, shared_bytes, std::move(call)}] {
+    const bool completed = run(launch);
+    note_launch(launch.kernel.c_str(), completed);
+    return completed;
+  });
+}
+
+}  // namespace cudasim
+
+using namespace cudasim;
+
+const char* cudaGetErrorName(cudaError_t error) {
+  switch (error) {
+    case cudaSuccess:
+      return "cudaSuccess";
+    case cudaErrorInvalidValue:
+      return "cudaErrorInvalidValue";
+    case cudaErrorMemoryAllocation:
+      return "cudaErrorMemoryAllocation";
+    case cudaErrorInvalidConfiguration:
+      return "cudaErrorInvalidConfiguration";
+    case cudaErrorInsufficientDriver:
+      return "cudaErrorInsufficientDriver";
+    case cudaErrorNoDevice:
+      return "cudaErrorNoDevice";
+    case cudaErrorInvalidDevice:
+      return "cudaErrorInvalidDevice";
+    case cudaErrorInvalidResourceHandle:
+      return "cudaErrorInvalidResourceHandle";
+    case cudaErrorNotReady:
+      return "cudaErrorNotReady";
+    case cudaErrorIllegalAddress:
+      return "cudaErrorIllegalAddress";
+    case cudaErrorLaunchFailure:
+      return "cudaErrorLaunchFailure";
+    case cudaErrorNotSupported:
+      return "cudaErrorNotSupported";
+    case cudaErrorStreamCaptureUnsupported:
+      return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureInvalidated:
+      return "cudaErrorStreamCaptureInvalidated";
+    default:
+      return "cudaErrorUnknown";
+  }
+}
+
+const char* cudaGetErrorString(cudaError_t error) {
+  const bool faulted =
+      error == cudaErrorIllegalAddress || error == cudaErrorLaunchFailure || error == cudaErrorUnknown;
+  return faulted && fault_text()[0] != '\0' ? fault_text() : cudaGetErrorName(error);
+}
+
+cudaError_t cudaGetLastError() {
+  const cudaError_t error = last_error;
+  last_error = cudaSuccess;
+  unchecked_launch = nullptr;
+  return error;
+}
+cudaError_t cudaPeekAtLastError() {
+  unchecked_launch = nullptr;
+  return last_error;
+}
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  const ApiCall call("cudaGetDeviceCount");
+  *count = 0;
+  if (driver_version.load() < 11080) return call.fail(cudaErrorInsufficientDriver);
+  *count = device_count.load();
+  return call.fail(*count == 0 ? cudaErrorNoDevice : cudaSuccess);
+}
+cudaError_t cudaSetDevice(int index) {
+  const ApiCall call("cudaSetDevice");
+  if (index < 0 || index >= device_count.load()) return call.fail(cudaErrorInvalidDevice);
+  device = index;
+  return cudaSuccess;
+}
+cudaError_t cudaGetDevice(int* index) {
+  *index = device;
+  return cudaSuccess;
+}
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int index) {
+  const ApiCall call("cudaGetDeviceProperties");
+  if (index < 0 || index >= device_count.load()) return call.fail(cudaErrorInvalidDevice);
+  size_t free_bytes = 0;
+  std::snprintf(properties->name, sizeof properties->name, "simulated device");
+  device_memory_info(&free_bytes, &properties->totalGlobalMem);
+  properties->major = 9;
+  properties->minor = 0;
+  return cudaSuccess;
+}
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+  const ApiCall call("cudaDeviceGetAttribute");
+  switch (attribute) {
+    case cudaDevAttrMaxThreadsPerBlock:
+      *value = kMaximumThreads;
+      return cudaSuccess;
+    case cudaDevAttrMultiProcessorCount:
+      *value = 4;
+      return cudaSuccess;
+    case cudaDevAttrComputeCapabilityMajor:
+      *value = 9;
+      return cudaSuccess;
+    case cudaDevAttrComputeCapabilityMinor:
+      *value = 0;
+      return cudaSuccess;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+      *value = static_cast<int>(kMaximumShared);
+      return cudaSuccess;
+  }
+  return call.fail(cudaErrorInvalidValue);
+}
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = driver_version.load();
+  return cudaSuccess;
+}
+cudaError_t cudaRuntimeGetVersion(int* version) {
+  *version = 11080;
+  return cudaSuccess;
+}
+cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute, int value) {
+  const ApiCall call("cudaFuncSetAttribute");
+  return call.fail(value < 0 || static_cast<uintptr_t>(value) > kMaximumShared ? cudaErrorInvalidValue
+                                                                               : cudaSuccess);
+}
+
+cudaError_t cudaMalloc(void** pointer, size_t bytes) {
+  const ApiCall call("cudaMalloc");
+  *pointer = allocate_device(bytes);
+  return call.fail(*pointer == nullptr ? cudaErrorMemoryAllocation : cudaSuccess);
+}
+cudaError_t cudaFree(void* pointer) {
+  const ApiCall call("cudaFree");
+  if (pointer == nullptr) return cudaSuccess;
+  drain_all();  // as the real one waits for the device
+  hide_device_memory();
+  return call.fail(free_device(pointer) ? cudaSuccess : cudaErrorInvalidValue);
+}
+cudaError_t cudaMallocHost(void** pointer, size_t bytes) {
+  const ApiCall call("cudaMallocHost");
+  *pointer = allocate_pinned(bytes);
+  return call.fail(*pointer == nullptr ? cudaErrorMemoryAllocation : cudaSuccess);
+}
+cudaError_t cudaFreeHost(void* pointer) {
+  const ApiCall call("cudaFreeHost");
+  if (pointer == nullptr) return cudaSuccess;
+  drain_all();
+  hide_device_memory();
+  return call.fail(free_pinned(pointer) ? cudaSuccess : cudaErrorInvalidValue);
+}
+cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
+  const ApiCall call("cudaMemGetInfo");
+  device_memory_info(free_bytes, total_bytes);
+  return cudaSuccess;
+}
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer) {
+  const ApiCall call("cudaPointerGetAttributes");
+  *attributes = {};
+  attributes->type = is_device_pointer(pointer)   ? cudaMemoryTypeDevice
+                     : is_pinned_pointer(pointer) ? cudaMemoryTypeHost
+                                                  : cudaMemoryTypeUnregistered;
+  return cudaSuccess;
+}

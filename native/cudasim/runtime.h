@@ -1,0 +1,31 @@
+// The frame of every simulated runtime call: the engine's lock, and the check that the launch before was
+// checked.
+#pragma once
+
+#include <mutex>
+
+#include "cudasim/runtime_api.h"
+
+namespace cudasim {
+
+class ApiCall {
+ public:
+  explicit ApiCall(const char* name);
+  bool failed() const { return error_ != cudaSuccess; }
+  cudaError_t error() const { return error_; }
+  // Remembers the error for cudaGetLastError and returns it.
+  cudaError_t fail(cudaError_t error) const;
+
+ private:
+  std::lock_guard<std::recursive_mutex> lock_;
+  cudaError_t error_ = cudaSuccess;
+};
+
+// How many devices the machine pretends to have, and the version of its driver; for tests of machines
+// without.
+void set_device_count(int count);
+void set_driver_version(int version);
+// Name of each kernel (without template arguments) and its launches that ran to their end.
+void note_launch(const char* kernel, bool completed);
+
+}  // namespace cudasim

@@ -1,0 +1,285 @@
+// Kernels with a planted fault each, next to the same kernel without it: the simulator must report the one
+// and accept the other.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "core/device.h"
+#include "core/launch.h"
+#include "fault.h"
+#include "memory.h"
+
+namespace llasa::test {
+namespace {
+
+// What the launches queued by body report when they are waited for; empty if nothing.
+template <typename Body>
+std::string fault_of(Body&& body) {
+  Stream stream;
+  std::string message;
+  try {
+    body(stream);
+    stream.synchronize();
+  } catch (const Error& error) {
+    message = error.what();
+  }
+  cudasim::reset_device();
+  return message;
+}
+
+void expect_fault(const std::string& message, const char* kernel, const char* what) {
+  EXPECT_NE(message.find(kernel), std::string::npos) << message;
+  EXPECT_NE(message.find(what), std::string::npos) << message;
+}
+
+__global__ void fill_kernel(float* x, int count, int planted) {
+  const int i = static_cast<int>(threadIdx.x);
+  if (i < count + planted) x[i] = 1.0f;
+}
+
+class Fault : public testing::Test {
+ protected:
+  void SetUp() override { cudasim::set_strict(true); }
+};
+
+TEST_F(Fault, StorePastTheEndOfADeviceArray) {
+  DeviceBuffer<float> x(40, "an array");
+  EXPECT_EQ(fault_of([&](Stream& s) { LLASA_LAUNCH(fill_kernel, 1, 64, 0, s, x.data(), 40, 0); }), "");
+  const std::string message =
+      fault_of([&](Stream& s) { LLASA_LAUNCH(fill_kernel, 1, 64, 0, s, x.data(), 40, 1); });
+  expect_fault(message, "fill_kernel",
+               "out-of-bounds write of 4 bytes 0 bytes past the end of a device array of 160");
+  EXPECT_NE(message.find("thread (40,0,0)"), std::string::npos) << message;
+}
+
+TEST_F(Fault, StoreToFreedMemory) {
+  float* stale = nullptr;
+  {
+    DeviceBuffer<float> x(64, "an array");
+    stale = x.data();
+  }
+  expect_fault(fault_of([&](Stream& s) { LLASA_LAUNCH(fill_kernel, 1, 64, 0, s, stale, 64, 0); }),
+               "fill_kernel", "inside a freed device array");
+}
+
+TEST_F(Fault, HostPointerInAKernel) {
+  std::vector<float> host(64);
+  expect_fault(fault_of([&](Stream& s) { LLASA_LAUNCH(fill_kernel, 1, 64, 0, s, host.data(), 64, 0); }),
+               "fill_kernel", "of host memory");
+}
+
+__global__ void sum_kernel(const float* x, float* y, int count) {
+  float sum = 0.0f;
+  for (int i = 0; i < count; ++i) sum += x[i];
+  *y = sum;
+}
+
+TEST_F(Fault, UninitialisedDeviceMemory) {
+  DeviceBuffer<float> x(8, "an array"), y(1, "an array");
+  const auto sum = [&](int count) {
+    return fault_of([&](Stream& s) {
+      LLASA_LAUNCH(fill_kernel, 1, 64, 0, s, x.data(), 7, 0);
+      LLASA_LAUNCH(sum_kernel, 1, 1, 0, s, x.data(), y.data(), count);
+    });
+  };
+  EXPECT_EQ(sum(7), "");
+  expect_fault(sum(8), "sum_kernel", "uninitialised read of 4 bytes at byte 28 of a device array of 32");
+}
+
+TEST_F(Fault, UninitialisedBytesCopiedToTheHost) {
+  DeviceBuffer<float> x(8, "an array");
+  expect_fault(fault_of([&](Stream& s) { x.download(s, 8); }), "copying to the host", "uninitialised bytes");
+}
+
+__global__ void wide_kernel(const float* x, float4* y) {
+  *y = *reinterpret_cast<const float4*>(x);
+}
+
+TEST_F(Fault, MisalignedVectorLoad) {
+  Stream stream;
+  DeviceBuffer<float> x(8, "an array"), y(4, "an array");
+  zero_on_device(stream, x.data(), 32);
+  stream.synchronize();
+  const auto load = [&](int offset) {
+    return fault_of([&](Stream& s) {
+      LLASA_LAUNCH(wide_kernel, 1, 1, 0, s, x.data() + offset, reinterpret_cast<float4*>(y.data()));
+    });
+  };
+  EXPECT_EQ(load(4), "");
+  expect_fault(load(1), "wide_kernel", "misaligned read of 16 bytes");
+}
+
+// Writes its slot and reads its neighbour's.
+template <bool kBarrier>
+__global__ void shift_kernel(float* y) {
+  LLASA_DYNAMIC_SHARED(float, tile);
+  const unsigned i = threadIdx.x;
+  tile[i] = static_cast<float>(i);
+  if (kBarrier) __syncthreads();
+  y[i] = tile[(i + blockDim.x - 1) % blockDim.x];
+}
+
+TEST_F(Fault, MissingBarrierBetweenWriteAndRead) {
+  DeviceBuffer<float> y(64, "an array");
+  EXPECT_EQ(fault_of([&](Stream& s) { LLASA_LAUNCH(shift_kernel<true>, 1, 64, 64 * 4, s, y.data()); }), "");
+  // Thread 0 finds that nobody wrote its neighbour's slot, or a later one finds the race: both name the
+  // place.
+  const std::string message =
+      fault_of([&](Stream& s) { LLASA_LAUNCH(shift_kernel<false>, 1, 64, 64 * 4, s, y.data()); });
+  expect_fault(message, "shift_kernel<false>", "shared memory");
+}
+
+// Reads the slot of the thread before, which has run already, so that only the race gives it away.
+template <bool kBarrier>
+__global__ void overwrite_kernel(float* y) {
+  __shared__ float tile[64];
+  const unsigned i = threadIdx.x;
+  tile[i] = static_cast<float>(i);
+  __syncthreads();
+  const float left = tile[i == 0 ? 0 : i - 1];
+  if (kBarrier) __syncthreads();
+  tile[i] = left;
+  __syncthreads();
+  y[i] = tile[i];
+}
+
+TEST_F(Fault, MissingBarrierBetweenReadAndWrite) {
+  DeviceBuffer<float> y(64, "an array");
+  EXPECT_EQ(fault_of([&](Stream& s) { LLASA_LAUNCH(overwrite_kernel<true>, 1, 64, 0, s, y.data()); }), "");
+  expect_fault(fault_of([&](Stream& s) { LLASA_LAUNCH(overwrite_kernel<false>, 1, 64, 0, s, y.data()); }),
+               "overwrite_kernel<false>", "shared-memory race");
+}
+
+__global__ void same_slot_kernel(float* y, int writers) {
+  __shared__ float slot;
+  if (static_cast<int>(threadIdx.x) < writers) slot = 1.0f;
+  __syncthreads();
+  y[threadIdx.x] = slot;
+}
+
+TEST_F(Fault, TwoWritersOfOneSharedSlot) {
+  DeviceBuffer<float> y(64, "an array");
+  EXPECT_EQ(fault_of([&](Stream& s) { LLASA_LAUNCH(same_slot_kernel, 1, 64, 0, s, y.data(), 1); }), "");
+  expect_fault(fault_of([&](Stream& s) { LLASA_LAUNCH(same_slot_kernel, 1, 64, 0, s, y.data(), 2); }),
+               "same_slot_kernel", "shared-memory race: write");
+}
+
+// Within a warp __syncwarp is enough, a shuffle is not.
+template <bool kSync>
+__global__ void warp_exchange_kernel(float* y) {
+  __shared__ float tile[32];
+  const unsigned i = threadIdx.x;
+  tile[i] = 1.0f;
+  if (kSync) {
+    __syncwarp();
+  } else {
+    __shfl_sync(0xffffffffu, 1, 0);
+  }
+  y[i] = tile[31 - i];
+}
+
+TEST_F(Fault, ShuffleInsteadOfSyncwarp) {
+  DeviceBuffer<float> y(32, "an array");
+  EXPECT_EQ(fault_of([&](Stream& s) { LLASA_LAUNCH(warp_exchange_kernel<true>, 1, 32, 0, s, y.data()); }),
+            "");
+  expect_fault(fault_of([&](Stream& s) { LLASA_LAUNCH(warp_exchange_kernel<false>, 1, 32, 0, s, y.data()); }),
+               "warp_exchange_kernel<false>", "shared-memory race");
+}
+
+__global__ void byte_kernel(unsigned char* y) {
+  __shared__ unsigned char tile[64];
+  tile[threadIdx.x] = static_cast<unsigned char>(threadIdx.x);
+  __syncthreads();
+  y[threadIdx.x] = tile[63 - threadIdx.x];
+}
+
+TEST_F(Fault, NeighbouringBytesAreNoRace) {
+  DeviceBuffer<unsigned char> y(64, "an array");
+  EXPECT_EQ(fault_of([&](Stream& s) { LLASA_LAUNCH(byte_kernel, 1, 64, 0, s, y.data()); }), "");
+}
+
+__global__ void shared_bound_kernel(int planted) {
+  LLASA_DYNAMIC_SHARED(float, tile);
+  tile[threadIdx.x + static_cast<unsigned>(planted)] = 0.0f;
+}
+
+TEST_F(Fault, StorePastTheEndOfSharedMemory) {
+  EXPECT_EQ(fault_of([&](Stream& s) { LLASA_LAUNCH(shared_bound_kernel, 1, 32, 128, s, 0); }), "");
+  expect_fault(fault_of([&](Stream& s) { LLASA_LAUNCH(shared_bound_kernel, 1, 32, 128, s, 1); }),
+               "shared_bound_kernel", "out-of-bounds write of 4 bytes at byte 128 of dynamic shared memory");
+}
+
+__global__ void stale_shared_kernel(float* y) {
+  __shared__ float slot;
+  if (blockIdx.x == 0) slot = 1.0f;
+  y[blockIdx.x] = slot;
+}
+
+TEST_F(Fault, SharedMemoryOfTheBlockBefore) {
+  DeviceBuffer<float> y(2, "an array");
+  const auto with = [&](int blocks) {
+    return fault_of([&](Stream& s) { LLASA_LAUNCH(stale_shared_kernel, blocks, 1, 0, s, y.data()); });
+  };
+  EXPECT_EQ(with(1), "");
+  expect_fault(with(2), "stale_shared_kernel", "uninitialised shared memory");
+}
+
+__global__ void barrier_kernel(int arriving) {
+  if (static_cast<int>(threadIdx.x) < arriving) __syncthreads();
+}
+
+TEST_F(Fault, DivergentBarrier) {
+  EXPECT_EQ(fault_of([&](Stream& s) { LLASA_LAUNCH(barrier_kernel, 1, 64, 0, s, 64); }), "");
+  const std::string message = fault_of([&](Stream& s) { LLASA_LAUNCH(barrier_kernel, 1, 64, 0, s, 63); });
+  expect_fault(message, "barrier_kernel", "divergent barrier");
+  EXPECT_NE(message.find("thread (63,0,0) has ended"), std::string::npos) << message;
+}
+
+__global__ void shuffle_kernel(int lanes, unsigned mask) {
+  if (static_cast<int>(threadIdx.x) < lanes) __shfl_xor_sync(mask, 1, 1);
+  __syncthreads();
+}
+
+TEST_F(Fault, LanesMissingFromACollective) {
+  const auto with = [](int lanes, unsigned mask) {
+    return fault_of([=](Stream& s) { LLASA_LAUNCH(shuffle_kernel, 1, 32, 0, s, lanes, mask); });
+  };
+  EXPECT_EQ(with(32, 0xffffffffu), "");
+  EXPECT_EQ(with(16, 0xffffu), "");
+  expect_fault(with(31, 0xffffffffu), "shuffle_kernel", "divergent barrier");
+  expect_fault(with(32, 0xfu), "shuffle_kernel", "the calling lane is not in its mask");
+}
+
+TEST_F(Fault, UncheckedLaunch) {
+  DeviceBuffer<float> x(8, "an array");
+  const auto launch = [&](bool checked) {
+    return fault_of([&](Stream& s) {
+      cudasim::launch("bare_launch", fill_kernel, 1, 8, 0, cuda::native(s), x.data(), 8, 0);
+      if (checked) {
+        EXPECT_EQ(cudaGetLastError(), cudaSuccess);
+      }
+    });
+  };
+  EXPECT_EQ(launch(true), "");
+  expect_fault(launch(false), "bare_launch", "was not checked before cudaStreamSynchronize");
+}
+
+TEST_F(Fault, ImpossibleLaunchNamesTheKernel) {
+  expect_fault(fault_of([&](Stream& s) { LLASA_LAUNCH(barrier_kernel, 1, 2048, 0, s, 0); }),
+               "launching kernel `barrier_kernel`", "cudaErrorInvalidConfiguration");
+}
+
+TEST_F(Fault, CopyInTheWrongDirection) {
+  DeviceBuffer<float> x(4, "an array");
+  std::vector<float> host(4);
+  expect_fault(fault_of([&](Stream& s) { copy_to_device(s, host.data(), x.data(), 16); }),
+               "copying to the device", "the destination is a host pointer");
+  expect_fault(fault_of([&](Stream& s) { copy_on_device(s, x.data(), host.data(), 16); }),
+               "copying on the device", "the source is a host pointer");
+  expect_fault(fault_of([&](Stream& s) { copy_to_device(s, x.data() + 1, host.data(), 16); }),
+               "copying to the device", "16 bytes begin at byte 4 of a device array of 16 bytes");
+}
+
+}  // namespace
+}  // namespace llasa::test
