@@ -21,7 +21,8 @@ TEST_P(LogprobHeadTest, ForwardAndBackwardMatchTheFormulaAtEverySize) {
     std::vector<int32_t> targets;
     for (int64_t n = 0; n < N; ++n) targets.push_back(static_cast<int32_t>((n * 7 + V - 1) % V));
     Guarded rows(logits), lse(N), logprobs(N), entropies(N), dl(dlogprobs), de(dentropies);
-    logprob_forward(stream, rows.data(), targets.data(), inverse_temperature, lse.data(), logprobs.data(),
+    DeviceArray<int32_t> columns(targets);
+    logprob_forward(stream, rows.data(), columns.data(), inverse_temperature, lse.data(), logprobs.data(),
                     entropies.data(), N, V);
     std::vector<double> want_logp, want_entropy, want_gradient;
     using Numbers = reference::Array<std::complex<double>>;
@@ -42,7 +43,7 @@ TEST_P(LogprobHeadTest, ForwardAndBackwardMatchTheFormulaAtEverySize) {
     }
     EXPECT_LE(largest_difference(logprobs.values(), want_logp), 4e-6) << V;
     EXPECT_LE(largest_difference(entropies.values(), want_entropy), 4e-6) << V;
-    logprob_backward(stream, rows.data(), targets.data(), inverse_temperature, lse.data(), entropies.data(),
+    logprob_backward(stream, rows.data(), columns.data(), inverse_temperature, lse.data(), entropies.data(),
                      dl.data(), de.data(), N, V);
     EXPECT_LE(largest_difference(rows.values(), want_gradient), 1e-5) << V;
   }
@@ -50,13 +51,12 @@ TEST_P(LogprobHeadTest, ForwardAndBackwardMatchTheFormulaAtEverySize) {
 
 TEST_P(LogprobHeadTest, HugeLogitsDoNotOverflow) {
   Stream stream;
-  std::vector<float> logits = {1e5f, -1e5f, 99990.0f};
-  const std::vector<int32_t> targets = {0};
-  float lse, logp, entropy;
-  logprob_forward(stream, logits.data(), targets.data(), 1.0f, &lse, &logp, &entropy, 1, 3);
-  EXPECT_NEAR(logp, -std::log1p(std::exp(-10.0)), 1e-6);
-  EXPECT_TRUE(std::isfinite(entropy));
-  EXPECT_GE(entropy, 0.0f);
+  Guarded logits({1e5f, -1e5f, 99990.0f}), lse(1), logp(1), entropy(1);
+  DeviceArray<int32_t> targets(std::vector<int32_t>{0});
+  logprob_forward(stream, logits.data(), targets.data(), 1.0f, lse.data(), logp.data(), entropy.data(), 1, 3);
+  EXPECT_NEAR(logp.values()[0], -std::log1p(std::exp(-10.0)), 1e-6);
+  EXPECT_TRUE(std::isfinite(entropy.values()[0]));
+  EXPECT_GE(entropy.values()[0], 0.0f);
 }
 
 // The gradient of a token's loss is the slope of the loss, away from the kinks.
@@ -98,19 +98,17 @@ TEST(PolicyLoss, ExtremeRatiosAreClampedAndNanIsNotHidden) {
 TEST(PolicyLoss, MaskedTokensGetNoGradientWhateverTheyHold) {
   Stream stream;
   const float inf = std::numeric_limits<float>::infinity();
-  const std::vector<float> logp = {-1.0f, -1.0f}, old = {-1.0f, inf}, ref = {-1.0f, -inf},
-                           advantage = {1.0f, 1.0f};
-  const std::vector<float> weight = {0.5f, 0.0f};
-  std::vector<float> dlogp(2), dentropy(2);
+  Guarded logp({-1.0f, -1.0f}), old({-1.0f, inf}), ref({-1.0f, -inf}), advantage({1.0f, 1.0f}),
+      weight({0.5f, 0.0f}), dlogp(2), dentropy(2);
   PolicyLossOptions options;
   options.kl_coef = 0.1f;
   options.entropy_coef = 0.01f;
   policy_loss_backward(stream, options, logp.data(), old.data(), ref.data(), advantage.data(), weight.data(),
                        weight.data(), dlogp.data(), dentropy.data(), 2);
-  EXPECT_FLOAT_EQ(dlogp[0], -0.5f);
-  EXPECT_EQ(dlogp[1], 0.0f);
-  EXPECT_FLOAT_EQ(dentropy[0], -0.005f);
-  EXPECT_EQ(dentropy[1], 0.0f);
+  EXPECT_FLOAT_EQ(dlogp.values()[0], -0.5f);
+  EXPECT_EQ(dlogp.values()[1], 0.0f);
+  EXPECT_FLOAT_EQ(dentropy.values()[0], -0.005f);
+  EXPECT_EQ(dentropy.values()[1], 0.0f);
 }
 
 }  // namespace

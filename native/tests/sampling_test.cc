@@ -18,6 +18,7 @@
 #endif
 #include "fixture.h"
 #include "llasa_native.h"
+#include "op_test_util.h"
 #include "reference/sampling.h"
 #include "sampling_fixture.h"
 
@@ -181,13 +182,17 @@ TEST(Sampling, DrawLogProbIsOfWhatWasKept) {
     if (forbidden >= 0) left[static_cast<size_t>(forbidden)] = -std::numeric_limits<float>::infinity();
     const ReferenceSampling expected = reference_sampling(left, all_ids(n), {}, 1, 0.8f, 0, 0.9f, 0);
     const size_t rows = 64;
-    std::vector<float> many = repeat(logits, rows), logprobs(rows), draws(rows);
-    std::vector<int32_t> ids(rows);
     std::vector<SampleRow> info(rows);
     for (size_t r = 0; r < rows; ++r) info[r] = {r, 3, 0, forbidden};
+    DeviceArray<SampleRow> device_info(info);
+    DeviceArray<int32_t> device_ids(rows);
+    Guarded many(repeat(logits, rows)), device_logprobs(rows), device_draws(rows);
     Stream stream;
     sampling_forward(stream, parameters, many.data(), static_cast<int64_t>(n), static_cast<int64_t>(rows),
-                     info.data(), nullptr, ids.data(), logprobs.data(), draws.data());
+                     device_info.data(), nullptr, device_ids.data(), device_logprobs.data(),
+                     device_draws.data());
+    const auto ids = device_ids.values();
+    const auto logprobs = device_logprobs.values(), draws = device_draws.values();
     for (size_t r = 0; r < rows; ++r) {
       // As the log-prob: the rounding of (x - max) / T and of the logarithm of the mass.
       EXPECT_NEAR(draws[r], std::log(expected.probs[static_cast<size_t>(ids[r])]), 4e-6);
@@ -312,13 +317,14 @@ TEST(Sampling, ForbiddenColumnIsNeverDrawnButCountsInTheLogProb) {
   const ReferenceSampling expected = reference_sampling(logits, all_ids(4), {}, 1, 1, 0, 1, 0, 1);
   Stream stream;
   for (int64_t position = 0; position < 200; ++position) {
-    std::vector<float> row = logits;
-    const SampleRow info{3, position, 0, 1};
-    int32_t id = 0;
-    float logprob = 0;
-    sampling_forward(stream, parameters, row.data(), 4, 1, &info, nullptr, &id, &logprob);
+    Guarded row(logits), logprob(1);
+    DeviceArray<SampleRow> info(std::vector<SampleRow>{{3, position, 0, 1}});
+    DeviceArray<int32_t> drawn(1);
+    sampling_forward(stream, parameters, row.data(), 4, 1, info.data(), nullptr, drawn.data(),
+                     logprob.data());
+    const int32_t id = drawn.values()[0];
     ASSERT_NE(id, 1);
-    EXPECT_NEAR(logprob, expected.log_probs[static_cast<size_t>(id)], 1e-6);
+    EXPECT_NEAR(logprob.values()[0], expected.log_probs[static_cast<size_t>(id)], 1e-6);
   }
 }
 
@@ -326,20 +332,20 @@ TEST(Sampling, DrawnIdJoinsTheHistory) {
   SamplingParameters parameters;
   parameters.allowed = AllowedIds::of(10, 50, 3);
   parameters.repetition_penalty = 2;
-  std::vector<uint32_t> seen(2 * static_cast<size_t>(seen_words(parameters.allowed)), 0u);
-  std::vector<float> row(41, 0.0f);
-  row[7] = 30.0f;  // column 7 is id 16: the extra id comes first
-  const SampleRow info{0, 0, 1, -1};
-  int32_t id = 0;
-  float logprob = 0;
+  std::vector<float> logits(41, 0.0f);
+  logits[7] = 30.0f;  // column 7 is id 16: the extra id comes first
+  DeviceArray<uint32_t> seen(2 * seen_words(parameters.allowed));
+  DeviceArray<SampleRow> info(std::vector<SampleRow>{{0, 0, 1, -1}});
+  DeviceArray<int32_t> id(1);
+  Guarded first(logits), second(logits), logprob(1);
   Stream stream;
-  sampling_forward(stream, parameters, row.data(), 41, 1, &info, seen.data(), &id, &logprob);
-  EXPECT_EQ(id, 16);
-  EXPECT_EQ(seen, (std::vector<uint32_t>{0, 0, 1u << 7, 0}));
-  row.assign(41, 0.0f);
-  row[7] = 30.0f;
-  sampling_forward(stream, parameters, row.data(), 41, 1, &info, seen.data(), &id, &logprob);
-  EXPECT_EQ(row[7], 15.0f);
+  sampling_forward(stream, parameters, first.data(), 41, 1, info.data(), seen.data(), id.data(),
+                   logprob.data());
+  EXPECT_EQ(id.values()[0], 16);
+  EXPECT_EQ(seen.values(), (std::vector<uint32_t>{0, 0, 1u << 7, 0}));
+  sampling_forward(stream, parameters, second.data(), 41, 1, info.data(), seen.data(), id.data(),
+                   logprob.data());
+  EXPECT_EQ(second.values()[7], 15.0f);
 }
 
 #if !defined(LLASA_TESTS_ON_DEVICE)

@@ -189,7 +189,7 @@ __device__ Boundary find_bin(RowShared& s, const Bins& bins, int size, const Bou
     own_count += bins.count[b];
     own_mass += (static_cast<uint64_t>(bins.high[b]) << 32) + bins.low[b];
   }
-  if (threadIdx.x == 0) s.found.bin = -1;
+  if (threadIdx.x == 0) s.found = {-1, 0, 0, 0, 0, 0};
   uint32_t count = own_count;
   uint64_t mass = own_mass;
   exclusive_scan(s, count, mass);
