@@ -98,6 +98,47 @@ public sealed class CommandTests : TinyWorldTests
     }
 
     [Test]
+    public void Compare_OfAPolicyWithARun_WritesNumbersChartAndPage()
+    {
+        var run = Path.Combine(Folder, "run");
+        LlasaRunner.RunWell(Train(run, 1, "--set", "optimiser.learning_rate=0.01", "--set", "optimiser.warmup_steps=0"));
+        File.WriteAllLines(Path.Combine(Folder, "texts.txt"), ["a big dog", "the cat sleeps", "where is the white ship"]);
+        string[] common = ["--data", Path.Combine(Folder, "texts.txt"), "--samples", "2", "--clips", "2", "--seed", "3"];
+        var outcome = LlasaRunner.RunWell(["compare", TinyWorld.Policy, run, "--out", Path.Combine(Folder, "out"), .. common]);
+        Assert.That(outcome.Output, Does.Contain("character error rate").And.Contain("speaking rate, char/s").And.Contain("F0 standard deviation, Hz"));
+        using var json = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "out", "comparison.json")));
+        var measures = json.RootElement.GetProperty("measures");
+        var eval = LlasaRunner.RunWell(["eval", "--policy", Path.Combine(run, "policy"), "--data", Path.Combine(Folder, "texts.txt"), "--samples", "2", "--seed", "3"]);
+        Assert.Multiple(() =>
+        {
+            Assert.That(json.RootElement.GetProperty("before").GetString(), Is.EqualTo("tiny"));
+            Assert.That(json.RootElement.GetProperty("after").GetString(), Is.EqualTo("run"));
+            Assert.That(measures.GetProperty("cer").GetProperty("after").GetProperty("value").GetDouble(), Is.EqualTo(Number(eval.Output, "CER")).Within(1e-4));
+            Assert.That(measures.GetProperty("nll").GetProperty("after").GetProperty("value").GetDouble(), Is.EqualTo(Number(eval.Output, "NLL")).Within(1e-4));
+            Assert.That(measures.GetProperty("rate").GetProperty("before").GetProperty("value").GetDouble(), Is.InRange(1, 100));
+            Assert.That(File.ReadAllText(Path.Combine(Folder, "out", "index.html")).Split("<audio").Length - 1, Is.EqualTo(4));
+            Assert.That(File.ReadLines(Path.Combine(Folder, "out", "samples-after.jsonl")).Count(), Is.EqualTo(6));
+            Assert.That(new FileInfo(Path.Combine(Folder, "out", "comparison.png")).Length, Is.GreaterThan(5000));
+        });
+
+        // A policy compared with itself differs in nothing.
+        LlasaRunner.RunWell(["compare", TinyWorld.Policy, TinyWorld.Policy, "--names", "a,b", "--out", Path.Combine(Folder, "same"), .. common]);
+        using var same = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "same", "comparison.json")));
+        foreach (var measure in same.RootElement.GetProperty("measures").EnumerateObject())
+        {
+            var difference = measure.Value.GetProperty("difference").GetProperty("value");
+            Assert.That(difference.ValueKind == JsonValueKind.Null || difference.GetDouble() == 0, measure.Name);
+        }
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(LlasaRunner.Run("compare", Folder, TinyWorld.Policy).Error, Does.Contain("holds neither a policy"));
+            Assert.That(LlasaRunner.Run("compare", Folder + "/no", TinyWorld.Policy).ExitCode, Is.EqualTo(2));
+            Assert.That(LlasaRunner.Run("compare", TinyWorld.Policy, TinyWorld.Policy, "--names", "a").Error, Does.Contain("two different names"));
+        });
+    }
+
+    [Test]
     public void Bench_MeasuresEveryPhase()
     {
         var outcome = LlasaRunner.RunWell("bench", "--steps", "1", "--out", Folder, "--set", "rollout.prompts_per_step=2", "--set", "rollout.samples_per_prompt=2");

@@ -14,8 +14,7 @@ public static class DemoPage
     {
         ArgumentNullException.ThrowIfNull(report);
         StringBuilder html = new();
-        html.Append("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n")
-            .Append("<title>LlasaNative: before and after</title>\n<style>\n").Append(ReadStyle()).Append("</style>\n</head>\n<body>\n<main>\n");
+        HtmlParts.Begin(html, "before and after");
         AppendHead(html, report);
         AppendResult(html, report);
         html.Append("<section class=\"charts\">\n");
@@ -24,7 +23,7 @@ public static class DemoPage
         html.Append("</section>\n");
         AppendPairs(html, report);
         AppendSettings(html, report);
-        html.Append("</main>\n</body>\n</html>\n");
+        HtmlParts.End(html);
         return html.ToString();
     }
 
@@ -85,22 +84,10 @@ public static class DemoPage
     private static void AppendPairs(StringBuilder html, DemoReport report)
     {
         html.Append("<section>\n<h2>The same sentences, before and after</h2>\n<p class=\"note\">The first held-out sentences, not a selection. What the recogniser heard: "
-            + "<mark>wrong or extra</mark>, <del>missing</del>.</p>\n<div class=\"pairs\">\n");
-        foreach (var pair in report.Pairs)
-        {
-            html.Append("<article><h3>").Append(WebUtility.HtmlEncode(pair.Text)).Append("</h3>\n<div class=\"two\">\n");
-            AppendClip(html, "before", pair.Text, pair.Before);
-            AppendClip(html, "after", pair.Text, pair.After);
-            html.Append("</div></article>\n");
-        }
-
-        html.Append("</div>\n</section>\n");
+            + "<mark>wrong or extra</mark>, <del>missing</del>.</p>\n");
+        HtmlParts.AppendPairs(html, report.Pairs, "before", "after");
+        html.Append("</section>\n");
     }
-
-    private static void AppendClip(StringBuilder html, string name, string text, DemoClip clip) => html
-        .Append(CultureInfo.InvariantCulture, $"<div class=\"clip {name}\"><b>{name}</b> <small>CER {clip.Cer:P0}</small>")
-        .Append("<audio controls preload=\"metadata\" src=\"data:audio/wav;base64,").Append(Convert.ToBase64String(clip.Wave)).Append("\"></audio><p>")
-        .Append(clip.Transcript.Length == 0 ? "<em>nothing</em>" : CharacterDiff.ToHtml(text, clip.Transcript)).Append("</p></div>\n");
 
     private static void AppendSettings(StringBuilder html, DemoReport report)
     {
@@ -117,12 +104,5 @@ public static class DemoPage
 
         void Row(string key, string value) =>
             html.Append("<tr><th>").Append(WebUtility.HtmlEncode(key)).Append("</th><td>").Append(WebUtility.HtmlEncode(value)).Append("</td></tr>\n");
-    }
-
-    private static string ReadStyle()
-    {
-        using var stream = typeof(DemoPage).Assembly.GetManifestResourceStream("LlasaNative.Reporting.Resources.demo.css")!;
-        using StreamReader reader = new(stream);
-        return reader.ReadToEnd();
     }
 }

@@ -21,6 +21,9 @@ public sealed record EvaluationOptions
     /// <summary>Texts spoken at once; no result depends on it.</summary>
     public int BatchSize { get; init; } = 64;
 
+    /// <summary>Measure pitch, pauses and speed of every sample.</summary>
+    public bool Prosody { get; init; }
+
     /// <summary>Seed: sample j of text i is the same whatever else is evaluated.</summary>
     public long Seed { get; init; } = 1;
 }

@@ -44,6 +44,7 @@ public sealed class Evaluator
             MaxNewTokens = options.MaxNewTokens,
             Seed = Seeds.Evaluation(options.Seed),
         };
+        var extras = (keepSound is null ? 0 : HearingExtras.Sound) | (options.Prosody ? HearingExtras.Prosody : 0);
         for (var first = 0; first < texts.Count; first += options.BatchSize)
         {
             string[] batch = [.. texts.Skip(first).Take(options.BatchSize)];
@@ -52,7 +53,7 @@ public sealed class Evaluator
             ulong[] ids = [.. Enumerable.Range(0, spoken.Length).Select(i => ((ulong)first * (ulong)options.Samples) + (ulong)i)];
             var samples = engine.Generate(prompts, options.Samples, sampling, ids, null, cancellation);
             int[][] codes = [.. Enumerable.Range(0, samples.Count).Select(samples.Codes)];
-            using ListeningSession listening = new(_models.Listener, spoken, keepSound is null ? HearingExtras.None : HearingExtras.Sound, cancellation);
+            using ListeningSession listening = new(_models.Listener, spoken, extras, cancellation);
             for (var i = 0; i < codes.Length; i++)
             {
                 listening.Offer(i, codes[i]);
@@ -70,6 +71,7 @@ public sealed class Evaluator
                     Codes = codes[i],
                     Ended = samples.Ended(i),
                     Judgement = judged[i],
+                    Prosody = heard[i].Prosody,
                     Sound = keepSound?.Invoke(first + (i / options.Samples)) == true ? heard[i].Sound : null,
                 });
             }

@@ -48,4 +48,39 @@ public sealed class PairedBootstrapTests
     [Test]
     public void Difference_OfDifferentLists_IsRefused() =>
         Assert.Throws<ArgumentException>(() => PairedBootstrap.Difference([(1, 2)], [(1, 2), (1, 2)], 1));
+
+    [Test]
+    public void Estimate_OfAMean_HasTheWidthOfTheNormalApproximation()
+    {
+        // 300 texts, values 0 or 1 by turns against always 1; one sample each.
+        TextRatio[] before = [.. Enumerable.Range(0, 300).Select(i => new TextRatio(i % 2, 1))];
+        TextRatio[] after = [.. Enumerable.Range(0, 300).Select(_ => new TextRatio(1, 1))];
+        var estimate = PairedBootstrap.Estimate([new PairedTexts(before, after)], 3)[0];
+        var deviation = 0.5 / Math.Sqrt(300);
+        Assert.Multiple(() =>
+        {
+            Assert.That(estimate.Before.Value, Is.EqualTo(0.5));
+            Assert.That(estimate.Before.Low, Is.EqualTo(0.5 - (1.96 * deviation)).Within(0.25 * deviation));
+            Assert.That(estimate.After, Is.EqualTo(new IntervalEstimate(1, 1, 1)));
+            Assert.That(estimate.Difference.High, Is.EqualTo(0.5 + (1.96 * deviation)).Within(0.25 * deviation));
+            Assert.That(estimate.Difference.ExcludesZero);
+        });
+    }
+
+    [Test]
+    public void Estimate_LeavesOutTextsThatSayNothing_AndIsNaNWhenNoneDoes()
+    {
+        PairedTexts some = new([new(4, 1), default, new(2, 1)], [new(6, 2), new(9, 1), default]);
+        PairedTexts none = new([default, default, default], [new(1, 1), new(1, 1), new(1, 1)]);
+        var estimates = PairedBootstrap.Estimate([some, none], 1, 500);
+        Assert.Multiple(() =>
+        {
+            Assert.That(estimates[0].Before.Value, Is.EqualTo(3));
+            Assert.That(estimates[0].After.Value, Is.EqualTo(5));
+            Assert.That(estimates[0].Difference.Value, Is.EqualTo(2));
+            Assert.That(estimates[1].Before.Value, Is.NaN);
+            Assert.That(estimates[1].Difference.Low, Is.NaN);
+            Assert.That(estimates[1].After.Value, Is.EqualTo(1));
+        });
+    }
 }

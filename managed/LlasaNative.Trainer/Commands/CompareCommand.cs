@@ -1,0 +1,150 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using LlasaNative.Audio;
+using LlasaNative.Data;
+using LlasaNative.Listening;
+using LlasaNative.Models;
+using LlasaNative.Reporting;
+using LlasaNative.Training;
+
+namespace LlasaNative.Trainer.Commands;
+
+/// <summary><c>llasa compare</c>: two policies on the same texts and seeds.</summary>
+internal static class CompareCommand
+{
+    private sealed record Request(
+        string Before, string After, string Data, int Limit, int Clips, string Out, string? Names, EvaluationOptions How, GrpoOptions Options);
+
+    public static Command Create()
+    {
+        ModelArguments models = new();
+        SpeakingArguments speaking = new();
+        Argument<string> before = new("before") { Description = "Directory of a policy or a run." };
+        Argument<string> after = new("after") { Description = "Directory of another policy or run." };
+        Option<string> data = new("--data") { Description = "Texts (.txt, .jsonl, .csv, .parquet, or a directory of them); default: the test sentences that come with the program." };
+        Option<int> limit = new("--limit") { Description = "Use only the first so many texts; 0 = all." };
+        Option<int> clips = new("--clips") { Description = "Texts to listen to on the page.", DefaultValueFactory = _ => 12 };
+        Option<string> output = new("--out") { Description = "Directory of the page, the chart and the numbers.", DefaultValueFactory = _ => Path.Combine("artifacts", "comparison") };
+        Option<string> names = new("--names") { Description = "What the two are called, separated by a comma; default: their directories' names." };
+        Command command = new("compare", "Compare two policies: errors, reward, pace, pauses and pitch, with intervals, a chart and a page to listen to.");
+        command.Arguments.Add(before);
+        command.Arguments.Add(after);
+        foreach (var option in new Option[] { data, limit, clips, output, names, models.Codec, models.Recogniser }.Concat(speaking.All))
+        {
+            command.Options.Add(option);
+        }
+
+        return command.Does(parsed =>
+        {
+            if (parsed.GetValue(limit) < 0 || parsed.GetValue(clips) < 0)
+            {
+                throw new UsageException("--limit and --clips must be at least 0");
+            }
+
+            var options = speaking.Judging(parsed) with { Models = models.Read(parsed) };
+            return Run(new Request(
+                parsed.GetValue(before)!, parsed.GetValue(after)!, parsed.GetValue(data) ?? "", parsed.GetValue(limit), parsed.GetValue(clips), parsed.GetValue(output)!,
+                parsed.GetValue(names), speaking.Read(parsed, 1) with { Prosody = true }, options));
+        });
+    }
+
+    private static int Run(Request request)
+    {
+        var (first, second) = (PolicyLocation.Find(request.Before), PolicyLocation.Find(request.After));
+        var (before, after) = Names(request);
+        if (request.Options.RewardServer.Urls.Count > 0)
+        {
+            throw new UsageException("compare listens in this process: it needs the sounds themselves; leave reward_server.servers empty");
+        }
+
+        var prompts = TrainingData.Read(request.Data, "test", request.Options.Data).Take(request.Limit);
+        using StopSignal stop = new(atOnce: true);
+        var resultBefore = Evaluate(request, first, before, prompts, stop.Abort);
+        var resultAfter = Evaluate(request, second, after, prompts, stop.Abort);
+        ComparisonReport report = new()
+        {
+            Before = before,
+            After = after,
+            Texts = resultBefore.Samples.Count / resultBefore.SamplesPerText,
+            SamplesPerText = resultBefore.SamplesPerText,
+            Seed = request.How.Seed,
+            Measures = Comparison.Compare(resultBefore, resultAfter, Seeds.Bootstrap(request.How.Seed)),
+            Pairs = Pairs(resultBefore, resultAfter, request.Clips),
+        };
+        Write(request.Out, report, resultBefore, resultAfter);
+        Print(report);
+        Console.WriteLine(Path.Combine(request.Out, "index.html"));
+        return 0;
+    }
+
+    private static (string Before, string After) Names(Request request)
+    {
+        if (request.Names is null)
+        {
+            return PolicyLocation.Name(request.Before, request.After);
+        }
+
+        return request.Names.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) is [var before, var after] && before != after
+            ? (before, after)
+            : throw new UsageException($"--names: `{request.Names}` is not two different names, separated by a comma");
+    }
+
+    private static EvaluationResult Evaluate(Request request, string policy, string name, PromptSet prompts, CancellationToken abort)
+    {
+        var options = request.Options with { Models = request.Options.Models with { Policy = policy } };
+        using var models = GrpoModels.Load(options.Models, options.Prompt, options.Scoring);
+        var texts = TrainingData.Fitting(prompts, models, request.How.MaxNewTokens);
+        var progress = Terminal.Progress(texts.Length);
+        var result = new Evaluator(models, options.CreateJudge()).Evaluate(texts, request.How, i => i < request.Clips, done => progress.Step(done, name), abort);
+        progress.Finish();
+        return result;
+    }
+
+    private static DemoPair[] Pairs(EvaluationResult before, EvaluationResult after, int clips) =>
+        [.. Enumerable.Range(0, Math.Min(clips, before.Samples.Count / before.SamplesPerText)).Select(i => i * before.SamplesPerText)
+            .Select(i => new DemoPair(before.Samples[i].Text, Clip(before.Samples[i]), Clip(after.Samples[i])))];
+
+    private static DemoClip Clip(SampleRecord sample) =>
+        new(sample.Transcript, sample.Judgement.Cer, WaveFile.Encode(sample.Sound ?? [], SpeechScorer.SampleRate));
+
+    private static void Write(string folder, ComparisonReport report, EvaluationResult before, EvaluationResult after)
+    {
+        var picture = ComparisonChart.Draw(report);
+        AtomicFile.WriteText(Path.Combine(folder, "comparison.svg"), picture.ToSvg());
+        AtomicFile.Write(Path.Combine(folder, "comparison.png"), path => File.WriteAllBytes(path, picture.ToPng()));
+        AtomicFile.Write(Path.Combine(folder, "comparison.json"), path => File.WriteAllBytes(path, ComparisonPage.ToJson(report)));
+        foreach (var (result, name) in new[] { (before, "samples-before.jsonl"), (after, "samples-after.jsonl") })
+        {
+            AtomicFile.Write(Path.Combine(folder, name), path =>
+            {
+                using JsonLines lines = new(path);
+                foreach (var sample in result.Samples)
+                {
+                    lines.Append(json => SampleJson.Write(json, sample));
+                }
+            });
+        }
+
+        AtomicFile.WriteText(Path.Combine(folder, "index.html"), ComparisonPage.ToHtml(report));
+    }
+
+    private static void Print(ComparisonReport report)
+    {
+        var width = report.Measures.Max(m => m.Title.Length + m.Unit.Length + 2);
+        var (first, second) = (Math.Max(9, report.Before.Length), Math.Max(9, report.After.Length));
+        StringBuilder text = new();
+        text.Append(CultureInfo.InvariantCulture, $"{"".PadRight(width)}  {report.Before.PadLeft(first)}  {report.After.PadLeft(second)}  difference  95 % interval\n");
+        foreach (var m in report.Measures)
+        {
+            var difference = m.Estimate.Difference;
+            text.Append((m.Title + (m.Unit.Length > 0 ? ", " + m.Unit : "")).PadRight(width))
+                .Append("  ").Append(ComparisonChart.Format(m, m.Estimate.Before.Value).PadLeft(first))
+                .Append("  ").Append(ComparisonChart.Format(m, m.Estimate.After.Value).PadLeft(second))
+                .Append("  ").Append(ComparisonChart.Format(m, difference.Value, sign: true).PadLeft(10))
+                .Append(CultureInfo.InvariantCulture, $"  {ComparisonChart.Format(m, difference.Low, sign: true)} to {ComparisonChart.Format(m, difference.High, sign: true)}\n");
+        }
+
+        Console.Write(text);
+    }
+}
