@@ -27,6 +27,51 @@ public sealed class ResumeTests : TinyWorldTests
         Assert.That(steps, Is.EqualTo(new long[] { 1, 2, 3 }));
     }
 
+    [TestCase("algorithm=dapo", "rollout.dynamic_rounds=2", "loss.min_group_deviation=0.05")]
+    [TestCase("algorithm=gspo", "update.epochs=2", "update.mini_batch_prompts=1", "loss.importance=token", "loss.proximal=epoch", "rollout.top_p=0.9")]
+    [TestCase("algorithm=reinforce_plus_plus", "update.mini_batch_prompts=1", "run.evaluate_every=1", "run.evaluate_texts=2", "evaluation.temperature=0", "loss.importance=sequence")]
+    [TestCase("algorithm=rloo", "loss.kl_coefficient=0.01")]
+    public void Train_WithEveryAlgorithm_InTwoSessions_EndsWithTheSameBits(params string[] settings)
+    {
+        string[] set = [.. settings.SelectMany(s => new[] { "--set", s })];
+        LlasaRunner.RunWell(Train(Path.Combine(Folder, "whole"), Steps, set));
+        LlasaRunner.RunWell(Train(Path.Combine(Folder, "parts"), 1, set));
+        LlasaRunner.RunWell(Train(Path.Combine(Folder, "parts"), Steps, set));
+        AssertSame(Checkpoint(Path.Combine(Folder, "parts"), Steps), Checkpoint(Path.Combine(Folder, "whole"), Steps));
+        Assert.That(
+            Checkpoint(Path.Combine(Folder, "parts"), Steps).Weights.AsSpan().SequenceEqual(_whole.Weights), Is.False, "the settings do something");
+    }
+
+    [Test]
+    public void Train_WithDynamicSampling_DrawsUpToItsBoundAndLeavesTheRestOut()
+    {
+        // No group deviates by 10: all are drawn again, then left out.
+        LlasaRunner.RunWell(Train(Folder, 2, "--set", "rollout.dynamic=true", "--set", "rollout.dynamic_rounds=3", "--set", "loss.min_group_deviation=10"));
+        using var first = JsonDocument.Parse(File.ReadLines(Path.Combine(Folder, "metrics.jsonl")).First());
+        double Metric(string name) => first.RootElement.GetProperty(name).GetDouble();
+        Assert.Multiple(() =>
+        {
+            Assert.That(Metric("rollout/rounds"), Is.EqualTo(3));
+            Assert.That(Metric("rollout/groups_redrawn"), Is.EqualTo(4));
+            Assert.That(Metric("rollout/groups_flat"), Is.EqualTo(2));
+            Assert.That(Metric("optimiser/skipped"), Is.EqualTo(1));
+            Assert.That(File.ReadLines(Path.Combine(Folder, "samples.jsonl")).Select(l => JsonDocument.Parse(l).RootElement.GetProperty("text").GetString()).Distinct().Count(), Is.EqualTo(4));
+        });
+    }
+
+    [Test]
+    public void Train_SeveralUpdatesPerRollout_MoveTheRatio()
+    {
+        LlasaRunner.RunWell(Train(Folder, 1, "--set", "update.epochs=2", "--set", "update.mini_batch_prompts=1", "--set", "optimiser.warmup_steps=0", "--set", "optimiser.learning_rate=0.001"));
+        using var first = JsonDocument.Parse(File.ReadLines(Path.Combine(Folder, "metrics.jsonl")).First());
+        Assert.Multiple(() =>
+        {
+            Assert.That(first.RootElement.GetProperty("optimiser/updates").GetDouble(), Is.EqualTo(4));
+            Assert.That(Math.Abs(first.RootElement.GetProperty("policy/ratio").GetDouble() - 1), Is.GreaterThan(1e-4));
+            Assert.That(first.RootElement.GetProperty("policy/logprob_gap_max").GetDouble(), Is.LessThan(1e-4), "of the first update alone");
+        });
+    }
+
     [Test]
     public void Train_TwiceWithOneSeed_AndOnTwoThreads_GivesTheSameBits()
     {

@@ -207,7 +207,7 @@ def make_case(folder, name, description, loss, seed):
     (case / "case.json").write_text(json.dumps(dict(
         case=name, family="llama_grad", description=description, generator="tests/oracle/gen_llama_grad_algorithms.py", seed=seed,
         versions=dict(torch=torch.__version__, transformers=transformers.__version__), model_dir="model", config=CONFIG,
-        loss=dict(loss, kind="grpo", temperature=1.0),
+        loss=dict(loss, kind="grpo", temperature=1.0, rewards=REWARDS.tolist()),
         optimizer=dict(kind="AdamW (decoupled decay on every parameter, bias corrected)", lr=LR, beta1=0.9, beta2=0.999, eps=1e-8,
                        weight_decay=DECAY, max_grad_norm=MAX_NORM),
         semantics="as the older cases of this family; `token_advantages` [B,L] in place of `advantages`, `importance` [B,L] multiplies the policy term",

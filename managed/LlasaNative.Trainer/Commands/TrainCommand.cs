@@ -25,6 +25,7 @@ internal static class TrainCommand
     {
         var options = GrpoOptions.Table.Build([.. Listeners.FromEnvironment(), .. arguments.Read(parsed)]);
         options = options with { Models = TinyWorld.Fill(options.Models) };
+        _ = options.CreateJudge();   // a component that cannot be loaded is said before models are
         var prompts = TrainingData.Read(options.Data.Train, "train", options.Data).Take(options.Data.Limit);
         using var models = Listeners.Load(options, CancellationToken.None);
         using GrpoLoop loop = new(options, models, TrainingData.Fitting(prompts, options, models));
@@ -55,7 +56,7 @@ internal static class TrainCommand
         var texts = TrainingData.Fitting(
             TrainingData.Read(options.Data.Evaluation, "validation", options.Data).Take(options.Run.EvaluateTexts), options, models);
         Evaluator evaluator = new(models, options.CreateJudge());
-        EvaluationOptions how = new() { Seed = options.Run.Seed, MaxNewTokens = options.Rollout.MaxNewTokens };
+        var how = options.ToEvaluation();
         return row =>
         {
             var result = evaluator.Evaluate(texts, how, cancellation: abort);

@@ -94,11 +94,17 @@ public sealed class PolicyModel : IDisposable
     /// <summary>Encodes the prompt for a text.</summary>
     /// <param name="text">What to say.</param>
     /// <param name="maxNewTokens">Room the response needs.</param>
+    /// <param name="maxPromptTokens">Longest prompt; 0 = what the model has room for.</param>
     /// <returns>Token ids that end in the token that opens speech.</returns>
     /// <exception cref="UsageException">The text is empty, or prompt and response together are longer than the model allows.</exception>
-    public int[] EncodePrompt(string text, int maxNewTokens)
+    public int[] EncodePrompt(string text, int maxNewTokens, int maxPromptTokens = 0)
     {
         var ids = Prompt.Encode(text);
+        if (maxPromptTokens > 0 && ids.Length > maxPromptTokens)
+        {
+            throw new UsageException($"the text `{Shorten(text)}` takes {ids.Length} prompt tokens, more than data.max_prompt_tokens {maxPromptTokens}");
+        }
+
         return ids.Length + maxNewTokens <= Config.MaxPositions
             ? ids
             : throw new UsageException($"the text `{Shorten(text)}` takes {ids.Length} prompt tokens; with {maxNewTokens} for speech "

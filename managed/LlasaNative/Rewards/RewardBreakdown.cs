@@ -4,7 +4,7 @@ namespace LlasaNative.Rewards;
 /// <remarks><b>Threads:</b> immutable.</remarks>
 public sealed record RewardBreakdown
 {
-    /// <summary>The reward, 0 to 1.</summary>
+    /// <summary>The reward: 0 to 1 of the formula, any number of weighted components.</summary>
     public required double Reward { get; init; }
 
     /// <summary>Whether the sample is to be left out of its group and of the loss.</summary>
@@ -12,6 +12,9 @@ public sealed record RewardBreakdown
 
     /// <summary>Why the reward is not simply the formula's.</summary>
     public RewardReason Reason { get; init; }
+
+    /// <summary>What each component contributed; empty for the formula alone.</summary>
+    public IReadOnlyList<RewardPart> Parts { get; init; } = [];
 
     /// <summary>Character error rate, of the normalised texts in guarded mode.</summary>
     public required double Cer { get; init; }

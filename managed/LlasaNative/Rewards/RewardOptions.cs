@@ -45,6 +45,21 @@ public sealed record RewardOptions
     /// <summary>Longest run of one speech code without penalty; null for no bound.</summary>
     public int? MaxCodeRun { get; init; }
 
+    /// <summary>Components and weights, <c>name=weight</c> separated by commas; see <see cref="IRewardComponent"/>.</summary>
+    public string Components { get; init; } = "utility=1";
+
+    /// <summary>What happens when a component of one's own fails.</summary>
+    public ComponentFailure OnFailure { get; init; } = ComponentFailure.Stop;
+
+    /// <summary>Longest time a component of one's own may take for one sample, in seconds.</summary>
+    public double TimeoutSeconds { get; init; } = 30;
+
+    /// <summary>Share of the longest response, at its end, over which the component <c>overlong</c> falls from 0 to -1.</summary>
+    public double OverlongShare { get; init; } = 0.2;
+
+    /// <summary>Longest response in tokens, for <c>overlong</c>; 0 = unknown.</summary>
+    public int MaxTokens { get; init; }
+
     /// <summary>Checks all values.</summary>
     /// <exception cref="UsageException">Some are out of range; the message lists every one.</exception>
     public void Validate()

@@ -21,6 +21,9 @@ public enum RewardReason
     /// <summary>The transcript has neither letters nor digits.</summary>
     EmptyTranscript,
 
+    /// <summary>A component of one's own failed.</summary>
+    ComponentFailed,
+
     /// <summary>A measurement is NaN or infinite.</summary>
     NotFinite,
 

@@ -25,6 +25,12 @@ public sealed record SpeechSample
     /// <summary>Root mean square of the waveform, full scale is 1; null when unknown.</summary>
     public double? Rms { get; init; }
 
+    /// <summary>Its sound, mono, full scale is 1; null when nobody asked for it.</summary>
+    public ReadOnlyMemory<float>? Sound { get; init; }
+
+    /// <summary>Samples per second of <see cref="Sound"/>.</summary>
+    public int SampleRate { get; init; } = 16_000;
+
     /// <summary>The recogniser's probability that there is no speech; null when it gives none.</summary>
     public double? NoSpeechProbability { get; init; }
 }

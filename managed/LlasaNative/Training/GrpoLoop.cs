@@ -9,9 +9,8 @@ namespace LlasaNative.Training;
 
 /// <summary>Group-relative policy optimisation under a recogniser's judgement: the whole flow, from text to new weights.</summary>
 /// <remarks>
-/// One update per batch, so that the log-probs recorded while sampling are those of the policy being updated, up to
-/// rounding: the gap between the two is measured at every step. <b>Threads:</b> one at a time. <b>Lifetime:</b> dispose it
-/// before its models.
+/// The log-probs recorded while sampling are those of the policy before the step's first update, up to rounding: the gap between
+/// the two is measured at every step. <b>Threads:</b> one at a time. <b>Lifetime:</b> dispose it before its models.
 /// </remarks>
 /// <example>
 /// <code>
@@ -29,7 +28,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
     private readonly RolloutEngine _engine;
     private readonly SampleJudge _judge;
     private readonly NativePolicy? _reference;
-    private readonly NativeHeadOptions _head;
+    private readonly PolicyUpdate _update;
     private readonly SamplingSettings _sampling;
 
     /// <summary>Prepares a run.</summary>
@@ -48,17 +47,17 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         models.Listener.Announce(_texts);
         foreach (var text in _texts)
         {
-            _ = models.Policy.EncodePrompt(text, options.Rollout.MaxNewTokens);
+            _ = models.Policy.EncodePrompt(text, options.Rollout.MaxNewTokens, options.Data.MaxPromptTokens);
             models.Listener.CheckText(text);
         }
 
         _order = new EpochOrder(_texts.Length, Seeds.DataOrder(options.Run.Seed), options.Data.Shuffle);
         _engine = new RolloutEngine(models.Policy, options.Rollout.Slots);
         _judge = options.CreateJudge();
-        _head = models.Policy.Head(options.Rollout.Temperature, options.Rollout.SpeechOnly);
         _sampling = options.Rollout.ToSampling(Seeds.Rollouts(options.Run.Seed));
-        _reference = options.Loss.KlCoefficient > 0 ? models.Policy.CopyWeights() : null;
+        _reference = options.Loss.KeepsReference ? models.Policy.CopyWeights() : null;
         Trainer = new NativeTrainer(models.Policy.Native, options.Optimiser.ToNative());
+        _update = new PolicyUpdate(options, models.Policy, Trainer, _reference is null ? null : ReferenceLogProbs);
     }
 
     /// <inheritdoc/>
@@ -67,43 +66,26 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
     /// <inheritdoc/>
     public NativeTrainer Trainer { get; }
 
+    /// <summary>Texts drawn so far, which is where the next step begins with dynamic sampling; without, steps begin at fixed places.</summary>
+    public long DataPosition { get; set; }
+
     /// <inheritdoc/>
     public StepReport TakeStep(long number, bool keepSound, CancellationToken cancellation)
     {
-        var (prompts, group) = (_options.Rollout.PromptsPerStep, _options.Rollout.SamplesPerPrompt);
         PhaseTimer timer = new();
 
-        // ① text
-        string[] texts = [.. Enumerable.Range(0, prompts).Select(p => _texts[_order[((number - 1) * prompts) + p]])];
-        string[] spoken = [.. texts.SelectMany(text => Enumerable.Repeat(text, group))];
-
-        // ② tokens
-        int[][] tokens = [.. texts.Select(text => Policy.EncodePrompt(text, _sampling.MaxNewTokens))];
-
-        // ③ rollouts
-        var samples = timer.Measure("rollout", () => _engine.Generate(tokens, group, _sampling, SequenceIds(number, spoken.Length), null, cancellation));
-
-        // ④ codes
-        int[][] codes = [.. Enumerable.Range(0, samples.Count).Select(samples.Codes)];
-
-        // ⑤ waveform, ⑥ transcript and likelihood, and how it was said: not rewarded, only watched
-        var heard = Listen(spoken, codes, keepSound, timer, cancellation);
-
-        // ⑦ reward
-        CheckScored(number, heard, _options.RewardServer.MaxNotScored);
-        var judged = timer.Measure("reward", () => _judge.Judge(spoken, samples, codes, heard));
+        // ① text to ⑦ reward, until enough groups have something to teach
+        var (drawn, counts) = Draw(number, keepSound, timer, cancellation);
 
         // ⑧ advantage
-        var advantages = timer.Measure("advantage", () => Advantages(judged, group));
+        var flat = drawn.Flat(_options.Loss.MinGroupDeviation);
+        var terms = _update.Prepare(drawn, TakesPart(drawn, flat), timer);
 
-        // ⑨ gradient
-        var loss = timer.Measure("gradient", () => Gradient(samples.Pack(), advantages, judged, cancellation));
-
-        // ⑩ weights
+        // ⑨ gradient, ⑩ weights
         var rate = Schedules.LearningRate(_options.Optimiser, number, _options.Run.Steps);
-        var update = loss.Tokens > 0 ? timer.Measure("update", () => Trainer.Step((float)rate)) : new NativeStepStats { Skipped = 1 };
+        var updates = _update.Run(number, drawn, terms, rate, timer, cancellation);
 
-        return GrpoReport.Make(number, rate, new GrpoReport.Outcome(spoken, samples, codes, heard, judged, advantages, loss, update), timer);
+        return GrpoReport.Make(number, rate, new GrpoReport.Outcome(drawn, terms, updates, counts with { Flat = flat.Count(f => f) }), timer, keepSound);
     }
 
     /// <inheritdoc/>
@@ -114,8 +96,60 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         _reference?.Dispose();
     }
 
-    private static ulong[] SequenceIds(long step, int count) =>
-        [.. Enumerable.Range(0, count).Select(i => ((ulong)(step - 1) * (ulong)count) + (ulong)i)];
+    /// <summary>Draws the groups of a step; with dynamic sampling those without variance again, from the next texts, up to the bound.</summary>
+    private (DrawnGroups Drawn, GrpoReport.GroupCounts Counts) Draw(long number, bool keepSound, PhaseTimer timer, CancellationToken cancellation)
+    {
+        var rollout = _options.Rollout;
+        var position = rollout.Dynamic ? DataPosition : (number - 1) * rollout.PromptsPerStep;
+        var drawn = DrawOnce(number, position, rollout.PromptsPerStep, keepSound, timer, cancellation);
+        position += rollout.PromptsPerStep;
+        GrpoReport.GroupCounts counts = new(1, 0, 0, drawn.Samples.TokenCount);
+        for (; rollout.Dynamic && counts.Rounds < rollout.DynamicRounds; counts = counts with { Rounds = counts.Rounds + 1 })
+        {
+            var flat = drawn.Flat(_options.Loss.MinGroupDeviation);
+            var missing = flat.Count(f => f);
+            if (missing == 0)
+            {
+                break;
+            }
+
+            int[] kept = [.. Enumerable.Range(0, drawn.Groups).Where(g => !flat[g])];
+            var more = DrawOnce(number, position, missing, keepSound, timer, cancellation);
+            position += missing;
+            drawn = drawn.Select(kept, more);
+            counts = counts with { Redrawn = counts.Redrawn + missing, Tokens = counts.Tokens + more.Samples.TokenCount };
+        }
+
+        DataPosition = position;   // only now: a step that fails begins at the same place when it is taken again
+        return (drawn, counts);
+    }
+
+    private DrawnGroups DrawOnce(long number, long first, int prompts, bool keepSound, PhaseTimer timer, CancellationToken cancellation)
+    {
+        var group = _options.Rollout.SamplesPerPrompt;
+
+        // ① text
+        string[] texts = [.. Enumerable.Range(0, prompts).Select(p => _texts[_order[first + p]])];
+        string[] spoken = [.. texts.SelectMany(text => Enumerable.Repeat(text, group))];
+
+        // ② tokens
+        int[][] tokens = [.. texts.Select(text => Policy.EncodePrompt(text, _sampling.MaxNewTokens))];
+
+        // ③ rollouts; a sample's random numbers are keyed by its place in the walk through the texts
+        ulong[] ids = [.. Enumerable.Range(0, spoken.Length).Select(i => ((ulong)first * (ulong)group) + (ulong)i)];
+        var samples = timer.Measure("rollout", () => _engine.Generate(tokens, group, _sampling, ids, null, cancellation));
+
+        // ④ codes
+        int[][] codes = [.. Enumerable.Range(0, samples.Count).Select(samples.Codes)];
+
+        // ⑤ waveform, ⑥ transcript and likelihood, and how it was said: not rewarded, only watched
+        var heard = Listen(spoken, codes, keepSound || _judge.WantsSound, timer, cancellation);
+
+        // ⑦ reward
+        CheckScored(number, heard, _options.RewardServer.MaxNotScored);
+        var judged = timer.Measure("reward", () => _judge.Judge(spoken, samples, codes, heard));
+        return new DrawnGroups(spoken, samples, codes, heard, judged);
+    }
 
     /// <summary>A step that too few samples speak for is given up before it changes anything.</summary>
     private static void CheckScored(long number, IReadOnlyList<Hearing> heard, double allowed)
@@ -145,35 +179,12 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         return heard.Hearings;
     }
 
-    private float[] Advantages(Judgement[] judged, int group)
+    private bool[] TakesPart(DrawnGroups drawn, bool[] flat)
     {
-        var advantages = new float[judged.Length];
-        NativeKernels.GroupAdvantage(
-            _options.Loss.Advantage,
-            judged.Select(j => (float)j.Reward).ToArray(),
-            Enumerable.Range(0, judged.Length).Select(i => (long)(i / group)).ToArray(),
-            advantages,
-            judged.Select(j => j.Masked ? (byte)0 : (byte)1).ToArray(),
-            (float)_options.Loss.AdvantageEpsilon);
-        return advantages;
+        // For REINFORCE++ a group is nothing: what all its samples earn is compared with the whole batch.
+        var leavesOut = _options.Loss.MaskFlatGroups && _options.Loss.Advantage != AdvantageEstimator.ReinforcePlusPlus;
+        return [.. drawn.Judged.Select((j, i) => !j.Masked && !(leavesOut && flat[i / drawn.GroupSize]))];
     }
 
-    private NativeLossStats Gradient(PackedSequences packed, float[] advantages, Judgement[] judged, CancellationToken cancellation)
-    {
-        bool[] takesPart = [.. judged.Select(j => !j.Masked)];
-        var mask = packed.Mask(takesPart);
-        if (!mask.Contains((byte)1))
-        {
-            return default;
-        }
-
-        var reference = _reference is null ? [] : new float[packed.ScoredTokens];
-        _reference?.LogProbs(packed.Batch, _head, reference, microBatchTokens: _options.Optimiser.MicroBatchTokens);
-        var loss = _options.Loss.ToNative();
-        loss.TotalTokens = mask.Count(m => m == 1);
-        loss.TotalSequences = takesPart.Count(t => t);
-        loss.Constant = _options.Rollout.MaxNewTokens;
-        NativeLossInputs inputs = new() { Advantages = advantages, OldLogProbs = packed.LogProbs, RefLogProbs = reference, Mask = mask };
-        return Trainer.Accumulate(packed.Batch, _head, loss, inputs, cancellation: cancellation);
-    }
+    private float[] ReferenceLogProbs(PackedSequences packed) => _update.LogProbs(_reference!, packed);
 }

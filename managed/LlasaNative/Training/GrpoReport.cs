@@ -11,11 +11,16 @@ namespace LlasaNative.Training;
 internal static class GrpoReport
 {
     /// <summary>Everything a step produced.</summary>
-    public sealed record Outcome(
-        string[] Texts, RolloutBatch Samples, int[][] Codes, IReadOnlyList<Hearing> Heard, Judgement[] Judged,
-        float[] Advantages, NativeLossStats Loss, NativeStepStats Update);
+    public sealed record Outcome(DrawnGroups Drawn, PolicyUpdate.Terms Terms, UpdateSummary Updates, GroupCounts Counts);
 
-    public static StepReport Make(long step, double rate, Outcome outcome, PhaseTimer timer)
+    /// <summary>What became of the groups of a step.</summary>
+    /// <param name="Rounds">Rounds of drawing.</param>
+    /// <param name="Redrawn">Groups that were thrown away for want of variance and drawn again from other texts.</param>
+    /// <param name="Flat">Groups without variance among those that are left.</param>
+    /// <param name="Tokens">Tokens drawn, those of discarded groups included.</param>
+    public sealed record GroupCounts(int Rounds, int Redrawn, int Flat, long Tokens);
+
+    public static StepReport Make(long step, double rate, Outcome outcome, PhaseTimer timer, bool keepSound)
     {
         var row = Measure(step, rate, outcome, timer);
         var summary = string.Create(CultureInfo.InvariantCulture,
@@ -27,22 +32,23 @@ internal static class GrpoReport
         if (row["reward/not_scored"] > 0)
         {
             summary += string.Create(
-                CultureInfo.InvariantCulture, $"  NOT SCORED {row["reward/not_scored"]:F0}: {outcome.Heard.First(h => h.Failure is not null).Failure}");
+                CultureInfo.InvariantCulture, $"  NOT SCORED {row["reward/not_scored"]:F0}: {outcome.Drawn.Heard.First(h => h.Failure is not null).Failure}");
         }
 
         List<SampleRecord> samples = [];
-        for (var i = 0; i < outcome.Judged.Length; i++)
+        var drawn = outcome.Drawn;
+        for (var i = 0; i < drawn.Judged.Length; i++)
         {
             samples.Add(new SampleRecord
             {
-                Text = outcome.Texts[i],
-                Transcript = outcome.Heard[i].Score.Transcript,
-                Codes = outcome.Codes[i],
-                Ended = outcome.Samples.Ended(i),
-                Judgement = outcome.Judged[i],
-                Advantage = outcome.Advantages[i],
-                Prosody = outcome.Heard[i].Prosody,
-                Sound = outcome.Heard[i].Sound,
+                Text = drawn.Texts[i],
+                Transcript = drawn.Heard[i].Score.Transcript,
+                Codes = drawn.Codes[i],
+                Ended = drawn.Samples.Ended(i),
+                Judgement = drawn.Judged[i],
+                Advantage = outcome.Terms.Advantages.Sequences[i],
+                Prosody = drawn.Heard[i].Prosody,
+                Sound = keepSound ? drawn.Heard[i].Sound : null,
             });
         }
 
@@ -51,11 +57,12 @@ internal static class GrpoReport
 
     private static MetricRow Measure(long step, double rate, Outcome outcome, PhaseTimer timer)
     {
-        var (judged, loss) = (outcome.Judged, outcome.Loss);
+        var (drawn, updates) = (outcome.Drawn, outcome.Updates);
+        var (judged, loss) = (drawn.Judged, updates.Loss);
         Judgement[] scored = [.. judged.Where(j => j.Scored)];
         var tokens = Math.Max(loss.Tokens, 1);
-        var lengths = outcome.Samples.Lengths.ToArray();
-        var group = outcome.Samples.SamplesPerPrompt;
+        var lengths = drawn.Samples.Lengths.ToArray();
+        var (group, count) = (drawn.GroupSize, Math.Max(updates.Updates - updates.Skipped, 1));
         MetricRow row = new(step);
         row.Add("reward/mean", FiniteMean(scored.Select(j => j.Reward))).Add("reward/std", Deviation(scored.Select(j => j.Reward)))
             .Add("reward/group_std", judged.Chunk(group).Average(g => Deviation(g.Where(j => j.Scored).Select(j => j.Reward))))
@@ -65,25 +72,32 @@ internal static class GrpoReport
             .Add("reward/utility_cer", FiniteMean(judged.Select(j => j.Breakdown.CerUtility))).Add("reward/utility_nll", FiniteMean(judged.Select(j => j.Breakdown.NllUtility)))
             .Add("reward/exact", Share(judged, j => j is { Scored: true, Edits: 0 })).Add("reward/guarded", Share(judged, j => j.Guard.Length > 0))
             .Add("reward/masked", Share(judged, j => j.Masked)).Add("reward/not_scored", judged.Length - scored.Length)
-            .Add("advantage/abs_mean", outcome.Advantages.Average(a => Math.Abs(a)));
-        AddProsody(row, outcome);
-        row.Add("policy/loss", loss.Loss).Add("policy/policy_loss", loss.PolicyLoss).Add("policy/kl", loss.KlSum / tokens)
+            .Add("advantage/abs_mean", outcome.Terms.Advantages.Sequences.Average(a => Math.Abs(a)));
+        AddProsody(row, drawn);
+        row.Add("policy/loss", loss.Loss / count).Add("policy/policy_loss", loss.PolicyLoss / count).Add("policy/kl", loss.KlSum / tokens)
             .Add("policy/approx_kl", loss.ApproxKlSum / tokens).Add("policy/entropy", loss.EntropySum / tokens).Add("policy/ratio", loss.RatioSum / tokens)
             .Add("policy/clip_fraction", (loss.ClippedLow + loss.ClippedHigh) / tokens).Add("policy/clip_low_fraction", loss.ClippedLow / tokens)
             .Add("policy/clip_high_fraction", loss.ClippedHigh / tokens).Add("policy/dual_clip_fraction", loss.DualClipped / tokens)
-            .Add("policy/logprob_gap_mean", loss.LogProbGapSum / tokens).Add("policy/logprob_gap_max", loss.LogProbGapMax);
+            .Add("policy/logprob_gap_mean", loss.LogProbGapSum / updates.FirstTokens).Add("policy/logprob_gap_max", loss.LogProbGapMax);
         row.Add("rollout/length", lengths.Average()).Add("rollout/length_max", lengths.Max()).Add("rollout/length_min", lengths.Min())
-            .Add("rollout/ended", Share(judged, j => j.Ended)).Add("rollout/capped", Share(judged, j => !j.Ended)).Add("rollout/tokens", outcome.Samples.TokenCount);
-        row.Add("optimiser/learning_rate", rate).Add("optimiser/grad_norm", outcome.Update.GradNorm).Add("optimiser/grad_scale", outcome.Update.GradScale)
-            .Add("optimiser/skipped", outcome.Update.Skipped);
+            .Add("rollout/ended", Share(judged, j => j.Ended)).Add("rollout/capped", Share(judged, j => !j.Ended)).Add("rollout/tokens", outcome.Counts.Tokens)
+            .Add("rollout/groups_flat", outcome.Counts.Flat).Add("rollout/groups_redrawn", outcome.Counts.Redrawn).Add("rollout/rounds", outcome.Counts.Rounds);
+        if (updates.ImportanceMean != 1 || updates.Truncated > 0)
+        {
+            row.Add("policy/importance", updates.ImportanceMean).Add("policy/importance_truncated", updates.Truncated);
+        }
+
+        row.Add("optimiser/learning_rate", rate).Add("optimiser/grad_norm", updates.GradNorm / count).Add("optimiser/grad_scale", updates.GradScale / count)
+            .Add("optimiser/updates", updates.Updates).Add("optimiser/skipped", updates.Skipped);
+        AddParts(row, judged);
         foreach (var (phase, seconds) in timer.Phases)
         {
             row.Add($"seconds/{phase}", seconds);
         }
 
         var scoring = Math.Max(timer["vocode"] + timer["recognise"], timer["listen"]);
-        var audio = outcome.Heard.Where(h => h.Failure is null).Sum(h => h.Seconds);
-        row.Add("seconds/step", timer.Total).Add("speed/rollout_tokens_per_second", outcome.Samples.TokenCount / timer["rollout"])
+        var audio = drawn.Heard.Where(h => h.Failure is null).Sum(h => h.Seconds);
+        row.Add("seconds/step", timer.Total).Add("speed/rollout_tokens_per_second", outcome.Counts.Tokens / timer["rollout"])
             .Add("speed/training_tokens_per_second", loss.ComputedTokens / Math.Max(timer["gradient"], 1e-9))
             .Add("speed/audio_seconds_per_second", audio / Math.Max(scoring, 1e-9))
             .Add("memory/native_bytes", NativeDevice.GetLiveCounts().AllocatedBytes).Add("memory/process_bytes", Environment.WorkingSet);
@@ -94,7 +108,7 @@ internal static class GrpoReport
     /// <remarks>
     /// A reward of CER and NLL is known to make speech faster and flatter (arXiv 2509.18531), which neither of the two notices.
     /// </remarks>
-    private static void AddProsody(MetricRow row, Outcome outcome)
+    private static void AddProsody(MetricRow row, DrawnGroups outcome)
     {
         (Prosody Prosody, int Characters)[] measured =
             [.. outcome.Heard.Zip(outcome.Judged).Where(p => p.First.Prosody is not null).Select(p => (p.First.Prosody!, p.Second.Characters))];
@@ -110,6 +124,21 @@ internal static class GrpoReport
             .Add("prosody/pause_share", measured.Average(m => m.Prosody.Activity.PauseShare))
             .Add("prosody/voiced_share", measured.Average(m => m.Prosody.VoicedShare))
             .Add("prosody/seconds", measured.Average(m => m.Prosody.Activity.Seconds));
+    }
+
+    /// <summary>Mean of each component, when there are several.</summary>
+    private static void AddParts(MetricRow row, Judgement[] judged)
+    {
+        var parts = judged.SelectMany(j => j.Breakdown.Parts).ToLookup(p => p.Name);
+        if (parts.Count < 2)
+        {
+            return;
+        }
+
+        foreach (var part in parts)
+        {
+            row.Add($"reward/part/{part.Key}", part.Average(p => p.Value));
+        }
     }
 
     private static double Share(Judgement[] judged, Func<Judgement, bool> predicate) => judged.Count(predicate) / (double)judged.Length;

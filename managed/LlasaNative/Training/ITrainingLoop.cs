@@ -12,6 +12,9 @@ public interface ITrainingLoop
     /// <summary>Its gradients and optimiser state.</summary>
     NativeTrainer Trainer { get; }
 
+    /// <summary>How far the walk through the data has come, in items; part of a checkpoint, set when resuming.</summary>
+    long DataPosition { get; set; }
+
     /// <summary>Takes one step.</summary>
     /// <param name="number">From 1 on.</param>
     /// <param name="keepSound">Whether the samples' sound is wanted.</param>

@@ -40,7 +40,9 @@ internal static class NativeOptions
         native.ClipLow = (float)options.ClipLow;
         native.ClipHigh = (float)options.ClipHigh;
         native.DualClip = (float)options.DualClip;
-        native.KlCoef = (float)options.KlCoefficient;
+        native.Ratio = options.Ratio;
+        native.KlEstimator = options.KlEstimator;
+        native.KlCoef = options.KlPlacement == KlPlacement.Loss ? (float)options.KlCoefficient : 0;
         native.EntropyCoef = (float)options.EntropyCoefficient;
         return native;
     }

@@ -50,6 +50,17 @@ public static class SampleJson
             json.WriteString("compared_transcript", judged.Breakdown.ComparedTranscript);
         }
 
+        if (judged.Breakdown.Parts.Count > 1)
+        {
+            json.WriteStartObject("reward_parts");
+            foreach (var part in judged.Breakdown.Parts)
+            {
+                json.WriteFinite(part.Name, part.Value);
+            }
+
+            json.WriteEndObject();
+        }
+
         if (sample.Prosody is { } prosody)
         {
             WriteProsody(json, prosody, judged.Characters);

@@ -5,15 +5,18 @@ using LlasaNative.Rewards;
 namespace LlasaNative.Training;
 
 /// <summary>Brings together what is known about a sample and has it judged.</summary>
-/// <remarks><b>Threads:</b> immutable.</remarks>
+/// <remarks><b>Threads:</b> one at a time.</remarks>
 public sealed class SampleJudge
 {
-    private readonly RewardModel _model;
+    private readonly WeightedReward _model;
 
     /// <summary>Prepares a judge.</summary>
     /// <param name="options">The reward.</param>
     /// <exception cref="UsageException">An option is out of range.</exception>
-    public SampleJudge(RewardOptions options) => _model = new RewardModel(options);
+    public SampleJudge(RewardOptions options) => _model = new WeightedReward(options);
+
+    /// <summary>Whether a component of the reward may want to hear the sound: hearings should then hold it.</summary>
+    public bool WantsSound => _model.WantsSound;
 
     /// <summary>Judges a batch of samples.</summary>
     /// <param name="texts">What each should say.</param>
@@ -58,6 +61,8 @@ public sealed class SampleJudge
             Seconds = heard.Seconds,
             Rms = heard.Rms,
             NoSpeechProbability = heard.Score.NoSpeechProb,
+            Sound = heard.Sound is null ? null : (ReadOnlyMemory<float>?)heard.Sound,
+            SampleRate = SpeechScorer.SampleRate,
         });
         var (edits, characters) = CharacterErrorRate.Count(breakdown.ComparedReference, breakdown.ComparedTranscript);
         var words = breakdown.ComparedReference.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length;

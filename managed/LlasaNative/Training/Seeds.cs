@@ -17,6 +17,10 @@ public static class Seeds
     /// <param name="seed">Of the run.</param>
     public static ulong Evaluation(long seed) => Derive(seed, 3);
 
+    /// <summary>Key of the order in which a step's groups are used.</summary>
+    /// <param name="seed">Of the run.</param>
+    public static ulong UpdateOrder(long seed) => Derive(seed, 5);
+
     /// <summary>Key of the resamples of a confidence interval.</summary>
     /// <param name="seed">Of the run.</param>
     public static ulong Bootstrap(long seed) => Derive(seed, 4);

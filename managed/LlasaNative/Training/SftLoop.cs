@@ -45,10 +45,14 @@ public sealed class SftLoop : ITrainingLoop, IDisposable
     public NativeTrainer Trainer { get; }
 
     /// <inheritdoc/>
+    public long DataPosition { get; set; }
+
+    /// <inheritdoc/>
     public StepReport TakeStep(long number, bool keepSound, CancellationToken cancellation)
     {
         PhaseTimer timer = new();
         PackedSequences packed = new();
+        DataPosition = number * _options.Sft.BatchSize;
         for (var i = 0; i < _options.Sft.BatchSize; i++)
         {
             var utterance = _utterances[_order[((number - 1) * _options.Sft.BatchSize) + i]];

@@ -23,6 +23,9 @@ public sealed record TrainerState
     /// <summary>Steps the optimiser took: those that were not skipped.</summary>
     public required long OptimiserStep { get; init; }
 
+    /// <summary>How far the walk through the data had come, in items.</summary>
+    public required long DataPosition { get; init; }
+
     /// <summary>Bytes of the metrics file at that moment.</summary>
     public required long MetricsLength { get; init; }
 
@@ -73,6 +76,7 @@ public sealed record TrainerState
             {
                 Step = root.GetProperty("step").GetInt64(),
                 OptimiserStep = root.GetProperty("optimiser_step").GetInt64(),
+                DataPosition = root.TryGetProperty("data_position", out var position) ? position.GetInt64() : 0,   // older checkpoints: runs that need none
                 MetricsLength = root.GetProperty("metrics_bytes").GetInt64(),
                 SamplesLength = root.GetProperty("samples_bytes").GetInt64(),
                 Options = root.GetProperty("options").EnumerateObject().ToDictionary(p => p.Name, p => p.Value.GetString() ?? ""),
@@ -112,6 +116,7 @@ public sealed record TrainerState
         }
 
         loop.Trainer.StepCount = OptimiserStep;
+        loop.DataPosition = DataPosition;
     }
 
     private static IEnumerable<(TensorInfo Info, NativeTrainerState Kind)> Moments(NativeTensor tensor)
@@ -129,6 +134,7 @@ public sealed record TrainerState
             json.WriteStartObject();
             json.WriteNumber("step", Step);
             json.WriteNumber("optimiser_step", OptimiserStep);
+            json.WriteNumber("data_position", DataPosition);
             json.WriteNumber("metrics_bytes", MetricsLength);
             json.WriteNumber("samples_bytes", SamplesLength);
             json.WriteStartObject("options");

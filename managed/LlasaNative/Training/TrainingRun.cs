@@ -12,7 +12,7 @@ public static class TrainingRun
 {
     // Options that may differ when a run is resumed: none of them changes what a step computes.
     private static readonly string[] Free = ["run.out", "run.save_every", "run.keep", "run.samples_every", "run.sounds_kept", "run.prosody", "run.tensor_board", "run.export_type",
-        "run.time_limit_minutes", "run.evaluate_every", "run.evaluate_texts", "data.evaluation", "rollout.slots"];
+        "run.time_limit_minutes", "run.evaluate_every", "run.evaluate_texts", "data.evaluation", "rollout.slots", "reward.timeout_seconds"];
 
     /// <summary>Runs until the last step, a stop signal or the time limit; then saves.</summary>
     /// <param name="loop">How to train.</param>
@@ -88,6 +88,7 @@ public static class TrainingRun
             {
                 Step = step,
                 OptimiserStep = loop.Trainer.StepCount,
+                DataPosition = loop.DataPosition,
                 MetricsLength = files.MetricsLength,
                 SamplesLength = files.SamplesLength,
                 Options = settings.Options,
@@ -137,7 +138,8 @@ public static class TrainingRun
         var scheduleDependsOnSteps = settings.Options.GetValueOrDefault("optimiser.schedule") != OptionNames.Of(LearningRateSchedule.Constant);
         foreach (var (key, value) in settings.Options)
         {
-            var isFree = Free.Contains(key) || key.StartsWith("reward_server.", StringComparison.Ordinal) || (key == "run.steps" && !scheduleDependsOnSteps);
+            var isFree = Free.Contains(key) || key.StartsWith("reward_server.", StringComparison.Ordinal) || key.StartsWith("evaluation.", StringComparison.Ordinal)
+                || (key == "run.steps" && !scheduleDependsOnSteps);
             if (!isFree && state.Options.GetValueOrDefault(key) is { } old && old != value)
             {
                 differences.Add($"`{key}` was {old}, is {value}");

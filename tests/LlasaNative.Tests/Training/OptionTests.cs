@@ -51,6 +51,62 @@ public sealed class OptionTests
     }
 
     [Test]
+    public void Preset_SetsSeveralKeys_AndEachCanStillBeSet()
+    {
+        var options = GrpoOptions.Table.Build([Set("loss.clip_high", "0.3"), Set("algorithm", "gspo"), Set("algorithm", "dapo")]);
+        Assert.Multiple(() =>
+        {
+            Assert.That(options.Algorithm, Is.EqualTo(Algorithm.Dapo));
+            Assert.That((options.Rollout.Dynamic, options.Rollout.DynamicRounds), Is.EqualTo((true, 3)));
+            Assert.That(options.Loss.ClipHigh, Is.EqualTo(0.3), "written down before, and still over the preset");
+            Assert.That(options.Loss.Ratio, Is.EqualTo(NativeRatioLevel.Token), "the last preset alone counts");
+        });
+    }
+
+    [Test]
+    public void EveryPreset_IsWithoutContradiction_AndInTheDocument([Values] Algorithm algorithm)
+    {
+        var name = OptionNames.Of(algorithm);
+        var options = GrpoOptions.Table.Build([Set("algorithm", name)]);
+        var document = File.ReadAllText(Path.Combine(OracleData.RepositoryRoot, "docs", "algorithms.md"));
+        Assert.Multiple(() =>
+        {
+            Assert.That(document, Does.Contain($"`{name}`"));
+            foreach (var (key, value) in AlgorithmPresets.Of(algorithm))
+            {
+                var entry = GrpoOptions.Table.Entries.Single(e => e.Key == key);
+                Assert.That(entry.Get(options), Is.EqualTo(entry.Get(GrpoOptions.Table.Build([Set("rollout.dynamic_rounds", "3"), Set(key, value)]))), key);
+                Assert.That(document, Does.Contain($"`{key}: {value}`"), key);
+            }
+        });
+    }
+
+    [Test]
+    public void Contradictions_AreAllListedAtOnce()
+    {
+        var error = Assert.Throws<UsageException>(() => GrpoOptions.Table.Build([
+            Set("loss.kl_coefficient", "0.1"), Set("loss.reference", "none"), Set("rollout.dynamic", "true"), Set("update.mini_batch_prompts", "99"),
+            Set("loss.proximal", "epoch"), Set("reward.components", "utility=1,wit=2,exact"), Set("algorithm", "ppo"),
+        ]));
+        foreach (var expected in new[]
+        {
+            "`loss.reference` is none", "`rollout.dynamic` needs a bound", "update.mini_batch_prompts", "`update.epochs` of at least 2", "`loss.importance`", "`wit`", "`exact`", "`ppo`",
+        })
+        {
+            Assert.That(error!.Message, Does.Contain(expected));
+        }
+    }
+
+    [Test]
+    public void ShippedConfigurations_AreValid()
+    {
+        foreach (var file in Directory.GetFiles(Path.Combine(OracleData.RepositoryRoot, "configs"), "*.yaml"))
+        {
+            Assert.That(() => GrpoOptions.Table.Build(OptionFile.Read(file)), Throws.Nothing, file);
+        }
+    }
+
+    [Test]
     public void EveryKey_ReadsBackWhatItWrites()
     {
         foreach (var entry in GrpoOptions.Table.Entries)

@@ -17,6 +17,9 @@ public sealed record DataOptions
     /// <summary>What happens to rows that hold no text or are too long for the models.</summary>
     public RowFaults FaultyRows { get; init; } = RowFaults.Refuse;
 
+    /// <summary>Longest prompt in tokens; 0 = what the model has room for.</summary>
+    public int MaxPromptTokens { get; init; }
+
     /// <summary>Use only the first so many training texts; 0 = all.</summary>
     public int Limit { get; init; }
 

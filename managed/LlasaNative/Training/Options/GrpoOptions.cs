@@ -1,4 +1,3 @@
-using LlasaNative.Interop;
 using LlasaNative.Models;
 using LlasaNative.Rewards;
 using LlasaNative.Text;
@@ -9,7 +8,8 @@ namespace LlasaNative.Training;
 public sealed record GrpoOptions
 {
     /// <summary>Every key of a configuration file.</summary>
-    public static OptionTable<GrpoOptions> Table { get; } = new OptionTable<GrpoOptions>(CrossFaults)
+    public static OptionTable<GrpoOptions> Table { get; } = new OptionTable<GrpoOptions>(GrpoFaults.Of)
+        .Preset("algorithm", "Sets several keys, listed in docs/algorithms.md; keys that are written down win over it.", o => o.Algorithm, (o, a) => o with { Algorithm = a }, AlgorithmPresets.Of)
         .Section("models", "The models: Hugging Face directories. Empty: the tiny models that come with the program.", o => o.Models, (o, s) => o with { Models = s }, SharedSections.Models)
         .Section("prompt", "How the policy is asked to speak.", o => o.Prompt, (o, s) => o with { Prompt = s }, SharedSections.Prompt)
         .Section("data", "Texts: .txt with one per line, .jsonl, .csv, .parquet, or a directory of such files.", o => o.Data, (o, s) => o with { Data = s }, SharedSections.Data)
@@ -18,8 +18,13 @@ public sealed record GrpoOptions
         .Section("reward", "From transcript and likelihood to a reward of 0 to 1.", o => o.Reward, (o, s) => o with { Reward = s }, RewardSection.Fill)
         .Section("reward_server", "Reward servers (llasa serve-reward) in place of codec and recogniser in this process.", o => o.RewardServer, (o, s) => o with { RewardServer = s }, GrpoSections.RewardServer)
         .Section("loss", "From rewards to the gradient.", o => o.Loss, (o, s) => o with { Loss = s }, GrpoSections.Loss)
+        .Section("update", "How often a step's samples are used.", o => o.Update, (o, s) => o with { Update = s }, GrpoSections.Update)
         .Section("optimiser", "AdamW and its learning rate.", o => o.Optimiser, (o, s) => o with { Optimiser = s }, SharedSections.Optimiser)
+        .Section("evaluation", "How held-out texts are spoken by evaluations during training (run.evaluate_every).", o => o.Evaluation, (o, s) => o with { Evaluation = s }, GrpoSections.Evaluation)
         .Section("run", "How long, and what is written where.", o => o.Run, (o, s) => o with { Run = s }, SharedSections.Run);
+
+    /// <summary>The preset the other values started from.</summary>
+    public Algorithm Algorithm { get; init; } = Algorithm.Grpo;
 
     /// <summary>Which models take part.</summary>
     public ModelOptions Models { get; init; } = new();
@@ -45,35 +50,25 @@ public sealed record GrpoOptions
     /// <summary>From rewards to the gradient.</summary>
     public LossOptions Loss { get; init; } = new();
 
+    /// <summary>How often a step's samples are used.</summary>
+    public UpdateOptions Update { get; init; } = new();
+
     /// <summary>AdamW and its learning rate.</summary>
     public OptimiserOptions Optimiser { get; init; } = new();
+
+    /// <summary>How evaluations during training speak; 0 tokens = as many as in training.</summary>
+    public EvaluationOptions Evaluation { get; init; } = new() { MaxNewTokens = 0 };
 
     /// <summary>How long, and what is written where.</summary>
     public RunOptions Run { get; init; } = new();
 
     /// <summary>The judge of a run: the reward, in the recogniser's language.</summary>
-    public SampleJudge CreateJudge() => new(Reward with { Language = Scoring.Language });
+    public SampleJudge CreateJudge() => new(Reward with { Language = Scoring.Language, MaxTokens = Rollout.MaxNewTokens });
 
-    private static IEnumerable<string> CrossFaults(GrpoOptions options)
+    /// <summary>How evaluations during training speak, with what the rest of the options decides.</summary>
+    public EvaluationOptions ToEvaluation() => Evaluation with
     {
-        foreach (var fault in RewardSection.Faults(options.Reward).Concat(RewardServerOptions.Faults(options.RewardServer)))
-        {
-            yield return fault;
-        }
-
-        if (options.Rollout.MinNewTokens >= options.Rollout.MaxNewTokens)
-        {
-            yield return "`rollout.min_new_tokens` must be less than `rollout.max_new_tokens`";
-        }
-
-        if (options.Loss.DualClip is > 0 and <= 1)
-        {
-            yield return "`loss.dual_clip` must be 0 or more than 1";
-        }
-
-        if (options.Loss.Advantage == NativeAdvantageEstimator.Rloo && options.Rollout.SamplesPerPrompt < 2)
-        {
-            yield return "`loss.advantage` rloo needs `rollout.samples_per_prompt` of at least 2";
-        }
-    }
+        Seed = Run.Seed,
+        MaxNewTokens = Evaluation.MaxNewTokens > 0 ? Evaluation.MaxNewTokens : Rollout.MaxNewTokens,
+    };
 }

@@ -10,13 +10,15 @@ internal static class GrpoSections
         section.Whole("prompts_per_step", "Texts per step.", 1, 1_000_000, s => s.PromptsPerStep, (s, v) => s with { PromptsPerStep = (int)v });
         section.Whole("samples_per_prompt", "Samples per text: the size of a group.", 1, 10_000, s => s.SamplesPerPrompt, (s, v) => s with { SamplesPerPrompt = (int)v });
         section.Number("temperature", "Softmax temperature, also of the log-probs that are trained on.", "number, more than 0", v => v > 0, s => s.Temperature, (s, v) => s with { Temperature = v });
-        section.Whole("top_k", "Draw from the k most probable tokens only; 0: all. Log-probs ignore it: a known bias.", 0, int.MaxValue, s => s.TopK, (s, v) => s with { TopK = (int)v });
-        section.Number("top_p", "Draw from the smallest set with this much probability; 1: all. Log-probs ignore it: a known bias.", "number, more than 0, at most 1", v => v is > 0 and <= 1, s => s.TopP, (s, v) => s with { TopP = v });
-        section.Number("min_p", "Drop tokens less probable than this share of the best; 0: none. Log-probs ignore it: a known bias.", "number, 0 to less than 1", v => v is >= 0 and < 1, s => s.MinP, (s, v) => s with { MinP = v });
+        section.Whole("top_k", "Draw from the k most probable tokens only; 0: all. Log-probs ignore it: a bias that loss.importance weighs down.", 0, int.MaxValue, s => s.TopK, (s, v) => s with { TopK = (int)v });
+        section.Number("top_p", "Draw from the smallest set with this much probability; 1: all. Log-probs ignore it: a bias that loss.importance weighs down.", "number, more than 0, at most 1", v => v is > 0 and <= 1, s => s.TopP, (s, v) => s with { TopP = v });
+        section.Number("min_p", "Drop tokens less probable than this share of the best; 0: none. Log-probs ignore it: a bias that loss.importance weighs down.", "number, 0 to less than 1", v => v is >= 0 and < 1, s => s.MinP, (s, v) => s with { MinP = v });
         section.Number("repetition_penalty", "Penalty on tokens that came before; 1: none. Training does not apply it: the logged gap shows it.", "number, more than 0", v => v > 0, s => s.RepetitionPenalty, (s, v) => s with { RepetitionPenalty = v });
         section.Whole("max_new_tokens", "Longest response in tokens, the end token included.", 1, int.MaxValue, s => s.MaxNewTokens, (s, v) => s with { MaxNewTokens = (int)v });
         section.Whole("min_new_tokens", "The end token cannot be drawn before this many tokens.", 0, int.MaxValue, s => s.MinNewTokens, (s, v) => s with { MinNewTokens = (int)v });
         section.Flag("speech_only", "Restrict head and softmax to speech tokens and the end token, in rollouts and training alike.", s => s.SpeechOnly, (s, v) => s with { SpeechOnly = v });
+        section.Flag("dynamic", "Dynamic sampling: draw groups without variance again, from the next texts.", s => s.Dynamic, (s, v) => s with { Dynamic = v });
+        section.Whole("dynamic_rounds", "Most rounds of drawing of one step, the first included; dynamic sampling needs this bound. Groups still without variance are left out.", 0, 1000, s => s.DynamicRounds, (s, v) => s with { DynamicRounds = (int)v });
         section.Whole("slots", "Sequences decoded at once; no result depends on it.", 1, 1_000_000, s => s.Slots, (s, v) => s with { Slots = (int)v });
     }
 
@@ -43,11 +45,37 @@ internal static class GrpoSections
     {
         section.Choice("advantage", "How advantages are made from a group's rewards.", s => s.Advantage, (s, v) => s with { Advantage = v });
         section.Number("advantage_epsilon", "Added to the standard deviation of a group's rewards.", "number, at least 0", v => v >= 0, s => s.AdvantageEpsilon, (s, v) => s with { AdvantageEpsilon = v });
+        section.Number("min_group_deviation", "A group whose rewards deviate by no more than this counts as without variance.", "number, at least 0", v => v >= 0, s => s.MinGroupDeviation, (s, v) => s with { MinGroupDeviation = v });
+        section.Flag("mask_flat_groups", "Leave groups without variance out of the loss, its KL term and its token counts.", s => s.MaskFlatGroups, (s, v) => s with { MaskFlatGroups = v });
+        section.Choice("ratio", "What the probability ratio is of: each token, or (GSPO) the whole sequence, its tokens' geometric mean.", s => s.Ratio, (s, v) => s with { Ratio = v });
+        section.Choice("proximal", "The policy that ratios are taken against: the one that drew the samples, or the one at the start of the epoch.", s => s.Proximal, (s, v) => s with { Proximal = v });
+        section.Choice("importance", "Truncated importance weights between that policy and what the tokens were really drawn with: top-p and its kin, older weights.", s => s.Importance, (s, v) => s with { Importance = v });
+        section.Number("importance_cap", "Largest importance weight.", "number, at least 1", v => v >= 1, s => s.ImportanceCap, (s, v) => s with { ImportanceCap = v });
         section.Choice("aggregation", "How token losses are put together.", s => s.Aggregation, (s, v) => s with { Aggregation = v });
         section.Number("clip_low", "The ratio is clipped below 1 minus this.", "number, 0 to 1", v => v is >= 0 and <= 1, s => s.ClipLow, (s, v) => s with { ClipLow = v });
         section.Number("clip_high", "The ratio is clipped above 1 plus this.", "number, at least 0", v => v >= 0, s => s.ClipHigh, (s, v) => s with { ClipHigh = v });
         section.Number("dual_clip", "Bound on the loss of negative advantages, more than 1; 0: off.", "number, at least 0", v => v >= 0, s => s.DualClip, (s, v) => s with { DualClip = v });
-        section.Number("kl_coefficient", "Weight of the KL divergence from the starting policy; 0: no reference is kept.", "number, at least 0", v => v >= 0, s => s.KlCoefficient, (s, v) => s with { KlCoefficient = v });
+        section.Number("kl_coefficient", "Weight of the KL divergence from the starting policy.", "number, at least 0", v => v >= 0, s => s.KlCoefficient, (s, v) => s with { KlCoefficient = v });
+        section.Choice("kl_estimator", "k1 = log ratio, k2 = its square / 2, k3 = ratio - 1 - log ratio. k1 in the loss has a gradient of 0 on average.", s => s.KlEstimator, (s, v) => s with { KlEstimator = v });
+        section.Choice("kl_placement", "Charge the divergence in the loss, or in the reward.", s => s.KlPlacement, (s, v) => s with { KlPlacement = v });
+        section.Choice("reference", "How the starting policy is kept: auto keeps it in float32 when the KL coefficient is above 0.", s => s.Reference, (s, v) => s with { Reference = v });
         section.Number("entropy_coefficient", "Weight of the entropy bonus.", "number, at least 0", v => v >= 0, s => s.EntropyCoefficient, (s, v) => s with { EntropyCoefficient = v });
+    }
+
+    public static void Update(OptionSection<GrpoOptions, UpdateOptions> section)
+    {
+        section.Whole("epochs", "Passes over a step's samples.", 1, 1000, s => s.Epochs, (s, v) => s with { Epochs = (int)v });
+        section.Whole("mini_batch_prompts", "Groups of one optimiser update; 0: all of the step.", 0, 1_000_000, s => s.MiniBatchPrompts, (s, v) => s with { MiniBatchPrompts = (int)v });
+        section.Flag("shuffle", "Go through the groups in another order each epoch.", s => s.Shuffle, (s, v) => s with { Shuffle = v });
+    }
+
+    public static void Evaluation(OptionSection<GrpoOptions, EvaluationOptions> section)
+    {
+        section.Whole("samples", "Samples of each text.", 1, 10_000, s => s.Samples, (s, v) => s with { Samples = (int)v });
+        section.Number("temperature", "Softmax temperature; 0: greedy.", "number, at least 0", v => v >= 0, s => s.Temperature, (s, v) => s with { Temperature = v });
+        section.Whole("top_k", "Draw from the k most probable tokens only; 0: all.", 0, int.MaxValue, s => s.TopK, (s, v) => s with { TopK = (int)v });
+        section.Number("top_p", "Draw from the smallest set with this much probability; 1: all.", "number, more than 0, at most 1", v => v is > 0 and <= 1, s => s.TopP, (s, v) => s with { TopP = v });
+        section.Whole("max_new_tokens", "Longest response in tokens; 0: as in training.", 0, int.MaxValue, s => s.MaxNewTokens, (s, v) => s with { MaxNewTokens = (int)v });
+        section.Whole("batch_size", "Texts spoken at once; no result depends on it.", 1, 1_000_000, s => s.BatchSize, (s, v) => s with { BatchSize = (int)v });
     }
 }

@@ -6,10 +6,28 @@ namespace LlasaNative.Training;
 public sealed record LossOptions
 {
     /// <summary>How advantages are made from a group's rewards.</summary>
-    public NativeAdvantageEstimator Advantage { get; init; } = NativeAdvantageEstimator.Grpo;
+    public AdvantageEstimator Advantage { get; init; } = AdvantageEstimator.Grpo;
 
     /// <summary>Added to the standard deviation of a group's rewards.</summary>
     public double AdvantageEpsilon { get; init; } = 1e-6;
+
+    /// <summary>A group whose rewards deviate by no more than this has no variance.</summary>
+    public double MinGroupDeviation { get; init; }
+
+    /// <summary>Leave groups without variance out of the loss, its KL term and its token counts.</summary>
+    public bool MaskFlatGroups { get; init; } = true;
+
+    /// <summary>What the probability ratio is of.</summary>
+    public NativeRatioLevel Ratio { get; init; } = NativeRatioLevel.Token;
+
+    /// <summary>Against which policy the ratio is taken.</summary>
+    public ProximalPolicy Proximal { get; init; } = ProximalPolicy.Rollout;
+
+    /// <summary>Of what the truncated importance weights are.</summary>
+    public ImportanceLevel Importance { get; init; } = ImportanceLevel.None;
+
+    /// <summary>Largest importance weight.</summary>
+    public double ImportanceCap { get; init; } = 2;
 
     /// <summary>Lower end of the ratio's trust region, 1 minus this.</summary>
     public double ClipLow { get; init; } = 0.2;
@@ -20,8 +38,25 @@ public sealed record LossOptions
     /// <summary>Bound on the loss of negative advantages, more than 1; 0 = off.</summary>
     public double DualClip { get; init; }
 
-    /// <summary>Weight of the k3 estimate of the KL divergence from the starting policy; 0 = no reference is kept.</summary>
+    /// <summary>Weight of the KL divergence from the starting policy.</summary>
     public double KlCoefficient { get; init; }
+
+    /// <summary>How the divergence is estimated.</summary>
+    public NativeKlEstimator KlEstimator { get; init; } = NativeKlEstimator.K3;
+
+    /// <summary>Where it is charged.</summary>
+    public KlPlacement KlPlacement { get; init; } = KlPlacement.Loss;
+
+    /// <summary>How the starting policy is kept.</summary>
+    public ReferenceKind Reference { get; init; } = ReferenceKind.Auto;
+
+    /// <summary>Whether a reference policy is needed.</summary>
+    public bool KeepsReference => Reference switch
+    {
+        ReferenceKind.None => false,
+        ReferenceKind.Auto => KlCoefficient > 0,
+        _ => true,
+    };
 
     /// <summary>Weight of the entropy bonus.</summary>
     public double EntropyCoefficient { get; init; }

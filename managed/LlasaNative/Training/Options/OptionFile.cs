@@ -4,7 +4,7 @@ using YamlDotNet.RepresentationModel;
 
 namespace LlasaNative.Training;
 
-/// <summary>Reads the values written in a YAML configuration file: sections with scalar values, nothing else.</summary>
+/// <summary>Reads the values written in a YAML configuration file: sections with scalar values, and scalars outside of sections.</summary>
 public static class OptionFile
 {
     /// <summary>Reads all values of a file, in order.</summary>
@@ -48,8 +48,14 @@ public static class OptionFile
 
         foreach (var (sectionName, section) in Fields(stream.Documents[0].RootNode, path, "the file"))
         {
-            if (section is YamlScalarNode { Value: null or "" })
+            if (section is YamlScalarNode plain)
             {
+                // Nothing, or a key without a section; whether there is one of that name is the table's business.
+                if (plain.Value is { Length: > 0 } preset)
+                {
+                    assignments.Add(new OptionAssignment(sectionName, preset, Invariant($"{path}:{section.Start.Line}")));
+                }
+
                 continue;
             }
 

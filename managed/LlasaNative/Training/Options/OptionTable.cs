@@ -11,11 +11,23 @@ public sealed class OptionTable<T>
     private readonly List<OptionEntry<T>> _entries = [];
     private readonly List<(string Name, string Title)> _sections = [];
     private readonly Func<T, IEnumerable<string>> _crossChecks;
+    private Func<string, IEnumerable<KeyValuePair<string, string>>>? _preset;
 
     internal OptionTable(Func<T, IEnumerable<string>> crossChecks) => _crossChecks = crossChecks;
 
     /// <summary>Every value, section by section.</summary>
     public IReadOnlyList<OptionEntry<T>> Entries => _entries;
+
+    /// <summary>Declares the one key without a section: a name for many values, which are set before any other.</summary>
+    internal OptionTable<T> Preset<TEnum>(
+        string key, string help, Func<T, TEnum> get, Func<T, TEnum, T> set, Func<TEnum, IEnumerable<KeyValuePair<string, string>>> values)
+        where TEnum : struct, Enum
+    {
+        _preset = name => values(OptionNames.Parse<TEnum>(name));
+        _entries.Add(new OptionEntry<T>(
+            key, help, string.Join(", ", Enum.GetValues<TEnum>().Select(OptionNames.Of)), o => OptionNames.Of(get(o)), (o, text) => set(o, OptionNames.Parse<TEnum>(text)), _ => null));
+        return this;
+    }
 
     internal OptionTable<T> Section<TSection>(
         string name, string title, Func<T, TSection> get, Func<T, TSection, T> set, Action<OptionSection<T, TSection>> fill)
@@ -34,7 +46,7 @@ public sealed class OptionTable<T>
         ArgumentNullException.ThrowIfNull(assignments);
         T options = new();
         List<string> faults = [];
-        foreach (var (key, value, source) in assignments)
+        foreach (var (key, value, source) in WithPreset([.. assignments]))
         {
             var entry = _entries.Find(e => e.Key == key);
             if (entry is null)
@@ -87,6 +99,11 @@ public sealed class OptionTable<T>
         }
 
         T defaults = new();
+        foreach (var entry in _entries.Where(e => !e.Key.Contains('.', StringComparison.Ordinal)))
+        {
+            text.Append("\n# ").Append(entry.Help).Append(" (").Append(entry.Allowed).Append(")\n").Append(entry.Key).Append(": ").Append(Quote(entry.Get(defaults))).Append('\n');
+        }
+
         foreach (var (name, title) in _sections)
         {
             text.Append('\n').Append("# ").Append(title).Append('\n').Append(name).Append(":\n");
@@ -98,6 +115,24 @@ public sealed class OptionTable<T>
         }
 
         return text.ToString();
+    }
+
+    /// <summary>The assignments of the last preset that is named, then all that were written down.</summary>
+    private IEnumerable<OptionAssignment> WithPreset(IReadOnlyList<OptionAssignment> assignments)
+    {
+        if (_preset is null || assignments.LastOrDefault(a => !a.Key.Contains('.', StringComparison.Ordinal) && _entries.Exists(e => e.Key == a.Key)) is not { } named)
+        {
+            return assignments;
+        }
+
+        try
+        {
+            return [.. _preset(named.Value).Select(p => new OptionAssignment(p.Key, p.Value, $"{named.Key} {named.Value}")), .. assignments];
+        }
+        catch (FormatException)
+        {
+            return assignments;   // said when the assignment itself is read
+        }
     }
 
     private static string Quote(string value) =>

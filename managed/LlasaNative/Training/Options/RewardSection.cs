@@ -18,6 +18,10 @@ internal static class RewardSection
         section.Number("no_speech_threshold", "No-speech probability above which a sample is refused; 1: guard off.", "number, 0 to 1", v => v is >= 0 and <= 1, s => s.NoSpeechThreshold, (s, v) => s with { NoSpeechThreshold = v });
         section.Number("min_characters_per_second", "Slowest speech without penalty; 0: no bound.", "number, at least 0", v => v >= 0, s => s.MinCharactersPerSecond ?? 0, (s, v) => s with { MinCharactersPerSecond = v == 0 ? null : v });
         section.Number("max_characters_per_second", "Fastest speech without penalty; 0: no bound.", "number, at least 0", v => v >= 0, s => s.MaxCharactersPerSecond ?? 0, (s, v) => s with { MaxCharactersPerSecond = v == 0 ? null : v });
+        section.Text("components", "Weighted parts of the reward: utility (the formula above, with its guards), cer, nll, exact, overlong, or your own class.", "name=weight or library.dll:Type=weight, separated by commas", s => s.Components, (s, v) => s with { Components = v });
+        section.Choice("on_failure", "When a component of your own throws, hangs or returns NaN: stop the run, or leave the sample out of its group and of the loss.", s => s.OnFailure, (s, v) => s with { OnFailure = v });
+        section.Number("timeout_seconds", "Longest time a component of your own may take for one sample.", "number, more than 0, at most 86400", v => v is > 0 and <= 86_400, s => s.TimeoutSeconds, (s, v) => s with { TimeoutSeconds = v });
+        section.Number("overlong_share", "The component overlong falls from 0 to -1 over this share of rollout.max_new_tokens, at its end.", "number, more than 0, at most 1", v => v is > 0 and <= 1, s => s.OverlongShare, (s, v) => s with { OverlongShare = v });
         section.Whole("max_code_run", "Longest run of one speech code without penalty; 0: no bound.", 0, int.MaxValue, s => s.MaxCodeRun ?? 0, (s, v) => s with { MaxCodeRun = v == 0 ? null : (int)v });
     }
 
@@ -27,6 +31,13 @@ internal static class RewardSection
         if (options.LambdaCer + options.LambdaNll <= 0)
         {
             yield return "`reward.lambda_cer` and `reward.lambda_nll` must not both be 0";
+        }
+
+        List<string> components = [];
+        _ = ComponentList.Parse(options.Components, components);
+        foreach (var fault in components)
+        {
+            yield return $"`reward.components`: {fault}";
         }
 
         if (options is { MinCharactersPerSecond: { } slowest, MaxCharactersPerSecond: { } fastest } && fastest <= slowest)

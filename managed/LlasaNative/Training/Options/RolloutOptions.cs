@@ -33,6 +33,12 @@ public sealed record RolloutOptions
     /// <summary>Restrict head and softmax to speech tokens and the end token, in rollouts and training alike.</summary>
     public bool SpeechOnly { get; init; } = true;
 
+    /// <summary>Draw groups without variance again, from the next texts.</summary>
+    public bool Dynamic { get; init; }
+
+    /// <summary>Most rounds of drawing of one step with <see cref="Dynamic"/>, the first included.</summary>
+    public int DynamicRounds { get; init; }
+
     /// <summary>Sequences decoded at once.</summary>
     public int Slots { get; init; } = 64;
 }

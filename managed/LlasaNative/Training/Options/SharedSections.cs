@@ -25,6 +25,7 @@ internal static class SharedSections
         section.Text("evaluation", "Held-out texts; empty: the validation sentences that come with the program.", "file", s => s.Evaluation, (s, v) => s with { Evaluation = v });
         section.Text("text_field", "Field that holds the text, for files with fields.", "name", s => s.TextField, (s, v) => s with { TextField = v });
         section.Choice("faulty_rows", "Rows that hold no text or are too long for the models: refuse the file, or skip and report them.", s => s.FaultyRows, (s, v) => s with { FaultyRows = v });
+        section.Whole("max_prompt_tokens", "Longest prompt in tokens, instructions included; 0: what the model has room for.", 0, int.MaxValue, s => s.MaxPromptTokens, (s, v) => s with { MaxPromptTokens = (int)v });
         section.Whole("limit", "Use only the first so many texts; 0: all.", 0, int.MaxValue, s => s.Limit, (s, v) => s with { Limit = (int)v });
         section.Flag("shuffle", "Go through the texts in another order each epoch.", s => s.Shuffle, (s, v) => s with { Shuffle = v });
     }

@@ -1,0 +1,28 @@
+namespace LlasaNative.Rewards;
+
+/// <summary>One part of a reward. Parts are added up, each with the weight it has in <c>reward.components</c>.</summary>
+/// <remarks>
+/// <para>An implementation of your own: reference LlasaNative.dll, give the class a public constructor without parameters, and
+/// name it <c>path/to/Mine.dll:Namespace.Class=weight</c>. It must be a pure function of its input, else a resumed run differs
+/// from an uninterrupted one. What happens when it throws, hangs or returns NaN is <c>reward.on_failure</c>'s business.</para>
+/// <para><b>Threads:</b> called by one thread at a time, not always the same.</para>
+/// </remarks>
+/// <example>
+/// <code>
+/// public sealed class SlowSpeech : IRewardComponent
+/// {
+///     public string Name => "slow";
+///     public double Score(RewardInput input) => input.Formula.CharactersPerSecond is &lt; 12 ? 1 : 0;
+/// }
+/// </code>
+/// </example>
+public interface IRewardComponent
+{
+    /// <summary>What it is called in metrics, samples and messages.</summary>
+    string Name { get; }
+
+    /// <summary>Judges one sample.</summary>
+    /// <param name="input">What is known about it.</param>
+    /// <returns>A finite number; the built-in ones stay within -1 and 1.</returns>
+    double Score(RewardInput input);
+}

@@ -1,0 +1,73 @@
+namespace LlasaNative.Rewards;
+
+/// <summary>The reward of a run: the weighted components, each with what the formula says of the sample.</summary>
+/// <remarks><b>Threads:</b> one at a time.</remarks>
+public sealed class WeightedReward : IRewardModel
+{
+    private readonly RewardModel _formula;
+    private readonly RewardOptions _options;
+    private readonly List<Weighted> _components = [];
+
+    /// <summary>Prepares the formula and loads the components.</summary>
+    /// <param name="options">All settings.</param>
+    /// <exception cref="UsageException">A setting is out of range, or a component cannot be loaded.</exception>
+    public WeightedReward(RewardOptions options)
+    {
+        _formula = new RewardModel(options);
+        _options = options;
+        List<string> faults = [];
+        foreach (var entry in ComponentList.Parse(options.Components, faults))
+        {
+            if (faults.Count > 0)
+            {
+                break;
+            }
+
+            var component = entry.Library is null ? BuiltInComponents.Create(entry.Name, options) : ComponentLibrary.Create(entry.Library, entry.Type!);
+            var guard = entry.Library is null ? null : new GuardedComponent(component, TimeSpan.FromSeconds(options.TimeoutSeconds));
+            _components.Add(new Weighted(entry.Library is null ? entry.Name : component.Name, component, guard, entry.Weight));
+        }
+
+        if (faults.Count > 0)
+        {
+            throw new UsageException("reward.components: " + string.Join("; ", faults));
+        }
+    }
+
+    /// <summary>Whether a component is somebody's own and may want to hear the sound.</summary>
+    public bool WantsSound => _components.Exists(c => c.Guard is not null);
+
+    /// <inheritdoc/>
+    /// <exception cref="LlasaException">A component failed and <see cref="RewardOptions.OnFailure"/> says to stop.</exception>
+    public RewardBreakdown Score(SpeechSample sample)
+    {
+        var formula = _formula.Score(sample);
+        if (formula.Masked)
+        {
+            return formula;
+        }
+
+        RewardInput input = new(sample, formula, _options.MaxTokens);
+        List<RewardPart> parts = new(_components.Count);
+        double reward = 0;
+        foreach (var (name, component, guard, weight) in _components)
+        {
+            string? failure = null;
+            var value = guard is null ? component.Score(input) : guard.Score(input, out failure);
+            if (failure is not null)
+            {
+                var hopeless = guard!.IsLost ? "; too many calls hang to go on" : "";
+                return _options.OnFailure == ComponentFailure.Stop || guard.IsLost
+                    ? throw new LlasaException($"reward component `{name}` {failure}, for the text `{sample.Reference}`{hopeless}")
+                    : formula with { Reward = 0, Masked = true, Reason = RewardReason.ComponentFailed, Parts = parts };
+            }
+
+            parts.Add(new RewardPart(name, value, weight));
+            reward += weight * value;
+        }
+
+        return formula with { Reward = reward, Parts = parts };
+    }
+
+    private sealed record Weighted(string Name, IRewardComponent Component, GuardedComponent? Guard, double Weight);
+}

@@ -1,0 +1,43 @@
+using LlasaNative.Listening;
+using LlasaNative.Models;
+
+namespace LlasaNative.Training;
+
+/// <summary>Samples that were drawn, heard and judged; sample j of group g has index g * n + j.</summary>
+internal sealed record DrawnGroups(string[] Texts, RolloutBatch Samples, int[][] Codes, IReadOnlyList<Hearing> Heard, Judgement[] Judged)
+{
+    /// <summary>Samples of a group.</summary>
+    public int GroupSize => Samples.SamplesPerPrompt;
+
+    /// <summary>Number of groups.</summary>
+    public int Groups => Judged.Length / GroupSize;
+
+    /// <summary>Whether each group gives its samples no reason to differ: their rewards deviate by no more than a bound.</summary>
+    /// <param name="minDeviation">The bound; 0 = equal rewards only.</param>
+    /// <remarks>
+    /// Masked samples do not count; a group of nothing else has no variance either. One left with a single sample is not without
+    /// variance: its advantage is the reward itself.
+    /// </remarks>
+    public bool[] Flat(double minDeviation) => [.. Judged.Chunk(GroupSize).Select(group =>
+    {
+        double[] rewards = [.. group.Where(j => !j.Masked).Select(j => (double)(float)j.Reward)];
+        return rewards.Length == 0 || (rewards.Length > 1 && (rewards.Min() == rewards.Max() || Deviation(rewards) <= minDeviation));
+    })];
+
+    /// <summary>Some groups of this, then all of another.</summary>
+    /// <param name="groups">Which stay, in order.</param>
+    /// <param name="others">What follows; null = nothing.</param>
+    public DrawnGroups Select(IReadOnlyList<int> groups, DrawnGroups? others = null)
+    {
+        int[] kept = [.. groups.SelectMany(g => Enumerable.Range(g * GroupSize, GroupSize))];
+        return new DrawnGroups(
+            [.. kept.Select(i => Texts[i]), .. others?.Texts ?? []], Samples.Select(groups, others?.Samples), [.. kept.Select(i => Codes[i]), .. others?.Codes ?? []],
+            [.. kept.Select(i => Heard[i]), .. others?.Heard ?? []], [.. kept.Select(i => Judged[i]), .. others?.Judged ?? []]);
+    }
+
+    private static double Deviation(double[] values)
+    {
+        var mean = values.Average();
+        return Math.Sqrt(values.Sum(v => (v - mean) * (v - mean)) / (values.Length - 1));
+    }
+}

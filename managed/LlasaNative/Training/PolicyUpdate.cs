@@ -1,0 +1,155 @@
+using LlasaNative.Data;
+using LlasaNative.Interop;
+using LlasaNative.Models;
+using LlasaNative.Reporting;
+
+namespace LlasaNative.Training;
+
+/// <summary>From judged samples to new weights: reference log-probs, advantages, epochs, mini-batches, optimiser updates.</summary>
+/// <remarks><b>Threads:</b> shares its policy's thread.</remarks>
+internal sealed class PolicyUpdate
+{
+    private readonly GrpoOptions _options;
+    private readonly PolicyModel _policy;
+    private readonly NativeTrainer _trainer;
+    private readonly Func<PackedSequences, float[]>? _referenceLogProbs;
+    private readonly NativeHeadOptions _head;
+
+    /// <param name="options">Validated options.</param>
+    /// <param name="policy">Trained in place.</param>
+    /// <param name="trainer">Its gradients and optimiser state.</param>
+    /// <param name="referenceLogProbs">Log-probs [N] of response tokens under the starting policy; null when it is not kept.</param>
+    public PolicyUpdate(GrpoOptions options, PolicyModel policy, NativeTrainer trainer, Func<PackedSequences, float[]>? referenceLogProbs)
+    {
+        _options = options;
+        _policy = policy;
+        _trainer = trainer;
+        _referenceLogProbs = referenceLogProbs;
+        _head = policy.Head(options.Rollout.Temperature, options.Rollout.SpeechOnly);
+    }
+
+    /// <summary>⑧ Advantages, after what the reference charges.</summary>
+    /// <param name="drawn">The samples.</param>
+    /// <param name="takesPart">[B] which of them count.</param>
+    /// <param name="timer">Told how long it takes.</param>
+    public Terms Prepare(DrawnGroups drawn, bool[] takesPart, PhaseTimer timer)
+    {
+        var samples = drawn.Samples;
+        TokenValues tokens = new(samples.Lengths);
+        var old = tokens.All<float>((b, span) => samples.LogProbs(b).CopyTo(span));
+        var reference = takesPart.Contains(true) && _referenceLogProbs is { } compute ? timer.Measure("reference", () => compute(samples.Pack())) : [];
+        var loss = _options.Loss;
+        var charges = loss is { KlPlacement: KlPlacement.Reward, KlCoefficient: > 0 } && reference.Length > 0
+            ? tokens.All<double>((_, _) => { })
+            : [];
+        for (var t = 0; t < charges.Length; t++)
+        {
+            charges[t] = loss.KlCoefficient * Divergence.Estimate(loss.KlEstimator, old[t], reference[t]);
+        }
+
+        var rewards = Array.ConvertAll(drawn.Judged, j => j.Reward);
+        var advantages = timer.Measure("advantage", () => Advantages.Compute(loss, rewards, drawn.GroupSize, takesPart, samples.Lengths, charges));
+        return new Terms(tokens, old, reference, advantages, takesPart);
+    }
+
+    /// <summary>⑨ ⑩ Every epoch and mini-batch of a step.</summary>
+    /// <param name="number">Of the step.</param>
+    /// <param name="drawn">The samples.</param>
+    /// <param name="terms">What <see cref="Prepare"/> made of them.</param>
+    /// <param name="rate">Learning rate of the step.</param>
+    /// <param name="timer">Told how long gradients and updates take.</param>
+    /// <param name="cancellation">Honoured within one micro-batch.</param>
+    public UpdateSummary Run(long number, DrawnGroups drawn, Terms terms, double rate, PhaseTimer timer, CancellationToken cancellation)
+    {
+        UpdateSummary summary = new();
+        for (var epoch = 0; epoch < _options.Update.Epochs; epoch++)
+        {
+            var proximal = epoch > 0 && _options.Loss.Proximal == ProximalPolicy.Epoch
+                ? timer.Measure("proximal", () => LogProbs(_policy.Native, drawn.Samples.Pack()))
+                : terms.Old;
+            var importance = Importance(drawn.Samples, terms, proximal, summary);
+            foreach (var groups in MiniBatches(number, epoch, drawn.Groups))
+            {
+                int[] chosen = [.. groups.SelectMany(g => Enumerable.Range(g * drawn.GroupSize, drawn.GroupSize))];
+                Update(drawn.Samples, chosen, terms, proximal, importance, rate, timer, summary, cancellation);
+            }
+        }
+
+        return summary;
+    }
+
+    /// <summary>Log-probs [N] of response tokens under some weights, as training computes them.</summary>
+    public float[] LogProbs(NativePolicy policy, PackedSequences packed)
+    {
+        var values = new float[packed.ScoredTokens];
+        policy.LogProbs(packed.Batch, _head, values, microBatchTokens: _options.Optimiser.MicroBatchTokens);
+        return values;
+    }
+
+    /// <summary>The groups of each update; without shuffling or with one update in their own order, which decides the rounding.</summary>
+    internal IEnumerable<int[]> MiniBatches(long step, int epoch, int groups)
+    {
+        var update = _options.Update;
+        var size = update.MiniBatchPrompts > 0 ? update.MiniBatchPrompts : groups;
+        return size >= groups
+            ? [[.. Enumerable.Range(0, groups)]]
+            : (update.Shuffle
+                ? Philox.Permutation(Seeds.UpdateOrder(_options.Run.Seed), ((ulong)step * (ulong)update.Epochs) + (ulong)epoch, groups)
+                : [.. Enumerable.Range(0, groups)]).Chunk(size);
+    }
+
+    private float[] Importance(RolloutBatch samples, Terms terms, float[] proximal, UpdateSummary summary)
+    {
+        var loss = _options.Loss;
+        if (loss.Importance == ImportanceLevel.None)
+        {
+            return [];
+        }
+
+        var drawn = terms.Layout.All<float>((b, span) => samples.DrawLogProbs(b).CopyTo(span));
+        var weights = Divergence.ImportanceWeights(loss.Importance, loss.ImportanceCap, proximal, drawn, samples.Lengths, out var truncated);
+        summary.Truncated += truncated;
+        return weights;
+    }
+
+    private void Update(
+        RolloutBatch samples, int[] chosen, Terms terms, float[] proximal, float[] importance, double rate, PhaseTimer timer, UpdateSummary summary,
+        CancellationToken cancellation)
+    {
+        bool[] takesPart = [.. chosen.Select(i => terms.TakesPart[i])];
+        if (!takesPart.Contains(true))
+        {
+            summary.AddEmpty();
+            return;
+        }
+
+        var packed = samples.Pack(chosen);
+        var mask = packed.Mask(takesPart);
+        var loss = _options.Loss.ToNative();
+        loss.TotalTokens = mask.Count(m => m == 1);
+        loss.TotalSequences = takesPart.Count(t => t);
+        loss.Constant = _options.Rollout.MaxNewTokens;
+        var weights = terms.Layout.Of<float>(importance, chosen);
+        summary.AddImportance(weights, mask);
+        var old = terms.Layout.Of<float>(proximal, chosen);
+        var reference = terms.Layout.Of<float>(terms.Reference, chosen);
+        var tokenAdvantages = terms.Layout.Of<float>(terms.Advantages.Tokens, chosen);
+        float[] advantages = [.. chosen.Select(i => terms.Advantages.Sequences[i])];
+        var stats = timer.Measure("gradient", () => _trainer.Accumulate(
+            packed.Batch, _head, loss,
+            new NativeLossInputs
+            {
+                Advantages = advantages, TokenAdvantages = tokenAdvantages, OldLogProbs = old, RefLogProbs = reference, Mask = mask, ImportanceWeights = weights,
+            },
+            cancellation: cancellation));
+        summary.Add(stats, timer.Measure("update", () => _trainer.Step((float)rate)));
+    }
+
+    /// <summary>What every update of a step shares, by token.</summary>
+    /// <param name="Layout">Which tokens are whose.</param>
+    /// <param name="Old">[N] log-probs the tokens were drawn at.</param>
+    /// <param name="Reference">[N] under the starting policy; empty when it is not kept.</param>
+    /// <param name="Advantages">Of samples or tokens.</param>
+    /// <param name="TakesPart">[B] which samples count.</param>
+    public sealed record Terms(TokenValues Layout, float[] Old, float[] Reference, Advantages Advantages, bool[] TakesPart);
+}
