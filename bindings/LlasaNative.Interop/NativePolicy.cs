@@ -127,6 +127,21 @@ public sealed unsafe class NativePolicy : IDisposable
         Native.PolicyCopyWeights(Handle, source.Handle);
     }
 
+    /// <summary>Puts a low-rank adapter beside the weights, once; its tensors must then be set. Trainers created before are of no use.</summary>
+    /// <param name="options">From <see cref="NativeLoraOptions.CreateDefault"/>.</param>
+    /// <exception cref="NativeException">An option is out of range, or there is an adapter already.</exception>
+    public void AttachLora(in NativeLoraOptions options) => Native.PolicyAttachLora(Handle, options);
+
+    /// <summary>Switches the adapter on or off: off, everything computed is that of the base weights.</summary>
+    /// <param name="on">Whether it takes part.</param>
+    public void UseLora(bool on) => Native.PolicyUseLora(Handle, on ? 1 : 0);
+
+    /// <summary>Copies a base parameter out with the adapter's product added.</summary>
+    /// <param name="name">Hugging Face name.</param>
+    /// <param name="destination">Exactly its elements.</param>
+    public void GetMergedTensor(string name, Span<float> destination) =>
+        Native.PolicyGetMergedTensor(Handle, name, NativeDType.F32, MemoryMarshal.AsBytes(destination));
+
     /// <summary>Logits of every position of one sequence. For checks; training never holds this array.</summary>
     /// <param name="tokenIds">[T] ids.</param>
     /// <param name="logits">[T, V], unscaled.</param>

@@ -7,6 +7,9 @@ namespace LlasaNative.Interop;
 /// <param name="IsOptional">Whether the model works without it.</param>
 public sealed record NativeTensor(string Name, IReadOnlyList<long> Shape, bool IsSet, bool IsOptional)
 {
+    /// <summary>Whether it belongs to a policy's adapter and not to the base model.</summary>
+    public bool IsAdapter { get; init; }
+
     /// <summary>Number of elements.</summary>
     public long Count => Shape.Aggregate(1L, (product, axis) => checked(product * axis));
 
@@ -36,6 +39,6 @@ public sealed record NativeTensor(string Name, IReadOnlyList<long> Shape, bool I
         ReadOnlySpan<long> shape = info.Shape;
         return new NativeTensor(
             System.Runtime.InteropServices.Marshal.PtrToStringUTF8((nint)info.Name) ?? "",
-            shape[..info.Rank].ToArray(), info.IsSet != 0, info.IsOptional != 0);
+            shape[..info.Rank].ToArray(), info.IsSet != 0, info.IsOptional != 0) { IsAdapter = info.IsAdapter != 0 };
     }
 }

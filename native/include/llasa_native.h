@@ -135,6 +135,8 @@ typedef struct llasa_tensor_info {
   const char* name;    /* Hugging Face parameter name. Lifetime: the handle's */
   int32_t is_set;      /* 1 once llasa_*_set_tensor succeeded for it */
   int32_t is_optional; /* 1 if the model works without it (encoder of a decoder-only codec checkpoint) */
+  int32_t is_adapter;  /* 1 if it belongs to a policy's adapter and not to the base model */
+  int32_t reserved;
 } llasa_tensor_info;
 
 /* ------------------------------------------------------------------------------------------- buffer */
@@ -185,8 +187,8 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_policy_create(const llasa_policy_opt
                                                           llasa_policy** out);
 LLASA_API void llasa_policy_destroy(llasa_policy* policy);
 
-/* Number of parameters, and parameter i in model order (embedding, layers 0.., final norm, head if untied).
- */
+/* Number of parameters, and parameter i in model order (embedding, layers 0.., final norm, head if untied),
+ * then those of the adapter if there is one. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_policy_tensor_count(llasa_policy* policy, int64_t* out_count);
 LLASA_API LLASA_MUST_USE llasa_status llasa_policy_tensor_info(llasa_policy* policy, int64_t index,
                                                                llasa_tensor_info* out_info);
@@ -201,6 +203,39 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_policy_get_tensor(llasa_policy* poli
                                                               int64_t size_bytes);
 /* Copies every weight of source (same options) into policy: a frozen reference, or a restored best. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_policy_copy_weights(llasa_policy* policy, llasa_policy* source);
+
+#define LLASA_LORA_Q 1
+#define LLASA_LORA_K 2
+#define LLASA_LORA_V 4
+#define LLASA_LORA_O 8
+#define LLASA_LORA_GATE 16
+#define LLASA_LORA_UP 32
+#define LLASA_LORA_DOWN 64
+
+/* A low-rank adapter (arXiv 2106.09685): every target projection W computes W x + (alpha / rank) B A x. */
+typedef struct llasa_lora_options {
+  uint32_t struct_size;
+  int32_t rank;    /* 1..4096; default 16 */
+  float alpha;     /* > 0; default 32 */
+  int32_t targets; /* sum of LLASA_LORA_*; default all */
+} llasa_lora_options;
+
+LLASA_API void llasa_lora_options_init(llasa_lora_options* options);
+
+/* Puts an adapter beside the weights, once; LLASA_ERR_STATE the second time. Its tensors join those of the
+ * policy under PEFT's names (base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight [rank, inputs],
+ * .lora_B.weight [outputs, rank]), unset. From then on base weights are frozen: trainers created later train,
+ * and hold gradients and moments for, the adapter alone; those created before are LLASA_ERR_STATE. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_policy_attach_lora(llasa_policy* policy,
+                                                               const llasa_lora_options* options);
+/* Switches the adapter on (1, as attached) or off (0): then log-probs, logits and rollouts are those of the
+ * base weights, the starting policy. LLASA_ERR_STATE without an adapter. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_policy_use_lora(llasa_policy* policy, int32_t on);
+/* llasa_policy_get_tensor of a base parameter with the adapter's product added; without an adapter the same.
+ */
+LLASA_API LLASA_MUST_USE llasa_status llasa_policy_get_merged_tensor(llasa_policy* policy, const char* name,
+                                                                     llasa_dtype dtype, void* out_data,
+                                                                     int64_t size_bytes);
 
 /* Whole sequences, packed. Tokens prompt_lengths[b].. of sequence b are "scored": those a loss or log-prob is
  * wanted for; N = sum over b of (length_b - prompt_lengths[b]). Arrays over scored tokens are packed in this

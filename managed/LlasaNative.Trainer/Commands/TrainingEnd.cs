@@ -18,6 +18,11 @@ internal static class TrainingEnd
 
         var target = Path.Combine(run.Out, "policy");
         new PhaseTimer().Measure("export", () => Export(policy, target, run.ExportType));
+        if (policy.Adapter is { } adapter)
+        {
+            Publish(Path.Combine(run.Out, "adapter"), adapter.Save);
+        }
+
         Console.WriteLine(outcome.Completed
             ? $"{outcome.Step} steps; policy in {target}"
             : $"stopped by run.time_limit_minutes after step {outcome.Step}; policy in {target}");
@@ -25,7 +30,14 @@ internal static class TrainingEnd
     }
 
     /// <summary>Writes a policy directory in one move.</summary>
-    public static void Export(PolicyModel policy, string target, SaveType type)
+    public static void Export(PolicyModel policy, string target, SaveType type) => Publish(target, directory => policy.Save(directory, type switch
+    {
+        SaveType.F32 => TensorType.F32,
+        SaveType.F16 => TensorType.F16,
+        _ => TensorType.BF16,
+    }));
+
+    private static void Publish(string target, Action<string> write)
     {
         var temporary = target + ".tmp";
         try
@@ -36,12 +48,7 @@ internal static class TrainingEnd
             }
 
             Directory.CreateDirectory(temporary);
-            policy.Save(temporary, type switch
-            {
-                SaveType.F32 => TensorType.F32,
-                SaveType.F16 => TensorType.F16,
-                _ => TensorType.BF16,
-            });
+            write(temporary);
             if (Directory.Exists(target))
             {
                 Directory.Delete(target, recursive: true);

@@ -50,7 +50,15 @@ public sealed class PolicyModel : IDisposable
     public SpeechTokens Speech => Prompt.Speech;
 
     /// <summary>Number of parameters.</summary>
-    public long ParameterCount => Native.GetTensors().Sum(t => t.Count);
+    public long ParameterCount => BaseTensors.Sum(t => t.Count);
+
+    /// <summary>Its low-rank adapter; null when it has none.</summary>
+    public LoraAdapter? Adapter { get; private set; }
+
+    /// <summary>What is trained, and so what a checkpoint must hold: the adapter where there is one, else all weights.</summary>
+    public IReadOnlyList<NativeTensor> TrainedTensors => Adapter?.Tensors ?? Native.GetTensors();
+
+    private NativeTensor[] BaseTensors => [.. Native.GetTensors().Where(t => !t.IsAdapter)];
 
     /// <summary>Loads a directory.</summary>
     /// <param name="path">Hugging Face directory of a Llasa model.</param>
@@ -80,7 +88,16 @@ public sealed class PolicyModel : IDisposable
     public void LoadWeights(string path)
     {
         using var directory = HuggingFaceDirectory.Open(path);
-        WeightLoader.Load(directory, Native.GetTensors(), Native.SetTensor);
+        WeightLoader.Load(directory, BaseTensors, Native.SetTensor);
+    }
+
+    /// <summary>Puts an adapter beside the weights, once; they stay as they are from then on.</summary>
+    /// <param name="options">Rank, scale and targets.</param>
+    /// <param name="seed">Decides what it begins with.</param>
+    public void AttachAdapter(Training.LoraOptions options, ulong seed)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        Adapter = new LoraAdapter(Native, Path, options, seed);
     }
 
     /// <summary>A copy of the weights as they are now, for a frozen reference. Dispose it.</summary>
@@ -126,20 +143,20 @@ public sealed class PolicyModel : IDisposable
         return head;
     }
 
-    /// <summary>Writes a directory that Transformers loads: config, tokenizer and weights.</summary>
+    /// <summary>Writes a directory that Transformers loads: config, tokenizer and weights, an adapter merged into them.</summary>
     /// <param name="target">An existing directory.</param>
     /// <param name="type">F32, F16 or BF16; F32 is exact.</param>
     /// <exception cref="ModelFileException">A file cannot be written, for example because the disk is full.</exception>
     public void Save(string target, TensorType type)
     {
         _directory.CopySideFiles(target, type);
-        var tensors = Native.GetTensors();
+        var tensors = BaseTensors;
         using SafeTensorsWriter writer = new(
             System.IO.Path.Combine(target, "model.safetensors"), tensors.Select(t => new TensorInfo(t.Name, type, [.. t.Shape])));
         foreach (var tensor in tensors)
         {
             var values = new float[tensor.Count];
-            Native.GetTensor(tensor.Name, values);
+            Native.GetMergedTensor(tensor.Name, values);
             writer.Write(tensor.Name, values);
         }
 

@@ -44,7 +44,7 @@ public sealed class Evaluator
             MaxNewTokens = options.MaxNewTokens,
             Seed = Seeds.Evaluation(options.Seed),
         };
-        var extras = (keepSound is null ? 0 : HearingExtras.Sound) | (options.Prosody ? HearingExtras.Prosody : 0);
+        var extras = (keepSound is null && !_judge.WantsSound ? 0 : HearingExtras.Sound) | (options.Prosody ? HearingExtras.Prosody : 0);
         for (var first = 0; first < texts.Count; first += options.BatchSize)
         {
             string[] batch = [.. texts.Skip(first).Take(options.BatchSize)];

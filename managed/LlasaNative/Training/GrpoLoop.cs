@@ -52,12 +52,18 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         }
 
         _order = new EpochOrder(_texts.Length, Seeds.DataOrder(options.Run.Seed), options.Data.Shuffle);
+        if (options.Lora.Enabled && models.Policy.Adapter is null)
+        {
+            models.Policy.AttachAdapter(options.Lora, Seeds.Adapter(options.Run.Seed));
+        }
+
         _engine = new RolloutEngine(models.Policy, options.Rollout.Slots);
         _judge = options.CreateJudge();
         _sampling = options.Rollout.ToSampling(Seeds.Rollouts(options.Run.Seed));
-        _reference = options.Loss.KeepsReference ? models.Policy.CopyWeights() : null;
+        // With an adapter the reference is the policy without it, and costs nothing.
+        _reference = options.Loss.KeepsReference && models.Policy.Adapter is null ? models.Policy.CopyWeights() : null;
         Trainer = new NativeTrainer(models.Policy.Native, options.Optimiser.ToNative());
-        _update = new PolicyUpdate(options, models.Policy, Trainer, _reference is null ? null : ReferenceLogProbs);
+        _update = new PolicyUpdate(options, models.Policy, Trainer, options.Loss.KeepsReference ? ReferenceLogProbs : null);
     }
 
     /// <inheritdoc/>
@@ -186,5 +192,21 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         return [.. drawn.Judged.Select((j, i) => !j.Masked && !(leavesOut && flat[i / drawn.GroupSize]))];
     }
 
-    private float[] ReferenceLogProbs(PackedSequences packed) => _update.LogProbs(_reference!, packed);
+    private float[] ReferenceLogProbs(PackedSequences packed)
+    {
+        if (_reference is not null)
+        {
+            return _update.LogProbs(_reference, packed);
+        }
+
+        Policy.Native.UseLora(false);
+        try
+        {
+            return _update.LogProbs(Policy.Native, packed);
+        }
+        finally
+        {
+            Policy.Native.UseLora(true);
+        }
+    }
 }

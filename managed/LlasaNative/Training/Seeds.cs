@@ -21,6 +21,10 @@ public static class Seeds
     /// <param name="seed">Of the run.</param>
     public static ulong UpdateOrder(long seed) => Derive(seed, 5);
 
+    /// <summary>Key of what an adapter begins with.</summary>
+    /// <param name="seed">Of the run.</param>
+    public static ulong Adapter(long seed) => Derive(seed, 6);
+
     /// <summary>Key of the resamples of a confidence interval.</summary>
     /// <param name="seed">Of the run.</param>
     public static ulong Bootstrap(long seed) => Derive(seed, 4);

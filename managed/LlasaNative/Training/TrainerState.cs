@@ -35,15 +35,23 @@ public sealed record TrainerState
     /// <summary>Every option of the run.</summary>
     public required IReadOnlyDictionary<string, string> Options { get; init; }
 
-    /// <summary>Writes policy, moments and position into a checkpoint.</summary>
+    /// <summary>Writes policy (of one with an adapter the adapter alone), moments and position into a checkpoint.</summary>
     /// <param name="directory">An existing directory.</param>
     /// <param name="loop">Whose policy and optimiser are saved.</param>
     public void Save(string directory, ITrainingLoop loop)
     {
         ArgumentNullException.ThrowIfNull(loop);
-        loop.Policy.Save(directory, TensorType.F32);
+        if (loop.Policy.Adapter is { } adapter)
+        {
+            adapter.Save(directory);
+        }
+        else
+        {
+            loop.Policy.Save(directory, TensorType.F32);
+        }
+
         var folder = Directory.CreateDirectory(Path.Combine(directory, Folder)).FullName;
-        var tensors = loop.Policy.Native.GetTensors();
+        var tensors = loop.Policy.TrainedTensors;
         using (SafeTensorsWriter writer = new(Path.Combine(folder, MomentsFile), tensors.SelectMany(t => Moments(t).Select(m => m.Info))))
         {
             foreach (var tensor in tensors)
@@ -99,9 +107,17 @@ public sealed record TrainerState
     public void Restore(string directory, ITrainingLoop loop)
     {
         ArgumentNullException.ThrowIfNull(loop);
-        loop.Policy.LoadWeights(directory);
+        if (loop.Policy.Adapter is { } adapter)
+        {
+            adapter.Load(directory);
+        }
+        else
+        {
+            loop.Policy.LoadWeights(directory);
+        }
+
         using var file = SafeTensorsFile.Open(Path.Combine(directory, Folder, MomentsFile));
-        foreach (var tensor in loop.Policy.Native.GetTensors())
+        foreach (var tensor in loop.Policy.TrainedTensors)
         {
             foreach (var (info, kind) in Moments(tensor))
             {

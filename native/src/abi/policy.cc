@@ -42,8 +42,9 @@ void llasa_policy_destroy(llasa_policy* policy) {
 
 llasa_status llasa_policy_tensor_count(llasa_policy* policy, int64_t* out_count) {
   return guarded(__func__, [&] {
-    const auto& weights = required(policy, "policy").model->weights();
-    required(out_count, "out_count") = static_cast<int64_t>(weights.specs().size());
+    llasa::Policy& model = *required(policy, "policy").model;
+    const size_t adapter = model.has_lora() ? model.trainable().specs().size() : 0;
+    required(out_count, "out_count") = static_cast<int64_t>(model.weights().specs().size() + adapter);
   });
 }
 
@@ -51,7 +52,14 @@ llasa_status llasa_policy_tensor_info(llasa_policy* policy, int64_t index, llasa
   return guarded(__func__, [&] {
     llasa_tensor_info info{};
     required(out_info, "out_info");
-    required(policy, "policy").model->weights().info(index, &info);
+    llasa::Policy& model = *required(policy, "policy").model;
+    const auto base = static_cast<int64_t>(model.weights().specs().size());
+    info.is_adapter = model.has_lora() && index >= base;
+    if (info.is_adapter != 0) {
+      model.trainable().info(index - base, &info);
+    } else {
+      model.weights().info(index, &info);
+    }
     llasa::abi::write_struct(out_info, info, "out_info");
   });
 }
@@ -64,7 +72,7 @@ llasa_status llasa_policy_set_tensor(llasa_policy* policy, const char* name, lla
     required(shape, "shape");
     LLASA_CHECK(data != nullptr, LLASA_ERR_ARGUMENT, "`data` is NULL");
     LLASA_CHECK(rank >= 1 && rank <= 4, LLASA_ERR_ARGUMENT, "`rank`: %d, expected 1..4", rank);
-    model.weights().set(model.stream(), name, dtype, shape, rank, data);
+    model.table_of(name).set(model.stream(), name, dtype, shape, rank, data);
   });
 }
 
@@ -74,13 +82,50 @@ llasa_status llasa_policy_get_tensor(llasa_policy* policy, const char* name, lla
     auto& model = *required(policy, "policy").model;
     required(name, "name");
     LLASA_CHECK(out_data != nullptr, LLASA_ERR_ARGUMENT, "`out_data` is NULL");
-    model.weights().get(model.stream(), name, dtype, out_data, size_bytes);
+    model.table_of(name).get(model.stream(), name, dtype, out_data, size_bytes);
   });
 }
 
 llasa_status llasa_policy_copy_weights(llasa_policy* policy, llasa_policy* source) {
   return guarded(__func__,
                  [&] { required(policy, "policy").model->copy_weights(*required(source, "source").model); });
+}
+
+void llasa_lora_options_init(llasa_lora_options* options) {
+  if (options == nullptr) return;
+  *options = {};
+  options->struct_size = sizeof *options;
+  options->rank = 16;
+  options->alpha = 32.0f;
+  options->targets = LLASA_LORA_Q | LLASA_LORA_K | LLASA_LORA_V | LLASA_LORA_O | LLASA_LORA_GATE |
+                     LLASA_LORA_UP | LLASA_LORA_DOWN;
+}
+
+llasa_status llasa_policy_attach_lora(llasa_policy* policy, const llasa_lora_options* options) {
+  return guarded(__func__, [&] {
+    llasa::Policy& model = *required(policy, "policy").model;
+    llasa_lora_options defaults;
+    llasa_lora_options_init(&defaults);
+    model.attach_lora(llasa::make_lora_options(llasa::abi::read_options(options, defaults, "options")));
+  });
+}
+
+llasa_status llasa_policy_use_lora(llasa_policy* policy, int32_t on) {
+  return guarded(__func__, [&] {
+    llasa::Policy& model = *required(policy, "policy").model;
+    LLASA_CHECK(on == 0 || on == 1, LLASA_ERR_ARGUMENT, "`on`: %d, expected 0 or 1", on);
+    model.use_lora(on == 1);
+  });
+}
+
+llasa_status llasa_policy_get_merged_tensor(llasa_policy* policy, const char* name, llasa_dtype dtype,
+                                            void* out_data, int64_t size_bytes) {
+  return guarded(__func__, [&] {
+    llasa::Policy& model = *required(policy, "policy").model;
+    required(name, "name");
+    LLASA_CHECK(out_data != nullptr, LLASA_ERR_ARGUMENT, "`out_data` is NULL");
+    model.get_merged(name, dtype, out_data, size_bytes);
+  });
 }
 
 void llasa_head_options_init(llasa_head_options* options) {

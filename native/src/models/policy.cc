@@ -4,6 +4,8 @@
 #include <cmath>
 #include <vector>
 
+#include "core/convert.h"
+
 namespace llasa {
 
 Policy::Policy(const LlamaConfig& config) : config_(config), layout_(config, weights_) {
@@ -33,6 +35,31 @@ const float* Policy::rope_table(int64_t positions) {
   stream_.synchronize();
   rope_positions_ = rows;
   return rope_.data();
+}
+
+void Policy::attach_lora(const LoraOptions& options) {
+  LLASA_CHECK(adapter_ == nullptr, LLASA_ERR_STATE, "the policy has an adapter already");
+  adapter_ = std::make_unique<Lora>(config_, options, stream_);
+  lora_on_ = true;
+}
+
+void Policy::use_lora(bool on) {
+  LLASA_CHECK(adapter_ != nullptr, LLASA_ERR_STATE, "the policy has no adapter");
+  lora_on_ = on;
+}
+
+void Policy::get_merged(const std::string& name, llasa_dtype dtype, void* out, int64_t size_bytes) {
+  require_complete();
+  const TensorSpec& spec = weights_.find(name);
+  const int64_t expected = spec.size * dtype_size(dtype);
+  LLASA_CHECK(size_bytes == expected, LLASA_ERR_ARGUMENT, "`size_bytes` of tensor `%s`: %lld, expected %lld",
+              name.c_str(), static_cast<long long>(size_bytes), static_cast<long long>(expected));
+  DeviceBuffer<float> merged(spec.size, "a merged tensor");
+  copy_on_device(stream_, merged.data(), weights_.data() + spec.offset,
+                 spec.size * static_cast<int64_t>(sizeof(float)));
+  if (adapter_ != nullptr) adapter_->merge_into(stream_, name, merged.data());
+  const std::vector<float> values = merged.download(stream_, spec.size);
+  narrow(dtype, values.data(), out, spec.size);
 }
 
 void Policy::copy_weights(const Policy& source) {

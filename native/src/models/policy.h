@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "core/device.h"
 #include "core/tensor_table.h"
 #include "models/llama_config.h"
 #include "models/llama_weights.h"
+#include "models/lora.h"
 
 namespace llasa {
 
@@ -27,8 +29,28 @@ class Policy {
   const float* final_norm() const { return layout_.final_norm(weights_.data()); }
   const float* head() const { return layout_.head(weights_.data()); }
 
-  // Throws LLASA_ERR_STATE while a weight is missing.
-  void require_complete() const { weights_.require_complete("policy"); }
+  // Throws LLASA_ERR_STATE while a weight is missing, the adapter's included.
+  void require_complete() const {
+    weights_.require_complete("policy");
+    if (adapter_ != nullptr) adapter_->weights().require_complete("adapter");
+  }
+
+  // Puts a low-rank adapter beside the weights, once, and switches it on.
+  void attach_lora(const LoraOptions& options);
+  void use_lora(bool on);
+  // The adapter that takes part in computing; NULL when there is none or it is switched off.
+  const Lora* lora() const { return lora_on_ ? adapter_.get() : nullptr; }
+  bool has_lora() const { return adapter_ != nullptr; }
+  // Floats of scratch the adapter needs for so many rows; 0 without one.
+  int64_t lora_scratch(int64_t rows) const { return has_lora() ? adapter_->scratch(rows) : 0; }
+  // What a trainer trains: the adapter where there is one, else all weights.
+  TensorTable& trainable() { return adapter_ != nullptr ? adapter_->weights() : weights_; }
+  // The table that holds a parameter of that name: the base model's unless the adapter has it.
+  TensorTable& table_of(const std::string& name) {
+    return adapter_ != nullptr && adapter_->weights().contains(name) ? adapter_->weights() : weights_;
+  }
+  // A base parameter with the adapter's product added; size_bytes as TensorTable::get.
+  void get_merged(const std::string& name, llasa_dtype dtype, void* out, int64_t size_bytes);
 
   // Rotations of positions 0..positions-1 on the device, as ops/rope.h wants them: [positions, D], a row
   // holds D/2 cosines, then D/2 sines. Grows on demand, so the pointer is good until the next call.
@@ -42,6 +64,8 @@ class Policy {
   Stream stream_;
   TensorTable weights_;
   LlamaLayout layout_;
+  std::unique_ptr<Lora> adapter_;
+  bool lora_on_ = false;
   DeviceBuffer<float> rope_;
   int64_t rope_positions_ = 0;
 };

@@ -91,21 +91,26 @@ void PolicyHead::backward_chunk(const float* hidden, int64_t n, const HeadOption
                                 float* gradients) {
   Stream& stream = policy_.stream();
   const int64_t C = policy_.config().hidden_size, V = options.columns();
-  float* dhead = policy_.layout().head(gradients);
   gemm(stream, false, false, n, C, options.count, 1.0f, logits_.data(), V, policy_.head() + options.start * C,
        C, 0.0f, normed_gradient_.data(), C);
-  gemm(stream, true, false, options.count, C, n, 1.0f, logits_.data(), V, normed_.data(), C, 1.0f,
-       dhead + options.start * C, C);
+  const bool frozen = policy_.has_lora();  // then head and norm have no gradient
+  float* dhead = frozen ? nullptr : policy_.layout().head(gradients);
+  if (!frozen) {
+    gemm(stream, true, false, options.count, C, n, 1.0f, logits_.data(), V, normed_.data(), C, 1.0f,
+         dhead + options.start * C, C);
+  }
   if (options.extra >= 0) {
     const float* column = logits_.data() + options.count;
     gemm(stream, false, false, n, C, 1, 1.0f, column, V, policy_.head() + options.extra * C, C, 1.0f,
          normed_gradient_.data(), C);
-    gemm(stream, true, false, 1, C, n, 1.0f, column, V, normed_.data(), C, 1.0f, dhead + options.extra * C,
-         C);
+    if (!frozen) {
+      gemm(stream, true, false, 1, C, n, 1.0f, column, V, normed_.data(), C, 1.0f, dhead + options.extra * C,
+           C);
+    }
   }
   zero_on_device(stream, dhidden, n * C * static_cast<int64_t>(sizeof(float)));
   rmsnorm_backward(stream, hidden, policy_.final_norm(), rstd_.data(), normed_gradient_.data(), dhidden,
-                   policy_.layout().final_norm(gradients), n, C);
+                   frozen ? normed_.data() : policy_.layout().final_norm(gradients), n, C);
 }
 
 void PolicyHead::score(const float* hidden, const std::vector<int32_t>& targets, const HeadOptions& options) {

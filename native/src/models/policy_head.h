@@ -43,8 +43,8 @@ class PolicyHead {
 
   // hidden [N,C]: residual stream behind the last layer. Fills logprobs() and entropies().
   void score(const float* hidden, const std::vector<int32_t>& targets, const HeadOptions& options);
-  // The same, and in the same pass the loss's gradient: dhidden [N,C] is assigned, gradients (flat) are added
-  // to.
+  // The same, and in the same pass the loss's gradient: dhidden [N,C] is assigned, gradients (flat, as
+  // PolicyPass::backward) are added to.
   void score_and_backward(const float* hidden, const std::vector<int32_t>& targets,
                           const HeadOptions& options, const HeadLoss& loss, float* dhidden, float* gradients);
   // Unscaled logits of all ids, to the host: out_logits [N,V].

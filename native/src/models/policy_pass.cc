@@ -40,11 +40,13 @@ void PolicyPass::lay_out(const PackedRows& packed, Keep keep) {
     output_ = take(T * C);
     normed_ = take(T * C);
     inner_ = take(T * F);
+    if (policy_.has_lora()) lora_scratch_ = take(policy_.lora_scratch(T));
     if (keep != Keep::kNothing) {
       stream_gradient_ = take(T * C);
       normed_gradient_ = take(T * C);
       attention_gradient_ = take(T * c.query_size());
       qkv_gradient_ = take(T * c.qkv_size());
+      unread_gradient_ = take(C);
     }
     return used;
   };
@@ -80,19 +82,43 @@ void PolicyPass::forward_layer(const PackedRows& packed, int64_t l, float* outpu
   const int64_t C = c.hidden_size, F = c.intermediate_size, Q = c.query_size(), R = c.qkv_size();
   rmsnorm_forward(stream, a.input, w.input_norm, normed_, a.rstd1, rows_, C, c.rms_norm_eps);
   linear_forward(stream, normed_, w.qkv, nullptr, a.qkv, rows_, C, R);
+  lora_forward(l, LoraInput::kAttention, normed_, rows_, a.qkv);
   rope_forward(stream, a.qkv, positions_.data(), rope_, rows_, c.num_heads + c.num_kv_heads, c.head_dim, R);
   attention_forward(stream, a.qkv, a.attention, a.lse, packed.groups, attention_shape(l));
 
   const int64_t first = l + 1 == c.num_layers ? first_scored_row_ : 0;
   const int64_t rows = rows_ - first;
   linear_forward(stream, a.attention + first * Q, w.out, nullptr, normed_, rows, Q, C);
+  lora_forward(l, LoraInput::kOut, a.attention + first * Q, rows, normed_);
   add_rmsnorm_forward(stream, a.input + first * C, normed_, w.post_norm, a.middle + first * C, normed_,
                       a.rstd2 + first, rows, C, c.rms_norm_eps);
   linear_forward(stream, normed_, w.gate_up, nullptr, a.gate_up + first * 2 * F, rows, C, 2 * F);
+  lora_forward(l, LoraInput::kMlp, normed_, rows, a.gate_up + first * 2 * F);
   if (output == nullptr) return;
   swiglu_forward(stream, a.gate_up + first * 2 * F, inner_, rows, F);
   linear_forward(stream, inner_, w.down, nullptr, normed_, rows, F, C);
+  lora_forward(l, LoraInput::kDown, inner_, rows, normed_);
   add_forward(stream, a.middle + first * C, normed_, output + first * C, rows * C);
+}
+
+LlamaLayer<float> PolicyPass::layer_gradients(float* gradients, int64_t l) {
+  if (!policy_.has_lora()) return policy_.layout().layer(gradients, l);
+  return {nullptr, nullptr, nullptr, nullptr, unread_gradient_, unread_gradient_};
+}
+
+void PolicyPass::lora_forward(int64_t l, LoraInput input, const float* x, int64_t rows, float* y) {
+  if (const Lora* lora = policy_.lora()) lora->forward(policy_.stream(), l, input, x, rows, y, lora_scratch_);
+}
+
+void PolicyPass::lora_backward_input(int64_t l, LoraInput input, const float* dy, int64_t rows, float* dx) {
+  if (const Lora* lora = policy_.lora())
+    lora->backward_input(policy_.stream(), l, input, dy, rows, dx, lora_scratch_);
+}
+
+void PolicyPass::lora_backward_parameters(int64_t l, LoraInput input, const float* x, const float* dy,
+                                          int64_t rows, float* gradients) {
+  if (const Lora* lora = policy_.lora())
+    lora->backward_parameters(policy_.stream(), l, input, x, dy, rows, gradients, lora_scratch_);
 }
 
 float* PolicyPass::output_gradient() {
@@ -105,12 +131,15 @@ void PolicyPass::backward(const PackedRows& packed, float* gradients) {
   LLASA_CHECK(keep_ != Keep::kNothing, LLASA_ERR_INTERNAL, "backward after a forward pass that kept nothing");
   zero_on_device(stream, stream_gradient_,
                  first_scored_row_ * c.hidden_size * static_cast<int64_t>(sizeof(float)));
+  zero_on_device(stream, unread_gradient_, c.hidden_size * static_cast<int64_t>(sizeof(float)));
   for (int64_t l = c.num_layers - 1; l >= 0; --l) {
     if (keep_ == Keep::kLayerInputs) forward_layer(packed, l, nullptr);
     backward_layer(packed, l, gradients);
   }
-  embedding_backward(stream, ids_.data(), stream_gradient_, policy_.layout().embedding(gradients), rows_,
-                     c.hidden_size);
+  if (!policy_.has_lora()) {
+    embedding_backward(stream, ids_.data(), stream_gradient_, policy_.layout().embedding(gradients), rows_,
+                       c.hidden_size);
+  }
   keep_ = Keep::kNothing;
 }
 
@@ -124,18 +153,22 @@ void PolicyPass::backward_mlp(int64_t l, int64_t first, float* gradients) {
   Stream& stream = policy_.stream();
   const LlamaConfig& c = policy_.config();
   const LlamaLayer<const float> w = policy_.layer(l);
-  const LlamaLayer<float> g = policy_.layout().layer(gradients, l);
+  const LlamaLayer<float> g = layer_gradients(gradients, l);
   const Layer& a = layers_[static_cast<size_t>(l)];
   const int64_t C = c.hidden_size, F = c.intermediate_size, rows = rows_ - first;
   float* dstream = stream_gradient_ + first * C;
   float* gate_up = a.gate_up + first * 2 * F;
   const float* middle = a.middle + first * C;
   linear_backward(stream, nullptr, w.down, dstream, inner_, nullptr, rows, F, C);
+  lora_backward_input(l, LoraInput::kDown, dstream, rows, inner_);
   // The forward output comes back in place of its gradient, which is spent.
   swiglu_backward(stream, gate_up, inner_, gate_up, inner_, rows, F);
   linear_backward(stream, inner_, nullptr, dstream, nullptr, g.down, rows, F, C);
+  lora_backward_parameters(l, LoraInput::kDown, inner_, dstream, rows, gradients);
   rmsnorm_forward(stream, middle, w.post_norm, normed_, nullptr, rows, C, c.rms_norm_eps);
   linear_backward(stream, normed_, w.gate_up, gate_up, normed_gradient_, g.gate_up, rows, C, 2 * F);
+  lora_backward_input(l, LoraInput::kMlp, gate_up, rows, normed_gradient_);
+  lora_backward_parameters(l, LoraInput::kMlp, normed_, gate_up, rows, gradients);
   rmsnorm_backward(stream, middle, w.post_norm, a.rstd2 + first, normed_gradient_, dstream, g.post_norm, rows,
                    C);
 }
@@ -144,17 +177,23 @@ void PolicyPass::backward_attention(const PackedRows& packed, int64_t l, int64_t
   Stream& stream = policy_.stream();
   const LlamaConfig& c = policy_.config();
   const LlamaLayer<const float> w = policy_.layer(l);
-  const LlamaLayer<float> g = policy_.layout().layer(gradients, l);
+  const LlamaLayer<float> g = layer_gradients(gradients, l);
   const Layer& a = layers_[static_cast<size_t>(l)];
   const int64_t C = c.hidden_size, Q = c.query_size(), R = c.qkv_size();
   linear_backward(stream, a.attention + first * Q, w.out, stream_gradient_ + first * C,
                   attention_gradient_ + first * Q, g.out, rows_ - first, Q, C);
+  lora_backward_input(l, LoraInput::kOut, stream_gradient_ + first * C, rows_ - first,
+                      attention_gradient_ + first * Q);
+  lora_backward_parameters(l, LoraInput::kOut, a.attention + first * Q, stream_gradient_ + first * C,
+                           rows_ - first, gradients);
   attention_backward(stream, a.qkv, a.attention, a.lse, attention_gradient_, qkv_gradient_, packed.groups,
                      attention_shape(l));
   rope_backward(stream, qkv_gradient_, positions_.data(), rope_, rows_, c.num_heads + c.num_kv_heads,
                 c.head_dim, R);
   rmsnorm_forward(stream, a.input, w.input_norm, normed_, nullptr, rows_, C, c.rms_norm_eps);
   linear_backward(stream, normed_, w.qkv, qkv_gradient_, normed_gradient_, g.qkv, rows_, C, R);
+  lora_backward_input(l, LoraInput::kAttention, qkv_gradient_, rows_, normed_gradient_);
+  lora_backward_parameters(l, LoraInput::kAttention, normed_, qkv_gradient_, rows_, gradients);
   rmsnorm_backward(stream, a.input, w.input_norm, a.rstd1, normed_gradient_, stream_gradient_, g.input_norm,
                    rows_, C);
 }

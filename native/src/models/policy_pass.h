@@ -28,8 +28,8 @@ class PolicyPass {
 
   // Gradient of what forward returned, to be filled before backward; [rows - first_scored_row, C].
   float* output_gradient();
-  // Adds to gradients, a flat array laid out as the weights. After forward of the same rows with keep other
-  // than kNothing; uses up what was kept.
+  // Adds to gradients, a flat array laid out as policy.trainable(): with an adapter, its gradients alone.
+  // After forward of the same rows with keep other than kNothing; uses up what was kept.
   void backward(const PackedRows& packed, float* gradients);
 
  private:
@@ -51,6 +51,12 @@ class PolicyPass {
   void backward_mlp(int64_t l, int64_t first, float* gradients);
   void backward_attention(const PackedRows& packed, int64_t l, int64_t first, float* gradients);
   AttentionShape attention_shape(int64_t l) const;
+  // Where a layer's own gradients go: with an adapter nowhere, the norms' to a place nobody reads.
+  LlamaLayer<float> layer_gradients(float* gradients, int64_t l);
+  void lora_forward(int64_t l, LoraInput input, const float* x, int64_t rows, float* y);
+  void lora_backward_input(int64_t l, LoraInput input, const float* dy, int64_t rows, float* dx);
+  void lora_backward_parameters(int64_t l, LoraInput input, const float* x, const float* dy, int64_t rows,
+                                float* gradients);
 
   Policy& policy_;
   Keep keep_ = Keep::kNothing;
@@ -68,6 +74,8 @@ class PolicyPass {
   float* normed_gradient_ = nullptr;     // [T,C]
   float* attention_gradient_ = nullptr;  // [T, H D]
   float* qkv_gradient_ = nullptr;        // [T, (H+2G) D]
+  float* lora_scratch_ = nullptr;
+  float* unread_gradient_ = nullptr;  // [C]
 };
 
 }  // namespace llasa

@@ -84,6 +84,7 @@ void Rollout::reserve(const SamplingParameters& sampling, const RolloutRequest& 
   attended_.reserve(rows * c.query_size(), what);
   gate_up_.reserve(rows * 2 * c.intermediate_size, what);
   gated_.reserve(rows * c.intermediate_size, what);
+  lora_scratch_.reserve(policy_->lora_scratch(rows), what);
   logits_.reserve(slots * sampling.allowed.count(), "the logits of rollouts");
   device_logprobs_.reserve(slots, what);
   device_draw_logprobs_.reserve(slots, what);
@@ -271,19 +272,27 @@ void Rollout::forward(int64_t rows, bool keys_only) {
   float* const* tables = cache_.tables(stream);
   const int64_t C = c.hidden_size, F = c.intermediate_size;
   float* x = x_.data();
+  const auto adapt = [&](int64_t l, LoraInput input, const float* from, float* to) {
+    if (const Lora* lora = policy_->lora())
+      lora->forward(stream, l, input, from, rows, to, lora_scratch_.data());
+  };
   embedding_forward(stream, policy_->embedding(), ids, x, rows, C);
   for (int64_t l = 0; l < c.num_layers; ++l) {
     const LlamaLayer<const float> w = policy_->layer(l);
     rmsnorm_forward(stream, x, w.input_norm, normed_.data(), nullptr, rows, C, c.rms_norm_eps);
     linear_forward(stream, normed_.data(), w.qkv, nullptr, qkv_.data(), rows, C, c.qkv_size());
+    adapt(l, LoraInput::kAttention, normed_.data(), qkv_.data());
     rope_kv_append(stream, qkv_.data(), positions, rope_, where, tables, l, rows, cache_.shape());
     if (keys_only && l + 1 == c.num_layers) return;
     attention_decode(stream, qkv_.data(), attended_.data(), where, tables, l, rows, cache_.shape());
     linear_forward(stream, attended_.data(), w.out, nullptr, x, rows, c.query_size(), C, true);
+    adapt(l, LoraInput::kOut, attended_.data(), x);
     rmsnorm_forward(stream, x, w.post_norm, normed_.data(), nullptr, rows, C, c.rms_norm_eps);
     linear_forward(stream, normed_.data(), w.gate_up, nullptr, gate_up_.data(), rows, C, 2 * F);
+    adapt(l, LoraInput::kMlp, normed_.data(), gate_up_.data());
     swiglu_forward(stream, gate_up_.data(), gated_.data(), rows, F);
     linear_forward(stream, gated_.data(), w.down, nullptr, x, rows, F, C, true);
+    adapt(l, LoraInput::kDown, gated_.data(), x);
   }
   rmsnorm_forward(stream, x, policy_->final_norm(), normed_.data(), nullptr, rows, C, c.rms_norm_eps);
 }

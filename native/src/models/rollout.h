@@ -109,7 +109,7 @@ class Rollout {
   DeviceBuffer<DecodeRow> device_rows_;
   DeviceBuffer<SampleRow> device_sample_rows_;
   DeviceBuffer<float> x_, normed_, qkv_, attended_, gate_up_, gated_, logits_, device_logprobs_,
-      device_draw_logprobs_;
+      device_draw_logprobs_, lora_scratch_;
   DeviceBuffer<uint32_t> seen_;
   const float* rope_ = nullptr;
 };

@@ -41,8 +41,12 @@ TrainerOptions make_trainer_options(const llasa_trainer_options& given) {
 }
 
 Trainer::Trainer(std::shared_ptr<Policy> policy, const TrainerOptions& options)
-    : policy_(std::move(policy)), options_(options), pass_(*policy_), head_(*policy_) {
-  const int64_t count = policy_->weights().count();
+    : policy_(std::move(policy)),
+      options_(options),
+      count_(policy_->trainable().count()),
+      pass_(*policy_),
+      head_(*policy_) {
+  const int64_t count = count_;
   const auto zeroed = [&](DeviceBuffer<float>& buffer, const char* what) {
     buffer.reserve(count, what);
     zero_on_device(policy_->stream(), buffer.data(), count * static_cast<int64_t>(sizeof(float)));
@@ -50,6 +54,12 @@ Trainer::Trainer(std::shared_ptr<Policy> policy, const TrainerOptions& options)
   zeroed(gradients_, "gradients");
   zeroed(moment1_, "first moments");
   zeroed(moment2_, "second moments");
+}
+
+// Gradients and moments have the layout of what was trainable when they were made.
+void Trainer::check_trainable() const {
+  LLASA_CHECK(count_ == policy_->trainable().count(), LLASA_ERR_STATE,
+              "the policy got an adapter after this trainer was created");
 }
 
 HeadLoss Trainer::upload_terms(const LossTerms& terms, const MicroBatch& micro) {
@@ -76,6 +86,9 @@ llasa_loss_stats Trainer::accumulate(const llasa_token_batch& batch, const llasa
                                      llasa_progress_callback progress, void* progress_user,
                                      float* out_logprobs) {
   policy_->require_complete();
+  check_trainable();
+  LLASA_CHECK(!policy_->has_lora() || policy_->lora() != nullptr, LLASA_ERR_STATE,
+              "the policy's adapter is switched off, so nothing can be trained");
   check_token_batch(batch, policy_->config());
   const HeadOptions head_options = make_head_options(head, policy_->config());
   LossTerms terms = make_loss_terms(batch, loss, inputs);
@@ -118,7 +131,8 @@ llasa_step_stats Trainer::step(float learning_rate) {
   LLASA_CHECK(accumulated_, LLASA_ERR_STATE, "nothing was accumulated since the last step");
   policy_->require_complete();
   Stream& stream = policy_->stream();
-  const int64_t count = policy_->weights().count();
+  check_trainable();
+  const int64_t count = count_;
   llasa_step_stats stats{};
   stats.grad_norm = std::sqrt(squared_norm(stream, gradients_.data(), count));
   stats.skipped = !std::isfinite(stats.grad_norm);
@@ -129,8 +143,8 @@ llasa_step_stats Trainer::step(float learning_rate) {
     adamw.learning_rate = learning_rate;
     adamw.grad_scale = static_cast<float>(stats.grad_scale);
     adamw.step = ++steps_;
-    adamw_step(stream, policy_->weights().data(), gradients_.data(), moment1_.data(), moment2_.data(), count,
-               adamw);
+    adamw_step(stream, policy_->trainable().data(), gradients_.data(), moment1_.data(), moment2_.data(),
+               count, adamw);
   }
   stats.step = steps_;
   zero_grad();
@@ -138,8 +152,7 @@ llasa_step_stats Trainer::step(float learning_rate) {
 }
 
 void Trainer::zero_grad() {
-  zero_on_device(policy_->stream(), gradients_.data(),
-                 policy_->weights().count() * static_cast<int64_t>(sizeof(float)));
+  zero_on_device(policy_->stream(), gradients_.data(), count_ * static_cast<int64_t>(sizeof(float)));
   accumulated_ = false;
 }
 
@@ -159,12 +172,12 @@ float* Trainer::state(int32_t kind, const TensorSpec& spec, int64_t count) {
 }
 
 void Trainer::get_state(int32_t kind, const std::string& name, float* out, int64_t count) {
-  const float* source = state(kind, policy_->weights().find(name), count);
+  const float* source = state(kind, policy_->trainable().find(name), count);
   copy_to_host(policy_->stream(), out, source, count * static_cast<int64_t>(sizeof(float)));
 }
 
 void Trainer::set_state(int32_t kind, const std::string& name, const float* data, int64_t count) {
-  float* destination = state(kind, policy_->weights().find(name), count);
+  float* destination = state(kind, policy_->trainable().find(name), count);
   LLASA_CHECK(std::all_of(data, data + count, [](float x) { return std::isfinite(x); }), LLASA_ERR_NOT_FINITE,
               "the state of `%s` holds a NaN or an infinity", name.c_str());
   copy_to_device(policy_->stream(), destination, data, count * static_cast<int64_t>(sizeof(float)));

@@ -41,13 +41,15 @@ class Trainer {
 
  private:
   HeadLoss upload_terms(const LossTerms& terms, const MicroBatch& micro);
+  void check_trainable() const;
   float* state(int32_t kind, const TensorSpec& spec, int64_t count);
 
   std::shared_ptr<Policy> policy_;
   TrainerOptions options_;
+  int64_t count_;  // floats of the policy's trainable table
   PolicyPass pass_;
   PolicyHead head_;
-  DeviceBuffer<float> gradients_, moment1_, moment2_;  // flat, laid out as the weights
+  DeviceBuffer<float> gradients_, moment1_, moment2_;  // flat, laid out as policy.trainable()
   DeviceBuffer<float> old_logprobs_, ref_logprobs_, advantages_, policy_weights_, token_weights_;
   bool accumulated_ = false;
   int64_t steps_ = 0;

@@ -8,7 +8,7 @@ internal static class GrpoFaults
 {
     /// <summary>All contradictions, in the words of the configuration.</summary>
     public static IEnumerable<string> Of(GrpoOptions options) =>
-        [.. RewardSection.Faults(options.Reward), .. RewardServerOptions.Faults(options.RewardServer), .. Sampling(options), .. Loss(options), .. Updates(options)];
+        [.. RewardSection.Faults(options.Reward), .. RewardServerOptions.Faults(options.RewardServer), .. Sampling(options), .. Loss(options), .. Updates(options), .. options.Lora.Faults()];
 
     private static IEnumerable<string> Sampling(GrpoOptions options)
     {

@@ -18,6 +18,7 @@ public sealed record GrpoOptions
         .Section("reward", "From transcript and likelihood to a reward of 0 to 1.", o => o.Reward, (o, s) => o with { Reward = s }, RewardSection.Fill)
         .Section("reward_server", "Reward servers (llasa serve-reward) in place of codec and recogniser in this process.", o => o.RewardServer, (o, s) => o with { RewardServer = s }, GrpoSections.RewardServer)
         .Section("loss", "From rewards to the gradient.", o => o.Loss, (o, s) => o with { Loss = s }, GrpoSections.Loss)
+        .Section("lora", "A low-rank adapter that is trained in place of all weights.", o => o.Lora, (o, s) => o with { Lora = s }, GrpoSections.Lora)
         .Section("update", "How often a step's samples are used.", o => o.Update, (o, s) => o with { Update = s }, GrpoSections.Update)
         .Section("optimiser", "AdamW and its learning rate.", o => o.Optimiser, (o, s) => o with { Optimiser = s }, SharedSections.Optimiser)
         .Section("evaluation", "How held-out texts are spoken by evaluations during training (run.evaluate_every).", o => o.Evaluation, (o, s) => o with { Evaluation = s }, GrpoSections.Evaluation)
@@ -49,6 +50,9 @@ public sealed record GrpoOptions
 
     /// <summary>From rewards to the gradient.</summary>
     public LossOptions Loss { get; init; } = new();
+
+    /// <summary>An adapter that is trained in place of all weights.</summary>
+    public LoraOptions Lora { get; init; } = new();
 
     /// <summary>How often a step's samples are used.</summary>
     public UpdateOptions Update { get; init; } = new();

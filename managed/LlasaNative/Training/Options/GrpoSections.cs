@@ -69,6 +69,14 @@ internal static class GrpoSections
         section.Flag("shuffle", "Go through the groups in another order each epoch.", s => s.Shuffle, (s, v) => s with { Shuffle = v });
     }
 
+    public static void Lora(OptionSection<GrpoOptions, LoraOptions> section)
+    {
+        section.Flag("enabled", "Train an adapter; checkpoints hold the adapter as PEFT reads it, the exported policy has it merged in.", s => s.Enabled, (s, v) => s with { Enabled = v });
+        section.Whole("rank", "Rank of the adapter's matrices.", 0, 4096, s => s.Rank, (s, v) => s with { Rank = (int)v });
+        section.Number("alpha", "The adapter's product is scaled by alpha / rank.", "number, more than 0", v => v > 0, s => s.Alpha, (s, v) => s with { Alpha = v });
+        section.Text("targets", "Projections the adapter stands beside.", "some of " + string.Join(",", LoraOptions.Modules), s => s.Targets, (s, v) => s with { Targets = v });
+    }
+
     public static void Evaluation(OptionSection<GrpoOptions, EvaluationOptions> section)
     {
         section.Whole("samples", "Samples of each text.", 1, 10_000, s => s.Samples, (s, v) => s with { Samples = (int)v });

@@ -1,0 +1,137 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using LlasaNative.Data;
+using LlasaNative.Interop;
+using LlasaNative.Training;
+using LlasaNative.Weights;
+
+namespace LlasaNative.Models;
+
+/// <summary>The adapter of a policy: how it begins, and its directory as PEFT reads and writes it.</summary>
+/// <remarks>
+/// <c>adapter_config.json</c> and <c>adapter_model.safetensors</c> with names such as
+/// <c>base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight</c>, float32. <b>Threads:</b> shares its policy's thread.
+/// </remarks>
+public sealed class LoraAdapter
+{
+    private const string ConfigFile = "adapter_config.json";
+    private const string WeightsFile = "adapter_model.safetensors";
+    private readonly NativePolicy _policy;
+    private readonly string _base;
+    private readonly LoraOptions _options;
+
+    internal LoraAdapter(NativePolicy policy, string basePath, LoraOptions options, ulong seed)
+    {
+        (_policy, _base, _options) = (policy, basePath, options);
+        var native = NativeLoraOptions.CreateDefault();
+        native.Rank = options.Rank;
+        native.Alpha = (float)options.Alpha;
+        native.Targets = options.TargetList.Aggregate((NativeLoraTargets)0, (sum, name) => sum | Bit(name));
+        policy.AttachLora(native);
+        ulong stream = 0;
+        foreach (var tensor in Tensors)
+        {
+            policy.SetTensor(tensor.Name, [.. tensor.Shape], Start(tensor, seed, stream++));
+        }
+    }
+
+    /// <summary>Its tensors.</summary>
+    public IReadOnlyList<NativeTensor> Tensors => [.. _policy.GetTensors().Where(t => t.IsAdapter)];
+
+    /// <summary>Writes the two files.</summary>
+    /// <param name="directory">An existing directory.</param>
+    /// <exception cref="ModelFileException">A file cannot be written.</exception>
+    public void Save(string directory)
+    {
+        File.WriteAllBytes(Path.Combine(directory, ConfigFile), ToJson());
+        var tensors = Tensors;
+        using SafeTensorsWriter writer = new(
+            Path.Combine(directory, WeightsFile), tensors.Select(t => new TensorInfo(t.Name, TensorType.F32, [.. t.Shape])));
+        foreach (var tensor in tensors)
+        {
+            var values = new float[tensor.Count];
+            _policy.GetTensor(tensor.Name, values);
+            writer.Write(tensor.Name, values);
+        }
+
+        writer.Complete();
+    }
+
+    /// <summary>Replaces its values by those of a directory with an adapter of the same shape.</summary>
+    /// <param name="directory">The directory.</param>
+    /// <exception cref="ModelFileException">The file is damaged or of another adapter.</exception>
+    public void Load(string directory)
+    {
+        using var file = SafeTensorsFile.Open(Path.Combine(directory, WeightsFile));
+        foreach (var tensor in Tensors)
+        {
+            long[] shape = [.. tensor.Shape];
+            var values = file.ReadFloats(tensor.Name);
+            if (!file.GetInfo(tensor.Name).Shape.SequenceEqual(shape))
+            {
+                throw new ModelFileException(file.Path, tensor.Name, $"shape [{string.Join(",", file.GetInfo(tensor.Name).Shape)}], expected [{string.Join(",", shape)}]");
+            }
+
+            NativeErrors.AboutFile(file.Path, tensor.Name, () => _policy.SetTensor(tensor.Name, shape, values));
+        }
+    }
+
+    private static NativeLoraTargets Bit(string module) => module switch
+    {
+        "q_proj" => NativeLoraTargets.Q,
+        "k_proj" => NativeLoraTargets.K,
+        "v_proj" => NativeLoraTargets.V,
+        "o_proj" => NativeLoraTargets.O,
+        "gate_proj" => NativeLoraTargets.Gate,
+        "up_proj" => NativeLoraTargets.Up,
+        "down_proj" => NativeLoraTargets.Down,
+        _ => throw new ArgumentOutOfRangeException(nameof(module), module, "No such projection."),
+    };
+
+    /// <summary>As PEFT begins: B is 0, so that the policy is unchanged; A uniform within 1 / sqrt(inputs).</summary>
+    private static float[] Start(NativeTensor tensor, ulong seed, ulong stream)
+    {
+        var values = new float[tensor.Count];
+        if (!tensor.Name.EndsWith(".lora_A.weight", StringComparison.Ordinal))
+        {
+            return values;
+        }
+
+        var bound = 1 / Math.Sqrt(tensor.Shape[1]);
+        for (var i = 0; i < values.Length; i++)
+        {
+            var uniform = (Philox.Draw(seed, (ulong)i, stream).First >> 11) * (1.0 / (1UL << 53));
+            values[i] = (float)(bound * ((2 * uniform) - 1));
+        }
+
+        return values;
+    }
+
+    private byte[] ToJson()
+    {
+        using MemoryStream stream = new();
+        using (Utf8JsonWriter json = new(stream, new JsonWriterOptions { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        {
+            json.WriteStartObject();
+            json.WriteString("peft_type", "LORA");
+            json.WriteString("task_type", "CAUSAL_LM");
+            json.WriteString("base_model_name_or_path", _base);
+            json.WriteNumber("r", _options.Rank);
+            json.WriteNumber("lora_alpha", _options.Alpha);
+            json.WriteNumber("lora_dropout", 0.0);
+            json.WriteStartArray("target_modules");
+            foreach (var target in _options.TargetList)
+            {
+                json.WriteStringValue(target);
+            }
+
+            json.WriteEndArray();
+            json.WriteString("bias", "none");
+            json.WriteBoolean("fan_in_fan_out", false);
+            json.WriteBoolean("inference_mode", true);
+            json.WriteEndObject();
+        }
+
+        return stream.ToArray();
+    }
+}

@@ -1,0 +1,93 @@
+#include "models/lora.h"
+
+#include <cmath>
+
+#include "core/status.h"
+#include "ops/gemm.h"
+
+namespace llasa {
+
+LoraOptions make_lora_options(const llasa_lora_options& given) {
+  constexpr int32_t kAll = LLASA_LORA_Q | LLASA_LORA_K | LLASA_LORA_V | LLASA_LORA_O | LLASA_LORA_GATE |
+                           LLASA_LORA_UP | LLASA_LORA_DOWN;
+  LLASA_CHECK(given.rank >= 1 && given.rank <= 4096, LLASA_ERR_ARGUMENT,
+              "`options.rank`: %d, expected 1..4096", given.rank);
+  LLASA_CHECK(std::isfinite(given.alpha) && given.alpha > 0.0f, LLASA_ERR_ARGUMENT,
+              "`options.alpha`: %g, expected > 0", static_cast<double>(given.alpha));
+  LLASA_CHECK(given.targets != 0 && (given.targets & ~kAll) == 0, LLASA_ERR_ARGUMENT,
+              "`options.targets`: %d, expected a sum of LLASA_LORA_* bits", given.targets);
+  return {given.rank, given.alpha, given.targets};
+}
+
+Lora::Lora(const LlamaConfig& config, const LoraOptions& options, Stream& stream)
+    : rank_(options.rank), scale_(options.alpha / static_cast<float>(options.rank)) {
+  const int64_t C = config.hidden_size, F = config.intermediate_size;
+  const int64_t q = config.query_size(), kv = config.kv_size(), qkv = config.qkv_size();
+  targets_.resize(static_cast<size_t>(4 * config.num_layers));
+  for (int64_t l = 0; l < config.num_layers; ++l) {
+    const std::string layer = "model.layers." + std::to_string(l) + ".";
+    const auto add = [&](int32_t bit, LoraInput input, const char* module, int64_t K, int64_t N,
+                         int64_t first, int64_t width) {
+      if ((options.targets & bit) == 0) return;
+      const std::string name = "base_model.model." + layer + module;
+      weights_.declare(name + ".lora_A.weight", {rank_, K});
+      weights_.declare(name + ".lora_B.weight", {N, rank_});
+      targets_[static_cast<size_t>(4 * l) + static_cast<size_t>(input)].push_back(
+          {layer + module + ".weight", weights_.find(name + ".lora_A.weight").offset,
+           weights_.find(name + ".lora_B.weight").offset, K, N, first, width});
+    };
+    add(LLASA_LORA_Q, LoraInput::kAttention, "self_attn.q_proj", C, q, 0, qkv);
+    add(LLASA_LORA_K, LoraInput::kAttention, "self_attn.k_proj", C, kv, q, qkv);
+    add(LLASA_LORA_V, LoraInput::kAttention, "self_attn.v_proj", C, kv, q + kv, qkv);
+    add(LLASA_LORA_O, LoraInput::kOut, "self_attn.o_proj", q, C, 0, C);
+    add(LLASA_LORA_GATE, LoraInput::kMlp, "mlp.gate_proj", C, F, 0, 2 * F);
+    add(LLASA_LORA_UP, LoraInput::kMlp, "mlp.up_proj", C, F, F, 2 * F);
+    add(LLASA_LORA_DOWN, LoraInput::kDown, "mlp.down_proj", F, C, 0, C);
+  }
+  weights_.allocate(stream, "the adapter's weights");
+}
+
+void Lora::forward(Stream& stream, int64_t l, LoraInput input, const float* x, int64_t rows, float* y,
+                   float* scratch) const {
+  for (const Target& t : targets(l, input)) {
+    const float *a = weights_.data() + t.a, *b = weights_.data() + t.b;
+    gemm(stream, false, true, rows, rank_, t.K, 1.0f, x, t.K, a, t.K, 0.0f, scratch, rank_);
+    gemm(stream, false, true, rows, t.N, rank_, scale_, scratch, rank_, b, rank_, 1.0f, y + t.first, t.width);
+  }
+}
+
+void Lora::backward_input(Stream& stream, int64_t l, LoraInput input, const float* dy, int64_t rows,
+                          float* dx, float* scratch) const {
+  for (const Target& t : targets(l, input)) {
+    const float *a = weights_.data() + t.a, *b = weights_.data() + t.b;
+    gemm(stream, false, false, rows, rank_, t.N, scale_, dy + t.first, t.width, b, rank_, 0.0f, scratch,
+         rank_);
+    gemm(stream, false, false, rows, t.K, rank_, 1.0f, scratch, rank_, a, t.K, 1.0f, dx, t.K);
+  }
+}
+
+void Lora::backward_parameters(Stream& stream, int64_t l, LoraInput input, const float* x, const float* dy,
+                               int64_t rows, float* gradients, float* scratch) const {
+  float *from_above = scratch, *from_below = scratch + rows * rank_;
+  for (const Target& t : targets(l, input)) {
+    const float *a = weights_.data() + t.a, *b = weights_.data() + t.b;
+    gemm(stream, false, false, rows, rank_, t.N, scale_, dy + t.first, t.width, b, rank_, 0.0f, from_above,
+         rank_);
+    gemm(stream, true, false, rank_, t.K, rows, 1.0f, from_above, rank_, x, t.K, 1.0f, gradients + t.a, t.K);
+    gemm(stream, false, true, rows, rank_, t.K, 1.0f, x, t.K, a, t.K, 0.0f, from_below, rank_);
+    gemm(stream, true, false, t.N, rank_, rows, scale_, dy + t.first, t.width, from_below, rank_, 1.0f,
+         gradients + t.b, rank_);
+  }
+}
+
+void Lora::merge_into(Stream& stream, const std::string& name, float* values) const {
+  for (const auto& input : targets_) {
+    for (const Target& t : input) {
+      if (t.base != name) continue;
+      gemm(stream, false, false, t.N, t.K, rank_, scale_, weights_.data() + t.b, rank_, weights_.data() + t.a,
+           t.K, 1.0f, values, t.K);
+    }
+  }
+}
+
+}  // namespace llasa
