@@ -53,8 +53,6 @@ struct Prepared {
   int32_t error;  // a kSample code
   Row row;        // of what may be drawn
   int32_t best;   // the lowest column of the largest x
-  float full_max;
-  double log_mass;  // log of the mass of all columns, relative to full_max
   Limit limit;
   uint64_t mass;  // kept; its parts by segment in RowShared::warp_mass
 };
@@ -119,7 +117,8 @@ __device__ void scan_row(Prepared& p, RowShared& s, const SamplingParameters& pa
   p.error = bad ? kSampleNotFinite : row.max == -INFINITY ? kSampleEmpty : 0;
 }
 
-// Masses of the segments relative to the largest x of all, from those relative to their own.
+// Masses of the segments relative to the largest x of all, from those relative to their own; and the log of
+// the mass of all columns, the forbidden one included.
 __device__ void add_segments(Prepared& p, RowShared& s) {
   const int w = static_cast<int>(threadIdx.x);
   const double inverse_temperature = static_cast<double>(p.row.inverse_temperature);
@@ -131,16 +130,16 @@ __device__ void add_segments(Prepared& p, RowShared& s) {
   __syncthreads();
   p.mass = 0;
   for (int i = 0; i < warp_count(); ++i) p.mass += s.warp_mass[i];
-  p.full_max = p.row.max;
+  if (threadIdx.x != 0) return;  // the log-prob is its to write
   double total = static_cast<double>(p.mass) / static_cast<double>(kMassUnit);
   const float forbidden = s.forbidden_value;
   if (forbidden > -INFINITY) {
     const double gap =
         (static_cast<double>(forbidden) - static_cast<double>(p.row.max)) * inverse_temperature;
     total = gap > 0.0 ? 1.0 + total * exp(-gap) : total + exp(gap);
-    p.full_max = fmaxf(p.full_max, forbidden);
   }
-  p.log_mass = log(total);
+  s.full_max = fmaxf(p.row.max, forbidden);
+  s.log_mass = log(total);
 }
 
 __device__ Limit find_limit(const Row& row, RowShared& s, const SamplingParameters& parameters) {
@@ -292,8 +291,8 @@ __global__ void __launch_bounds__(kMaxThreads)
   }
   if (threadIdx.x != 0) return;
   ids[r] = parameters.allowed.id_of(column);
-  const float z = (p.row.x[column] - p.full_max) * p.row.inverse_temperature;
-  logprobs[r] = static_cast<float>(static_cast<double>(z) - p.log_mass);
+  const float z = (p.row.x[column] - s.full_max) * p.row.inverse_temperature;
+  logprobs[r] = static_cast<float>(static_cast<double>(z) - s.log_mass);
   if (draw_logprobs != nullptr && parameters.temperature != 0.0f) {
     const float kept_z = (p.row.x[column] - p.row.max) * p.row.inverse_temperature;
     const double kept = static_cast<double>(p.mass) / static_cast<double>(kMassUnit);

@@ -60,6 +60,8 @@ struct RowShared {
   Boundary found;
   uint32_t interval[2];
   float forbidden_value;
+  float full_max;  // of all columns, and the log of their mass relative to it: thread 0's alone
+  double log_mass;
   int32_t column;
 };
 
