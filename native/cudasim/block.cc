@@ -36,7 +36,7 @@ int count() {
 }
 
 void enter(Thread& thread) {
-  block.running = thread.linear;
+  block.running = state.thread = thread.linear;
   threadIdx = thread.index;
 }
 
@@ -51,10 +51,12 @@ Stack* take_stack() {
 
 // The next thread that can run, after the running one in order, or NULL.
 Thread* next_ready() {
-  const int n = count();
-  for (int i = 1; i <= n; ++i) {
-    Thread& thread = block.threads[static_cast<size_t>((block.running + i) % n)];
-    if (thread.state == ThreadState::kReady) return &thread;
+  const size_t n = block.threads.size(), running = static_cast<size_t>(block.running);
+  for (size_t i = running + 1; i < n; ++i) {
+    if (block.threads[i].state == ThreadState::kReady) return &block.threads[i];
+  }
+  for (size_t i = 0; i <= running; ++i) {
+    if (block.threads[i].state == ThreadState::kReady) return &block.threads[i];
   }
   return nullptr;
 }
@@ -269,17 +271,21 @@ void warp_collective(const char* name, uint32_t mask, const void* input, void* o
   self.output = output;
   self.complete = complete;
   self.state = ThreadState::kInWarp;
+  // From the last lane down: it usually comes last.
+  for (int lane = lanes - 1; lane >= 0; --lane) {
+    if ((mask >> lane & 1u) == 0) continue;
+    const Thread& other = block.threads[static_cast<size_t>(first + lane)];
+    if (other.state == ThreadState::kInWarp && other.mask == mask && other.complete == complete) continue;
+    if (other.state == ThreadState::kDone) {
+      kernel_fault(text("%s: mask 0x%08x names lane %d, which has ended", name, mask, lane));
+    }
+    wait();
+    return;
+  }
   Lanes all{mask, {}, {}};
   for (int lane = 0; lane < lanes; ++lane) {
     if ((mask >> lane & 1u) == 0) continue;
     const Thread& other = block.threads[static_cast<size_t>(first + lane)];
-    if (other.state == ThreadState::kDone) {
-      kernel_fault(text("%s: mask 0x%08x names lane %d, which has ended", name, mask, lane));
-    }
-    if (other.state != ThreadState::kInWarp || other.mask != mask || other.complete != complete) {
-      wait();
-      return;
-    }
     all.input[lane] = other.input;
     all.output[lane] = other.output;
   }

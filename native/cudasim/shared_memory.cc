@@ -114,10 +114,30 @@ void access_cell(Shared& s, Cell& cell, int thread, Access access, uintptr_t add
   cell.written_epoch = s.epoch;
 }
 
+// Most accesses are reads of a word that was written before the last barrier.
+bool is_plain_read(Shared& s, Area& area, uintptr_t offset, uintptr_t bytes, int thread) {
+  const uintptr_t word = offset / 4;
+  if (bytes != 4 || offset % 4 != 0 || area.split[word] >= s.block_epoch) return false;
+  Cell& cell = area.words[word];
+  if (cell.written_epoch < s.block_epoch || cell.write.epoch == s.epoch) return false;
+  Event& last = cell.read[0];
+  if (last.epoch == s.epoch) {
+    if (last.thread == thread) {
+      last.sync = s.warps[static_cast<size_t>(thread / kWarp)].sync;
+      return true;
+    }
+    cell.read[last.thread / kWarp == thread / kWarp ? 1 : 2] = last;
+  }
+  last = {s.epoch, s.warps[static_cast<size_t>(thread / kWarp)].sync, static_cast<uint16_t>(thread),
+          Access::kRead};
+  return true;
+}
+
 void access_area(Shared& s, Area& area, uintptr_t address, uintptr_t bytes, Access access, const char* what,
                  const void* site) {
-  const int thread = current_thread().linear;
+  const int thread = state.thread;
   uintptr_t offset = address - area.range.begin;
+  if (access == Access::kRead && is_plain_read(s, area, offset, bytes, thread)) return;
   const uintptr_t end = offset + bytes;
   while (offset < end) {
     const uintptr_t word = offset / 4;

@@ -13,6 +13,7 @@ struct Range {
 
 struct State {
   bool in_kernel = false;
+  int thread = 0;             // linear index of the running thread
   Range stacks;               // locals of the threads
   Range arena;                // device memory
   uint8_t* shadow = nullptr;  // one byte per byte of the arena
