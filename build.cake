@@ -1,5 +1,6 @@
 // Tasks, from the native library up. ./build.sh calls this file; each step's output is in artifacts/logs.
 #load "cmake/steps.cake"
+#load "cmake/cuda.cake"
 
 var target = Argument("target", "Default");
 var configuration = Argument("configuration", "Release");
@@ -18,6 +19,8 @@ var layout = "native/src/abi/layout.g.inc";
 // What the program runs on: the tests' build if there is one, else a build of the library alone.
 var library = DirectoryExists("build/native/cpu") ? "cpu" : "cpu-library";
 var tally = new Tally();
+
+bool IsTest() => target is "Test" or "Default" or "Test-Cudasim";   // ends with the counts
 
 // ------------------------------------------------------------------------------------------------- native
 Task("Native-Configure").Does(() => Configure("cpu", "-DLLASA_BUILD_TESTS=ON -DLLASA_BUILD_BENCH=OFF"));
@@ -40,16 +43,18 @@ Task("Sanitize").Does(() =>
     tally.ThrowIfFailed();
 });
 
-Task("Cuda-Archs").Does(() =>
+// ---------------------------------------------------------------------------------------------------- cuda
+Task("Cudasim-Build").Does(() =>
 {
-    if (!FileRead("native/CMakePresets.json").Contains("\"cuda\""))
-    {
-        throw new CakeException("this tree has no CUDA backend yet: native/CMakePresets.json has no preset `cuda`");
-    }
-
-    Configure("cuda");
-    Build("cuda");
+    Configure("cudasim", "-DLLASA_BUILD_TESTS=ON");
+    Build("cudasim");
 });
+
+Task("Test-Cudasim").IsDependentOn("Cudasim-Build").Does(CudasimTests);
+
+Task("Cuda-Compile").Does(CompileForCuda);
+
+Task("Cuda-Archs").Does(CompileForEveryArchitecture);
 
 // ----------------------------------------------------------------------------------------------- bindings
 Task("Bindings-Generate").Does(() => Generate(generated, layout));
@@ -84,6 +89,7 @@ Task("EndToEnd").IsDependentOn("Native-Build").IsDependentOn("Managed-Build").Do
 
 Task("Test")
     .IsDependentOn("Native-Test")
+    .IsDependentOn("Cuda-Compile")
     .IsDependentOn("Bindings-Check")
     .IsDependentOn("Managed-Test")
     .IsDependentOn("EndToEnd");
@@ -169,12 +175,12 @@ try
 {
     RunTarget(target);
 }
-catch (Exception) when (target is "Test" or "Default")
+catch (Exception) when (IsTest())
 {
     tally.Failed++;   // a build that broke; Cake has said what
 }
 
-if (target is "Test" or "Default")
+if (IsTest())
 {
     Console.WriteLine(tally);
     Console.Out.Flush();

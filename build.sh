@@ -12,14 +12,16 @@ usage: ./build.sh [TARGET] [--option value ...]
   demo        train the tiny world by GRPO and write artifacts/demo/index.html   [--seed N]
   bench       microbenchmarks and a GRPO step against the machine's roofs
   faults      kill, starve and corrupt training runs at length [--kills N --seed N]; counts in artifacts/faults
-  sanitize    native tests under AddressSanitizer and UBSan
+  sanitize    native tests under AddressSanitizer and UBSan, on the CPU's code and on the CUDA simulator
+  test-cudasim  the native tests on the CUDA kernels, on a simulator
   package     NuGet packages and the self-contained program, in artifacts/package
   format      check formatting
   bindings    regenerate the bindings from native/include/llasa_native.h
-  cuda-archs  compile the CUDA backend for every architecture it supports (needs nvcc)
+  cuda-archs  compile the CUDA backend for every architecture and write docs/kernels/registers.md (needs nvcc)
+  gpu-check   tests, compute-sanitizer, benchmarks and a training run on this machine's GPU
   clean       remove build/ and artifacts/
 
-  --with-cuda-toolkit   also install Debian's nvidia-cuda-toolkit
+  --with-cuda-toolkit   also install Debian's nvidia-cuda-toolkit, adding its component to apt's sources if need be
   any task of build.cake can be named too; other options are passed on to it
 TEXT
 }
@@ -38,7 +40,9 @@ if [[ $# -gt 0 && $1 != --* ]]; then
     package) target=Package ;;
     format) target=Format-Check ;;
     bindings) target=Bindings-Generate ;;
+    test-cudasim) target=Test-Cudasim ;;
     cuda-archs) target=Cuda-Archs ;;
+    gpu-check) exec native/gpu-check.sh "${@:2}" ;;
     clean) rm -rf build artifacts; exit 0 ;;
     *) target=$1 ;;
   esac
@@ -83,7 +87,24 @@ if [[ $target == Bench ]]; then
 fi
 if [[ $with_cuda == 1 ]]; then
   need nvidia-cuda-toolkit "compiles the CUDA backend" "command -v nvcc"
+  need g++-11 "the newest host compiler that nvcc of CUDA 11 takes" "command -v g++-11 || nvcc --version | grep -E 'release 1[2-9]'"
 fi
+
+# Debian's contrib and non-free components, from the same servers as what is there, in files of our own.
+add_non_free() {
+  local file name
+  for file in /etc/apt/sources.list.d/*.sources; do
+    [[ -e $file ]] && grep -q '^URIs:.*debian' "$file" || continue
+    name=/etc/apt/sources.list.d/llasa-non-free-${file##*/}
+    echo "Adding contrib and non-free to apt's sources: $name"
+    sed 's/^Components:.*/Components: contrib non-free/' "$file" | "${as_root[@]}" tee "$name" >/dev/null
+  done
+  if [[ -e /etc/apt/sources.list ]] && grep -q '^deb .*debian.* main' /etc/apt/sources.list; then
+    name=/etc/apt/sources.list.d/llasa-non-free.list
+    echo "Adding contrib and non-free to apt's sources: $name"
+    sed -n 's/^\(deb .*debian.*\) main.*$/\1 contrib non-free/p' /etc/apt/sources.list | "${as_root[@]}" tee "$name" >/dev/null
+  fi
+}
 
 if [[ ${#lacking[@]} -gt 0 ]]; then
   echo "This machine lacks:"
@@ -96,6 +117,9 @@ if [[ ${#lacking[@]} -gt 0 ]]; then
     echo "build.sh: cannot install them (needs apt-get, as root or with sudo). Install these packages and run again: ${lacking[*]}" >&2
     exit 1
   fi
+  if [[ " ${lacking[*]} " == *" nvidia-cuda-toolkit "* ]] && ! grep -rqE '^(Components:|deb ).* non-free( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null; then
+    add_non_free
+  fi
   echo "Installing: ${as_root[*]} apt-get install --no-install-recommends ${lacking[*]}"
   mkdir -p artifacts/logs
   if ! { "${as_root[@]}" apt-get update &&
@@ -103,9 +127,6 @@ if [[ ${#lacking[@]} -gt 0 ]]; then
     >artifacts/logs/apt.log 2>&1; then
     tail -n 20 artifacts/logs/apt.log >&2
     echo "build.sh: installing failed; the log is artifacts/logs/apt.log" >&2
-    if [[ $with_cuda == 1 ]]; then
-      echo "build.sh: nvidia-cuda-toolkit is in Debian's non-free component; add 'contrib non-free' to the sources" >&2
-    fi
     exit 1
   fi
 fi

@@ -60,7 +60,8 @@ void Show(string program, string arguments, Dictionary<string, string> environme
 Dictionary<string, string> NativeFrom(string preset) => new() { ["LLASA_NATIVE_DIR"] = $"{root}/build/native/{preset}" };
 
 // Runs a step quietly into artifacts/logs; shows the end of its log when it fails.
-int Run(string step, string program, string arguments, string folder = null, bool check = true)
+int Run(string step, string program, string arguments, string folder = null, bool check = true,
+    Dictionary<string, string> environment = null)
 {
     var log = $"{logs}/{step}.log";
     EnsureDirectoryExists(logs);
@@ -76,7 +77,7 @@ int Run(string step, string program, string arguments, string folder = null, boo
     {
         Arguments = arguments,
         WorkingDirectory = folder ?? root,
-        EnvironmentVariables = NativeFrom("cpu"),
+        EnvironmentVariables = environment ?? NativeFrom("cpu"),
         RedirectStandardOutput = true,
         RedirectStandardError = true,
         RedirectedStandardOutputHandler = Write,
