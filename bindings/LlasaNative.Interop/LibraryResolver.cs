@@ -44,6 +44,7 @@ internal static unsafe class LibraryResolver
         null or "" or "auto" => NativeBackend.Auto,
         "cpu" => NativeBackend.Cpu,
         "cuda" => NativeBackend.Cuda,
+        "cudasim" => NativeBackend.CudaSim,
         _ => throw new ArgumentException($"LLASA_BACKEND is `{value}`, expected auto, cpu or cuda"),
     };
 
@@ -83,6 +84,11 @@ internal static unsafe class LibraryResolver
 
     private static nint Load(NativeBackend choice)
     {
+        if (choice == NativeBackend.CudaSim)
+        {
+            return Open(Find("cudasim", out var places) ?? throw new DllNotFoundException(places), choice);
+        }
+
         if (choice != NativeBackend.Cpu)
         {
             var missing = MissingForCuda(out var cuda);
@@ -93,7 +99,7 @@ internal static unsafe class LibraryResolver
 
             if (choice == NativeBackend.Cuda)
             {
-                throw new DllNotFoundException($"the cuda backend cannot be used: {missing}");
+                throw new DllNotFoundException($"the cuda backend cannot be used: {missing}; `--backend cpu` computes without a GPU");
             }
         }
 

@@ -11,4 +11,7 @@ public enum NativeBackend
 
     /// <summary>libllasa_cuda; an error that says what is missing when it cannot be used.</summary>
     Cuda,
+
+    /// <summary>libllasa_cudasim: the CUDA kernels on a simulator, for tests. Very slow.</summary>
+    CudaSim,
 }

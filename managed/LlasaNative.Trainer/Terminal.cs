@@ -1,3 +1,5 @@
+using System.Globalization;
+using LlasaNative.Interop;
 using LlasaNative.Reporting;
 
 namespace LlasaNative.Trainer;
@@ -10,6 +12,10 @@ internal static class Terminal
         var live = !Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") is not (null or "dumb");
         return new ProgressLine(Console.Error, total, live, live ? Width() : 120);
     }
+
+    /// <summary>Backend and device in one line, e.g. <c>cuda (sm_90), 16 threads, NVIDIA H200</c>.</summary>
+    public static string Describe(NativeDeviceInfo device) =>
+        string.Create(CultureInfo.InvariantCulture, $"{device.Backend} ({device.Isa}), {device.NumThreads} threads, {device.DeviceName}");
 
     private static int Width()
     {

@@ -8,6 +8,7 @@ public sealed class LibraryResolverTests
     [TestCase("AUTO", NativeBackend.Auto)]
     [TestCase(" cpu", NativeBackend.Cpu)]
     [TestCase("cuda", NativeBackend.Cuda)]
+    [TestCase("cudasim", NativeBackend.CudaSim)]
     public void Environment_NamesTheBackend(string? value, NativeBackend expected) =>
         Assert.That(LibraryResolver.FromEnvironment(value), Is.EqualTo(expected));
 

@@ -90,7 +90,7 @@ internal static class DemoCommand
             Steps = outcome.Step,
             SecondsTotal = timer.Total,
             SecondsTraining = outcome.Seconds,
-            Device = Describe(NativeDevice.GetInfo()),
+            Device = Terminal.Describe(NativeDevice.GetInfo()),
             RewardCurve = [.. reports.Select(r => r.Metrics["reward/mean"])],
             CerCurve = [.. reports.Select(r => r.Metrics["reward/cer"])],
             Settings = [.. GrpoOptions.Table.Entries.Select(e => KeyValuePair.Create(e.Key, Shown(e, options)))],
@@ -151,9 +151,6 @@ internal static class DemoCommand
             ? Path.GetFileName(value.TrimEnd('/'))
             : value;
     }
-
-    private static string Describe(NativeDeviceInfo device) =>
-        string.Create(CultureInfo.InvariantCulture, $"{device.Backend} ({device.Isa}), {device.NumThreads} threads, {device.DeviceName}");
 
     private static string Resource(string name)
     {

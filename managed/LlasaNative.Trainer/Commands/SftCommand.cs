@@ -46,6 +46,7 @@ internal static class SftCommand
         var keys = SftOptions.Table.Entries.ToDictionary(e => e.Key, e => e.Get(options));
         RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "sft", keys, NativeDevice.GetInfo());
         var progress = Terminal.Progress(options.Run.Steps);
+        progress.Note($"computing on {Terminal.Describe(NativeDevice.GetInfo())}");
         using StopSignal stop = new(progress.Note);
         using var dashboard = DashboardServer.StartFor(parsed.GetValue(arguments.Dashboard), options.Run.Out, progress.Note);
         var outcome = TrainingRun.Execute(loop, new RunSettings
