@@ -3,24 +3,21 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <random>
+#include <deque>
 #include <vector>
 
 #include "core/parallel.h"
 #if !defined(LLASA_TESTS_ON_DEVICE)
 #include "cpu/isa.h"
 #endif
+#include "op_test_util.h"
 #include "ops/rope.h"
 
 namespace llasa::test {
 namespace {
 
 std::vector<float> random_values(size_t n, uint32_t seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal(0.0f, 1.0f);
-  std::vector<float> x(n);
-  for (float& v : x) v = normal(generator);
-  return x;
+  return random_floats(static_cast<int64_t>(n), seed);
 }
 
 struct Case {
@@ -35,8 +32,8 @@ struct Case {
 
 // Blocks of a case, filled token by token through kv_append, with NaN where nothing was written.
 struct Cache {
-  std::vector<std::vector<float>> blocks;
-  std::vector<float*> tables;
+  std::deque<DeviceArray<float>> blocks;  // which cannot move
+  std::vector<float*> tables;  // device pointers
   std::vector<int64_t> prefix_table, own_table;
   std::vector<std::vector<float>> prefix_qkv, own_qkv;  // of each sequence, [tokens, row]
 };
@@ -46,7 +43,8 @@ constexpr int64_t kLayers = 2;
 int64_t add_table(Cache& cache, const DecodeShape& shape, int64_t tokens) {
   const auto first = static_cast<int64_t>(cache.tables.size());
   for (int64_t b = 0; b < shape.blocks(tokens); ++b) {
-    cache.blocks.emplace_back(static_cast<size_t>(kLayers * shape.layer_floats()), std::nanf(""));
+    cache.blocks.emplace_back(
+        std::vector<float>(static_cast<size_t>(kLayers * shape.layer_floats()), std::nanf("")));
     cache.tables.push_back(cache.blocks.back().data());
   }
   return first;
@@ -58,7 +56,12 @@ void fill(Cache& cache, const DecodeShape& shape, int64_t table, const std::vect
   const int64_t tokens = static_cast<int64_t>(qkv.size()) / shape.row();
   std::vector<DecodeRow> rows;
   for (int64_t t = 0; t < tokens; ++t) rows.push_back({0, table, 0, static_cast<int32_t>(t + 1)});
-  kv_append(stream, qkv.data(), rows.data(), cache.tables.data(), layer, tokens, shape);
+  if (tokens == 0) return;
+  const DeviceArray<float> device_qkv(qkv);
+  const DeviceArray<DecodeRow> device_rows(rows);
+  const DeviceArray<float*> tables(cache.tables);
+  kv_append(stream, device_qkv.data(), device_rows.data(), tables.data(), layer, tokens, shape);
+  stream.synchronize();
 }
 
 Cache make_cache(const Case& c, int64_t layer) {
@@ -113,6 +116,17 @@ std::vector<double> reference(const Case& c, const Cache& cache, size_t i) {
   return out;
 }
 
+std::vector<float> decode(const std::vector<float>& qkv, const std::vector<DecodeRow>& rows,
+                          const Cache& cache, int64_t layer, const DecodeShape& shape) {
+  Stream stream;
+  const auto T = static_cast<int64_t>(rows.size());
+  Guarded device_qkv(qkv), out(T * shape.H * shape.D);
+  const DeviceArray<DecodeRow> device_rows(rows);
+  const DeviceArray<float*> tables(cache.tables);
+  attention_decode(stream, device_qkv.data(), out.data(), device_rows.data(), tables.data(), layer, T, shape);
+  return out.values();
+}
+
 std::vector<float> attend(const Case& c, const Cache& cache, int64_t layer) {
   const auto row = static_cast<size_t>(c.shape.row());
   std::vector<DecodeRow> rows;
@@ -122,13 +136,7 @@ std::vector<float> attend(const Case& c, const Cache& cache, int64_t layer) {
     rows.push_back({cache.prefix_table[s.prefix], cache.own_table[i], c.prefix[s.prefix], s.own});
     qkv.insert(qkv.end(), cache.own_qkv[i].end() - static_cast<ptrdiff_t>(row), cache.own_qkv[i].end());
   }
-  std::vector<float> out(rows.size() * static_cast<size_t>(c.shape.H * c.shape.D) + 1, 55.0f);
-  Stream stream;
-  attention_decode(stream, qkv.data(), out.data(), rows.data(), cache.tables.data(), layer,
-                   static_cast<int64_t>(rows.size()), c.shape);
-  EXPECT_EQ(out.back(), 55.0f);
-  out.pop_back();
-  return out;
+  return decode(qkv, rows, cache, layer, c.shape);
 }
 
 std::vector<Case> all_cases() {
@@ -174,28 +182,35 @@ TEST(AttentionDecode, RopeWhileAppendingEqualsRopeThenAppend) {
     for (int32_t t = 0; t < T; ++t) positions.push_back((t * 7 + 3) % 40);
     const std::vector<float> table = random_values(static_cast<size_t>(40 * shape.D), 6);
     Cache cache[2];
-    std::vector<float> rows[2] = {qkv, qkv};
+    const DeviceArray<int32_t> device_positions(positions);
+    const DeviceArray<float> turns(table);
+    DeviceArray<float> rows[2] = {DeviceArray<float>(qkv), DeviceArray<float>(qkv)};
     for (int i = 0; i < 2; ++i) {
       const int64_t first = add_table(cache[i], shape, T);
-      std::vector<DecodeRow> where;
-      for (int64_t t = 0; t < T; ++t) where.push_back({0, first, 0, static_cast<int32_t>(t + 1)});
+      std::vector<DecodeRow> host_where;
+      for (int64_t t = 0; t < T; ++t) host_where.push_back({0, first, 0, static_cast<int32_t>(t + 1)});
+      const DeviceArray<DecodeRow> where(host_where);
+      const DeviceArray<float*> tables(cache[i].tables);
       if (i == 0) {
-        rope_forward(stream, rows[i].data(), positions.data(), table.data(), T, shape.H + shape.G, shape.D,
-                     R);
-        kv_append(stream, rows[i].data(), where.data(), cache[i].tables.data(), 1, T, shape);
+        rope_forward(stream, rows[i].data(), device_positions.data(), turns.data(), T, shape.H + shape.G,
+                     shape.D, R);
+        kv_append(stream, rows[i].data(), where.data(), tables.data(), 1, T, shape);
       } else {
-        rope_kv_append(stream, rows[i].data(), positions.data(), table.data(), where.data(),
-                       cache[i].tables.data(), 1, T, shape);
+        rope_kv_append(stream, rows[i].data(), device_positions.data(), turns.data(), where.data(),
+                       tables.data(), 1, T, shape);
       }
+      stream.synchronize();
     }
+    const std::vector<float> apart = rows[0].values(), together = rows[1].values();
     for (int64_t t = 0; t < T; ++t) {
       for (int64_t i = 0; i < queries; ++i) {
-        ASSERT_EQ(rows[0][static_cast<size_t>(t * R + i)], rows[1][static_cast<size_t>(t * R + i)]);
+        ASSERT_EQ(apart[static_cast<size_t>(t * R + i)], together[static_cast<size_t>(t * R + i)]);
       }
     }
     for (size_t b = 0; b < cache[0].blocks.size(); ++b) {
-      for (size_t i = 0; i < cache[0].blocks[b].size(); ++i) {
-        const float x = cache[0].blocks[b][i], y = cache[1].blocks[b][i];
+      const std::vector<float> keys[2] = {cache[0].blocks[b].values(), cache[1].blocks[b].values()};
+      for (size_t i = 0; i < keys[0].size(); ++i) {
+        const float x = keys[0][i], y = keys[1][i];
         ASSERT_TRUE(x == y || (std::isnan(x) && std::isnan(y))) << "block " << b << " at " << i;
       }
     }
@@ -214,10 +229,8 @@ TEST(AttentionDecode, ARowDependsNeitherOnItsNeighboursNorOnTheThreads) {
   for (size_t i = 0; i < c.sequences.size(); ++i) {
     const DecodeRow row{cache.prefix_table[c.sequences[i].prefix], cache.own_table[i],
                         c.prefix[c.sequences[i].prefix], c.sequences[i].own};
-    std::vector<float> out(width);
-    Stream stream;
-    attention_decode(stream, cache.own_qkv[i].data() + cache.own_qkv[i].size() - c.shape.row(), out.data(),
-                     &row, cache.tables.data(), 1, 1, c.shape);
+    const std::vector<float> out =
+        decode({cache.own_qkv[i].end() - c.shape.row(), cache.own_qkv[i].end()}, {row}, cache, 1, c.shape);
     for (size_t j = 0; j < width; ++j) ASSERT_EQ(out[j], crowd[i * width + j]);
   }
 }

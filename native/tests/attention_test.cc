@@ -55,11 +55,12 @@ TEST_P(AttentionTest, ForwardMatchesTheFormulaForEveryHeadSizeAndSharing) {
     check_forward(lay_out({{5, {3, 1, 7}}, {0, {4}}}), {4, 2, D});
   }
   // Lengths around the vector widths and the row blocks; one head per key, and many.
-  for (int64_t length : {1, 7, 8, 9, 15, 16, 17, 33, 49, 70}) {
+  for (int64_t length : {1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 49, 64, 65}) {
     check_forward(lay_out({{length, {length}}, {0, {length + 1}}}), {3, 1, 10});
     check_forward(lay_out({{length, {3}}}), {2, 2, 16});
-    check_forward(lay_out({{0, {length}}}), {60, 1, 4});
   }
+  for (int64_t length : {1, 9, 70}) check_forward(lay_out({{0, {length}}}), {60, 1, 4});
+  check_forward(lay_out({{0, {0, 3}}, {2, {}}, {4, {0, 1}}}), {2, 1, 96});  // empty parts, no parts
 }
 
 // dqkv against complex-step derivatives of sum(dout * attention(qkv)).
@@ -102,54 +103,87 @@ TEST_P(AttentionTest, BackwardIsTheDerivative) {
   check_backward(lay_out({{17, {4}}}), {5, 1, 2});
 }
 
+// out and dqkv, one after the other.
+std::vector<float> gradient(const std::vector<float>& qkv, const std::vector<float>& dout,
+                            const Layout& layout, const AttentionShape& shape) {
+  Stream stream;
+  Guarded pqkv(qkv), out(static_cast<int64_t>(dout.size())), lse(layout.rows * shape.H), pdout(dout),
+      dqkv(static_cast<int64_t>(qkv.size()));
+  attention_forward(stream, pqkv.data(), out.data(), lse.data(), layout.groups, shape);
+  attention_backward(stream, pqkv.data(), out.data(), lse.data(), pdout.data(), dqkv.data(), layout.groups,
+                     shape);
+  std::vector<float> both = dqkv.values();
+  const std::vector<float> outputs = out.values();
+  both.insert(both.end(), outputs.begin(), outputs.end());
+  return both;
+}
+
 // Long enough for several row blocks: the gradient of the shared layout equals that of separate sequences.
 TEST_P(AttentionTest, SharedPrefixGivesTheSumOfTheSeparateGradients) {
-  Stream stream;
   const AttentionShape shape{4, 2, 8};
   const int64_t P = 37, n = 41, R = shape.row(), O = shape.H * shape.D;
   const Layout shared = lay_out({{P, {n, n}}});
   const auto qkv = random_floats(shared.rows * R, 4);
   auto dout = random_floats(shared.rows * O, 5);
   std::fill(dout.begin(), dout.begin() + P * O, 0.0f);
-  std::vector<float> out(dout.size()), lse(static_cast<size_t>(shared.rows * shape.H)), dqkv(qkv.size());
-  attention_forward(stream, qkv.data(), out.data(), lse.data(), shared.groups, shape);
-  attention_backward(stream, qkv.data(), out.data(), lse.data(), dout.data(), dqkv.data(), shared.groups,
-                     shape);
+  const auto dqkv = gradient(qkv, dout, shared, shape);
 
   std::vector<double> sum(qkv.size(), 0.0);
   const Layout alone = lay_out({{0, {P + n}}});
   for (int64_t part = 0; part < 2; ++part) {
     const auto row = [&](int64_t t) { return t < P ? t : t + part * n; };
-    std::vector<float> q(static_cast<size_t>((P + n) * R)), d(static_cast<size_t>((P + n) * O)), o(d.size());
+    std::vector<float> q(static_cast<size_t>((P + n) * R)), d(static_cast<size_t>((P + n) * O));
     for (int64_t t = 0; t < P + n; ++t) {
       std::copy_n(qkv.begin() + row(t) * R, R, q.begin() + t * R);
       std::copy_n(dout.begin() + row(t) * O, O, d.begin() + t * O);
     }
-    std::vector<float> l(static_cast<size_t>((P + n) * shape.H)), dq(q.size());
-    attention_forward(stream, q.data(), o.data(), l.data(), alone.groups, shape);
-    attention_backward(stream, q.data(), o.data(), l.data(), d.data(), dq.data(), alone.groups, shape);
+    const auto dq = gradient(q, d, alone, shape);
     for (int64_t t = 0; t < P + n; ++t) {
       for (int64_t j = 0; j < R; ++j) {
         sum[static_cast<size_t>(row(t) * R + j)] += static_cast<double>(dq[static_cast<size_t>(t * R + j)]);
       }
     }
   }
-  EXPECT_LE(largest_difference(dqkv, sum), 2e-5);
+  EXPECT_LE(largest_difference({dqkv.begin(), dqkv.begin() + static_cast<ptrdiff_t>(sum.size())}, sum), 2e-5);
+}
+
+// More rows behind a prefix than one block of a kernel takes on: against the gradient of one part after the
+// other, whose keys are the same.
+TEST_P(AttentionTest, ManyPartsBehindAPrefixAddUp) {
+  const AttentionShape shape{2, 1, 4, false};
+  const int64_t P = 5, n = 150, R = shape.row(), O = shape.H * shape.D;
+  const Layout together = lay_out({{P, {n, n, n, 7}}});
+  const auto qkv = random_floats(together.rows * R, 9);
+  auto dout = random_floats(together.rows * O, 10);
+  std::fill(dout.begin(), dout.begin() + P * O, 0.0f);
+  const auto dqkv = gradient(qkv, dout, together, shape);
+  std::vector<double> sum(static_cast<size_t>(together.rows * R), 0.0);
+  for (const RowRange& part : together.groups[0].parts) {
+    Layout one = together;
+    one.groups[0].parts = {part};
+    auto own = dout;
+    for (int64_t t = P; t < together.rows; ++t) {
+      if (t < part.begin || t >= part.end) std::fill_n(own.begin() + t * O, O, 0.0f);
+    }
+    const auto alone = gradient(qkv, own, one, shape);
+    const auto add = [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin * R; i < end * R; ++i) {
+        sum[static_cast<size_t>(i)] += static_cast<double>(alone[static_cast<size_t>(i)]);
+      }
+    };
+    add(0, P);
+    add(part.begin, part.end);
+  }
+  // Sums over 457 rows and 2 heads of terms of size about 3, in two orders.
+  EXPECT_LE(largest_difference({dqkv.begin(), dqkv.begin() + static_cast<ptrdiff_t>(sum.size())}, sum),
+            1e-5 * std::sqrt(914.0));
 }
 
 TEST(Attention, DoesNotDependOnTheNumberOfThreads) {
-  Stream stream;
   const AttentionShape shape{6, 2, 32};
   const Layout layout = lay_out({{20, {9, 30}}, {3, {50}}});
   const auto qkv = random_floats(layout.rows * shape.row(), 6), dout = random_floats(layout.rows * 192, 7);
-  expect_same_for_any_thread_count([&] {
-    std::vector<float> out(dout.size()), lse(static_cast<size_t>(layout.rows * 6)), dqkv(qkv.size());
-    attention_forward(stream, qkv.data(), out.data(), lse.data(), layout.groups, shape);
-    attention_backward(stream, qkv.data(), out.data(), lse.data(), dout.data(), dqkv.data(), layout.groups,
-                       shape);
-    dqkv.insert(dqkv.end(), out.begin(), out.end());
-    return dqkv;
-  });
+  expect_same_for_any_thread_count([&] { return gradient(qkv, dout, layout, shape); });
 }
 
 TEST_P(AttentionTest, LargeScoresDoNotOverflow) {
@@ -157,9 +191,9 @@ TEST_P(AttentionTest, LargeScoresDoNotOverflow) {
   const AttentionShape shape{1, 1, 4};
   const Layout layout = lay_out({{2, {3}}});
   const auto qkv = random_floats(layout.rows * shape.row(), 8, 100.0f);
-  std::vector<float> out(static_cast<size_t>(layout.rows * 4)), lse(static_cast<size_t>(layout.rows));
-  attention_forward(stream, qkv.data(), out.data(), lse.data(), layout.groups, shape);
-  for (float v : out) EXPECT_TRUE(std::isfinite(v));
+  Guarded pqkv(qkv), out(layout.rows * 4), lse(layout.rows);
+  attention_forward(stream, pqkv.data(), out.data(), lse.data(), layout.groups, shape);
+  for (float v : out.values()) EXPECT_TRUE(std::isfinite(v));
 }
 
 }  // namespace

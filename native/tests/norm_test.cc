@@ -88,16 +88,91 @@ TEST_P(NormTest, RmsNormBackwardIsTheDerivative) {
   }
 }
 
+// Rows longer than a block has threads, and more rows than there are parts of dweight; against the formula in
+// double.
+TEST_P(NormTest, BackwardIsRightForLongRowsAndManyRows) {
+  Stream stream;
+  for (const auto& [T, C] : {std::pair<int64_t, int64_t>{3, 1100}, {2, 1029}, {300, 8}, {517, 5}}) {
+    const auto x = random_floats(T * C, 9), weight = random_floats(C, 10), dy = random_floats(T * C, 11),
+               start = random_floats(T * C, 12);
+    Guarded px(x), pw(weight), pdy(dy), y(T * C), rstd(T), dx(start),
+        dw(std::vector<float>(static_cast<size_t>(C), 0.5f));
+    rmsnorm_forward(stream, px.data(), pw.data(), y.data(), rstd.data(), T, C, kEps);
+    rmsnorm_backward(stream, px.data(), pw.data(), rstd.data(), pdy.data(), dx.data(), dw.data(), T, C);
+    std::vector<double> expected_dx(start.begin(), start.end()), expected_dw(static_cast<size_t>(C), 0.5);
+    for (int64_t t = 0; t < T; ++t) {
+      double squares = 0, dot = 0;
+      const auto at = [&](const std::vector<float>& values, int64_t c) {
+        return static_cast<double>(values[static_cast<size_t>(t * C + c)]);
+      };
+      const auto w = [&](int64_t c) { return static_cast<double>(weight[static_cast<size_t>(c)]); };
+      for (int64_t c = 0; c < C; ++c) squares += at(x, c) * at(x, c), dot += w(c) * at(dy, c) * at(x, c);
+      const double r = 1.0 / std::sqrt(squares / static_cast<double>(C) + static_cast<double>(kEps));
+      for (int64_t c = 0; c < C; ++c) {
+        expected_dx[static_cast<size_t>(t * C + c)] +=
+            r * (w(c) * at(dy, c) - at(x, c) * r * r * dot / static_cast<double>(C));
+        expected_dw[static_cast<size_t>(c)] += at(dy, c) * at(x, c) * r;
+      }
+    }
+    // dx: a few roundings of values up to 10; dw: a sum of T products of size up to 10.
+    EXPECT_LE(largest_difference(dx.values(), expected_dx), 2e-5) << T << " x " << C;
+    EXPECT_LE(largest_difference(dw.values(), expected_dw), 10 * sum_tolerance(T)) << T << " x " << C;
+  }
+}
+
+// Clips around the chunk of frames that one block sums, an empty one, a large mean; against double.
+TEST(Norm, GroupNormMatchesItsFormulaPerClipAndGroup) {
+  Stream stream;
+  const int64_t C = 24, groups = 4, width = C / groups;
+  const auto offsets = offsets_of({1, 0, 700, 5, 682, 683});
+  auto x = random_floats(offsets.back() * C, 13);
+  for (float& v : x) v += 20.0f;
+  const auto weight = random_floats(C, 14), bias = random_floats(C, 15);
+  for (const bool silu : {false, true}) {
+    std::vector<double> expected(x.size());
+    for (size_t b = 0; b + 1 < offsets.size(); ++b) {
+      const double count = static_cast<double>((offsets[b + 1] - offsets[b]) * width);
+      for (int64_t g = 0; g < groups; ++g) {
+        double mean = 0, variance = 0;
+        const auto each = [&](auto&& visit) {
+          for (int64_t t = offsets[b]; t < offsets[b + 1]; ++t) {
+            for (int64_t c = g * width; c < (g + 1) * width; ++c)
+              visit(static_cast<size_t>(t * C + c), static_cast<size_t>(c));
+          }
+        };
+        each([&](size_t i, size_t) { mean += static_cast<double>(x[i]) / count; });
+        each([&](size_t i, size_t) { variance += std::pow(static_cast<double>(x[i]) - mean, 2) / count; });
+        each([&](size_t i, size_t c) {
+          const double v = (static_cast<double>(x[i]) - mean) /
+                               std::sqrt(variance + static_cast<double>(kEps)) *
+                               static_cast<double>(weight[c]) +
+                           static_cast<double>(bias[c]);
+          expected[i] = silu ? v / (1.0 + std::exp(-v)) : v;
+        });
+      }
+    }
+    Guarded px(x), pw(weight), pb(bias);
+    groupnorm_forward(stream, px.data(), pw.data(), pb.data(), px.data(), offsets.data(),
+                      static_cast<int64_t>(offsets.size()) - 1, C, groups, kEps, silu);
+    // x, 20 + noise, is exact to 20 eps = 2.4e-6 in the affine form; weights reach 3, a clip of one frame has
+    // a standard deviation of about 0.3 in its smallest group.
+    EXPECT_LE(largest_difference(px.values(), expected), 1e-4);
+  }
+}
+
 TEST(Norm, BackwardDoesNotDependOnTheNumberOfThreads) {
   Stream stream;
   const int64_t T = 101, C = 24;
   auto x = random_floats(T * C, 1), weight = random_floats(C, 2), dy = random_floats(T * C, 3);
   expect_same_for_any_thread_count([&] {
-    std::vector<float> y(x.size()), rstd(static_cast<size_t>(T)), dx(x.size(), 0.0f), dw(weight.size(), 0.0f);
-    rmsnorm_forward(stream, x.data(), weight.data(), y.data(), rstd.data(), T, C, kEps);
-    rmsnorm_backward(stream, x.data(), weight.data(), rstd.data(), dy.data(), dx.data(), dw.data(), T, C);
-    dx.insert(dx.end(), dw.begin(), dw.end());
-    return dx;
+    Guarded px(x), pw(weight), pdy(dy), y(T * C), rstd(T);
+    DeviceArray<float> dx(T * C), dw(C);
+    rmsnorm_forward(stream, px.data(), pw.data(), y.data(), rstd.data(), T, C, kEps);
+    rmsnorm_backward(stream, px.data(), pw.data(), rstd.data(), pdy.data(), dx.data(), dw.data(), T, C);
+    std::vector<float> both = dx.values();
+    const std::vector<float> weights = dw.values();
+    both.insert(both.end(), weights.begin(), weights.end());
+    return both;
   });
 }
 

@@ -23,8 +23,9 @@ TEST_P(RopeTest, TurnsTheFirstHeadsAndBackwardTurnsBack) {
       }
     }
     const auto x = random_floats(T * stride, 1);
-    Guarded px(x);
-    rope_forward(stream, px.data(), positions.data(), table.data(), T, heads, D, stride);
+    Guarded px(x), turns(table);
+    const DeviceArray<int32_t> at_position(positions);
+    rope_forward(stream, px.data(), at_position.data(), turns.data(), T, heads, D, stride);
     const auto y = px.values();
     for (int64_t t = 0; t < T; ++t) {
       for (int64_t j = 0; j < stride; ++j) {
@@ -42,8 +43,37 @@ TEST_P(RopeTest, TurnsTheFirstHeadsAndBackwardTurnsBack) {
         EXPECT_NEAR(y[static_cast<size_t>(t * stride + j)], expected, 2e-6);
       }
     }
-    rope_backward(stream, px.data(), positions.data(), table.data(), T, heads, D, stride);
+    rope_backward(stream, px.data(), at_position.data(), turns.data(), T, heads, D, stride);
     EXPECT_LE(largest_difference(px.values(), x), 2e-6);
+  }
+}
+
+// A row of nothing but turned heads, aligned: what a fused q, k, v row is made of.
+TEST_P(RopeTest, TurnsWholeRowsAsItTurnsTheirPieces) {
+  Stream stream;
+  for (int64_t D : {8, 64, 128}) {
+    const int64_t T = 3, heads = 5;
+    const auto x = random_floats(T * heads * D, 2), table = random_floats(4 * D, 3);
+    const DeviceArray<int32_t> positions(std::vector<int32_t>{3, 0, 1});
+    Guarded turns(table), whole(x);
+    rope_forward(stream, whole.data(), positions.data(), turns.data(), T, heads, D, heads * D);
+    const auto got = whole.values();
+    // The same heads one by one, in rows of an odd stride.
+    std::vector<float> spread(static_cast<size_t>(T * heads * (D + 1)));
+    std::vector<int32_t> repeated;
+    for (int64_t i = 0; i < T * heads; ++i) {
+      std::copy_n(x.begin() + i * D, D, spread.begin() + i * (D + 1));
+      repeated.push_back(std::vector<int32_t>{3, 0, 1}[static_cast<size_t>(i / heads)]);
+    }
+    Guarded pieces(spread);
+    rope_forward(stream, pieces.data(), DeviceArray<int32_t>(repeated).data(), turns.data(), T * heads, 1, D,
+                 D + 1);
+    const auto expected = pieces.values();
+    for (int64_t i = 0; i < T * heads; ++i) {
+      for (int64_t d = 0; d < D; ++d) {
+        ASSERT_EQ(got[static_cast<size_t>(i * D + d)], expected[static_cast<size_t>(i * (D + 1) + d)]);
+      }
+    }
   }
 }
 

@@ -26,10 +26,8 @@ TEST(Transcript, GreedyChoiceTakesTheFirstLargestAllowedId) {
   logits[static_cast<size_t>(2 * V + 3)] = NAN;
   std::vector<uint8_t> banned(static_cast<size_t>(V), 0);
   banned[7] = 1;
-  Stream stream;
   Guarded l(logits), logprobs(3);
-  DeviceBuffer<uint8_t> mask;
-  mask.upload(stream, banned, "a mask");
+  const DeviceArray<uint8_t> mask(banned);
   const auto ids = on_device<int32_t>({0, 0, 0}, [&](Stream& s, int32_t* out) {
     greedy_choice(s, l.data(), mask.data(), out, logprobs.data(), 3, V);
   });

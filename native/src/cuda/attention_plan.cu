@@ -30,7 +30,7 @@ void add_tiles(std::vector<QueryTile>& tiles, const RowRange& prefix, const RowR
 }
 
 // Query rows a block takes on behind shared keys: enough that adding up the slots costs little beside.
-constexpr int64_t kRowsPerSlot = 1024;
+constexpr int64_t kRowsPerSlot = 256;
 
 }  // namespace
 
