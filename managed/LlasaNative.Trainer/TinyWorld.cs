@@ -16,12 +16,12 @@ internal static class TinyWorld
     /// <summary>Path of the sentences of a split: train, validation or test.</summary>
     public static string Sentences(string split) => Find(Path.Combine("sentences", split + ".txt"));
 
-    /// <summary>The same options with empty model directories filled in.</summary>
+    /// <summary>The same options with empty model directories filled in, and models on the Hub fetched.</summary>
     public static ModelOptions Fill(ModelOptions models) => models with
     {
-        Policy = models.Policy.Length > 0 ? models.Policy : Policy,
-        Codec = models.Codec.Length > 0 ? models.Codec : Codec,
-        Recogniser = models.Recogniser.Length > 0 ? models.Recogniser : Recogniser,
+        Policy = models.Policy.Length > 0 ? Places.Model(models.Policy) : Policy,
+        Codec = models.Codec.Length > 0 ? Places.Model(models.Codec) : Codec,
+        Recogniser = models.Recogniser.Length > 0 ? Places.Model(models.Recogniser) : Recogniser,
     };
 
     private static string Find(string name)

@@ -8,7 +8,7 @@ internal static class TrainingData
 {
     /// <summary>Texts of a file or directory; of the tiny world's split when none is named.</summary>
     public static PromptSet Read(string path, string split, DataOptions data) =>
-        PromptSet.Read(path.Length > 0 ? path : TinyWorld.Sentences(split), data.TextField, data.FaultyRows, Report);
+        Places.Read(path.Length > 0 ? path : TinyWorld.Sentences(split), local => PromptSet.Read(local, data.TextField, data.FaultyRows, Report));
 
     /// <summary>The texts whose prompt, response and transcript fit the models.</summary>
     public static string[] Fitting(PromptSet prompts, GrpoModels models, int maxNewTokens, int maxPromptTokens = 0)

@@ -12,14 +12,14 @@ internal static class InspectCommand
 {
     public static Command Create()
     {
-        Argument<string> path = new("directory") { Description = "Model or checkpoint directory." };
+        Argument<string> path = new("directory") { Description = "Model or checkpoint directory, or hf://OWNER/NAME." };
         Option<bool> tensors = new("--tensors") { Description = "List every tensor." };
         Option<bool> finite = new("--check") { Description = "Read every weight and refuse those that are not finite." };
         Command command = new("inspect", "Tell what a model or checkpoint directory holds.");
         command.Arguments.Add(path);
         command.Options.Add(tensors);
         command.Options.Add(finite);
-        return command.Does(parsed => Run(parsed.GetValue(path)!, parsed.GetValue(tensors), parsed.GetValue(finite)));
+        return command.Does(parsed => Run(Places.Model(parsed.GetValue(path)!), parsed.GetValue(tensors), parsed.GetValue(finite)));
     }
 
     private static int Run(string path, bool listTensors, bool check)

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using LlasaNative.Data;
 using LlasaNative.Text;
+using LlasaNative.Training;
 using LlasaNative.Weights;
 
 namespace LlasaNative.Trainer.Commands;
@@ -10,8 +11,8 @@ internal static class PrepareCommand
 {
     public static Command Create()
     {
-        Argument<string[]> sources = new("source") { Description = "Files (.txt, .jsonl, .csv, .parquet) or directories of such files.", Arity = ArgumentArity.ZeroOrMore };
-        Option<string> output = new("--output", "-o") { Description = "Directory for train.parquet and test.parquet.", Required = true };
+        Argument<string[]> sources = new("source") { Description = "Files (.txt, .jsonl, .csv, .parquet), directories of such files, or hf://datasets/OWNER/NAME[/PATH] and hdfs:// places.", Arity = ArgumentArity.ZeroOrMore };
+        Option<string> output = new("--output", "-o") { Description = "Directory for train.parquet and test.parquet; also hdfs://HOST/PATH or hf://datasets/OWNER/NAME[/PATH].", Required = true };
         Option<bool> dummy = new("--dummy") { Description = "Write a small sample set: five training and two test sentences." };
         Option<double> ratio = new("--test-ratio") { Description = "Share of rows for the test set.", DefaultValueFactory = _ => 0.1 };
         Option<ulong> seed = new("--seed") { Description = "Chooses the test rows." };
@@ -21,9 +22,11 @@ internal static class PrepareCommand
         Option<int?> longest = new("--max-length") { Description = "Drop longer prompts: tokens with --policy, characters without." };
         Option<string?> policy = new("--policy") { Description = "Model directory whose tokenizer and prompt measure the length." };
         Option<bool> skip = new("--skip-malformed") { Description = "Drop entries that cannot be read, with a line each, instead of stopping." };
+        Option<bool> create = new("--create") { Description = "Make the data set on the Hub when it does not exist." };
+        Option<bool> isPrivate = new("--private") { Description = "Make it private; with --create." };
         Command command = new("prepare", "Make train.parquet and test.parquet from texts.");
         command.Arguments.Add(sources);
-        foreach (var option in new Option[] { output, dummy, ratio, seed, column, name, duplicates, longest, policy, skip })
+        foreach (var option in new Option[] { output, dummy, ratio, seed, column, name, duplicates, longest, policy, skip, create, isPrivate })
         {
             command.Options.Add(option);
         }
@@ -41,11 +44,12 @@ internal static class PrepareCommand
                 SkipMalformed = parsed.GetValue(skip),
                 OnMalformed = fault => Console.Error.WriteLine($"llasa: dropped: {fault.Message}"),
             };
-            return Run(parsed.GetValue(sources) ?? [], parsed.GetValue(output)!, parsed.GetValue(dummy), parsed.GetValue(policy), options);
+            var made = parsed.GetValue(create) ? parsed.GetValue(isPrivate) : (bool?)null;
+            return Run(parsed.GetValue(sources) ?? [], parsed.GetValue(output)!, made, parsed.GetValue(dummy), parsed.GetValue(policy), options);
         });
     }
 
-    private static int Run(string[] sources, string output, bool dummy, string? policy, PreparationOptions options)
+    private static int Run(string[] sources, string output, bool? create, bool dummy, string? policy, PreparationOptions options)
     {
         if (dummy && sources.Length > 0)
         {
@@ -54,13 +58,26 @@ internal static class PrepareCommand
 
         if (policy is not null)
         {
-            using var directory = HuggingFaceDirectory.Open(policy);
-            var prompt = LlasaPrompt.Create(ByteLevelBpe.FromFile(directory.TokenizerPath));
+            using var model = HuggingFaceDirectory.Open(Places.Model(policy));
+            var prompt = LlasaPrompt.Create(ByteLevelBpe.FromFile(model.TokenizerPath));
             options = options with { Length = row => prompt.Encode(row.Text).Length };
         }
 
-        var summary = dummy ? DatasetPreparation.WriteDummy(output, options) : DatasetPreparation.Prepare(sources, output, options);
+        using StopSignal stop = new(atOnce: true);
+        using RemoteData remote = new(Places.Note);
+        var isRemote = RemoteData.IsRemote(output);
+        if (isRemote)
+        {
+            RemoteData.RequireDestination(output);
+        }
+
+        var directory = isRemote ? remote.CreateDirectory() : output;
+        var summary = dummy
+            ? DatasetPreparation.WriteDummy(directory, options)
+            : DatasetPreparation.Prepare([.. sources.Select(source => remote.Fetch(source, stop.Abort))], directory, options, stop.Abort);
+        var place = isRemote ? remote.Publish(directory, output, create, stop.Abort) : output;
         Console.Write(summary.ToTable());
+        Console.WriteLine($"written to {place}");
         return 0;
     }
 }

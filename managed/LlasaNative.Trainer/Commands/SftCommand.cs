@@ -31,12 +31,12 @@ internal static class SftCommand
             throw new UsageException("data.train: name a .jsonl or .parquet file of utterances");
         }
 
-        var path = options.Models.Policy.Length > 0 ? options.Models.Policy : TinyWorld.Policy;
+        var path = options.Models.Policy.Length > 0 ? Places.Model(options.Models.Policy) : TinyWorld.Policy;
         options = options with { Models = options.Models with { Policy = path } };
         using var policy = PolicyModel.Load(path, options.Prompt);
-        var utterances = PromptFile.ReadUtterances(
-            options.Data.Train, policy.Speech.Count, options.Data.TextField, options.Data.FaultyRows, TrainingData.Report,
-            utterance => _ = policy.EncodePrompt(utterance.Text, utterance.Codes.Count + 1));
+        var utterances = Places.Read(options.Data.Train, local => PromptFile.ReadUtterances(
+            local, policy.Speech.Count, options.Data.TextField, options.Data.FaultyRows, TrainingData.Report,
+            utterance => _ = policy.EncodePrompt(utterance.Text, utterance.Codes.Count + 1)));
         if (options.Data.Limit > 0)
         {
             utterances = [.. utterances.Take(options.Data.Limit)];

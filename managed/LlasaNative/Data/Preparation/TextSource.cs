@@ -50,7 +50,8 @@ public static class TextSource
         };
     }
 
-    private static bool IsKnown(string path) => _endings.Contains(Path.GetExtension(path).ToLowerInvariant());
+    /// <summary>Whether a file is of a kind that can be read, by its ending.</summary>
+    internal static bool IsKnown(string path) => _endings.Contains(Path.GetExtension(path).ToLowerInvariant());
 
     private static IEnumerable<(long Number, string Text)> Lines(string path)
     {

@@ -1,0 +1,36 @@
+using LlasaNative.Data;
+using LlasaNative.Training;
+
+namespace LlasaNative.Trainer;
+
+/// <summary>Models and data that a user names: directories and files, or places on the Hub and HDFS, which are fetched.</summary>
+internal static class Places
+{
+    /// <summary>The directory of a model.</summary>
+    public static string Model(string place)
+    {
+        if (!RemoteData.IsRemote(place))
+        {
+            return place;
+        }
+
+        using StopSignal stop = new(atOnce: true);
+        using RemoteData remote = new(Note);
+        return remote.FetchModel(place, stop.Abort);
+    }
+
+    /// <summary>Reads data; what was fetched for the time being is gone when this returns.</summary>
+    public static T Read<T>(string place, Func<string, T> read)
+    {
+        if (!RemoteData.IsRemote(place))
+        {
+            return read(place);
+        }
+
+        using StopSignal stop = new(atOnce: true);
+        using RemoteData remote = new(Note);
+        return read(remote.Fetch(place, stop.Abort));
+    }
+
+    public static void Note(string text) => Console.Error.WriteLine(text);
+}

@@ -1,0 +1,165 @@
+using LlasaNative.Hdfs;
+using LlasaNative.Hub;
+
+namespace LlasaNative.Data;
+
+/// <summary>Brings data from the Hub or HDFS to this machine, and prepared data there.</summary>
+/// <remarks>
+/// What comes from the Hub stays in its cache; what comes from HDFS lies in a temporary directory until this is disposed.
+/// Nothing is contacted for a place that is neither. <b>Threads:</b> one at a time. Dispose it.
+/// </remarks>
+/// <example>
+/// <code>
+/// using RemoteData remote = new(Console.Error.WriteLine);
+/// string path = remote.Fetch("hf://datasets/OWNER/NAME/data/train.parquet", cancellation);
+/// </code>
+/// </example>
+public sealed class RemoteData : IDisposable
+{
+    private readonly Action<string>? _note;
+    private DirectoryInfo? _temporary;
+
+    /// <summary>Prepares; nothing is contacted.</summary>
+    /// <param name="note">Told in one line what is being fetched or sent; may be null.</param>
+    public RemoteData(Action<string>? note = null) => _note = note;
+
+    /// <summary>Whether a text names a place that is not on this machine.</summary>
+    /// <param name="place">Any text.</param>
+    public static bool IsRemote(string place) => HubLocation.IsHub(place) || HdfsLocation.IsHdfs(place);
+
+    /// <summary>The local file or directory for a place.</summary>
+    /// <param name="place">A place on the Hub or HDFS, which is fetched, or a path, which is returned.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <exception cref="RemoteException">There is no such thing, or the server cannot be reached.</exception>
+    public string Fetch(string place, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(place);
+        if (HubLocation.IsHub(place))
+        {
+            using HubDownloader hub = new(Options());
+            return hub.FetchFilesAsync(HubLocation.Parse(place), TextSource.IsKnown, cancellation).GetAwaiter().GetResult();
+        }
+
+        return HdfsLocation.IsHdfs(place) ? FetchFromHdfsAsync(HdfsLocation.Parse(place), cancellation).GetAwaiter().GetResult() : place;
+    }
+
+    /// <summary>The local directory for a model.</summary>
+    /// <param name="place">A place on the Hub, which is fetched, or a path, which is returned.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <exception cref="RemoteException">There is no such model, or the Hub cannot be reached.</exception>
+    /// <exception cref="UsageException">The place is a data set, or on HDFS.</exception>
+    public string FetchModel(string place, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(place);
+        if (!HubLocation.IsHub(place))
+        {
+            return HdfsLocation.IsHdfs(place) ? throw new UsageException($"{place}: models are directories or hf:// places") : place;
+        }
+
+        HubLocation location = HubLocation.Parse(place);
+        if (location.IsDataset)
+        {
+            throw new UsageException($"{place}: expected a model, not a data set");
+        }
+
+        using HubDownloader hub = new(Options());
+        return hub.FetchModelAsync(location, cancellation).GetAwaiter().GetResult();
+    }
+
+    /// <summary>A new temporary directory, removed when this is disposed.</summary>
+    public string CreateDirectory()
+    {
+        _temporary ??= Directory.CreateTempSubdirectory("llasa-data-");
+        return _temporary.CreateSubdirectory(Guid.NewGuid().ToString("N")).FullName;
+    }
+
+    /// <summary>Refuses a destination before any work is done for it.</summary>
+    /// <param name="place">A place on the Hub or HDFS.</param>
+    /// <exception cref="UsageException">Data cannot go there.</exception>
+    public static void RequireDestination(string place)
+    {
+        ArgumentNullException.ThrowIfNull(place);
+        if (HubLocation.IsHub(place) && !HubLocation.Parse(place).IsDataset)
+        {
+            throw new UsageException($"{place}: data go to hf://datasets/OWNER/NAME");
+        }
+
+        if (HdfsLocation.IsHdfs(place))
+        {
+            _ = HdfsLocation.Parse(place);
+        }
+    }
+
+    /// <summary>Sends the files of a directory: to the Hub in one commit, to HDFS one after the other, each at once in its place.</summary>
+    /// <param name="directory">The directory; those below it are left out.</param>
+    /// <param name="place">A directory on HDFS, or a data set on the Hub, perhaps with a directory inside.</param>
+    /// <param name="create">Whether a data set that the Hub does not have is made; null: not, else whether it is private.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <returns>What to call the result: the commit, or the place.</returns>
+    /// <exception cref="RemoteException">The server refuses or cannot be reached.</exception>
+    public string Publish(string directory, string place, bool? create = null, CancellationToken cancellation = default)
+    {
+        RequireDestination(place);
+        string[] files = [.. Directory.GetFiles(directory).Order(StringComparer.Ordinal)];
+        return HubLocation.IsHub(place)
+            ? PublishToHubAsync(files, HubLocation.Parse(place), create, cancellation).GetAwaiter().GetResult()
+            : PublishToHdfsAsync(files, HdfsLocation.Parse(place), cancellation).GetAwaiter().GetResult();
+    }
+
+    /// <summary>Removes what was fetched for the time being.</summary>
+    public void Dispose()
+    {
+        if (_temporary is { Exists: true })
+        {
+            _temporary.Delete(recursive: true);
+        }
+    }
+
+    private HubOptions Options() => HubOptions.FromEnvironment() with { OnNote = _note };
+
+    private async Task<string> FetchFromHdfsAsync(HdfsLocation location, CancellationToken cancellation)
+    {
+        string directory = CreateDirectory();
+        using WebHdfsClient client = new(location);
+        IReadOnlyList<HdfsLocation> all = await client.ListAsync(location, cancellation).ConfigureAwait(false);
+        bool isFile = all.Count == 1 && all[0] == location;
+        HdfsLocation[] wanted = [.. all.Where(f => isFile || TextSource.IsKnown(f.Path))];
+        foreach (HdfsLocation file in wanted)
+        {
+            string local = Path.Combine(directory, isFile ? Path.GetFileName(file.Path) : file.Path[(location.Path.TrimEnd('/').Length + 1)..]);
+            Directory.CreateDirectory(Path.GetDirectoryName(local)!);
+            _note?.Invoke($"fetching {file}");
+            await client.DownloadAsync(file, local, cancellation).ConfigureAwait(false);
+        }
+
+        return wanted.Length == 0 ? throw new RemoteException(location.Text, "holds no file of a known kind")
+            : isFile ? Path.Combine(directory, Path.GetFileName(location.Path)) : directory;
+    }
+
+    private async Task<string> PublishToHubAsync(string[] files, HubLocation location, bool? create, CancellationToken cancellation)
+    {
+        using HubUploader hub = new(Options());
+        if (create is bool isPrivate)
+        {
+            await hub.EnsureRepositoryAsync(location, isPrivate, cancellation).ConfigureAwait(false);
+        }
+
+        string prefix = location.Path.Length > 0 ? location.Path + "/" : "";
+        HubUpload[] uploads = [.. files.Select(f => new HubUpload(f, prefix + Path.GetFileName(f)))];
+        string commit = await hub.CommitAsync(
+            location, uploads, $"Add {string.Join(", ", uploads.Select(u => u.Path))} prepared by LlasaNative", cancellation).ConfigureAwait(false);
+        return $"{location} at commit {commit}";
+    }
+
+    private async Task<string> PublishToHdfsAsync(string[] files, HdfsLocation location, CancellationToken cancellation)
+    {
+        using WebHdfsClient client = new(location);
+        foreach (string file in files)
+        {
+            _note?.Invoke($"uploading {location.Child(Path.GetFileName(file))}");
+            await client.UploadAsync(file, location.Child(Path.GetFileName(file)), cancellation).ConfigureAwait(false);
+        }
+
+        return location.Text;
+    }
+}
