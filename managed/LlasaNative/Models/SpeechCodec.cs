@@ -3,17 +3,19 @@ using LlasaNative.Weights;
 
 namespace LlasaNative.Models;
 
-/// <summary>X-Codec2 from a Hugging Face directory, in Transformers' or the original layout: speech codes to sound.</summary>
+/// <summary>X-Codec2 from a Hugging Face directory, in Transformers' or the original layout: speech codes to sound, and sound to codes.</summary>
 /// <remarks><b>Threads:</b> one at a time. <b>Lifetime:</b> dispose it.</remarks>
 public sealed class SpeechCodec : IDisposable
 {
     private readonly string _path;
 
-    private SpeechCodec(HuggingFaceDirectory directory)
+    private SpeechCodec(HuggingFaceDirectory directory, bool withEncoder)
     {
         _path = directory.Path;
         Config = Xcodec2Config.FromDirectory(directory);
-        Native = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativeCodec(ToNative(Config)));
+        CanEncode = withEncoder;
+        var encoder = withEncoder ? Xcodec2EncoderConfig.FromDirectory(directory) : null;
+        Native = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativeCodec(ToNative(Config, encoder)));
     }
 
     /// <summary>Sizes of the codec.</summary>
@@ -21,6 +23,9 @@ public sealed class SpeechCodec : IDisposable
 
     /// <summary>The native codec.</summary>
     public NativeCodec Native { get; }
+
+    /// <summary>Whether it was loaded with its encoder.</summary>
+    public bool CanEncode { get; }
 
     /// <summary>Samples per second.</summary>
     public int SampleRate => Config.SampleRate;
@@ -33,15 +38,22 @@ public sealed class SpeechCodec : IDisposable
 
     /// <summary>Loads a directory.</summary>
     /// <param name="path">Hugging Face directory of an X-Codec2 model.</param>
+    /// <param name="withEncoder">Whether sound is to be turned into codes too: that takes a Wav2Vec2-BERT of several hundred million parameters.</param>
     /// <exception cref="ModelFileException">Something is missing, malformed or not supported; the message names file and field.</exception>
-    public static SpeechCodec Load(string path)
+    public static SpeechCodec Load(string path, bool withEncoder = false)
     {
         using var directory = HuggingFaceDirectory.Open(path);
-        SpeechCodec codec = new(directory);
+        SpeechCodec codec = new(directory, withEncoder);
         try
         {
-            // The optional ones are the encoder's, which only codes-from-sound would need.
-            WeightLoader.Load(directory, [.. codec.Native.GetTensors().Where(t => !t.IsOptional)], codec.Native.SetTensor);
+            // The optional ones are the encoder's.
+            var tensors = codec.Native.GetTensors();
+            WeightLoader.Load(directory, [.. tensors.Where(t => withEncoder || !t.IsOptional)], codec.Native.SetTensor);
+            if (withEncoder && codec.Native.GetTensors().FirstOrDefault(t => !t.IsSet) is { Name: { } missing })
+            {
+                throw new ModelFileException(path, missing, "missing: the encoder is not complete");
+            }
+
             return codec;
         }
         catch
@@ -86,10 +98,25 @@ public sealed class SpeechCodec : IDisposable
         return waves;
     }
 
+    /// <summary>Turns sound into codes.</summary>
+    /// <param name="samples">At least one sample of mono sound at <see cref="SampleRate"/>.</param>
+    /// <returns>About one code per <see cref="SamplesPerCode"/> samples.</returns>
+    /// <exception cref="InvalidOperationException">It was loaded without its encoder.</exception>
+    public int[] Encode(ReadOnlySpan<float> samples)
+    {
+        if (!CanEncode)
+        {
+            throw new InvalidOperationException($"{_path} was loaded without its encoder");
+        }
+
+        ArgumentOutOfRangeException.ThrowIfZero(samples.Length, nameof(samples));
+        return Native.Encode(samples);
+    }
+
     /// <inheritdoc/>
     public void Dispose() => Native.Dispose();
 
-    private static NativeCodecOptions ToNative(Xcodec2Config config)
+    private static NativeCodecOptions ToNative(Xcodec2Config config, Xcodec2EncoderConfig? encoder)
     {
         var options = NativeCodecOptions.CreateDefault();
         options.Layout = config.Layout == Xcodec2Layout.Original ? NativeCodecLayout.Original : NativeCodecLayout.Hf;
@@ -108,10 +135,38 @@ public sealed class SpeechCodec : IDisposable
             options.Levels[i] = config.QuantizationLevels[i];
         }
 
-        // Only their product matters for decoding.
-        options.NumRatios = 1;
-        options.Ratios[0] = config.HopLength;
         options.SamplingRateHz = config.SampleRate;
+        if (encoder is null)
+        {
+            // Only their product matters for decoding.
+            options.NumRatios = 1;
+            options.Ratios[0] = config.HopLength;
+        }
+        else
+        {
+            SetEncoder(ref options, encoder);
+        }
+
         return options;
+    }
+
+    private static void SetEncoder(ref NativeCodecOptions options, Xcodec2EncoderConfig encoder)
+    {
+        options.NumRatios = encoder.Ratios.Length;
+        for (var i = 0; i < encoder.Ratios.Length; i++)
+        {
+            options.Ratios[i] = encoder.Ratios[i];
+        }
+
+        options.EncoderHiddenSize = encoder.HiddenSize;
+        options.SemanticHiddenSize = encoder.SemanticHiddenSize;
+        options.SemanticNumLayers = encoder.SemanticLayers;
+        options.SemanticNumHeads = encoder.SemanticHeads;
+        options.SemanticIntermediateSize = encoder.SemanticIntermediateSize;
+        options.SemanticFeatureDim = encoder.FeatureDimension;
+        options.SemanticConvKernel = encoder.ConvolutionKernel;
+        options.SemanticLeftPositions = encoder.LeftPositions;
+        options.SemanticRightPositions = encoder.RightPositions;
+        options.SemanticLayerNormEps = (float)encoder.LayerNormEpsilon;
     }
 }
