@@ -134,15 +134,15 @@ internal static class CompareCommand
         var width = report.Measures.Max(m => m.Title.Length + m.Unit.Length + 2);
         var (first, second) = (Math.Max(9, report.Before.Length), Math.Max(9, report.After.Length));
         StringBuilder text = new();
-        text.Append(CultureInfo.InvariantCulture, $"{"".PadRight(width)}  {report.Before.PadLeft(first)}  {report.After.PadLeft(second)}  difference  95 % interval\n");
+        text.Append(CultureInfo.InvariantCulture, $"{"".PadRight(width)}  {report.Before.PadLeft(first)}  {report.After.PadLeft(second)}     difference  95 % interval\n");
         foreach (var m in report.Measures)
         {
             var difference = m.Estimate.Difference;
             text.Append((m.Title + (m.Unit.Length > 0 ? ", " + m.Unit : "")).PadRight(width))
                 .Append("  ").Append(ComparisonChart.Format(m, m.Estimate.Before.Value).PadLeft(first))
                 .Append("  ").Append(ComparisonChart.Format(m, m.Estimate.After.Value).PadLeft(second))
-                .Append("  ").Append(ComparisonChart.Format(m, difference.Value, sign: true).PadLeft(10))
-                .Append(CultureInfo.InvariantCulture, $"  {ComparisonChart.Format(m, difference.Low, sign: true)} to {ComparisonChart.Format(m, difference.High, sign: true)}\n");
+                .Append("  ").Append(ComparisonChart.Format(m, difference.Value, sign: true).PadLeft(13))
+                .Append("  ").Append(ComparisonChart.FormatInterval(m, difference)).Append('\n');
         }
 
         Console.Write(text);

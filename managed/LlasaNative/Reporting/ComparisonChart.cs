@@ -50,7 +50,7 @@ public static class ComparisonChart
             return "–";
         }
 
-        var share = measure.Key is "cer" or "wer" or "exact" or "pause_share" or "voiced_share" or "not_ended";
+        var share = IsShare(measure);
         var (scaled, size) = (share ? 100 * value : value, Math.Abs(share ? 100 * value : value));
         var digits = share ? (size < 10 ? "0.00" : "0.0") : size switch
         {
@@ -59,27 +59,38 @@ public static class ComparisonChart
             _ => "0.0",
         };
         var text = Math.Abs(scaled).ToString(digits, CultureInfo.InvariantCulture);
-        return (scaled < 0 ? "−" : sign ? "+" : "") + text + (share ? " %" : "");
+        return (scaled < 0 ? "−" : sign ? "+" : "") + text + (!share ? "" : sign ? " points" : " %");
     }
+
+    /// <summary>An interval of a difference, as the chart and the tables show it.</summary>
+    /// <param name="measure">What it is of.</param>
+    /// <param name="difference">Any interval.</param>
+    public static string FormatInterval(ComparedMeasure measure, IntervalEstimate difference)
+    {
+        var (low, high) = (Format(measure, difference.Low, sign: true), Format(measure, difference.High, sign: true));
+        return double.IsNaN(difference.Low) ? low : $"{low.Replace(" points", "", StringComparison.Ordinal)} to {high}";
+    }
+
+    private static bool IsShare(ComparedMeasure measure) => measure.Key is "cer" or "wer" or "exact" or "pause_share" or "voiced_share" or "not_ended";
 
     private static string Title(ComparisonReport report) => string.Join("; ", Shown.Select(key => report.Measures.FirstOrDefault(m => m.Key == key)).OfType<ComparedMeasure>()
         .Select(m => $"{m.Title}: {report.Before} {Format(m, m.Estimate.Before.Value)}, {report.After} {Format(m, m.Estimate.After.Value)}"));
 
     private static void Legend(Picture picture, ComparisonReport report)
     {
-        var x = picture.Width - Margin;
-        picture.Write(x, 34, report.Before, TextAnchor.End);
-        picture.Write(x, 54, report.After, TextAnchor.End);
-        // Beside the names, whose width depends on the letters: at the longer one's start.
-        var longest = Math.Max(GlyphFace.Regular.Measure(report.Before), GlyphFace.Regular.Measure(report.After)) / 2;
-        picture.Fill(x - longest - 20, 24, 12, 12, BeforeColour);
-        picture.Fill(x - longest - 20, 44, 12, 12, AfterColour);
+        // Beside the names, whose width depends on the letters: two of the face's pixels are a unit.
+        var x = picture.Width - Margin - (Math.Max(GlyphFace.Regular.Measure(report.Before), GlyphFace.Regular.Measure(report.After)) / 2);
+        picture.Write(x, 34, report.Before);
+        picture.Write(x, 54, report.After);
+        picture.Fill(x - 20, 24, 12, 12, BeforeColour);
+        picture.Fill(x - 20, 44, 12, 12, AfterColour);
     }
 
     private static void DrawPanel(Picture picture, ComparedMeasure measure, double x, double y)
     {
         var (before, after, difference) = (measure.Estimate.Before, measure.Estimate.After, measure.Estimate.Difference);
-        picture.Write(x, y + 18, measure.Title + (measure.Unit.Length > 0 ? $", {measure.Unit}" : ""), bold: true);
+        var title = measure.Key == "f0_semitones" ? "F0 spread" : measure.Title;   // what fits
+        picture.Write(x, y + 18, title + (measure.Unit.Length > 0 ? $", {measure.Unit}" : ""), bold: true);
         double bottom = y + PanelHeight - 46, top = y + 52, room = bottom - top;
         var highest = new[] { before.High, after.High, before.Value, after.Value }.Where(double.IsFinite).DefaultIfEmpty(0).Max();
         var scale = highest > 0 ? room / highest : 0;
@@ -87,7 +98,7 @@ public static class ComparisonChart
         Bar(picture, measure, after, x + 96, bottom, scale, AfterColour);
         picture.Fill(x, bottom, PanelWidth - 36, 1, Line);
         picture.Write(x, bottom + 18, $"difference {Format(measure, difference.Value, sign: true)}", colour: Soft);
-        picture.Write(x, bottom + 34, $"{Format(measure, difference.Low, sign: true)} to {Format(measure, difference.High, sign: true)}{(difference.ExcludesZero ? "" : ", may be 0")}", colour: Soft);
+        picture.Write(x, bottom + 34, FormatInterval(measure, difference), colour: Soft);
     }
 
     private static void Bar(Picture picture, ComparedMeasure measure, IntervalEstimate value, double x, double bottom, double scale, int colour)

@@ -81,7 +81,7 @@ public static class ComparisonPage
                 ? string.Create(CultureInfo.InvariantCulture, $" <small>({m.Samples.Before} and {m.Samples.After} samples)</small>")
                 : "";
             html.Append(CultureInfo.InvariantCulture, $"<tr><th scope=\"row\">{m.Title}{(m.Unit.Length > 0 ? ", " + m.Unit : "")}{few}</th><td>{ComparisonChart.Format(m, m.Estimate.Before.Value)}</td><td>{ComparisonChart.Format(m, m.Estimate.After.Value)}</td>")
-                .Append(CultureInfo.InvariantCulture, $"<td>{ComparisonChart.Format(m, difference.Value, sign: true)}</td><td>{ComparisonChart.Format(m, difference.Low, sign: true)} to {ComparisonChart.Format(m, difference.High, sign: true)}</td></tr>\n");
+                .Append(CultureInfo.InvariantCulture, $"<td>{ComparisonChart.Format(m, difference.Value, sign: true)}</td><td>{ComparisonChart.FormatInterval(m, difference)}</td></tr>\n");
         }
 
         html.Append("</table></div>\n</section>\n");

@@ -25,7 +25,7 @@ public sealed class ComparisonChartTests
             // Two digits are written.
             Assert.That(heights[1] / heights[0], Is.EqualTo(0.10 / 0.16).Within(0.001));
             Assert.That(heights[3] / heights[2], Is.EqualTo(0.8 / 0.7).Within(0.001));
-            Assert.That(texts, Does.Contain("16.0 %").And.Contain("10.0 %").And.Contain("difference −6.00 %").And.Contain("+0.050 to +0.150").And.Contain("no value"));
+            Assert.That(texts, Does.Contain("16.0 %").And.Contain("10.0 %").And.Contain("difference −6.00 points").And.Contain("+0.050 to +0.150").And.Contain("no value"));
             Assert.That(svg.Root.Attribute("aria-label")!.Value, Does.Contain("character error rate: a <b> 16.0 %"));
         });
     }
@@ -83,7 +83,7 @@ public sealed class ComparisonChartTests
         {
             Assert.That(html, Does.Not.Contain("<script").And.Not.Contain("<link").And.Not.Contain("@import").And.Not.Contain("a <b>"));
             Assert.That(html.Split("http").Length - 1, Is.EqualTo(1), "the SVG namespace");
-            Assert.That(html, Does.Contain("a &lt;b&gt;").And.Contain("−6.00 %").And.Contain("(3 and 0 samples)").And.Contain("data:audio/wav;base64,AQID"));
+            Assert.That(html, Does.Contain("a &lt;b&gt;").And.Contain("−8.00 to −4.00 points").And.Contain("(3 and 0 samples)").And.Contain("data:audio/wav;base64,AQID"));
         });
         using var json = JsonDocument.Parse(ComparisonPage.ToJson(Report()));
         var cer = json.RootElement.GetProperty("measures").GetProperty("cer");
