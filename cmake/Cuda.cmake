@@ -39,6 +39,8 @@ function(llasa_add_cuda target)
     target_compile_options(llasa_cuda_kernels PRIVATE -Xptxas=-v)
   endif()
   target_sources(${target} PRIVATE $<TARGET_OBJECTS:llasa_cuda_kernels>)
+  # TARGET_OBJECTS of an archive holds what it compiled itself, so the shared library names these once more.
+  set(LLASA_ISA_OBJECTS $<TARGET_OBJECTS:llasa_cuda_kernels> PARENT_SCOPE)
   target_link_libraries(${target} PUBLIC CUDA::cudart_static CUDA::cublasLt ${CMAKE_DL_LIBS} rt)
 endfunction()
 option(LLASA_CUDA_REGISTERS "Let ptxas say what each kernel uses" OFF)

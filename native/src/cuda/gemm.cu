@@ -21,7 +21,7 @@ using cuda::native;
 
 void check(cublasStatus_t status, const char* action) {
   LLASA_CHECK(status == CUBLAS_STATUS_SUCCESS, LLASA_ERR_DEVICE, "%s: %s", action,
-              cublasGetStatusString(status));
+              cublasLtGetStatusString(status));
 }
 
 // Owner of one of cuBLASLt's descriptors.
@@ -205,7 +205,7 @@ void product(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int6
                      d.c.get(), &algorithm.algo, workspace, algorithm.workspace_bytes, native(stream));
   LLASA_CHECK(status == CUBLAS_STATUS_SUCCESS, LLASA_ERR_DEVICE, "matrix product of %lld x %lld x %lld: %s",
               static_cast<long long>(M), static_cast<long long>(N), static_cast<long long>(K),
-              cublasGetStatusString(status));
+              cublasLtGetStatusString(status));
 }
 
 }  // namespace
