@@ -23,11 +23,13 @@ public sealed unsafe class NativeRollout : IDisposable
     /// <param name="sequenceIds">[P*n] keys of the random numbers; empty = 0, 1, 2, ...</param>
     /// <param name="output">Arrays of P*n samples.</param>
     /// <param name="progress">Told of tokens drawn, or null.</param>
+    /// <param name="finished">Told on the calling thread of each sample whose rows of the output are final, once, in the order they finish; or null.</param>
     /// <param name="cancellation">Honoured within one token step.</param>
     /// <exception cref="OperationCanceledException">Cancelled; the outputs are then undefined.</exception>
     public void Generate(
         in NativeSamplingOptions sampling, ReadOnlySpan<long> promptOffsets, ReadOnlySpan<int> promptIds, int samplesPerPrompt,
-        ReadOnlySpan<ulong> sequenceIds, NativeRolloutOutput output, NativeProgress? progress = null, CancellationToken cancellation = default)
+        ReadOnlySpan<ulong> sequenceIds, NativeRolloutOutput output, NativeProgress? progress = null, Action<long>? finished = null,
+        CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(samplesPerPrompt, 1);
         var prompts = Checks.ItemCount(promptOffsets, nameof(promptOffsets));
@@ -36,7 +38,7 @@ public sealed unsafe class NativeRollout : IDisposable
         Checks.OptionalLength(sequenceIds.Length, samples, nameof(sequenceIds));
         output.Check(samples, sampling.MaxNewTokens);
 
-        using var scope = new ProgressScope(progress, cancellation);
+        using var scope = new ProgressScope(progress, cancellation, finished);
         fixed (NativeSamplingOptions* samplingPointer = &sampling)
         fixed (long* offsets = promptOffsets)
         fixed (int* ids = promptIds)
@@ -55,6 +57,8 @@ public sealed unsafe class NativeRollout : IDisposable
             request.SequenceIds = keys;
             request.Progress = scope.Callback;
             request.ProgressUser = scope.User;
+            request.Finished = scope.FinishedCallback;
+            request.FinishedUser = scope.User;
             var result = RolloutResultRaw.Create();
             result.Tokens = tokens;
             result.LogProbs = logProbs;
@@ -66,16 +70,17 @@ public sealed unsafe class NativeRollout : IDisposable
     }
 
     /// <summary>Draws samples for each prompt into new arrays.</summary>
-    /// <inheritdoc cref="Generate(in NativeSamplingOptions, ReadOnlySpan{long}, ReadOnlySpan{int}, int, ReadOnlySpan{ulong}, NativeRolloutOutput, NativeProgress?, CancellationToken)"/>
+    /// <inheritdoc cref="Generate(in NativeSamplingOptions, ReadOnlySpan{long}, ReadOnlySpan{int}, int, ReadOnlySpan{ulong}, NativeRolloutOutput, NativeProgress?, Action{long}?, CancellationToken)"/>
     public NativeRolloutResult Generate(
         in NativeSamplingOptions sampling, ReadOnlySpan<long> promptOffsets, ReadOnlySpan<int> promptIds, int samplesPerPrompt,
-        ReadOnlySpan<ulong> sequenceIds = default, NativeProgress? progress = null, CancellationToken cancellation = default)
+        ReadOnlySpan<ulong> sequenceIds = default, NativeProgress? progress = null, Action<NativeRolloutResult, int>? finished = null,
+        CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(samplesPerPrompt, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(sampling.MaxNewTokens, 1, nameof(sampling));
         var prompts = Checks.ItemCount(promptOffsets, nameof(promptOffsets));
         var result = new NativeRolloutResult(checked((int)(prompts * samplesPerPrompt)), sampling.MaxNewTokens);
-        Generate(sampling, promptOffsets, promptIds, samplesPerPrompt, sequenceIds, result.Output, progress, cancellation);
+        Generate(sampling, promptOffsets, promptIds, samplesPerPrompt, sequenceIds, result.Output, progress, finished is null ? null : index => finished(result, (int)index), cancellation);
         return result;
     }
 

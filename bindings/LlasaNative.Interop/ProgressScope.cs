@@ -5,20 +5,26 @@ using System.Runtime.InteropServices;
 namespace LlasaNative.Interop;
 
 /// <summary>
-/// Carries a progress delegate and a cancellation token through one native call. No exception crosses native
+/// Carries delegates and a cancellation token through one native call. No exception crosses native
 /// frames: it is kept, the call is cancelled, and <see cref="Check"/> throws it again.
 /// </summary>
 internal sealed unsafe class ProgressScope : IDisposable
 {
     private readonly NativeProgress? _progress;
+    private readonly NativeProgress? _finished;
     private readonly CancellationToken _cancellation;
     private GCHandle _self;
     private ExceptionDispatchInfo? _failure;
 
-    public ProgressScope(NativeProgress? progress, CancellationToken cancellation)
+    public ProgressScope(NativeProgress? progress, CancellationToken cancellation, Action<long>? finished = null)
     {
         cancellation.ThrowIfCancellationRequested();
         _progress = progress;
+        _finished = finished is null ? null : (index, _) =>
+        {
+            finished(index);
+            return true;
+        };
         _cancellation = cancellation;
         _self = GCHandle.Alloc(this);
     }
@@ -26,6 +32,9 @@ internal sealed unsafe class ProgressScope : IDisposable
     public bool IsNeeded => _progress is not null || _cancellation.CanBeCanceled;
 
     public delegate* unmanaged[Cdecl]<void*, long, long, int> Callback => IsNeeded ? &Report : null;
+
+    /// <summary>Told of each finished sample; cancels as <see cref="Callback"/> does.</summary>
+    public delegate* unmanaged[Cdecl]<void*, long, int> FinishedCallback => _finished is not null ? &Finished : null;
 
     public void* User => (void*)GCHandle.ToIntPtr(_self);
 
@@ -47,10 +56,17 @@ internal sealed unsafe class ProgressScope : IDisposable
     private static int Report(void* user, long done, long total)
     {
         var scope = (ProgressScope)GCHandle.FromIntPtr((nint)user).Target!;
-        return scope.Report(done, total) ? 0 : 1;
+        return scope.Run(scope._progress, done, total) ? 0 : 1;
     }
 
-    private bool Report(long done, long total)
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int Finished(void* user, long index)
+    {
+        var scope = (ProgressScope)GCHandle.FromIntPtr((nint)user).Target!;
+        return scope.Run(scope._finished, index, 0) ? 0 : 1;
+    }
+
+    private bool Run(NativeProgress? call, long first, long second)
     {
         if (_failure is not null || _cancellation.IsCancellationRequested)
         {
@@ -59,7 +75,7 @@ internal sealed unsafe class ProgressScope : IDisposable
 
         try
         {
-            return _progress?.Invoke(done, total) ?? true;
+            return call?.Invoke(first, second) ?? true;
         }
 #pragma warning disable CA1031 // Nothing may unwind through native frames; Check throws it again.
         catch (Exception e)

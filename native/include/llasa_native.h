@@ -319,6 +319,11 @@ LLASA_API void llasa_sampling_options_init(llasa_sampling_options* options);
 #define LLASA_FINISH_STOP 1   /* the stop token was drawn */
 #define LLASA_FINISH_LENGTH 2 /* max_new_tokens or the model's longest sequence was reached */
 
+/* Called on the calling thread of llasa_rollout_generate when sample `index` (p*n + j) is finished: its rows of
+ * the result are final, those of unfinished samples are not. Once per sample, in the order they finish.
+ * Returns non-zero to cancel; must not throw or call back into the same handle. */
+typedef int32_t (*llasa_sample_callback)(void* user, int64_t index);
+
 typedef struct llasa_rollout_request {
   uint32_t struct_size;
   int32_t samples_per_prompt;       /* n >= 1 */
@@ -328,6 +333,8 @@ typedef struct llasa_rollout_request {
   const uint64_t* sequence_ids;     /* [P*n] key of the random numbers; NULL = 0, 1, 2, ... */
   llasa_progress_callback progress; /* tokens drawn, upper bound; may be NULL */
   void* progress_user;
+  llasa_sample_callback finished; /* may be NULL */
+  void* finished_user;
 } llasa_rollout_request;
 
 /* Outputs, sample j of prompt p at index i = p*n + j; M = max_new_tokens of the sampling options. */
@@ -344,7 +351,7 @@ typedef struct llasa_rollout_result {
 } llasa_rollout_result;
 
 /* Draws n samples for each prompt. The prompt of a group is prefilled once and its keys and values shared.
- * Cancelled through request->progress; results are then undefined. temperature 0 records log-probs at T = 1.
+ * Cancelled through request->progress or request->finished; results are then undefined. temperature 0 records log-probs at T = 1.
  */
 LLASA_API LLASA_MUST_USE llasa_status llasa_rollout_generate(llasa_rollout* rollout,
                                                              const llasa_sampling_options* sampling,

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <vector>
 
 #include "llasa_native.h"
@@ -26,6 +27,9 @@ struct Job {
   std::vector<uint64_t> sequence_ids;
   llasa_progress_callback progress = nullptr;
   void* user = nullptr;
+  llasa_sample_callback finished = nullptr;
+  void* finished_user = nullptr;
+  std::function<void(const llasa_rollout_result&)> on_result;  // told where the results will be
   llasa_status expected = LLASA_OK;
 };
 
@@ -55,6 +59,8 @@ inline Samples generate(llasa_rollout* rollout, const Job& job) {
   request.sequence_ids = job.sequence_ids.empty() ? nullptr : job.sequence_ids.data();
   request.progress = job.progress;
   request.progress_user = job.user;
+  request.finished = job.finished;
+  request.finished_user = job.finished_user;
   const size_t count = job.prompts.size() * static_cast<size_t>(job.samples);
   const size_t width = static_cast<size_t>(job.sampling.max_new_tokens);
   Samples s{std::vector<int32_t>(count * width, -9), std::vector<float>(count * width, -9.0f),
@@ -67,6 +73,7 @@ inline Samples generate(llasa_rollout* rollout, const Job& job) {
   result.draw_logprobs = s.draw_logprobs.data();
   result.lengths = s.lengths.data();
   result.finish_reasons = s.reasons.data();
+  if (job.on_result) job.on_result(result);
   EXPECT_EQ(llasa_rollout_generate(rollout, &job.sampling, &request, &result), job.expected)
       << llasa_last_error();
   return s;

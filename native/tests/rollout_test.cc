@@ -276,6 +276,58 @@ TEST(Rollout, ProgressGrowsAndCancelLeavesAUsableHandle) {
   llasa_rollout_destroy(rollout);
 }
 
+// What the callback sees of its sample is what the call returns, and each sample comes exactly once.
+TEST(Rollout, TellsOfEverySampleOnceItIsFinal) {
+  const TinyPolicy policy;
+  Job job = make_job();
+  const Samples expected = generate(policy, job);
+  const size_t width = static_cast<size_t>(job.sampling.max_new_tokens);
+  const size_t count = job.prompts.size() * static_cast<size_t>(job.samples);
+  Samples seen{std::vector<int32_t>(count * width, -1), std::vector<float>(count * width, 0.0f), {},
+               std::vector<int32_t>(count, -9), std::vector<int32_t>(count, -9)};
+  struct Calls {
+    const llasa_rollout_result* result;
+    Samples* seen;
+    size_t width;
+    std::vector<int64_t> order;
+    size_t stop_after = 1000;
+  } calls{nullptr, &seen, width, {}};
+  job.finished_user = &calls;
+  job.finished = [](void* user, int64_t index) -> int32_t {
+    auto& c = *static_cast<Calls*>(user);
+    c.order.push_back(index);
+    const auto i = static_cast<size_t>(index);
+    c.seen->lengths[i] = c.result->lengths[i];
+    c.seen->reasons[i] = c.result->finish_reasons[i];
+    const auto length = static_cast<size_t>(c.result->lengths[i]);
+    std::copy_n(c.result->tokens + i * c.width, length, c.seen->tokens.begin() + static_cast<ptrdiff_t>(i * c.width));
+    std::copy_n(c.result->logprobs + i * c.width, length,
+                c.seen->logprobs.begin() + static_cast<ptrdiff_t>(i * c.width));
+    return c.order.size() > c.stop_after;
+  };
+  job.on_result = [&](const llasa_rollout_result& result) { calls.result = &result; };
+  llasa_rollout* rollout = create(policy.handle, 4);
+  EXPECT_EQ(generate(rollout, job), expected);
+  seen.draw_logprobs = expected.draw_logprobs;
+  EXPECT_EQ(seen, expected);
+  EXPECT_NE(calls.order.front(), calls.order.back());
+  EXPECT_FALSE(std::is_sorted(calls.order.begin(), calls.order.end())) << "samples of different lengths";
+  std::sort(calls.order.begin(), calls.order.end());
+  std::vector<int64_t> all(count);
+  std::iota(all.begin(), all.end(), int64_t{0});
+  EXPECT_EQ(calls.order, all);
+  calls.order.clear();
+  calls.stop_after = 3;
+  job.expected = LLASA_ERR_CANCELLED;
+  generate(rollout, job);
+  EXPECT_EQ(calls.order.size(), 4u);
+  calls.order.clear();
+  calls.stop_after = 1000;
+  job.expected = LLASA_OK;
+  EXPECT_EQ(generate(rollout, job), expected) << "after a cancelled call";
+  llasa_rollout_destroy(rollout);
+}
+
 // Three blocks hold a prompt's 40 tokens once, not once per sample, and everything is given back.
 TEST(Rollout, PromptBlocksAreSharedAndReturned) {
   const TinyPolicy tiny;

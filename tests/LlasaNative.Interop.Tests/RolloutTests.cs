@@ -46,6 +46,24 @@ public sealed class RolloutTests : LeakCheckedTests
     }
 
     [Test]
+    public void Rollout_TellsOfEachSampleOnce_AndAnExceptionComesOut()
+    {
+        using var policy = TinyPolicy.Create();
+        using var rollout = new NativeRollout(policy, NativeRolloutOptions.CreateDefault());
+        Dictionary<int, int[]> seen = [];
+        var result = rollout.Generate(Sampling(6), [0, 2, 5], [1, 2, 3, 4, 5], 3, finished: (drawn, index) => seen.Add(index, drawn.Tokens(index).ToArray()));
+        Assert.That(seen.Keys.Order(), Is.EqualTo(Enumerable.Range(0, 6)));
+        for (var i = 0; i < result.Count; i++)
+        {
+            Assert.That(seen[i], Is.EqualTo(result.Tokens(i).ToArray()), $"sample {i}");
+        }
+
+        Assert.That(
+            () => rollout.Generate(Sampling(6), [0, 1], [1], 1, finished: (_, _) => throw new FormatException("mine")), Throws.TypeOf<FormatException>());
+        Assert.That(rollout.Generate(Sampling(3), [0, 1], [1], 1).Lengths[0], Is.EqualTo(3));
+    }
+
+    [Test]
     public void Rollout_AllocatesNothingManagedPerToken()
     {
         using var policy = TinyPolicy.Create();

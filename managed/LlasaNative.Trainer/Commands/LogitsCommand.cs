@@ -34,7 +34,7 @@ internal static class LogitsCommand
         using StopSignal stop = new(atOnce: true);
         int[][] prompts = [.. texts.Select(text => policy.EncodePrompt(text, maxNewTokens))];
         SamplingSettings greedy = new() { Temperature = 0, MaxNewTokens = maxNewTokens };
-        var samples = engine.Generate(prompts, 1, greedy, [.. Enumerable.Range(0, texts.Length).Select(i => (ulong)i)], null, stop.Abort);
+        var samples = engine.Generate(prompts, 1, greedy, [.. Enumerable.Range(0, texts.Length).Select(i => (ulong)i)], null, null, stop.Abort);
         int[][] sequences = [.. prompts.Select((prompt, i) => (int[])[.. prompt, .. samples.Tokens(i)])];
         var vocabulary = policy.Config.VocabularySize;
         var tensors = sequences.SelectMany((ids, i) => new[]

@@ -40,7 +40,7 @@ internal static class SpeakCommand
         {
             Temperature = how.Temperature, TopK = how.TopK, TopP = how.TopP, MaxNewTokens = how.MaxNewTokens, Seed = Seeds.Evaluation(how.Seed),
         };
-        var samples = timer.Measure("rollout", () => engine.Generate([prompt], how.Samples, sampling, ids, null, stop.Abort));
+        var samples = timer.Measure("rollout", () => engine.Generate([prompt], how.Samples, sampling, ids, null, null, stop.Abort));
         int[][] codes = [.. Enumerable.Range(0, samples.Count).Select(samples.Codes)];
         using var waves = timer.Measure("vocode", () => codec.Decode(codes));
         for (var i = 0; i < samples.Count; i++)

@@ -32,10 +32,11 @@ public sealed class RolloutEngine : IDisposable
     /// <param name="settings">How tokens are drawn.</param>
     /// <param name="sequenceIds">Key of the random numbers of each sample; a sample does not depend on the others.</param>
     /// <param name="progress">Told of tokens drawn; may be null.</param>
+    /// <param name="finished">Given index and speech codes of each sample as soon as it is finished, on the calling thread; may be null.</param>
     /// <param name="cancellation">Honoured within one token step.</param>
     public RolloutBatch Generate(
         IReadOnlyList<int[]> prompts, int samplesPerPrompt, SamplingSettings settings, ReadOnlySpan<ulong> sequenceIds,
-        NativeProgress? progress = null, CancellationToken cancellation = default)
+        NativeProgress? progress = null, Action<int, int[]>? finished = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(prompts);
         ArgumentNullException.ThrowIfNull(settings);
@@ -46,8 +47,11 @@ public sealed class RolloutEngine : IDisposable
         }
 
         int[] ids = [.. prompts.SelectMany(p => p)];
-        var result = _rollout.Generate(ToNative(settings), offsets, ids, samplesPerPrompt, sequenceIds, progress, cancellation);
+        var result = _rollout.Generate(ToNative(settings), offsets, ids, samplesPerPrompt, sequenceIds, progress, Tell(), cancellation);
         return new RolloutBatch(prompts, samplesPerPrompt, result, _policy.Speech);
+
+        Action<NativeRolloutResult, int>? Tell() =>
+            finished is null ? null : (drawn, index) => finished(index, _policy.Speech.ExtractCodes(drawn.Tokens(index)));
     }
 
     /// <inheritdoc/>

@@ -51,7 +51,7 @@ public sealed class Evaluator
             string[] spoken = [.. batch.SelectMany(t => Enumerable.Repeat(t, options.Samples))];
             int[][] prompts = [.. batch.Select(t => _models.Policy.EncodePrompt(t, options.MaxNewTokens))];
             ulong[] ids = [.. Enumerable.Range(0, spoken.Length).Select(i => ((ulong)first * (ulong)options.Samples) + (ulong)i)];
-            var samples = engine.Generate(prompts, options.Samples, sampling, ids, null, cancellation);
+            var samples = engine.Generate(prompts, options.Samples, sampling, ids, null, null, cancellation);
             int[][] codes = [.. Enumerable.Range(0, samples.Count).Select(samples.Codes)];
             using ListeningSession listening = new(_models.Listener, spoken, extras, cancellation);
             for (var i = 0; i < codes.Length; i++)

@@ -141,21 +141,31 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         // ② tokens
         int[][] tokens = [.. texts.Select(text => Policy.EncodePrompt(text, _sampling.MaxNewTokens))];
 
-        // ③ rollouts; a sample's random numbers are keyed by its place in the walk through the texts
+        // ③ rollouts; a sample's random numbers are keyed by its place in the walk through the texts. Who listens may begin with
+        // the first samples while others are still drawn.
+        using var listening = BeginListening(spoken, keepSound || _judge.WantsSound, cancellation);
+        Action<int, int[]>? finished = Overlaps ? listening.Offer : null;
         ulong[] ids = [.. Enumerable.Range(0, spoken.Length).Select(i => ((ulong)first * (ulong)group) + (ulong)i)];
-        var samples = timer.Measure("rollout", () => _engine.Generate(tokens, group, _sampling, ids, null, cancellation));
+        var samples = timer.Measure("rollout", () => _engine.Generate(tokens, group, _sampling, ids, null, finished, cancellation));
 
         // ④ codes
         int[][] codes = [.. Enumerable.Range(0, samples.Count).Select(samples.Codes)];
 
         // ⑤ waveform, ⑥ transcript and likelihood, and how it was said: not rewarded, only watched
-        var heard = Listen(spoken, codes, keepSound || _judge.WantsSound, timer, cancellation);
+        var heard = EndListening(listening, codes, timer);
 
         // ⑦ reward
         CheckScored(number, heard, _options.RewardServer.MaxNotScored);
         var judged = timer.Measure("reward", () => _judge.Judge(spoken, samples, codes, heard));
         return new DrawnGroups(spoken, samples, codes, heard, judged);
     }
+
+    private bool Overlaps => _options.Rollout.OverlapScoring switch
+    {
+        OverlapScoring.Always => true,
+        OverlapScoring.Never => false,
+        _ => _models.Listener is not LocalListener,
+    };
 
     /// <summary>A step that too few samples speak for is given up before it changes anything.</summary>
     private static void CheckScored(long number, IReadOnlyList<Hearing> heard, double allowed)
@@ -169,16 +179,20 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         }
     }
 
-    private IReadOnlyList<Hearing> Listen(string[] spoken, int[][] codes, bool keepSound, PhaseTimer timer, CancellationToken cancellation)
+    private ListeningSession BeginListening(string[] spoken, bool keepSound, CancellationToken cancellation)
     {
         var extras = (keepSound ? HearingExtras.Sound : 0) | (_options.Run.Prosody ? HearingExtras.Prosody : 0);
-        using ListeningSession session = new(_models.Listener, spoken, extras, cancellation);
-        for (var i = 0; i < codes.Length; i++)
+        return new ListeningSession(_models.Listener, spoken, extras, cancellation);
+    }
+
+    private IReadOnlyList<Hearing> EndListening(ListeningSession listening, int[][] codes, PhaseTimer timer)
+    {
+        for (var i = 0; i < codes.Length && !Overlaps; i++)
         {
-            session.Offer(i, codes[i]);
+            listening.Offer(i, codes[i]);
         }
 
-        var heard = timer.Measure("listen", session.Complete);
+        var heard = timer.Measure("listen", listening.Complete);
         timer.Add("vocode", heard.VocodeSeconds);
         timer.Add("recognise", heard.RecogniseSeconds);
         timer.Add("prosody", heard.ProsodySeconds);

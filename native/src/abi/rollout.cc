@@ -86,6 +86,8 @@ llasa_status llasa_rollout_generate(llasa_rollout* rollout, const llasa_sampling
     q.min_new_tokens = s.min_new_tokens;
     q.progress = r.progress;
     q.progress_user = r.progress_user;
+    q.finished = r.finished;
+    q.finished_user = r.finished_user;
     model.generate(llasa::abi::sampling_parameters(s, vocab_size), q,
                    {o.tokens, o.logprobs, o.lengths, o.finish_reasons, o.draw_logprobs});
   });

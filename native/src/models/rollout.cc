@@ -250,6 +250,7 @@ void Rollout::step(Run& run) {
 void Rollout::finish(Run& run, size_t active, int32_t reason) {
   const int64_t index = active_[active];
   const Slot& slot = slots_[static_cast<size_t>(index)];
+  const int64_t sample = slot.sample;
   run.output.lengths[slot.sample] = slot.drawn;
   run.output.finish_reasons[slot.sample] = reason;
   active_.erase(active_.begin() + static_cast<ptrdiff_t>(active));
@@ -260,6 +261,10 @@ void Rollout::finish(Run& run, size_t active, int32_t reason) {
     cache_.release(slot.group);
     group = {};
     free_groups_.push_back(slot.group);
+  }
+  if (run.request.finished != nullptr) {
+    LLASA_CHECK(run.request.finished(run.request.finished_user, sample) == 0, LLASA_ERR_CANCELLED,
+                "cancelled when sample %lld was finished", static_cast<long long>(sample));
   }
 }
 

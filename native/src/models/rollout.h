@@ -36,6 +36,8 @@ struct RolloutRequest {
   int32_t min_new_tokens = 0;
   llasa_progress_callback progress = nullptr;
   void* progress_user = nullptr;
+  llasa_sample_callback finished = nullptr;  // called last of all that finishing a sample does
+  void* finished_user = nullptr;
 };
 
 // Where samples go: [P n, max_new_tokens] and [P n].

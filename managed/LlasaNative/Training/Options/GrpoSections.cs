@@ -19,6 +19,7 @@ internal static class GrpoSections
         section.Flag("speech_only", "Restrict head and softmax to speech tokens and the end token, in rollouts and training alike.", s => s.SpeechOnly, (s, v) => s with { SpeechOnly = v });
         section.Flag("dynamic", "Dynamic sampling: draw groups without variance again, from the next texts.", s => s.Dynamic, (s, v) => s with { Dynamic = v });
         section.Whole("dynamic_rounds", "Most rounds of drawing of one step, the first included; dynamic sampling needs this bound. Groups still without variance are left out.", 0, 1000, s => s.DynamicRounds, (s, v) => s with { DynamicRounds = (int)v });
+        section.Choice("overlap_scoring", "Score finished samples while others are still drawn; no result depends on it. auto: with reward servers.", s => s.OverlapScoring, (s, v) => s with { OverlapScoring = v });
         section.Whole("slots", "Sequences decoded at once; no result depends on it.", 1, 1_000_000, s => s.Slots, (s, v) => s with { Slots = (int)v });
     }
 

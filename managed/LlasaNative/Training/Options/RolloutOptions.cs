@@ -39,6 +39,9 @@ public sealed record RolloutOptions
     /// <summary>Most rounds of drawing of one step with <see cref="Dynamic"/>, the first included.</summary>
     public int DynamicRounds { get; init; }
 
+    /// <summary>Whether finished samples are scored while others are still drawn.</summary>
+    public OverlapScoring OverlapScoring { get; init; } = OverlapScoring.Auto;
+
     /// <summary>Sequences decoded at once.</summary>
     public int Slots { get; init; } = 64;
 }
