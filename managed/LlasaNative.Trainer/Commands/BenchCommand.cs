@@ -21,8 +21,11 @@ internal static class BenchCommand
         Option<int> steps = new("--steps") { Description = "Steps that are measured, after one to warm up.", DefaultValueFactory = _ => 3 };
         Option<string> output = new("--out") { Description = "Directory of step.json.", DefaultValueFactory = _ => Path.Combine("artifacts", "bench") };
         Option<string[]> set = new("--set") { Description = "key=value of the training configuration; may be repeated." };
+        Option<bool> server = new("--server") { Description = "Measure the reward server instead, with batching and without." };
+        Option<int> clients = new("--clients") { Description = "Clients of the server at the same time.", DefaultValueFactory = _ => 32 };
+        Option<double> seconds = new("--seconds") { Description = "How long each server is measured.", DefaultValueFactory = _ => 10 };
         Command command = new("bench", "Measure the phases of a GRPO step against the machine's GEMM and bandwidth roofs.");
-        foreach (var option in new Option[] { steps, output, set }.Concat(models.All))
+        foreach (var option in new Option[] { steps, output, set, server, clients, seconds }.Concat(models.All))
         {
             command.Options.Add(option);
         }
@@ -38,6 +41,11 @@ internal static class BenchCommand
             List<OptionAssignment> assignments = [new("optimiser.learning_rate", "0", "bench")];
             assignments.AddRange((parsed.GetValue(set) ?? []).Select(OptionAssignment.Parse));
             var options = GrpoOptions.Table.Build(assignments) with { Models = models.Read(parsed) };
+            if (parsed.GetValue(server))
+            {
+                return ServerBenchCommand.Run(options, parsed.GetValue(clients), parsed.GetValue(seconds), Path.Combine(parsed.GetValue(output)!, "server.json"));
+            }
+
             return Run(options, parsed.GetValue(steps), Path.Combine(parsed.GetValue(output)!, "step.json"));
         });
     }

@@ -1,0 +1,87 @@
+using System.Globalization;
+using System.Text.Json;
+using LlasaNative.Data;
+using LlasaNative.Interop;
+using LlasaNative.Listening.Wire;
+using LlasaNative.Models;
+using LlasaNative.Reporting;
+using LlasaNative.Trainer.Serving;
+using LlasaNative.Training;
+
+namespace LlasaNative.Trainer.Commands;
+
+/// <summary><c>llasa bench --server</c>: the reward server with batching and without.</summary>
+internal static class ServerBenchCommand
+{
+    private const int Samples = 128;
+
+    public static int Run(GrpoOptions options, int clients, double seconds, string output)
+    {
+        if (clients is < 1 or > 1000 || seconds is not (> 0 and <= 3600))
+        {
+            throw new UsageException("--clients must be 1 to 1000 and --seconds more than 0, at most 3600");
+        }
+
+        var samples = Draw(options);
+        var maxBatch = new ServerOptions().MaxBatch;
+        var alone = ServerBench.RunAsync(options.Models, 1, samples, clients, seconds).GetAwaiter().GetResult();
+        Print(alone);
+        var batched = ServerBench.RunAsync(options.Models, maxBatch, samples, clients, seconds).GetAwaiter().GetResult();
+        Print(batched);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"ratio       {batched.PerSecond / alone.PerSecond:F2}"));
+        AtomicFile.Write(output, path => Write(path, clients, samples, [alone, batched]));
+        Console.WriteLine(output);
+        return 0;
+    }
+
+    /// <summary>Samples of the policy: what a server meets while it is trained.</summary>
+    private static List<ScoreRequest> Draw(GrpoOptions options)
+    {
+        using var policy = PolicyModel.Load(options.Models.Policy, options.Prompt);
+        using RolloutEngine engine = new(policy);
+        string[] texts = [.. PromptSet.Read(TinyWorld.Sentences("train")).Texts.Take(Samples)];
+        int[][] prompts = [.. texts.Select(t => policy.EncodePrompt(t, options.Rollout.MaxNewTokens))];
+        var drawn = engine.Generate(prompts, 1, new SamplingSettings { Temperature = 0.8, MaxNewTokens = options.Rollout.MaxNewTokens }, []);
+        return [.. texts.Select((t, i) => new ScoreRequest { Tokens = drawn.Codes(i), Text = t })];
+    }
+
+    private static void Print(ServerBench.Measurement m) => Console.WriteLine(string.Create(
+        CultureInfo.InvariantCulture,
+        $"batch {m.MaxBatch,4}  {m.PerSecond,8:F1} samples/s  p50 {Ms(m.Latencies, 0.5):F1} ms  p99 {Ms(m.Latencies, 0.99):F1} ms  healthz p50 {Ms(m.Health, 0.5):F1} ms  p99 {Ms(m.Health, 0.99):F1} ms  max {Ms(m.Health, 1):F1} ms"));
+
+    private static double Ms(double[] ascending, double share) => ServerBench.Quantile(ascending, share) * 1000;
+
+    private static void Write(string path, int clients, List<ScoreRequest> samples, ServerBench.Measurement[] measurements)
+    {
+        var device = NativeDevice.GetInfo();
+        using var file = File.Create(path);
+        using Utf8JsonWriter json = new(file, new JsonWriterOptions { Indented = true, NewLine = "\n" });
+        json.WriteStartObject();
+        json.WriteString("version", RunManifest.Version);
+        json.WriteString("device", device.DeviceName);
+        json.WriteString("backend", device.Backend);
+        json.WriteString("isa", device.Isa);
+        json.WriteNumber("threads", device.NumThreads);
+        json.WriteNumber("clients", clients);
+        json.WriteFinite("codes_per_sample", samples.Average(s => s.Tokens.Length));
+        json.WriteFinite("ratio", measurements[1].PerSecond / measurements[0].PerSecond);
+        json.WriteStartArray("servers");
+        foreach (var m in measurements)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("max_batch", m.MaxBatch);
+            json.WriteNumber("samples", m.Samples);
+            json.WriteFinite("samples_per_second", m.PerSecond);
+            json.WriteFinite("latency_p50_ms", Ms(m.Latencies, 0.5));
+            json.WriteFinite("latency_p99_ms", Ms(m.Latencies, 0.99));
+            json.WriteNumber("health_requests", m.Health.Length);
+            json.WriteFinite("health_p50_ms", Ms(m.Health, 0.5));
+            json.WriteFinite("health_p99_ms", Ms(m.Health, 0.99));
+            json.WriteFinite("health_max_ms", Ms(m.Health, 1));
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+}
