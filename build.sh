@@ -87,6 +87,8 @@ if [[ $target == Bench ]]; then
 fi
 if [[ $with_cuda == 1 ]]; then
   need nvidia-cuda-toolkit "compiles the CUDA backend" "command -v nvcc"
+fi
+if [[ $with_cuda == 1 || ($target =~ ^(Test|Default|Cuda-Archs)$ && -n $(command -v nvcc)) ]]; then
   need g++-11 "the newest host compiler that nvcc of CUDA 11 takes" "command -v g++-11 || nvcc --version | grep -E 'release 1[2-9]'"
 fi
 
