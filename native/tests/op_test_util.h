@@ -1,5 +1,5 @@
 // Helpers of the op tests: reproducible random arrays, device arrays with guard bands, comparison against
-// doubles.
+// doubles. Also read by nvcc, as C++17.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -31,7 +31,7 @@ class Guarded {
     std::vector<float> all(kBand, kGuard);
     all.insert(all.end(), values.begin(), values.end());
     all.insert(all.end(), kBand, kGuard);
-    memory_.upload(stream_, all, "a guarded test array");
+    memory_.upload(stream_, all.data(), static_cast<int64_t>(all.size()), "a guarded test array");
     stream_.synchronize();  // the op runs on a stream of its own
   }
   float* data() { return memory_.data() + kBand; }
@@ -64,7 +64,7 @@ class DeviceArray {
     stream_.synchronize();
   }
   explicit DeviceArray(const std::vector<T>& values) : count_(static_cast<int64_t>(values.size())) {
-    memory_.upload(stream_, values, "a test array");
+    memory_.upload(stream_, values.data(), count_, "a test array");
     stream_.synchronize();
   }
   T* data() { return memory_.data(); }

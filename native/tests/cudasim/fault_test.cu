@@ -7,6 +7,7 @@
 
 #include "core/device.h"
 #include "core/launch.h"
+#include "cuda/mma.cuh"
 #include "fault.h"
 #include "memory.h"
 
@@ -263,6 +264,51 @@ TEST_F(Fault, UncheckedLaunch) {
   };
   EXPECT_EQ(launch(true), "");
   expect_fault(launch(false), "bare_launch", "was not checked before cudaStreamSynchronize");
+}
+
+// Fills a tile of 32 rows of 16 bytes, each row by a lane and again by the lane before, and hands each lane's
+// row to ldmatrix, `offset` bytes further.
+template <bool kBarrier>
+__global__ void matrix_kernel(const unsigned char* elsewhere, int offset, uint32_t* y) {
+  LLASA_DYNAMIC_SHARED(unsigned char, tile);
+  const unsigned lane = threadIdx.x;
+  for (unsigned i = 0; i < 16; ++i) tile[lane * 16 + i] = 0;
+  __syncthreads();
+  for (unsigned i = 0; i < 16; ++i) tile[(lane + 1) % 32 * 16 + i] = 1;
+  if (kBarrier) __syncthreads();
+  uint32_t r[4];
+  cuda::ldmatrix_x4(r, (elsewhere != nullptr ? elsewhere : tile) + lane * 16 + offset);
+  y[lane] = r[0] + r[1] + r[2] + r[3];
+}
+
+TEST_F(Fault, RowsOfLdmatrixThatAreNoneOfSharedMemory) {
+  DeviceBuffer<uint32_t> y(32, "an array");
+  DeviceBuffer<unsigned char> global(1024, "an array");
+  const auto load = [&](auto kernel, const unsigned char* elsewhere, int offset) {
+    return fault_of([&](Stream& s) { LLASA_LAUNCH(kernel, 1, 32, 512, s, elsewhere, offset, y.data()); });
+  };
+  EXPECT_EQ(load(matrix_kernel<true>, nullptr, 0), "");
+  expect_fault(load(matrix_kernel<true>, nullptr, 8), "ldmatrix", "is not on a multiple of 16 bytes");
+  expect_fault(load(matrix_kernel<true>, nullptr, 16), "out-of-bounds read of 16 bytes at byte 512",
+               "dynamic shared memory");
+  expect_fault(load(matrix_kernel<true>, global.data(), 0), "ldmatrix", "is not in shared memory");
+  expect_fault(load(matrix_kernel<false>, nullptr, 0), "shared-memory race: read", "no barrier between");
+}
+
+__global__ void half_warp_kernel(float* y, unsigned lanes) {
+  float d[4] = {};
+  const uint32_t a[4] = {};
+  if (threadIdx.x < lanes) cuda::mma_m16n8k16_bf16(d, a, 0, 0);
+  y[threadIdx.x] = d[0];
+}
+
+TEST_F(Fault, MatrixProductOfHalfAWarp) {
+  DeviceBuffer<float> y(32, "an array");
+  const auto multiply = [&](unsigned lanes) {
+    return fault_of([&](Stream& s) { LLASA_LAUNCH(half_warp_kernel, 1, 32, 0, s, y.data(), lanes); });
+  };
+  EXPECT_EQ(multiply(32), "");
+  expect_fault(multiply(16), "half_warp_kernel", "mma.m16n8k16");
 }
 
 TEST_F(Fault, ImpossibleLaunchNamesTheKernel) {
