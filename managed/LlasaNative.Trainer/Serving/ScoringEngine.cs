@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using LlasaNative.Interop;
 using LlasaNative.Listening;
 using LlasaNative.Models;
 
@@ -16,6 +17,7 @@ internal sealed class ScoringEngine : IDisposable
     private readonly ServerOptions _options;
     private readonly ServerMetrics _metrics;
     private readonly LinkedList<ScoringJob> _waiting = new();
+    private readonly PinnedBufferPool _pool = new();
     private readonly object _lock = new();
     private readonly Thread _thread;
     private int _depth;
@@ -84,6 +86,7 @@ internal sealed class ScoringEngine : IDisposable
         }
 
         _thread.Join();
+        _pool.Dispose();
     }
 
     private void Work()
@@ -211,7 +214,7 @@ internal sealed class ScoringEngine : IDisposable
             offsets[i + 1] = offsets[i] + sounds[i].Length;
         }
 
-        using WaveBatch waves = new(offsets, SpeechScorer.SampleRate);
+        using WaveBatch waves = new(offsets, SpeechScorer.SampleRate, _pool);
         for (var i = 0; i < sounds.Length; i++)
         {
             sounds[i].Span.CopyTo(waves[i]);

@@ -8,6 +8,7 @@ namespace LlasaNative.Models;
 public sealed class SpeechCodec : IDisposable
 {
     private readonly string _path;
+    private readonly PinnedBufferPool _pool = new();
 
     private SpeechCodec(HuggingFaceDirectory directory, bool withEncoder)
     {
@@ -89,7 +90,7 @@ public sealed class SpeechCodec : IDisposable
             offsets[i + 1] = offsets[i] + clips[i].Length;
         }
 
-        WaveBatch waves = new([.. offsets.Select(o => o * SamplesPerCode)], SampleRate);
+        WaveBatch waves = new([.. offsets.Select(o => o * SamplesPerCode)], SampleRate, _pool);
         if (offsets[^1] > 0)
         {
             Native.Vocode(offsets, clips.SelectMany(c => c).ToArray(), waves.Samples);
@@ -114,7 +115,11 @@ public sealed class SpeechCodec : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => Native.Dispose();
+    public void Dispose()
+    {
+        Native.Dispose();
+        _pool.Dispose();
+    }
 
     private static NativeCodecOptions ToNative(Xcodec2Config config, Xcodec2EncoderConfig? encoder)
     {

@@ -1,3 +1,4 @@
+using System.Buffers;
 using LlasaNative.Interop;
 
 namespace LlasaNative.Models;
@@ -7,17 +8,23 @@ namespace LlasaNative.Models;
 public sealed class WaveBatch : IDisposable
 {
     private readonly long[] _offsets;
-    private readonly PinnedBuffer? _buffer;
+    private readonly IMemoryOwner<float>? _buffer;
 
     /// <summary>Makes room for clips; all samples are 0.</summary>
     /// <param name="offsets">[B+1] start of each clip, the first 0.</param>
     /// <param name="sampleRate">Samples per second.</param>
-    public WaveBatch(long[] offsets, int sampleRate)
+    /// <param name="pool">Lends the memory; null = memory of its own.</param>
+    public WaveBatch(long[] offsets, int sampleRate, PinnedBufferPool? pool = null)
     {
         ArgumentNullException.ThrowIfNull(offsets);
         _offsets = offsets;
         SampleRate = sampleRate;
-        _buffer = offsets[^1] > 0 ? new PinnedBuffer(checked((int)offsets[^1])) : null;
+        if (offsets[^1] > 0)
+        {
+            var length = checked((int)offsets[^1]);
+            _buffer = pool is null ? new PinnedBuffer(length) : pool.Rent(length);
+            Samples.Clear();
+        }
     }
 
     /// <summary>A batch of one clip.</summary>
@@ -36,7 +43,7 @@ public sealed class WaveBatch : IDisposable
     public ReadOnlySpan<long> Offsets => _offsets;
 
     /// <summary>Samples of all clips.</summary>
-    public Span<float> Samples => _buffer is null ? [] : _buffer.GetSpan();
+    public Span<float> Samples => _buffer is null ? [] : _buffer.Memory.Span;
 
     /// <summary>Seconds of sound in all.</summary>
     public double TotalSeconds => (double)_offsets[^1] / SampleRate;
@@ -45,6 +52,35 @@ public sealed class WaveBatch : IDisposable
     /// <param name="index">Of the clip.</param>
     public Span<float> this[int index] => Samples[(int)_offsets[index]..(int)_offsets[index + 1]];
 
+    /// <summary>The clips as a rectangle, one per row, silence behind those that are shorter.</summary>
+    /// <param name="pool">Lends the memory.</param>
+    /// <returns>[Count, longest clip]; dispose it. Null when there is no sound at all.</returns>
+    public PinnedRows? ToRows(PinnedBufferPool pool)
+    {
+        ArgumentNullException.ThrowIfNull(pool);
+        var longest = 0L;
+        for (var i = 0; i < Count; i++)
+        {
+            longest = Math.Max(longest, _offsets[i + 1] - _offsets[i]);
+        }
+
+        if (longest == 0)
+        {
+            return null;
+        }
+
+        var rows = pool.Rent(Count, (int)longest);
+        for (var i = 0; i < Count; i++)
+        {
+            var row = rows.Span.GetRowSpan(i);
+            var clip = this[i];
+            clip.CopyTo(row);
+            row[clip.Length..].Clear();
+        }
+
+        return rows;
+    }
+
     /// <inheritdoc/>
-    public void Dispose() => (_buffer as IDisposable)?.Dispose();
+    public void Dispose() => _buffer?.Dispose();
 }
