@@ -23,13 +23,20 @@ public sealed class BadInputTests : TinyWorldTests
     [TestCase("speak hello --temperature -1", 2, "--temperature")]
     [TestCase("speak hello --max-new-tokens 5000", 2, "max_position_embeddings")]
     [TestCase("score hello", 2, "--wav or --codes")]
+    [TestCase("score  ", 2, "empty")]
+    [TestCase("score hello --codes /nowhere.txt", 1, "/nowhere.txt")]
+    [TestCase("speak hello --policy /nowhere", 1, "/nowhere")]
+    [TestCase("speak hello --codec /nowhere", 1, "/nowhere")]
+    [TestCase("train --recogniser /nowhere", 1, "/nowhere")]
+    [TestCase("sft --policy /nowhere", 2, "data.train")]
+    [TestCase("eval --policy /nowhere", 1, "/nowhere")]
     [TestCase("eval --data /nowhere.txt", 1, "/nowhere.txt")]
     [TestCase("inspect /nowhere", 1, "/nowhere")]
     [TestCase("score hello --wav /nowhere.wav", 1, "/nowhere.wav")]
     public void CommandLine_Faults(string line, int code, string named)
     {
         var words = line.Split(' ', 3);
-        string[] arguments = words[0] == "speak" && line.EndsWith("  ", StringComparison.Ordinal) ? ["speak", " "] : line.Split(' ');
+        string[] arguments = line.EndsWith("  ", StringComparison.Ordinal) ? [words[0], " "] : line.Split(' ');
         AssertFails(code, named, arguments);
     }
 
@@ -71,6 +78,73 @@ public sealed class BadInputTests : TinyWorldTests
     public void Architecture_Unknown() => AssertPolicyFails("architectures", p => EditJson(Path.Combine(p, "config.json"), c => c["architectures"] = new JsonArray("GptForCausalLM")));
 
     [Test]
+    public void Weights_OfATypeThatIsNotSupported() => AssertPolicyFails("F4", p => EditHeader(Path.Combine(p, "model.safetensors"), h =>
+    {
+        var tensor = h.First(t => t.Key != "__metadata__");
+        tensor.Value!["dtype"] = "F4";
+    }));
+
+    [Test]
+    public void Weights_OfIntegers() => AssertPolicyFails("I16", p => EditHeader(Path.Combine(p, "model.safetensors"), h =>
+    {
+        // The same bytes, said to be integers.
+        foreach (var (name, tensor) in h.Where(t => t.Key != "__metadata__"))
+        {
+            tensor!["dtype"] = tensor["dtype"]!.GetValue<string>() is "BF16" or "F16" ? "I16" : throw new AssertionException($"{name}: type changed");
+        }
+    }));
+
+    [Test]
+    public void Weights_WithATensorMissing() => AssertPolicyFails("model.norm.weight", p => EditHeader(Path.Combine(p, "model.safetensors"), h =>
+    {
+        // Another name of the same length, so that nothing else moves.
+        var norm = h["model.norm.weight"]!.DeepClone();
+        h.Remove("model.norm.weight");
+        h["model.morn.weight"] = norm;
+    }));
+
+    [TestCase("xcodec2", "--codec")]
+    [TestCase("whisper", "--recogniser")]
+    public void OtherModels_Damaged(string model, string option)
+    {
+        var source = model == "whisper" ? TinyWorld.Recogniser : TinyWorld.Codec;
+        AssertModelFails(source, option, "model.safetensors", m =>
+        {
+            using var file = File.OpenWrite(Path.Combine(m, "model.safetensors"));
+            file.SetLength(file.Length - 1);
+        });
+        AssertModelFails(source, option, "model.safetensors", m => File.Delete(Path.Combine(m, "model.safetensors")));
+        AssertModelFails(source, option, "model.safetensors", m =>
+        {
+            using var file = File.OpenWrite(Path.Combine(m, "model.safetensors"));
+            file.Write([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]);
+        });
+        AssertModelFails(source, option, "config.json", m => File.WriteAllText(Path.Combine(m, "config.json"), "[]"));
+        AssertModelFails(source, option, "model_type", m => EditJson(Path.Combine(m, "config.json"), c => c["model_type"] = "bert"));
+        AssertModelFails(source, option, "NaN", m => FillWithNaN(Path.Combine(m, "model.safetensors")));
+    }
+
+    [Test]
+    public void Recogniser_OfAnotherShape() => AssertModelFails(
+        TinyWorld.Recogniser, "--recogniser", "expected", m => EditJson(Path.Combine(m, "config.json"), c => c["encoder_ffn_dim"] = 8));
+
+    [Test]
+    public void Codec_OfAnotherShape() => AssertModelFails(
+        TinyWorld.Codec, "--codec", "expected", m => EditJson(Path.Combine(m, "config.json"), c => c["intermediate_size"] = 8));
+
+    [TestCase("run:\n  steps: [1\n", "run.yaml:3")]
+    [TestCase("run:\n  stepz: 1\n", "run.steps")]
+    [TestCase("run:\n  steps: many\n", "run.steps")]
+    [TestCase("- 1\n", "run.yaml")]
+    public void Configuration_Malformed(string yaml, string named)
+    {
+        var path = Path.Combine(Folder, "run.yaml");
+        File.WriteAllText(path, yaml);
+        AssertFails(2, named, "train", "--config", path, "--out", Path.Combine(Folder, "run"));
+        Assert.That(Directory.Exists(Path.Combine(Folder, "run")), Is.False, "no partial output");
+    }
+
+    [Test]
     public void Config_Unreadable() => AssertPolicyFails("config.json", p => File.WriteAllText(Path.Combine(p, "config.json"), "{"));
 
     [Test]
@@ -96,6 +170,32 @@ public sealed class BadInputTests : TinyWorldTests
         AssertFails(1, path, "score", "hello", "--wav", path);
     }
 
+    [TestCase(20, new byte[] { 2, 0 }, "fmt", Description = "ADPCM")]
+    [TestCase(22, new byte[] { 0, 0 }, "fmt", Description = "no channel")]
+    [TestCase(34, new byte[] { 12, 0 }, "fmt", Description = "12 bits")]
+    [TestCase(40, new byte[] { 0xff, 0xff, 0xff, 0x7f }, "data", Description = "truncated")]
+    public void Wave_OfAKindNotSupported_IsRefused(int at, byte[] bytes, string named)
+    {
+        var path = Path.Combine(Folder, "a.wav");
+        LlasaNative.Audio.WaveFile.Write(path, new float[160], 16000);
+        using (var file = File.OpenWrite(path))
+        {
+            file.Seek(at, SeekOrigin.Begin);
+            file.Write(bytes);
+        }
+
+        AssertFails(1, named, "score", "hello", "--wav", path);
+        AssertFails(1, path, "score", "hello", "--wav", path);
+    }
+
+    [Test]
+    public void Speaking_ThatFails_LeavesNoFile()
+    {
+        var path = Path.Combine(Folder, "out", "a.wav");
+        AssertFails(2, "--temperature", "speak", "a big dog", "--temperature", "-1", "--out", path);
+        Assert.That(Directory.EnumerateFileSystemEntries(Folder), Is.Empty);
+    }
+
     [Test]
     public void Wave_OfAnotherRate_IsResampled()
     {
@@ -114,6 +214,47 @@ public sealed class BadInputTests : TinyWorldTests
         File.WriteAllText(path, json.ToJsonString());
     }
 
+    private static void EditHeader(string path, Action<JsonObject> edit)
+    {
+        var bytes = File.ReadAllBytes(path);
+        var length = (int)BinaryPrimitives.ReadInt64LittleEndian(bytes);
+        var header = JsonNode.Parse(bytes.AsSpan(8, length))!.AsObject();
+        edit(header);
+        var text = System.Text.Encoding.UTF8.GetBytes(header.ToJsonString());
+        Assert.That(text, Has.Length.LessThanOrEqualTo(length), "the header must not grow");
+        bytes.AsSpan(8, length).Fill((byte)' ');
+        text.CopyTo(bytes, 8);
+        File.WriteAllBytes(path, bytes);
+    }
+
+    // Every value NaN, whatever the type.
+    private static void FillWithNaN(string path)
+    {
+        var bytes = File.ReadAllBytes(path);
+        bytes.AsSpan(8 + (int)BinaryPrimitives.ReadInt64LittleEndian(bytes)).Fill(0xff);
+        File.WriteAllBytes(path, bytes);
+    }
+
+    private void AssertModelFails(string source, string option, string named, Action<string> damage)
+    {
+        var copy = Copy(source);
+        damage(copy);
+        AssertFails(1, named, "train", option, copy, "--out", Path.Combine(Folder, "run"));
+        Assert.That(Directory.Exists(Path.Combine(Folder, "run")), Is.False, "no partial output");
+        Directory.Delete(copy, recursive: true);
+    }
+
+    private string Copy(string source)
+    {
+        var copy = Directory.CreateDirectory(Path.Combine(Folder, "model")).FullName;
+        foreach (var file in Directory.GetFiles(source))
+        {
+            File.WriteAllBytes(Path.Combine(copy, Path.GetFileName(file)), File.ReadAllBytes(file));
+        }
+
+        return copy;
+    }
+
     private static void AssertFails(int code, string named, params string[] arguments)
     {
         var outcome = LlasaRunner.Run(arguments);
@@ -127,12 +268,7 @@ public sealed class BadInputTests : TinyWorldTests
 
     private void AssertPolicyFails(string named, Action<string> damage)
     {
-        var copy = Directory.CreateDirectory(Path.Combine(Folder, "policy")).FullName;
-        foreach (var file in Directory.GetFiles(TinyWorld.Policy))
-        {
-            File.WriteAllBytes(Path.Combine(copy, Path.GetFileName(file)), File.ReadAllBytes(file));
-        }
-
+        var copy = Copy(TinyWorld.Policy);
         damage(copy);
         AssertFails(1, named, "train", "--policy", copy, "--out", Path.Combine(Folder, "run"));
         Assert.That(Directory.Exists(Path.Combine(Folder, "run")), Is.False, "no partial output");
