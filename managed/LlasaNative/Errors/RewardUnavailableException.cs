@@ -1,6 +1,6 @@
 namespace LlasaNative;
 
-/// <summary>Too many samples of a step could not be scored; the step was given up before it changed anything.</summary>
+/// <summary>Too many samples of a step could not be scored, or a reward component failed; the step was given up before it changed anything.</summary>
 /// <remarks><b>Threads:</b> immutable.</remarks>
 public class RewardUnavailableException : LlasaException
 {

@@ -38,7 +38,7 @@ public sealed class WeightedReward : IRewardModel
     public bool WantsSound => _components.Exists(c => c.Guard is not null);
 
     /// <inheritdoc/>
-    /// <exception cref="LlasaException">A component failed and <see cref="RewardOptions.OnFailure"/> says to stop.</exception>
+    /// <exception cref="RewardUnavailableException">A component failed and <see cref="RewardOptions.OnFailure"/> says to stop.</exception>
     public RewardBreakdown Score(SpeechSample sample)
     {
         var formula = _formula.Score(sample);
@@ -58,7 +58,7 @@ public sealed class WeightedReward : IRewardModel
             {
                 var hopeless = guard!.IsLost ? "; too many calls hang to go on" : "";
                 return _options.OnFailure == ComponentFailure.Stop || guard.IsLost
-                    ? throw new LlasaException($"reward component `{name}` {failure}, for the text `{sample.Reference}`{hopeless}")
+                    ? throw new RewardUnavailableException($"reward component `{name}` {failure}, for the text `{sample.Reference}`{hopeless}")
                     : formula with { Reward = 0, Masked = true, Reason = RewardReason.ComponentFailed, Parts = parts };
             }
 

@@ -56,7 +56,7 @@ public sealed class ComponentTests
     public void OnesOwnComponent_ThatFails_StopsTheRunOrMasksTheSample(Type type, string why)
     {
         RewardOptions options = new() { Components = $"{Mine(type)}=1", TimeoutSeconds = 0.05 };
-        var error = Assert.Throws<LlasaException>(() => new WeightedReward(options).Score(Sample()));
+        var error = Assert.Throws<RewardUnavailableException>(() => new WeightedReward(options).Score(Sample()));
         var masked = new WeightedReward(options with { OnFailure = ComponentFailure.Mask }).Score(Sample());
         Assert.Multiple(() =>
         {
@@ -69,7 +69,7 @@ public sealed class ComponentTests
     public void OnesOwnComponent_ThatAlwaysHangs_IsNotMaskedForEver()
     {
         WeightedReward reward = new(new RewardOptions { Components = $"{Mine(typeof(Hangs))}=1", TimeoutSeconds = 0.01, OnFailure = ComponentFailure.Mask });
-        var error = Assert.Throws<LlasaException>(() => Enumerable.Range(0, 100).Select(_ => reward.Score(Sample())).ToList());
+        var error = Assert.Throws<RewardUnavailableException>(() => Enumerable.Range(0, 100).Select(_ => reward.Score(Sample())).ToList());
         Assert.That(error!.Message, Does.Contain("too many calls hang"));
     }
 
