@@ -43,6 +43,9 @@ public sealed class LoraTests : TinyWorldTests
             Assert.That(rows[1].GetProperty("policy/kl").GetDouble(), Is.GreaterThan(1e-6));
             Assert.That(rows[1].GetProperty("policy/logprob_gap_max").GetDouble(), Is.LessThan(1e-4));
         });
+
+        var told = LlasaRunner.RunWell("inspect", Path.Combine(whole, "checkpoints/step-000002"), "--check").Output;
+        Assert.That(told, Does.Contain("LoRA adapter").And.Contains("rank 4, alpha 8").And.Contains("after step 2").And.Contains(TinyWorld.Policy).And.Match("finite +yes"));
     }
 
     [Test]

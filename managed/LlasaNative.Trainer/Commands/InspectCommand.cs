@@ -24,6 +24,11 @@ internal static class InspectCommand
 
     private static int Run(string path, bool listTensors, bool check)
     {
+        if (AdapterInfo.IsIn(path))
+        {
+            return DescribeAdapter(path, listTensors, check);
+        }
+
         using var directory = HuggingFaceDirectory.Open(path);
         var type = ModelType(directory);
         Line("directory", path);
@@ -41,15 +46,8 @@ internal static class InspectCommand
                 break;
         }
 
-        Line("parameters", directory.Tensors.Sum(t => t.ElementCount).ToString("N0", CultureInfo.InvariantCulture));
-        Line("weights", string.Join(", ", directory.Tensors.GroupBy(t => t.Type)
-            .Select(g => string.Create(CultureInfo.InvariantCulture, $"{g.Key.SafeTensorsName()} {g.Sum(t => t.ByteLength) / 1e6:F2} MB in {g.Count()} tensors"))));
-        if (Directory.Exists(Path.Combine(path, "trainer")))
-        {
-            var state = TrainerState.Read(path);
-            Line("checkpoint", string.Create(CultureInfo.InvariantCulture, $"after step {state.Step}, {state.OptimiserStep} optimiser steps"));
-        }
-
+        DescribeWeights(directory.Tensors);
+        DescribeCheckpoint(path);
         if (check)
         {
             directory.RequireFinite();
@@ -62,6 +60,47 @@ internal static class InspectCommand
         }
 
         return 0;
+    }
+
+    private static int DescribeAdapter(string path, bool listTensors, bool check)
+    {
+        var info = AdapterInfo.FromDirectory(path);
+        using var file = SafeTensorsFile.Open(Path.Combine(path, AdapterInfo.WeightsFile));
+        Line("directory", path);
+        Line("type", "LoRA adapter");
+        Line("base", info.Base.Length > 0 ? info.Base : "not said");
+        Line("adapter", string.Create(CultureInfo.InvariantCulture, $"rank {info.Rank}, alpha {info.Alpha:R}, dropout {info.Dropout:R}, beside {string.Join(", ", info.Targets)}"));
+        DescribeWeights(file.Tensors);
+        DescribeCheckpoint(path);
+        if (check)
+        {
+            Line("finite", file.Tensors.FirstOrDefault(t => !file.AllFinite(t.Name)) is { } bad
+                ? throw new ModelFileException(file.Path, bad.Name, "has values that are not finite")
+                : "yes");
+        }
+
+        foreach (var tensor in listTensors ? file.Tensors : [])
+        {
+            Console.WriteLine(tensor);
+        }
+
+        return 0;
+    }
+
+    private static void DescribeWeights(IReadOnlyList<TensorInfo> tensors)
+    {
+        Line("parameters", tensors.Sum(t => t.ElementCount).ToString("N0", CultureInfo.InvariantCulture));
+        Line("weights", string.Join(", ", tensors.GroupBy(t => t.Type)
+            .Select(g => string.Create(CultureInfo.InvariantCulture, $"{g.Key.SafeTensorsName()} {g.Sum(t => t.ByteLength) / 1e6:F2} MB in {g.Count()} tensors"))));
+    }
+
+    private static void DescribeCheckpoint(string path)
+    {
+        if (Directory.Exists(Path.Combine(path, "trainer")))
+        {
+            var state = TrainerState.Read(path);
+            Line("checkpoint", string.Create(CultureInfo.InvariantCulture, $"after step {state.Step}, {state.OptimiserStep} optimiser steps"));
+        }
     }
 
     private static string ModelType(HuggingFaceDirectory directory)

@@ -14,8 +14,6 @@ namespace LlasaNative.Models;
 /// </remarks>
 public sealed class LoraAdapter
 {
-    private const string ConfigFile = "adapter_config.json";
-    private const string WeightsFile = "adapter_model.safetensors";
     private readonly NativePolicy _policy;
     private readonly string _base;
     private readonly LoraOptions _options;
@@ -43,10 +41,10 @@ public sealed class LoraAdapter
     /// <exception cref="ModelFileException">A file cannot be written.</exception>
     public void Save(string directory)
     {
-        File.WriteAllBytes(Path.Combine(directory, ConfigFile), ToJson());
+        File.WriteAllBytes(Path.Combine(directory, AdapterInfo.ConfigFile), ToJson());
         var tensors = Tensors;
         using SafeTensorsWriter writer = new(
-            Path.Combine(directory, WeightsFile), tensors.Select(t => new TensorInfo(t.Name, TensorType.F32, [.. t.Shape])));
+            Path.Combine(directory, AdapterInfo.WeightsFile), tensors.Select(t => new TensorInfo(t.Name, TensorType.F32, [.. t.Shape])));
         foreach (var tensor in tensors)
         {
             var values = new float[tensor.Count];
@@ -62,7 +60,7 @@ public sealed class LoraAdapter
     /// <exception cref="ModelFileException">The file is damaged or of another adapter.</exception>
     public void Load(string directory)
     {
-        using var file = SafeTensorsFile.Open(Path.Combine(directory, WeightsFile));
+        using var file = SafeTensorsFile.Open(Path.Combine(directory, AdapterInfo.WeightsFile));
         foreach (var tensor in Tensors)
         {
             long[] shape = [.. tensor.Shape];
