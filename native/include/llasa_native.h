@@ -41,7 +41,7 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------- common */
 
 #define LLASA_ABI_MAJOR 1
-#define LLASA_ABI_MINOR 1
+#define LLASA_ABI_MINOR 2
 
 /* Status of a call. Values are frozen; 1xx argument, 2xx state, 3xx resource, 4xx device, 5xx numeric. */
 typedef int32_t llasa_status;
@@ -285,7 +285,9 @@ typedef struct llasa_rollout_options {
   uint32_t struct_size;
   int32_t max_slots;           /* sequences decoded at once; default 64 */
   int32_t max_sequence_tokens; /* prompt + response; 0 = the policy's max_position_embeddings */
-  int32_t reserved;
+  int32_t readback_steps;      /* tokens decoded between two looks at which samples have ended, 1..1024; 0 =
+                                  chosen by the library (8 on a GPU, 1 on the CPU). Fewer cost waiting, more
+                                  cost places of ended samples; the drawn tokens are the same */
 } llasa_rollout_options;
 
 LLASA_API void llasa_rollout_options_init(llasa_rollout_options* options);
@@ -319,8 +321,8 @@ LLASA_API void llasa_sampling_options_init(llasa_sampling_options* options);
 #define LLASA_FINISH_STOP 1   /* the stop token was drawn */
 #define LLASA_FINISH_LENGTH 2 /* max_new_tokens or the model's longest sequence was reached */
 
-/* Called on the calling thread of llasa_rollout_generate when sample `index` (p*n + j) is finished: its rows of
- * the result are final, those of unfinished samples are not. Once per sample, in the order they finish.
+/* Called on the calling thread of llasa_rollout_generate when sample `index` (p*n + j) is finished: its rows
+ * of the result are final, those of unfinished samples are not. Once per sample, in the order they finish.
  * Returns non-zero to cancel; must not throw or call back into the same handle. */
 typedef int32_t (*llasa_sample_callback)(void* user, int64_t index);
 
@@ -351,7 +353,8 @@ typedef struct llasa_rollout_result {
 } llasa_rollout_result;
 
 /* Draws n samples for each prompt. The prompt of a group is prefilled once and its keys and values shared.
- * Cancelled through request->progress or request->finished; results are then undefined. temperature 0 records log-probs at T = 1.
+ * Cancelled through request->progress or request->finished; results are then undefined. temperature 0 records
+ * log-probs at T = 1.
  */
 LLASA_API LLASA_MUST_USE llasa_status llasa_rollout_generate(llasa_rollout* rollout,
                                                              const llasa_sampling_options* sampling,

@@ -24,6 +24,7 @@ struct Job {
   int32_t samples = 3;
   int32_t slots = 4;
   int32_t max_sequence = 0;
+  int32_t readback_steps = 0;
   std::vector<uint64_t> sequence_ids;
   llasa_progress_callback progress = nullptr;
   void* user = nullptr;
@@ -33,11 +34,13 @@ struct Job {
   llasa_status expected = LLASA_OK;
 };
 
-inline llasa_rollout* create(llasa_policy* policy, int32_t slots, int32_t max_sequence = 0) {
+inline llasa_rollout* create(llasa_policy* policy, int32_t slots, int32_t max_sequence = 0,
+                             int32_t readback_steps = 0) {
   llasa_rollout_options o;
   llasa_rollout_options_init(&o);
   o.max_slots = slots;
   o.max_sequence_tokens = max_sequence;
+  o.readback_steps = readback_steps;
   llasa_rollout* rollout = nullptr;
   EXPECT_EQ(llasa_rollout_create(policy, &o, &rollout), LLASA_OK) << llasa_last_error();
   return rollout;
@@ -80,7 +83,7 @@ inline Samples generate(llasa_rollout* rollout, const Job& job) {
 }
 
 inline Samples generate(const TinyPolicy& policy, const Job& job) {
-  llasa_rollout* rollout = create(policy.handle, job.slots, job.max_sequence);
+  llasa_rollout* rollout = create(policy.handle, job.slots, job.max_sequence, job.readback_steps);
   Samples s = generate(rollout, job);
   llasa_rollout_destroy(rollout);
   return s;

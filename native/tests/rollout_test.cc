@@ -10,6 +10,7 @@
 
 #include "core/live_counts.h"
 #include "core/parallel.h"
+#include "failing_allocator.h"
 #include "reference/sampling.h"
 #include "rollout_fixture.h"
 #include "tiny_policy.h"
@@ -148,6 +149,95 @@ TEST(Rollout, NumberOfSlotsDoesNotChangeASample) {
   }
 }
 
+// Samples that end between two looks of the host stand still, and others take their slots later; neither may
+// show in a sample.
+TEST(Rollout, NumberOfStepsBetweenReadbacksDoesNotChangeASample) {
+  const TinyPolicy policy;
+  Job job = make_job();
+  job.sampling.repetition_penalty = 1.2f;
+  job.sampling.min_new_tokens = 5;
+  job.max_sequence = 60;
+  job.readback_steps = 1;
+  const Samples every = generate(policy, job);
+  ASSERT_NE(std::count(every.reasons.begin(), every.reasons.end(), LLASA_FINISH_STOP), 0);
+  ASSERT_NE(std::count(every.reasons.begin(), every.reasons.end(), LLASA_FINISH_LENGTH), 0);
+  for (int32_t steps : {2, 8, 37, 64}) {
+    job.readback_steps = steps;
+    std::vector<int64_t> finished;
+    job.finished_user = &finished;
+    job.finished = [](void* user, int64_t index) -> int32_t {
+      static_cast<std::vector<int64_t>*>(user)->push_back(index);
+      return 0;
+    };
+    const Samples other = generate(policy, job);
+    EXPECT_EQ(other.tokens, every.tokens) << steps;
+    EXPECT_EQ(other.lengths, every.lengths);
+    EXPECT_EQ(other.reasons, every.reasons);
+    for (size_t i = 0; i < every.logprobs.size();
+         ++i) {  // the matrix products' rounding, as with other slots
+      ASSERT_NEAR(other.logprobs[i], every.logprobs[i], 1e-5);
+      ASSERT_NEAR(other.draw_logprobs[i], every.draw_logprobs[i], 1e-5);
+    }
+    std::sort(finished.begin(), finished.end());
+    std::vector<int64_t> all(every.lengths.size());
+    std::iota(all.begin(), all.end(), int64_t{0});
+    EXPECT_EQ(finished, all);
+  }
+}
+
+// As long as the same rows are decoded together, nothing differs at all.
+TEST(Rollout, ReadbacksAloneChangeNoBit) {
+  const TinyPolicy policy;
+  Job job = make_job();
+  job.slots = 21;
+  job.sampling.stop_token = -1;
+  job.readback_steps = 1;
+  const Samples every = generate(policy, job);
+  for (int32_t steps : {5, 37, 1024}) {
+    job.readback_steps = steps;
+    EXPECT_EQ(generate(policy, job), every) << steps;
+  }
+}
+
+TEST(Rollout, ReadbackStepsAreChecked) {
+  const TinyPolicy policy;
+  llasa_rollout_options o;
+  llasa_rollout_options_init(&o);
+  for (int32_t steps : {-1, 1025}) {
+    o.readback_steps = steps;
+    llasa_rollout* rollout = nullptr;
+    EXPECT_EQ(llasa_rollout_create(policy.handle, &o, &rollout), LLASA_ERR_ARGUMENT);
+    EXPECT_EQ(rollout, nullptr);
+    EXPECT_NE(std::string(llasa_last_error()).find("readback_steps"), std::string::npos)
+        << llasa_last_error();
+  }
+}
+
+#if !defined(LLASA_TESTS_ON_DEVICE)  // the simulator allocates for every launch
+// From the second report to the fifth, 24 tokens of every slot, an allocation would fail the call.
+TEST(Rollout, DecodingAllocatesNothingPerToken) {
+  const TinyPolicy policy;
+  Job job = make_job();
+  job.slots = 21;
+  job.sampling.stop_token = -1;
+  llasa_rollout* rollout = create(policy.handle, job.slots);
+  const Samples expected = generate(rollout, job);
+  int64_t calls = 0;
+  job.user = &calls;
+  job.progress = [](void* user, int64_t, int64_t) -> int32_t {
+    const int64_t call = ++*static_cast<int64_t*>(user);
+    if (call == 2) fail_host_allocation_after(0);
+    if (call == 5) fail_host_allocation_after(-1);
+    return 0;
+  };
+  const Samples again = generate(rollout, job);
+  fail_host_allocation_after(-1);
+  EXPECT_EQ(again, expected);
+  EXPECT_GE(calls, 5);
+  llasa_rollout_destroy(rollout);
+}
+#endif
+
 TEST(Rollout, ASampleDoesNotDependOnOtherPrompts) {
   const TinyPolicy policy;
   Job job = make_job();
@@ -283,8 +373,11 @@ TEST(Rollout, TellsOfEverySampleOnceItIsFinal) {
   const Samples expected = generate(policy, job);
   const size_t width = static_cast<size_t>(job.sampling.max_new_tokens);
   const size_t count = job.prompts.size() * static_cast<size_t>(job.samples);
-  Samples seen{std::vector<int32_t>(count * width, -1), std::vector<float>(count * width, 0.0f), {},
-               std::vector<int32_t>(count, -9), std::vector<int32_t>(count, -9)};
+  Samples seen{std::vector<int32_t>(count * width, -1),
+               std::vector<float>(count * width, 0.0f),
+               {},
+               std::vector<int32_t>(count, -9),
+               std::vector<int32_t>(count, -9)};
   struct Calls {
     const llasa_rollout_result* result;
     Samples* seen;
@@ -300,7 +393,8 @@ TEST(Rollout, TellsOfEverySampleOnceItIsFinal) {
     c.seen->lengths[i] = c.result->lengths[i];
     c.seen->reasons[i] = c.result->finish_reasons[i];
     const auto length = static_cast<size_t>(c.result->lengths[i]);
-    std::copy_n(c.result->tokens + i * c.width, length, c.seen->tokens.begin() + static_cast<ptrdiff_t>(i * c.width));
+    std::copy_n(c.result->tokens + i * c.width, length,
+                c.seen->tokens.begin() + static_cast<ptrdiff_t>(i * c.width));
     std::copy_n(c.result->logprobs + i * c.width, length,
                 c.seen->logprobs.begin() + static_cast<ptrdiff_t>(i * c.width));
     return c.order.size() > c.stop_after;

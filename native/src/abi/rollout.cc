@@ -9,7 +9,7 @@
 
 struct llasa_rollout {
   llasa_rollout(std::shared_ptr<llasa::Policy> policy, const llasa_rollout_options& options)
-      : model(std::move(policy), options.max_slots, options.max_sequence_tokens) {}
+      : model(std::move(policy), options.max_slots, options.max_sequence_tokens, options.readback_steps) {}
 
   llasa::LiveHandle live{llasa::HandleKind::kRollout};
   llasa::Rollout model;
@@ -42,7 +42,8 @@ llasa_status llasa_rollout_create(llasa_policy* policy, const llasa_rollout_opti
         o.max_sequence_tokens == 0 || (o.max_sequence_tokens >= 2 && o.max_sequence_tokens <= longest),
         LLASA_ERR_ARGUMENT, "`options.max_sequence_tokens`: %d, expected 0 or 2..%lld", o.max_sequence_tokens,
         static_cast<long long>(longest));
-    LLASA_CHECK(o.reserved == 0, LLASA_ERR_ARGUMENT, "`options.reserved`: %d, expected 0", o.reserved);
+    LLASA_CHECK(o.readback_steps >= 0 && o.readback_steps <= 1024, LLASA_ERR_ARGUMENT,
+                "`options.readback_steps`: %d, expected 0..1024", o.readback_steps);
     *out = std::make_unique<llasa_rollout>(model, o).release();
   });
 }

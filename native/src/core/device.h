@@ -32,6 +32,9 @@ class Stream {
   void* native_ = nullptr;
 };
 
+// Whether work runs behind the calls that queue it, so that waiting for it costs; not on the CPU.
+bool device_works_behind();
+
 // Waits for the work of all streams; an asynchronous fault surfaces here.
 void synchronize_device();
 

@@ -40,6 +40,9 @@ Stream::Stream() = default;
 Stream::~Stream() = default;
 void Stream::synchronize() {}
 void synchronize_device() {}
+bool device_works_behind() {
+  return false;
+}
 
 void* device_allocate(int64_t bytes, const char* what) {
   if (bytes == 0) return nullptr;

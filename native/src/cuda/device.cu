@@ -214,6 +214,10 @@ void Stream::synchronize() {
   cuda::check(cudaStreamSynchronize(cuda::native(*this)), "waiting for the device");
 }
 
+bool device_works_behind() {
+  return true;
+}
+
 void synchronize_device() {
   use_device();
   cuda::check(cudaDeviceSynchronize(), "waiting for the device");

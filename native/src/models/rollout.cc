@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t kPrefillTokens = 1024;  // rows of one prefill pass
 constexpr int64_t kProgressSteps = 8;     // decode steps between two calls of the progress callback
+constexpr int64_t kReadbackSteps = 8;     // where waiting for the device costs more than a token's work
 
 int64_t as64(size_t n) {
   return static_cast<int64_t>(n);
@@ -27,7 +28,7 @@ struct Rollout::Run {
   int64_t next = 0;   // sample to be admitted next
   int64_t drawn = 0;  // tokens
   int64_t steps = 0;
-  int32_t stop_column = -1;
+  StopRule stop{};
 
   int64_t samples() const { return request.num_prompts * request.samples_per_prompt; }
   int64_t prompt_tokens(int64_t p) const { return request.prompt_offsets[p + 1] - request.prompt_offsets[p]; }
@@ -40,10 +41,14 @@ struct Rollout::Run {
   }
 };
 
-Rollout::Rollout(std::shared_ptr<Policy> policy, int32_t max_slots, int32_t max_sequence_tokens)
+Rollout::Rollout(std::shared_ptr<Policy> policy, int32_t max_slots, int32_t max_sequence_tokens,
+                 int32_t readback_steps)
     : policy_(std::move(policy)),
       max_slots_(max_slots),
       max_tokens_(max_sequence_tokens == 0 ? policy_->config().max_positions : max_sequence_tokens),
+      readback_steps_(readback_steps > 0      ? readback_steps
+                      : device_works_behind() ? kReadbackSteps
+                                              : 1),
       cache_(policy_->config(), 2 * max_slots_, max_tokens_) {
   const auto n = static_cast<size_t>(max_slots_);
   slots_.resize(n);
@@ -93,12 +98,13 @@ void Rollout::reserve(const SamplingParameters& sampling, const RolloutRequest& 
   device_positions_.reserve(rows, what);
   device_rows_.reserve(rows, what);
   device_sample_rows_.reserve(slots, what);
+  device_progress_.reserve(slots, what);
+  device_record_.reserve(readback_steps_ * slots, what);
   for (auto* list : {&ids_, &positions_}) list->reserve(static_cast<size_t>(rows));
   rows_.reserve(static_cast<size_t>(rows));
   sample_rows_.reserve(static_cast<size_t>(slots));
-  drawn_ids_.resize(static_cast<size_t>(slots));
-  drawn_logprobs_.resize(static_cast<size_t>(slots));
-  draw_logprobs_.resize(static_cast<size_t>(slots));
+  progress_.reserve(static_cast<size_t>(slots));
+  record_.resize(static_cast<size_t>(readback_steps_ * slots));
   if (sampling.repetition_penalty != 1) {
     seen_.reserve(max_slots_ * seen_words(sampling.allowed), "the repetition history");
     seen_row_.resize(static_cast<size_t>(seen_words(sampling.allowed)));
@@ -113,7 +119,8 @@ void Rollout::generate(const SamplingParameters& sampling, const RolloutRequest&
   Run run{sampling, request, output};
   if (run.samples() == 0) return;
   reserve(sampling, request);
-  run.stop_column = request.stop_token >= 0 ? sampling.allowed.column_of(request.stop_token) : -1;
+  if (request.stop_token >= 0)
+    run.stop = {request.stop_token, sampling.allowed.column_of(request.stop_token)};
   const int64_t tokens = run.samples() * request.max_new_tokens;
   std::fill(output.tokens, output.tokens + tokens, -1);
   std::fill(output.logprobs, output.logprobs + tokens, 0.0f);
@@ -129,12 +136,12 @@ void Rollout::generate(const SamplingParameters& sampling, const RolloutRequest&
     free_groups_.push_back(i);
   }
   std::fill(groups_.begin(), groups_.end(), Group{});
+  placed_ = false;
   run.report();
   for (;;) {
     admit(run);
     if (active_.empty()) break;
-    step(run);
-    if (++run.steps % kProgressSteps == 0) run.report();
+    decode(run);
   }
   cache_.release_all();
   run.report();
@@ -153,8 +160,11 @@ void Rollout::admit(Run& run) {
     free_slots_.pop_back();
     active_.push_back(index);
     const int64_t tokens = run.prompt_tokens(p);
-    slots_[static_cast<size_t>(index)] = {run.next, group, static_cast<int32_t>(tokens), 0,
-                                          run.prompt(p)[tokens - 1]};
+    const auto limit =
+        static_cast<int32_t>(std::min<int64_t>(run.request.max_new_tokens, max_tokens_ - tokens));
+    slots_[static_cast<size_t>(index)] = {
+        run.next, group, static_cast<int32_t>(tokens), 0, run.prompt(p)[tokens - 1], limit};
+    placed_ = false;
     if (run.sampling.repetition_penalty != 1) {
       std::fill(seen_row_.begin(), seen_row_.end(), 0u);
       for (int64_t i = 0; i < tokens; ++i) {
@@ -182,13 +192,21 @@ void Rollout::start_group(Run& run, int64_t prompt) {
 // token sees the earlier ones through the cache, so a prompt may be cut anywhere.
 void Rollout::prefill(Run& run) {
   const int64_t capacity = as64(rows_.capacity());
+  Stream& stream = policy_->stream();
   const auto flush = [&] {
-    if (!rows_.empty()) forward(as64(rows_.size()), true);
+    if (!rows_.empty()) {
+      device_ids_.upload(stream, ids_, "rollout inputs");
+      device_positions_.upload(stream, positions_, "rollout inputs");
+      device_rows_.upload(stream, rows_, "rollout inputs");
+      forward(as64(rows_.size()), true);
+    }
     ids_.clear();
     positions_.clear();
     rows_.clear();
   };
-  flush();
+  ids_.clear();
+  positions_.clear();
+  rows_.clear();
   for (const int64_t group : new_groups_) {
     const int64_t p = groups_[static_cast<size_t>(group)].prompt;
     for (int64_t t = 0; t + 1 < run.prompt_tokens(p); ++t) {
@@ -202,49 +220,100 @@ void Rollout::prefill(Run& run) {
   new_groups_.clear();
 }
 
-// One token for every active slot.
-void Rollout::step(Run& run) {
+// readback_steps_ tokens for every active slot, or as many as the longest of them may still draw.
+void Rollout::decode(Run& run) {
+  int64_t steps = 0;
+  for (const int64_t index : active_) {
+    const Slot& slot = slots_[static_cast<size_t>(index)];
+    steps = std::max<int64_t>(steps, slot.limit - slot.drawn);
+  }
+  steps = std::min(steps, readback_steps_);
+  const int64_t rows = as64(active_.size());
+  place(run, steps);
+  for (int64_t s = 0; s < steps; ++s) step(run, rows);
+  copy_to_host(policy_->stream(), record_.data(), device_record_.data(),
+               steps * rows * static_cast<int64_t>(sizeof(DrawnToken)));
+  collect(run, steps, rows);
+  const int64_t before = run.steps;
+  run.steps += steps;
+  if (run.steps / kProgressSteps > before / kProgressSteps) run.report();
+}
+
+// Cache blocks for the tokens to come, and the device's rows: all of them if others are active than before.
+void Rollout::place(Run& run, int64_t steps) {
+  Stream& stream = policy_->stream();
+  progress_.clear();
+  for (const int64_t index : active_) {
+    const Slot& slot = slots_[static_cast<size_t>(index)];
+    const int32_t left = slot.limit - slot.drawn;
+    cache_.extend(max_slots_ + index, slot.drawn + std::min<int64_t>(left, steps));
+    progress_.push_back({left, std::max(0, run.request.min_new_tokens - slot.drawn), 0});
+  }
+  device_progress_.upload(stream, progress_, "rollout inputs");
+  if (placed_) return;
   ids_.clear();
   positions_.clear();
   rows_.clear();
   sample_rows_.clear();
   for (const int64_t index : active_) {
     const Slot& slot = slots_[static_cast<size_t>(index)];
-    const int64_t row = max_slots_ + index;
-    cache_.extend(row, slot.drawn + 1);
     ids_.push_back(slot.last);
     positions_.push_back(slot.prompt - 1 + slot.drawn);
-    rows_.push_back({cache_.table(slot.group), cache_.table(row), slot.prompt - 1, slot.drawn + 1});
+    rows_.push_back(
+        {cache_.table(slot.group), cache_.table(max_slots_ + index), slot.prompt - 1, slot.drawn + 1});
     const auto id = static_cast<uint64_t>(slot.sample);
     sample_rows_.push_back({run.request.sequence_ids != nullptr ? run.request.sequence_ids[slot.sample] : id,
                             int64_t{slot.prompt} + slot.drawn, static_cast<int32_t>(index),
-                            slot.drawn < run.request.min_new_tokens ? run.stop_column : -1});
+                            slot.drawn < run.request.min_new_tokens ? run.stop.column : -1});
   }
-  const int64_t rows = as64(active_.size());
+  device_ids_.upload(stream, ids_, "rollout inputs");
+  device_positions_.upload(stream, positions_, "rollout inputs");
+  device_rows_.upload(stream, rows_, "rollout inputs");
+  device_sample_rows_.upload(stream, sample_rows_, "rollout inputs");
+  placed_ = true;
+}
+
+DecodeState Rollout::state() {
+  return {device_ids_.data(),         device_positions_.data(), device_rows_.data(),
+          device_sample_rows_.data(), device_progress_.data(),  device_record_.data()};
+}
+
+// One token for every row on the device, without the host.
+void Rollout::step(const Run& run, int64_t rows) {
   forward(rows, false);
   sample(run, rows);
+  decode_advance(policy_->stream(), state(), run.stop, device_drawn_.data(), device_logprobs_.data(),
+                 device_draw_logprobs_.data(), rows);
+}
 
-  // Later finishers first, so that erasing keeps the earlier indices of this step valid.
-  for (size_t i = active_.size(); i-- > 0;) {
-    Slot& slot = slots_[static_cast<size_t>(active_[i])];
-    const int32_t id = drawn_ids_[i];
-    const auto sample = static_cast<long long>(slot.sample);
-    LLASA_CHECK(id >= 0, LLASA_ERR_NOT_FINITE, "logits of sample %lld at position %d are %s", sample,
-                slot.prompt + slot.drawn,
-                id == kSampleEmpty ? "-infinity for all allowed ids" : "not finite");
-    const int64_t at = slot.sample * run.request.max_new_tokens + slot.drawn;
-    run.output.tokens[at] = id;
-    run.output.logprobs[at] = drawn_logprobs_[i];
-    if (run.output.draw_logprobs != nullptr) run.output.draw_logprobs[at] = draw_logprobs_[i];
-    slot.last = id;
-    ++slot.drawn;
-    ++run.drawn;
-    if (id == run.request.stop_token) {
-      finish(run, i, LLASA_FINISH_STOP);
-    } else if (slot.drawn == run.request.max_new_tokens || slot.prompt + slot.drawn == max_tokens_) {
-      finish(run, i, LLASA_FINISH_LENGTH);
+// The record of `steps` steps into the output, token by token: what ends first is finished first.
+void Rollout::collect(Run& run, int64_t steps, int64_t rows) {
+  for (int64_t s = 0; s < steps; ++s) {
+    for (size_t i = active_.size(); i-- > 0;) {
+      if (active_[i] < 0) continue;
+      Slot& slot = slots_[static_cast<size_t>(active_[i])];
+      const DrawnToken& drawn = record_[static_cast<size_t>(s * rows) + i];
+      const auto sample = static_cast<long long>(slot.sample);
+      LLASA_CHECK(drawn.id != kDrawnNothing, LLASA_ERR_INTERNAL, "sample %lld ended on the device alone",
+                  sample);
+      LLASA_CHECK(drawn.id >= 0, LLASA_ERR_NOT_FINITE, "logits of sample %lld at position %d are %s", sample,
+                  slot.prompt + slot.drawn,
+                  drawn.id == kSampleEmpty ? "-infinity for all allowed ids" : "not finite");
+      const int64_t at = slot.sample * run.request.max_new_tokens + slot.drawn;
+      run.output.tokens[at] = drawn.id;
+      run.output.logprobs[at] = drawn.logprob;
+      if (run.output.draw_logprobs != nullptr) run.output.draw_logprobs[at] = drawn.draw_logprob;
+      slot.last = drawn.id;
+      ++slot.drawn;
+      ++run.drawn;
+      if (drawn.id == run.request.stop_token) {
+        finish(run, i, LLASA_FINISH_STOP);
+      } else if (slot.drawn == slot.limit) {
+        finish(run, i, LLASA_FINISH_LENGTH);
+      }
     }
   }
+  std::erase(active_, -1);
 }
 
 void Rollout::finish(Run& run, size_t active, int32_t reason) {
@@ -253,7 +322,8 @@ void Rollout::finish(Run& run, size_t active, int32_t reason) {
   const int64_t sample = slot.sample;
   run.output.lengths[slot.sample] = slot.drawn;
   run.output.finish_reasons[slot.sample] = reason;
-  active_.erase(active_.begin() + static_cast<ptrdiff_t>(active));
+  active_[active] = -1;
+  placed_ = false;
   free_slots_.push_back(index);
   cache_.release(max_slots_ + index);
   Group& group = groups_[static_cast<size_t>(slot.group)];
@@ -271,9 +341,8 @@ void Rollout::finish(Run& run, size_t active, int32_t reason) {
 void Rollout::forward(int64_t rows, bool keys_only) {
   const LlamaConfig& c = policy_->config();
   Stream& stream = policy_->stream();
-  const int32_t* ids = device_ids_.upload(stream, ids_, "rollout inputs");
-  const int32_t* positions = device_positions_.upload(stream, positions_, "rollout inputs");
-  const DecodeRow* where = device_rows_.upload(stream, rows_, "rollout inputs");
+  const int32_t* positions = device_positions_.data();
+  const DecodeRow* where = device_rows_.data();
   float* const* tables = cache_.tables(stream);
   const int64_t C = c.hidden_size, F = c.intermediate_size;
   float* x = x_.data();
@@ -281,7 +350,7 @@ void Rollout::forward(int64_t rows, bool keys_only) {
     if (const Lora* lora = policy_->lora())
       lora->forward(stream, l, input, from, rows, to, lora_scratch_.data());
   };
-  embedding_forward(stream, policy_->embedding(), ids, x, rows, C);
+  embedding_forward(stream, policy_->embedding(), device_ids_.data(), x, rows, C);
   for (int64_t l = 0; l < c.num_layers; ++l) {
     const LlamaLayer<const float> w = policy_->layer(l);
     rmsnorm_forward(stream, x, w.input_norm, normed_.data(), nullptr, rows, C, c.rms_norm_eps);
@@ -302,8 +371,8 @@ void Rollout::forward(int64_t rows, bool keys_only) {
   rmsnorm_forward(stream, x, policy_->final_norm(), normed_.data(), nullptr, rows, C, c.rms_norm_eps);
 }
 
-// Head over the allowed rows, draw, results to the host.
-void Rollout::sample(Run& run, int64_t rows) {
+// Head over the allowed rows, draw.
+void Rollout::sample(const Run& run, int64_t rows) {
   Stream& stream = policy_->stream();
   const AllowedIds& allowed = run.sampling.allowed;
   const int64_t C = policy_->config().hidden_size, n = allowed.count();
@@ -313,16 +382,9 @@ void Rollout::sample(Run& run, int64_t rows) {
     gemm(stream, false, true, rows, 1, C, 1.0f, normed_.data(), C, policy_->head() + allowed.extra * C, C,
          0.0f, logits_.data() + allowed.extra_column(), n);
   }
-  const SampleRow* info = device_sample_rows_.upload(stream, sample_rows_, "rollout inputs");
-  sampling_forward(stream, run.sampling, logits_.data(), n, rows, info,
+  sampling_forward(stream, run.sampling, logits_.data(), n, rows, device_sample_rows_.data(),
                    run.sampling.repetition_penalty != 1 ? seen_.data() : nullptr, device_drawn_.data(),
                    device_logprobs_.data(), device_draw_logprobs_.data());
-  copy_to_host(stream, drawn_ids_.data(), device_drawn_.data(), rows * static_cast<int64_t>(sizeof(int32_t)));
-  const int64_t bytes = rows * static_cast<int64_t>(sizeof(float));
-  copy_to_host(stream, drawn_logprobs_.data(), device_logprobs_.data(), bytes);
-  if (run.output.draw_logprobs != nullptr) {
-    copy_to_host(stream, draw_logprobs_.data(), device_draw_logprobs_.data(), bytes);
-  }
 }
 
 }  // namespace llasa

@@ -2,8 +2,12 @@
 //
 // A prompt's keys and values are computed once (all its tokens but the last) and shared by its n samples. A
 // sample then starts by feeding the prompt's last token, so that the first drawn token is no special case,
-// and takes part in one batched pass per token until its stop token or its limit; its slot and blocks are
-// free at once and the next sample, in the order of (prompt, sample), takes the slot.
+// and takes part in one batched pass per token until its stop token or its limit.
+//
+// From token to token the loop stays on the device (ops/decode_loop.h). Every readback_steps tokens the host
+// reads what was drawn; the slots and blocks of samples that ended are free then and the next samples, in the
+// order of (prompt, sample), take them. A sample that ends in between stands still until then, and the drawn
+// tokens are the same however many steps that are.
 //
 // What a sample may depend on: weights, prompt, sampling options and its sequence id. Random numbers are
 // keyed by (seed, sequence id, position in the whole sequence). Attention, norms and sampling treat a row
@@ -20,7 +24,7 @@
 #include "core/device.h"
 #include "models/kv_cache.h"
 #include "models/policy.h"
-#include "ops/sampling.h"
+#include "ops/decode_loop.h"
 
 namespace llasa {
 
@@ -51,8 +55,10 @@ struct RolloutOutput {
 
 class Rollout {
  public:
-  // max_sequence_tokens 0: the policy's longest.
-  Rollout(std::shared_ptr<Policy> policy, int32_t max_slots, int32_t max_sequence_tokens);
+  // max_sequence_tokens 0: the policy's longest. readback_steps 0: 8 where the device works behind the host,
+  // 1 where it does not.
+  Rollout(std::shared_ptr<Policy> policy, int32_t max_slots, int32_t max_sequence_tokens,
+          int32_t readback_steps = 0);
 
   void generate(const SamplingParameters& sampling, const RolloutRequest& request,
                 const RolloutOutput& output);
@@ -70,6 +76,7 @@ class Rollout {
     int32_t prompt = 0;   // tokens of the prompt
     int32_t drawn = 0;    // tokens drawn so far
     int32_t last = 0;     // the token to feed next, at position prompt - 1 + drawn
+    int32_t limit = 0;    // tokens to draw if the stop token does not come
   };
   // A prompt whose keys and values are in the cache.
   struct Group {
@@ -82,34 +89,43 @@ class Rollout {
   void admit(Run& run);
   void start_group(Run& run, int64_t prompt);
   void prefill(Run& run);
-  void step(Run& run);
+  void decode(Run& run);
+  void place(Run& run, int64_t steps);
+  void step(const Run& run, int64_t rows);
+  void collect(Run& run, int64_t steps, int64_t rows);
   void finish(Run& run, size_t active, int32_t reason);
-  // Runs rows_ through the layers; the last layer only up to its keys and values when they are all that is
-  // wanted.
+  // Runs the device's rows through the layers; the last layer only up to its keys and values when they are
+  // all that is wanted.
   void forward(int64_t rows, bool keys_only);
-  void sample(Run& run, int64_t rows);
+  void sample(const Run& run, int64_t rows);
+  DecodeState state();
 
   std::shared_ptr<Policy> policy_;
   int64_t max_slots_;
   int64_t max_tokens_;
+  int64_t readback_steps_;
   KvCache cache_;
 
   // Host state, reserved once: nothing is allocated per token.
   std::vector<Slot> slots_;
-  std::vector<int64_t> active_;  // slots in use, in the order of admission
+  std::vector<int64_t> active_;  // slots in use, in the order of admission; -1 while collect() drops them
   std::vector<int64_t> free_slots_, free_groups_;
   std::vector<Group> groups_;
   std::vector<int64_t> new_groups_;  // admitted but not prefilled
-  std::vector<int32_t> ids_, positions_, drawn_ids_;
+  std::vector<int32_t> ids_, positions_;
   std::vector<DecodeRow> rows_;
   std::vector<SampleRow> sample_rows_;
-  std::vector<float> drawn_logprobs_, draw_logprobs_;
+  std::vector<DecodeProgress> progress_;
+  std::vector<DrawnToken> record_;  // [steps, rows]
   std::vector<uint32_t> seen_row_;
+  bool placed_ = false;  // whether the device's rows are those of active_, as they go on
 
   // Device state.
   DeviceBuffer<int32_t> device_ids_, device_positions_, device_drawn_;
   DeviceBuffer<DecodeRow> device_rows_;
   DeviceBuffer<SampleRow> device_sample_rows_;
+  DeviceBuffer<DecodeProgress> device_progress_;
+  DeviceBuffer<DrawnToken> device_record_;
   DeviceBuffer<float> x_, normed_, qkv_, attended_, gate_up_, gated_, logits_, device_logprobs_,
       device_draw_logprobs_, lora_scratch_;
   DeviceBuffer<uint32_t> seen_;
