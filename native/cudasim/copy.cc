@@ -43,6 +43,12 @@ cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t bytes,
       !is_array("source", source, bytes, from_device)) {
     return call.fail(take_device_fault());
   }
+  if (stream->capture != nullptr &&
+      ((!from_device && !is_pinned_pointer(source)) || (!to_device && !is_pinned_pointer(destination)))) {
+    // A graph would read or write it at every replay, when it may be gone.
+    return call.fail(
+        break_capture(stream, "a copy from or to pageable host memory", cudaErrorStreamCaptureUnsupported));
+  }
   if (!from_device && !is_pinned_pointer(source)) {
     const auto* begin = static_cast<const unsigned char*>(source);
     push(stream, [destination, staged = std::vector<unsigned char>(begin, begin + bytes), to_device] {

@@ -85,6 +85,10 @@ void reset_device() {
   sticky = false;
 }
 
+void note_fault_text(const std::string& message) {
+  taken_text = message;
+}
+
 const char* fault_text() {
   return taken_text.c_str();
 }

@@ -20,6 +20,8 @@ void set_sticky_faults(bool sticky);
 void reset_device();
 // Text of the fault taken last on this thread.
 const char* fault_text();
+// For errors that are the calling thread's alone.
+void note_fault_text(const std::string& message);
 std::string text(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
 }  // namespace cudasim

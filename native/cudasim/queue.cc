@@ -48,9 +48,29 @@ void drain_all() {
   for (cudaStream_t stream : all) drain(stream);
 }
 
-bool any_capture() {
-  return std::any_of(streams().begin(), streams().end(),
-                     [](cudaStream_t s) { return s->capture != nullptr; });
+
+cudaError_t break_capture(cudaStream_t stream, const char* call, cudaError_t error) {
+  if (stream->broken_by.empty()) stream->broken_by = call;
+  note_fault_text(text("%s while a graph is recorded", call));
+  return error;
+}
+
+cudaError_t refuse_while_capturing(const char* call) {
+  cudaError_t error = cudaSuccess;
+  for (cudaStream_t s : streams()) {
+    if (s->capture == nullptr || s->capture_mode == cudaStreamCaptureModeRelaxed) continue;
+    if (s->capture_mode == cudaStreamCaptureModeGlobal || s->capturing == std::this_thread::get_id())
+      error = break_capture(s, call, cudaErrorStreamCaptureUnsupported);
+  }
+  return error;
+}
+
+cudaError_t refuse_beside_captures(const char* call, cudaError_t error) {
+  cudaError_t result = cudaSuccess;
+  for (cudaStream_t s : streams()) {
+    if (s->capture != nullptr) result = break_capture(s, call, error);
+  }
+  return result;
 }
 
 }  // namespace cudasim
@@ -78,10 +98,8 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   const ApiCall call("cudaStreamSynchronize");
   if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
-  if (stream->capture != nullptr) {
-    stream->capture_broken = true;
-    return call.fail(cudaErrorStreamCaptureUnsupported);
-  }
+  if (stream->capture != nullptr)
+    return call.fail(break_capture(stream, "cudaStreamSynchronize", cudaErrorStreamCaptureUnsupported));
   drain(stream);
   hide_device_memory();
   return call.fail(take_device_fault());
@@ -90,12 +108,17 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
   const ApiCall call("cudaStreamQuery");
   if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
+  if (stream->capture != nullptr)
+    return call.fail(break_capture(stream, "cudaStreamQuery", cudaErrorStreamCaptureUnsupported));
   return stream->queue.empty() ? cudaSuccess : cudaErrorNotReady;
 }
 
 cudaError_t cudaDeviceSynchronize() {
   const ApiCall call("cudaDeviceSynchronize");
-  if (any_capture()) return call.fail(cudaErrorStreamCaptureUnsupported);
+  if (const cudaError_t error =
+          refuse_beside_captures("cudaDeviceSynchronize", cudaErrorStreamCaptureUnsupported);
+      error != cudaSuccess)
+    return call.fail(error);
   drain_all();
   hide_device_memory();
   return call.fail(take_device_fault());
@@ -118,6 +141,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
   auto& recorded = event->state;
   recorded->stream = stream;
+  recorded->captured = stream->capture != nullptr;
   const uint64_t ticket = ++recorded->recorded;
   push(stream, [recorded, ticket] {
     recorded->done = std::max(recorded->done, ticket);
@@ -130,6 +154,12 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
   const ApiCall call("cudaStreamWaitEvent");
   if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
   const auto awaited = event->state;
+  // A capture that spans streams is not simulated: every event belongs to its own side.
+  if (awaited->captured != (stream->capture != nullptr)) {
+    if (stream->capture != nullptr)
+      return call.fail(break_capture(stream, "cudaStreamWaitEvent", cudaErrorStreamCaptureIsolation));
+    return call.fail(cudaErrorCapturedEvent);
+  }
   push(stream, [awaited, ticket = awaited->recorded] {
     while (awaited->done < ticket && is_stream(awaited->stream) && !awaited->stream->queue.empty()) {
       const Work work = std::move(awaited->stream->queue.front());
@@ -143,6 +173,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   const ApiCall call("cudaEventSynchronize");
+  if (event->state->captured) return call.fail(cudaErrorCapturedEvent);
   if (event->state->done < event->state->recorded && is_stream(event->state->stream)) {
     drain(event->state->stream);
     hide_device_memory();
@@ -152,14 +183,17 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
 
 cudaError_t cudaEventQuery(cudaEvent_t event) {
   const ApiCall call("cudaEventQuery");
+  if (event->state->captured) return call.fail(cudaErrorCapturedEvent);
   return event->state->done < event->state->recorded ? cudaErrorNotReady : cudaSuccess;
 }
 
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
   const ApiCall call("cudaStreamBeginCapture");
   if (!is_stream(stream) || stream->capture != nullptr) return call.fail(cudaErrorInvalidResourceHandle);
   stream->capture = std::make_unique<cudasim_graph>();
-  stream->capture_broken = false;
+  stream->capturing = std::this_thread::get_id();
+  stream->capture_mode = mode;
+  stream->broken_by.clear();
   return cudaSuccess;
 }
 
@@ -167,14 +201,20 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   const ApiCall call("cudaStreamEndCapture");
   *graph = nullptr;
   if (!is_stream(stream) || stream->capture == nullptr) return call.fail(cudaErrorInvalidResourceHandle);
+  if (stream->capture_mode != cudaStreamCaptureModeRelaxed && stream->capturing != std::this_thread::get_id())
+    return call.fail(cudaErrorStreamCaptureWrongThread);
   const auto captured = std::move(stream->capture);
-  if (stream->capture_broken) return call.fail(cudaErrorStreamCaptureInvalidated);
+  if (!stream->broken_by.empty()) {
+    note_fault_text(text("the capture was invalidated by %s", stream->broken_by.c_str()));
+    return call.fail(cudaErrorStreamCaptureInvalidated);
+  }
   *graph = new cudasim_graph(*captured);
   return cudaSuccess;
 }
 
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
-  const ApiCall call("cudaGraphInstantiate");
+cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t* executable, cudaGraph_t graph,
+                                          unsigned long long) {
+  const ApiCall call("cudaGraphInstantiateWithFlags");
   *executable = new cudasim_graph(*graph);
   return cudaSuccess;
 }

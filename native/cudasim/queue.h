@@ -7,6 +7,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include "cudasim/runtime_api.h"
@@ -21,6 +23,7 @@ struct EventState {
   cudaStream_t stream = nullptr;
   uint64_t recorded = 0;
   uint64_t done = 0;
+  bool captured = false;  // recorded into a graph: nobody can wait for it
 };
 
 using Work = std::function<bool()>;  // false: a fault, the rest of the queue is dropped
@@ -38,7 +41,9 @@ struct cudasim_graph {
 struct cudasim_stream {
   std::deque<cudasim::Work> queue;
   std::unique_ptr<cudasim_graph> capture;
-  bool capture_broken = false;
+  std::thread::id capturing;  // the thread that began it
+  cudaStreamCaptureMode capture_mode = cudaStreamCaptureModeGlobal;
+  std::string broken_by;  // the call that invalidated it
 };
 
 namespace cudasim {
@@ -48,6 +53,12 @@ void push(cudaStream_t stream, Work work);
 void drain(cudaStream_t stream);
 void drain_all();
 bool is_stream(cudaStream_t stream);
-bool any_capture();
+// Invalidates a capture and returns the error of the call that must not be made while it goes on.
+cudaError_t break_capture(cudaStream_t stream, const char* call, cudaError_t error);
+// For calls that are forbidden while the calling thread captures (or any thread in global mode): allocating,
+// freeing. cudaSuccess if nobody does.
+cudaError_t refuse_while_capturing(const char* call);
+// For calls that wait for all streams or use the legacy one: forbidden while anything is captured.
+cudaError_t refuse_beside_captures(const char* call, cudaError_t error);
 
 }  // namespace cudasim

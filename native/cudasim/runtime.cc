@@ -146,7 +146,10 @@ void enqueue_launch(const char* kernel, dim3 grid, dim3 block, size_t shared_byt
   last_error = check_configuration(kernel, grid, block, shared_bytes);
   if (last_error != cudaSuccess) return;
   if (!is_stream(stream)) {
-    last_error = cudaErrorInvalidResourceHandle;
+    // The legacy stream waits for all others, captured ones included; without a capture nobody here uses it.
+    const cudaError_t error =
+        refuse_beside_captures("a launch on the legacy stream", cudaErrorStreamCaptureImplicit);
+    last_error = error != cudaSuccess ? error : cudaErrorInvalidResourceHandle;
     return;
   }
   push(stream, [launch = Launch{kernel, grid, block, shared_bytes, std::move(call)}] {
@@ -190,14 +193,24 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorStreamCaptureUnsupported";
     case cudaErrorStreamCaptureInvalidated:
       return "cudaErrorStreamCaptureInvalidated";
+    case cudaErrorStreamCaptureIsolation:
+      return "cudaErrorStreamCaptureIsolation";
+    case cudaErrorStreamCaptureImplicit:
+      return "cudaErrorStreamCaptureImplicit";
+    case cudaErrorCapturedEvent:
+      return "cudaErrorCapturedEvent";
+    case cudaErrorStreamCaptureWrongThread:
+      return "cudaErrorStreamCaptureWrongThread";
     default:
       return "cudaErrorUnknown";
   }
 }
 
 const char* cudaGetErrorString(cudaError_t error) {
-  const bool faulted =
-      error == cudaErrorIllegalAddress || error == cudaErrorLaunchFailure || error == cudaErrorUnknown;
+  const bool faulted = error == cudaErrorIllegalAddress || error == cudaErrorLaunchFailure ||
+                       error == cudaErrorUnknown || error == cudaErrorStreamCaptureUnsupported ||
+                       error == cudaErrorStreamCaptureInvalidated ||
+                       error == cudaErrorStreamCaptureIsolation || error == cudaErrorStreamCaptureImplicit;
   return faulted && fault_text()[0] != '\0' ? fault_text() : cudaGetErrorName(error);
 }
 
@@ -276,24 +289,32 @@ cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute, int value) {
 
 cudaError_t cudaMalloc(void** pointer, size_t bytes) {
   const ApiCall call("cudaMalloc");
+  if (const cudaError_t error = refuse_while_capturing("cudaMalloc"); error != cudaSuccess)
+    return call.fail(error);
   *pointer = allocate_device(bytes);
   return call.fail(*pointer == nullptr ? cudaErrorMemoryAllocation : cudaSuccess);
 }
 cudaError_t cudaFree(void* pointer) {
   const ApiCall call("cudaFree");
   if (pointer == nullptr) return cudaSuccess;
+  if (const cudaError_t error = refuse_while_capturing("cudaFree"); error != cudaSuccess)
+    return call.fail(error);
   drain_all();  // as the real one waits for the device
   hide_device_memory();
   return call.fail(free_device(pointer) ? cudaSuccess : cudaErrorInvalidValue);
 }
 cudaError_t cudaMallocHost(void** pointer, size_t bytes) {
   const ApiCall call("cudaMallocHost");
+  if (const cudaError_t error = refuse_while_capturing("cudaMallocHost"); error != cudaSuccess)
+    return call.fail(error);
   *pointer = allocate_pinned(bytes);
   return call.fail(*pointer == nullptr ? cudaErrorMemoryAllocation : cudaSuccess);
 }
 cudaError_t cudaFreeHost(void* pointer) {
   const ApiCall call("cudaFreeHost");
   if (pointer == nullptr) return cudaSuccess;
+  if (const cudaError_t error = refuse_while_capturing("cudaFreeHost"); error != cudaSuccess)
+    return call.fail(error);
   drain_all();
   hide_device_memory();
   return call.fail(free_pinned(pointer) ? cudaSuccess : cudaErrorInvalidValue);

@@ -25,6 +25,10 @@ void check(cudaError_t error, const char* action);
 void prepare_launch(const char* kernel, const void* function, size_t shared_bytes);
 // After it.
 void check_launch(const char* kernel, cudaStream_t stream);
+// Whether every launch is waited for (LLASA_SYNC=1).
+bool waits_for_launches();
+// After the launch of a recorded graph, for the message of what fails in it.
+void note_graph(const char* what);
 // Properties of the device in use, read once.
 int multiprocessors();
 int compute_capability();  // 80, 86, ...

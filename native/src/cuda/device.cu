@@ -162,16 +162,24 @@ void prepare_launch(const char* kernel, const void* function, size_t shared_byte
         kernel);
 }
 
-void check_launch(const char* kernel, cudaStream_t stream) {
+bool waits_for_launches() {
   static const bool synchronous = [] {
     const char* value = std::getenv("LLASA_SYNC");
     return value != nullptr && std::string(value) == "1";
   }();
+  return synchronous;
+}
+
+void note_graph(const char* what) {
+  last_kernel.store(what);
+}
+
+void check_launch(const char* kernel, cudaStream_t stream) {
   cudaError_t error = cudaGetLastError();
   LLASA_CHECK(error == cudaSuccess, LLASA_ERR_DEVICE, "launching kernel `%s`: %s", kernel,
               cudaGetErrorString(error));
   last_kernel.store(kernel);
-  if (!synchronous) return;
+  if (!waits_for_launches()) return;
   error = cudaStreamSynchronize(stream);
   LLASA_CHECK(error == cudaSuccess, LLASA_ERR_DEVICE, "kernel `%s`: %s", kernel, cudaGetErrorString(error));
 }

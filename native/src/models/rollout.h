@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "core/device.h"
+#include "core/graph.h"
 #include "models/kv_cache.h"
 #include "models/policy.h"
 #include "ops/decode_loop.h"
@@ -65,6 +66,7 @@ class Rollout {
 
   const KvCache& cache() const { return cache_; }
   const Policy& policy() const { return *policy_; }
+  const LaunchGraphs& graphs() const { return graphs_; }
 
  private:
   struct Run;  // one call of generate
@@ -90,7 +92,7 @@ class Rollout {
   void start_group(Run& run, int64_t prompt);
   void prefill(Run& run);
   void decode(Run& run);
-  void place(Run& run, int64_t steps);
+  void place(Run& run, int64_t steps, int64_t rows);
   void step(const Run& run, int64_t rows);
   void collect(Run& run, int64_t steps, int64_t rows);
   void finish(Run& run, size_t active, int32_t reason);
@@ -99,11 +101,14 @@ class Rollout {
   void forward(int64_t rows, bool keys_only);
   void sample(const Run& run, int64_t rows);
   DecodeState state();
+  // What the launches of a step have baked in.
+  std::vector<uint64_t> facts(const Run& run);
 
   std::shared_ptr<Policy> policy_;
   int64_t max_slots_;
   int64_t max_tokens_;
   int64_t readback_steps_;
+  int64_t most_rows_ = 0;  // of a step of this call
   KvCache cache_;
 
   // Host state, reserved once: nothing is allocated per token.
@@ -130,6 +135,7 @@ class Rollout {
       device_draw_logprobs_, lora_scratch_;
   DeviceBuffer<uint32_t> seen_;
   const float* rope_ = nullptr;
+  LaunchGraphs graphs_{"a decode step"};  // by number of rows; last, because it refers to all above
 };
 
 }  // namespace llasa

@@ -2,10 +2,13 @@
 // and accept the other.
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/device.h"
+#include "core/graph.h"
 #include "core/launch.h"
 #include "cuda/mma.cuh"
 #include "fault.h"
@@ -325,6 +328,73 @@ TEST_F(Fault, CopyInTheWrongDirection) {
                "copying on the device", "the source is a host pointer");
   expect_fault(fault_of([&](Stream& s) { copy_to_device(s, x.data() + 1, host.data(), 16); }),
                "copying to the device", "16 bytes begin at byte 4 of a device array of 16 bytes");
+}
+
+// What recording reports of a body that also does `planted` while it is recorded.
+std::string fault_of_recording(const std::function<void(Stream&)>& planted) {
+  return fault_of([&](Stream& s) {
+    DeviceBuffer<float> x(8, "an array");
+    LaunchGraphs graphs("a test's pass");
+    int calls = 0;
+    for (int i = 0; i < 3; ++i) {
+      graphs.run(s, 1, [&] {
+        LLASA_LAUNCH(fill_kernel, 1, 8, 0, s, x.data(), 8, 0);
+        if (++calls == 2 && planted) planted(s);
+      });
+    }
+    s.synchronize();
+  });
+}
+
+TEST_F(Fault, WhatMayNotHappenWhileAGraphIsRecorded) {
+  std::vector<float> host(4);
+  DeviceBuffer<float> device(4, "an array"), other(4, "an array");
+  Stream beside;
+  EXPECT_EQ(fault_of_recording({}), "");
+  EXPECT_EQ(fault_of_recording([&](Stream& s) { zero_on_device(s, device.data(), 16); }), "");
+  expect_fault(fault_of_recording([](Stream& s) { s.synchronize(); }), "waiting for the device",
+               "cudaStreamSynchronize while a graph is recorded");
+  expect_fault(fault_of_recording([](Stream&) { synchronize_device(); }), "waiting for the device",
+               "cudaDeviceSynchronize while a graph is recorded");
+  expect_fault(fault_of_recording([](Stream&) { DeviceBuffer<float>(4, "a late array"); }), "a late array",
+               "cudaMalloc while a graph is recorded");
+  // cudaFree's error reaches nobody, so that the end of the recording reports it.
+  expect_fault(fault_of_recording([&](Stream&) { other = DeviceBuffer<float>(); }), "recording a graph",
+               "the capture was invalidated by cudaFree");
+  expect_fault(fault_of_recording([&](Stream& s) { copy_to_device(s, device.data(), host.data(), 16); }),
+               "copying to the device", "pageable host memory while a graph is recorded");
+  expect_fault(fault_of_recording([&](Stream& s) { copy_to_host(s, host.data(), device.data(), 16); }),
+               "copying to the host", "pageable host memory while a graph is recorded");
+  expect_fault(fault_of_recording([&](Stream&) {
+                 LLASA_LAUNCH(fill_kernel, 1, 8, 0, cudaStream_t{nullptr}, device.data(), 4, 0);
+               }),
+               "launching kernel `fill_kernel`", "legacy stream while a graph is recorded");
+  // Other threads and streams go on.
+  EXPECT_EQ(fault_of_recording([&](Stream&) {
+              std::thread([&] {
+                DeviceBuffer<float> own(4, "an array");
+                zero_on_device(beside, own.data(), 16);
+                beside.synchronize();
+              }).join();
+            }),
+            "");
+}
+
+TEST_F(Fault, ReplayAfterItsMemoryWasFreed) {
+  DeviceBuffer<float> x(8, "an array");
+  expect_fault(fault_of([&](Stream& s) {
+                 LaunchGraphs graphs("a test's pass");
+                 float* const stale = x.data();
+                 const auto pass = [&] {
+                   graphs.run(s, 1, [&] { LLASA_LAUNCH(fill_kernel, 1, 8, 0, s, stale, 8, 0); });
+                   s.synchronize();
+                 };
+                 pass();
+                 pass();
+                 x = DeviceBuffer<float>();
+                 pass();
+               }),
+               "fill_kernel", "inside a freed device array");
 }
 
 }  // namespace

@@ -1,0 +1,117 @@
+// CUDA graphs by stream capture; contract in core/graph.h.
+//
+// The capture is thread-local: other threads may go on allocating and waiting on streams of their own
+// (scoring runs beside decoding). A graph is launched on the stream it was captured from, so it is ordered
+// with everything else there.
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+
+#include "core/graph.h"
+#include "core/launch.h"
+
+namespace llasa {
+
+namespace {
+
+std::atomic<bool>& recording() {
+  static std::atomic<bool> on{[] {
+    const char* value = std::getenv("LLASA_GRAPHS");
+    return value == nullptr || std::strcmp(value, "0") != 0;
+  }()};
+  return on;
+}
+
+// Ends a capture on every way out.
+class Capture {
+ public:
+  explicit Capture(Stream& stream) : stream_(cuda::native(stream)) {
+    cuda::check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "recording a graph");
+  }
+  ~Capture() {
+    if (stream_ == nullptr) return;
+    cudaGraph_t graph = nullptr;
+    if (cudaStreamEndCapture(stream_, &graph) != cudaSuccess) cudaGetLastError();
+    if (graph != nullptr) cudaGraphDestroy(graph);
+  }
+  Capture(const Capture&) = delete;
+  Capture& operator=(const Capture&) = delete;
+  cudaGraph_t end() {
+    cudaGraph_t graph = nullptr;
+    const cudaStream_t stream = stream_;
+    stream_ = nullptr;
+    cuda::check(cudaStreamEndCapture(stream, &graph), "recording a graph");
+    return graph;
+  }
+
+ private:
+  cudaStream_t stream_;
+};
+
+}  // namespace
+
+LaunchGraphs::~LaunchGraphs() {
+  drop();
+}
+
+int64_t LaunchGraphs::bucket(int64_t rows, int64_t most) {
+  int64_t size = 1;
+  while (size < rows && size < 16) size *= 2;
+  if (size < rows) size = (rows + 15) / 16 * 16;
+  return std::min(size, most);
+}
+
+void LaunchGraphs::fix(std::vector<uint64_t> facts) {
+  if (facts == facts_) return;
+  drop();
+  facts_ = std::move(facts);
+}
+
+// A graph may still be running when its owner goes, and must not be taken away then.
+void LaunchGraphs::drop() noexcept {
+  bool waited = false;
+  for (auto& [key, entry] : entries_) {
+    if (entry.executable == nullptr) continue;
+    if (!waited && cudaStreamSynchronize(cuda::native(*stream_)) != cudaSuccess) cudaGetLastError();
+    waited = true;
+    if (cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(entry.executable)) != cudaSuccess)
+      cudaGetLastError();
+  }
+  entries_.clear();
+}
+
+void* LaunchGraphs::record(Stream& stream, void (*body)(void*), void* context) {
+  Capture capture(stream);
+  body(context);
+  const cudaGraph_t graph = capture.end();
+  cudaGraphExec_t executable = nullptr;
+  const cudaError_t made = cudaGraphInstantiateWithFlags(&executable, graph, 0);
+  cudaGraphDestroy(graph);
+  cuda::check(made, "making a graph of what was recorded");
+  ++recordings_;
+  return executable;
+}
+
+void LaunchGraphs::run(Stream& stream, int64_t key, void (*body)(void*), void* context) {
+  if (!recording().load(std::memory_order_relaxed) || cuda::waits_for_launches()) {
+    body(context);
+    return;
+  }
+  stream_ = &stream;
+  Entry& entry = entries_[key];
+  if (entry.runs++ == 0) {
+    body(context);
+    return;
+  }
+  if (entry.executable == nullptr) entry.executable = record(stream, body, context);
+  cuda::check(cudaGraphLaunch(static_cast<cudaGraphExec_t>(entry.executable), cuda::native(stream)), what_);
+  cuda::note_graph(what_);
+  ++replays_;
+}
+
+void record_launches(bool on) {
+  recording().store(on);
+}
+
+}  // namespace llasa

@@ -1,0 +1,32 @@
+// One call of Rollout::generate; shared by rollout.cc and rollout_decode.cc alone.
+#pragma once
+
+#include "models/rollout.h"
+
+namespace llasa {
+
+inline int64_t as64(size_t n) {
+  return static_cast<int64_t>(n);
+}
+
+struct Rollout::Run {
+  const SamplingParameters& sampling;
+  const RolloutRequest& request;
+  const RolloutOutput& output;
+  int64_t next = 0;   // sample to be admitted next
+  int64_t drawn = 0;  // tokens
+  int64_t steps = 0;
+  StopRule stop{};
+
+  int64_t samples() const { return request.num_prompts * request.samples_per_prompt; }
+  int64_t prompt_tokens(int64_t p) const { return request.prompt_offsets[p + 1] - request.prompt_offsets[p]; }
+  const int32_t* prompt(int64_t p) const { return request.prompt_ids + request.prompt_offsets[p]; }
+  void report() const {
+    if (request.progress == nullptr) return;
+    const int64_t total = samples() * request.max_new_tokens;
+    LLASA_CHECK(request.progress(request.progress_user, drawn, total) == 0, LLASA_ERR_CANCELLED,
+                "cancelled after %lld tokens", static_cast<long long>(drawn));
+  }
+};
+
+}  // namespace llasa
