@@ -3,6 +3,7 @@
 
 #include "kernel_bench.h"
 #include "ops/activation.h"
+#include "ops/dropout.h"
 #include "ops/embedding.h"
 #include "ops/rope.h"
 #include "shapes.h"
@@ -39,6 +40,36 @@ void swiglu(const PolicyShape& s, int64_t T, const std::string& name) {
                  d = static_cast<double>(noise(2, t * F + f)), p = sigmoid(gate);
     k.near("dgate", k.read(dgate_up + t * 2 * F + f, 1)[0], d * up * p * (1 + gate * (1 - p)), 2e-5);
     k.near("dup", k.read(dgate_up + t * 2 * F + F + f, 1)[0], d * gate * p, 2e-5);
+    k.time(run);
+  });
+}
+
+// Without traffic that a mask kept in memory would have.
+void dropout(const PolicyShape& s, int64_t T, const std::string& name) {
+  const int64_t count = T * s.C;
+  const double elements = static_cast<double>(count);
+  add("activation/dropout_forward/" + name, {8 * elements, elements, 8 * elements}, [=](Kernel& k) {
+    const float* x = k.random(count, 1);
+    float* y = k.zeros(count);
+    const DropoutMask mask{0.1f, 5, 9};
+    const auto run = [&] { dropout_forward(k.stream(), x, y, count, mask); };
+    run();
+    const int64_t i = count - 2;
+    const uint32_t word = philox4x32(5, 9, static_cast<uint64_t>(i / 4)).word[i % 4];
+    const double kept = word < dropout_threshold(0.1f) ? 0.0 : 1.0 / 0.9;
+    k.near("y", k.read(y + i, 1)[0], kept * static_cast<double>(noise(1, i)), 1e-6);
+    k.time(run);
+  });
+  add("activation/dropout_backward/" + name, {12 * elements, 2 * elements, 12 * elements}, [=](Kernel& k) {
+    const float* dy = k.random(count, 1);
+    float* dx = k.zeros(count);
+    const DropoutMask mask{0.1f, 5, 9};
+    const auto run = [&] { dropout_backward(k.stream(), dy, dx, count, mask); };
+    run();
+    const int64_t i = count - 3;
+    const uint32_t word = philox4x32(5, 9, static_cast<uint64_t>(i / 4)).word[i % 4];
+    const double kept = word < dropout_threshold(0.1f) ? 0.0 : 1.0 / 0.9;
+    k.near("dx", k.read(dx + i, 1)[0], kept * static_cast<double>(noise(1, i)), 1e-6);
     k.time(run);
   });
 }
@@ -117,6 +148,7 @@ const bool registered = [] {
   for (const PolicyShape& s : kPolicies) {
     swiglu(s, s.decode, std::string(s.name) + "/decode");
     swiglu(s, s.train, std::string(s.name) + "/train");
+    dropout(s, s.train, s.name);
     embedding(s);
     rope(s);
   }

@@ -41,7 +41,7 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------- common */
 
 #define LLASA_ABI_MAJOR 1
-#define LLASA_ABI_MINOR 2
+#define LLASA_ABI_MINOR 3
 
 /* Status of a call. Values are frozen; 1xx argument, 2xx state, 3xx resource, 4xx device, 5xx numeric. */
 typedef int32_t llasa_status;
@@ -218,6 +218,11 @@ typedef struct llasa_lora_options {
   int32_t rank;    /* 1..4096; default 16 */
   float alpha;     /* > 0; default 32 */
   int32_t targets; /* sum of LLASA_LORA_*; default all */
+  /* Since 1.3: */
+  float dropout;         /* 0 <= dropout < 1; default 0. Share of the inputs of A that llasa_trainer_accumulate
+                            leaves out, the rest scaled by 1 / (1 - dropout); nothing else drops any. */
+  uint32_t reserved;     /* 0 */
+  uint64_t dropout_seed; /* default 0; masks are a function of it, the steps taken and the micro-batch */
 } llasa_lora_options;
 
 LLASA_API void llasa_lora_options_init(llasa_lora_options* options);

@@ -1,5 +1,6 @@
 // Adapters against plain torch: log-probs with the adapter on and off, gradients, optimiser steps; and what
 // must hold of any adapter: it costs what its size says, base weights stay, merging changes nothing.
+#include <cmath>
 #include <numeric>
 
 #include "rollout_fixture.h"
@@ -222,6 +223,126 @@ TEST(Lora, RolloutsRecordTheAdaptedLogProbs) {
     EXPECT_NEAR(recorded[i], trained[i], 1e-4);  // the project's bound
 }
 
+// The masks are functions of (seed, steps taken, micro-batch), so after zero_grad the same ones come again, and
+// the loss under them can be differentiated by differences.
+class AdapterWithDropout {
+ public:
+  AdapterWithDropout(float dropout, uint64_t seed, bool recompute) {
+    llasa_lora_options options = lora_options(3, 6, 127);
+    options.dropout = dropout;
+    options.dropout_seed = seed;
+    policy_ = policy_with_adapter(5, options);
+    llasa_trainer_options trainer;
+    llasa_trainer_options_init(&trainer);
+    trainer.recompute = recompute;
+    trainer_ = create_trainer(policy_.get(), trainer);
+    for (const Parameter& p : tensors_of(policy_.get(), true)) {
+      std::vector<float> v(static_cast<size_t>(p.size));
+      EXPECT_OK(llasa_policy_get_tensor(policy_.get(), p.name.c_str(), LLASA_F32, v.data(), 4 * p.size));
+      values_.push_back(v);
+    }
+  }
+
+  llasa_trainer* trainer() { return trainer_.get(); }
+  llasa_policy* policy() { return policy_.get(); }
+
+  double accumulate() {
+    const BatchData data = some_sequences();
+    const llasa_token_batch view = data.view();
+    llasa_head_options head;
+    llasa_head_options_init(&head);
+    llasa_loss_options loss;
+    llasa_loss_options_init(&loss);
+    loss.kind = LLASA_LOSS_SFT;
+    loss.total_tokens = static_cast<double>(data.scored());
+    llasa_loss_inputs inputs{};
+    inputs.struct_size = sizeof inputs;
+    llasa_loss_stats stats{};
+    stats.struct_size = sizeof stats;
+    EXPECT_OK(llasa_trainer_accumulate(trainer_.get(), &view, &head, &loss, &inputs, nullptr, nullptr,
+                                       nullptr, &stats));
+    return stats.loss;
+  }
+
+  double afresh() {
+    EXPECT_OK(llasa_trainer_zero_grad(trainer_.get()));
+    return accumulate();
+  }
+
+  std::vector<std::vector<float>> gradients() {
+    std::vector<std::vector<float>> all;
+    for (const Parameter& p : tensors_of(policy_.get(), true))
+      all.push_back(get_state(trainer_.get(), LLASA_STATE_GRADIENT, p));
+    return all;
+  }
+
+  // values + distance * direction.
+  void move(const std::vector<std::vector<float>>& direction, double distance) {
+    const std::vector<Parameter> tensors = tensors_of(policy_.get(), true);
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      std::vector<float> v = values_[i];
+      for (size_t j = 0; j < v.size(); ++j)
+        v[j] += static_cast<float>(distance * static_cast<double>(direction[i][j]));
+      set_tensor(policy_.get(), tensors[i], v);
+    }
+  }
+
+ private:
+  PolicyHandle policy_;
+  TrainerHandle trainer_;
+  std::vector<std::vector<float>> values_;
+};
+
+TEST(LoraDropout, GradientsAreThoseOfTheThinnedPass) {
+  std::vector<std::vector<float>> kept;
+  for (const bool recompute : {false, true}) {
+    AdapterWithDropout adapter(0.4f, 77, recompute);
+    adapter.afresh();
+    const std::vector<std::vector<float>> gradient = adapter.gradients();
+    if (recompute) {
+      EXPECT_EQ(gradient, kept) << "the same masks in the recomputed layers";
+    }
+    kept = gradient;
+    double norm = 0;
+    for (const auto& tensor : gradient)
+      for (const float g : tensor) norm += static_cast<double>(g) * static_cast<double>(g);
+    norm = std::sqrt(norm);
+    ASSERT_GT(norm, 0.05);
+    // Along the gradient the loss rises by its norm. Rounding: a loss of order 5 has 3e-7 in each of the two
+    // differences, over 2h = 0.02; curvature enters in h^2. Other masks in backward than in forward would be
+    // off by tens of percent.
+    const double h = 0.01;
+    adapter.move(gradient, h / norm);
+    const double above = adapter.afresh();
+    adapter.move(gradient, -h / norm);
+    const double below = adapter.afresh();
+    EXPECT_NEAR((above - below) / (2 * h), norm, 0.01 * norm);
+  }
+}
+
+TEST(LoraDropout, MasksFollowSeedStepAndMicroBatchAlone) {
+  AdapterWithDropout adapter(0.4f, 77, false);
+  const double first = adapter.afresh();
+  EXPECT_EQ(adapter.afresh(), first) << "repeatable";
+  EXPECT_NE(adapter.accumulate(), first) << "the second micro-batch of a step";
+  ASSERT_OK(llasa_trainer_set_step(adapter.trainer(), 5));
+  EXPECT_NE(adapter.afresh(), first) << "another step";
+  ASSERT_OK(llasa_trainer_set_step(adapter.trainer(), 0));
+  EXPECT_EQ(adapter.afresh(), first) << "as when a run resumes";
+  EXPECT_NE(AdapterWithDropout(0.4f, 78, false).afresh(), first) << "another seed";
+}
+
+TEST(LoraDropout, WithoutItAndOutsideTrainingNothingIsDropped) {
+  AdapterWithDropout thinned(0.4f, 77, false), whole(0.0f, 77, false);
+  const BatchData data = some_sequences();
+  EXPECT_EQ(logprobs_of(thinned.policy(), data), logprobs_of(whole.policy(), data));
+  const std::vector<float> logprobs = logprobs_of(whole.policy(), data);
+  double mean = 0;
+  for (const float v : logprobs) mean -= static_cast<double>(v) / static_cast<double>(logprobs.size());
+  EXPECT_NEAR(whole.afresh(), mean, 1e-5);
+  EXPECT_NE(thinned.afresh(), whole.afresh());
+}
+
 TEST(Lora, WrongOrdersAndValuesAreRefused) {
   const PolicyHandle policy = create_policy(small_options());
   randomise(policy.get(), 3);
@@ -233,6 +354,12 @@ TEST(Lora, WrongOrdersAndValuesAreRefused) {
        {lora_options(0, 1, 127), lora_options(5000, 1, 127), lora_options(2, 0, 127), lora_options(2, 1, 0),
         lora_options(2, 1, 128), lora_options(2, std::nanf(""), 1)}) {
     EXPECT_EQ(llasa_policy_attach_lora(policy.get(), &bad), LLASA_ERR_ARGUMENT);
+  }
+  for (const float dropout : {-0.1f, 1.0f, std::nanf("")}) {
+    llasa_lora_options bad = lora_options(2, 4, LLASA_LORA_Q);
+    bad.dropout = dropout;
+    EXPECT_EQ(llasa_policy_attach_lora(policy.get(), &bad), LLASA_ERR_ARGUMENT);
+    EXPECT_NE(std::string(llasa_last_error()).find("options.dropout"), std::string::npos);
   }
   const llasa_lora_options good = lora_options(2, 4, LLASA_LORA_Q);
   ASSERT_OK(llasa_policy_attach_lora(policy.get(), &good));

@@ -49,6 +49,24 @@ public sealed class LoraTests : TinyWorldTests
     }
 
     [Test]
+    public void Train_AdapterWithDropout_ResumesToTheSameBits_AndDropsSomething()
+    {
+        string[] settings = [.. Settings, "--set", "lora.dropout=0.2"];
+        var (whole, parts, without) = (Path.Combine(Folder, "whole"), Path.Combine(Folder, "parts"), Path.Combine(Folder, "without"));
+        LlasaRunner.RunWell(Train(whole, 2, settings));
+        LlasaRunner.RunWell(Train(parts, 1, settings));
+        LlasaRunner.RunWell(Train(parts, 2, settings));
+        LlasaRunner.RunWell(Train(without, 2, Settings));
+        byte[] Adapter(string run) => File.ReadAllBytes(Path.Combine(run, "adapter/adapter_model.safetensors"));
+        Assert.Multiple(() =>
+        {
+            Assert.That(Adapter(parts), Is.EqualTo(Adapter(whole)));
+            Assert.That(Adapter(without), Is.Not.EqualTo(Adapter(whole)));
+            Assert.That(LlasaRunner.RunWell("inspect", Path.Combine(whole, "adapter")).Output, Does.Contain("dropout 0.2"));
+        });
+    }
+
+    [Test]
     public void Train_AdapterOfRankZero_OrOfUnknownTargets_IsRefused()
     {
         var outcome = LlasaRunner.Run(Train(Folder, 1, "--set", "lora.enabled=true", "--set", "lora.rank=0", "--set", "lora.targets=q_proj,lm_head"));

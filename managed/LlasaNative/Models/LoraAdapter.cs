@@ -24,6 +24,8 @@ public sealed class LoraAdapter
         var native = NativeLoraOptions.CreateDefault();
         native.Rank = options.Rank;
         native.Alpha = (float)options.Alpha;
+        native.Dropout = (float)options.Dropout;
+        native.DropoutSeed = seed;
         native.Targets = options.TargetList.Aggregate((NativeLoraTargets)0, (sum, name) => sum | Bit(name));
         policy.AttachLora(native);
         ulong stream = 0;
@@ -116,7 +118,7 @@ public sealed class LoraAdapter
             json.WriteString("base_model_name_or_path", _base);
             json.WriteNumber("r", _options.Rank);
             json.WriteNumber("lora_alpha", _options.Alpha);
-            json.WriteNumber("lora_dropout", 0.0);
+            json.WriteNumber("lora_dropout", _options.Dropout);
             json.WriteStartArray("target_modules");
             foreach (var target in _options.TargetList)
             {

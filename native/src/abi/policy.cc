@@ -97,6 +97,7 @@ void llasa_lora_options_init(llasa_lora_options* options) {
   options->struct_size = sizeof *options;
   options->rank = 16;
   options->alpha = 32.0f;
+  options->dropout = 0.0f;
   options->targets = LLASA_LORA_Q | LLASA_LORA_K | LLASA_LORA_V | LLASA_LORA_O | LLASA_LORA_GATE |
                      LLASA_LORA_UP | LLASA_LORA_DOWN;
 }

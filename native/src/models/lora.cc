@@ -1,5 +1,6 @@
 #include "models/lora.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/status.h"
@@ -16,11 +17,17 @@ LoraOptions make_lora_options(const llasa_lora_options& given) {
               "`options.alpha`: %g, expected > 0", static_cast<double>(given.alpha));
   LLASA_CHECK(given.targets != 0 && (given.targets & ~kAll) == 0, LLASA_ERR_ARGUMENT,
               "`options.targets`: %d, expected a sum of LLASA_LORA_* bits", given.targets);
-  return {given.rank, given.alpha, given.targets};
+  LLASA_CHECK(given.dropout >= 0.0f && given.dropout < 1.0f, LLASA_ERR_ARGUMENT,
+              "`options.dropout`: %g, expected 0 <= dropout < 1", static_cast<double>(given.dropout));
+  return {given.rank, given.alpha, given.targets, given.dropout, given.dropout_seed};
 }
 
 Lora::Lora(const LlamaConfig& config, const LoraOptions& options, Stream& stream)
-    : rank_(options.rank), scale_(options.alpha / static_cast<float>(options.rank)) {
+    : rank_(options.rank),
+      scale_(options.alpha / static_cast<float>(options.rank)),
+      dropout_(options.dropout),
+      dropout_seed_(options.dropout_seed) {
+  uint64_t index = 0;
   const int64_t C = config.hidden_size, F = config.intermediate_size;
   const int64_t q = config.query_size(), kv = config.kv_size(), qkv = config.qkv_size();
   targets_.resize(static_cast<size_t>(4 * config.num_layers));
@@ -34,7 +41,8 @@ Lora::Lora(const LlamaConfig& config, const LoraOptions& options, Stream& stream
       weights_.declare(name + ".lora_B.weight", {N, rank_});
       targets_[static_cast<size_t>(4 * l) + static_cast<size_t>(input)].push_back(
           {layer + module + ".weight", weights_.find(name + ".lora_A.weight").offset,
-           weights_.find(name + ".lora_B.weight").offset, K, N, first, width});
+           weights_.find(name + ".lora_B.weight").offset, K, N, first, width, index++});
+      widest_ = std::max(widest_, K);
     };
     add(LLASA_LORA_Q, LoraInput::kAttention, "self_attn.q_proj", C, q, 0, qkv);
     add(LLASA_LORA_K, LoraInput::kAttention, "self_attn.k_proj", C, kv, q, qkv);
@@ -47,34 +55,56 @@ Lora::Lora(const LlamaConfig& config, const LoraOptions& options, Stream& stream
   weights_.allocate(stream, "the adapter's weights");
 }
 
+DropoutMask Lora::mask(const Target& target, DropoutPass pass) const {
+  // Passes are numbered below 2^44 (trainer_step.cc) and targets below 2^20, so no two share a stream.
+  return {dropout_, dropout_seed_, pass << 20 | target.index};
+}
+
+const float* Lora::thinned(Stream& stream, const Target& target, const float* x, int64_t rows, float* scratch,
+                           DropoutPass pass) const {
+  if (!drops(pass)) return x;
+  float* kept = scratch + 2 * rows * rank_;
+  dropout_forward(stream, x, kept, rows * target.K, mask(target, pass));
+  return kept;
+}
+
 void Lora::forward(Stream& stream, int64_t l, LoraInput input, const float* x, int64_t rows, float* y,
-                   float* scratch) const {
+                   float* scratch, DropoutPass pass) const {
   for (const Target& t : targets(l, input)) {
     const float *a = weights_.data() + t.a, *b = weights_.data() + t.b;
-    gemm(stream, false, true, rows, rank_, t.K, 1.0f, x, t.K, a, t.K, 0.0f, scratch, rank_);
+    const float* kept = thinned(stream, t, x, rows, scratch, pass);
+    gemm(stream, false, true, rows, rank_, t.K, 1.0f, kept, t.K, a, t.K, 0.0f, scratch, rank_);
     gemm(stream, false, true, rows, t.N, rank_, scale_, scratch, rank_, b, rank_, 1.0f, y + t.first, t.width);
   }
 }
 
 void Lora::backward_input(Stream& stream, int64_t l, LoraInput input, const float* dy, int64_t rows,
-                          float* dx, float* scratch) const {
+                          float* dx, float* scratch, DropoutPass pass) const {
   for (const Target& t : targets(l, input)) {
     const float *a = weights_.data() + t.a, *b = weights_.data() + t.b;
     gemm(stream, false, false, rows, rank_, t.N, scale_, dy + t.first, t.width, b, rank_, 0.0f, scratch,
          rank_);
-    gemm(stream, false, false, rows, t.K, rank_, 1.0f, scratch, rank_, a, t.K, 1.0f, dx, t.K);
+    if (!drops(pass)) {
+      gemm(stream, false, false, rows, t.K, rank_, 1.0f, scratch, rank_, a, t.K, 1.0f, dx, t.K);
+      continue;
+    }
+    float* dkept = scratch + 2 * rows * rank_;
+    gemm(stream, false, false, rows, t.K, rank_, 1.0f, scratch, rank_, a, t.K, 0.0f, dkept, t.K);
+    dropout_backward(stream, dkept, dx, rows * t.K, mask(t, pass));
   }
 }
 
 void Lora::backward_parameters(Stream& stream, int64_t l, LoraInput input, const float* x, const float* dy,
-                               int64_t rows, float* gradients, float* scratch) const {
+                               int64_t rows, float* gradients, float* scratch, DropoutPass pass) const {
   float *from_above = scratch, *from_below = scratch + rows * rank_;
   for (const Target& t : targets(l, input)) {
     const float *a = weights_.data() + t.a, *b = weights_.data() + t.b;
+    const float* kept = thinned(stream, t, x, rows, scratch, pass);
     gemm(stream, false, false, rows, rank_, t.N, scale_, dy + t.first, t.width, b, rank_, 0.0f, from_above,
          rank_);
-    gemm(stream, true, false, rank_, t.K, rows, 1.0f, from_above, rank_, x, t.K, 1.0f, gradients + t.a, t.K);
-    gemm(stream, false, true, rows, rank_, t.K, 1.0f, x, t.K, a, t.K, 0.0f, from_below, rank_);
+    gemm(stream, true, false, rank_, t.K, rows, 1.0f, from_above, rank_, kept, t.K, 1.0f, gradients + t.a,
+         t.K);
+    gemm(stream, false, true, rows, rank_, t.K, 1.0f, kept, t.K, a, t.K, 0.0f, from_below, rank_);
     gemm(stream, true, false, t.N, rank_, rows, scale_, dy + t.first, t.width, from_below, rank_, 1.0f,
          gradients + t.b, rank_);
   }

@@ -59,10 +59,11 @@ AttentionShape PolicyPass::attention_shape(int64_t l) const {
   return {c.num_heads, c.num_kv_heads, c.head_dim, l + 1 < c.num_layers};
 }
 
-const float* PolicyPass::forward(const PackedRows& packed, Keep keep) {
+const float* PolicyPass::forward(const PackedRows& packed, Keep keep, DropoutPass dropout) {
   Stream& stream = policy_.stream();
   const LlamaConfig& c = policy_.config();
   lay_out(packed, keep);
+  dropout_ = dropout;
   ids_.upload(stream, std::span<const int32_t>(packed.token_ids), "token ids");
   positions_.upload(stream, std::span<const int32_t>(packed.positions), "positions");
   rope_ = policy_.rope_table(packed.positions_used);
@@ -107,18 +108,19 @@ LlamaLayer<float> PolicyPass::layer_gradients(float* gradients, int64_t l) {
 }
 
 void PolicyPass::lora_forward(int64_t l, LoraInput input, const float* x, int64_t rows, float* y) {
-  if (const Lora* lora = policy_.lora()) lora->forward(policy_.stream(), l, input, x, rows, y, lora_scratch_);
+  if (const Lora* lora = policy_.lora())
+    lora->forward(policy_.stream(), l, input, x, rows, y, lora_scratch_, dropout_);
 }
 
 void PolicyPass::lora_backward_input(int64_t l, LoraInput input, const float* dy, int64_t rows, float* dx) {
   if (const Lora* lora = policy_.lora())
-    lora->backward_input(policy_.stream(), l, input, dy, rows, dx, lora_scratch_);
+    lora->backward_input(policy_.stream(), l, input, dy, rows, dx, lora_scratch_, dropout_);
 }
 
 void PolicyPass::lora_backward_parameters(int64_t l, LoraInput input, const float* x, const float* dy,
                                           int64_t rows, float* gradients) {
   if (const Lora* lora = policy_.lora())
-    lora->backward_parameters(policy_.stream(), l, input, x, dy, rows, gradients, lora_scratch_);
+    lora->backward_parameters(policy_.stream(), l, input, x, dy, rows, gradients, lora_scratch_, dropout_);
 }
 
 float* PolicyPass::output_gradient() {

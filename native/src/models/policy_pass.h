@@ -23,8 +23,9 @@ class PolicyPass {
  public:
   explicit PolicyPass(Policy& policy) : policy_(policy) {}
 
-  // Returns the residual stream behind the last layer, [rows - first_scored_row, C]: the scored rows.
-  const float* forward(const PackedRows& packed, Keep keep);
+  // Returns the residual stream behind the last layer, [rows - first_scored_row, C]: the scored rows. dropout:
+  // which masks thin the adapter's inputs; 0 where nothing is trained.
+  const float* forward(const PackedRows& packed, Keep keep, DropoutPass dropout = 0);
 
   // Gradient of what forward returned, to be filled before backward; [rows - first_scored_row, C].
   float* output_gradient();
@@ -60,6 +61,7 @@ class PolicyPass {
 
   Policy& policy_;
   Keep keep_ = Keep::kNothing;
+  DropoutPass dropout_ = 0;
   int64_t rows_ = 0;
   int64_t first_scored_row_ = 0;
   DeviceBuffer<float> memory_;

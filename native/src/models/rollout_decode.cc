@@ -164,7 +164,7 @@ void Rollout::forward(int64_t rows, bool keys_only) {
   float* x = x_.data();
   const auto adapt = [&](int64_t l, LoraInput input, const float* from, float* to) {
     if (const Lora* lora = policy_->lora())
-      lora->forward(stream, l, input, from, rows, to, lora_scratch_.data());
+      lora->forward(stream, l, input, from, rows, to, lora_scratch_.data(), 0);
   };
   embedding_forward(stream, policy_->embedding(), device_ids_.data(), x, rows, C);
   for (int64_t l = 0; l < c.num_layers; ++l) {

@@ -99,7 +99,11 @@ llasa_loss_stats Trainer::accumulate(const llasa_token_batch& batch, const llasa
   for (const MicroBatch& micro : cut_micro_batches(batch, options_.micro_batch_tokens)) {
     const PackedRows packed = pack_rows(batch, micro);
     const std::vector<int32_t> targets = target_columns(head_options, packed.target_ids);
-    const float* hidden = pass_.forward(packed, options_.recompute ? Keep::kLayerInputs : Keep::kActivations);
+    // Below 2^44: 2^24 steps (kept apart, should there be more) of 2^20 micro-batches. Never 0.
+    const DropoutPass dropout =
+        (static_cast<uint64_t>(steps_) << 20 | static_cast<uint64_t>(++passes_)) & ((uint64_t{1} << 44) - 1);
+    const float* hidden =
+        pass_.forward(packed, options_.recompute ? Keep::kLayerInputs : Keep::kActivations, dropout);
     std::vector<float> logprobs(static_cast<size_t>(micro.scored)), entropies(logprobs.size());
     const int64_t bytes = micro.scored * static_cast<int64_t>(sizeof(float));
     if (terms.sequence_ratio) {
@@ -154,6 +158,7 @@ llasa_step_stats Trainer::step(float learning_rate) {
 void Trainer::zero_grad() {
   zero_on_device(policy_->stream(), gradients_.data(), count_ * static_cast<int64_t>(sizeof(float)));
   accumulated_ = false;
+  passes_ = 0;
 }
 
 float* Trainer::state(int32_t kind, const TensorSpec& spec, int64_t count) {

@@ -53,6 +53,7 @@ class Trainer {
   DeviceBuffer<float> old_logprobs_, ref_logprobs_, advantages_, policy_weights_, token_weights_;
   bool accumulated_ = false;
   int64_t steps_ = 0;
+  int64_t passes_ = 0;  // micro-batches since the last step: with steps_, the key of dropout
 };
 
 }  // namespace llasa

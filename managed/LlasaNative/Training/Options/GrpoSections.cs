@@ -75,6 +75,7 @@ internal static class GrpoSections
         section.Flag("enabled", "Train an adapter; checkpoints hold the adapter as PEFT reads it, the exported policy has it merged in.", s => s.Enabled, (s, v) => s with { Enabled = v });
         section.Whole("rank", "Rank of the adapter's matrices.", 0, 4096, s => s.Rank, (s, v) => s with { Rank = (int)v });
         section.Number("alpha", "The adapter's product is scaled by alpha / rank.", "number, more than 0", v => v > 0, s => s.Alpha, (s, v) => s with { Alpha = v });
+        section.Number("dropout", "Share of the adapter's inputs that a training pass leaves out; rollouts and log-probs of frozen policies leave out none, so ratios and the log-prob gap then have its noise in them.", "number, at least 0, below 1", v => v is >= 0 and < 1, s => s.Dropout, (s, v) => s with { Dropout = v });
         section.Text("targets", "Projections the adapter stands beside.", "some of " + string.Join(",", LoraOptions.Modules), s => s.Targets, (s, v) => s with { Targets = v });
     }
 

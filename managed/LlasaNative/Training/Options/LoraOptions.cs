@@ -15,6 +15,9 @@ public sealed record LoraOptions
     /// <summary>The adapter's product is scaled by this over the rank.</summary>
     public double Alpha { get; init; } = 32;
 
+    /// <summary>Share of the adapter's inputs that a training pass leaves out.</summary>
+    public double Dropout { get; init; }
+
     /// <summary>Which projections, separated by commas.</summary>
     public string Targets { get; init; } = "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj";
 
