@@ -235,28 +235,7 @@ public sealed class WebHdfsClient : IDisposable
         string operation = FormattableString.Invariant($"OPEN&offset={from}");
         using HttpResponseMessage response = await _http.SendAsync(
             source.Text, () => new HttpRequestMessage(HttpMethod.Get, Address(source, operation)), cancellation).ConfigureAwait(false);
-        using Stream body = await response.Content.ReadAsStreamAsync(cancellation).ConfigureAwait(false);
-        using FileStream file = new(path, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);
-        using CancellationTokenSource silence = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        byte[] buffer = new byte[1 << 16];
-        while (true)
-        {
-            silence.CancelAfter(_options.Silence);
-            int got = await body.ReadAsync(buffer, silence.Token).ConfigureAwait(false);
-            if (got == 0)
-            {
-                return;
-            }
-
-            try
-            {
-                file.Write(buffer, 0, got);
-            }
-            catch (Exception e) when (Weights.FileErrors.IsWriteFailure(e))
-            {
-                throw new RemoteException(source.Text, $"{path} cannot be written: {e.Message}", null, e);
-            }
-        }
+        await _http.SaveAsync(source.Text, response, path, FileMode.Append, cancellation).ConfigureAwait(false);
     }
 
     private async Task CompareAsync(string localPath, HdfsLocation remote, CancellationToken cancellation)

@@ -88,6 +88,37 @@ internal sealed class HttpRequests : IDisposable
         }
     }
 
+    /// <summary>Writes the body of an answer to a file as it arrives: what came before a connection broke is there.</summary>
+    /// <param name="place">What to call it in errors.</param>
+    /// <param name="response">An answer whose body has not been read.</param>
+    /// <param name="path">The file.</param>
+    /// <param name="mode">Whether it is made anew or continued.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <exception cref="RemoteException">The file cannot be written.</exception>
+    /// <exception cref="OperationCanceledException">The caller gave up, or the server fell silent (<see cref="IsBrokenConnection"/>).</exception>
+    public async Task SaveAsync(string place, HttpResponseMessage response, string path, FileMode mode, CancellationToken cancellation)
+    {
+        using FileStream file = Write(place, path, () => new FileStream(path, mode, FileAccess.Write, FileShare.Read, bufferSize: 0));
+        using Stream body = await response.Content.ReadAsStreamAsync(cancellation).ConfigureAwait(false);
+        using CancellationTokenSource silence = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        byte[] buffer = new byte[1 << 16];
+        while (true)
+        {
+            silence.CancelAfter(_policy.Silence);
+            int got = await body.ReadAsync(buffer, silence.Token).ConfigureAwait(false);
+            if (got == 0)
+            {
+                return;
+            }
+
+            Write(place, path, () =>
+            {
+                file.Write(buffer, 0, got);
+                return file;
+            });
+        }
+    }
+
     /// <summary>The pause before the next attempt.</summary>
     public TimeSpan Pause(int attempt, HttpResponseMessage? response = null)
     {
@@ -101,6 +132,19 @@ internal sealed class HttpRequests : IDisposable
         !cancellation.IsCancellationRequested && e is HttpRequestException or IOException or OperationCanceledException or TimeoutException;
 
     public void Dispose() => _client.Dispose();
+
+    // Told apart from a broken connection, which is an IOException too: trying again would not help.
+    private static FileStream Write(string place, string path, Func<FileStream> write)
+    {
+        try
+        {
+            return write();
+        }
+        catch (Exception e) when (Weights.FileErrors.IsWriteFailure(e))
+        {
+            throw new RemoteException(place, $"{path} cannot be written: {e.Message}", null, e);
+        }
+    }
 
     private async Task<HttpResponseMessage> FollowAsync(string place, Func<HttpRequestMessage> make, Redirects redirects, CancellationToken cancellation)
     {

@@ -292,40 +292,7 @@ public sealed class HubDownloader : IDisposable
             return request;
         }, cancellation).ConfigureAwait(false);
         bool goesOn = response.StatusCode == HttpStatusCode.PartialContent && response.Content.Headers.ContentRange?.From == from;
-        using FileStream file = Open(place, path, goesOn);
-        using Stream body = await response.Content.ReadAsStreamAsync(cancellation).ConfigureAwait(false);
-        byte[] buffer = new byte[1 << 16];
-        using CancellationTokenSource silence = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        while (true)
-        {
-            silence.CancelAfter(_options.Silence);
-            int got = await body.ReadAsync(buffer, silence.Token).ConfigureAwait(false);
-            if (got == 0)
-            {
-                return;
-            }
-
-            try
-            {
-                file.Write(buffer, 0, got);
-            }
-            catch (Exception e) when (Weights.FileErrors.IsWriteFailure(e))
-            {
-                throw new RemoteException(place, $"{path} cannot be written: {e.Message}", null, e);
-            }
-        }
-    }
-
-    private static FileStream Open(string place, string path, bool append)
-    {
-        try
-        {
-            return new FileStream(path, append ? FileMode.Append : FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);
-        }
-        catch (Exception e) when (Weights.FileErrors.IsWriteFailure(e))
-        {
-            throw new RemoteException(place, $"{path} cannot be written: {e.Message}", null, e);
-        }
+        await _http.SaveAsync(place, response, path, goesOn ? FileMode.Append : FileMode.Create, cancellation).ConfigureAwait(false);
     }
 
     // Compressed bytes would have neither the length nor the hash of the file.
