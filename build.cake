@@ -101,9 +101,13 @@ Task("Faults").IsDependentOn("Native-Library").IsDependentOn("Managed-Build").Do
     var environment = NativeFrom(library);
     environment["LLASA_FAULT_KILLS"] = $"{Argument("kills", 120)}";
     environment["LLASA_FAULT_SEED"] = $"{seed ?? 1}";
-    environment["LLASA_FAULT_REPORT"] = $"{root}/artifacts/faults/kills.json";
+    environment["LLASA_FAULT_REPORTS"] = $"{root}/artifacts/faults";
     Show("dotnet", $"test tests/LlasaNative.EndToEnd.Tests -c {configuration} --no-build --filter TestCategory=Faults " +
         $"--logger console;verbosity=detailed --logger trx;LogFileName={root}/artifacts/faults/faults.trx", environment);
+    environment["LLASA_FUZZ_COUNT"] = "10000";
+    environment["LLASA_PARQUET_ROWS"] = "4000000";
+    Show("dotnet", $"test tests/LlasaNative.Tests -c {configuration} --no-build --filter FullyQualifiedName~ParquetFuzz|Name~KeepMemoryFlat " +
+        $"--logger console;verbosity=detailed --logger trx;LogFileName={root}/artifacts/faults/parquet.trx", environment);
 });
 
 // --------------------------------------------------------------------------------------------- using it all

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using LlasaNative.Trainer;
 
@@ -18,22 +17,16 @@ public abstract class FaultTests : TinyWorldTests
 
     private static string? _undisturbed;
 
-    /// <summary>Whether this is the long version.</summary>
-    protected static bool IsLong => Number("LLASA_FAULT_KILLS", 0) > 0;
-
     /// <summary>Directory of the run that nothing disturbed.</summary>
     protected static string Undisturbed => _undisturbed!;
 
     /// <summary>Standard error of that run, with the time of each line.</summary>
     protected static IReadOnlyList<(string Text, TimeSpan At)> UndisturbedLines { get; private set; } = [];
 
-    protected static int Number(string variable, int otherwise) =>
-        int.TryParse(Environment.GetEnvironmentVariable(variable), CultureInfo.InvariantCulture, out var number) ? number : otherwise;
-
     protected static string[] Run(string folder, params string[] more) => Run(folder, Steps, more);
 
     protected static string[] Run(string folder, int steps, params string[] more) =>
-        Train(folder, steps, ["--threads", "1", "--verbose", "--set", "run.samples_every=1", "--set", "rollout.max_new_tokens=60", .. more]);
+        Train(folder, steps, ["--threads", "1", "--verbose", "--set", "run.samples_every=1", "--set", "rollout.max_new_tokens=60", "--set", "reward.unfinished=keep", .. more]);
 
     [OneTimeSetUp]
     public void RunUndisturbed()
@@ -47,6 +40,8 @@ public abstract class FaultTests : TinyWorldTests
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(folder, recursive: true);
         using TrainerProcess process = new(Run(folder));
         Assert.That(process.WaitForEnd(), Is.Zero, process.Error);
+        // A step without a gradient would come out the same whatever happened to it.
+        Assert.That(Measured(folder, "optimiser/grad_norm"), Has.Length.EqualTo(Steps).And.All.GreaterThan(0));
         UndisturbedLines = process.Lines;
         _undisturbed = folder;
     }
@@ -71,6 +66,13 @@ public abstract class FaultTests : TinyWorldTests
     protected static IEnumerable<string> Leftovers(string run) => Directory.EnumerateFileSystemEntries(run, "*", SearchOption.AllDirectories)
         .Where(path => path.EndsWith(".tmp", StringComparison.Ordinal) || path.EndsWith(".old", StringComparison.Ordinal))
         .Select(path => Path.GetRelativePath(run, path));
+
+    /// <summary>One measurement of every step of a run.</summary>
+    protected static double[] Measured(string run, string name) => [.. File.ReadLines(Path.Combine(run, "metrics.jsonl")).Select(line =>
+    {
+        using var json = JsonDocument.Parse(line);
+        return json.RootElement.GetProperty(name).GetDouble();
+    })];
 
     private static string[] Measurements(string run) => [.. File.ReadLines(Path.Combine(run, "metrics.jsonl")).Select(line =>
     {

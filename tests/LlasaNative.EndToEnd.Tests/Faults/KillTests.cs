@@ -1,13 +1,11 @@
 using System.Globalization;
-using System.Text.Json;
 using LlasaNative.Trainer;
 
 namespace LlasaNative.EndToEnd.Tests.Faults;
 
 /// <summary>SIGKILL at random moments of every phase, again and again, until the run is through; then another run.</summary>
 /// <remarks>
-/// <c>LLASA_FAULT_KILLS</c> is the number of kills (6 in the ordinary tests), <c>LLASA_FAULT_SEED</c> chooses the moments,
-/// <c>LLASA_FAULT_REPORT</c> names a JSON file for the counts.
+/// The number of kills, the moments and where the counts go: <see cref="FaultSettings"/>.
 /// </remarks>
 public sealed class KillTests : FaultTests
 {
@@ -23,7 +21,7 @@ public sealed class KillTests : FaultTests
     [Test]
     public void Train_KilledAtRandomMoments_EndsWithTheSameBits()
     {
-        var (kills, seed) = (IsLong ? Number("LLASA_FAULT_KILLS", 0) : ShortKills, Number("LLASA_FAULT_SEED", 1));
+        var (kills, seed) = (FaultSettings.IsLong ? FaultSettings.Kills : ShortKills, FaultSettings.Seed);
         Random random = new(seed);
         SortedDictionary<string, int> hits = new(StringComparer.Ordinal);
         var (done, runs, starts) = (0, 0, 0);
@@ -54,7 +52,7 @@ public sealed class KillTests : FaultTests
         }
 
         Report(seed, done, runs, starts, hits);
-        if (IsLong && kills >= 100)
+        if (FaultSettings.IsLong && kills >= 100)
         {
             Assert.That(hits.Keys, Is.SupersetOf(_targets.Distinct()), "every phase");
         }
@@ -128,9 +126,6 @@ public sealed class KillTests : FaultTests
         }
 
         TestContext.Out.WriteLine($"{kills} kills in {runs} runs and {starts} starts");
-        if (Environment.GetEnvironmentVariable("LLASA_FAULT_REPORT") is { Length: > 0 } path)
-        {
-            File.WriteAllText(path, JsonSerializer.Serialize(new { seed, kills, runs, starts, hits }) + "\n");
-        }
+        FaultSettings.Report("kills", new { seed, kills, runs, starts, hits });
     }
 }

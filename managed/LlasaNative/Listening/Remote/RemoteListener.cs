@@ -259,8 +259,18 @@ public sealed class RemoteListener : IListener
             throw new FormatException($"{Name} has other models than at the start: {response.Model}, was {_model}");
         }
 
-        return response.Results.Length == expected
-            ? [.. response.Results.Select(r => r?.ToHearing() ?? throw new FormatException($"{Name}: a result is null"))]
-            : throw new FormatException($"{Name}: {response.Results.Length} results for {expected} samples");
+        if (response.Results.Length != expected)
+        {
+            throw new FormatException($"{Name}: {response.Results.Length} results for {expected} samples");
+        }
+
+        try
+        {
+            return [.. response.Results.Select(r => r?.ToHearing() ?? throw new FormatException("a result is null"))];
+        }
+        catch (FormatException e)
+        {
+            throw new FormatException($"{Name}: {e.Message}", e);
+        }
     }
 }

@@ -45,7 +45,22 @@ public sealed record ProsodyResult
         LongestPause = prosody.Activity.LongestPause,
     };
 
-    internal Prosody ToProsody(double seconds) => new(
-        F0Mean ?? double.NaN, F0Deviation ?? double.NaN, F0Semitones ?? double.NaN, VoicedShare,
-        new SpeechActivity(seconds, Start, End, Pauses, PauseSeconds, LongestPause));
+    /// <exception cref="FormatException">A number is outside its range.</exception>
+    internal Prosody ToProsody(double seconds)
+    {
+        Check(F0Mean ?? 0, "f0_mean");
+        Check(F0Deviation ?? 0, "f0_deviation");
+        Check(F0Semitones ?? 0, "f0_semitones");
+        SampleResult.Check(VoicedShare is >= 0 and <= 1, "voiced_share", VoicedShare);
+        Check(Start, "start");
+        Check(End, "end");
+        Check(Pauses, "pauses");
+        Check(PauseSeconds, "pause_seconds");
+        Check(LongestPause, "longest_pause");
+        return new Prosody(
+            F0Mean ?? double.NaN, F0Deviation ?? double.NaN, F0Semitones ?? double.NaN, VoicedShare,
+            new SpeechActivity(seconds, Start, End, Pauses, PauseSeconds, LongestPause));
+
+        static void Check(double value, string name) => SampleResult.Check(value is >= 0 and <= double.MaxValue, name, value);
+    }
 }

@@ -52,14 +52,14 @@ public sealed record SampleResult
     }
 
     /// <summary>The hearing of the wire form.</summary>
-    /// <exception cref="FormatException">A number is outside its range.</exception>
+    /// <exception cref="FormatException">A number is outside its range; infinite ones are, although JSON can hold them (1e999).</exception>
     public Hearing ToHearing()
     {
-        Check(Nll is null or >= 0, "nll", Nll);
-        Check(MeanLogProb is null or <= 0, "mean_log_prob", MeanLogProb);
+        Check(Nll is null or (>= 0 and <= double.MaxValue), "nll", Nll);
+        Check(MeanLogProb is null or (<= 0 and >= double.MinValue), "mean_log_prob", MeanLogProb);
         Check(NoSpeechProb is null or (>= 0 and <= 1), "no_speech_prob", NoSpeechProb);
-        Check(Seconds >= 0 && double.IsFinite(Seconds), "seconds", Seconds);
-        Check(Rms is null or >= 0, "rms", Rms);
+        Check(Seconds is >= 0 and <= double.MaxValue, "seconds", Seconds);
+        Check(Rms is null or (>= 0 and <= double.MaxValue), "rms", Rms);
         Check(Sound is null || Sound.Length % sizeof(float) == 0, "sound", Sound?.Length);
         return new Hearing
         {
@@ -73,7 +73,7 @@ public sealed record SampleResult
 
     internal static double? Number(double value) => double.IsFinite(value) ? value : null;
 
-    private static void Check(bool holds, string name, double? value)
+    internal static void Check(bool holds, string name, double? value)
     {
         if (!holds)
         {
