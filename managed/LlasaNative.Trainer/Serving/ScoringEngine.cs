@@ -96,9 +96,13 @@ internal sealed class ScoringEngine : IDisposable
             var start = Stopwatch.GetTimestamp();
             Score(batch);
             var seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-            var samples = batch.Sum(j => j.Texts.Count);
-            _secondsPerSample = (0.8 * _secondsPerSample) + (0.2 * seconds / samples);
-            _metrics.Scored(samples, seconds);
+            // What was abandoned meanwhile says nothing of how long scoring takes.
+            var samples = batch.Where(j => j.Done.IsCompletedSuccessfully).Sum(j => j.Texts.Count);
+            if (samples > 0)
+            {
+                _secondsPerSample = (0.8 * _secondsPerSample) + (0.2 * seconds / samples);
+                _metrics.Scored(samples, seconds);
+            }
         }
     }
 

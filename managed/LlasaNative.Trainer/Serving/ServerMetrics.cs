@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
+using LlasaNative.Interop;
 
 namespace LlasaNative.Trainer.Serving;
 
@@ -69,6 +70,7 @@ internal sealed class ServerMetrics
         using var process = Process.GetCurrentProcess();
         Number("process_resident_memory_bytes", "gauge", "Resident memory.", process.WorkingSet64);
         Number("process_threads", "gauge", "Threads of the process.", process.Threads.Count);
+        Number("llasa_native_bytes", "gauge", "Memory for tensors that the native library holds.", NativeDevice.GetLiveCounts().AllocatedBytes);
         Number("dotnet_gc_heap_bytes", "gauge", "Managed heap after the last collection.", GC.GetTotalMemory(false));
         return text.ToString();
 

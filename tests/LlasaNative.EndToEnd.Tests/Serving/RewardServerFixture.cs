@@ -35,6 +35,19 @@ public abstract class RewardServerFixture : TinyWorldTests
         Text = text,
     };
 
+    private protected static string Json(ScoreRequest sample) => JsonSerializer.Serialize(sample, WireJson.Default.ScoreRequest);
+
+    /// <summary>Waits until something holds; fails when it does not within a minute.</summary>
+    private protected static async Task UntilAsync(Func<Task<bool>> holds)
+    {
+        using CancellationTokenSource limit = new(TimeSpan.FromMinutes(1));
+        while (!await holds())
+        {
+            Assert.That(limit.IsCancellationRequested, Is.False, "what was waited for did not happen within a minute");
+            await Task.Delay(2, CancellationToken.None);
+        }
+    }
+
     private protected static Task<HttpResponseMessage> PostAsync(HttpClient client, string path, string json) =>
         client.PostAsync(new Uri(path, UriKind.Relative), new StringContent(json, Encoding.UTF8, "application/json"));
 

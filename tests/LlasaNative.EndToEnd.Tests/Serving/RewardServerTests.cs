@@ -229,8 +229,6 @@ public sealed class RewardServerTests : RewardServerFixture
         }
     }
 
-    private static string Json(ScoreRequest sample) => JsonSerializer.Serialize(sample, WireJson.Default.ScoreRequest);
-
     private static async Task<IReadOnlyList<Hearing>> LocallyAsync(ScoringOptions scoring, HearingExtras extras, params ScoreRequest[] samples)
     {
         using var listener = LocalListener.Load(Models, scoring);
