@@ -31,6 +31,6 @@ void vocode(benchmark::State& state) {
       benchmark::Counter(static_cast<double>(frames) / 50.0, benchmark::Counter::kIsIterationInvariantRate);
   llasa_codec_destroy(codec);
 }
-BENCHMARK(vocode)->Arg(1)->Arg(128)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(vocode)->Arg(1)->Arg(32)->Arg(128)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 }  // namespace

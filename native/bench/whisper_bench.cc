@@ -68,6 +68,6 @@ void score(benchmark::State& state) {
                                                      benchmark::Counter::kIsIterationInvariantRate);
   llasa_whisper_destroy(whisper);
 }
-BENCHMARK(score)->Arg(1)->Arg(128)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(score)->Arg(1)->Arg(32)->Arg(128)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 }  // namespace
