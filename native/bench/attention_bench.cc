@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/half.h"
 #include "kernel_bench.h"
 #include "ops/attention.h"
 #include "ops/attention_decode.h"
 #include "ops/attention_full.h"
+#include "ops/cast.h"
 #include "shapes.h"
 
 namespace llasa::bench {
@@ -100,26 +102,32 @@ void training(const PolicyShape& s, int64_t prompt, int64_t response) {
 }
 
 // `rows` sequences in groups of 8 that share a prompt of `prefix` tokens, `own` tokens each.
-void decoding(const PolicyShape& s, int64_t prefix, int64_t own) {
-  const DecodeShape shape{s.H, s.G, s.D};
+void decoding(const PolicyShape& s, int64_t prefix, int64_t own, llasa_dtype dtype) {
+  const DecodeShape shape{s.H, s.G, s.D, dtype};
+  const bool bf16 = dtype == LLASA_BF16;
   const int64_t rows = s.decode, groups = (rows + 7) / 8, per_prefix = shape.blocks(prefix),
                 per_own = shape.blocks(own);
-  const int64_t blocks = groups * per_prefix + rows * per_own, floats = shape.layer_floats();
+  const int64_t blocks = groups * per_prefix + rows * per_own, elements = shape.layer_elements();
   const double keys = static_cast<double>(groups * prefix + rows * own);
-  const double bytes = 8.0 * keys * static_cast<double>(s.G * s.D) +
-                       4.0 * static_cast<double>(rows * (shape.row() + s.H * s.D));
+  const double bytes =
+      2.0 * static_cast<double>(shape.element_bytes()) * keys * static_cast<double>(s.G * s.D) +
+      4.0 * static_cast<double>(rows * (shape.row() + s.H * s.D));
   const double flops = 4.0 * static_cast<double>(rows * (prefix + own) * s.H * s.D);
-  add(std::string("attention_decode/attention_decode/") + s.name,
-      {bytes, flops, 4.0 * static_cast<double>(blocks * floats)}, [=](Kernel& k) {
-        float* memory = k.random(blocks * floats, 1);
-        std::vector<float*> tables;
-        for (int64_t b = 0; b < blocks; ++b) tables.push_back(memory + b * floats);
+  add(std::string(bf16 ? "attention_decode/attention_decode_bf16/" : "attention_decode/attention_decode/") +
+          s.name,
+      {bytes, flops, 6.0 * static_cast<double>(blocks * elements)}, [=](Kernel& k) {
+        float* memory = k.random(blocks * elements, 1);
+        Bf16* narrow = k.upload(std::vector<Bf16>(static_cast<size_t>(bf16 ? blocks * elements : 1)));
+        if (bf16) narrow_to_bf16(k.stream(), memory, blocks * elements, narrow, 1, blocks * elements);
+        std::vector<void*> tables;
+        for (int64_t b = 0; b < blocks; ++b)
+          tables.push_back(bf16 ? static_cast<void*>(narrow + b * elements) : memory + b * elements);
         std::vector<DecodeRow> where;
         for (int64_t r = 0; r < rows; ++r) {
           where.push_back({r / 8 * per_prefix, groups * per_prefix + r * per_own,
                            static_cast<int32_t>(prefix), static_cast<int32_t>(own)});
         }
-        float* const* device_tables = k.upload(tables);
+        void* const* device_tables = k.upload(tables);
         const DecodeRow* device_rows = k.upload(where);
         const float* qkv = k.random(rows * shape.row(), 2);
         float* out = k.zeros(rows * s.H * s.D);
@@ -136,10 +144,11 @@ void decoding(const PolicyShape& s, int64_t prefix, int64_t own) {
           places.push_back((where.back().own_table + t / kKvBlock) * kKvBlock + t % kKvBlock);
         const auto element = [&](int64_t place, int64_t i) -> double {
           if (place < 0) return static_cast<double>(noise(2, r * shape.row() + (s.H - 1) * D + i));
-          const int64_t base = place / kKvBlock * floats, column = place % kKvBlock;
+          const int64_t base = place / kKvBlock * elements, column = place % kKvBlock;
           const int64_t at = i < D ? (g * D + i) * kKvBlock + column
                                    : s.G * D * kKvBlock + (g * kKvBlock + column) * D + i - D;
-          return static_cast<double>(noise(1, base + at));
+          const float x = noise(1, base + at);
+          return static_cast<double>(bf16 ? bf16_to_float(float_to_bf16(x)) : x);
         };
         const double expected =
             expected_output(element, -1, 0, 0, D, D, 3, 1 / std::sqrt(static_cast<double>(D)), places);
@@ -176,7 +185,8 @@ const bool registered = [] {
   for (const PolicyShape& s : kPolicies) {
     const bool tiny = std::string(s.name) == "tiny", small = s.train < 1024;
     training(s, tiny ? 79 : small ? 64 : 128, tiny ? 70 : small ? 8 : 500);
-    decoding(s, tiny ? 79 : 128, tiny ? 70 : 500);
+    for (const llasa_dtype dtype : {LLASA_F32, LLASA_BF16})
+      decoding(s, tiny ? 79 : 128, tiny ? 70 : 500, dtype);
   }
   for (const CodecShape& s : kCodecs) full(s.name, s.clips, s.frames, s.H, s.D);
   for (const WhisperShape& s : kWhispers) full(s.name, s.clips, s.P, s.H, s.D);

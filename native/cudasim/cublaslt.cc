@@ -15,6 +15,7 @@
 
 struct cudasim_blas {};
 struct cudasim_matmul {
+  cublasComputeType_t compute;
   cublasOperation_t trans_a = CUBLAS_OP_N, trans_b = CUBLAS_OP_N;
   cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
   const void* bias = nullptr;
@@ -151,6 +152,14 @@ bool shapes_agree(const cudasim_matmul& desc, const cudasim_layout& a, const cud
          ld_is_enough(b) && ld_is_enough(c) && ld_is_enough(d);
 }
 
+// cuBLASLt's table of types for sums in f32: f32 operands, or bf16 ones (never with TF32), and a result of
+// f32 or of the operands' type.
+bool types_agree(const cudasim_matmul& desc, const cudasim_layout& a, const cudasim_layout& b,
+                 const cudasim_layout& c, const cudasim_layout& d) {
+  const bool operands = a.type == b.type && (a.type == CUDA_R_32F || desc.compute == CUBLAS_COMPUTE_32F);
+  return operands && c.type == d.type && (d.type == CUDA_R_32F || d.type == a.type);
+}
+
 template <typename T, typename... Values>
 cublasStatus_t make(T** out, Values... values) {
   *out = new T{values...};
@@ -187,8 +196,9 @@ cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
 cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
   return destroy(handle);
 }
-cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* desc, cublasComputeType_t, cudaDataType_t) {
-  return make(desc);
+cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* desc, cublasComputeType_t compute,
+                                        cudaDataType_t) {
+  return make(desc, compute);
 }
 cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc) {
   return destroy(desc);
@@ -248,6 +258,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
                                               cublasLtMatmulHeuristicResult_t* results, int* found) {
   *found = 0;
   if (wanted < 1 || !shapes_agree(*desc, *a, *b, *c, *d)) return CUBLAS_STATUS_INVALID_VALUE;
+  if (!types_agree(*desc, *a, *b, *c, *d)) return CUBLAS_STATUS_NOT_SUPPORTED;
   results[0] = {};
   results[0].workspaceSize = preference->workspace_bytes < kWorkspaceBytes ? 0 : kWorkspaceBytes;
   results[0].algo.data[0] = results[0].workspaceSize;
@@ -263,6 +274,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
                               size_t workspace_bytes, cudaStream_t stream) {
   const ApiCall call("cublasLtMatmul");
   if (!is_stream(stream) || !shapes_agree(*desc, *a, *b, *c, *d)) return CUBLAS_STATUS_INVALID_VALUE;
+  if (!types_agree(*desc, *a, *b, *c, *d)) return CUBLAS_STATUS_NOT_SUPPORTED;
   const void* operands[4] = {A, B, C, D};
   for (int i = 0; i < 4; ++i) {
     if (reinterpret_cast<uintptr_t>(operands[i]) % algo->data[1 + i] != 0) return CUBLAS_STATUS_INVALID_VALUE;

@@ -10,6 +10,7 @@
 #if !defined(LLASA_TESTS_ON_DEVICE)
 #include "cpu/isa.h"
 #endif
+#include "bf16_arrays.h"
 #include "op_test_util.h"
 #include "ops/rope.h"
 
@@ -32,8 +33,9 @@ struct Case {
 
 // Blocks of a case, filled token by token through kv_append, with NaN where nothing was written.
 struct Cache {
-  std::deque<DeviceArray<float>> blocks;  // which cannot move
-  std::vector<float*> tables;  // device pointers
+  std::deque<DeviceArray<float>> blocks;  // which cannot move; of a cache in f32, or
+  std::deque<DeviceArray<Bf16>> bf16_blocks;
+  std::vector<void*> tables;  // device pointers
   std::vector<int64_t> prefix_table, own_table;
   std::vector<std::vector<float>> prefix_qkv, own_qkv;  // of each sequence, [tokens, row]
 };
@@ -42,10 +44,15 @@ constexpr int64_t kLayers = 2;
 
 int64_t add_table(Cache& cache, const DecodeShape& shape, int64_t tokens) {
   const auto first = static_cast<int64_t>(cache.tables.size());
+  const auto elements = static_cast<size_t>(kLayers * shape.layer_elements());
   for (int64_t b = 0; b < shape.blocks(tokens); ++b) {
-    cache.blocks.emplace_back(
-        std::vector<float>(static_cast<size_t>(kLayers * shape.layer_floats()), std::nanf("")));
-    cache.tables.push_back(cache.blocks.back().data());
+    if (shape.dtype == LLASA_BF16) {
+      cache.bf16_blocks.emplace_back(std::vector<Bf16>(elements, Bf16{0x7fc0}));
+      cache.tables.push_back(cache.bf16_blocks.back().data());
+    } else {
+      cache.blocks.emplace_back(std::vector<float>(elements, std::nanf("")));
+      cache.tables.push_back(cache.blocks.back().data());
+    }
   }
   return first;
 }
@@ -59,7 +66,7 @@ void fill(Cache& cache, const DecodeShape& shape, int64_t table, const std::vect
   if (tokens == 0) return;
   const DeviceArray<float> device_qkv(qkv);
   const DeviceArray<DecodeRow> device_rows(rows);
-  const DeviceArray<float*> tables(cache.tables);
+  const DeviceArray<void*> tables(cache.tables);
   kv_append(stream, device_qkv.data(), device_rows.data(), tables.data(), layer, tokens, shape);
   stream.synchronize();
 }
@@ -83,13 +90,15 @@ Cache make_cache(const Case& c, int64_t layer) {
   return cache;
 }
 
-// The last own token's query against all keys, in double.
+// The last own token's query against all keys as the cache holds them, in double.
 std::vector<double> reference(const Case& c, const Cache& cache, size_t i) {
   const DecodeShape& s = c.shape;
   std::vector<float> all = cache.prefix_qkv[c.sequences[i].prefix];
   all.insert(all.end(), cache.own_qkv[i].begin(), cache.own_qkv[i].end());
   const int64_t tokens = static_cast<int64_t>(all.size()) / s.row();
-  const float* last = all.data() + (tokens - 1) * s.row();
+  const std::vector<float> query(all.end() - s.row(), all.end());
+  const float* last = query.data();
+  if (s.dtype == LLASA_BF16) all = rounded_bf16(all);
   std::vector<double> out(static_cast<size_t>(s.H * s.D), 0.0);
   for (int64_t h = 0; h < s.H; ++h) {
     const int64_t g = h / (s.H / s.G);
@@ -122,7 +131,7 @@ std::vector<float> decode(const std::vector<float>& qkv, const std::vector<Decod
   const auto T = static_cast<int64_t>(rows.size());
   Guarded device_qkv(qkv), out(T * shape.H * shape.D);
   const DeviceArray<DecodeRow> device_rows(rows);
-  const DeviceArray<float*> tables(cache.tables);
+  const DeviceArray<void*> tables(cache.tables);
   attention_decode(stream, device_qkv.data(), out.data(), device_rows.data(), tables.data(), layer, T, shape);
   return out.values();
 }
@@ -141,8 +150,15 @@ std::vector<float> attend(const Case& c, const Cache& cache, int64_t layer) {
 
 std::vector<Case> all_cases() {
   std::vector<Case> all;
-  const std::vector<DecodeShape> shapes = {{6, 2, 32},  {4, 4, 16}, {8, 1, 64},
-                                           {10, 2, 24}, {3, 3, 2},  {5, 1, 10}};
+  const std::vector<DecodeShape> shapes = {{6, 2, 32},
+                                           {4, 4, 16},
+                                           {8, 1, 64},
+                                           {10, 2, 24},
+                                           {3, 3, 2},
+                                           {5, 1, 10},
+                                           {8, 1, 64, LLASA_BF16},
+                                           {10, 2, 24, LLASA_BF16},
+                                           {5, 1, 10, LLASA_BF16}};
   for (const DecodeShape& shape : shapes) {
     Case c{shape, {0, 1, 15, 16, 17, 40}, {}};
     for (size_t prefix = 0; prefix < c.prefix.size(); ++prefix) {
@@ -165,7 +181,8 @@ TEST(AttentionDecode, EqualsTheReferenceOverPrefixAndOwnTokens) {
           // Scores of unit normals reach about 5 sqrt(D) with D eps of error each, so weights carry D eps;
           // sums of up to 73 weighted values of size 3 add 73 eps: 5e-6 * 3.
           ASSERT_NEAR(out[i * width + j], expected[j], 2e-5)
-              << "H " << c.shape.H << " D " << c.shape.D << " sequence " << i << " at " << j;
+              << "H " << c.shape.H << " D " << c.shape.D << " dtype " << c.shape.dtype << " sequence " << i
+              << " at " << j;
         }
       }
     }
@@ -175,7 +192,8 @@ TEST(AttentionDecode, EqualsTheReferenceOverPrefixAndOwnTokens) {
 // In one pass and in two steps: the same queries, keys and values, to the bit.
 TEST(AttentionDecode, RopeWhileAppendingEqualsRopeThenAppend) {
   Stream stream;
-  for (const DecodeShape& shape : {DecodeShape{6, 2, 32}, DecodeShape{3, 3, 2}, DecodeShape{5, 1, 10}}) {
+  for (const DecodeShape& shape : {DecodeShape{6, 2, 32}, DecodeShape{3, 3, 2}, DecodeShape{5, 1, 10},
+                                   DecodeShape{6, 2, 32, LLASA_BF16}}) {
     const int64_t T = 35, R = shape.row(), queries = shape.H * shape.D;
     const std::vector<float> qkv = random_values(static_cast<size_t>(T * R), 5);
     std::vector<int32_t> positions;
@@ -190,7 +208,7 @@ TEST(AttentionDecode, RopeWhileAppendingEqualsRopeThenAppend) {
       std::vector<DecodeRow> host_where;
       for (int64_t t = 0; t < T; ++t) host_where.push_back({0, first, 0, static_cast<int32_t>(t + 1)});
       const DeviceArray<DecodeRow> where(host_where);
-      const DeviceArray<float*> tables(cache[i].tables);
+      const DeviceArray<void*> tables(cache[i].tables);
       if (i == 0) {
         rope_forward(stream, rows[i].data(), device_positions.data(), turns.data(), T, shape.H + shape.G,
                      shape.D, R);
@@ -212,6 +230,13 @@ TEST(AttentionDecode, RopeWhileAppendingEqualsRopeThenAppend) {
       for (size_t i = 0; i < keys[0].size(); ++i) {
         const float x = keys[0][i], y = keys[1][i];
         ASSERT_TRUE(x == y || (std::isnan(x) && std::isnan(y))) << "block " << b << " at " << i;
+      }
+    }
+    ASSERT_EQ(cache[0].bf16_blocks.size(), cache[1].bf16_blocks.size());
+    for (size_t b = 0; b < cache[0].bf16_blocks.size(); ++b) {
+      const std::vector<Bf16> keys[2] = {cache[0].bf16_blocks[b].values(), cache[1].bf16_blocks[b].values()};
+      for (size_t i = 0; i < keys[0].size(); ++i) {
+        ASSERT_EQ(keys[0][i].bits, keys[1][i].bits) << "block " << b << " at " << i;
       }
     }
   }
@@ -243,11 +268,16 @@ TEST(AttentionDecode, EveryInstructionSetAgreesWithTheScalarKernels) {
     if (table == nullptr) continue;
     for (int64_t D : {2, 7, 16, 30, 33, 64, 128}) {
       for (int64_t R : {1, 2, 3, 4, 5, 9}) {
-        std::vector<std::vector<float>> memory;
-        std::vector<float*> blocks;
+        std::vector<std::vector<float>> memory, rounded;
+        std::vector<std::vector<Bf16>> halves;
+        std::vector<void*> blocks, rounded_blocks, bf16_blocks;
         for (uint32_t b = 0; b < 3; ++b) {
           memory.push_back(random_values(static_cast<size_t>(D * kKvBlock) + 5, b));
+          rounded.push_back(rounded_bf16(memory.back()));
+          halves.push_back(stored_bf16(memory.back()));
           blocks.push_back(memory.back().data());
+          rounded_blocks.push_back(rounded.back().data());
+          bf16_blocks.push_back(halves.back().data());
         }
         const std::vector<float> q = random_values(static_cast<size_t>(R * D), 77);
         const int64_t ld = 3 * kKvBlock + 1;
@@ -262,6 +292,15 @@ TEST(AttentionDecode, EveryInstructionSetAgreesWithTheScalarKernels) {
         table->decode->values(a.data(), ld, R, D, blocks.data(), 5, 37, vb.data());
         for (size_t i = 0; i < va.size(); ++i) ASSERT_NEAR(va[i], vb[i], 1.2e-7 * 37 * 100);
         EXPECT_EQ(vb.back(), 1.0f);
+        // From bf16: the bits of the same values in f32.
+        table->decode->scores(q.data(), R, D, rounded_blocks.data(), 5, 3, a.data(), ld);
+        table->decode->scores_bf16(q.data(), R, D, bf16_blocks.data(), 5, 3, b.data(), ld);
+        ASSERT_EQ(a, b);
+        std::fill(va.begin(), va.end(), 1.0f);
+        vb = va;
+        table->decode->values(a.data(), ld, R, D, rounded_blocks.data(), 5, 37, va.data());
+        table->decode->values_bf16(a.data(), ld, R, D, bf16_blocks.data(), 5, 37, vb.data());
+        ASSERT_EQ(va, vb);
       }
     }
   }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "core/half.h"
 #include "core/parallel.h"
 #include "cpu/isa.h"
 
@@ -18,16 +19,18 @@ std::vector<float>& scratch() {
   return memory;
 }
 
-void attend(const float* q, float* out, const DecodeRow& row, float* const* tables, int64_t key_offset,
+void attend(const float* q, float* out, const DecodeRow& row, void* const* tables, int64_t key_offset,
             int64_t value_offset, const DecodeShape& shape, float* scores, int64_t ld) {
   const auto& decode = *cpu::kernels().decode;
+  const auto score = shape.dtype == LLASA_BF16 ? decode.scores_bf16 : decode.scores;
+  const auto weigh = shape.dtype == LLASA_BF16 ? decode.values_bf16 : decode.values;
   const auto& softmax = *cpu::kernels().softmax;
   const int64_t R = shape.H / shape.G, D = shape.D;
   const int64_t prefix = row.prefix_tokens, own = row.own_tokens, tokens = prefix + own;
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
   // Whole blocks are scored; what lies past the prefix is then overwritten by the scores of the own tokens.
-  decode.scores(q, R, D, tables + row.prefix_table, key_offset, shape.blocks(prefix), scores, ld);
-  decode.scores(q, R, D, tables + row.own_table, key_offset, shape.blocks(own), scores + prefix, ld);
+  score(q, R, D, tables + row.prefix_table, key_offset, shape.blocks(prefix), scores, ld);
+  score(q, R, D, tables + row.own_table, key_offset, shape.blocks(own), scores + prefix, ld);
   std::fill(out, out + R * D, 0.0f);
   float inverse_sum[64];
   for (int64_t first = 0; first < R; first += 64) {
@@ -38,24 +41,36 @@ void attend(const float* q, float* out, const DecodeRow& row, float* const* tabl
     }
     float* o = out + first * D;
     const float* p = scores + first * ld;
-    decode.values(p, ld, heads, D, tables + row.prefix_table, value_offset, prefix, o);
-    decode.values(p + prefix, ld, heads, D, tables + row.own_table, value_offset, own, o);
+    weigh(p, ld, heads, D, tables + row.prefix_table, value_offset, prefix, o);
+    weigh(p + prefix, ld, heads, D, tables + row.own_table, value_offset, own, o);
     for (int64_t r = 0; r < heads; ++r) softmax.scale(o + r * D, inverse_sum[r], D);
   }
 }
 
-// Key and value of one row into its cache block.
-void append(const float* qkv, const DecodeRow& row, float* const* tables, int64_t layer,
-            const DecodeShape& shape) {
+// Key and value of one row into its cache block; `store` converts and writes n values.
+template <typename T, typename Store>
+void append(const float* qkv, const DecodeRow& row, void* const* tables, int64_t layer,
+            const DecodeShape& shape, Store&& store) {
   const int64_t D = shape.D, index = row.own_tokens - 1;
-  float* block = tables[row.own_table + index / kKvBlock] + layer * shape.layer_floats();
+  T* block = static_cast<T*>(tables[row.own_table + index / kKvBlock]) + layer * shape.layer_elements();
   const float* key = qkv + shape.H * D;
   const float* value = key + shape.G * D;
-  float* keys = block + index % kKvBlock;
-  float* values = block + shape.G * D * kKvBlock + index % kKvBlock * D;
-  for (int64_t i = 0; i < shape.G * D; ++i) keys[i * kKvBlock] = key[i];
-  for (int64_t g = 0; g < shape.G; ++g)
-    std::copy(value + g * D, value + (g + 1) * D, values + g * kKvBlock * D);
+  T* keys = block + index % kKvBlock;
+  T* values = block + shape.G * D * kKvBlock + index % kKvBlock * D;
+  for (int64_t i = 0; i < shape.G * D; ++i) store(key + i, keys + i * kKvBlock, 1);
+  for (int64_t g = 0; g < shape.G; ++g) store(value + g * D, values + g * kKvBlock * D, D);
+}
+
+void append(const float* qkv, const DecodeRow& row, void* const* tables, int64_t layer,
+            const DecodeShape& shape) {
+  if (shape.dtype == LLASA_BF16) {
+    append<Bf16>(qkv, row, tables, layer, shape, [](const float* x, Bf16* y, int64_t n) {
+      for (int64_t i = 0; i < n; ++i) y[i].bits = float_to_bf16(x[i]);
+    });
+  } else {
+    append<float>(qkv, row, tables, layer, shape,
+                  [](const float* x, float* y, int64_t n) { std::copy(x, x + n, y); });
+  }
 }
 
 int64_t append_grain(const DecodeShape& shape) {
@@ -64,7 +79,7 @@ int64_t append_grain(const DecodeShape& shape) {
 
 }  // namespace
 
-void kv_append(Stream&, const float* qkv, const DecodeRow* rows, float* const* tables, int64_t layer,
+void kv_append(Stream&, const float* qkv, const DecodeRow* rows, void* const* tables, int64_t layer,
                int64_t T, const DecodeShape& shape) {
   parallel_ranges(T, append_grain(shape), [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) append(qkv + t * shape.row(), rows[t], tables, layer, shape);
@@ -72,7 +87,7 @@ void kv_append(Stream&, const float* qkv, const DecodeRow* rows, float* const* t
 }
 
 void rope_kv_append(Stream&, float* qkv, const int32_t* positions, const float* table, const DecodeRow* rows,
-                    float* const* tables, int64_t layer, int64_t T, const DecodeShape& shape) {
+                    void* const* tables, int64_t layer, int64_t T, const DecodeShape& shape) {
   const auto& k = *cpu::kernels().attention;
   parallel_ranges(T, append_grain(shape), [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
@@ -83,7 +98,7 @@ void rope_kv_append(Stream&, float* qkv, const int32_t* positions, const float* 
   });
 }
 
-void attention_decode(Stream&, const float* qkv, float* out, const DecodeRow* rows, float* const* tables,
+void attention_decode(Stream&, const float* qkv, float* out, const DecodeRow* rows, void* const* tables,
                       int64_t layer, int64_t T, const DecodeShape& shape) {
   const int64_t R = shape.H / shape.G, D = shape.D;
   const int64_t head_floats = D * kKvBlock;
@@ -91,7 +106,7 @@ void attention_decode(Stream&, const float* qkv, float* out, const DecodeRow* ro
   parallel_ranges(T, grain, [&](int64_t begin, int64_t end) {
     // Head by head over the task's rows: neighbours share a prefix, which then stays in the first cache.
     for (int64_t g = 0; g < shape.G; ++g) {
-      const int64_t key_offset = layer * shape.layer_floats() + g * head_floats;
+      const int64_t key_offset = layer * shape.layer_elements() + g * head_floats;
       const int64_t value_offset = key_offset + shape.G * head_floats;
       for (int64_t t = begin; t < end; ++t) {
         const int64_t ld = rows[t].prefix_tokens + rows[t].own_tokens + 2 * kKvBlock;

@@ -9,10 +9,16 @@
 
 namespace llasa {
 
-void embedding_forward(Stream&, const float* weight, const int32_t* ids, float* y, int64_t T, int64_t C) {
+void embedding_forward(Stream&, WeightView weight, const int32_t* ids, float* y, int64_t T, int64_t C) {
+  const auto& k = *cpu::kernels().cast;
   parallel_ranges(T, std::max<int64_t>(1, 65536 / C), [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      std::memcpy(y + t * C, weight + ids[t] * C, static_cast<size_t>(C) * sizeof(float));
+      const WeightView row = weight + ids[t] * C;
+      if (row.is_bf16()) {
+        k.widen(row.bf16(), y + t * C, C);
+      } else {
+        std::memcpy(y + t * C, row.f32(), static_cast<size_t>(C) * sizeof(float));
+      }
     }
   });
 }

@@ -2,6 +2,8 @@
 // the pieces run on our pool, so it does not depend on the number of threads and nothing oversubscribes. C is
 // cut into tiles, unless it is small and K is long (weight gradients): then every tile would pack the other
 // operand again, a quarter of the time, and K is cut instead, its parts summed in order.
+//
+// A bf16 operand is widened panel by panel, columns of C at a time, and each panel is an f32 product.
 #include "ops/gemm.h"
 
 #include <cblas.h>
@@ -73,10 +75,8 @@ void split_k(int64_t M, int64_t N, int64_t K, int64_t parts, float* C, int64_t l
   });
 }
 
-}  // namespace
-
-void gemm(Stream&, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
-          const float* A, int64_t lda, const float* B, int64_t ldb, float beta, float* C, int64_t ldc) {
+void gemm_f32(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
+              const float* A, int64_t lda, const float* B, int64_t ldb, float beta, float* C, int64_t ldc) {
   if (M <= 0 || N <= 0) return;
   use_one_blas_thread();
   if (const int64_t parts = parts_of_k(M, N, K); parts > 1) {
@@ -113,8 +113,43 @@ void gemm(Stream&, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int
   });
 }
 
-void linear_forward(Stream& stream, const float* x, const float* weight, const float* bias, float* y,
-                    int64_t T, int64_t K, int64_t N, bool accumulate) {
+struct WidenedPanel;
+
+// Floats of a widened panel: with few rows it is read once and should still be in the second cache, with many
+// rows it should be wide enough that packing A again for every panel does not count.
+int64_t panel_floats(int64_t M) {
+  return M <= 32 ? int64_t{1} << 18 : int64_t{1} << 20;
+}
+
+}  // namespace
+
+void gemm(Stream&, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
+          const float* A, int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
+          Precision) {
+  if (!B.is_bf16()) {
+    gemm_f32(transpose_a, transpose_b, M, N, K, alpha, A, lda, B.f32(), ldb, beta, C, ldc);
+    return;
+  }
+  const auto& cast = *cpu::kernels().cast;
+  const int64_t width = std::max<int64_t>(48, panel_floats(M) / std::max<int64_t>(K, 1) / 48 * 48);
+  for (int64_t first = 0; first < N; first += width) {
+    const int64_t count = std::min(width, N - first);
+    // The panel as it is stored: rows of K where B is transposed, else K rows of `count`.
+    const int64_t rows = transpose_b ? count : K, columns = transpose_b ? K : count;
+    const Bf16* stored = B.bf16() + (transpose_b ? first * ldb : first);
+    float* panel = cpu::task_scratch<WidenedPanel>(rows * columns);
+    parallel_ranges(rows, std::max<int64_t>(1, 65536 / std::max<int64_t>(columns, 1)),
+                    [&](int64_t begin, int64_t end) {
+                      for (int64_t r = begin; r < end; ++r) {
+                        cast.widen(stored + r * ldb, panel + r * columns, columns);
+                      }
+                    });
+    gemm_f32(transpose_a, transpose_b, M, count, K, alpha, A, lda, panel, columns, beta, C + first, ldc);
+  }
+}
+
+void linear_forward(Stream& stream, const float* x, WeightView weight, const float* bias, float* y, int64_t T,
+                    int64_t K, int64_t N, bool accumulate) {
   float beta = accumulate ? 1.0f : 0.0f;
   if (bias != nullptr) {
     const auto& add = *cpu::kernels().activation;
@@ -132,7 +167,7 @@ void linear_forward(Stream& stream, const float* x, const float* weight, const f
   gemm(stream, false, true, T, N, K, 1.0f, x, K, weight, K, beta, y, N);
 }
 
-void linear_backward(Stream& stream, const float* x, const float* weight, const float* dy, float* dx,
+void linear_backward(Stream& stream, const float* x, WeightView weight, const float* dy, float* dx,
                      float* dweight, int64_t T, int64_t K, int64_t N, bool accumulate_dx) {
   if (dx != nullptr) {
     gemm(stream, false, false, T, K, N, 1.0f, dy, N, weight, K, accumulate_dx ? 1.0f : 0.0f, dx, K);

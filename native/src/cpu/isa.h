@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "core/weight_view.h"
 #include "ops/optimizer.h"
 
 namespace llasa::cpu {
@@ -108,14 +109,25 @@ struct SpeechKernels {
 };
 
 // R query heads of one key/value head against `count` blocks of keys (whole blocks) or `tokens` values, each
-// at blocks[b] + offset; see ops/attention_decode.h.
+// `offset` elements into blocks[b]; see ops/attention_decode.h.
 struct DecodeKernels {
   // out[r, u] = q[r] . k[u]; q [R, D]; out [R, ld]
-  void (*scores)(const float* q, int64_t R, int64_t D, float* const* blocks, int64_t offset, int64_t count,
-                 float* out, int64_t ld);
+  using Scores = void(const float* q, int64_t R, int64_t D, void* const* blocks, int64_t offset,
+                      int64_t count, float* out, int64_t ld);
   // out[r] += sum_u p[r, u] v[u]; p [R, ld]; out [R, D]
-  void (*values)(const float* p, int64_t ld, int64_t R, int64_t D, float* const* blocks, int64_t offset,
-                 int64_t tokens, float* out);
+  using Values = void(const float* p, int64_t ld, int64_t R, int64_t D, void* const* blocks, int64_t offset,
+                      int64_t tokens, float* out);
+  Scores* scores;
+  Values* values;
+  Scores* scores_bf16;  // of blocks in bf16
+  Values* values_bf16;
+};
+
+// n elements; see ops/cast.h.
+struct CastKernels {
+  void (*narrow)(const float* x, Bf16* y, int64_t n);
+  void (*widen)(const Bf16* x, float* y, int64_t n);
+  void (*round)(float* x, int64_t n);
 };
 
 struct Kernels {
@@ -128,6 +140,7 @@ struct Kernels {
   const DecodeKernels* decode;
   const AttentionKernels* attention;
   const OptimizerKernels* optimizer;
+  const CastKernels* cast;
 };
 
 const Kernels& kernels();

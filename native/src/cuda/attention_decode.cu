@@ -5,6 +5,7 @@
 // together. Where a split begins depends on the row's token counts alone, so a row's bits do not depend on
 // its neighbours. Neighbouring rows with one prefix (the samples of a group) read its keys and values
 // together.
+#include "cuda/bf16.cuh"
 #include "cuda/common.cuh"
 #include "cuda/rotate.cuh"
 #include "cuda/scratch.h"
@@ -47,23 +48,23 @@ struct Running {
 
 // scores[v] = q[v] . keys of 4 tokens (those of lane % 4), in all lanes; keys [D, 16] of one cache block, of
 // which `valid` tokens are written: others are not read.
-template <int kVectors>
-__device__ __forceinline__ void score_block(const float* __restrict__ keys, const float* q, int D, int valid,
+template <typename T, int kVectors>
+__device__ __forceinline__ void score_block(const T* __restrict__ keys, const float* q, int D, int valid,
                                             float4 (&scores)[kVectors]) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp, token = lane % 4 * 4;
 #pragma unroll
   for (int v = 0; v < kVectors; ++v) scores[v] = make_float4(0, 0, 0, 0);
 #pragma unroll 4
   for (int d = lane / 4; d < D; d += kWarp / 4) {
-    const float* row = keys + d * kBlock + token;
+    const T* row = keys + d * kBlock + token;
     float4 k = make_float4(0, 0, 0, 0);
     if (valid == kBlock) {
       k = load4(row);
     } else {
-      if (token < valid) k.x = row[0];
-      if (token + 1 < valid) k.y = row[1];
-      if (token + 2 < valid) k.z = row[2];
-      if (token + 3 < valid) k.w = row[3];
+      if (token < valid) k.x = to_float(row[0]);
+      if (token + 1 < valid) k.y = to_float(row[1]);
+      if (token + 2 < valid) k.z = to_float(row[2]);
+      if (token + 3 < valid) k.w = to_float(row[3]);
     }
 #pragma unroll
     for (int v = 0; v < kVectors; ++v) {
@@ -87,13 +88,13 @@ __device__ __forceinline__ void score_block(const float* __restrict__ keys, cons
 }
 
 // One cache block more for a warp: the online softmax step. `weights` is the warp's own [kVectors, 16].
-template <int kPer, int kVectors>
-__device__ __forceinline__ void attend_block(const float* __restrict__ keys, const float* __restrict__ values,
+template <typename T, int kPer, int kVectors>
+__device__ __forceinline__ void attend_block(const T* __restrict__ keys, const T* __restrict__ values,
                                              const float* q, int D, int valid, float* weights,
                                              Running<kPer, kVectors>& running) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp, token = lane % 4 * 4;
   float4 scores[kVectors];
-  score_block<kVectors>(keys, q, D, valid, scores);
+  score_block<T, kVectors>(keys, q, D, valid, scores);
 #pragma unroll
   for (int v = 0; v < kVectors; ++v) {
     float4& s = scores[v];
@@ -118,7 +119,7 @@ __device__ __forceinline__ void attend_block(const float* __restrict__ keys, con
 #pragma unroll
     for (int j = 0; j < kPer; ++j) {
       const int d = lane + kWarp * j;
-      value[j] = d < D ? values[t * D + d] : 0.0f;
+      value[j] = d < D ? to_float(values[t * D + d]) : 0.0f;
     }
 #pragma unroll
     for (int v = 0; v < kVectors; ++v) {
@@ -133,7 +134,7 @@ __device__ __forceinline__ void attend_block(const float* __restrict__ keys, con
 struct DecodeArguments {
   const float* qkv;
   const DecodeRow* rows;
-  float* const* tables;
+  void* const* tables;
   float* partial;   // [T, H, kSplits, D]
   float2* moments;  // [T, H, kSplits]: largest score, sum of exp(score - largest)
   int64_t layer_offset;
@@ -143,8 +144,8 @@ struct DecodeArguments {
 
 // Query vectors [first, first + kVectors) of `count` (vector r of row t is r + R (t - row)) against one
 // split.
-template <int kPer, int kVectors>
-__device__ void attend_vectors(const DecodeArguments& a, float* const* table, int tokens, BlockRange range,
+template <typename T, int kPer, int kVectors>
+__device__ void attend_vectors(const DecodeArguments& a, void* const* table, int tokens, BlockRange range,
                                int row, int first, int count, int g, int split) {
   constexpr int kD = kPer * kWarp;
   __shared__ float q[kVectors * kD];
@@ -168,12 +169,12 @@ __device__ void attend_vectors(const DecodeArguments& a, float* const* table, in
 #pragma unroll
     for (int j = 0; j < kPer; ++j) running.out[v][j] = 0.0f;
   }
-  const int64_t head_floats = static_cast<int64_t>(D) * kBlock;
+  const int64_t head_elements = static_cast<int64_t>(D) * kBlock;
   for (int b = range.begin + warp; b < range.end; b += kWarps) {
-    const float* keys = table[b] + a.layer_offset + g * head_floats;
+    const T* keys = static_cast<const T*>(table[b]) + a.layer_offset + g * head_elements;
     const int left = tokens - b * kBlock;
-    attend_block<kPer, kVectors>(keys, keys + a.G * head_floats, q, D, left < kBlock ? left : kBlock,
-                                 weights[warp], running);
+    attend_block<T, kPer, kVectors>(keys, keys + a.G * head_elements, q, D, left < kBlock ? left : kBlock,
+                                    weights[warp], running);
   }
 #pragma unroll
   for (int v = 0; v < kVectors; ++v) {
@@ -206,12 +207,12 @@ __device__ void attend_vectors(const DecodeArguments& a, float* const* table, in
 //                 of 16 tokens; lane = 4 tokens x D/8 dimensions of the keys, then every 32nd dimension of
 //                 values
 //   memory        kVectors D floats of queries, four warps' results; registers kVectors (kPer + 6)
-//   traffic       8 D bytes per token and g, prefixes once per kSharedRows rows: Llasa-1B, 128 rows of 1000
-//   own
-//                 tokens, one layer 525 MB, 109 us on an H200
+//   traffic       8 D bytes per token and g (4 D from bf16), prefixes once per kSharedRows rows: Llasa-1B,
+//   128
+//                 rows of 1000 own tokens, one layer 525 MB, 109 us on an H200
 //   numerics      scores and sums in f32, online softmax per warp; unwritten places of a cache block are not
 //   read determinism   a row's arithmetic is the same alone and among others; no atomics
-template <int kPer, int kVectors>
+template <typename T, int kPer, int kVectors>
 __global__ void __launch_bounds__(kThreads) attention_decode_kernel(DecodeArguments a) {
   const int split = static_cast<int>(blockIdx.z), g = static_cast<int>(blockIdx.y), R = a.H / a.G;
   if (split >= kPrefixSplits) {
@@ -220,7 +221,8 @@ __global__ void __launch_bounds__(kThreads) attention_decode_kernel(DecodeArgume
     const BlockRange range = split_blocks(r.own_tokens, kOwnSplits, split - kPrefixSplits);
     if (range.begin == range.end) return;
     for (int first = 0; first < R; first += kVectors) {
-      attend_vectors<kPer, kVectors>(a, a.tables + r.own_table, r.own_tokens, range, row, first, R, g, split);
+      attend_vectors<T, kPer, kVectors>(a, a.tables + r.own_table, r.own_tokens, range, row, first, R, g,
+                                        split);
     }
     return;
   }
@@ -235,8 +237,8 @@ __global__ void __launch_bounds__(kThreads) attention_decode_kernel(DecodeArgume
     }
     const BlockRange range = split_blocks(r.prefix_tokens, kPrefixSplits, split);
     for (int first = 0; range.begin < range.end && first < (end - row) * R; first += kVectors) {
-      attend_vectors<kPer, kVectors>(a, a.tables + r.prefix_table, r.prefix_tokens, range, row, first,
-                                     (end - row) * R, g, split);
+      attend_vectors<T, kPer, kVectors>(a, a.tables + r.prefix_table, r.prefix_tokens, range, row, first,
+                                        (end - row) * R, g, split);
     }
     row = end;
   }
@@ -277,41 +279,45 @@ __global__ void __launch_bounds__(kCombineThreads)
 struct AppendArguments {
   float* qkv;
   const DecodeRow* rows;
-  float* const* tables;
+  void* const* tables;
   int64_t layer_offset;
   int H, G, D;
 };
 
 // Places of key and value d of head g of row t in the cache.
+template <typename T>
 struct Place {
-  float* key;
-  float* value;
+  T* key;
+  T* value;
 };
-__device__ __forceinline__ Place cache_place(const AppendArguments& a, int64_t t, int g, int d) {
+template <typename T>
+__device__ __forceinline__ Place<T> cache_place(const AppendArguments& a, int64_t t, int g, int d) {
   const DecodeRow row = a.rows[t];
   const int index = row.own_tokens - 1, token = index % kBlock;
-  float* block = a.tables[row.own_table + index / kBlock] + a.layer_offset;
-  const int64_t head_floats = static_cast<int64_t>(a.D) * kBlock;
-  return {block + g * head_floats + d * kBlock + token,
-          block + (a.G + g) * head_floats + static_cast<int64_t>(token) * a.D + d};
+  T* block = static_cast<T*>(a.tables[row.own_table + index / kBlock]) + a.layer_offset;
+  const int64_t head_elements = static_cast<int64_t>(a.D) * kBlock;
+  return {block + g * head_elements + d * kBlock + token,
+          block + (a.G + g) * head_elements + static_cast<int64_t>(token) * a.D + d};
 }
 
-// Keys and values of a row into its cache block.
+// Keys and values of a row into its cache block, rounded to nearest even where the cache is bf16.
 //   mapping       block = row, thread = every 128th of the G D places
 //   traffic       16 G D bytes per row; 128 rows of Llasa-1B 1 MB: launch bound
+template <typename T>
 __global__ void __launch_bounds__(kThreads) kv_append_kernel(AppendArguments a) {
   const int64_t t = blockIdx.x;
   const float* key = a.qkv + t * (a.H + 2 * a.G) * a.D + a.H * a.D;
   for (int i = static_cast<int>(threadIdx.x); i < a.G * a.D; i += kThreads) {
-    const Place place = cache_place(a, t, i / a.D, i % a.D);
-    *place.key = key[i];
-    *place.value = key[a.G * a.D + i];
+    const Place<T> place = cache_place<T>(a, t, i / a.D, i % a.D);
+    assign(place.key, key[i]);
+    assign(place.value, key[a.G * a.D + i]);
   }
 }
 
 // The same, with the queries turned in place and the keys on their way.
 //   mapping       block = row, thread = every 128th pair of the H + G turned heads, then of the values
 //   traffic       (8 H + 16 G) D bytes per row: one launch and one pass instead of two
+template <typename T>
 __global__ void __launch_bounds__(kThreads)
     rope_kv_append_kernel(AppendArguments a, const int32_t* __restrict__ positions,
                           const float* __restrict__ table) {
@@ -327,60 +333,80 @@ __global__ void __launch_bounds__(kThreads)
       row[head * D + i] = low;
       row[head * D + half + i] = high;
     } else {
-      *cache_place(a, t, head - a.H, i).key = low;
-      *cache_place(a, t, head - a.H, half + i).key = high;
+      assign(cache_place<T>(a, t, head - a.H, i).key, low);
+      assign(cache_place<T>(a, t, head - a.H, half + i).key, high);
     }
   }
   const float* values = row + (a.H + a.G) * D;
   for (int i = static_cast<int>(threadIdx.x); i < a.G * D; i += kThreads) {
-    *cache_place(a, t, i / D, i % D).value = values[i];
+    assign(cache_place<T>(a, t, i / D, i % D).value, values[i]);
   }
 }
 
-AppendArguments append_arguments(const float* qkv, const DecodeRow* rows, float* const* tables, int64_t layer,
+AppendArguments append_arguments(const float* qkv, const DecodeRow* rows, void* const* tables, int64_t layer,
                                  const DecodeShape& shape) {
   return {const_cast<float*>(qkv),
           rows,
           tables,
-          layer * shape.layer_floats(),
+          layer * shape.layer_elements(),
           static_cast<int>(shape.H),
           static_cast<int>(shape.G),
           static_cast<int>(shape.D)};
 }
 
-template <int kPer, int kVectors>
+template <typename T, int kPer, int kVectors>
 void launch_decode(Stream& stream, const DecodeArguments& a) {
   const dim3 grid(static_cast<unsigned>(a.T), static_cast<unsigned>(a.G), kSplits);
-  LLASA_LAUNCH((attention_decode_kernel<kPer, kVectors>), grid, kThreads, 0, stream, a);
+  LLASA_LAUNCH((attention_decode_kernel<T, kPer, kVectors>), grid, kThreads, 0, stream, a);
 }
 
-template <int kPer>
+template <typename T, int kPer>
 void launch_decode(Stream& stream, const DecodeArguments& a) {
-  a.H / a.G <= 4 ? launch_decode<kPer, 4>(stream, a) : launch_decode<kPer, 8>(stream, a);
+  a.H / a.G <= 4 ? launch_decode<T, kPer, 4>(stream, a) : launch_decode<T, kPer, 8>(stream, a);
+}
+
+template <typename T>
+void launch_decode(Stream& stream, const DecodeArguments& a) {
+  if (a.D <= 32)
+    launch_decode<T, 1>(stream, a);
+  else if (a.D <= 64)
+    launch_decode<T, 2>(stream, a);
+  else if (a.D <= 128)
+    launch_decode<T, 4>(stream, a);
+  else
+    launch_decode<T, 8>(stream, a);
 }
 
 }  // namespace
 }  // namespace cuda
 
-void kv_append(Stream& stream, const float* qkv, const DecodeRow* rows, float* const* tables, int64_t layer,
+void kv_append(Stream& stream, const float* qkv, const DecodeRow* rows, void* const* tables, int64_t layer,
                int64_t T, const DecodeShape& shape) {
   using namespace cuda;
   if (T == 0) return;
-  LLASA_LAUNCH(kv_append_kernel, grid_of(T), kThreads, 0, stream,
-               append_arguments(qkv, rows, tables, layer, shape));
+  const AppendArguments a = append_arguments(qkv, rows, tables, layer, shape);
+  if (shape.dtype == LLASA_BF16) {
+    LLASA_LAUNCH((kv_append_kernel<Bf16>), grid_of(T), kThreads, 0, stream, a);
+  } else {
+    LLASA_LAUNCH((kv_append_kernel<float>), grid_of(T), kThreads, 0, stream, a);
+  }
 }
 
 void rope_kv_append(Stream& stream, float* qkv, const int32_t* positions, const float* table,
-                    const DecodeRow* rows, float* const* tables, int64_t layer, int64_t T,
+                    const DecodeRow* rows, void* const* tables, int64_t layer, int64_t T,
                     const DecodeShape& shape) {
   using namespace cuda;
   if (T == 0) return;
-  LLASA_LAUNCH(rope_kv_append_kernel, grid_of(T), kThreads, 0, stream,
-               append_arguments(qkv, rows, tables, layer, shape), positions, table);
+  const AppendArguments a = append_arguments(qkv, rows, tables, layer, shape);
+  if (shape.dtype == LLASA_BF16) {
+    LLASA_LAUNCH((rope_kv_append_kernel<Bf16>), grid_of(T), kThreads, 0, stream, a, positions, table);
+  } else {
+    LLASA_LAUNCH((rope_kv_append_kernel<float>), grid_of(T), kThreads, 0, stream, a, positions, table);
+  }
 }
 
 void attention_decode(Stream& stream, const float* qkv, float* out, const DecodeRow* rows,
-                      float* const* tables, int64_t layer, int64_t T, const DecodeShape& shape) {
+                      void* const* tables, int64_t layer, int64_t T, const DecodeShape& shape) {
   using namespace cuda;
   if (T == 0) return;
   LLASA_CHECK(shape.D <= 256, LLASA_ERR_ARGUMENT, "head dimension: %lld, the CUDA backend takes at most 256",
@@ -391,21 +417,14 @@ void attention_decode(Stream& stream, const float* qkv, float* out, const Decode
   a.partial = scratch.take<float>(chunk * shape.H * kSplits * shape.D);
   a.moments = scratch.take<float2>(chunk * shape.H * kSplits);
   a.tables = tables;
-  a.layer_offset = layer * shape.layer_floats();
+  a.layer_offset = layer * shape.layer_elements();
   a.H = static_cast<int>(shape.H), a.G = static_cast<int>(shape.G), a.D = static_cast<int>(shape.D);
   a.scale = 1.0f / sqrtf(static_cast<float>(shape.D));
   for (int64_t first = 0; first < T; first += chunk) {
     a.T = static_cast<int>(std::min(chunk, T - first));
     a.qkv = qkv + first * shape.row();
     a.rows = rows + first;
-    if (shape.D <= 32)
-      launch_decode<1>(stream, a);
-    else if (shape.D <= 64)
-      launch_decode<2>(stream, a);
-    else if (shape.D <= 128)
-      launch_decode<4>(stream, a);
-    else
-      launch_decode<8>(stream, a);
+    shape.dtype == LLASA_BF16 ? launch_decode<Bf16>(stream, a) : launch_decode<float>(stream, a);
     LLASA_LAUNCH(attention_decode_combine_kernel, grid_of(a.T * shape.H), kCombineThreads, 0, stream, a,
                  out + first * shape.H * shape.D);
   }

@@ -3,6 +3,7 @@
 // The gradient is a sum over tokens of one id. Float atomics would add them in the order of arrival, so the
 // tokens are sorted by (id, t) first and one block adds each id's rows in the order of t: the same bits as
 // the CPU.
+#include "cuda/bf16.cuh"
 #include "cuda/common.cuh"
 #include "cuda/scratch.h"
 #include "ops/embedding.h"
@@ -15,18 +16,20 @@ constexpr int kThreads = 128;
 
 // y[t,:] = weight[ids[t],:].
 //   mapping       block = token x kThreads * 4 columns, thread = 4 columns (1 where rows are not 16-byte
-//   aligned) traffic       8 C bytes per token, none reused: 8192 tokens of C = 2048 are 134 MB, 28 us on an
-//   H200 numerics      a copy; determinism: no sums
-template <bool kVector>
-__global__ void embedding_forward_kernel(const float* __restrict__ weight, const int32_t* __restrict__ ids,
+//                 aligned)
+//   traffic       8 C bytes per token (6 C from bf16), none reused: 8192 tokens of C = 2048 are 134 MB, 28 us
+//                 on an H200
+//   numerics      a copy; determinism: no sums
+template <typename T, bool kVector>
+__global__ void embedding_forward_kernel(const T* __restrict__ weight, const int32_t* __restrict__ ids,
                                          float* __restrict__ y, int64_t C) {
   const int64_t t = blockIdx.x;
-  const float* row = weight + static_cast<int64_t>(ids[t]) * C;
+  const T* row = weight + static_cast<int64_t>(ids[t]) * C;
   const int64_t c = static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x;
   if (kVector) {
     if (4 * c < C) store4(y + t * C + 4 * c, load4(row + 4 * c));
   } else {
-    if (c < C) y[t * C + c] = row[c];
+    if (c < C) y[t * C + c] = to_float(row[c]);
   }
 }
 
@@ -90,20 +93,25 @@ dim3 rows_by_columns(int64_t rows, int64_t columns) {
   return dim3(static_cast<unsigned>(rows), static_cast<unsigned>(ceil_div(columns, kThreads)), 1);
 }
 
+template <typename T>
+void launch_forward(Stream& stream, const T* weight, const int32_t* ids, float* y, int64_t rows, int64_t C) {
+  if (vector_rows(C, y) && reinterpret_cast<uintptr_t>(weight) % (4 * sizeof(T)) == 0) {
+    LLASA_LAUNCH((embedding_forward_kernel<T, true>), rows_by_columns(rows, C / 4), kThreads, 0, stream,
+                 weight, ids, y, C);
+  } else {
+    LLASA_LAUNCH((embedding_forward_kernel<T, false>), rows_by_columns(rows, C), kThreads, 0, stream, weight,
+                 ids, y, C);
+  }
+}
+
 }  // namespace
 }  // namespace cuda
 
-void embedding_forward(Stream& stream, const float* weight, const int32_t* ids, float* y, int64_t T,
+void embedding_forward(Stream& stream, WeightView weight, const int32_t* ids, float* y, int64_t T,
                        int64_t C) {
-  using namespace cuda;
   if (T == 0 || C == 0) return;
-  if (vector_rows(C, weight, y)) {
-    LLASA_LAUNCH((embedding_forward_kernel<true>), rows_by_columns(T, C / 4), kThreads, 0, stream, weight,
-                 ids, y, C);
-  } else {
-    LLASA_LAUNCH((embedding_forward_kernel<false>), rows_by_columns(T, C), kThreads, 0, stream, weight, ids,
-                 y, C);
-  }
+  weight.is_bf16() ? cuda::launch_forward(stream, weight.bf16(), ids, y, T, C)
+                   : cuda::launch_forward(stream, weight.f32(), ids, y, T, C);
 }
 
 void embedding_backward(Stream& stream, const int32_t* ids, const float* dy, float* dweight, int64_t T,

@@ -2,6 +2,9 @@
 // operands are the same bytes: nothing is copied. The heuristic's first algorithm is kept per shape, because
 // asking costs tens of microseconds. LLASA_TF32=1 lets f32 products use TF32 tensor cores (10-bit mantissa
 // operands, relative error about 5e-4 instead of 6e-8).
+//
+// Products of Precision::kBf16 take both operands in bf16: what is f32 is rounded into scratch memory first,
+// 6 bytes per element once against 2 per element and column tile that the product reads. Sums and C are f32.
 #include <cublasLt.h>
 
 #include <cstdlib>
@@ -11,6 +14,7 @@
 
 #include "cuda/common.cuh"
 #include "cuda/scratch.h"
+#include "ops/cast.h"
 #include "ops/gemm.h"
 
 namespace llasa {
@@ -49,7 +53,8 @@ using Preference = Owned<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDes
 struct Problem {
   int64_t m, n, k, lda, ldb, ldc;
   int32_t transpose_a, transpose_b, has_bias, reads_c;
-  uint32_t align_a, align_b, align_c, unused;
+  uint32_t align_a, align_b, align_c;
+  int32_t bf16;  // of both operands; C is f32
 
   bool operator==(const Problem& other) const { return std::memcmp(this, &other, sizeof *this) == 0; }
 };
@@ -117,21 +122,23 @@ struct Descriptors {
 };
 
 void describe(const Problem& p, const float* bias, Descriptors& d) {
-  check(cublasLtMatmulDescCreate(d.product.out(), compute_type(), CUDA_R_32F), "describing a matrix product");
+  const cublasComputeType_t compute = p.bf16 != 0 ? CUBLAS_COMPUTE_32F : compute_type();
+  check(cublasLtMatmulDescCreate(d.product.out(), compute, CUDA_R_32F), "describing a matrix product");
   set(d.product, CUBLASLT_MATMUL_DESC_TRANSA, p.transpose_a != 0 ? CUBLAS_OP_T : CUBLAS_OP_N);
   set(d.product, CUBLASLT_MATMUL_DESC_TRANSB, p.transpose_b != 0 ? CUBLAS_OP_T : CUBLAS_OP_N);
   if (p.has_bias != 0) {
     set(d.product, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
     set(d.product, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
   }
-  const auto layout = [](Layout& out, int64_t rows, int64_t cols, int64_t ld) {
-    check(cublasLtMatrixLayoutCreate(out.out(), CUDA_R_32F, static_cast<uint64_t>(rows),
+  const auto layout = [](Layout& out, cudaDataType type, int64_t rows, int64_t cols, int64_t ld) {
+    check(cublasLtMatrixLayoutCreate(out.out(), type, static_cast<uint64_t>(rows),
                                      static_cast<uint64_t>(cols), ld),
           "describing a matrix");
   };
-  layout(d.a, p.transpose_a != 0 ? p.k : p.m, p.transpose_a != 0 ? p.m : p.k, p.lda);
-  layout(d.b, p.transpose_b != 0 ? p.n : p.k, p.transpose_b != 0 ? p.k : p.n, p.ldb);
-  layout(d.c, p.m, p.n, p.ldc);
+  const cudaDataType operand = p.bf16 != 0 ? CUDA_R_16BF : CUDA_R_32F;
+  layout(d.a, operand, p.transpose_a != 0 ? p.k : p.m, p.transpose_a != 0 ? p.m : p.k, p.lda);
+  layout(d.b, operand, p.transpose_b != 0 ? p.n : p.k, p.transpose_b != 0 ? p.k : p.n, p.ldb);
+  layout(d.c, CUDA_R_32F, p.m, p.n, p.ldc);
 }
 
 Algorithm choose(const Problem& p, const Descriptors& d) {
@@ -171,8 +178,9 @@ __global__ void scale_kernel(float* C, int64_t M, int64_t N, int64_t ldc, float 
   c = (beta == 0.0f ? 0.0f : beta * c) + (bias == nullptr ? 0.0f : bias[n]);
 }
 
+// A [M,K] or transposed, B [K,N] or transposed; both f32 or both bf16.
 void product(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
-             const float* A, int64_t lda, const float* B, int64_t ldb, float beta, float* C, int64_t ldc,
+             WeightView A, int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
              const float* bias) {
   if (M <= 0 || N <= 0) return;
   if (K <= 0 || alpha == 0.0f) {
@@ -192,39 +200,86 @@ void product(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int6
   p.transpose_b = transpose_a;
   p.has_bias = bias != nullptr;
   p.reads_c = beta != 0.0f;
-  p.align_a = alignment(B);
-  p.align_b = alignment(A);
+  p.align_a = alignment(B.data);
+  p.align_b = alignment(A.data);
   p.align_c = alignment(C);
+  p.bf16 = B.is_bf16();
   Descriptors d;
   describe(p, bias, d);
   const Algorithm algorithm = choose(p, d);
   cuda::Scratch scratch(stream);
   void* workspace = scratch.take<char>(static_cast<int64_t>(algorithm.workspace_bytes));
-  const cublasStatus_t status =
-      cublasLtMatmul(handle(), d.product.get(), &alpha, B, d.a.get(), A, d.b.get(), &beta, C, d.c.get(), C,
-                     d.c.get(), &algorithm.algo, workspace, algorithm.workspace_bytes, native(stream));
+  const cublasStatus_t status = cublasLtMatmul(handle(), d.product.get(), &alpha, B.data, d.a.get(), A.data,
+                                               d.b.get(), &beta, C, d.c.get(), C, d.c.get(), &algorithm.algo,
+                                               workspace, algorithm.workspace_bytes, native(stream));
   LLASA_CHECK(status == CUBLAS_STATUS_SUCCESS, LLASA_ERR_DEVICE, "matrix product of %lld x %lld x %lld: %s",
               static_cast<long long>(M), static_cast<long long>(N), static_cast<long long>(K),
               cublasLtGetStatusString(status));
 }
 
+// A stored matrix of rows x columns as an operand in bf16: itself, or rounded into scratch, where it is
+// dense.
+struct Operand {
+  Operand(Stream& stream, cuda::Scratch& scratch, WeightView matrix, int64_t rows, int64_t columns,
+          int64_t stride)
+      : view(matrix), ld(stride) {
+    if (matrix.is_bf16() || rows <= 0 || columns <= 0) return;
+    auto* rounded = scratch.take<Bf16>(rows * columns);
+    narrow_to_bf16(stream, matrix.f32(), stride, rounded, rows, columns);
+    view = rounded;
+    ld = columns;
+  }
+  WeightView view;
+  int64_t ld;
+};
+
 }  // namespace
 
 void gemm(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
-          const float* A, int64_t lda, const float* B, int64_t ldb, float beta, float* C, int64_t ldc) {
-  product(stream, transpose_a, transpose_b, M, N, K, alpha, A, lda, B, ldb, beta, C, ldc, nullptr);
+          const float* A, int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
+          Precision precision) {
+  if (!B.is_bf16() && precision == Precision::kF32) {
+    product(stream, transpose_a, transpose_b, M, N, K, alpha, A, lda, B, ldb, beta, C, ldc, nullptr);
+    return;
+  }
+  cuda::Scratch scratch(stream);
+  const Operand a(stream, scratch, A, transpose_a ? K : M, transpose_a ? M : K, lda);
+  const Operand b(stream, scratch, B, transpose_b ? N : K, transpose_b ? K : N, ldb);
+  product(stream, transpose_a, transpose_b, M, N, K, alpha, a.view, a.ld, b.view, b.ld, beta, C, ldc,
+          nullptr);
 }
 
-void linear_forward(Stream& stream, const float* x, const float* weight, const float* bias, float* y,
-                    int64_t T, int64_t K, int64_t N, bool accumulate) {
-  product(stream, false, true, T, N, K, 1.0f, x, K, weight, K, accumulate ? 1.0f : 0.0f, y, N, bias);
+void linear_forward(Stream& stream, const float* x, WeightView weight, const float* bias, float* y, int64_t T,
+                    int64_t K, int64_t N, bool accumulate) {
+  const float beta = accumulate ? 1.0f : 0.0f;
+  if (!weight.is_bf16()) {
+    product(stream, false, true, T, N, K, 1.0f, x, K, weight, K, beta, y, N, bias);
+    return;
+  }
+  cuda::Scratch scratch(stream);
+  const Operand rows(stream, scratch, x, T, K, K);
+  product(stream, false, true, T, N, K, 1.0f, rows.view, K, weight, K, beta, y, N, bias);
 }
 
-void linear_backward(Stream& stream, const float* x, const float* weight, const float* dy, float* dx,
+void linear_backward(Stream& stream, const float* x, WeightView weight, const float* dy, float* dx,
                      float* dweight, int64_t T, int64_t K, int64_t N, bool accumulate_dx) {
-  if (dx != nullptr)
-    gemm(stream, false, false, T, K, N, 1.0f, dy, N, weight, K, accumulate_dx ? 1.0f : 0.0f, dx, K);
-  if (dweight != nullptr) gemm(stream, true, false, N, K, T, 1.0f, dy, N, x, K, 1.0f, dweight, K);
+  const auto products = [&](WeightView inputs, WeightView gradients) {
+    if (dx != nullptr) {
+      product(stream, false, false, T, K, N, 1.0f, gradients, N, weight, K, accumulate_dx ? 1.0f : 0.0f, dx,
+              K, nullptr);
+    }
+    if (dweight != nullptr) {
+      product(stream, true, false, N, K, T, 1.0f, gradients, N, inputs, K, 1.0f, dweight, K, nullptr);
+    }
+  };
+  if (!weight.is_bf16()) {
+    products(x, dy);
+    return;
+  }
+  cuda::Scratch scratch(stream);
+  const Operand gradients(stream, scratch, dy, T, N, N);
+  const Operand inputs(stream, scratch, x, dweight == nullptr ? 0 : T, K, K);
+  products(inputs.view, gradients.view);
 }
 
 }  // namespace llasa

@@ -8,22 +8,21 @@ namespace {
 constexpr int64_t kChunkBytes = int64_t{4} << 20;
 }
 
-KvCache::KvCache(const LlamaConfig& config, int64_t rows, int64_t max_tokens)
-    : shape_{config.num_heads, config.num_kv_heads, config.head_dim},
-      block_floats_(config.num_layers * shape_.layer_floats()),
+KvCache::KvCache(const LlamaConfig& config, int64_t rows, int64_t max_tokens, llasa_dtype dtype)
+    : shape_{config.num_heads, config.num_kv_heads, config.head_dim, dtype},
+      block_bytes_(config.num_layers * shape_.layer_elements() * shape_.element_bytes()),
       blocks_per_row_(shape_.blocks(max_tokens)),
-      blocks_per_chunk_(
-          std::max<int64_t>(1, kChunkBytes / (block_floats_ * static_cast<int64_t>(sizeof(float))))),
+      blocks_per_chunk_(std::max<int64_t>(1, kChunkBytes / block_bytes_)),
       used_(static_cast<size_t>(rows), 0),
       host_tables_(static_cast<size_t>(rows * blocks_per_row_), nullptr) {}
 
 void KvCache::allocate_chunk() {
   // Room in the free list first: taking a block back then never allocates.
   free_.reserve(static_cast<size_t>(blocks_total_ + blocks_per_chunk_));
-  chunks_.emplace_back(blocks_per_chunk_ * block_floats_, "keys and values of rollouts");
+  chunks_.emplace_back(blocks_per_chunk_ * block_bytes_, "keys and values of rollouts");
   blocks_total_ += blocks_per_chunk_;
   for (int64_t b = blocks_per_chunk_ - 1; b >= 0; --b)
-    free_.push_back(chunks_.back().data() + b * block_floats_);
+    free_.push_back(chunks_.back().data() + b * block_bytes_);
 }
 
 void KvCache::extend(int64_t row, int64_t tokens) {
@@ -45,9 +44,9 @@ void KvCache::release_all() {
   for (size_t row = 0; row < used_.size(); ++row) release(static_cast<int64_t>(row));
 }
 
-float* const* KvCache::tables(Stream& stream) {
+void* const* KvCache::tables(Stream& stream) {
   if (dirty_)
-    device_tables_.upload(stream, std::span<float* const>(host_tables_), "the tables of cache blocks");
+    device_tables_.upload(stream, std::span<void* const>(host_tables_), "the tables of cache blocks");
   dirty_ = false;
   return device_tables_.data();
 }

@@ -16,8 +16,8 @@ namespace llasa {
 // rows of its samples name the prompt's table.
 class KvCache {
  public:
-  // rows: prompts in flight plus slots; max_tokens: longest sequence.
-  KvCache(const LlamaConfig& config, int64_t rows, int64_t max_tokens);
+  // rows: prompts in flight plus slots; max_tokens: longest sequence; dtype: LLASA_F32 or LLASA_BF16.
+  KvCache(const LlamaConfig& config, int64_t rows, int64_t max_tokens, llasa_dtype dtype);
 
   const DecodeShape& shape() const { return shape_; }
   // Offset of a row in tables().
@@ -28,7 +28,7 @@ class KvCache {
   void release(int64_t row);
   void release_all();
   // The tables on the device, uploaded if they changed.
-  float* const* tables(Stream& stream);
+  void* const* tables(Stream& stream);
 
   int64_t blocks_in_use() const { return blocks_total_ - static_cast<int64_t>(free_.size()); }
   int64_t blocks_total() const { return blocks_total_; }
@@ -37,15 +37,15 @@ class KvCache {
   void allocate_chunk();
 
   DecodeShape shape_;
-  int64_t block_floats_;
+  int64_t block_bytes_;
   int64_t blocks_per_row_;
   int64_t blocks_per_chunk_;
   int64_t blocks_total_ = 0;
-  std::vector<DeviceBuffer<float>> chunks_;
-  std::vector<float*> free_;
+  std::vector<DeviceBuffer<char>> chunks_;
+  std::vector<void*> free_;
   std::vector<int64_t> used_;  // blocks of each row
-  std::vector<float*> host_tables_;
-  DeviceBuffer<float*> device_tables_;
+  std::vector<void*> host_tables_;
+  DeviceBuffer<void*> device_tables_;
   bool dirty_ = true;
 };
 

@@ -159,7 +159,7 @@ void Rollout::forward(int64_t rows, bool keys_only) {
   Stream& stream = policy_->stream();
   const int32_t* positions = device_positions_.data();
   const DecodeRow* where = device_rows_.data();
-  float* const* tables = cache_.tables(stream);
+  void* const* tables = cache_.tables(stream);
   const int64_t C = c.hidden_size, F = c.intermediate_size;
   float* x = x_.data();
   const auto adapt = [&](int64_t l, LoraInput input, const float* from, float* to) {

@@ -2,22 +2,26 @@
 // arXiv 2309.06180), a shared prefix first (the prompt of a group), then the sequence's own tokens.
 #pragma once
 
+#include "core/weight_view.h"
 #include "ops/shapes.h"
 
 namespace llasa {
 
 // Tokens of one block. A block holds all layers, one after the other; in each layer the keys as [G, D,
 // kKvBlock] (a token is a column, so that scores of neighbouring tokens are one vector), then the values as
-// [G, kKvBlock, D].
+// [G, kKvBlock, D]. Elements are f32 or bf16: keys and values are rounded to nearest even when they are
+// written, and everything is computed in f32.
 constexpr int64_t kKvBlock = 16;
 
 struct DecodeShape {
   int64_t H = 0;  // query heads; head h reads key/value head h / (H / G)
   int64_t G = 0;
   int64_t D = 0;
+  llasa_dtype dtype = LLASA_F32;  // of the blocks: LLASA_F32 or LLASA_BF16
 
   int64_t row() const { return (H + 2 * G) * D; }  // floats of a fused q, k, v row
-  int64_t layer_floats() const { return 2 * G * D * kKvBlock; }
+  int64_t layer_elements() const { return 2 * G * D * kKvBlock; }
+  int64_t element_bytes() const { return dtype == LLASA_BF16 ? 2 : 4; }
   int64_t blocks(int64_t tokens) const { return (tokens + kKvBlock - 1) / kKvBlock; }
 };
 
@@ -33,18 +37,18 @@ struct DecodeRow {
 
 // Writes the key and value of every row (rotated already) into its block. qkv [T, (H+2G) D]; rows [T];
 // tables: device array of block pointers, all on the device. Rows name different places.
-void kv_append(Stream& stream, const float* qkv, const DecodeRow* rows, float* const* tables, int64_t layer,
+void kv_append(Stream& stream, const float* qkv, const DecodeRow* rows, void* const* tables, int64_t layer,
                int64_t T, const DecodeShape& shape);
 
 // rope_forward of the queries, in place, and kv_append of the turned keys, in one pass. positions, table as
 // in ops/rope.h. What is left of the keys in qkv is unspecified.
 void rope_kv_append(Stream& stream, float* qkv, const int32_t* positions, const float* table,
-                    const DecodeRow* rows, float* const* tables, int64_t layer, int64_t T,
+                    const DecodeRow* rows, void* const* tables, int64_t layer, int64_t T,
                     const DecodeShape& shape);
 
 // out[t, h] = sum_u softmax_u(q[t,h] k[u] / sqrt D) v[u] over the keys of row t. qkv [T, (H+2G) D], of which
 // q is read; out [T, H D]. A row's result depends on its keys alone, not on the other rows.
 void attention_decode(Stream& stream, const float* qkv, float* out, const DecodeRow* rows,
-                      float* const* tables, int64_t layer, int64_t T, const DecodeShape& shape);
+                      void* const* tables, int64_t layer, int64_t T, const DecodeShape& shape);
 
 }  // namespace llasa

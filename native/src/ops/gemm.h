@@ -1,6 +1,8 @@
 // Matrix product. CPU: OpenBLAS on one thread per tile of C, tiles cut by shape alone. CUDA: cuBLASLt.
 #pragma once
 
+#include "core/weight_view.h"
+#include "ops/precision.h"
 #include "ops/shapes.h"
 
 namespace llasa {
@@ -8,15 +10,20 @@ namespace llasa {
 // C[M,N] = alpha * op(A) op(B) + beta * C, row-major with leading dimensions lda, ldb, ldc (elements per row
 // of the stored matrix). op(A) is [M,K]: A is stored [M,K], or [K,M] when transpose_a. op(B) is [K,N]
 // likewise. beta = 0 overwrites C even where it holds NaN. C must not overlap A or B.
+//
+// B may be stored in bf16; the product is then of Precision::kBf16, as one of two f32 matrices is on request.
+// CUDA rounds what is not bf16 yet into scratch memory and multiplies on tensor cores; the CPU multiplies the
+// stored values, B widened part by part. C, beta C and all sums are f32.
 void gemm(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
-          const float* A, int64_t lda, const float* B, int64_t ldb, float beta, float* C, int64_t ldc);
+          const float* A, int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
+          Precision precision = Precision::kF32);
 
 // y[T,N] = x[T,K] weight[N,K]^T (+ bias[N]) (+ y when accumulate): torch.nn.Linear.
-void linear_forward(Stream& stream, const float* x, const float* weight, const float* bias, float* y,
-                    int64_t T, int64_t K, int64_t N, bool accumulate = false);
+void linear_forward(Stream& stream, const float* x, WeightView weight, const float* bias, float* y, int64_t T,
+                    int64_t K, int64_t N, bool accumulate = false);
 // dx[T,K] = dy[T,N] weight[N,K] (or += when accumulate_dx); dweight[N,K] += dy^T x. dx or dweight may be
-// NULL.
-void linear_backward(Stream& stream, const float* x, const float* weight, const float* dy, float* dx,
+// NULL; weight's elements are read for dx alone, its dtype decides the precision of both products.
+void linear_backward(Stream& stream, const float* x, WeightView weight, const float* dy, float* dx,
                      float* dweight, int64_t T, int64_t K, int64_t N, bool accumulate_dx = false);
 
 }  // namespace llasa

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <limits>
 
+#include "core/weight_view.h"
+
 namespace llasa::cpu::LLASA_ISA {
 
 constexpr int W = LLASA_SIMD_WIDTH;
@@ -14,6 +16,8 @@ constexpr int64_t kW = W;
 
 typedef float VF __attribute__((vector_size(W * 4)));
 typedef int32_t VI __attribute__((vector_size(W * 4)));
+typedef uint32_t VU __attribute__((vector_size(W * 4)));
+typedef uint16_t VH __attribute__((vector_size(W * 2)));
 
 inline VF load(const float* p) {
   VF v;
@@ -34,6 +38,23 @@ inline void store_partial(float* p, VF v, int64_t n) {
   float lanes[W];
   store(lanes, v);
   for (int i = 0; i < n; ++i) p[i] = lanes[i];
+}
+
+// W stored bf16 as f32, exactly.
+inline VF load(const Bf16* p) {
+  VH half;
+  std::memcpy(&half, p, sizeof half);
+  return __builtin_bit_cast(VF, __builtin_convertvector(half, VU) << 16);
+}
+inline VF load_partial(const Bf16* p, int64_t n) {
+  Bf16 lanes[W];
+  for (int i = 0; i < W; ++i) lanes[i] = i < n ? p[i] : Bf16{0};
+  return load(lanes);
+}
+// The upper halves of W f32 bit patterns.
+inline void store_bf16(Bf16* p, VU bits) {
+  const VH half = __builtin_convertvector(bits >> 16, VH);
+  std::memcpy(p, &half, sizeof half);
 }
 
 inline VF splat(float x) {

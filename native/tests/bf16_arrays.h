@@ -1,0 +1,33 @@
+// Host arrays in bf16, for tests of what reads or writes them.
+#pragma once
+
+#include <vector>
+
+#include "core/half.h"
+#include "core/weight_view.h"
+
+namespace llasa::test {
+
+// Largest relative error of one rounding to bf16: half a unit of its 8-bit significand.
+constexpr double kBf16Rounding = 1.0 / 256;
+
+inline std::vector<Bf16> stored_bf16(const std::vector<float>& values) {
+  std::vector<Bf16> stored;
+  for (float v : values) stored.push_back({float_to_bf16(v)});
+  return stored;
+}
+// What a reader of the stored values sees.
+inline std::vector<float> rounded_bf16(std::vector<float> values) {
+  for (float& v : values) v = bf16_to_float(float_to_bf16(v));
+  return values;
+}
+// What a product of Precision::kBf16 sees of an f32 operand: CUDA rounds it, the CPU does not.
+inline std::vector<float> operand_bf16(const std::vector<float>& values) {
+#if defined(LLASA_TESTS_ON_DEVICE)
+  return rounded_bf16(values);
+#else
+  return values;
+#endif
+}
+
+}  // namespace llasa::test
