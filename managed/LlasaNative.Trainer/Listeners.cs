@@ -15,10 +15,10 @@ internal static class Listeners
     public static IEnumerable<OptionAssignment> FromEnvironment() =>
         Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } servers ? [new OptionAssignment("reward_server.servers", servers, Variable)] : [];
 
-    /// <summary>Loads a run's models; with reward servers, the policy alone.</summary>
-    public static GrpoModels Load(GrpoOptions options, CancellationToken cancellation) => options.RewardServer.Urls.Count == 0
-        ? GrpoModels.Load(options.Models, options.Prompt, options.Scoring)
-        : GrpoModels.Load(options.Models, options.Prompt, () => Connect(options, cancellation));
+    /// <summary>Loads a run's models; with reward servers, the policy alone. frozen: the policy's own weights stay as they are.</summary>
+    public static GrpoModels Load(GrpoOptions options, bool frozen, CancellationToken cancellation) => options.RewardServer.Urls.Count == 0
+        ? GrpoModels.Load(options.Models, options.Prompt, options.Scoring, frozen)
+        : GrpoModels.Load(options.Models, options.Prompt, () => Connect(options, cancellation), frozen);
 
     private static RemoteListener Connect(GrpoOptions options, CancellationToken cancellation)
     {

@@ -12,12 +12,28 @@ internal sealed class ModelArguments
 
     public Option<string> Recogniser { get; } = new("--recogniser") { Description = "Directory or hf://OWNER/NAME of the Whisper recogniser; default: the tiny one." };
 
+    public Option<string> PolicyType { get; } = new("--policy-type") { Description = "Element type of the policy's matrices: f32, or bf16 in half the memory (models.policy_type)." };
+
     public IEnumerable<Option> All => [Policy, Codec, Recogniser];
 
-    public ModelOptions Read(ParseResult parsed) => TinyWorld.Fill(new ModelOptions
+    /// <summary>Directories as the flags say, the tiny ones where they are silent; types as the flags say, else as configured.</summary>
+    public ModelOptions Read(ParseResult parsed, ModelOptions? configured = null) => TinyWorld.Fill(new ModelOptions
     {
         Policy = parsed.GetValue(Policy) ?? "",
         Codec = parsed.GetValue(Codec) ?? "",
         Recogniser = parsed.GetValue(Recogniser) ?? "",
+        PolicyType = Type(PolicyType, parsed) ?? configured?.PolicyType ?? ComputeType.F32,
     });
+
+    private static ComputeType? Type(Option<string> option, ParseResult parsed)
+    {
+        try
+        {
+            return parsed.GetValue(option) is { } name ? OptionNames.Parse<ComputeType>(name) : null;
+        }
+        catch (FormatException e)
+        {
+            throw new UsageException($"{option.Name}: {e.Message}", e);
+        }
+    }
 }

@@ -41,7 +41,7 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------- common */
 
 #define LLASA_ABI_MAJOR 1
-#define LLASA_ABI_MINOR 3
+#define LLASA_ABI_MINOR 4
 
 /* Status of a call. Values are frozen; 1xx argument, 2xx state, 3xx resource, 4xx device, 5xx numeric. */
 typedef int32_t llasa_status;
@@ -178,6 +178,11 @@ typedef struct llasa_policy_options {
   double rope_low_freq_factor;
   double rope_high_freq_factor;
   double rope_original_max_position;
+  llasa_dtype compute_dtype; /* of the matrices that products read; default LLASA_F32. LLASA_BF16: f32 values
+                                stay beside them for the optimiser and for get_tensor; norm gains are f32,
+                                sums are f32, keys and values of rollouts are bf16 */
+  int32_t frozen; /* 1 = the weights are not trained (llasa_trainer_create is LLASA_ERR_STATE without
+                     an adapter), and with LLASA_BF16 no f32 values of matrices are kept */
 } llasa_policy_options;
 
 LLASA_API void llasa_policy_options_init(llasa_policy_options* options);
@@ -197,11 +202,13 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_policy_tensor_info(llasa_policy* pol
 LLASA_API LLASA_MUST_USE llasa_status llasa_policy_set_tensor(llasa_policy* policy, const char* name,
                                                               llasa_dtype dtype, const int64_t* shape,
                                                               int32_t rank, const void* data);
-/* Copies a parameter out as dtype (round to nearest even). size_bytes must be exactly what it takes. */
+/* Copies a parameter out as dtype (round to nearest even): its f32 value, or the bf16 one where that is all
+ * there is. size_bytes must be exactly what it takes. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_policy_get_tensor(llasa_policy* policy, const char* name,
                                                               llasa_dtype dtype, void* out_data,
                                                               int64_t size_bytes);
-/* Copies every weight of source (same options) into policy: a frozen reference, or a restored best. */
+/* Copies every weight of source (same sizes) into policy: a frozen reference, or a restored best. Matrices
+ * that one of the two keeps in bf16 alone arrive rounded to nearest even. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_policy_copy_weights(llasa_policy* policy, llasa_policy* source);
 
 #define LLASA_LORA_Q 1

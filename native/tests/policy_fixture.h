@@ -69,9 +69,13 @@ inline void set_weights(llasa_policy* policy, const Tensors& tensors) {
   }
 }
 
-inline PolicyHandle load_policy(const std::filesystem::path& case_directory) {
+inline PolicyHandle load_policy(const std::filesystem::path& case_directory,
+                                llasa_dtype compute_dtype = LLASA_F32) {
   const std::filesystem::path model = case_directory / "model";
-  PolicyHandle policy = create_policy(options_from(Json::read(model / "config.json")));
+  llasa_policy_options options = options_from(Json::read(model / "config.json"));
+  options.compute_dtype = compute_dtype;
+  options.frozen = compute_dtype == LLASA_BF16;
+  PolicyHandle policy = create_policy(options);
   set_weights(policy.get(), read_checkpoint(model));
   return policy;
 }

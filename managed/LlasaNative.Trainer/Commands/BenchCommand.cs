@@ -25,7 +25,7 @@ internal static class BenchCommand
         Option<int> clients = new("--clients") { Description = "Clients of the server at the same time.", DefaultValueFactory = _ => 32 };
         Option<double> seconds = new("--seconds") { Description = "How long each server is measured.", DefaultValueFactory = _ => 10 };
         Command command = new("bench", "Measure the phases of a GRPO step against the machine's GEMM and bandwidth roofs.");
-        foreach (var option in new Option[] { steps, output, set, server, clients, seconds }.Concat(models.All))
+        foreach (var option in new Option[] { steps, output, set, server, clients, seconds, models.PolicyType }.Concat(models.All))
         {
             command.Options.Add(option);
         }
@@ -40,7 +40,8 @@ internal static class BenchCommand
             // The policy stays as it is, so that every step has the same work to do.
             List<OptionAssignment> assignments = [new("optimiser.learning_rate", "0", "bench")];
             assignments.AddRange((parsed.GetValue(set) ?? []).Select(OptionAssignment.Parse));
-            var options = GrpoOptions.Table.Build(assignments) with { Models = models.Read(parsed) };
+            var options = GrpoOptions.Table.Build(assignments);
+            options = options with { Models = models.Read(parsed, options.Models) };
             if (parsed.GetValue(server))
             {
                 return ServerBenchCommand.Run(options, parsed.GetValue(clients), parsed.GetValue(seconds), Path.Combine(parsed.GetValue(output)!, "server.json"));

@@ -30,7 +30,7 @@ internal static class CompareCommand
         Command command = new("compare", "Compare two policies: errors, reward, pace, pauses and pitch, with intervals, a chart and a page to listen to.");
         command.Arguments.Add(before);
         command.Arguments.Add(after);
-        foreach (var option in new Option[] { data, limit, clips, output, names, models.Codec, models.Recogniser }.Concat(speaking.All))
+        foreach (var option in new Option[] { data, limit, clips, output, names, models.Codec, models.Recogniser, models.PolicyType }.Concat(speaking.All))
         {
             command.Options.Add(option);
         }
@@ -42,7 +42,8 @@ internal static class CompareCommand
                 throw new UsageException("--limit and --clips must be at least 0");
             }
 
-            var options = speaking.Judging(parsed) with { Models = models.Read(parsed) };
+            var judging = speaking.Judging(parsed);
+            var options = judging with { Models = models.Read(parsed, judging.Models) };
             return Run(new Request(
                 parsed.GetValue(before)!, parsed.GetValue(after)!, parsed.GetValue(data) ?? "", parsed.GetValue(limit), parsed.GetValue(clips), parsed.GetValue(output)!,
                 parsed.GetValue(names), speaking.Read(parsed, 1) with { Prosody = true }, options));
@@ -93,7 +94,7 @@ internal static class CompareCommand
     private static EvaluationResult Evaluate(Request request, string policy, string name, PromptSet prompts, CancellationToken abort)
     {
         var options = request.Options with { Models = request.Options.Models with { Policy = policy } };
-        using var models = GrpoModels.Load(options.Models, options.Prompt, options.Scoring);
+        using var models = GrpoModels.Load(options.Models, options.Prompt, options.Scoring, frozen: true);
         var texts = TrainingData.Fitting(prompts, models, request.How.MaxNewTokens);
         var progress = Terminal.Progress(texts.Length);
         var result = new Evaluator(models, options.CreateJudge()).Evaluate(texts, request.How, i => i < request.Clips, done => progress.Step(done, name), abort);

@@ -37,7 +37,7 @@ internal static class DemoCommand
             assignments.Add(new OptionAssignment("run.out", Path.Combine(folder, "run"), "--out"));
             assignments.AddRange((parsed.GetValue(set) ?? []).Select(OptionAssignment.Parse));
             var options = GrpoOptions.Table.Build(assignments);
-            var named = models.Read(parsed);
+            var named = models.Read(parsed, options.Models);
             options = options with { Models = named };
             if (parsed.GetValue(samples) < 1 || parsed.GetValue(clips) < 0 || parsed.GetValue(limit) < 0)
             {

@@ -20,7 +20,7 @@ internal static class EvalCommand
         Option<int> limit = new("--limit") { Description = "Use only the first so many texts; 0 = all." };
         Option<string> output = new("--out") { Description = "Write summary.json and samples.jsonl into this directory." };
         Command command = new("eval", "Measure CER, WER, NLL and reward on held-out texts.");
-        foreach (var option in new Option[] { data, skip, limit, output }.Concat(models.All).Concat(speaking.All))
+        foreach (var option in new Option[] { data, skip, limit, output, models.PolicyType }.Concat(models.All).Concat(speaking.All))
         {
             command.Options.Add(option);
         }
@@ -31,7 +31,7 @@ internal static class EvalCommand
             var judging = speaking.Judging(parsed);
             var rows = judging.Data with { FaultyRows = parsed.GetValue(skip) ? RowFaults.Skip : RowFaults.Refuse };
             var prompts = TrainingData.Read(parsed.GetValue(data) ?? "", "test", rows).Take(Math.Max(parsed.GetValue(limit), 0));
-            using var loaded = Listeners.Load(judging with { Models = models.Read(parsed) }, CancellationToken.None);
+            using var loaded = Listeners.Load(judging with { Models = models.Read(parsed, judging.Models) }, frozen: true, CancellationToken.None);
             var texts = TrainingData.Fitting(prompts, loaded, how.MaxNewTokens);
             using StopSignal stop = new(atOnce: true);
             var progress = Terminal.Progress(texts.Length);

@@ -19,17 +19,21 @@ internal static class SpeakCommand
         Option<bool> codes = new("--codes") { Description = "Also write the speech codes, as text beside each WAV." };
         Command command = new("speak", "Turn a text into speech.");
         command.Arguments.Add(text);
-        foreach (var option in new Option[] { output, codes, models.Policy, models.Codec }.Concat(speaking.All))
+        foreach (var option in new Option[] { output, codes, models.Policy, models.Codec, models.PolicyType }.Concat(speaking.All))
         {
             command.Options.Add(option);
         }
 
-        return command.Does(parsed => Run(parsed.GetValue(text)!, parsed.GetValue(output)!, parsed.GetValue(codes), speaking.Read(parsed, 1), speaking.Judging(parsed), models.Read(parsed)));
+        return command.Does(parsed =>
+        {
+            var options = speaking.Judging(parsed);
+            return Run(parsed.GetValue(text)!, parsed.GetValue(output)!, parsed.GetValue(codes), speaking.Read(parsed, 1), options, models.Read(parsed, options.Models));
+        });
     }
 
     private static int Run(string text, string output, bool writeCodes, EvaluationOptions how, GrpoOptions options, ModelOptions models)
     {
-        using var policy = PolicyModel.Load(models.Policy, options.Prompt);
+        using var policy = PolicyModel.Load(models.Policy, options.Prompt, models.PolicyType, frozen: true);
         using var codec = SpeechCodec.Load(models.Codec);
         using StopSignal stop = new(atOnce: true);
         var prompt = policy.EncodePrompt(text, how.MaxNewTokens);

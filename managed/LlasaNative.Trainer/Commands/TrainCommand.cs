@@ -27,7 +27,7 @@ internal static class TrainCommand
         options = options with { Models = TinyWorld.Fill(options.Models) };
         _ = options.CreateJudge();   // a component that cannot be loaded is said before models are
         var prompts = TrainingData.Read(options.Data.Train, "train", options.Data).Take(options.Data.Limit);
-        using var models = Listeners.Load(options, CancellationToken.None);
+        using var models = Listeners.Load(options, options.Lora.Enabled, CancellationToken.None);
         using GrpoLoop loop = new(options, models, TrainingData.Fitting(prompts, options, models));
         var keys = GrpoOptions.Table.Entries.ToDictionary(e => e.Key, e => e.Get(options));
         RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "train", keys, NativeDevice.GetInfo());

@@ -1,5 +1,6 @@
 using LlasaNative.Interop;
 using LlasaNative.Text;
+using LlasaNative.Training;
 using LlasaNative.Weights;
 
 namespace LlasaNative.Models;
@@ -20,7 +21,7 @@ public sealed class PolicyModel : IDisposable
 {
     private readonly HuggingFaceDirectory _directory;
 
-    private PolicyModel(HuggingFaceDirectory directory, PromptOptions? prompt)
+    private PolicyModel(HuggingFaceDirectory directory, PromptOptions? prompt, ComputeType type, bool frozen)
     {
         _directory = directory;
         Config = LlamaConfig.FromFile(directory.ConfigPath);
@@ -31,7 +32,8 @@ public sealed class PolicyModel : IDisposable
             throw new ModelFileException(directory.ConfigPath, "vocab_size", $"{Config.VocabularySize}, but the tokenizer has a speech token with id {last}");
         }
 
-        Native = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativePolicy(ToNative(Config)));
+        Native = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativePolicy(ToNative(Config, type, frozen)));
+        ComputeType = type;
     }
 
     /// <summary>Directory it was loaded from.</summary>
@@ -39,6 +41,9 @@ public sealed class PolicyModel : IDisposable
 
     /// <summary>Sizes of the model.</summary>
     public LlamaConfig Config { get; }
+
+    /// <summary>Element type of the matrices it computes with.</summary>
+    public ComputeType ComputeType { get; }
 
     /// <summary>Makes prompts of texts.</summary>
     public LlasaPrompt Prompt { get; }
@@ -63,14 +68,19 @@ public sealed class PolicyModel : IDisposable
     /// <summary>Loads a directory.</summary>
     /// <param name="path">Hugging Face directory of a Llasa model.</param>
     /// <param name="prompt">How prompts are made; null for the defaults.</param>
+    /// <param name="type">Element type of the matrices that are computed with.</param>
+    /// <param name="frozen">
+    /// Whether the weights stay as they are: then only an adapter can be trained, and with <see cref="ComputeType.Bf16"/>
+    /// no float32 values of the matrices are kept, which halves the memory and is what <see cref="Save"/> then writes.
+    /// </param>
     /// <exception cref="ModelFileException">Something is missing, malformed or not supported; the message names file and field.</exception>
-    public static PolicyModel Load(string path, PromptOptions? prompt = null)
+    public static PolicyModel Load(string path, PromptOptions? prompt = null, ComputeType type = ComputeType.F32, bool frozen = false)
     {
         var directory = HuggingFaceDirectory.Open(path);
         PolicyModel? model = null;
         try
         {
-            model = new PolicyModel(directory, prompt);
+            model = new PolicyModel(directory, prompt, type, frozen);
             WeightLoader.Load(directory, model.Native.GetTensors(), model.Native.SetTensor);
             return model;
         }
@@ -94,18 +104,27 @@ public sealed class PolicyModel : IDisposable
     /// <summary>Puts an adapter beside the weights, once; they stay as they are from then on.</summary>
     /// <param name="options">Rank, scale and targets.</param>
     /// <param name="seed">Decides what it begins with.</param>
-    public void AttachAdapter(Training.LoraOptions options, ulong seed)
+    public void AttachAdapter(LoraOptions options, ulong seed)
     {
         ArgumentNullException.ThrowIfNull(options);
         Adapter = new LoraAdapter(Native, Path, options, seed);
     }
 
-    /// <summary>A copy of the weights as they are now, for a frozen reference. Dispose it.</summary>
-    public NativePolicy CopyWeights()
+    /// <summary>A frozen copy of the weights as they are now, for a reference. Dispose it.</summary>
+    /// <param name="type">Element type of the copy's matrices.</param>
+    public NativePolicy CopyWeights(ComputeType type)
     {
-        NativePolicy copy = new(Native.Options);
-        copy.CopyWeightsFrom(Native);
-        return copy;
+        NativePolicy copy = new(ToNative(Config, type, frozen: true));
+        try
+        {
+            copy.CopyWeightsFrom(Native);
+            return copy;
+        }
+        catch
+        {
+            copy.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Encodes the prompt for a text.</summary>
@@ -172,9 +191,11 @@ public sealed class PolicyModel : IDisposable
 
     private static string Shorten(string text) => text.Length <= 40 ? text : text[..40] + "…";
 
-    private static NativePolicyOptions ToNative(LlamaConfig config)
+    private static NativePolicyOptions ToNative(LlamaConfig config, ComputeType type, bool frozen)
     {
         var options = NativePolicyOptions.CreateDefault();
+        options.ComputeDtype = type == ComputeType.Bf16 ? NativeDType.BF16 : NativeDType.F32;
+        options.Frozen = frozen ? 1 : 0;
         options.VocabSize = config.VocabularySize;
         options.HiddenSize = config.HiddenSize;
         options.IntermediateSize = config.IntermediateSize;

@@ -61,7 +61,9 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         _judge = options.CreateJudge();
         _sampling = options.Rollout.ToSampling(Seeds.Rollouts(options.Run.Seed));
         // With an adapter the reference is the policy without it, and costs nothing.
-        _reference = options.Loss.KeepsReference && models.Policy.Adapter is null ? models.Policy.CopyWeights() : null;
+        _reference = options.Loss.KeepsReference && models.Policy.Adapter is null
+            ? models.Policy.CopyWeights(options.Loss.ReferenceType(models.Policy.ComputeType))
+            : null;
         Trainer = new NativeTrainer(models.Policy.Native, options.Optimiser.ToNative());
         _update = new PolicyUpdate(options, models.Policy, Trainer, options.Loss.KeepsReference ? ReferenceLogProbs : null);
     }

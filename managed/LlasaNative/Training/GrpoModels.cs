@@ -35,23 +35,25 @@ public sealed class GrpoModels : IDisposable
     /// <param name="models">Their directories, none empty.</param>
     /// <param name="prompt">How prompts are made.</param>
     /// <param name="scoring">How the recogniser listens.</param>
+    /// <param name="frozen">Whether the policy's own weights stay as they are, as <see cref="PolicyModel.Load"/> says.</param>
     /// <exception cref="ModelFileException">A directory is not what it should be, or the models do not fit together.</exception>
-    public static GrpoModels Load(ModelOptions models, PromptOptions prompt, ScoringOptions scoring)
+    public static GrpoModels Load(ModelOptions models, PromptOptions prompt, ScoringOptions scoring, bool frozen = false)
     {
         ArgumentNullException.ThrowIfNull(models);
-        return Load(models, prompt, () => LocalListener.Load(models, scoring));
+        return Load(models, prompt, () => LocalListener.Load(models, scoring), frozen);
     }
 
     /// <summary>Loads the policy, with another listener.</summary>
     /// <param name="models">Directory of the policy; the others are not read.</param>
     /// <param name="prompt">How prompts are made.</param>
     /// <param name="listener">Makes the listener.</param>
+    /// <param name="frozen">Whether the policy's own weights stay as they are, as <see cref="PolicyModel.Load"/> says.</param>
     /// <exception cref="ModelFileException">The directory is not what it should be, or the two do not fit together.</exception>
-    public static GrpoModels Load(ModelOptions models, PromptOptions prompt, Func<IListener> listener)
+    public static GrpoModels Load(ModelOptions models, PromptOptions prompt, Func<IListener> listener, bool frozen = false)
     {
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(listener);
-        var policy = PolicyModel.Load(models.Policy, prompt);
+        var policy = PolicyModel.Load(models.Policy, prompt, models.PolicyType, frozen);
         IListener listening;
         try
         {

@@ -10,7 +10,8 @@
 #include "models/policy_score.h"
 
 struct llasa_policy {
-  explicit llasa_policy(const llasa::LlamaConfig& config) : model(std::make_shared<llasa::Policy>(config)) {}
+  llasa_policy(const llasa::LlamaConfig& config, llasa::Storage storage, bool frozen)
+      : model(std::make_shared<llasa::Policy>(config, storage, frozen)) {}
 
   llasa::LiveHandle live{llasa::HandleKind::kPolicy};
   std::shared_ptr<llasa::Policy> model;

@@ -14,6 +14,15 @@ llasa::PolicyScorer& scorer(llasa_policy* policy) {
   return *policy->scorer;
 }
 
+llasa::Storage storage_of(const llasa_policy_options& options) {
+  LLASA_CHECK(options.compute_dtype == LLASA_F32 || options.compute_dtype == LLASA_BF16, LLASA_ERR_ARGUMENT,
+              "`options.compute_dtype`: %d, expected 0 (f32) or 2 (bf16)", options.compute_dtype);
+  LLASA_CHECK(options.frozen == 0 || options.frozen == 1, LLASA_ERR_ARGUMENT,
+              "`options.frozen`: %d, expected 0 or 1", options.frozen);
+  if (options.compute_dtype == LLASA_F32) return llasa::Storage::kF32;
+  return options.frozen == 1 ? llasa::Storage::kBf16 : llasa::Storage::kF32AndBf16;
+}
+
 }  // namespace
 
 void llasa_policy_options_init(llasa_policy_options* options) {
@@ -32,7 +41,9 @@ llasa_status llasa_policy_create(const llasa_policy_options* options, llasa_poli
     llasa_policy_options defaults;
     llasa_policy_options_init(&defaults);
     const llasa_policy_options given = llasa::abi::read_options(options, defaults, "options");
-    *out = std::make_unique<llasa_policy>(llasa::make_llama_config(given)).release();
+    const llasa::Storage storage = storage_of(given);
+    *out =
+        std::make_unique<llasa_policy>(llasa::make_llama_config(given), storage, given.frozen == 1).release();
   });
 }
 

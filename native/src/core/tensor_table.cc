@@ -1,5 +1,7 @@
 #include "core/tensor_table.h"
 
+#include <algorithm>
+
 #include "core/convert.h"
 
 namespace llasa {
@@ -32,9 +34,27 @@ void TensorTable::append(std::string name, std::vector<int64_t> shape, bool opti
   specs_.push_back(std::move(spec));
 }
 
-void TensorTable::allocate(Stream& stream, const char* what) {
-  values_.reserve(count(), what);
-  zero_on_device(stream, values_.data(), count() * static_cast<int64_t>(sizeof(float)));
+void TensorTable::allocate(Stream& stream, const char* what, Storage storage) {
+  storage_ = storage;
+  int64_t floats = count();
+  if (storage == Storage::kBf16) {
+    floats = 0;
+    for (const TensorSpec& spec : specs_) {
+      if (spec.is_matrix()) continue;
+      vector_places_[spec.offset] = floats;
+      floats = aligned(floats + spec.size);
+    }
+  }
+  values_.reserve(floats, what);
+  zero_on_device(stream, values_.data(), floats * static_cast<int64_t>(sizeof(float)));
+  if (storage == Storage::kF32) return;
+  bf16_.reserve(count(), what);
+  zero_on_device(stream, bf16_.data(), count() * static_cast<int64_t>(sizeof(Bf16)));
+}
+
+const float* TensorTable::data() const {
+  LLASA_CHECK(storage_ != Storage::kBf16, LLASA_ERR_STATE, "the weights are kept in bf16 alone");
+  return values_.data();
 }
 
 const TensorSpec& TensorTable::find(const std::string& name) const {
@@ -54,7 +74,18 @@ void TensorTable::set(Stream& stream, const std::string& name, llasa_dtype dtype
   std::vector<float> values(static_cast<size_t>(spec.size));
   LLASA_CHECK(widen(dtype, data, values.data(), spec.size), LLASA_ERR_NOT_FINITE,
               "tensor `%s` holds a NaN or an infinity", name.c_str());
-  copy_to_device(stream, values_.data() + spec.offset, values.data(), spec.size * 4);
+  if (spec.is_matrix() && storage_ != Storage::kF32) {
+    std::vector<Bf16> halves(values.size());
+    narrow(LLASA_BF16, values.data(), halves.data(), spec.size);
+    const bool fits =
+        std::all_of(halves.begin(), halves.end(), [](Bf16 x) { return (x.bits & 0x7f80u) != 0x7f80u; });
+    LLASA_CHECK(fits, LLASA_ERR_NOT_FINITE, "tensor `%s` holds a value that is too large for bf16",
+                name.c_str());
+    copy_to_device(stream, bf16_.data() + spec.offset, halves.data(), spec.size * 2);
+  }
+  if (!spec.is_matrix() || storage_ != Storage::kBf16) {
+    copy_to_device(stream, values_.data() + place(spec.offset), values.data(), spec.size * 4);
+  }
   stream.synchronize();
   specs_[index_.at(name)].is_set = true;
 }
@@ -66,7 +97,13 @@ void TensorTable::get(Stream& stream, const std::string& name, llasa_dtype dtype
   LLASA_CHECK(size_bytes == expected, LLASA_ERR_ARGUMENT, "`size_bytes` of tensor `%s`: %lld, expected %lld",
               name.c_str(), static_cast<long long>(size_bytes), static_cast<long long>(expected));
   std::vector<float> values(static_cast<size_t>(spec.size));
-  copy_to_host(stream, values.data(), values_.data() + spec.offset, spec.size * 4);
+  if (spec.is_matrix() && storage_ == Storage::kBf16) {
+    std::vector<Bf16> halves(values.size());
+    copy_to_host(stream, halves.data(), bf16_.data() + spec.offset, spec.size * 2);
+    widen(LLASA_BF16, halves.data(), values.data(), spec.size);
+  } else {
+    copy_to_host(stream, values.data(), values_.data() + place(spec.offset), spec.size * 4);
+  }
   narrow(dtype, values.data(), out, spec.size);
 }
 

@@ -5,41 +5,67 @@
 #include <cstdint>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/device.h"
+#include "core/weight_view.h"
 
 namespace llasa {
+
+// How a table keeps its matrices, the tensors of rank 2. All others (gains, biases) are f32 always.
+enum class Storage {
+  kF32,
+  kF32AndBf16,  // f32 for the optimiser and for saving, and a bf16 copy for products to read
+  kBf16,        // bf16 alone: half the memory of kF32, and nothing can be trained
+};
 
 struct TensorSpec {
   std::string name;
   std::vector<int64_t> shape;  // 1..4 entries
   bool optional = false;
-  // Where the values live, within the table's one allocation.
+  // Where the values live: elements from the beginning of the table's layout.
   int64_t offset = 0;
   int64_t size = 0;
   bool is_set = false;
+
+  bool is_matrix() const { return shape.size() == 2; }
 };
 
-// Parameters in one contiguous f32 allocation, in the order they were declared; each starts 16 floats
-// aligned, unless it was declared adjacent to the one before. Padding between them is zero and stays zero.
+// Parameters in one layout, in the order they were declared; each starts 16 elements aligned, unless it was
+// declared adjacent to the one before. Padding between them is zero and stays zero. Flat arrays of this
+// layout are the f32 values, their bf16 copy, gradients and moments. With Storage::kBf16 only the bf16 array
+// exists, and what is no matrix has f32 values of its own.
 class TensorTable {
  public:
   // Declares a parameter; only before allocate().
   void declare(std::string name, std::vector<int64_t> shape, bool optional = false);
   // The same, directly behind the tensor declared before, without padding: one GEMM then covers both.
   void declare_adjacent(std::string name, std::vector<int64_t> shape);
-  void allocate(Stream& stream, const char* what);
+  void allocate(Stream& stream, const char* what, Storage storage = Storage::kF32);
 
   const std::vector<TensorSpec>& specs() const { return specs_; }
-  int64_t count() const { return aligned(total_); }  // floats, padding included
-  float* data() { return values_.data(); }
-  const float* data() const { return values_.data(); }
+  int64_t count() const { return aligned(total_); }  // elements of the layout, padding included
+  Storage storage() const { return storage_; }
+  // The f32 values [count()]; not with Storage::kBf16.
+  float* data() { return const_cast<float*>(std::as_const(*this).data()); }
+  const float* data() const;
+  // The bf16 values [count()]; NULL with Storage::kF32.
+  Bf16* bf16() { return bf16_.data(); }
+  const Bf16* bf16() const { return bf16_.data(); }
+  // The matrix at an offset of the layout, as products read it.
+  WeightView matrix(int64_t offset) const {
+    return storage_ == Storage::kF32 ? WeightView(values_.data() + offset)
+                                     : WeightView(bf16_.data() + offset);
+  }
+  // The tensor at an offset of the layout that is no matrix.
+  const float* vector(int64_t offset) const { return values_.data() + place(offset); }
+  float* vector(int64_t offset) { return values_.data() + place(offset); }
 
   // Throws LLASA_ERR_NAME if there is none.
   const TensorSpec& find(const std::string& name) const;
   bool contains(const std::string& name) const { return index_.count(name) != 0; }
-  const float* at(const std::string& name) const { return values_.data() + find(name).offset; }
+  const float* at(const std::string& name) const { return data() + find(name).offset; }
 
   // Checks shape and finiteness, converts and copies in / out.
   void set(Stream& stream, const std::string& name, llasa_dtype dtype, const int64_t* shape, int32_t rank,
@@ -54,11 +80,18 @@ class TensorTable {
  private:
   static int64_t aligned(int64_t offset) { return (offset + 15) / 16 * 16; }  // floats of a cache line
   void append(std::string name, std::vector<int64_t> shape, bool optional, int64_t offset);
+  // Where in values_ the f32 values of the tensor at an offset begin.
+  int64_t place(int64_t offset) const {
+    return storage_ == Storage::kBf16 ? vector_places_.at(offset) : offset;
+  }
 
   std::vector<TensorSpec> specs_;
   std::unordered_map<std::string, size_t> index_;
+  Storage storage_ = Storage::kF32;
   DeviceBuffer<float> values_;
-  int64_t total_ = 0;  // end of the last tensor
+  DeviceBuffer<Bf16> bf16_;
+  std::unordered_map<int64_t, int64_t> vector_places_;  // with Storage::kBf16, by offset
+  int64_t total_ = 0;                                   // end of the last tensor
 };
 
 std::string shape_text(const int64_t* shape, int64_t rank);

@@ -22,6 +22,13 @@ struct LlamaLayer {
   T* post_norm;   // [C]: post_attention_layernorm
 };
 
+// What computing reads of one layer.
+struct LlamaLayerWeights {
+  WeightView qkv, out, gate_up, down;  // as in LlamaLayer
+  const float* input_norm;
+  const float* post_norm;
+};
+
 class LlamaLayout {
  public:
   // Declares every parameter in model order under its Hugging Face name.
@@ -33,6 +40,14 @@ class LlamaLayout {
     return {base + o.qkv,  base + o.out,        base + o.gate_up,
             base + o.down, base + o.input_norm, base + o.post_norm};
   }
+  LlamaLayerWeights layer(const TensorTable& table, int64_t l) const {
+    const Offsets& o = layers_[static_cast<size_t>(l)];
+    return {table.matrix(o.qkv),  table.matrix(o.out),        table.matrix(o.gate_up),
+            table.matrix(o.down), table.vector(o.input_norm), table.vector(o.post_norm)};
+  }
+  WeightView embedding(const TensorTable& table) const { return table.matrix(embedding_); }
+  const float* final_norm(const TensorTable& table) const { return table.vector(final_norm_); }
+  WeightView head(const TensorTable& table) const { return table.matrix(head_); }
   template <typename T>
   T* embedding(T* base) const {  // [V, C]
     return base + embedding_;

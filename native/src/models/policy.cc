@@ -5,11 +5,13 @@
 #include <vector>
 
 #include "core/convert.h"
+#include "ops/cast.h"
 
 namespace llasa {
 
-Policy::Policy(const LlamaConfig& config) : config_(config), layout_(config, weights_) {
-  weights_.allocate(stream_, "the policy's weights");
+Policy::Policy(const LlamaConfig& config, Storage storage, bool frozen)
+    : config_(config), frozen_(frozen), layout_(config, weights_) {
+  weights_.allocate(stream_, "the policy's weights", storage);
 }
 
 const float* Policy::rope_table(int64_t positions) {
@@ -55,8 +57,15 @@ void Policy::get_merged(const std::string& name, llasa_dtype dtype, void* out, i
   LLASA_CHECK(size_bytes == expected, LLASA_ERR_ARGUMENT, "`size_bytes` of tensor `%s`: %lld, expected %lld",
               name.c_str(), static_cast<long long>(size_bytes), static_cast<long long>(expected));
   DeviceBuffer<float> merged(spec.size, "a merged tensor");
-  copy_on_device(stream_, merged.data(), weights_.data() + spec.offset,
-                 spec.size * static_cast<int64_t>(sizeof(float)));
+  if (!spec.is_matrix()) {
+    copy_on_device(stream_, merged.data(), weights_.vector(spec.offset),
+                   spec.size * static_cast<int64_t>(sizeof(float)));
+  } else if (weights_.storage() == Storage::kBf16) {
+    widen_to_f32(stream_, weights_.bf16() + spec.offset, merged.data(), spec.size);
+  } else {
+    copy_on_device(stream_, merged.data(), weights_.data() + spec.offset,
+                   spec.size * static_cast<int64_t>(sizeof(float)));
+  }
   if (adapter_ != nullptr) adapter_->merge_into(stream_, name, merged.data());
   const std::vector<float> values = merged.download(stream_, spec.size);
   narrow(dtype, values.data(), out, spec.size);
@@ -67,10 +76,38 @@ void Policy::copy_weights(const Policy& source) {
               "`source`: a policy of other options, so its weights do not fit");
   source.require_complete();
   if (this == &source) return;
-  copy_on_device(stream_, weights_.data(), source.weights_.data(),
-                 weights_.count() * static_cast<int64_t>(sizeof(float)));
+  synchronize_device();  // the source's own stream may still be writing
+  const TensorTable& from = source.weights_;
+  const int64_t count = weights_.count();
+  const bool wants_f32 = weights_.storage() != Storage::kBf16, has_f32 = from.storage() != Storage::kBf16;
+  if (wants_f32 && has_f32) {
+    copy_on_device(stream_, weights_.data(), from.data(), count * static_cast<int64_t>(sizeof(float)));
+  } else if (wants_f32) {
+    widen_to_f32(stream_, from.bf16(), weights_.data(), count);
+  } else if (has_f32) {
+    narrow_to_bf16(stream_, from.data(), count, weights_.bf16(), 1, count);
+  } else {
+    copy_on_device(stream_, weights_.bf16(), from.bf16(), count * static_cast<int64_t>(sizeof(Bf16)));
+  }
+  if (!wants_f32 || !has_f32) {
+    for (const TensorSpec& spec : weights_.specs()) {
+      if (spec.is_matrix()) continue;
+      copy_on_device(stream_, weights_.vector(spec.offset), from.vector(spec.offset),
+                     spec.size * static_cast<int64_t>(sizeof(float)));
+    }
+  }
+  refresh(weights_);
   stream_.synchronize();
   weights_.mark_all_set();
+}
+
+void Policy::refresh_trained() {
+  refresh(trainable());
+}
+
+void Policy::refresh(TensorTable& table) {
+  if (table.storage() != Storage::kF32AndBf16) return;
+  narrow_to_bf16(stream_, table.data(), table.count(), table.bf16(), 1, table.count());
 }
 
 }  // namespace llasa

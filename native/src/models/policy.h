@@ -10,24 +10,33 @@
 #include "models/llama_config.h"
 #include "models/llama_weights.h"
 #include "models/lora.h"
+#include "ops/precision.h"
 
 namespace llasa {
 
 class Policy {
  public:
-  explicit Policy(const LlamaConfig& config);
+  // storage: how the matrices are kept; they are multiplied as they are stored. frozen: no trainer may be
+  // made of the weights themselves.
+  explicit Policy(const LlamaConfig& config, Storage storage = Storage::kF32, bool frozen = false);
 
   const LlamaConfig& config() const { return config_; }
+  bool is_frozen() const { return frozen_; }
+  // Of the matrices that products read, and of a rollout's keys and values.
+  llasa_dtype compute_dtype() const { return weights_.storage() == Storage::kF32 ? LLASA_F32 : LLASA_BF16; }
+  Precision precision() const {
+    return weights_.storage() == Storage::kF32 ? Precision::kF32 : Precision::kBf16;
+  }
   Stream& stream() { return stream_; }
   TensorTable& weights() { return weights_; }
   const TensorTable& weights() const { return weights_; }
   const LlamaLayout& layout() const { return layout_; }
 
   // Device pointers to the weights.
-  LlamaLayer<const float> layer(int64_t l) const { return layout_.layer(weights_.data(), l); }
-  const float* embedding() const { return layout_.embedding(weights_.data()); }
-  const float* final_norm() const { return layout_.final_norm(weights_.data()); }
-  const float* head() const { return layout_.head(weights_.data()); }
+  LlamaLayerWeights layer(int64_t l) const { return layout_.layer(weights_, l); }
+  WeightView embedding() const { return layout_.embedding(weights_); }
+  const float* final_norm() const { return layout_.final_norm(weights_); }
+  WeightView head() const { return layout_.head(weights_); }
 
   // Throws LLASA_ERR_STATE while a weight is missing, the adapter's included.
   void require_complete() const {
@@ -56,11 +65,17 @@ class Policy {
   // holds D/2 cosines, then D/2 sines. Grows on demand, so the pointer is good until the next call.
   const float* rope_table(int64_t positions);
 
-  // Throws LLASA_ERR_SHAPE unless source has the same configuration.
+  // Throws LLASA_ERR_SHAPE unless source has the same configuration. Values that one of the two keeps in bf16
+  // arrive in bf16, rounded to nearest even; gains and biases stay exact.
   void copy_weights(const Policy& source);
+  // After the f32 values of trainable() changed: brings the bf16 copy, where there is one, up to date.
+  void refresh_trained();
 
  private:
+  void refresh(TensorTable& table);
+
   LlamaConfig config_;
+  bool frozen_;
   Stream stream_;
   TensorTable weights_;
   LlamaLayout layout_;

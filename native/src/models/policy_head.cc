@@ -97,7 +97,7 @@ void PolicyHead::backward_chunk(const float* hidden, int64_t n, const HeadOption
   float* dhead = frozen ? nullptr : policy_.layout().head(gradients);
   if (!frozen) {
     gemm(stream, true, false, options.count, C, n, 1.0f, logits_.data(), V, normed_.data(), C, 1.0f,
-         dhead + options.start * C, C);
+         dhead + options.start * C, C, policy_.precision());
   }
   if (options.extra >= 0) {
     const float* column = logits_.data() + options.count;
@@ -105,7 +105,7 @@ void PolicyHead::backward_chunk(const float* hidden, int64_t n, const HeadOption
          normed_gradient_.data(), C);
     if (!frozen) {
       gemm(stream, true, false, 1, C, n, 1.0f, column, V, normed_.data(), C, 1.0f, dhead + options.extra * C,
-           C);
+           C, policy_.precision());
     }
   }
   zero_on_device(stream, dhidden, n * C * static_cast<int64_t>(sizeof(float)));

@@ -2,6 +2,7 @@
 
 #include "ops/activation.h"
 #include "ops/attention.h"
+#include "ops/cast.h"
 #include "ops/embedding.h"
 #include "ops/gemm.h"
 #include "ops/norm.h"
@@ -78,13 +79,15 @@ const float* PolicyPass::forward(const PackedRows& packed, Keep keep, DropoutPas
 void PolicyPass::forward_layer(const PackedRows& packed, int64_t l, float* output) {
   Stream& stream = policy_.stream();
   const LlamaConfig& c = policy_.config();
-  const LlamaLayer<const float> w = policy_.layer(l);
+  const LlamaLayerWeights w = policy_.layer(l);
   const Layer& a = layers_[static_cast<size_t>(l)];
   const int64_t C = c.hidden_size, F = c.intermediate_size, Q = c.query_size(), R = c.qkv_size();
   rmsnorm_forward(stream, a.input, w.input_norm, normed_, a.rstd1, rows_, C, c.rms_norm_eps);
   linear_forward(stream, normed_, w.qkv, nullptr, a.qkv, rows_, C, R);
   lora_forward(l, LoraInput::kAttention, normed_, rows_, a.qkv);
   rope_forward(stream, a.qkv, positions_.data(), rope_, rows_, c.num_heads + c.num_kv_heads, c.head_dim, R);
+  // Keys and values as a rollout reads them from its cache, or the two would be of different models.
+  if (policy_.precision() == Precision::kBf16) round_to_bf16(stream, a.qkv + Q, R, rows_, R - Q);
   attention_forward(stream, a.qkv, a.attention, a.lse, packed.groups, attention_shape(l));
 
   const int64_t first = l + 1 == c.num_layers ? first_scored_row_ : 0;
@@ -154,7 +157,7 @@ void PolicyPass::backward_layer(const PackedRows& packed, int64_t l, float* grad
 void PolicyPass::backward_mlp(int64_t l, int64_t first, float* gradients) {
   Stream& stream = policy_.stream();
   const LlamaConfig& c = policy_.config();
-  const LlamaLayer<const float> w = policy_.layer(l);
+  const LlamaLayerWeights w = policy_.layer(l);
   const LlamaLayer<float> g = layer_gradients(gradients, l);
   const Layer& a = layers_[static_cast<size_t>(l)];
   const int64_t C = c.hidden_size, F = c.intermediate_size, rows = rows_ - first;
@@ -165,7 +168,7 @@ void PolicyPass::backward_mlp(int64_t l, int64_t first, float* gradients) {
   lora_backward_input(l, LoraInput::kDown, dstream, rows, inner_);
   // The forward output comes back in place of its gradient, which is spent.
   swiglu_backward(stream, gate_up, inner_, gate_up, inner_, rows, F);
-  linear_backward(stream, inner_, nullptr, dstream, nullptr, g.down, rows, F, C);
+  linear_backward(stream, inner_, w.down, dstream, nullptr, g.down, rows, F, C);
   lora_backward_parameters(l, LoraInput::kDown, inner_, dstream, rows, gradients);
   rmsnorm_forward(stream, middle, w.post_norm, normed_, nullptr, rows, C, c.rms_norm_eps);
   linear_backward(stream, normed_, w.gate_up, gate_up, normed_gradient_, g.gate_up, rows, C, 2 * F);
@@ -178,7 +181,7 @@ void PolicyPass::backward_mlp(int64_t l, int64_t first, float* gradients) {
 void PolicyPass::backward_attention(const PackedRows& packed, int64_t l, int64_t first, float* gradients) {
   Stream& stream = policy_.stream();
   const LlamaConfig& c = policy_.config();
-  const LlamaLayer<const float> w = policy_.layer(l);
+  const LlamaLayerWeights w = policy_.layer(l);
   const LlamaLayer<float> g = layer_gradients(gradients, l);
   const Layer& a = layers_[static_cast<size_t>(l)];
   const int64_t C = c.hidden_size, Q = c.query_size(), R = c.qkv_size();

@@ -21,7 +21,7 @@ Rollout::Rollout(std::shared_ptr<Policy> policy, int32_t max_slots, int32_t max_
       readback_steps_(readback_steps > 0      ? readback_steps
                       : device_works_behind() ? kReadbackSteps
                                               : 1),
-      cache_(policy_->config(), 2 * max_slots_, max_tokens_, LLASA_F32) {
+      cache_(policy_->config(), 2 * max_slots_, max_tokens_, policy_->compute_dtype()) {
   const auto n = static_cast<size_t>(max_slots_);
   slots_.resize(n);
   groups_.resize(n);

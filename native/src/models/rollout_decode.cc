@@ -96,9 +96,9 @@ std::vector<uint64_t> Rollout::facts(const Run& run) {
       gated_.data(), logits_.data(), lora_scratch_.data(), seen_.data(), rope_,
       cache_.tables(policy_->stream()));
   const Lora* lora = policy_->lora();
-  add(lora, lora == nullptr ? nullptr : lora->weights().data(), policy_->embedding(), policy_->final_norm(),
-      policy_->head());
-  for (int64_t l = 0; l < policy_->config().num_layers; ++l) add(policy_->layer(l).qkv);
+  add(lora, lora == nullptr ? nullptr : lora->weights().data(), policy_->embedding().data,
+      policy_->final_norm(), policy_->head().data);
+  for (int64_t l = 0; l < policy_->config().num_layers; ++l) add(policy_->layer(l).qkv.data);
 
   const SamplingParameters& s = run.sampling;
   static_assert(sizeof s == 5 * 4 + 4 + 8 + 3 * 4 + 4, "a new member belongs among the facts");
@@ -168,7 +168,7 @@ void Rollout::forward(int64_t rows, bool keys_only) {
   };
   embedding_forward(stream, policy_->embedding(), device_ids_.data(), x, rows, C);
   for (int64_t l = 0; l < c.num_layers; ++l) {
-    const LlamaLayer<const float> w = policy_->layer(l);
+    const LlamaLayerWeights w = policy_->layer(l);
     rmsnorm_forward(stream, x, w.input_norm, normed_.data(), nullptr, rows, C, c.rms_norm_eps);
     linear_forward(stream, normed_.data(), w.qkv, nullptr, qkv_.data(), rows, C, c.qkv_size());
     adapt(l, LoraInput::kAttention, normed_.data(), qkv_.data());

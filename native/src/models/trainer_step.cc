@@ -46,6 +46,8 @@ Trainer::Trainer(std::shared_ptr<Policy> policy, const TrainerOptions& options)
       count_(policy_->trainable().count()),
       pass_(*policy_),
       head_(*policy_) {
+  LLASA_CHECK(!policy_->is_frozen() || policy_->has_lora(), LLASA_ERR_STATE,
+              "the policy was created frozen: only an adapter of it can be trained");
   const int64_t count = count_;
   const auto zeroed = [&](DeviceBuffer<float>& buffer, const char* what) {
     buffer.reserve(count, what);
@@ -149,6 +151,7 @@ llasa_step_stats Trainer::step(float learning_rate) {
     adamw.step = ++steps_;
     adamw_step(stream, policy_->trainable().data(), gradients_.data(), moment1_.data(), moment2_.data(),
                count, adamw);
+    policy_->refresh_trained();
   }
   stats.step = steps_;
   zero_grad();

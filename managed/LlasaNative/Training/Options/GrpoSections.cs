@@ -59,7 +59,7 @@ internal static class GrpoSections
         section.Number("kl_coefficient", "Weight of the KL divergence from the starting policy.", "number, at least 0", v => v >= 0, s => s.KlCoefficient, (s, v) => s with { KlCoefficient = v });
         section.Choice("kl_estimator", "k1 = log ratio, k2 = its square / 2, k3 = ratio - 1 - log ratio. k1 in the loss has a gradient of 0 on average.", s => s.KlEstimator, (s, v) => s with { KlEstimator = v });
         section.Choice("kl_placement", "Charge the divergence in the loss, or in the reward.", s => s.KlPlacement, (s, v) => s with { KlPlacement = v });
-        section.Choice("reference", "How the starting policy is kept: auto keeps it in float32 when the KL coefficient is above 0.", s => s.Reference, (s, v) => s with { Reference = v });
+        section.Choice("reference", "How the starting policy is kept: auto keeps it in models.policy_type when the KL coefficient is above 0. bf16 takes half the memory; beside a policy in f32 its rounding is part of the divergence.", s => s.Reference, (s, v) => s with { Reference = v });
         section.Number("entropy_coefficient", "Weight of the entropy bonus.", "number, at least 0", v => v >= 0, s => s.EntropyCoefficient, (s, v) => s with { EntropyCoefficient = v });
     }
 

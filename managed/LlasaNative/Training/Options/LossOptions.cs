@@ -58,6 +58,15 @@ public sealed record LossOptions
         _ => true,
     };
 
+    /// <summary>Element type of the reference policy's matrices.</summary>
+    /// <param name="policy">That of the policy.</param>
+    public ComputeType ReferenceType(ComputeType policy) => Reference switch
+    {
+        ReferenceKind.F32 => ComputeType.F32,
+        ReferenceKind.Bf16 => ComputeType.Bf16,
+        _ => policy,
+    };
+
     /// <summary>Weight of the entropy bonus.</summary>
     public double EntropyCoefficient { get; init; }
 

@@ -12,4 +12,7 @@ public sealed record ModelOptions
 
     /// <summary>Directory of the Whisper recogniser that judges.</summary>
     public string Recogniser { get; init; } = "";
+
+    /// <summary>Element type of the policy's matrices while it speaks, scores and is trained.</summary>
+    public ComputeType PolicyType { get; init; } = ComputeType.F32;
 }

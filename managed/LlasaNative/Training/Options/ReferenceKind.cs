@@ -3,7 +3,7 @@ namespace LlasaNative.Training;
 /// <summary>How the starting policy is kept.</summary>
 public enum ReferenceKind
 {
-    /// <summary>In float32 when the KL coefficient is above 0, else not.</summary>
+    /// <summary>In the policy's own type when the KL coefficient is above 0, else not.</summary>
     Auto,
 
     /// <summary>Not.</summary>
@@ -11,4 +11,7 @@ public enum ReferenceKind
 
     /// <summary>In float32, even when it is only watched.</summary>
     F32,
+
+    /// <summary>In bfloat16, half the memory, even when it is only watched.</summary>
+    Bf16,
 }
