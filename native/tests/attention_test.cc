@@ -2,6 +2,7 @@
 
 #include "isa_test.h"
 #include "op_test_util.h"
+#include "packed_layout.h"
 #include "reference/llama_ops.h"
 
 namespace llasa::test {
@@ -9,29 +10,6 @@ namespace {
 
 class AttentionTest : public IsaTest {};
 LLASA_FOR_EACH_ISA(AttentionTest);
-
-struct Layout {
-  std::vector<AttentionGroup> groups;
-  int64_t rows = 0;
-};
-
-// Prefixes first, then parts, as models/token_batch.h packs them.
-Layout lay_out(const std::vector<std::pair<int64_t, std::vector<int64_t>>>& groups) {
-  Layout layout;
-  for (const auto& [prefix, parts] : groups) {
-    AttentionGroup group;
-    group.prefix = {layout.rows, layout.rows + prefix};
-    layout.rows += prefix;
-    layout.groups.push_back(group);
-  }
-  for (size_t g = 0; g < groups.size(); ++g) {
-    for (int64_t part : groups[g].second) {
-      layout.groups[g].parts.push_back({layout.rows, layout.rows + part});
-      layout.rows += part;
-    }
-  }
-  return layout;
-}
 
 void check_forward(const Layout& layout, const AttentionShape& shape) {
   Stream stream;

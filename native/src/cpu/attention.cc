@@ -51,7 +51,7 @@ static_assert(sizeof(RowRange) == 2 * sizeof(int64_t), "AttentionTask::parts rea
 }  // namespace
 
 void attention_forward(Stream&, const float* qkv, float* out, float* lse,
-                       const std::vector<AttentionGroup>& groups, const AttentionShape& shape) {
+                       const std::vector<AttentionGroup>& groups, const AttentionShape& shape, Precision) {
   const auto& k = *cpu::kernels().attention;
   parallel_for(static_cast<int64_t>(groups.size()) * shape.G, [&](int64_t i) {
     cpu::AttentionTask task = make_task(qkv, groups[static_cast<size_t>(i / shape.G)], shape, i % shape.G);
@@ -62,7 +62,8 @@ void attention_forward(Stream&, const float* qkv, float* out, float* lse,
 }
 
 void attention_backward(Stream&, const float* qkv, const float* out, const float* lse, const float* dout,
-                        float* dqkv, const std::vector<AttentionGroup>& groups, const AttentionShape& shape) {
+                        float* dqkv, const std::vector<AttentionGroup>& groups, const AttentionShape& shape,
+                        Precision) {
   const auto& k = *cpu::kernels().attention;
   parallel_for(static_cast<int64_t>(groups.size()) * shape.G, [&](int64_t i) {
     cpu::AttentionTask task = make_task(qkv, groups[static_cast<size_t>(i / shape.G)], shape, i % shape.G);

@@ -48,7 +48,7 @@ std::vector<QueryBlock> cut_queries(const int64_t* offsets, int64_t B, int64_t H
 
 void attention_full_forward(Stream&, const float* q, const float* k, const float* v, float* y,
                             const int64_t* offsets, int64_t B, int64_t H, int64_t D, int64_t row_stride,
-                            float scale, bool causal) {
+                            float scale, bool causal, Precision) {
   const auto& softmax = *cpu::kernels().softmax;
   const std::vector<QueryBlock> blocks = cut_queries(offsets, B, H);
   parallel_for(static_cast<int64_t>(blocks.size()), [&](int64_t task) {

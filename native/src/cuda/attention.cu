@@ -16,18 +16,6 @@ namespace llasa {
 namespace cuda {
 namespace {
 
-struct BackwardArguments {
-  const float* qkv;
-  const float* out;
-  const float* lse;
-  const float* dout;
-  float* dqkv;
-  float* delta;    // [rows, H]
-  float* partial;  // [slots, G, 2, tile, D]
-  TileShape s;
-  int G;
-};
-
 LLASA_HOST_DEVICE constexpr int backward_tile(int kD) {
   return kD <= 128 ? 32 : 16;
 }
@@ -267,16 +255,25 @@ void backward(Stream& stream, BackwardArguments a, const std::vector<AttentionGr
                backward_shared_bytes<kD>(), stream, a, device_tiles);
   LLASA_LAUNCH((attention_dkv_kernel<kD>), grid(plan.tiles.size(), shape.G), kTileThreads,
                backward_shared_bytes<kD>(), stream, a, key_tiles, ranges);
-  if (!plan.sums.empty()) {
-    LLASA_LAUNCH(attention_slot_sum_kernel, grid(plan.sums.size(), shape.G), kTileThreads, 0, stream, a, sums,
-                 static_cast<int>(kT));
-  }
+  launch_slot_sum(stream, a, sums, static_cast<int64_t>(plan.sums.size()), static_cast<int>(kT));
 }
 
 }  // namespace
 
+void launch_slot_sum(Stream& stream, const BackwardArguments& a, const SlotSum* sums, int64_t count,
+                     int key_rows) {
+  if (count == 0) return;
+  LLASA_LAUNCH(attention_slot_sum_kernel, dim3(static_cast<unsigned>(count), static_cast<unsigned>(a.G), 1),
+               kTileThreads, 0, stream, a, sums, key_rows);
+}
+
 void launch_attention_forward(Stream& stream, const float* q, const float* k, const float* v, float* out,
-                              float* lse, const QueryTile* tiles, int64_t count, const TileShape& shape) {
+                              float* lse, const QueryTile* tiles, int64_t count, const TileShape& shape,
+                              Precision precision) {
+  if (uses_tensor_cores(precision, shape.D)) {
+    launch_attention_mma_forward(stream, q, k, v, out, lse, tiles, count, shape);
+    return;
+  }
   LLASA_CHECK(shape.D <= 256, LLASA_ERR_ARGUMENT, "head dimension: %d, the CUDA backend takes at most 256",
               shape.D);
   if (count == 0) return;
@@ -299,20 +296,21 @@ void launch_attention_forward(Stream& stream, const float* q, const float* k, co
 }  // namespace cuda
 
 void attention_forward(Stream& stream, const float* qkv, float* out, float* lse,
-                       const std::vector<AttentionGroup>& groups, const AttentionShape& shape) {
+                       const std::vector<AttentionGroup>& groups, const AttentionShape& shape,
+                       Precision precision) {
   using namespace cuda;
   const std::vector<QueryTile> tiles =
-      query_tiles(groups, shape.prefix_queries, forward_tile(shape.D), false);
+      query_tiles(groups, shape.prefix_queries, forward_tile(shape.D, precision), false);
   TileShape s = tile_shape(shape);
   s.vector = vector_rows(shape.D, qkv);
   Scratch scratch(stream);
   launch_attention_forward(stream, qkv, qkv + shape.H * shape.D, qkv + (shape.H + shape.G) * shape.D, out,
-                           lse, scratch.upload(tiles), static_cast<int64_t>(tiles.size()), s);
+                           lse, scratch.upload(tiles), static_cast<int64_t>(tiles.size()), s, precision);
 }
 
 void attention_backward(Stream& stream, const float* qkv, const float* out, const float* lse,
                         const float* dout, float* dqkv, const std::vector<AttentionGroup>& groups,
-                        const AttentionShape& shape) {
+                        const AttentionShape& shape, Precision precision) {
   using namespace cuda;
   LLASA_CHECK(shape.D <= 256, LLASA_ERR_ARGUMENT, "head dimension: %lld, the CUDA backend takes at most 256",
               static_cast<long long>(shape.D));
@@ -321,7 +319,9 @@ void attention_backward(Stream& stream, const float* qkv, const float* out, cons
   a.s = tile_shape(shape);
   a.s.vector = vector_rows(shape.D, qkv, dout);
   a.G = static_cast<int>(shape.G);
-  if (shape.D <= 32) {
+  if (uses_tensor_cores(precision, shape.D)) {
+    attention_mma_backward(stream, a, groups, shape);
+  } else if (shape.D <= 32) {
     backward<32>(stream, a, groups, shape);
   } else if (shape.D <= 64) {
     backward<64>(stream, a, groups, shape);

@@ -1,6 +1,6 @@
 // Attention of packed clips and over caches on the device; contract in ops/attention_full.h. Clips use the
-// tiles of attention_tile.cuh; queries against a cache have kernels of their own, because its keys and values
-// lie transposed: neighbouring positions are neighbouring floats.
+// tiles of attention_tile.cuh, or with kBf16 tensor cores; queries against a cache have kernels of their own,
+// because its keys and values lie transposed: neighbouring positions are neighbouring floats.
 #include <algorithm>
 #include <vector>
 
@@ -171,10 +171,10 @@ CacheArguments cache_arguments(Scratch& scratch, const KeyValueCache& cache, int
 
 void attention_full_forward(Stream& stream, const float* q, const float* k, const float* v, float* y,
                             const int64_t* offsets, int64_t B, int64_t H, int64_t D, int64_t row_stride,
-                            float scale, bool causal) {
+                            float scale, bool causal, Precision precision) {
   using namespace cuda;
   std::vector<QueryTile> tiles;
-  const int64_t size = forward_tile(D);
+  const int64_t size = forward_tile(D, precision);
   for (int64_t b = 0; b < B; ++b) {
     const int64_t frames = offsets[b + 1] - offsets[b];
     for (int64_t first = 0; first < frames; first += size) {
@@ -198,7 +198,7 @@ void attention_full_forward(Stream& stream, const float* q, const float* k, cons
   shape.vector = row_stride % 4 == 0 && vector_rows(D, q, k, v);
   Scratch scratch(stream);
   launch_attention_forward(stream, q, k, v, y, nullptr, scratch.upload(tiles),
-                           static_cast<int64_t>(tiles.size()), shape);
+                           static_cast<int64_t>(tiles.size()), shape, precision);
 }
 
 void cache_append(Stream& stream, const float* keys, const float* values, int64_t row_stride,

@@ -5,6 +5,7 @@
 // row: 16 threads reading float4 of 16 different rows meet no bank twice.
 #pragma once
 
+#include "cuda/attention_mma.h"
 #include "cuda/attention_plan.h"
 #include "cuda/common.cuh"
 
@@ -212,12 +213,31 @@ __global__ void __launch_bounds__(kTileThreads, 2)
 }
 
 // Queries per forward tile for a head dimension; the plan is made with it.
-inline int64_t forward_tile(int64_t D) {
+inline int64_t forward_tile(int64_t D, Precision precision) {
+  if (uses_tensor_cores(precision, D)) return kMmaForwardTile;
   return D <= 64 ? 64 : D <= 128 ? 32 : 16;
 }
 
-// tiles: of forward_tile(D) queries, on the device. Throws for D > 256.
+// tiles: of forward_tile(D, precision) queries, on the device. Throws for D > 256.
 void launch_attention_forward(Stream& stream, const float* q, const float* k, const float* v, float* out,
-                              float* lse, const QueryTile* tiles, int64_t count, const TileShape& shape);
+                              float* lse, const QueryTile* tiles, int64_t count, const TileShape& shape,
+                              Precision precision);
+
+// Of the backward kernels.
+struct BackwardArguments {
+  const float* qkv;
+  const float* out;
+  const float* lse;
+  const float* dout;
+  float* dqkv;
+  float* delta;    // [rows, H]
+  float* partial;  // [slots, G, 2, tile, D]
+  TileShape s;
+  int G;
+};
+
+// dk and dv of the shared keys of `count` sums (on the device), from slots of key_rows rows, in slot order.
+void launch_slot_sum(Stream& stream, const BackwardArguments& a, const SlotSum* sums, int64_t count,
+                     int key_rows);
 
 }  // namespace llasa::cuda

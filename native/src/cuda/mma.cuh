@@ -23,6 +23,10 @@ __device__ __forceinline__ uint32_t pack_bf16(float low, float high) {
   return bits;
 }
 
+__device__ __forceinline__ float unpack_bf16(uint16_t bits) {
+  return __bfloat162float(__ushort_as_bfloat16(bits));
+}
+
 // d += A B: A is 16 x 16, B 16 x 8, D 16 x 8. Products are exact, sums f32 in the card's order.
 //   a[0..3]  rows group, group + 8, group, group + 8; columns 2 place and + 1, in a[2] and a[3] 8 further
 //   b0, b1   rows 2 place and + 1, in b1 8 further; column group

@@ -2,16 +2,18 @@
 // caches. softmax(scale q k^T) v per clip and head; a clip never sees another one.
 #pragma once
 
+#include "ops/precision.h"
 #include "ops/shapes.h"
 
 namespace llasa {
 
 // Self-attention inside each clip. q, k, v point at [T, H*D] arrays whose rows are row_stride floats apart (3
 // H D for a fused projection); y [T, H*D] contiguous. offsets host [B+1]. causal: frame t sees frames 0..t of
-// its clip. y must not overlap the inputs.
+// its clip. y must not overlap the inputs. With kBf16 (scale > 0) q, k, v and the weights of the sum over v
+// may be rounded to bf16.
 void attention_full_forward(Stream& stream, const float* q, const float* k, const float* v, float* y,
                             const int64_t* offsets, int64_t B, int64_t H, int64_t D, int64_t row_stride,
-                            float scale, bool causal = false);
+                            float scale, bool causal = false, Precision precision = Precision::kF32);
 
 // Keys and values of many sequences, transposed so that a query runs along positions: slot s holds
 // keys [C, capacity] at s * 2 C capacity, then values [C, capacity]. capacity is a multiple of 16; contents

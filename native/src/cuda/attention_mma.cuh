@@ -1,0 +1,213 @@
+// Attention on tensor cores: the pieces that the kernels of attention_mma.cu and attention_mma_backward.cu
+// share. A block of four warps works on tiles of bf16 in shared memory, rounded from f32 on the way in; each
+// warp owns 16 kM rows of the products, whose accumulators are the d fragments of mma.cuh: of 16 x 8 products
+// c[m][n] a lane holds rows 16 m + group (elements 0, 1) and + 8 (2, 3), columns 8 n + 2 place and + 1.
+//
+// Rows of a tile are kD + 8 long: 16 bytes, a bank group, more than a multiple of 64 bytes. Eight rows at one
+// column, which is what ldmatrix reads at once, then lie in eight different bank groups, because their
+// distance in bank groups, kD / 8 + 1, is odd.
+#pragma once
+
+#include "core/host_device.h"
+#include "cuda/attention_tile.cuh"
+#include "cuda/mma.cuh"
+
+namespace llasa::cuda {
+
+constexpr int kMmaWarps = 4;
+constexpr int kMmaThreads = kMmaWarps * kWarp;
+constexpr float kLog2E = 1.4426950408889634f;  // exp(x) = exp2(x kLog2E)
+
+LLASA_HOST_DEVICE constexpr int mma_stride(int kD) {
+  return kD + 8;
+}
+
+__device__ __forceinline__ int mma_lane() {
+  return static_cast<int>(threadIdx.x) % kWarp;
+}
+__device__ __forceinline__ int mma_warp() {
+  return static_cast<int>(threadIdx.x) / kWarp;
+}
+__device__ __forceinline__ int mma_group() {
+  return mma_lane() / 4;
+}
+__device__ __forceinline__ int mma_place() {
+  return mma_lane() % 4;
+}
+
+// Where the row begins that a lane gives to ldmatrix_x4, for 16 rows x 16 columns of a tile as
+//   down_first   upper left, lower left, upper right, lower right: a[0..3]; transposed b0, b1 of the left
+//                columns, then of the right ones, the contraction running down the rows
+//   right_first  upper left, upper right, lower left, lower right: b0, b1 of the upper rows, then of the
+//   lower
+//                ones, the contraction running along the rows
+LLASA_HOST_DEVICE constexpr int down_first(int lane, int stride) {
+  return lane % 16 * stride + lane / 16 * 8;
+}
+LLASA_HOST_DEVICE constexpr int right_first(int lane, int stride) {
+  return (lane / 16 * 8 + lane % 8) * stride + lane / 8 % 2 * 8;
+}
+
+// kRows x kD floats on their way into a tile: load() asks for them, store() waits and rounds, and products
+// run between the two. A thread takes four neighbours of every kStep-th row.
+template <int kRows, int kD>
+struct Staged {
+  static constexpr int kStep = kMmaThreads / (kD / 4), kCount = kRows / kStep;
+  static_assert(kStep * kD / 4 == kMmaThreads && kCount * kStep == kRows, "no thread idles");
+  float4 value[kCount];
+
+  LLASA_HOST_DEVICE static constexpr int row(int thread) { return thread / (kD / 4); }
+  LLASA_HOST_DEVICE static constexpr int column(int thread) { return thread % (kD / 4) * 4; }
+
+  // Zeros beyond `count` rows and D.
+  __device__ __forceinline__ void load(const float* __restrict__ rows, int64_t stride, int count, int D,
+                                       bool vector) {
+    const int r = row(static_cast<int>(threadIdx.x)), d = column(static_cast<int>(threadIdx.x));
+    const float* place = rows + r * stride + d;
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      float4 v = make_float4(0, 0, 0, 0);
+      if (r + i * kStep < count) {
+        if (vector) {
+          if (d < D) v = load4(place);
+        } else {
+          if (d < D) v.x = place[0];
+          if (d + 1 < D) v.y = place[1];
+          if (d + 2 < D) v.z = place[2];
+          if (d + 3 < D) v.w = place[3];
+        }
+      }
+      value[i] = v;
+      place += kStep * stride;
+    }
+  }
+  __device__ __forceinline__ void store(uint16_t* tile) const {
+    const auto thread = static_cast<int>(threadIdx.x);
+    tile += row(thread) * mma_stride(kD) + column(thread);
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      *reinterpret_cast<uint2*>(tile + i * kStep * mma_stride(kD)) =
+          make_uint2(pack_bf16(value[i].x, value[i].y), pack_bf16(value[i].z, value[i].w));
+    }
+  }
+};
+
+// A whole tile at once, 32 rows at a time.
+template <int kRows, int kD>
+__device__ __forceinline__ void stage_tile(uint16_t* tile, const float* __restrict__ rows, int64_t stride,
+                                           int count, int D, bool vector) {
+#pragma unroll 1
+  for (int first = 0; first < kRows; first += 32) {
+    Staged<32, kD> staged;
+    staged.load(rows + first * stride, stride, count - first, D, vector);
+    staged.store(tile + first * mma_stride(kD));
+  }
+}
+
+// c[m][n] = 16 kM rows of a times 8 kN rows of b, over kD.
+template <int kD, int kM, int kN>
+__device__ __forceinline__ void multiply_rows(const uint16_t* a, const uint16_t* b, float (&c)[kM][kN][4]) {
+  constexpr int kStride = mma_stride(kD);
+  static_assert(kN % 2 == 0, "two columns of products per load");
+#pragma unroll
+  for (int m = 0; m < kM; ++m) {
+#pragma unroll
+    for (int n = 0; n < kN; ++n) c[m][n][0] = c[m][n][1] = c[m][n][2] = c[m][n][3] = 0.0f;
+  }
+  a += down_first(mma_lane(), kStride);
+  b += right_first(mma_lane(), kStride);
+#pragma unroll 2  // unrolled further, fragments loaded ahead push accumulators out of the registers
+  for (int k = 0; k < kD; k += 16) {
+    uint32_t rows[kM][4];
+#pragma unroll
+    for (int m = 0; m < kM; ++m) ldmatrix_x4(rows[m], a + 16 * m * kStride + k);
+#pragma unroll
+    for (int n = 0; n < kN; n += 2) {
+      uint32_t columns[4];
+      ldmatrix_x4(columns, b + 8 * n * kStride + k);
+#pragma unroll
+      for (int m = 0; m < kM; ++m) {
+        mma_m16n8k16_bf16(c[m][n], rows[m], columns[0], columns[1]);
+        mma_m16n8k16_bf16(c[m][n + 1], rows[m], columns[2], columns[3]);
+      }
+    }
+  }
+}
+
+// c += w b: w the products of multiply_rows, rounded to bf16, b a tile of 8 kN rows.
+template <int kD, int kM, int kN>
+__device__ __forceinline__ void accumulate_rows(const float (&w)[kM][kN][4], const uint16_t* b,
+                                                float (&c)[kM][kD / 8][4]) {
+  constexpr int kStride = mma_stride(kD);
+  static_assert(kN % 2 == 0 && kD % 16 == 0, "16 rows and 16 columns of b per load");
+  b += down_first(mma_lane(), kStride);
+#pragma unroll
+  for (int n = 0; n < kN; n += 2) {
+    uint32_t rows[kM][4];
+#pragma unroll
+    for (int m = 0; m < kM; ++m) {
+      rows[m][0] = pack_bf16(w[m][n][0], w[m][n][1]);
+      rows[m][1] = pack_bf16(w[m][n][2], w[m][n][3]);
+      rows[m][2] = pack_bf16(w[m][n + 1][0], w[m][n + 1][1]);
+      rows[m][3] = pack_bf16(w[m][n + 1][2], w[m][n + 1][3]);
+    }
+#pragma unroll
+    for (int d = 0; d < kD / 8; d += 2) {
+      uint32_t columns[4];
+      ldmatrix_x4_transposed(columns, b + 8 * n * kStride + 8 * d);
+#pragma unroll
+      for (int m = 0; m < kM; ++m) {
+        mma_m16n8k16_bf16(c[m][d], rows[m], columns[0], columns[1]);
+        mma_m16n8k16_bf16(c[m][d + 1], rows[m], columns[2], columns[3]);
+      }
+    }
+  }
+}
+
+// One step of a query tile along the keys it sees: rows row .. + count; query i sees key j if j <= diagonal +
+// i.
+struct KeyStep {
+  int64_t row;
+  int count;
+  int diagonal;
+};
+__device__ __forceinline__ int key_steps(const QueryTile& tile, int size) {
+  return (tile.prefix_count + size - 1) / size + (tile.own_count + size - 1) / size;
+}
+__device__ __forceinline__ KeyStep key_step(const QueryTile& tile, int step, int size) {
+  const int behind = (tile.prefix_count + size - 1) / size;
+  const int first = (step < behind ? step : step - behind) * size;
+  if (step < behind) return {tile.prefix_row + first, min(size, tile.prefix_count - first), kNoDiagonal};
+  return {tile.own_row + first, min(size, tile.own_count - first), tile.diagonal - first};
+}
+
+// -inf in place of the scores of keys that a row does not see; first_row: of the warp, in its query tile.
+template <int kM, int kN>
+__device__ __forceinline__ void mask_scores(float (&score)[kM][kN][4], const KeyStep& step, int first_row) {
+  if (step.count >= 8 * kN && step.diagonal + first_row >= 8 * kN - 1) return;  // all seen
+#pragma unroll
+  for (int m = 0; m < kM; ++m) {
+#pragma unroll
+    for (int n = 0; n < kN; ++n) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        const int key = 8 * n + 2 * mma_place() + e % 2;
+        const int row = first_row + 16 * m + e / 2 * 8 + mma_group();
+        if (key >= step.count || key > step.diagonal + row) score[m][n][e] = -INFINITY;
+      }
+    }
+  }
+}
+
+// Columns 8 n + 2 place and + 1 of a row of D floats; n is even in a multiple of 8 bytes.
+__device__ __forceinline__ void store_pair(float* row, int n, int D, float x, float y) {
+  const int d = 8 * n + 2 * mma_place();
+  if (d + 1 < D && reinterpret_cast<uintptr_t>(row) % 8 == 0) {
+    *reinterpret_cast<float2*>(row + d) = make_float2(x, y);
+  } else {
+    if (d < D) row[d] = x;
+    if (d + 1 < D) row[d + 1] = y;
+  }
+}
+
+}  // namespace llasa::cuda

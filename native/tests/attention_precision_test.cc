@@ -1,0 +1,220 @@
+// Attention with Precision::kBf16, by the criterion of low precision: against double, at most twice the error
+// of a plain bf16 version (reference/attention_rounded.h). What is added, sum_tolerance, is what f32 costs:
+// where the plain version happens to be exact, sums in f32 are not.
+#include <algorithm>
+
+#include "core/half.h"
+#include "isa_test.h"
+#include "op_test_util.h"
+#include "ops/attention.h"
+#include "ops/attention_full.h"
+#include "packed_layout.h"
+#include "reference/attention_rounded.h"
+#include "reference/llama_ops.h"
+
+namespace llasa::test {
+namespace {
+
+// Whether the backend has bf16 products for this head size; elsewhere kBf16 computes in f32.
+bool rounds(int64_t D) {
+#if defined(LLASA_TESTS_ON_DEVICE)
+  return D <= 128;
+#else
+  (void)D;
+  return false;
+#endif
+}
+
+void expect_twice_plain(const char* what, const std::vector<float>& actual, const std::vector<double>& exact,
+                        const std::vector<double>& plain, double f32, const std::string& where) {
+  const double error = largest_difference(actual, exact);
+  double allowed = 0.0;
+  for (size_t i = 0; i < exact.size(); ++i) allowed = std::max(allowed, std::abs(plain[i] - exact[i]));
+  EXPECT_LE(error, 2 * allowed + f32) << what << ", " << where << ": plain bf16 " << allowed;
+}
+
+std::string describe(const Layout& layout, const AttentionShape& shape) {
+  return "T " + std::to_string(layout.rows) + " H " + std::to_string(shape.H) + " G " +
+         std::to_string(shape.G) + " D " + std::to_string(shape.D);
+}
+
+void check(const Layout& layout, const AttentionShape& shape) {
+  Stream stream;
+  const int64_t T = layout.rows, R = shape.row(), O = shape.H * shape.D;
+  const auto qkv = random_floats(T * R, 21);
+  auto dout = random_floats(T * O, 22);
+  if (!shape.prefix_queries) {
+    for (const AttentionGroup& group : layout.groups) {
+      std::fill(dout.begin() + group.prefix.begin * O, dout.begin() + group.prefix.end * O, 0.0f);
+    }
+  }
+  const auto visible = reference::visible_rows(layout.groups, T, shape.prefix_queries);
+  const double scale = 1.0 / std::sqrt(static_cast<double>(shape.D));
+  const auto exact = reference::attention(qkv, dout, visible, shape, scale, reference::Exact{});
+  const auto plain = reference::attention(qkv, dout, visible, shape, scale, reference::RoundToBf16{});
+  Guarded pqkv(qkv), out(T * O), lse(T * shape.H);
+  zero_on_device(stream, out.data(), T * O * 4);
+  zero_on_device(stream, lse.data(), T * shape.H * 4);
+  attention_forward(stream, pqkv.data(), out.data(), lse.data(), layout.groups, shape, Precision::kBf16);
+  const std::string where = describe(layout, shape);
+  const double f32 = 2 * sum_tolerance(shape.D) + 4e-6;  // as attention_test.cc
+  expect_twice_plain("out", out.values(), exact.out, plain.out, f32, where);
+  expect_twice_plain("lse", lse.values(), exact.lse, plain.lse, f32, where);
+  Guarded pdout(dout), dqkv(T * R);
+  attention_backward(stream, pqkv.data(), out.data(), lse.data(), pdout.data(), dqkv.data(), layout.groups,
+                     shape, Precision::kBf16);
+  // dq, dk and dv have scales of their own.
+  const auto part = [&](const auto& values, int64_t begin, int64_t end) {
+    std::decay_t<decltype(values)> columns;
+    for (int64_t t = 0; t < T; ++t) {
+      columns.insert(columns.end(), values.begin() + t * R + begin * shape.D,
+                     values.begin() + t * R + end * shape.D);
+    }
+    return columns;
+  };
+  const std::vector<float> gradient = dqkv.values();
+  const int64_t ends[] = {0, shape.H, shape.H + shape.G, shape.H + 2 * shape.G};
+  const char* names[] = {"dq", "dk", "dv"};
+  for (int i = 0; i < 3; ++i) {
+    expect_twice_plain(names[i], part(gradient, ends[i], ends[i + 1]), part(exact.dqkv, ends[i], ends[i + 1]),
+                       part(plain.dqkv, ends[i], ends[i + 1]),
+                       1e-5 * std::sqrt(static_cast<double>(T * shape.H)), where);
+  }
+}
+
+TEST(AttentionPrecision, ErrsAtMostTwiceAsMuchAsPlainBf16ForEveryHeadSize) {
+  for (int64_t D : {2, 5, 6, 16, 24, 32, 34, 48, 64, 66, 80, 128, 130}) {
+    check(lay_out({{25, {13, 1, 17}}, {0, {24}}}), {4, 2, D});
+    check(lay_out({{0, {70}}}), {1, 1, D});
+  }
+}
+
+// Lengths around the steps of 32 keys, the warps of 32 and the tiles of 128 queries; shared prefixes.
+TEST(AttentionPrecision, ErrsAtMostTwiceAsMuchAsPlainBf16AtEveryLength) {
+  for (int64_t length : {1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97}) {
+    check(lay_out({{length, {length, 3}}, {0, {length + 1}}}), {3, 1, 16});
+    check(lay_out({{length, {5, length}}}), {2, 2, 64, false});
+  }
+  for (int64_t length : {127, 128, 129, 300}) check(lay_out({{0, {length}}}), {1, 1, 32});
+  check(lay_out({{0, {1}}}), {2, 1, 64});
+  check(lay_out({{0, {0, 3}}, {2, {}}, {4, {0, 1}}}), {2, 1, 96});
+}
+
+// More rows behind the prefix than one block of keys takes on: the gradients of its keys pass through slots.
+TEST(AttentionPrecision, ErrsAtMostTwiceAsMuchAsPlainBf16BehindManyParts) {
+  check(lay_out({{37, {150, 150, 150, 7}}}), {2, 1, 32, false});
+  check(lay_out({{70, {130, 140}}, {1, {300}}}), {2, 2, 128});
+}
+
+// One key: its weight is 1 and the output its value, as the products see it.
+TEST(AttentionPrecision, RoundsValuesWhereTheBackendHasBf16Products) {
+  for (int64_t D : {32, 128, 160}) {
+    const AttentionShape shape{1, 1, D};
+    const Layout layout = lay_out({{0, {1}}});
+    const auto qkv = random_floats(shape.row(), 23);
+    Stream stream;
+    Guarded pqkv(qkv), out(D);
+    attention_forward(stream, pqkv.data(), out.data(), nullptr, layout.groups, shape, Precision::kBf16);
+    std::vector<float> expected(qkv.end() - D, qkv.end());
+    if (rounds(D)) {
+      for (float& x : expected) x = bf16_to_float(float_to_bf16(x));
+    }
+    EXPECT_EQ(out.values(), expected) << D;
+  }
+}
+
+// Equal scores and integers for values: the mean is exact but for the division, if every key counts once.
+TEST(AttentionPrecision, EveryVisibleKeyCountsOnce) {
+  const AttentionShape shape{2, 1, 64};
+  const Layout layout = lay_out({{37, {50, 131}}, {0, {66}}});
+  std::vector<float> qkv(static_cast<size_t>(layout.rows * shape.row()), 0.0f);
+  const auto value = [&](int64_t t, int64_t d) -> float& {
+    return qkv[static_cast<size_t>(t * shape.row() + 3 * 64 + d)];
+  };
+  for (int64_t t = 0; t < layout.rows; ++t) {
+    for (int64_t d = 0; d < 64; ++d) value(t, d) = static_cast<float>((t * 31 + d * 17) % 201 - 100);
+  }
+  Stream stream;
+  Guarded pqkv(qkv), out(layout.rows * 128), lse(layout.rows * 2);
+  attention_forward(stream, pqkv.data(), out.data(), lse.data(), layout.groups, shape, Precision::kBf16);
+  const auto visible = reference::visible_rows(layout.groups, layout.rows, true);
+  std::vector<double> expected, expected_lse;
+  for (const auto& rows : visible) {
+    for (int64_t i = 0; i < 128; ++i) {
+      double sum = 0;
+      for (int64_t u : rows) sum += static_cast<double>(value(u, i % 64));
+      expected.push_back(sum / static_cast<double>(rows.size()));
+    }
+    expected_lse.insert(expected_lse.end(), 2, std::log(static_cast<double>(rows.size())));
+  }
+  // The division, by way of a reciprocal, on means up to 100; the logarithm up to 5.2: 2 ulp each.
+  EXPECT_LE(largest_difference(out.values(), expected), 100 * 0x1p-22);
+  EXPECT_LE(largest_difference(lse.values(), expected_lse), 5.2 * 0x1p-22);
+}
+
+// The oracle's gradient is the derivative.
+TEST(AttentionPrecision, GradientOfTheReferenceIsTheDerivative) {
+  const Layout layout = lay_out({{3, {2, 3}}, {0, {2}}});
+  const AttentionShape shape{4, 2, 3};
+  const auto qkv = random_floats(layout.rows * shape.row(), 26), dout = random_floats(layout.rows * 12, 27);
+  const auto visible = reference::visible_rows(layout.groups, layout.rows, true);
+  const auto exact =
+      reference::attention(qkv, dout, visible, shape, 1.0 / std::sqrt(3.0), reference::Exact{});
+  for (size_t i = 0; i < qkv.size(); ++i) {
+    using Numbers = reference::Array<std::complex<double>>;
+    const double derivative = reference::complex_step(qkv, i, [&](const Numbers& p) {
+      Numbers out, lse;
+      reference::attention(p, layout.groups, shape, layout.rows, out, lse);
+      std::complex<double> total{};
+      for (size_t j = 0; j < out.size(); ++j) total += out[j] * static_cast<double>(dout[j]);
+      return total;
+    });
+    EXPECT_NEAR(exact.dqkv[i], derivative, 1e-13) << i;  // sums of about 30 terms of size 3: 400 eps
+  }
+}
+
+TEST(AttentionPrecision, LargeScoresDoNotOverflow) {
+  Stream stream;
+  const AttentionShape shape{1, 1, 32};
+  const Layout layout = lay_out({{2, {40}}});
+  const auto qkv = random_floats(layout.rows * shape.row(), 24, 100.0f);
+  Guarded pqkv(qkv), out(layout.rows * 32), lse(layout.rows);
+  attention_forward(stream, pqkv.data(), out.data(), lse.data(), layout.groups, shape, Precision::kBf16);
+  for (float v : out.values()) EXPECT_TRUE(std::isfinite(v));
+  for (float v : lse.values()) EXPECT_TRUE(std::isfinite(v));
+}
+
+TEST(AttentionPrecision, FullAttentionErrsAtMostTwiceAsMuchAsPlainBf16) {
+  for (const auto& [H, D] : {std::pair<int64_t, int64_t>{3, 24}, {1, 64}, {1, 128}}) {
+    const AttentionShape shape{H, H, D};
+    const auto offsets = offsets_of({5, 1, 0, 150, 17});
+    const int64_t T = offsets.back(), C = H * D;
+    const auto qkv = random_floats(T * 3 * C, 25);
+    const std::vector<float> no_gradient(static_cast<size_t>(T * C));
+    const float scale = 0.3f;
+    for (const bool causal : {false, true}) {
+      std::vector<std::vector<int64_t>> visible(static_cast<size_t>(T));
+      for (size_t b = 0; b + 1 < offsets.size(); ++b) {
+        for (int64_t t = offsets[b]; t < offsets[b + 1]; ++t) {
+          for (int64_t u = offsets[b]; u < (causal ? t + 1 : offsets[b + 1]); ++u) {
+            visible[static_cast<size_t>(t)].push_back(u);
+          }
+        }
+      }
+      const double wide_scale = static_cast<double>(scale);
+      const auto exact =
+          reference::attention(qkv, no_gradient, visible, shape, wide_scale, reference::Exact{});
+      const auto plain =
+          reference::attention(qkv, no_gradient, visible, shape, wide_scale, reference::RoundToBf16{});
+      Stream stream;
+      Guarded x(qkv), y(T * C);
+      attention_full_forward(stream, x.data(), x.data() + C, x.data() + 2 * C, y.data(), offsets.data(), 5, H,
+                             D, 3 * C, scale, causal, Precision::kBf16);
+      // 1e-5: as attention_full_test.cc.
+      expect_twice_plain("y", y.values(), exact.out, plain.out, 1e-5, causal ? "causal" : "full");
+    }
+  }
+}
+
+}  // namespace
+}  // namespace llasa::test

@@ -1,0 +1,61 @@
+// Which banks of shared memory the tensor-core attention's accesses meet: by the pieces' own address
+// functions, since neither a result nor the simulator would show a conflict.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "cuda/attention_mma.cuh"
+
+namespace llasa::test {
+namespace {
+
+constexpr int kBankGroups = 8;  // of 16 bytes
+
+// Lanes 8 m .. 8 m + 7 bring the rows of one matrix, which ldmatrix reads together.
+template <typename Offset>
+void expect_no_conflict(Offset offset, int kD) {
+  const int stride = cuda::mma_stride(kD);
+  for (int column = 0; column < kD; column += 16) {
+    for (int m = 0; m < 4; ++m) {
+      std::set<int> groups;
+      for (int lane = 8 * m; lane < 8 * m + 8; ++lane) {
+        const int bytes = 2 * (offset(lane, stride) + column);
+        EXPECT_EQ(bytes % 16, 0);
+        groups.insert(bytes / 16 % kBankGroups);
+      }
+      EXPECT_EQ(groups.size(), 8u) << "D " << kD << " column " << column << " matrix " << m;
+    }
+  }
+}
+
+TEST(AttentionMma, RowsOfAMatrixLieInDifferentBanks) {
+  for (int kD : {32, 64, 128}) {
+    expect_no_conflict(cuda::down_first, kD);
+    expect_no_conflict(cuda::right_first, kD);
+  }
+}
+
+// Half a warp stores 8 bytes per lane at a time: the most lanes that meet in one bank.
+template <int kD>
+int worst_store() {
+  int worst = 0;
+  for (int half = 0; half < 2 * cuda::kMmaWarps; ++half) {
+    int lanes[32] = {};
+    for (int thread = 16 * half; thread < 16 * half + 16; ++thread) {
+      using Staged = cuda::Staged<32, kD>;
+      const int word = (Staged::row(thread) * cuda::mma_stride(kD) + Staged::column(thread)) / 2;
+      worst = std::max({worst, ++lanes[word % 32], ++lanes[(word + 1) % 32]});
+    }
+  }
+  return worst;
+}
+
+TEST(AttentionMma, StoresOfStagedRowsMeetFewBanksTwice) {
+  EXPECT_EQ(worst_store<128>(), 1);
+  EXPECT_EQ(worst_store<64>(), 1);
+  EXPECT_EQ(worst_store<32>(), 2);
+}
+
+}  // namespace
+}  // namespace llasa::test
