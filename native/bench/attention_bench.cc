@@ -55,37 +55,53 @@ Packed packed(int64_t tokens, int64_t prompt, int64_t response) {
   return p;
 }
 
-void training(const PolicyShape& s, int64_t prompt, int64_t response) {
+// Of an average over `keys` random keys, relative to weights and values below 1: f32, or with bf16 the value,
+// the weight and the score behind it each rounded by up to 2^-9, at random over the keys: 5 sigma.
+double tolerance(Precision precision, size_t keys) {
+  return precision == Precision::kF32 ? 1e-5
+                                      : 5 * std::sqrt(3.0) * 0x1p-9 / std::sqrt(static_cast<double>(keys));
+}
+const char* suffix(Precision precision) {
+  return precision == Precision::kF32 ? "/" : "_bf16/";
+}
+
+void training(const PolicyShape& s, int64_t prompt, int64_t response, Precision precision) {
+  const bool tensor = precision == Precision::kBf16;
   const AttentionShape shape{s.H, s.G, s.D};
   const Packed p = packed(s.train, prompt, response);
   const int64_t T = p.rows, row = shape.row(), H = s.H, G = s.G, D = s.D;
   const double flops = 4.0 * static_cast<double>(D * H) * p.pairs;
   const double io = 4.0 * static_cast<double>(T) * static_cast<double>(row + H * D);
-  add(std::string("attention/attention_forward/") + s.name, {io, flops, io}, [=](Kernel& k) {
-    const float* qkv = k.random(T * row, 1);
-    float *out = k.zeros(T * H * D), *lse = k.zeros(T * H);
-    const auto run = [&] { attention_forward(k.stream(), qkv, out, lse, p.groups, shape); };
-    run();
-    const AttentionGroup& group = p.groups.back();
-    std::vector<int64_t> keys;
-    for (int64_t t = group.prefix.begin; t < group.prefix.end; ++t) keys.push_back(t);
-    for (int64_t t = group.parts.back().begin; t < group.parts.back().end; ++t) keys.push_back(t);
-    const auto element = [&](int64_t t, int64_t i) { return static_cast<double>(noise(1, t * row + i)); };
-    const int64_t h = H - 1, g = G - 1;
-    const double expected = expected_output(element, T - 1, h * D, (H + g) * D, (H + G + g) * D, D, 3,
-                                            1 / std::sqrt(static_cast<double>(D)), keys);
-    k.near("out", k.read(out + (T - 1) * H * D + h * D + 3, 1)[0], expected, 1e-5);
-    k.time(run);
-  });
-  add(std::string("attention/attention_backward/") + s.name, {3 * io, 2.5 * flops, 3 * io}, [=](Kernel& k) {
+  add(std::string("attention/attention_forward") + suffix(precision) + s.name, {io, flops, io, tensor},
+      [=](Kernel& k) {
+        const float* qkv = k.random(T * row, 1);
+        float *out = k.zeros(T * H * D), *lse = k.zeros(T * H);
+        const auto run = [&] { attention_forward(k.stream(), qkv, out, lse, p.groups, shape, precision); };
+        run();
+        const AttentionGroup& group = p.groups.back();
+        std::vector<int64_t> keys;
+        for (int64_t t = group.prefix.begin; t < group.prefix.end; ++t) keys.push_back(t);
+        for (int64_t t = group.parts.back().begin; t < group.parts.back().end; ++t) keys.push_back(t);
+        const auto element = [&](int64_t t, int64_t i) { return static_cast<double>(noise(1, t * row + i)); };
+        const int64_t h = H - 1, g = G - 1;
+        const double expected = expected_output(element, T - 1, h * D, (H + g) * D, (H + G + g) * D, D, 3,
+                                                1 / std::sqrt(static_cast<double>(D)), keys);
+        k.near("out", k.read(out + (T - 1) * H * D + h * D + 3, 1)[0], expected,
+               tolerance(precision, keys.size()));
+        k.time(run);
+      });
+  const std::string backward = std::string("attention/attention_backward") + suffix(precision) + s.name;
+  add(backward, {3 * io, 2.5 * flops, 3 * io, tensor}, [=](Kernel& k) {
     const float *qkv = k.random(T * row, 1), *dout = k.random(T * H * D, 2);
     float *out = k.zeros(T * H * D), *lse = k.zeros(T * H), *dqkv = k.zeros(T * row);
-    attention_forward(k.stream(), qkv, out, lse, p.groups, shape);
-    const auto run = [&] { attention_backward(k.stream(), qkv, out, lse, dout, dqkv, p.groups, shape); };
+    attention_forward(k.stream(), qkv, out, lse, p.groups, shape, precision);
+    const auto run = [&] {
+      attention_backward(k.stream(), qkv, out, lse, dout, dqkv, p.groups, shape, precision);
+    };
     run();
     // The last row sees all keys of its sequence; its value's gradient is its own weight times dout, from
     // each head that reads it.
-    double expected = 0;
+    double expected = 0, size = 0;
     for (int64_t h = (G - 1) * H / G; h < H; ++h) {
       double dot = 0;
       for (int64_t i = 0; i < D; ++i) {
@@ -95,8 +111,10 @@ void training(const PolicyShape& s, int64_t prompt, int64_t response) {
       const double weight = std::exp(dot / std::sqrt(static_cast<double>(D)) -
                                      static_cast<double>(k.read(lse + (T - 1) * H + h, 1)[0]));
       expected += weight * static_cast<double>(noise(2, (T - 1) * H * D + h * D + 3));
+      size += weight;
     }
-    k.near("dv", k.read(dqkv + (T - 1) * row + (H + 2 * G - 1) * D + 3, 1)[0], expected, 1e-5);
+    k.near("dv", k.read(dqkv + (T - 1) * row + (H + 2 * G - 1) * D + 3, 1)[0], expected,
+           tolerance(precision, 1) * size + 1e-5);
     k.time(run);
   });
 }
@@ -157,11 +175,13 @@ void decoding(const PolicyShape& s, int64_t prefix, int64_t own, llasa_dtype dty
       });
 }
 
-void full(const char* name, int64_t clips, int64_t frames, int64_t H, int64_t D) {
+void full(const char* name, int64_t clips, int64_t frames, int64_t H, int64_t D, Precision precision) {
+  const bool tensor = precision == Precision::kBf16;
   const int64_t T = clips * frames, C = H * D;
   const double flops = 4.0 * static_cast<double>(clips * frames * frames * C),
                io = 16.0 * static_cast<double>(T * C);
-  add(std::string("attention_full/attention_full_forward/") + name, {io, flops, io}, [=](Kernel& k) {
+  const std::string title = std::string("attention_full/attention_full_forward") + suffix(precision) + name;
+  add(title, {io, flops, io, tensor}, [=](Kernel& k) {
     const float* qkv = k.random(T * 3 * C, 1);
     float* y = k.zeros(T * C);
     std::vector<int64_t> offsets, keys;
@@ -169,14 +189,14 @@ void full(const char* name, int64_t clips, int64_t frames, int64_t H, int64_t D)
     const float scale = 1.0f / std::sqrt(static_cast<float>(D));
     const auto run = [&] {
       attention_full_forward(k.stream(), qkv, qkv + C, qkv + 2 * C, y, offsets.data(), clips, H, D, 3 * C,
-                             scale);
+                             scale, false, precision);
     };
     run();
     for (int64_t t = T - frames; t < T; ++t) keys.push_back(t);
     const auto element = [&](int64_t t, int64_t i) { return static_cast<double>(noise(1, t * 3 * C + i)); };
     const double expected =
         expected_output(element, T - 1, C - D, 2 * C - D, 3 * C - D, D, 3, static_cast<double>(scale), keys);
-    k.near("y", k.read(y + T * C - D + 3, 1)[0], expected, 1e-5);
+    k.near("y", k.read(y + T * C - D + 3, 1)[0], expected, tolerance(precision, keys.size()));
     k.time(run);
   });
 }
@@ -184,12 +204,16 @@ void full(const char* name, int64_t clips, int64_t frames, int64_t H, int64_t D)
 const bool registered = [] {
   for (const PolicyShape& s : kPolicies) {
     const bool tiny = std::string(s.name) == "tiny", small = s.train < 1024;
-    training(s, tiny ? 79 : small ? 64 : 128, tiny ? 70 : small ? 8 : 500);
+    for (const Precision precision : {Precision::kF32, Precision::kBf16}) {
+      training(s, tiny ? 79 : small ? 64 : 128, tiny ? 70 : small ? 8 : 500, precision);
+    }
     for (const llasa_dtype dtype : {LLASA_F32, LLASA_BF16})
       decoding(s, tiny ? 79 : 128, tiny ? 70 : 500, dtype);
   }
-  for (const CodecShape& s : kCodecs) full(s.name, s.clips, s.frames, s.H, s.D);
-  for (const WhisperShape& s : kWhispers) full(s.name, s.clips, s.P, s.H, s.D);
+  for (const Precision precision : {Precision::kF32, Precision::kBf16}) {
+    for (const CodecShape& s : kCodecs) full(s.name, s.clips, s.frames, s.H, s.D, precision);
+    for (const WhisperShape& s : kWhispers) full(s.name, s.clips, s.P, s.H, s.D, precision);
+  }
   return true;
 }();
 

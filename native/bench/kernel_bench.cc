@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "core/parallel.h"
 #include "roofline.h"
@@ -36,12 +37,31 @@ void fail(benchmark::State& state, const char* message) {
   state.SkipWithError(message);
 }
 
+bool runs_on(const char* backend) {
+  return std::strcmp(describe_device().backend, backend) == 0;
+}
 bool simulated() {
-  return std::strcmp(describe_device().backend, "cudasim") == 0;
+  return runs_on("cudasim");
+}
+
+// GFLOP/s of dense bf16 products with f32 sums by the data sheet; 0 for other devices.
+double tensor_gflops() {
+  const std::string name = describe_device().name;
+  const std::pair<const char*, double> cards[] = {
+      {"H200", 989e3}, {"H100", 989e3}, {"A100", 312e3}, {"L40S", 362e3}, {"RTX 4090", 165e3}};
+  for (const auto& [card, gflops] : cards) {
+    if (name.find(card) != std::string::npos) return gflops;
+  }
+  return 0;
+}
+
+double compute_roof(const Work& work) {
+  const double tensor = work.tensor_cores ? tensor_gflops() : 0;
+  return tensor > 0 ? tensor : peaks().gemm_gflops;
 }
 
 double least_seconds(const Work& work) {
-  return std::max(work.bytes * 1e-9 / peaks().bandwidth_gb_per_s, work.flops * 1e-9 / peaks().gemm_gflops);
+  return std::max(work.bytes * 1e-9 / peaks().bandwidth_gb_per_s, work.flops * 1e-9 / compute_roof(work));
 }
 
 double limit_seconds() {
@@ -67,6 +87,7 @@ double memory_bytes() {
 // Empty if the case can run here, else why not.
 std::string reason_against(const Case& c) {
   if (simulated()) return c.name.find("/tiny") == std::string::npos ? "the simulator runs tiny shapes" : "";
+  if (c.work.tensor_cores && runs_on("cpu")) return "the CPU computes it in f32: the case without bf16";
   char text[160] = "";
   const double seconds = least_seconds(c.work);
   if (seconds > limit_seconds()) {
@@ -116,6 +137,10 @@ void describe_run() {
   benchmark::AddCustomContext("threads", std::to_string(num_threads()));
   if (const char* commit = std::getenv("LLASA_COMMIT")) benchmark::AddCustomContext("commit", commit);
   if (simulated()) return;
+  if (tensor_gflops() > 0) {
+    std::snprintf(text, sizeof text, "%.0f", tensor_gflops());
+    benchmark::AddCustomContext("tensor_gflops_of_the_data_sheet", text);
+  }
   std::snprintf(text, sizeof text, "%.1f", peaks().gemm_gflops);
   benchmark::AddCustomContext("gemm_gflops", text);
   std::snprintf(text, sizeof text, "%.1f", peaks().bandwidth_gb_per_s);
@@ -202,7 +227,7 @@ void Kernel::time(const std::function<void()>& run) {
   if (work_.bytes > 0) state_.counters["GB/s"] = work_.bytes * 1e-9 / median;
   if (work_.flops > 0) state_.counters["GFLOP/s"] = work_.flops * 1e-9 / median;
   state_.counters["of_roof"] = least_seconds(work_) / median;
-  const double memory = work_.bytes / peaks().bandwidth_gb_per_s, compute = work_.flops / peaks().gemm_gflops;
+  const double memory = work_.bytes / peaks().bandwidth_gb_per_s, compute = work_.flops / compute_roof(work_);
   state_.SetLabel(memory > compute ? "memory" : "compute");
 }
 

@@ -24,11 +24,13 @@ inline float noise(uint64_t seed, int64_t i) {
   return static_cast<float>(z >> 40) * 0x1p-23f - 1.0f;
 }
 
-// The least that a call costs. memory: bytes of all arrays, for machines that are too small.
+// The least that a call costs. memory: bytes of all arrays, for machines that are too small. tensor_cores:
+// the flops are products of bf16, whose roof is the card's data sheet's where tensor_gflops knows it.
 struct Work {
   double bytes = 0;
   double flops = 0;
   double memory = 0;
+  bool tensor_cores = false;
 };
 
 // Arrays, checks and the clock of one case.
