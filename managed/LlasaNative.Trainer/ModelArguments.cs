@@ -14,6 +14,8 @@ internal sealed class ModelArguments
 
     public Option<string> PolicyType { get; } = new("--policy-type") { Description = "Element type of the policy's matrices: f32, or bf16 in half the memory (models.policy_type)." };
 
+    public Option<string> ScoringType { get; } = new("--scoring-type") { Description = "Element type of the matrices of codec and recogniser: f32, or bf16 in half the memory (models.scoring_type)." };
+
     public IEnumerable<Option> All => [Policy, Codec, Recogniser];
 
     /// <summary>Directories as the flags say, the tiny ones where they are silent; types as the flags say, else as configured.</summary>
@@ -23,6 +25,7 @@ internal sealed class ModelArguments
         Codec = parsed.GetValue(Codec) ?? "",
         Recogniser = parsed.GetValue(Recogniser) ?? "",
         PolicyType = Type(PolicyType, parsed) ?? configured?.PolicyType ?? ComputeType.F32,
+        ScoringType = Type(ScoringType, parsed) ?? configured?.ScoringType ?? ComputeType.F32,
     });
 
     private static ComputeType? Type(Option<string> option, ParseResult parsed)

@@ -41,7 +41,7 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------- common */
 
 #define LLASA_ABI_MAJOR 1
-#define LLASA_ABI_MINOR 4
+#define LLASA_ABI_MINOR 5
 
 /* Status of a call. Values are frozen; 1xx argument, 2xx state, 3xx resource, 4xx device, 5xx numeric. */
 typedef int32_t llasa_status;
@@ -226,9 +226,9 @@ typedef struct llasa_lora_options {
   float alpha;     /* > 0; default 32 */
   int32_t targets; /* sum of LLASA_LORA_*; default all */
   /* Since 1.3: */
-  float dropout;         /* 0 <= dropout < 1; default 0. Share of the inputs of A that llasa_trainer_accumulate
-                            leaves out, the rest scaled by 1 / (1 - dropout); nothing else drops any. */
-  uint32_t reserved;     /* 0 */
+  float dropout;     /* 0 <= dropout < 1; default 0. Share of the inputs of A that llasa_trainer_accumulate
+                        leaves out, the rest scaled by 1 / (1 - dropout); nothing else drops any. */
+  uint32_t reserved; /* 0 */
   uint64_t dropout_seed; /* default 0; masks are a function of it, the steps taken and the micro-batch */
 } llasa_lora_options;
 
@@ -569,6 +569,8 @@ typedef struct llasa_codec_options {
   int32_t semantic_left_positions;  /* 64 */
   int32_t semantic_right_positions; /* 8 */
   float semantic_layer_norm_eps;    /* 1e-5 */
+  llasa_dtype compute_dtype; /* of the decoder's matrices and filters, its head excepted; default LLASA_F32.
+                                LLASA_BF16: half the memory, sums in f32; encoding is f32 always */
 } llasa_codec_options;
 
 LLASA_API void llasa_codec_options_init(llasa_codec_options* options);
@@ -617,6 +619,8 @@ typedef struct llasa_whisper_options {
   int32_t max_target_positions; /* longest decoder sequence, in tokens */
   int32_t scale_embedding;      /* 0 or 1 */
   int32_t eot_token;            /* <|endoftext|> */
+  llasa_dtype compute_dtype; /* of matrices, filters and the token embedding; default LLASA_F32. LLASA_BF16:
+                                half the memory, sums in f32 */
 } llasa_whisper_options;
 
 LLASA_API void llasa_whisper_options_init(llasa_whisper_options* options);

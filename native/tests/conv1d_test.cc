@@ -2,6 +2,7 @@
 // taken generously as 4e-6 sqrt(K I) for unit-variance inputs.
 #include "ops/conv1d.h"
 
+#include "bf16_arrays.h"
 #include "op_test_util.h"
 
 using namespace llasa;
@@ -13,6 +14,7 @@ struct Case {
   Conv1dShape shape;
   std::vector<int64_t> lengths;
   bool bias, accumulate;
+  bool bf16 = false;  // the weight
 };
 
 std::vector<double> reference(const std::vector<float>& x, const std::vector<float>& w, const float* bias,
@@ -40,7 +42,7 @@ std::vector<double> reference(const std::vector<float>& x, const std::vector<flo
 class Conv1d : public testing::TestWithParam<Case> {};
 
 TEST_P(Conv1d, MatchesTheDirectSum) {
-  const auto& [s, lengths, with_bias, accumulate] = GetParam();
+  const auto& [s, lengths, with_bias, accumulate, bf16] = GetParam();
   const auto in = offsets_of(lengths);
   std::vector<int64_t> out_lengths;
   for (int64_t n : lengths) out_lengths.push_back(conv1d_frames(s, n));
@@ -56,13 +58,16 @@ TEST_P(Conv1d, MatchesTheDirectSum) {
   const auto run = [&] {
     Stream stream;
     Guarded xd(x), wd(reordered), bd(bias), yd(before);
-    conv1d_forward(stream, xd.data(), wd.data(), with_bias ? bd.data() : nullptr, yd.data(), in.data(),
+    DeviceArray<Bf16> narrow(stored_bf16(reordered));
+    const WeightView weight = bf16 ? WeightView(narrow.data()) : WeightView(wd.data());
+    conv1d_forward(stream, xd.data(), weight, with_bias ? bd.data() : nullptr, yd.data(), in.data(),
                    out.data(), B, s, accumulate);
     return yd.values();
   };
   std::vector<double> start(before.begin(), before.end());
   if (!accumulate) std::fill(start.begin(), start.end(), 0.0);
-  const auto expected = reference(x, w, with_bias ? bias.data() : nullptr, start, in, out, s);
+  const auto expected = reference(bf16 ? operand_bf16(x) : x, bf16 ? rounded_bf16(w) : w,
+                                  with_bias ? bias.data() : nullptr, start, in, out, s);
   EXPECT_LT(largest_difference(run(), expected),
             4e-6 * std::sqrt(static_cast<double>(s.kernel * s.in_channels)));
   expect_same_for_any_thread_count(run);
@@ -76,7 +81,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{{4, 4, 7, 1, 9, 27, 27}, {60, 3}, true, false},       // dilated residual unit
                     Case{{2, 4, 10, 5, 1, 3, 2}, {50, 25}, true, false},       // downsampling
                     Case{{300, 310, 3, 1, 1, 1, 1}, {70, 5}, true, true},      // a weight past the block path
-                    Case{{1, 2, 7, 1, 1, 3, 3}, {700}, true, false}));
+                    Case{{1, 2, 7, 1, 1, 3, 3}, {700}, true, false},
+                    Case{{16, 17, 3, 1, 1, 1, 1}, {200, 130, 1}, true, true, true},
+                    Case{{8, 4, 3, 2, 1, 1, 1}, {30, 7, 2, 1}, false, false, true},
+                    Case{{300, 310, 3, 1, 1, 1, 1}, {70, 5}, true, true, true}));
 
 TEST(Conv1d, DepthwiseMatchesTheDirectSum) {
   const int64_t C = 19, K = 31;

@@ -74,8 +74,10 @@ inline bool codec_ignores(const std::string& name, const llasa_codec_options& o)
 // config from config_directory, weights from weights_directory (the original layout's config lacks the
 // sizes).
 inline CodecHandle load_codec(const std::filesystem::path& config_directory,
-                              const std::filesystem::path& weights_directory, int32_t layout) {
-  const llasa_codec_options options = codec_options(Json::read(config_directory / "config.json"), layout);
+                              const std::filesystem::path& weights_directory, int32_t layout,
+                              llasa_dtype compute_dtype = LLASA_F32) {
+  llasa_codec_options options = codec_options(Json::read(config_directory / "config.json"), layout);
+  options.compute_dtype = compute_dtype;
   llasa_codec* codec = nullptr;
   check(llasa_codec_create(&options, &codec));
   CodecHandle handle(codec);
@@ -107,8 +109,10 @@ inline llasa_whisper_options whisper_options(const Json& config) {
   return o;
 }
 
-inline WhisperHandle load_whisper(const std::filesystem::path& directory) {
-  const llasa_whisper_options options = whisper_options(Json::read(directory / "config.json"));
+inline WhisperHandle load_whisper(const std::filesystem::path& directory,
+                                  llasa_dtype compute_dtype = LLASA_F32) {
+  llasa_whisper_options options = whisper_options(Json::read(directory / "config.json"));
+  options.compute_dtype = compute_dtype;
   llasa_whisper* whisper = nullptr;
   check(llasa_whisper_create(&options, &whisper));
   WhisperHandle handle(whisper);

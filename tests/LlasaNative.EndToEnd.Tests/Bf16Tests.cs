@@ -1,3 +1,4 @@
+using System.CommandLine;
 using System.Text.Json;
 using LlasaNative.Interop;
 using LlasaNative.Models;
@@ -111,6 +112,53 @@ public sealed class Bf16Tests : TinyWorldTests
         });
 
         string Samples(string run) => File.ReadAllText(Path.Combine(Folder, run, "samples.jsonl"));
+    }
+
+    [Test]
+    public void TypeFlags_WinOverTheConfiguration()
+    {
+        ModelArguments models = new();
+        RootCommand command = new();
+        command.Options.Add(models.PolicyType);
+        command.Options.Add(models.ScoringType);
+        ModelOptions configured = new() { PolicyType = ComputeType.Bf16 };
+        var silent = models.Read(command.Parse([]), configured);
+        var spoken = models.Read(command.Parse(["--policy-type", "f32", "--scoring-type", "bf16"]), configured);
+        Assert.Multiple(() =>
+        {
+            Assert.That((silent.PolicyType, silent.ScoringType), Is.EqualTo((ComputeType.Bf16, ComputeType.F32)));
+            Assert.That((spoken.PolicyType, spoken.ScoringType), Is.EqualTo((ComputeType.F32, ComputeType.Bf16)));
+            Assert.That(() => models.Read(command.Parse(["--scoring-type", "bf17"])), Throws.TypeOf<UsageException>().With.Message.Contains("--scoring-type"));
+        });
+    }
+
+    [Test]
+    public void ScoringModels_InBf16_JudgeAlike_InLessMemory()
+    {
+        string[] common = ["eval", "--limit", "16", "--seed", "3"];
+        LlasaRunner.RunWell([.. common, "--out", Path.Combine(Folder, "f32")]);
+        LlasaRunner.RunWell([.. common, "--scoring-type", "bf16", "--out", Path.Combine(Folder, "bf16")]);
+        var (f32, bf16) = (Summary("f32"), Summary("bf16"));
+        long Bytes(ComputeType type)
+        {
+            var before = NativeDevice.GetLiveCounts().AllocatedBytes;
+            using var listener = Listening.LocalListener.Load(TinyWorld.Fill(new ModelOptions { ScoringType = type }), new ScoringOptions());
+            return NativeDevice.GetLiveCounts().AllocatedBytes - before;
+        }
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(bf16.Nll, Is.Not.EqualTo(f32.Nll), "nothing was rounded");
+            Assert.That(bf16.Nll, Is.EqualTo(f32.Nll).Within(0.05 * f32.Nll));
+            Assert.That(bf16.Cer, Is.EqualTo(f32.Cer).Within(0.02));
+            Assert.That(Bytes(ComputeType.Bf16), Is.LessThan(0.7 * Bytes(ComputeType.F32)), "with the tables of both transforms, which stay");
+        });
+
+        (double Cer, double Nll) Summary(string run)
+        {
+            using var summary = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, run, "summary.json")));
+            return (summary.RootElement.GetProperty("cer").GetDouble(), summary.RootElement.GetProperty("nll").GetDouble());
+        }
     }
 
     private static List<JsonElement> Metrics(string run) =>

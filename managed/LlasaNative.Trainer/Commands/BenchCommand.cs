@@ -25,7 +25,7 @@ internal static class BenchCommand
         Option<int> clients = new("--clients") { Description = "Clients of the server at the same time.", DefaultValueFactory = _ => 32 };
         Option<double> seconds = new("--seconds") { Description = "How long each server is measured.", DefaultValueFactory = _ => 10 };
         Command command = new("bench", "Measure the phases of a GRPO step against the machine's GEMM and bandwidth roofs.");
-        foreach (var option in new Option[] { steps, output, set, server, clients, seconds, models.PolicyType }.Concat(models.All))
+        foreach (var option in new Option[] { steps, output, set, server, clients, seconds, models.PolicyType, models.ScoringType }.Concat(models.All))
         {
             command.Options.Add(option);
         }

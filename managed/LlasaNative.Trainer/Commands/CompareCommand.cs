@@ -30,7 +30,7 @@ internal static class CompareCommand
         Command command = new("compare", "Compare two policies: errors, reward, pace, pauses and pitch, with intervals, a chart and a page to listen to.");
         command.Arguments.Add(before);
         command.Arguments.Add(after);
-        foreach (var option in new Option[] { data, limit, clips, output, names, models.Codec, models.Recogniser, models.PolicyType }.Concat(speaking.All))
+        foreach (var option in new Option[] { data, limit, clips, output, names, models.Codec, models.Recogniser, models.PolicyType, models.ScoringType }.Concat(speaking.All))
         {
             command.Options.Add(option);
         }

@@ -20,7 +20,7 @@ internal static class EvalCommand
         Option<int> limit = new("--limit") { Description = "Use only the first so many texts; 0 = all." };
         Option<string> output = new("--out") { Description = "Write summary.json and samples.jsonl into this directory." };
         Command command = new("eval", "Measure CER, WER, NLL and reward on held-out texts.");
-        foreach (var option in new Option[] { data, skip, limit, output, models.PolicyType }.Concat(models.All).Concat(speaking.All))
+        foreach (var option in new Option[] { data, skip, limit, output, models.PolicyType, models.ScoringType }.Concat(models.All).Concat(speaking.All))
         {
             command.Options.Add(option);
         }

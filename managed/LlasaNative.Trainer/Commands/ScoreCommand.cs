@@ -20,7 +20,7 @@ internal static class ScoreCommand
         Option<string[]> set = new("--set") { Description = "key=value of those sections; may be repeated." };
         Command command = new("score", "Judge a sound: CER, NLL, reward and transcript.");
         command.Arguments.Add(text);
-        foreach (var option in new Option[] { wave, codes, models.Codec, models.Recogniser, config, set })
+        foreach (var option in new Option[] { wave, codes, models.Codec, models.Recogniser, models.ScoringType, config, set })
         {
             command.Options.Add(option);
         }
@@ -30,7 +30,7 @@ internal static class ScoreCommand
             List<OptionAssignment> assignments = [.. parsed.GetValue(config) is { Length: > 0 } file ? OptionFile.Read(file) : []];
             assignments.AddRange((parsed.GetValue(set) ?? []).Select(OptionAssignment.Parse));
             var options = GrpoOptions.Table.Build(assignments);
-            return Run(parsed.GetValue(text)!, parsed.GetValue(wave), parsed.GetValue(codes), models.Read(parsed), options);
+            return Run(parsed.GetValue(text)!, parsed.GetValue(wave), parsed.GetValue(codes), models.Read(parsed, options.Models), options);
         });
     }
 
@@ -46,8 +46,8 @@ internal static class ScoreCommand
             throw new UsageException("name either --wav or --codes");
         }
 
-        using var waves = wavePath is not null ? ReadWave(wavePath) : ReadCodes(codesPath!, models.Codec);
-        using var scorer = SpeechScorer.Load(models.Recogniser, options.Scoring);
+        using var waves = wavePath is not null ? ReadWave(wavePath) : ReadCodes(codesPath!, models);
+        using var scorer = SpeechScorer.Load(models.Recogniser, options.Scoring, models.ScoringType);
         var heard = scorer.Score(waves, [text]);
         var judged = options.CreateJudge().Judge(text, Hearing.Of(heard[0], waves[0], waves.SampleRate), null, ended: true);
         Console.Write(string.Create(CultureInfo.InvariantCulture,
@@ -62,7 +62,7 @@ internal static class ScoreCommand
         return new WaveBatch(wave.Samples.Span, SpeechScorer.SampleRate);
     }
 
-    private static WaveBatch ReadCodes(string path, string codecPath)
+    private static WaveBatch ReadCodes(string path, ModelOptions models)
     {
         List<int> codes = [];
         try
@@ -79,7 +79,7 @@ internal static class ScoreCommand
             throw new ModelFileException(path, null, $"cannot be read: {e.Message}", e);
         }
 
-        using var codec = SpeechCodec.Load(codecPath);
+        using var codec = SpeechCodec.Load(models.Codec, type: models.ScoringType);
         codec.CheckCodes(codes.ToArray(), path);
         return codec.Decode([[.. codes]]);
     }

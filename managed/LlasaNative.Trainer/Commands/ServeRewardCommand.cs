@@ -32,7 +32,7 @@ internal static class ServeRewardCommand
         Command command = new("serve-reward", "Serve codec and recogniser over HTTP: transcripts, NLL and all a reward is made of.");
         foreach (var option in new Option[]
         {
-            models.Codec, models.Recogniser, listen, port, token, maxBatch, maxWait, queue, maxSamples, maxCodes, maxBody, timeout, drain, config, set,
+            models.Codec, models.Recogniser, models.ScoringType, listen, port, token, maxBatch, maxWait, queue, maxSamples, maxCodes, maxBody, timeout, drain, config, set,
         })
         {
             command.Options.Add(option);
@@ -42,8 +42,8 @@ internal static class ServeRewardCommand
         {
             List<OptionAssignment> assignments = [.. parsed.GetValue(config) is { Length: > 0 } file ? OptionFile.Read(file) : []];
             assignments.AddRange((parsed.GetValue(set) ?? []).Select(OptionAssignment.Parse));
-            var scoring = GrpoOptions.Table.Build(assignments).Scoring;
-            return Run(models.Read(parsed), scoring, new ServerOptions
+            var options = GrpoOptions.Table.Build(assignments);
+            return Run(models.Read(parsed, options.Models), options.Scoring, new ServerOptions
             {
                 Address = IPAddress.TryParse(parsed.GetValue(listen), out var address)
                     ? address

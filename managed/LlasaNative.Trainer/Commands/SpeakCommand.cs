@@ -19,7 +19,7 @@ internal static class SpeakCommand
         Option<bool> codes = new("--codes") { Description = "Also write the speech codes, as text beside each WAV." };
         Command command = new("speak", "Turn a text into speech.");
         command.Arguments.Add(text);
-        foreach (var option in new Option[] { output, codes, models.Policy, models.Codec, models.PolicyType }.Concat(speaking.All))
+        foreach (var option in new Option[] { output, codes, models.Policy, models.Codec, models.PolicyType, models.ScoringType }.Concat(speaking.All))
         {
             command.Options.Add(option);
         }
@@ -34,7 +34,7 @@ internal static class SpeakCommand
     private static int Run(string text, string output, bool writeCodes, EvaluationOptions how, GrpoOptions options, ModelOptions models)
     {
         using var policy = PolicyModel.Load(models.Policy, options.Prompt, models.PolicyType, frozen: true);
-        using var codec = SpeechCodec.Load(models.Codec);
+        using var codec = SpeechCodec.Load(models.Codec, type: models.ScoringType);
         using StopSignal stop = new(atOnce: true);
         var prompt = policy.EncodePrompt(text, how.MaxNewTokens);
         using RolloutEngine engine = new(policy, Math.Min(how.Samples, 64));

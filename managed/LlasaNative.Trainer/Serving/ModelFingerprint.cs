@@ -8,8 +8,9 @@ internal static class ModelFingerprint
 {
     private static readonly string[] Patterns = ["*.safetensors", "*.json"];
 
-    /// <summary>Names of codec and recogniser, each with the first 12 hex digits of the SHA-256 of its files.</summary>
-    public static string Of(ModelOptions models) => $"{Of(models.Recogniser)}+{Of(models.Codec)}";
+    /// <summary>Names of codec and recogniser, each with the first 12 hex digits of the SHA-256 of its files, and the type they compute in unless it is float32.</summary>
+    public static string Of(ModelOptions models) =>
+        $"{Of(models.Recogniser)}+{Of(models.Codec)}{(models.ScoringType == ComputeType.F32 ? "" : "+" + OptionNames.Of(models.ScoringType))}";
 
     private static string Of(string directory)
     {

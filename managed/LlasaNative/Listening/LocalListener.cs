@@ -54,11 +54,11 @@ public sealed class LocalListener : IListener
     {
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(scoring);
-        var codec = SpeechCodec.Load(models.Codec);
+        var codec = SpeechCodec.Load(models.Codec, type: models.ScoringType);
         try
         {
             return codec.SampleRate == SpeechScorer.SampleRate
-                ? new LocalListener($"the codec {models.Codec}", scoring.BatchSize, codec, SpeechScorer.Load(models.Recogniser, scoring))
+                ? new LocalListener($"the codec {models.Codec}", scoring.BatchSize, codec, SpeechScorer.Load(models.Recogniser, scoring, models.ScoringType))
                 : throw new ModelFileException(models.Codec, "sampling_rate", $"{codec.SampleRate}, but the recogniser listens at {SpeechScorer.SampleRate}");
         }
         catch

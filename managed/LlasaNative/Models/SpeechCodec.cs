@@ -1,4 +1,5 @@
 using LlasaNative.Interop;
+using LlasaNative.Training;
 using LlasaNative.Weights;
 
 namespace LlasaNative.Models;
@@ -10,13 +11,13 @@ public sealed class SpeechCodec : IDisposable
     private readonly string _path;
     private readonly PinnedBufferPool _pool = new();
 
-    private SpeechCodec(HuggingFaceDirectory directory, bool withEncoder)
+    private SpeechCodec(HuggingFaceDirectory directory, bool withEncoder, ComputeType type)
     {
         _path = directory.Path;
         Config = Xcodec2Config.FromDirectory(directory);
         CanEncode = withEncoder;
         var encoder = withEncoder ? Xcodec2EncoderConfig.FromDirectory(directory) : null;
-        Native = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativeCodec(ToNative(Config, encoder)));
+        Native = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativeCodec(ToNative(Config, encoder, type)));
     }
 
     /// <summary>Sizes of the codec.</summary>
@@ -40,11 +41,12 @@ public sealed class SpeechCodec : IDisposable
     /// <summary>Loads a directory.</summary>
     /// <param name="path">Hugging Face directory of an X-Codec2 model.</param>
     /// <param name="withEncoder">Whether sound is to be turned into codes too: that takes a Wav2Vec2-BERT of several hundred million parameters.</param>
+    /// <param name="type">Element type of the decoder's matrices and filters; the encoder computes in float32.</param>
     /// <exception cref="ModelFileException">Something is missing, malformed or not supported; the message names file and field.</exception>
-    public static SpeechCodec Load(string path, bool withEncoder = false)
+    public static SpeechCodec Load(string path, bool withEncoder = false, ComputeType type = ComputeType.F32)
     {
         using var directory = HuggingFaceDirectory.Open(path);
-        SpeechCodec codec = new(directory, withEncoder);
+        SpeechCodec codec = new(directory, withEncoder, type);
         try
         {
             // The optional ones are the encoder's.
@@ -121,9 +123,10 @@ public sealed class SpeechCodec : IDisposable
         _pool.Dispose();
     }
 
-    private static NativeCodecOptions ToNative(Xcodec2Config config, Xcodec2EncoderConfig? encoder)
+    private static NativeCodecOptions ToNative(Xcodec2Config config, Xcodec2EncoderConfig? encoder, ComputeType type)
     {
         var options = NativeCodecOptions.CreateDefault();
+        options.ComputeDtype = type == ComputeType.Bf16 ? NativeDType.BF16 : NativeDType.F32;
         options.Layout = config.Layout == Xcodec2Layout.Original ? NativeCodecLayout.Original : NativeCodecLayout.Hf;
         options.HiddenSize = config.HiddenSize;
         options.IntermediateSize = config.IntermediateSize;

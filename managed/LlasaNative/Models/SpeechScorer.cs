@@ -1,5 +1,6 @@
 using LlasaNative.Interop;
 using LlasaNative.Text;
+using LlasaNative.Training;
 using LlasaNative.Weights;
 
 namespace LlasaNative.Models;
@@ -18,9 +19,9 @@ public sealed class SpeechScorer : IDisposable
     private readonly int[] _targetPrompt;
     private readonly bool _detect;
 
-    private SpeechScorer(HuggingFaceDirectory directory, ScoringOptions options)
+    private SpeechScorer(HuggingFaceDirectory directory, ScoringOptions options, ComputeType type)
         : this(options, WhisperConfig.FromFile(directory.ConfigPath), ByteLevelBpe.FromFile(directory.TokenizerPath), directory) =>
-        _whisper = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativeWhisper(ToNative(Config, Tokens)));
+        _whisper = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativeWhisper(ToNative(Config, Tokens, type)));
 
     private SpeechScorer(ScoringOptions options, WhisperConfig config, ByteLevelBpe tokenizer, HuggingFaceDirectory directory)
         : this(options, config, tokenizer, WhisperTokens.Find(
@@ -54,12 +55,13 @@ public sealed class SpeechScorer : IDisposable
     /// <summary>Loads a directory.</summary>
     /// <param name="path">Hugging Face directory of a Whisper model.</param>
     /// <param name="options">How it listens; null for the defaults.</param>
+    /// <param name="type">Element type of the matrices and filters.</param>
     /// <exception cref="ModelFileException">Something is missing, malformed or not supported; the message names file and field.</exception>
     /// <exception cref="UsageException">The model does not know the language, or lacks the tokens of the prompt.</exception>
-    public static SpeechScorer Load(string path, ScoringOptions? options = null)
+    public static SpeechScorer Load(string path, ScoringOptions? options = null, ComputeType type = ComputeType.F32)
     {
         using var directory = HuggingFaceDirectory.Open(path);
-        SpeechScorer scorer = new(directory, options ?? new ScoringOptions());
+        SpeechScorer scorer = new(directory, options ?? new ScoringOptions(), type);
         try
         {
             WeightLoader.Load(directory, scorer._whisper.GetTensors(), scorer._whisper.SetTensor);
@@ -123,9 +125,10 @@ public sealed class SpeechScorer : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _whisper.Dispose();
 
-    private static NativeWhisperOptions ToNative(WhisperConfig config, WhisperTokens tokens)
+    private static NativeWhisperOptions ToNative(WhisperConfig config, WhisperTokens tokens, ComputeType type)
     {
         var options = NativeWhisperOptions.CreateDefault();
+        options.ComputeDtype = type == ComputeType.Bf16 ? NativeDType.BF16 : NativeDType.F32;
         options.VocabSize = config.VocabularySize;
         options.NumMelBins = config.MelBins;
         options.DModel = config.HiddenSize;

@@ -19,7 +19,8 @@ llasa_status llasa_codec_create(const llasa_codec_options* options, llasa_codec*
     required(out, "out");
     const llasa_codec_options given =
         llasa::abi::read_options(options, llasa::default_xcodec2_options(), "options");
-    *out = std::make_unique<llasa_codec>(llasa::make_xcodec2_config(given)).release();
+    const llasa::Storage storage = llasa::abi::storage_of(given.compute_dtype);
+    *out = std::make_unique<llasa_codec>(llasa::make_xcodec2_config(given), storage).release();
   });
 }
 

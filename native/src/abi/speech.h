@@ -11,7 +11,7 @@
 #include "models/xcodec2.h"
 
 struct llasa_codec {
-  explicit llasa_codec(const llasa::Xcodec2Config& config) : model(config) {}
+  llasa_codec(const llasa::Xcodec2Config& config, llasa::Storage storage) : model(config, storage) {}
 
   llasa::LiveHandle live{llasa::HandleKind::kCodec};
   llasa::Xcodec2 model;
@@ -19,7 +19,8 @@ struct llasa_codec {
 };
 
 struct llasa_whisper {
-  explicit llasa_whisper(const llasa::WhisperConfig& config) : model(config), scorer(model) {}
+  llasa_whisper(const llasa::WhisperConfig& config, llasa::Storage storage)
+      : model(config, storage), scorer(model) {}
 
   llasa::LiveHandle live{llasa::HandleKind::kWhisper};
   llasa::Whisper model;
@@ -28,6 +29,13 @@ struct llasa_whisper {
 };
 
 namespace llasa::abi {
+
+// How a model that is never trained keeps its matrices.
+inline Storage storage_of(llasa_dtype compute_dtype) {
+  LLASA_CHECK(compute_dtype == LLASA_F32 || compute_dtype == LLASA_BF16, LLASA_ERR_ARGUMENT,
+              "`options.compute_dtype`: %d, expected 0 (f32) or 2 (bf16)", compute_dtype);
+  return compute_dtype == LLASA_F32 ? Storage::kF32 : Storage::kBf16;
+}
 
 // offsets[0] = 0, not decreasing; returns offsets[count]. offsets may be NULL when count is 0.
 inline int64_t check_clip_offsets(int64_t count, const int64_t* offsets, const char* name) {

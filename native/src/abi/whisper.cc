@@ -40,7 +40,8 @@ llasa_status llasa_whisper_create(const llasa_whisper_options* options, llasa_wh
     required(out, "out");
     const llasa_whisper_options given =
         llasa::abi::read_options(options, llasa::default_whisper_options(), "options");
-    *out = std::make_unique<llasa_whisper>(llasa::make_whisper_config(given)).release();
+    const llasa::Storage storage = llasa::abi::storage_of(given.compute_dtype);
+    *out = std::make_unique<llasa_whisper>(llasa::make_whisper_config(given), storage).release();
   });
 }
 

@@ -27,11 +27,17 @@ void TensorTable::append(std::string name, std::vector<int64_t> shape, bool opti
   spec.name = std::move(name);
   spec.shape = std::move(shape);
   spec.optional = optional;
+  spec.is_matrix = spec.shape.size() >= 2;
   spec.offset = offset;
   total_ = offset + spec.size;
   const bool inserted = index_.emplace(spec.name, specs_.size()).second;
   LLASA_CHECK(inserted, LLASA_ERR_INTERNAL, "parameter `%s` declared twice", spec.name.c_str());
   specs_.push_back(std::move(spec));
+}
+
+void TensorTable::keep_f32(const std::string& name) {
+  find(name);
+  specs_[index_.at(name)].is_matrix = false;
 }
 
 void TensorTable::allocate(Stream& stream, const char* what, Storage storage) {
@@ -40,7 +46,7 @@ void TensorTable::allocate(Stream& stream, const char* what, Storage storage) {
   if (storage == Storage::kBf16) {
     floats = 0;
     for (const TensorSpec& spec : specs_) {
-      if (spec.is_matrix()) continue;
+      if (spec.is_matrix) continue;
       vector_places_[spec.offset] = floats;
       floats = aligned(floats + spec.size);
     }
@@ -74,7 +80,7 @@ void TensorTable::set(Stream& stream, const std::string& name, llasa_dtype dtype
   std::vector<float> values(static_cast<size_t>(spec.size));
   LLASA_CHECK(widen(dtype, data, values.data(), spec.size), LLASA_ERR_NOT_FINITE,
               "tensor `%s` holds a NaN or an infinity", name.c_str());
-  if (spec.is_matrix() && storage_ != Storage::kF32) {
+  if (spec.is_matrix && storage_ != Storage::kF32) {
     std::vector<Bf16> halves(values.size());
     narrow(LLASA_BF16, values.data(), halves.data(), spec.size);
     const bool fits =
@@ -83,7 +89,7 @@ void TensorTable::set(Stream& stream, const std::string& name, llasa_dtype dtype
                 name.c_str());
     copy_to_device(stream, bf16_.data() + spec.offset, halves.data(), spec.size * 2);
   }
-  if (!spec.is_matrix() || storage_ != Storage::kBf16) {
+  if (!spec.is_matrix || storage_ != Storage::kBf16) {
     copy_to_device(stream, values_.data() + place(spec.offset), values.data(), spec.size * 4);
   }
   stream.synchronize();
@@ -97,7 +103,7 @@ void TensorTable::get(Stream& stream, const std::string& name, llasa_dtype dtype
   LLASA_CHECK(size_bytes == expected, LLASA_ERR_ARGUMENT, "`size_bytes` of tensor `%s`: %lld, expected %lld",
               name.c_str(), static_cast<long long>(size_bytes), static_cast<long long>(expected));
   std::vector<float> values(static_cast<size_t>(spec.size));
-  if (spec.is_matrix() && storage_ == Storage::kBf16) {
+  if (spec.is_matrix && storage_ == Storage::kBf16) {
     std::vector<Bf16> halves(values.size());
     copy_to_host(stream, halves.data(), bf16_.data() + spec.offset, spec.size * 2);
     widen(LLASA_BF16, halves.data(), values.data(), spec.size);

@@ -13,7 +13,8 @@
 
 namespace llasa {
 
-// How a table keeps its matrices, the tensors of rank 2. All others (gains, biases) are f32 always.
+// How a table keeps its matrices: tensors of two axes and more, unless they were told to stay f32. All others
+// (gains, biases) are f32 always.
 enum class Storage {
   kF32,
   kF32AndBf16,  // f32 for the optimiser and for saving, and a bf16 copy for products to read
@@ -28,8 +29,7 @@ struct TensorSpec {
   int64_t offset = 0;
   int64_t size = 0;
   bool is_set = false;
-
-  bool is_matrix() const { return shape.size() == 2; }
+  bool is_matrix = false;  // stored as the table's Storage says
 };
 
 // Parameters in one layout, in the order they were declared; each starts 16 elements aligned, unless it was
@@ -42,6 +42,8 @@ class TensorTable {
   void declare(std::string name, std::vector<int64_t> shape, bool optional = false);
   // The same, directly behind the tensor declared before, without padding: one GEMM then covers both.
   void declare_adjacent(std::string name, std::vector<int64_t> shape);
+  // Keeps a matrix in f32 whatever the storage: a table of positions, the last word on a waveform's phase.
+  void keep_f32(const std::string& name);
   void allocate(Stream& stream, const char* what, Storage storage = Storage::kF32);
 
   const std::vector<TensorSpec>& specs() const { return specs_; }
@@ -62,10 +64,19 @@ class TensorTable {
   const float* vector(int64_t offset) const { return values_.data() + place(offset); }
   float* vector(int64_t offset) { return values_.data() + place(offset); }
 
+  // Either, by name.
+  WeightView view(const std::string& name) const {
+    const TensorSpec& spec = find(name);
+    return spec.is_matrix ? matrix(spec.offset) : WeightView(vector(spec.offset));
+  }
   // Throws LLASA_ERR_NAME if there is none.
   const TensorSpec& find(const std::string& name) const;
   bool contains(const std::string& name) const { return index_.count(name) != 0; }
-  const float* at(const std::string& name) const { return data() + find(name).offset; }
+  // One that is f32 whatever the storage.
+  const float* at(const std::string& name) const {
+    const TensorSpec& spec = find(name);
+    return spec.is_matrix ? data() + spec.offset : vector(spec.offset);
+  }
 
   // Checks shape and finiteness, converts and copies in / out.
   void set(Stream& stream, const std::string& name, llasa_dtype dtype, const int64_t* shape, int32_t rank,

@@ -68,20 +68,20 @@ constexpr int64_t kChunkRows = 2048;
 
 }  // namespace
 
-void conv1d_forward(Stream& stream, const float* x, const float* weight, const float* bias, float* y,
+void conv1d_forward(Stream& stream, const float* x, WeightView weight, const float* bias, float* y,
                     const int64_t* in_offsets, const int64_t* out_offsets, int64_t B,
                     const Conv1dShape& shape, bool accumulate) {
   const int64_t rows = out_offsets[B];
   const int64_t O = shape.out_channels, K = shape.kernel * shape.in_channels;
   const float beta = bias != nullptr || accumulate ? 1.0f : 0.0f;
-  if (O * K <= kBlockWeight) {
+  if (O * K <= kBlockWeight && !weight.is_bf16()) {
     const int64_t block = std::clamp<int64_t>(64 * 1024 / K / 48 * 48, 48, 192);
     parallel_ranges(rows, block, [&](int64_t begin, int64_t end) {
       float* columns = cpu::task_scratch<ConvScratch>(block * K);
       gather_taps(x, in_offsets, out_offsets, B, shape, begin, end, columns);
       float* out = y + begin * O;
       start_rows(bias, out, end - begin, O, accumulate);
-      cpu::task_gemm(true, end - begin, O, K, 1.0f, columns, K, weight, K, beta, out, O);
+      cpu::task_gemm(true, end - begin, O, K, 1.0f, columns, K, weight.f32(), K, beta, out, O);
     });
     return;
   }

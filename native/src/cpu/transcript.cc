@@ -8,6 +8,7 @@
 #include "core/parallel.h"
 #include "cpu/isa.h"
 #include "cpu/scratch.h"
+#include "ops/embedding.h"
 
 namespace llasa {
 
@@ -27,13 +28,13 @@ float log_softmax_at(const cpu::SoftmaxKernels& k, const float* row, float* scra
 
 }  // namespace
 
-void text_embedding_forward(Stream&, const float* table, const float* positions, const int32_t* ids,
+void text_embedding_forward(Stream& stream, WeightView table, const float* positions, const int32_t* ids,
                             const int32_t* position_ids, float* y, int64_t T, int64_t C, float scale) {
+  embedding_forward(stream, table, ids, y, T, C);
   parallel_ranges(T, std::max<int64_t>(1, 16384 / C), [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      const float* row = table + int64_t{ids[t]} * C;
       const float* position = positions + int64_t{position_ids[t]} * C;
-      for (int64_t c = 0; c < C; ++c) y[t * C + c] = scale * row[c] + position[c];
+      for (int64_t c = 0; c < C; ++c) y[t * C + c] = scale * y[t * C + c] + position[c];
     }
   });
 }

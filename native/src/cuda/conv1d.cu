@@ -190,13 +190,13 @@ void conv1d_small(Stream& stream, const float* x, const float* weight, const flo
 }  // namespace
 }  // namespace cuda
 
-void conv1d_forward(Stream& stream, const float* x, const float* weight, const float* bias, float* y,
+void conv1d_forward(Stream& stream, const float* x, WeightView weight, const float* bias, float* y,
                     const int64_t* in_offsets, const int64_t* out_offsets, int64_t B,
                     const Conv1dShape& shape, bool accumulate) {
   using namespace cuda;
   const int64_t O = shape.out_channels, J = shape.kernel * shape.in_channels;
-  if (O * J <= kSmallWeight) {
-    conv1d_small(stream, x, weight, bias, y, in_offsets, out_offsets, B, shape, accumulate);
+  if (O * J <= kSmallWeight && !weight.is_bf16()) {
+    conv1d_small(stream, x, weight.f32(), bias, y, in_offsets, out_offsets, B, shape, accumulate);
     return;
   }
   const float beta = bias != nullptr || accumulate ? 1.0f : 0.0f;

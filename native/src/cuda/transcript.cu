@@ -1,4 +1,5 @@
 // The ends of a text decoder on the device; contract in ops/transcript.h.
+#include "cuda/bf16.cuh"
 #include "cuda/common.cuh"
 #include "ops/transcript.h"
 
@@ -12,13 +13,14 @@ constexpr int kRowThreads = 512;  // of kernels where a block reads one row of l
 // y[t,c] = scale table[ids[t],c] + positions[position_ids[t],c].
 //   mapping       block = token x kThreads columns
 //   traffic       12 bytes per element: 448 x 1280 7 MB, 2 us on an H200 (launch bound)
+template <typename T>
 __global__ void __launch_bounds__(kThreads)
-    text_embedding_kernel(const float* __restrict__ table, const float* __restrict__ positions,
+    text_embedding_kernel(const T* __restrict__ table, const float* __restrict__ positions,
                           const int32_t* __restrict__ ids, const int32_t* __restrict__ position_ids,
                           float* __restrict__ y, int64_t C, float scale) {
   const int64_t t = blockIdx.x, c = static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x;
   if (c >= C) return;
-  y[t * C + c] = fmaf(scale, table[static_cast<int64_t>(ids[t]) * C + c],
+  y[t * C + c] = fmaf(scale, to_float(table[static_cast<int64_t>(ids[t]) * C + c]),
                       positions[static_cast<int64_t>(position_ids[t]) * C + c]);
 }
 
@@ -106,12 +108,17 @@ dim3 rows_by_columns(int64_t rows, int64_t columns) {
 }  // namespace
 }  // namespace cuda
 
-void text_embedding_forward(Stream& stream, const float* table, const float* positions, const int32_t* ids,
+void text_embedding_forward(Stream& stream, WeightView table, const float* positions, const int32_t* ids,
                             const int32_t* position_ids, float* y, int64_t T, int64_t C, float scale) {
   using namespace cuda;
   if (T == 0) return;
-  LLASA_LAUNCH(text_embedding_kernel, rows_by_columns(T, C), kThreads, 0, stream, table, positions, ids,
-               position_ids, y, C, scale);
+  if (table.is_bf16()) {
+    LLASA_LAUNCH((text_embedding_kernel<Bf16>), rows_by_columns(T, C), kThreads, 0, stream, table.bf16(),
+                 positions, ids, position_ids, y, C, scale);
+  } else {
+    LLASA_LAUNCH((text_embedding_kernel<float>), rows_by_columns(T, C), kThreads, 0, stream, table.f32(),
+                 positions, ids, position_ids, y, C, scale);
+  }
 }
 
 void greedy_choice(Stream& stream, const float* logits, const uint8_t* banned, int32_t* ids, float* logprobs,

@@ -57,7 +57,7 @@ void Policy::get_merged(const std::string& name, llasa_dtype dtype, void* out, i
   LLASA_CHECK(size_bytes == expected, LLASA_ERR_ARGUMENT, "`size_bytes` of tensor `%s`: %lld, expected %lld",
               name.c_str(), static_cast<long long>(size_bytes), static_cast<long long>(expected));
   DeviceBuffer<float> merged(spec.size, "a merged tensor");
-  if (!spec.is_matrix()) {
+  if (!spec.is_matrix) {
     copy_on_device(stream_, merged.data(), weights_.vector(spec.offset),
                    spec.size * static_cast<int64_t>(sizeof(float)));
   } else if (weights_.storage() == Storage::kBf16) {
@@ -91,7 +91,7 @@ void Policy::copy_weights(const Policy& source) {
   }
   if (!wants_f32 || !has_f32) {
     for (const TensorSpec& spec : weights_.specs()) {
-      if (spec.is_matrix()) continue;
+      if (spec.is_matrix) continue;
       copy_on_device(stream_, weights_.vector(spec.offset), from.vector(spec.offset),
                      spec.size * static_cast<int64_t>(sizeof(float)));
     }

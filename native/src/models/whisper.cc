@@ -29,7 +29,8 @@ std::vector<int64_t> equal_offsets(int64_t B, int64_t length) {
 
 }  // namespace
 
-Whisper::Whisper(const WhisperConfig& config) : config_(config), weights_(config, stream_) {
+Whisper::Whisper(const WhisperConfig& config, Storage storage)
+    : config_(config), weights_(config, storage, stream_) {
   std::vector<float> basis(static_cast<size_t>(kMelBasisSize)), window(static_cast<size_t>(kMelFft));
   std::vector<float> filters(static_cast<size_t>(config.num_mel_bins * kMelLines));
   mel_dft_tables(basis.data(), window.data());

@@ -13,7 +13,8 @@ namespace llasa {
 
 class Whisper {
  public:
-  explicit Whisper(const WhisperConfig& config);
+  // storage: kF32 or kBf16, of the matrices.
+  explicit Whisper(const WhisperConfig& config, Storage storage = Storage::kF32);
 
   const WhisperConfig& config() const { return config_; }
   Stream& stream() { return stream_; }

@@ -57,6 +57,10 @@ void declare_all(const WhisperConfig& config, TensorTable& table) {
 }  // namespace
 
 WhisperAffine WhisperWeights::find(const std::string& name) const {
+  return {table_.view(name + ".weight"), table_.at(name + ".bias")};
+}
+
+WhisperNorm WhisperWeights::find_norm(const std::string& name) const {
   return {table_.at(name + ".weight"), table_.at(name + ".bias")};
 }
 
@@ -66,39 +70,45 @@ WhisperSelfAttention WhisperWeights::find_self(const std::string& layer, float*&
   fused += 3 * channels_;
   copies_.push_back({bias, table_.at(name + ".q_proj.bias")});
   copies_.push_back({bias + 2 * channels_, table_.at(name + ".v_proj.bias")});
-  return {find(name + "_layer_norm"), {table_.at(name + ".q_proj.weight"), bias}, find(name + ".out_proj")};
+  return {find_norm(name + "_layer_norm"),
+          {table_.view(name + ".q_proj.weight"), bias},
+          find(name + ".out_proj")};
 }
 
 WhisperFeedForward WhisperWeights::find_ffn(const std::string& layer) const {
-  return {find(layer + "final_layer_norm"), find(layer + "fc1"), find(layer + "fc2")};
+  return {find_norm(layer + "final_layer_norm"), find(layer + "fc1"), find(layer + "fc2")};
 }
 
-WhisperWeights::WhisperWeights(const WhisperConfig& config, Stream& stream) : channels_(config.d_model) {
+WhisperWeights::WhisperWeights(const WhisperConfig& config, Storage storage, Stream& stream)
+    : channels_(config.d_model) {
   declare_all(config, table_);
-  table_.allocate(stream, "the recogniser's weights");
+  for (const char* half : {"encoder", "decoder"}) {
+    table_.keep_f32("model." + std::string(half) + ".embed_positions.weight");
+  }
+  table_.allocate(stream, "the recogniser's weights", storage);
   const int64_t fused_size = (3 * config.encoder_layers + 5 * config.decoder_layers) * channels_;
   float* fused = biases_.reserve(fused_size, "the recogniser's fused biases");
   zero_on_device(stream, fused, fused_size * static_cast<int64_t>(sizeof(float)));
   conv1 = find("model.encoder.conv1");
   conv2 = find("model.encoder.conv2");
   encoder_positions = table_.at("model.encoder.embed_positions.weight");
-  encoder_norm = find("model.encoder.layer_norm");
+  encoder_norm = find_norm("model.encoder.layer_norm");
   for (int64_t l = 0; l < config.encoder_layers; ++l) {
     const WhisperSelfAttention attention = find_self(encoder_layer(l), fused);
     encoder.push_back({attention, find_ffn(encoder_layer(l))});
   }
-  token_embedding = table_.at("model.decoder.embed_tokens.weight");
+  token_embedding = table_.view("model.decoder.embed_tokens.weight");
   decoder_positions = table_.at("model.decoder.embed_positions.weight");
-  decoder_norm = find("model.decoder.layer_norm");
+  decoder_norm = find_norm("model.decoder.layer_norm");
   for (int64_t l = 0; l < config.decoder_layers; ++l) {
     const std::string layer = decoder_layer(l), name = layer + "encoder_attn";
     const WhisperSelfAttention attention = find_self(layer, fused);
     float* bias = fused;
     fused += 2 * channels_;
     copies_.push_back({bias + channels_, table_.at(name + ".v_proj.bias")});
-    const WhisperCrossAttention cross{find(name + "_layer_norm"),
+    const WhisperCrossAttention cross{find_norm(name + "_layer_norm"),
                                       find(name + ".q_proj"),
-                                      {table_.at(name + ".k_proj.weight"), bias},
+                                      {table_.view(name + ".k_proj.weight"), bias},
                                       find(name + ".out_proj")};
     decoder.push_back({attention, cross, find_ffn(layer)});
   }

@@ -10,6 +10,10 @@
 namespace llasa {
 
 struct WhisperAffine {
+  WeightView weight;
+  const float* bias;
+};
+struct WhisperNorm {
   const float* weight;
   const float* bias;
 };
@@ -17,13 +21,16 @@ struct WhisperAffine {
 // q, k and v of self-attention are one matrix, k and v of cross-attention too. k has no bias in the
 // checkpoint; the fused biases, with zeros for k, are built from the others (WhisperWeights::fuse_biases).
 struct WhisperSelfAttention {
-  WhisperAffine norm, qkv, out;
+  WhisperNorm norm;
+  WhisperAffine qkv, out;
 };
 struct WhisperCrossAttention {
-  WhisperAffine norm, q, kv, out;
+  WhisperNorm norm;
+  WhisperAffine q, kv, out;
 };
 struct WhisperFeedForward {
-  WhisperAffine norm, fc1, fc2;
+  WhisperNorm norm;
+  WhisperAffine fc1, fc2;
 };
 struct WhisperEncoderLayer {
   WhisperSelfAttention attention;
@@ -37,7 +44,7 @@ struct WhisperDecoderLayer {
 
 class WhisperWeights {
  public:
-  WhisperWeights(const WhisperConfig& config, Stream& stream);
+  WhisperWeights(const WhisperConfig& config, Storage storage, Stream& stream);
 
   TensorTable& table() { return table_; }
   const TensorTable& table() const { return table_; }
@@ -46,11 +53,11 @@ class WhisperWeights {
 
   WhisperAffine conv1, conv2;
   const float* encoder_positions;  // [P, C]
-  WhisperAffine encoder_norm;
+  WhisperNorm encoder_norm;
   std::vector<WhisperEncoderLayer> encoder;
-  const float* token_embedding;    // [V, C]
+  WeightView token_embedding;      // [V, C]
   const float* decoder_positions;  // [max_target_positions, C]
-  WhisperAffine decoder_norm;
+  WhisperNorm decoder_norm;
   std::vector<WhisperDecoderLayer> decoder;
 
  private:
@@ -59,6 +66,7 @@ class WhisperWeights {
     const float* source;
   };
   WhisperAffine find(const std::string& name) const;
+  WhisperNorm find_norm(const std::string& name) const;
   WhisperSelfAttention find_self(const std::string& layer, float*& fused);
   WhisperFeedForward find_ffn(const std::string& layer) const;
 

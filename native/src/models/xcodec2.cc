@@ -27,9 +27,9 @@ Conv1dShape same_conv(int64_t channels, int64_t kernel) {
 
 }  // namespace
 
-Xcodec2::Xcodec2(const Xcodec2Config& config) : config_(config) {
+Xcodec2::Xcodec2(const Xcodec2Config& config, Storage storage) : config_(config) {
   declare_xcodec2_decoder(config_, weights_);
-  weights_.allocate(stream_, "the codec's decoder");
+  weights_.allocate(stream_, "the codec's decoder", storage);
   decoder_ = find_xcodec2_decoder(config_, weights_);
   encoder_ = std::make_unique<Xcodec2Encoder>(config_, stream_);
   std::vector<float> basis(static_cast<size_t>(istft_basis_size(config_.hop)));

@@ -22,7 +22,8 @@ class Xcodec2Encoder;
 
 class Xcodec2 {
  public:
-  explicit Xcodec2(const Xcodec2Config& config);
+  // storage: kF32 or kBf16, of the decoder's matrices; the encoder computes in f32.
+  explicit Xcodec2(const Xcodec2Config& config, Storage storage = Storage::kF32);
   ~Xcodec2();
 
   const Xcodec2Config& config() const { return config_; }

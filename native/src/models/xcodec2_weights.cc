@@ -44,15 +44,19 @@ void declare_resnet(TensorTable& table, const std::string& name, int64_t C) {
   declare_affine(table, name + ".conv2", {C, C, 3});
 }
 
+NormAffine find_norm(const TensorTable& table, const std::string& name) {
+  return {table.at(name + ".weight"), table.at(name + ".bias")};
+}
+
 Xcodec2Resnet find_resnet(const TensorTable& table, const std::string& name) {
-  return {find_affine(table, name + ".norm1"), find_affine(table, name + ".conv1"),
-          find_affine(table, name + ".norm2"), find_affine(table, name + ".conv2")};
+  return {find_norm(table, name + ".norm1"), find_norm(table, name + ".norm2"),
+          find_affine(table, name + ".conv1"), find_affine(table, name + ".conv2")};
 }
 
 }  // namespace
 
 Affine find_affine(const TensorTable& table, const std::string& name, bool bias) {
-  return {table.at(name + ".weight"), bias ? table.at(name + ".bias") : nullptr};
+  return {table.view(name + ".weight"), bias ? table.at(name + ".bias") : nullptr};
 }
 
 void declare_affine(TensorTable& table, const std::string& name, std::vector<int64_t> shape, bool bias,
@@ -88,6 +92,7 @@ void declare_xcodec2_decoder(const Xcodec2Config& config, TensorTable& table) {
   for (const std::string& name : names.post) declare_resnet(table, name, C);
   declare_affine(table, names.final_norm, {C});
   declare_affine(table, names.head, {4 * config.hop + 2, C});
+  table.keep_f32(std::string(names.head) + ".weight");
 }
 
 Xcodec2DecoderWeights find_xcodec2_decoder(const Xcodec2Config& config, const TensorTable& table) {
@@ -103,11 +108,11 @@ Xcodec2DecoderWeights find_xcodec2_decoder(const Xcodec2Config& config, const Te
   for (int64_t l = 0; l < config.num_layers; ++l) {
     const std::string layer = names.layers + std::to_string(l);
     const std::string qkv = config.original_layout ? ".att.c_attn.weight" : ".self_attn.q_proj.weight";
-    w.layers.push_back({table.at(layer + names.attention_norm), table.at(layer + qkv),
-                        table.at(layer + names.attention_out), table.at(layer + names.ffn_norm),
-                        table.at(layer + ".mlp.fc1.weight"), table.at(layer + ".mlp.fc2.weight")});
+    w.layers.push_back({table.at(layer + names.attention_norm), table.view(layer + qkv),
+                        table.view(layer + names.attention_out), table.at(layer + names.ffn_norm),
+                        table.view(layer + ".mlp.fc1.weight"), table.view(layer + ".mlp.fc2.weight")});
   }
-  w.final_norm = find_affine(table, names.final_norm);
+  w.final_norm = find_norm(table, names.final_norm);
   w.head = find_affine(table, names.head);
   return w;
 }

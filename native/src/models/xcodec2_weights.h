@@ -26,31 +26,38 @@ namespace llasa {
 
 // weight and bias of a layer; bias is NULL where there is none.
 struct Affine {
+  WeightView weight;
+  const float* bias = nullptr;
+};
+struct NormAffine {
   const float* weight = nullptr;
   const float* bias = nullptr;
 };
 
 struct Xcodec2Resnet {
-  Affine norm1, conv1, norm2, conv2;
+  NormAffine norm1, norm2;
+  Affine conv1, conv2;
 };
 
 struct Xcodec2Layer {
   const float* attention_norm;
-  const float* qkv;  // [3A, C]
-  const float* out;  // [C, A]
+  WeightView qkv;  // [3A, C]
+  WeightView out;  // [C, A]
   const float* ffn_norm;
-  const float* fc1;  // [F, C]
-  const float* fc2;  // [C, F]
+  WeightView fc1;  // [F, C]
+  WeightView fc2;  // [C, F]
 };
 
 struct Xcodec2DecoderWeights {
   Affine project_out, fc, embed;
   Xcodec2Resnet prior[2], post[2];
   std::vector<Xcodec2Layer> layers;
-  Affine final_norm, head;
+  NormAffine final_norm;
+  Affine head;
 };
 
-// Declares what decoding needs; all required.
+// Declares what decoding needs; all required. The head stays f32 in any storage: it writes phases, in
+// radians.
 void declare_xcodec2_decoder(const Xcodec2Config& config, TensorTable& table);
 // The same, found again once the table is allocated.
 Xcodec2DecoderWeights find_xcodec2_decoder(const Xcodec2Config& config, const TensorTable& table);

@@ -2,6 +2,7 @@
 // never its neighbour's frames, so that a batch of different lengths gives what each clip gives alone.
 #pragma once
 
+#include "core/weight_view.h"
 #include "ops/shapes.h"
 
 namespace llasa {
@@ -35,9 +36,9 @@ inline void conv1d_reorder_weight(const float* weight, float* reordered, int64_t
 
 // y[t,o] = bias[o] + sum over k,i of weight[o,k,i] x[t stride + k dilation - pad_left, i] (+ y when
 // accumulate). x [T,I] and y [T',O] hold B clips; clip b is rows in_offsets[b].. of x and out_offsets[b].. of
-// y (host arrays [B+1]; out_offsets differ by conv1d_frames). weight [O,K,I]; bias [O] or NULL. x and y must
-// not overlap.
-void conv1d_forward(Stream& stream, const float* x, const float* weight, const float* bias, float* y,
+// y (host arrays [B+1]; out_offsets differ by conv1d_frames). weight [O,K,I], f32 or bf16 as in ops/gemm.h;
+// bias [O] or NULL. x and y must not overlap.
+void conv1d_forward(Stream& stream, const float* x, WeightView weight, const float* bias, float* y,
                     const int64_t* in_offsets, const int64_t* out_offsets, int64_t B,
                     const Conv1dShape& shape, bool accumulate = false);
 

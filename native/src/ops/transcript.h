@@ -1,13 +1,14 @@
 // The ends of a text decoder: embeddings in, choices and likelihoods out.
 #pragma once
 
+#include "core/weight_view.h"
 #include "ops/shapes.h"
 
 namespace llasa {
 
-// y[t] = scale * table[ids[t]] + positions[position_ids[t]]. table [V,C], positions [P,C], y [T,C]; ids and
-// position_ids are device arrays [T].
-void text_embedding_forward(Stream& stream, const float* table, const float* positions, const int32_t* ids,
+// y[t] = scale * table[ids[t]] + positions[position_ids[t]]. table [V,C] in f32 or bf16, positions [P,C], y
+// [T,C]; ids and position_ids are device arrays [T].
+void text_embedding_forward(Stream& stream, WeightView table, const float* positions, const int32_t* ids,
                             const int32_t* position_ids, float* y, int64_t T, int64_t C, float scale);
 
 // Greedy choice of each row: the first of the largest logits that is not banned, and its log-probability over

@@ -15,4 +15,7 @@ public sealed record ModelOptions
 
     /// <summary>Element type of the policy's matrices while it speaks, scores and is trained.</summary>
     public ComputeType PolicyType { get; init; } = ComputeType.F32;
+
+    /// <summary>Element type of the matrices and filters of codec and recogniser.</summary>
+    public ComputeType ScoringType { get; init; } = ComputeType.F32;
 }

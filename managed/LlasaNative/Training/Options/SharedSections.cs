@@ -11,6 +11,7 @@ internal static class SharedSections
         section.Text("codec", "X-Codec2 codec.", "directory", s => s.Codec, (s, v) => s with { Codec = v });
         section.Text("recogniser", "Whisper recogniser that judges.", "directory", s => s.Recogniser, (s, v) => s with { Recogniser = v });
         section.Choice("policy_type", "Element type of the policy's matrices while it speaks and is trained; the optimiser, checkpoints and sums are float32.", s => s.PolicyType, (s, v) => s with { PolicyType = v });
+        section.Choice("scoring_type", "Element type of the matrices and filters of codec and recogniser.", s => s.ScoringType, (s, v) => s with { ScoringType = v });
     }
 
     public static void Prompt<T>(OptionSection<T, PromptOptions> section)
