@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Trains the tiny world by every algorithm with one budget and three seeds; prints the table of docs/algorithms.md.
 #   tests/algorithms/table.sh OUT     after ./build.sh demo or any build of library and program
-# STEPS, SENTENCES (held-out, two samples each), SEEDS and THREADS change the budget; LLASA names the program. A run whose
+# STEPS, SENTENCES (held-out, one sample each), SEEDS and THREADS change the budget; LLASA names the program. A run whose
 # summary is in OUT already is not repeated, so an interrupted table goes on where it stopped.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 out=${1:?usage: tests/algorithms/table.sh OUT}
-steps=${STEPS:-24} sentences=${SENTENCES:-100} seeds=${SEEDS:-1 2 3} threads=${THREADS:-0}
+steps=${STEPS:-80} sentences=${SENTENCES:-400} seeds=${SEEDS:-1 2 3} threads=${THREADS:-0}
 read -ra llasa <<< "${LLASA:-dotnet managed/LlasaNative.Trainer/bin/Release/net10.0/llasa.dll}"
 
-budget=(rollout.prompts_per_step=8 rollout.samples_per_prompt=8 "run.steps=$steps" optimiser.schedule=constant optimiser.warmup_steps=2
+budget=(rollout.prompts_per_step=8 rollout.samples_per_prompt=8 "run.steps=$steps" optimiser.schedule=linear "optimiser.decay_steps=$((steps / 3))" optimiser.final_ratio=0.1 optimiser.warmup_steps=2
   optimiser.learning_rate=1.25e-4 run.time_limit_minutes=0)
 # label | settings over the budget
 rows=(
@@ -39,7 +39,7 @@ for seed in $seeds; do
       set=()
       for setting in "${budget[@]}" ${row#*|}; do set+=(--set "$setting"); done
       # `demo` fails when the error rate did not fall: that too is a row of the table.
-      "${llasa[@]}" demo --threads "$threads" --seed "$seed" --limit "$sentences" --samples 2 --clips 0 --out "$run" "${set[@]}" \
+      "${llasa[@]}" demo --threads "$threads" --seed "$seed" --limit "$sentences" --samples 1 --clips 0 --out "$run" "${set[@]}" \
         > "$run.log" 2>&1 || [[ -f $run/summary.json ]] || { tail -3 "$run.log" >&2; exit 1; }
     fi
     metrics=$run/run/metrics.jsonl
