@@ -51,6 +51,7 @@ internal static class Annotations
         "llasa_vocode",
         "llasa_whisper_log_mel", "llasa_whisper_encode", "llasa_whisper_logits",
         "llasa_whisper_score", "llasa_whisper_score_codes",
+        "llasa_plan_memory", "llasa_memory_plan_item",
     ];
 
     /// <summary>

@@ -41,7 +41,7 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------- common */
 
 #define LLASA_ABI_MAJOR 1
-#define LLASA_ABI_MINOR 5
+#define LLASA_ABI_MINOR 6
 
 /* Status of a call. Values are frozen; 1xx argument, 2xx state, 3xx resource, 4xx device, 5xx numeric. */
 typedef int32_t llasa_status;
@@ -696,6 +696,50 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_score(llasa_whisper* whisper
 LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_score_codes(
     llasa_whisper* whisper, llasa_codec* codec, const int64_t* code_offsets, const int32_t* codes,
     const llasa_whisper_request* request, llasa_whisper_result* result, float* out_waveforms);
+
+/* ------------------------------------------------------------------------------------------- memory plan */
+
+/* A run to be planned; absent parts (NULL) take nothing. */
+typedef struct llasa_memory_plan_options {
+  uint32_t struct_size;
+  uint32_t reserved;                   /* 0 */
+  const llasa_policy_options* policy;  /* needed by all but codec and whisper */
+  const llasa_policy_options* reference; /* a frozen starting policy that scores every step; with `lora` it is
+                                            the policy without its adapter, and no copy is made */
+  const llasa_lora_options* lora;      /* an adapter is trained in place of all weights */
+  const llasa_trainer_options* trainer;
+  const llasa_head_options* head;      /* NULL: defaults */
+  const llasa_rollout_options* rollout;
+  const llasa_sampling_options* sampling; /* NULL: defaults; its stop token is not used */
+  const llasa_codec_options* codec;
+  const llasa_whisper_options* whisper;
+  int64_t num_prompts;        /* of a step, >= 1; default 1, as all below */
+  int64_t samples_per_prompt; /* >= 1 */
+  int64_t prompt_tokens;      /* of the longest prompt, >= 1 */
+  int64_t response_tokens;    /* of the longest response, >= 1; every one is taken to be so long */
+  int64_t clips;              /* vocoded and listened to together, >= 1 */
+  int64_t text_tokens;        /* of the longest transcript, >= 1 */
+} llasa_memory_plan_options;
+
+typedef struct llasa_memory_item {
+  uint32_t struct_size;
+  uint32_t reserved;
+  const char* stage; /* policy, optimiser, rollouts, reference, training, codec, recogniser. Lifetime: until
+                        the thread's next plan */
+  const char* what;  /* what it is allocated for, as in an out-of-memory message. Lifetime: as stage */
+  int64_t bytes;     /* when there was most of it */
+} llasa_memory_item;
+
+LLASA_API void llasa_memory_plan_options_init(llasa_memory_plan_options* options);
+
+/* Counts the device memory of a run: makes its models and takes one step with the code that a run uses, but
+ * allocates, copies and computes nothing. Errors are those of making and using the models. out_count items
+ * come to be read by llasa_memory_plan_item on the same thread; out_peak_bytes: most that is live at once
+ * (what cuBLAS and the driver keep for themselves is not in it). Threads: any; others are not disturbed. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_plan_memory(const llasa_memory_plan_options* options,
+                                                        int64_t* out_count, int64_t* out_peak_bytes);
+/* Item 0 <= index < out_count of the calling thread's last plan. out_item: struct_size set by the caller. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_memory_plan_item(int64_t index, llasa_memory_item* out_item);
 
 #ifdef __cplusplus
 }

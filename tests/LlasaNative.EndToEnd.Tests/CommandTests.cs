@@ -157,4 +157,27 @@ public sealed class CommandTests : TinyWorldTests
         output.Split('\n').First(l => l.StartsWith(name, StringComparison.Ordinal))[name.Length..].Trim();
 
     private static double Number(string output, string name) => double.Parse(Value(output, name), CultureInfo.InvariantCulture);
+
+    [Test]
+    public void Inspect_Memory_PlansARunFromConfigurationsAlone()
+    {
+        var bare = Directory.CreateDirectory(Path.Combine(Folder, "bare")).FullName;
+        File.Copy(Path.Combine(TinyWorld.Policy, "config.json"), Path.Combine(bare, "config.json"));
+        var plain = LlasaRunner.RunWell("inspect", "--memory", bare, "--set", "rollout.slots=8").Output;
+        var all = LlasaRunner.RunWell("inspect", "--memory", TinyWorld.Policy, "--codec", TinyWorld.Codec, "--recogniser", TinyWorld.Recogniser, "--set", "lora.enabled=true").Output;
+        double Of(string table, string row) => double.Parse(
+            table.Split('\n').First(l => l.Contains(row, StringComparison.Ordinal))[53..63], System.Globalization.CultureInfo.InvariantCulture);
+        Assert.Multiple(() =>
+        {
+            // The tiny policy has 1.6 million parameters of four bytes.
+            Assert.That(Of(plain, "the policy's weights"), Is.EqualTo(Of(plain, "first moments")).And.InRange(5, 10));
+            Assert.That(Of(plain, "all, at most"), Is.GreaterThan(4 * Of(plain, "the policy's weights")));
+            Assert.That(all, Does.Contain("the codec's decoder").And.Contains("cross-attention caches"));
+            Assert.That(Of(all, "first moments"), Is.LessThan(Of(plain, "first moments") / 3), "those of an adapter");
+            Assert.That(plain, Does.Not.Contain("codec"));
+        });
+        var outcome = LlasaRunner.Run("inspect", "--memory", TinyWorld.Policy, "--set", "rollout.max_new_tokens=100000");
+        Assert.That(outcome.ExitCode, Is.EqualTo(2));
+        Assert.That(outcome.Error, Does.StartWith("llasa: ").And.Contains("max_position_embeddings"));
+    }
 }

@@ -16,10 +16,21 @@ internal static class InspectCommand
         Option<bool> tensors = new("--tensors") { Description = "List every tensor." };
         Option<bool> finite = new("--check") { Description = "Read every weight and refuse those that are not finite." };
         Command command = new("inspect", "Tell what a model or checkpoint directory holds.");
+        Option<bool> memory = new("--memory") { Description = "Plan the device memory of training it: with --config and --set, beside --codec and --recogniser." };
+        Option<string> config = new("--config") { Description = "With --memory: YAML file of the run; see configs/reference.yaml." };
+        Option<string[]> set = new("--set") { Description = "With --memory: key=value, over the file; may be repeated." };
+        Option<string> codec = new("--codec") { Description = "With --memory: directory of the codec, counted too." };
+        Option<string> recogniser = new("--recogniser") { Description = "With --memory: directory of the recogniser, counted too." };
         command.Arguments.Add(path);
+        foreach (var option in new Option[] { memory, config, set, codec, recogniser })
+        {
+            command.Options.Add(option);
+        }
+
         command.Options.Add(tensors);
         command.Options.Add(finite);
-        return command.Does(parsed => Run(Places.Model(parsed.GetValue(path)!), parsed.GetValue(tensors), parsed.GetValue(finite)));
+        return command.Does(parsed => parsed.GetValue(memory) ? MemoryTable.Run(
+            parsed.GetValue(path)!, parsed.GetValue(codec), parsed.GetValue(recogniser), parsed.GetValue(config), parsed.GetValue(set) ?? []) : Run(Places.Model(parsed.GetValue(path)!), parsed.GetValue(tensors), parsed.GetValue(finite)));
     }
 
     private static int Run(string path, bool listTensors, bool check)

@@ -21,13 +21,7 @@ public sealed class LoraAdapter
     internal LoraAdapter(NativePolicy policy, string basePath, LoraOptions options, ulong seed)
     {
         (_policy, _base, _options) = (policy, basePath, options);
-        var native = NativeLoraOptions.CreateDefault();
-        native.Rank = options.Rank;
-        native.Alpha = (float)options.Alpha;
-        native.Dropout = (float)options.Dropout;
-        native.DropoutSeed = seed;
-        native.Targets = options.TargetList.Aggregate((NativeLoraTargets)0, (sum, name) => sum | Bit(name));
-        policy.AttachLora(native);
+        policy.AttachLora(ToNative(options, seed));
         ulong stream = 0;
         foreach (var tensor in Tensors)
         {
@@ -74,6 +68,17 @@ public sealed class LoraAdapter
 
             NativeErrors.AboutFile(file.Path, tensor.Name, () => _policy.SetTensor(tensor.Name, shape, values));
         }
+    }
+
+    internal static NativeLoraOptions ToNative(LoraOptions options, ulong seed)
+    {
+        var native = NativeLoraOptions.CreateDefault();
+        native.Rank = options.Rank;
+        native.Alpha = (float)options.Alpha;
+        native.Dropout = (float)options.Dropout;
+        native.DropoutSeed = seed;
+        native.Targets = options.TargetList.Aggregate((NativeLoraTargets)0, (sum, name) => sum | Bit(name));
+        return native;
     }
 
     private static NativeLoraTargets Bit(string module) => module switch

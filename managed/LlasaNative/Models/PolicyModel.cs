@@ -191,7 +191,7 @@ public sealed class PolicyModel : IDisposable
 
     private static string Shorten(string text) => text.Length <= 40 ? text : text[..40] + "…";
 
-    private static NativePolicyOptions ToNative(LlamaConfig config, ComputeType type, bool frozen)
+    internal static NativePolicyOptions ToNative(LlamaConfig config, ComputeType type, bool frozen)
     {
         var options = NativePolicyOptions.CreateDefault();
         options.ComputeDtype = type == ComputeType.Bf16 ? NativeDType.BF16 : NativeDType.F32;

@@ -123,7 +123,7 @@ public sealed class SpeechCodec : IDisposable
         _pool.Dispose();
     }
 
-    private static NativeCodecOptions ToNative(Xcodec2Config config, Xcodec2EncoderConfig? encoder, ComputeType type)
+    internal static NativeCodecOptions ToNative(Xcodec2Config config, Xcodec2EncoderConfig? encoder, ComputeType type)
     {
         var options = NativeCodecOptions.CreateDefault();
         options.ComputeDtype = type == ComputeType.Bf16 ? NativeDType.BF16 : NativeDType.F32;

@@ -21,7 +21,7 @@ public sealed class SpeechScorer : IDisposable
 
     private SpeechScorer(HuggingFaceDirectory directory, ScoringOptions options, ComputeType type)
         : this(options, WhisperConfig.FromFile(directory.ConfigPath), ByteLevelBpe.FromFile(directory.TokenizerPath), directory) =>
-        _whisper = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativeWhisper(ToNative(Config, Tokens, type)));
+        _whisper = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativeWhisper(ToNative(Config, Tokens.EndOfText, type)));
 
     private SpeechScorer(ScoringOptions options, WhisperConfig config, ByteLevelBpe tokenizer, HuggingFaceDirectory directory)
         : this(options, config, tokenizer, WhisperTokens.Find(
@@ -125,7 +125,7 @@ public sealed class SpeechScorer : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _whisper.Dispose();
 
-    private static NativeWhisperOptions ToNative(WhisperConfig config, WhisperTokens tokens, ComputeType type)
+    internal static NativeWhisperOptions ToNative(WhisperConfig config, int endOfText, ComputeType type)
     {
         var options = NativeWhisperOptions.CreateDefault();
         options.ComputeDtype = type == ComputeType.Bf16 ? NativeDType.BF16 : NativeDType.F32;
@@ -140,7 +140,7 @@ public sealed class SpeechScorer : IDisposable
         options.DecoderFfnDim = config.DecoderIntermediateSize;
         options.MaxSourcePositions = config.MaxSourcePositions;
         options.MaxTargetPositions = config.MaxTargetPositions;
-        options.EotToken = tokens.EndOfText;
+        options.EotToken = endOfText;
         return options;
     }
 

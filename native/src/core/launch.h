@@ -1,12 +1,13 @@
 // The one way to launch a kernel: LLASA_LAUNCH((my_kernel<float>), grid, block, shared_bytes, stream,
 // args...). It is <<<>>> for nvcc and a call into the simulator elsewhere, checks the launch, names the
 // kernel in every error and, with LLASA_SYNC=1 in the environment, waits for it, so that a fault is reported
-// where it was made.
+// where it was made. Under a memory plan nothing is launched.
 #pragma once
 
 #include <cuda_runtime.h>
 
 #include "core/device.h"
+#include "core/memory_plan.h"
 
 namespace llasa::cuda {
 
@@ -39,6 +40,7 @@ int compute_capability();  // 80, 86, ...
 
 #define LLASA_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                               \
   do {                                                                                             \
+    if (::llasa::planning()) break;                                                                \
     ::llasa::cuda::prepare_launch(#kernel, reinterpret_cast<const void*>(kernel), (shared_bytes)); \
     kernel<<<(grid), (block), (shared_bytes), ::llasa::cuda::native(stream)>>>(__VA_ARGS__);       \
     ::llasa::cuda::check_launch(#kernel, ::llasa::cuda::native(stream));                           \
@@ -52,6 +54,7 @@ int compute_capability();  // 80, 86, ...
 
 #define LLASA_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                               \
   do {                                                                                             \
+    if (::llasa::planning()) break;                                                                \
     ::llasa::cuda::prepare_launch(#kernel, reinterpret_cast<const void*>(kernel), (shared_bytes)); \
     ::cudasim::launch(#kernel, kernel, (grid), (block), (shared_bytes),                            \
                       ::llasa::cuda::native(stream) __VA_OPT__(, ) __VA_ARGS__);                   \

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <functional>
 
+#include "core/memory_plan.h"
+
 namespace llasa {
 
 // Threads that compute, the calling one included.
@@ -16,11 +18,12 @@ namespace detail {
 void run_tasks(int64_t tasks, void (*body)(void*, int64_t), void* context);
 }
 
-// Calls body(task) for task in [0, tasks), in parallel; returns when all are done. The first exception is
+// Calls body(task) for task in [0, tasks), in parallel (not at all under a memory plan: this is where the CPU's
+// operations do their work); returns when all are done. The first exception is
 // rethrown here. A nested call runs its tasks inline.
 template <typename Body>
 void parallel_for(int64_t tasks, Body&& body) {
-  if (tasks <= 0) return;
+  if (tasks <= 0 || planning()) return;
   if (tasks == 1) {
     body(int64_t{0});
     return;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/convert.h"
+#include "core/memory_plan.h"
 
 namespace llasa {
 
@@ -114,6 +115,7 @@ void TensorTable::get(Stream& stream, const std::string& name, llasa_dtype dtype
 }
 
 void TensorTable::require_complete(const char* model) const {
+  if (planning()) return;  // a plan has sizes alone
   std::string missing;
   int64_t unset = 0;
   for (const TensorSpec& spec : specs_) {

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "core/memory_plan.h"
 #include "cpu/isa.h"
 
 namespace llasa {
@@ -46,6 +47,7 @@ bool device_works_behind() {
 
 void* device_allocate(int64_t bytes, const char* what) {
   if (bytes == 0) return nullptr;
+  if (MemoryPlan* plan = MemoryPlan::current()) return plan->allocate(bytes, what);
   const int64_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
   const bool forced = allocations_before_failure.load(std::memory_order_relaxed) >= 0 &&
                       allocations_before_failure.fetch_sub(1) == 0;
@@ -58,6 +60,10 @@ void* device_allocate(int64_t bytes, const char* what) {
 
 void device_free(void* memory, int64_t bytes) noexcept {
   if (memory == nullptr) return;
+  if (MemoryPlan::gave(memory)) {
+    if (MemoryPlan* plan = MemoryPlan::current()) plan->release(memory);
+    return;
+  }
   std::free(memory);
   live_bytes -= bytes;
 }
@@ -76,16 +82,21 @@ void fail_allocation_after(int64_t count) {
 }
 
 void copy_to_device(Stream&, void* destination, const void* source, int64_t bytes) {
-  if (bytes > 0) std::memcpy(destination, source, static_cast<size_t>(bytes));
+  if (bytes > 0 && !planning()) std::memcpy(destination, source, static_cast<size_t>(bytes));
 }
 void copy_to_host(Stream&, void* destination, const void* source, int64_t bytes) {
-  if (bytes > 0) std::memcpy(destination, source, static_cast<size_t>(bytes));
+  if (bytes <= 0) return;
+  if (planning()) {
+    std::memset(destination, 0, static_cast<size_t>(bytes));
+  } else {
+    std::memcpy(destination, source, static_cast<size_t>(bytes));
+  }
 }
 void copy_on_device(Stream&, void* destination, const void* source, int64_t bytes) {
-  if (bytes > 0) std::memmove(destination, source, static_cast<size_t>(bytes));
+  if (bytes > 0 && !planning()) std::memmove(destination, source, static_cast<size_t>(bytes));
 }
 void zero_on_device(Stream&, void* destination, int64_t bytes) {
-  if (bytes > 0) std::memset(destination, 0, static_cast<size_t>(bytes));
+  if (bytes > 0 && !planning()) std::memset(destination, 0, static_cast<size_t>(bytes));
 }
 
 DeviceDescription describe_device() {

@@ -54,6 +54,7 @@ void rmsnorm_backward(Stream&, const float* x, const float* weight, const float*
       k.rmsnorm_backward_row(x + t * C, weight, rstd[t], dy + t * C, dx + t * C, dw, C);
     }
   });
+  if (planning()) return;
   for (int64_t part = 0; part < kParts; ++part) {
     for (int64_t c = 0; c < C; ++c) dweight[c] += partial[static_cast<size_t>(part * C + c)];
   }

@@ -12,6 +12,7 @@
 
 #include "core/device.h"
 #include "core/launch.h"
+#include "core/memory_plan.h"
 #include "cuda/scratch.h"
 
 namespace llasa {
@@ -187,7 +188,8 @@ void check_launch(const char* kernel, cudaStream_t stream) {
 ScratchArena& scratch_arena(Stream& stream) {
   Arenas& all = arenas();
   const std::lock_guard<std::mutex> lock(all.mutex);
-  auto& own = all.of[stream.native()];
+  // A stream of a memory plan has none behind it.
+  auto& own = all.of[stream.native() != nullptr ? stream.native() : &stream];
   if (own == nullptr) own = std::make_unique<ScratchArena>();
   return *own;
 }
@@ -202,12 +204,19 @@ int compute_capability() {
 }  // namespace cuda
 
 Stream::Stream() {
+  if (planning()) return;  // needs no device then
   use_device();
   cudaStream_t stream = nullptr;
   cuda::check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a stream");
   native_ = stream;
 }
 Stream::~Stream() {
+  if (native_ == nullptr) {
+    Arenas& all = arenas();
+    const std::lock_guard<std::mutex> lock(all.mutex);
+    all.of.erase(this);
+    return;
+  }
   // Nothing can be reported here; on a dead device there is nothing to free either.
   if (cudaStreamSynchronize(cuda::native(*this)) != cudaSuccess) cudaGetLastError();
   {
@@ -218,6 +227,7 @@ Stream::~Stream() {
   if (cudaStreamDestroy(cuda::native(*this)) != cudaSuccess) cudaGetLastError();
 }
 void Stream::synchronize() {
+  if (planning()) return;
   use_device();
   cuda::check(cudaStreamSynchronize(cuda::native(*this)), "waiting for the device");
 }
@@ -227,12 +237,14 @@ bool device_works_behind() {
 }
 
 void synchronize_device() {
+  if (planning()) return;
   use_device();
   cuda::check(cudaDeviceSynchronize(), "waiting for the device");
 }
 
 void* device_allocate(int64_t bytes, const char* what) {
   if (bytes == 0) return nullptr;
+  if (MemoryPlan* plan = MemoryPlan::current()) return plan->allocate(bytes, what);
   use_device();
   void* memory = nullptr;
   const cudaError_t error = bytes < 0 || fails_by_request() ? cudaErrorMemoryAllocation
@@ -245,6 +257,10 @@ void* device_allocate(int64_t bytes, const char* what) {
 
 void device_free(void* memory, int64_t bytes) noexcept {
   if (memory == nullptr) return;
+  if (MemoryPlan::gave(memory)) {
+    if (MemoryPlan* plan = MemoryPlan::current()) plan->release(memory);
+    return;
+  }
   // The address says which device it is on.
   if (cudaFree(memory) != cudaSuccess) cudaGetLastError();
   live_bytes -= bytes;
@@ -252,6 +268,7 @@ void device_free(void* memory, int64_t bytes) noexcept {
 
 void* pinned_allocate(int64_t bytes, const char* what) {
   if (bytes == 0) return nullptr;
+  if (MemoryPlan* plan = MemoryPlan::current()) return plan->allocate(bytes, what);
   use_device();
   void* memory = nullptr;
   const cudaError_t error = bytes < 0 || fails_by_request()
@@ -265,6 +282,10 @@ void* pinned_allocate(int64_t bytes, const char* what) {
 
 void pinned_free(void* memory, int64_t bytes) noexcept {
   if (memory == nullptr) return;
+  if (MemoryPlan::gave(memory)) {
+    if (MemoryPlan* plan = MemoryPlan::current()) plan->release(memory);
+    return;
+  }
   if (cudaFreeHost(memory) != cudaSuccess) cudaGetLastError();
   live_bytes -= bytes;
 }
@@ -277,7 +298,7 @@ void fail_allocation_after(int64_t count) {
 }
 
 void copy_to_device(Stream& stream, void* destination, const void* source, int64_t bytes) {
-  if (bytes <= 0) return;
+  if (bytes <= 0 || planning()) return;
   use_device();
   cuda::check(cudaMemcpyAsync(destination, source, static_cast<size_t>(bytes), cudaMemcpyHostToDevice,
                               cuda::native(stream)),
@@ -288,6 +309,10 @@ void copy_to_device(Stream& stream, void* destination, const void* source, int64
 
 void copy_to_host(Stream& stream, void* destination, const void* source, int64_t bytes) {
   if (bytes <= 0) return;
+  if (planning()) {
+    std::memset(destination, 0, static_cast<size_t>(bytes));
+    return;
+  }
   use_device();
   cuda::check(cudaMemcpyAsync(destination, source, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost,
                               cuda::native(stream)),
@@ -296,7 +321,7 @@ void copy_to_host(Stream& stream, void* destination, const void* source, int64_t
 }
 
 void copy_on_device(Stream& stream, void* destination, const void* source, int64_t bytes) {
-  if (bytes <= 0) return;
+  if (bytes <= 0 || planning()) return;
   use_device();
   cuda::check(cudaMemcpyAsync(destination, source, static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice,
                               cuda::native(stream)),
@@ -304,7 +329,7 @@ void copy_on_device(Stream& stream, void* destination, const void* source, int64
 }
 
 void zero_on_device(Stream& stream, void* destination, int64_t bytes) {
-  if (bytes <= 0) return;
+  if (bytes <= 0 || planning()) return;
   use_device();
   cuda::check(cudaMemsetAsync(destination, 0, static_cast<size_t>(bytes), cuda::native(stream)),
               "clearing device memory");

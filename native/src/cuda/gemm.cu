@@ -209,6 +209,7 @@ void product(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int6
   const Algorithm algorithm = choose(p, d);
   cuda::Scratch scratch(stream);
   void* workspace = scratch.take<char>(static_cast<int64_t>(algorithm.workspace_bytes));
+  if (planning()) return;
   const cublasStatus_t status = cublasLtMatmul(handle(), d.product.get(), &alpha, B.data, d.a.get(), A.data,
                                                d.b.get(), &beta, C, d.c.get(), C, d.c.get(), &algorithm.algo,
                                                workspace, algorithm.workspace_bytes, native(stream));

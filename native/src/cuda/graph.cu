@@ -94,7 +94,7 @@ void* LaunchGraphs::record(Stream& stream, void (*body)(void*), void* context) {
 }
 
 void LaunchGraphs::run(Stream& stream, int64_t key, void (*body)(void*), void* context) {
-  if (!recording().load(std::memory_order_relaxed) || cuda::waits_for_launches()) {
+  if (!recording().load(std::memory_order_relaxed) || cuda::waits_for_launches() || planning()) {
     body(context);
     return;
   }

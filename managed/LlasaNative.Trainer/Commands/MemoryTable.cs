@@ -1,0 +1,54 @@
+using System.Globalization;
+using LlasaNative.Interop;
+using LlasaNative.Training;
+
+namespace LlasaNative.Trainer.Commands;
+
+/// <summary><c>llasa inspect --memory</c>: what training takes, with and without recomputed layers.</summary>
+internal static class MemoryTable
+{
+    public static int Run(string policy, string? codec, string? recogniser, string? config, string[] set)
+    {
+        List<OptionAssignment> assignments = [.. config is { Length: > 0 } ? OptionFile.Read(config) : [], .. set.Select(OptionAssignment.Parse)];
+        var options = GrpoOptions.Table.Build(assignments);
+        options = options with
+        {
+            Models = options.Models with
+            {
+                Policy = Places.Model(policy),
+                Codec = codec is null ? "" : Places.Model(codec),
+                Recogniser = recogniser is null ? "" : Places.Model(recogniser),
+            },
+        };
+        NativeMemoryPlan[] plans = [MemoryPlanner.Plan(options, recompute: false), MemoryPlanner.Plan(options, recompute: true)];
+        var (unit, name) = plans[0].PeakBytes >= 1_000_000_000 ? (1e9, "GB") : (1e6, "MB");
+        Console.WriteLine($"{"stage",-11} {"what",-40} {name,10} {"recomputed",11}");
+        foreach (var stage in plans.SelectMany(p => p.Items).Select(i => i.Stage).Distinct())
+        {
+            string[] things = [.. plans.SelectMany(p => p.Items).Where(i => i.Stage == stage).Select(i => i.What).Distinct()];
+            var rows = things.Select(what => (What: what, Bytes: Bytes(i => i.Stage == stage && i.What == what))).ToList();
+            foreach (var (what, bytes) in rows.Where(r => IsLarge(r.Bytes)))
+            {
+                Line(stage, what, bytes);
+            }
+
+            if (rows.Any(r => !IsLarge(r.Bytes)))
+            {
+                Line(stage, "smaller things", Bytes(i => i.Stage == stage && !IsLarge(Bytes(j => j.Stage == stage && j.What == i.What))));
+            }
+        }
+
+        Line("", "all, at most at one time", [.. plans.Select(p => p.PeakBytes)]);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"prompts of up to {MemoryPlanner.PromptTokens(options)} and responses of {options.Rollout.MaxNewTokens} tokens, {options.Rollout.PromptsPerStep} x {options.Rollout.SamplesPerPrompt} samples, {options.Rollout.Slots} slots, micro-batches of {options.Optimiser.MicroBatchTokens} tokens; planned by the {NativeDevice.GetInfo().Backend} backend"));
+        Console.WriteLine("not in it: what the driver and its libraries keep for themselves");
+        return 0;
+
+        long[] Bytes(Func<NativeMemoryItem, bool> chosen) => [.. plans.Select(p => p.Items.Where(chosen).Sum(i => i.Bytes))];
+
+        bool IsLarge(long[] bytes) => bytes.Max() >= plans[0].PeakBytes / 1000;
+
+        void Line(string stage, string what, long[] bytes) => Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture, $"{stage,-11} {what,-40} {bytes[0] / unit,10:F3} {bytes[1] / unit,11:F3}"));
+    }
+}

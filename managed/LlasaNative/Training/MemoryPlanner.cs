@@ -1,0 +1,94 @@
+using LlasaNative.Interop;
+using LlasaNative.Models;
+using LlasaNative.Text;
+using LlasaNative.Weights;
+
+namespace LlasaNative.Training;
+
+/// <summary>Device memory of a training run, counted from configurations alone: no weights are read.</summary>
+/// <remarks><b>Threads:</b> stateless, any thread.</remarks>
+public static class MemoryPlanner
+{
+    /// <summary>Counts.</summary>
+    /// <param name="options">The run; of its models only those named are counted.</param>
+    /// <param name="recompute">Whether layers are computed again in the backward pass; null = as the options say.</param>
+    /// <returns>Upper bounds: prompts and responses are taken to be as long as the options allow.</returns>
+    /// <exception cref="ModelFileException">A model's configuration is missing or malformed.</exception>
+    /// <exception cref="UsageException">The sizes contradict each other.</exception>
+    public static NativeMemoryPlan Plan(GrpoOptions options, bool? recompute = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var trainer = options.Optimiser.ToNative();
+        trainer.Recompute = recompute ?? options.Optimiser.Recompute ? 1 : 0;
+        NativePlannedRun run = new()
+        {
+            Prompts = options.Rollout.PromptsPerStep,
+            SamplesPerPrompt = options.Rollout.SamplesPerPrompt,
+            ResponseTokens = options.Rollout.MaxNewTokens,
+            Clips = options.Scoring.BatchSize,
+            TextTokens = 448,
+        };
+        if (options.Models.Policy.Length > 0)
+        {
+            run = WithPolicy(run, options) with { Trainer = trainer };
+        }
+
+        if (options.Models.Codec.Length > 0)
+        {
+            var directory = options.Models.Codec;
+            using var files = HuggingFaceDirectory.Open(directory);
+            run = run with { Codec = SpeechCodec.ToNative(Xcodec2Config.FromDirectory(files), null, options.Models.ScoringType) };
+        }
+
+        if (options.Models.Recogniser.Length > 0)
+        {
+            var config = WhisperConfig.FromFile(Path.Combine(options.Models.Recogniser, "config.json"));
+            run = run with { Whisper = SpeechScorer.ToNative(config, 0, options.Models.ScoringType), TextTokens = config.MaxTargetPositions };
+        }
+
+        try
+        {
+            return NativeMemoryPlan.Of(run);
+        }
+        catch (NativeException e)
+        {
+            throw new UsageException($"the memory of this run cannot be planned: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Tokens that the longest prompt is taken to have.</summary>
+    /// <param name="options">The run; without a limit of its own 512.</param>
+    public static int PromptTokens(GrpoOptions options) => options?.Data.MaxPromptTokens is > 0 and var limit ? limit : 512;
+
+    private static NativePlannedRun WithPolicy(NativePlannedRun run, GrpoOptions options)
+    {
+        var path = options.Models.Policy;
+        var config = LlamaConfig.FromFile(Path.Combine(path, "config.json"));
+        var frozen = options.Lora.Enabled;
+        var prompt = Math.Max(1, Math.Min(PromptTokens(options), config.MaxPositions - options.Rollout.MaxNewTokens));
+        var rollout = NativeRolloutOptions.CreateDefault();
+        rollout.MaxSlots = options.Rollout.Slots;
+        var sampling = NativeSamplingOptions.CreateDefault();
+        var head = NativeHeadOptions.CreateDefault();
+        sampling.MaxNewTokens = options.Rollout.MaxNewTokens;
+        sampling.RepetitionPenalty = (float)options.Rollout.RepetitionPenalty;
+        var tokenizer = Path.Combine(path, "tokenizer.json");
+        if (options.Rollout.SpeechOnly && File.Exists(tokenizer))
+        {
+            var speech = LlasaPrompt.Create(ByteLevelBpe.FromFile(tokenizer), options.Prompt).Speech;
+            (head.RestrictStart, head.RestrictEnd, head.RestrictExtra) = (speech.Offset, speech.Offset + speech.Count, speech.End);
+            (sampling.RestrictStart, sampling.RestrictEnd, sampling.RestrictExtra) = (head.RestrictStart, head.RestrictEnd, head.RestrictExtra);
+        }
+
+        return run with
+        {
+            Policy = PolicyModel.ToNative(config, options.Models.PolicyType, frozen),
+            Reference = options.Loss.KeepsReference ? PolicyModel.ToNative(config, options.Loss.ReferenceType(options.Models.PolicyType), frozen: true) : null,
+            Lora = options.Lora.Enabled ? LoraAdapter.ToNative(options.Lora, 0) : null,
+            Rollout = rollout,
+            Sampling = sampling,
+            Head = head,
+            PromptTokens = prompt,
+        };
+    }
+}

@@ -1,0 +1,63 @@
+// Counting the memory that code takes without taking it, by running that same code dry: while a plan is alive
+// on a thread, device_allocate gives out addresses with nothing behind them, copies and clears do nothing
+// (what comes to the host is zeros), operations return before they touch anything. What a model keeps on the
+// host is real.
+//
+// Nothing made under a plan may be used after it, except to be destroyed, which is safe.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace llasa {
+
+class MemoryPlan {
+ public:
+  // What was live under one name in one stage, when there was most of it.
+  struct Item {
+    std::string stage;
+    std::string what;
+    int64_t bytes = 0;
+  };
+
+  // One at a time on a thread; throws LLASA_ERR_STATE for a second.
+  MemoryPlan();
+  ~MemoryPlan();
+  MemoryPlan(const MemoryPlan&) = delete;
+  MemoryPlan& operator=(const MemoryPlan&) = delete;
+
+  // Names what is allocated from now on.
+  void stage(std::string name) { stage_ = std::move(name); }
+
+  // In the order of their first allocation.
+  const std::vector<Item>& items() const { return items_; }
+  // Most bytes that were live at one time.
+  int64_t peak_bytes() const { return peak_; }
+
+  // For the device layer.
+  void* allocate(int64_t bytes, const char* what);
+  void release(void* memory) noexcept;
+  // The calling thread's, or NULL.
+  static MemoryPlan* current() noexcept;
+  // Whether an address was given out by any plan.
+  static bool gave(const void* memory) noexcept;
+
+ private:
+  struct Allocation {
+    size_t item;
+    int64_t bytes;
+  };
+
+  std::string stage_;
+  std::vector<Item> items_;
+  std::vector<int64_t> live_of_;  // by item
+  std::map<const void*, Allocation> live_;
+  int64_t live_bytes_ = 0, peak_ = 0;
+};
+
+// Whether the calling thread runs dry.
+bool planning() noexcept;
+
+}  // namespace llasa

@@ -1,0 +1,187 @@
+#include "models/memory_planner.h"
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "models/policy.h"
+#include "models/policy_score.h"
+#include "models/rollout.h"
+#include "models/whisper_score.h"
+#include "models/xcodec2.h"
+
+namespace llasa {
+
+namespace {
+
+// The sequences of a step: every prompt another one, every response of an id that may be drawn.
+struct StepBatch {
+  std::vector<int64_t> offsets{0}, prompt_lengths, prompt_offsets{0};
+  std::vector<int32_t> ids, prompts;
+
+  StepBatch(const PlannedRun& run, const LlamaConfig& config) {
+    for (int64_t p = 0; p < run.num_prompts; ++p) {
+      std::vector<int32_t> prompt(static_cast<size_t>(run.prompt_tokens), 0);
+      prompt[0] = static_cast<int32_t>(p % config.vocab_size);
+      prompts.insert(prompts.end(), prompt.begin(), prompt.end());
+      prompt_offsets.push_back(static_cast<int64_t>(prompts.size()));
+      for (int64_t n = 0; n < run.samples_per_prompt; ++n) {
+        ids.insert(ids.end(), prompt.begin(), prompt.end());
+        ids.insert(ids.end(), static_cast<size_t>(run.response_tokens), run.head.restrict_start);
+        offsets.push_back(static_cast<int64_t>(ids.size()));
+        prompt_lengths.push_back(run.prompt_tokens);
+      }
+    }
+  }
+  int64_t sequences() const { return static_cast<int64_t>(prompt_lengths.size()); }
+  llasa_token_batch view() const {
+    return {sizeof(llasa_token_batch), 0, sequences(), offsets.data(), ids.data(), prompt_lengths.data()};
+  }
+};
+
+void draw(const PlannedRun& run, const std::shared_ptr<Policy>& policy, const StepBatch& batch,
+          std::unique_ptr<Rollout>& rollout) {
+  const RolloutSizes& sizes = *run.rollout;
+  rollout = std::make_unique<Rollout>(policy, sizes.max_slots, sizes.max_sequence_tokens, sizes.readback_steps);
+  RolloutRequest request;
+  request.num_prompts = run.num_prompts;
+  request.samples_per_prompt = run.samples_per_prompt;
+  request.prompt_offsets = batch.prompt_offsets.data();
+  request.prompt_ids = batch.prompts.data();
+  request.max_new_tokens = static_cast<int32_t>(run.response_tokens);
+  const auto samples = static_cast<size_t>(batch.sequences());
+  const size_t tokens = samples * static_cast<size_t>(run.response_tokens);
+  std::vector<int32_t> drawn(tokens), lengths(samples), reasons(samples);
+  std::vector<float> logprobs(tokens), draw_logprobs(tokens);
+  rollout->generate(sizes.sampling, request,
+                    {drawn.data(), logprobs.data(), lengths.data(), reasons.data(), draw_logprobs.data()});
+}
+
+void train(const PlannedRun& run, Trainer& trainer, const StepBatch& batch) {
+  const llasa_token_batch view = batch.view();
+  llasa_loss_options loss{};
+  loss.struct_size = sizeof loss;
+  loss.kind = LLASA_LOSS_GRPO;
+  loss.clip_low = loss.clip_high = 0.2f;
+  loss.kl_coef = run.reference ? 0.01f : 0.0f;
+  loss.total_tokens = static_cast<double>(scored_tokens(view));
+  loss.total_sequences = static_cast<double>(batch.sequences());
+  const std::vector<float> logprobs(static_cast<size_t>(scored_tokens(view)), 0.0f);
+  const std::vector<float> advantages(static_cast<size_t>(batch.sequences()), 1.0f);
+  llasa_loss_inputs inputs{};
+  inputs.struct_size = sizeof inputs;
+  inputs.old_logprobs = logprobs.data();
+  inputs.ref_logprobs = run.reference ? logprobs.data() : nullptr;
+  inputs.advantages = advantages.data();
+  trainer.accumulate(view, run.head, loss, inputs, nullptr, nullptr, nullptr);
+  trainer.step(0.0f);
+}
+
+// Made and kept: everything a step uses is there at once.
+struct Listening {
+  std::unique_ptr<Xcodec2> codec;
+  std::unique_ptr<Whisper> whisper;
+  std::unique_ptr<WhisperScorer> scorer;
+  DeviceBuffer<float> vocoded, heard;
+
+  void vocode(const PlannedRun& run) {
+    codec = std::make_unique<Xcodec2>(*run.codec);
+    std::vector<int64_t> offsets;
+    for (int64_t b = 0; b <= run.clips; ++b) offsets.push_back(b * run.response_tokens);
+    const std::vector<int32_t> codes(static_cast<size_t>(offsets.back()), 0);
+    vocoded.reserve(offsets.back() * run.codec->hop, "waveforms");
+    codec->decode(offsets.data(), codes.data(), run.clips, vocoded.data());
+  }
+
+  void listen(const PlannedRun& run) {
+    whisper = std::make_unique<Whisper>(*run.whisper);
+    scorer = std::make_unique<WhisperScorer>(*whisper);
+    const WhisperConfig& config = *run.whisper;
+    const int64_t samples = run.codec ? run.response_tokens * run.codec->hop : config.window_samples();
+    const int64_t B = run.clips, M = std::min(run.text_tokens, config.max_target_positions - 4);
+    std::vector<int64_t> begin, end, targets{0};
+    for (int64_t b = 0; b < B; ++b) {
+      begin.push_back(b * samples);
+      end.push_back((b + 1) * samples);
+      targets.push_back((b + 1) * (M + 2));
+    }
+    heard.reserve(B * samples, "waveforms");
+    const auto clips = static_cast<size_t>(B);
+    // A token that is not the end's, so that every transcript is as long as it may get.
+    const int32_t other = config.eot_token == 0 ? 1 : 0;
+    const std::vector<int32_t> prompt(4, other), first(clips, 1);
+    const std::vector<int32_t> target_ids(static_cast<size_t>(targets.back()), other);
+    llasa_whisper_request request{};
+    request.struct_size = sizeof request;
+    request.max_new_tokens = static_cast<int32_t>(M);
+    request.num_clips = B;
+    request.prompt_ids = prompt.data();
+    request.prompt_length = static_cast<int64_t>(prompt.size());
+    request.language_slot = request.target_language_slot = -1;
+    request.no_speech_token = other;
+    request.target_offsets = targets.data();
+    request.target_ids = target_ids.data();
+    request.target_first = first.data();
+    std::vector<int32_t> tokens(clips * static_cast<size_t>(M)), lengths(clips), languages(clips);
+    std::vector<float> logprobs(clips), no_speech(clips), nlls(clips);
+    llasa_whisper_result result{};
+    result.struct_size = sizeof result;
+    result.tokens = tokens.data();
+    result.lengths = lengths.data();
+    result.mean_logprobs = logprobs.data();
+    result.no_speech_probs = no_speech.data();
+    result.languages = languages.data();
+    result.mean_nlls = nlls.data();
+    scorer->score(request, {heard.data(), begin.data(), end.data()}, result);
+  }
+};
+
+}  // namespace
+
+void plan_run(const PlannedRun& run, MemoryPlan& plan) {
+  LLASA_CHECK(MemoryPlan::current() == &plan, LLASA_ERR_STATE, "the plan is not this thread's");
+  std::shared_ptr<Policy> policy, reference;
+  std::unique_ptr<PolicyScorer> scorer;
+  std::unique_ptr<Trainer> trainer;
+  std::unique_ptr<Rollout> rollout;
+  Listening listening;
+  if (run.policy) {
+    plan.stage("policy");
+    policy = std::make_shared<Policy>(*run.policy);
+    if (run.lora) policy->attach_lora(*run.lora);
+    const StepBatch batch(run, *run.policy);
+    if (run.trainer) {
+      plan.stage("optimiser");
+      trainer = std::make_unique<Trainer>(policy, *run.trainer);
+    }
+    if (run.rollout) {
+      plan.stage("rollouts");
+      draw(run, policy, batch, rollout);
+    }
+    if (run.reference) {
+      plan.stage("reference");
+      if (!run.lora) {  // with an adapter the reference is the same policy without it
+        reference = std::make_shared<Policy>(*run.reference);
+        reference->copy_weights(*policy);
+      }
+      scorer = std::make_unique<PolicyScorer>(run.lora ? policy : reference);
+      std::vector<float> logprobs(static_cast<size_t>(scored_tokens(batch.view())));
+      scorer->logprobs(batch.view(), run.head, run.trainer ? run.trainer->micro_batch_tokens : 0,
+                       logprobs.data(), nullptr);
+    }
+    if (run.trainer) {
+      plan.stage("training");
+      train(run, *trainer, batch);
+    }
+  }
+  if (run.codec) {
+    plan.stage("codec");
+    listening.vocode(run);
+  }
+  if (run.whisper) {
+    plan.stage("recogniser");
+    listening.listen(run);
+  }
+}
+
+}  // namespace llasa

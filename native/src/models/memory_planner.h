@@ -1,0 +1,46 @@
+// How much memory a training run takes: each part of a step is made and run once, dry (core/memory_plan.h).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "core/memory_plan.h"
+#include "llasa_native.h"
+#include "models/llama_config.h"
+#include "models/lora.h"
+#include "models/trainer_step.h"
+#include "models/whisper_config.h"
+#include "models/xcodec2_config.h"
+#include "ops/sampling.h"
+
+namespace llasa {
+
+struct RolloutSizes {
+  int32_t max_slots = 0;
+  int32_t max_sequence_tokens = 0;
+  int32_t readback_steps = 0;
+  SamplingParameters sampling;
+};
+
+// What a run consists of; absent parts take nothing.
+struct PlannedRun {
+  std::optional<LlamaConfig> policy;
+  std::optional<LoraOptions> lora;
+  std::optional<LlamaConfig> reference;  // a frozen starting policy that scores every step
+  std::optional<TrainerOptions> trainer;
+  llasa_head_options head{};
+  std::optional<RolloutSizes> rollout;
+  std::optional<Xcodec2Config> codec;
+  std::optional<WhisperConfig> whisper;
+  int64_t num_prompts = 1;  // of a step, all as long as they can get
+  int64_t samples_per_prompt = 1;
+  int64_t prompt_tokens = 1;
+  int64_t response_tokens = 1;
+  int64_t clips = 1;        // vocoded and listened to together, each of response_tokens codes
+  int64_t text_tokens = 1;  // of a transcript, and of a text whose likelihood is asked for
+};
+
+// Fills `plan`, which must be the calling thread's.
+void plan_run(const PlannedRun& run, MemoryPlan& plan);
+
+}  // namespace llasa

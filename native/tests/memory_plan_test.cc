@@ -1,0 +1,310 @@
+// The plan of a run against the run itself: byte for byte what the same sizes take when they are allocated.
+#include <cstring>
+#include <map>
+
+#include "core/device.h"
+#include "core/memory_plan.h"
+#include "core/parallel.h"
+#include "rollout_fixture.h"
+#include "speech_models.h"
+#include "trainer_fixture.h"
+
+namespace llasa::test {
+namespace {
+
+std::filesystem::path case_directory(const std::string& family, const std::string& name) {
+  for (const auto& path : cases(family)) {
+    if (path.filename() == name) return path;
+  }
+  throw std::runtime_error("no case " + family + "/" + name);
+}
+
+constexpr int32_t kPrompt = 9, kResponse = 21, kPrompts = 2, kSamples = 3;
+
+int64_t allocated() {
+  llasa_live_counts counts{};
+  counts.struct_size = sizeof counts;
+  EXPECT_OK(llasa_get_live_counts(&counts));
+  return counts.allocated_bytes;
+}
+
+struct Plan {
+  std::map<std::string, int64_t> stages;
+  int64_t total = 0, peak = 0;
+};
+
+Plan plan_of(const llasa_memory_plan_options& options) {
+  Plan plan;
+  int64_t count = 0;
+  EXPECT_OK(llasa_plan_memory(&options, &count, &plan.peak));
+  for (int64_t i = 0; i < count; ++i) {
+    llasa_memory_item item{};
+    item.struct_size = sizeof item;
+    EXPECT_OK(llasa_memory_plan_item(i, &item));
+    plan.stages[item.stage] += item.bytes;
+    plan.total += item.bytes;
+  }
+  return plan;
+}
+
+llasa_memory_plan_options step_options() {
+  llasa_memory_plan_options options;
+  llasa_memory_plan_options_init(&options);
+  options.num_prompts = kPrompts;
+  options.samples_per_prompt = kSamples;
+  options.prompt_tokens = kPrompt;
+  options.response_tokens = kResponse;
+  return options;
+}
+
+BatchData full_batch() {
+  BatchData data;
+  for (int32_t p = 0; p < kPrompts; ++p) {
+    std::vector<int32_t> ids(kPrompt + kResponse, 0);
+    ids[0] = p;
+    for (int32_t n = 0; n < kSamples; ++n) data.add(ids, kPrompt);
+  }
+  return data;
+}
+
+class MemoryPlanOfTraining : public testing::TestWithParam<std::tuple<bool, bool>> {};
+
+TEST_P(MemoryPlanOfTraining, IsWhatAStepTakes) {
+  const auto [recompute, adapter] = GetParam();
+  const llasa_policy_options policy_options = small_options();
+  llasa_trainer_options trainer_options;
+  llasa_trainer_options_init(&trainer_options);
+  trainer_options.recompute = recompute;
+  trainer_options.micro_batch_tokens = 50;
+  llasa_rollout_options rollout_options;
+  llasa_rollout_options_init(&rollout_options);
+  rollout_options.max_slots = 4;
+  llasa_lora_options lora_options;
+  llasa_lora_options_init(&lora_options);
+  lora_options.rank = 3;
+  llasa_head_options head;
+  llasa_head_options_init(&head);
+  llasa_memory_plan_options options = step_options();
+  options.policy = &policy_options;
+  options.trainer = &trainer_options;
+  options.rollout = &rollout_options;
+  options.lora = adapter ? &lora_options : nullptr;
+  options.reference = &policy_options;
+  const int64_t before = allocated();
+  const Plan plan = plan_of(options);
+  ASSERT_EQ(allocated(), before) << "a plan takes nothing";
+
+  {
+    const PolicyHandle policy = create_policy(policy_options);
+    randomise(policy.get(), 3);
+    if (adapter) {
+      ASSERT_OK(llasa_policy_attach_lora(policy.get(), &lora_options));
+      for (const Parameter& p : parameters(policy.get()))
+        if (p.name.rfind("base_model.", 0) == 0) set_tensor(policy.get(), p, normals(1, p.size, 0.1f));
+    }
+    const TrainerHandle trainer = create_trainer(policy.get(), trainer_options);
+
+    Job job;
+    llasa_sampling_options_init(&job.sampling);
+    job.sampling.max_new_tokens = kResponse;
+    job.samples = kSamples;
+    for (int32_t p = 0; p < kPrompts; ++p) {
+      job.prompts.emplace_back(kPrompt, 0);
+      job.prompts.back()[0] = p;
+    }
+    llasa_rollout* rollout = create(policy.get(), rollout_options.max_slots);
+    generate(rollout, job);
+
+    const BatchData data = full_batch();
+    const llasa_token_batch view = data.view();
+    std::vector<float> values(static_cast<size_t>(data.scored()));
+    const PolicyHandle copy = adapter ? nullptr : create_policy(policy_options);
+    if (copy != nullptr) {
+      ASSERT_OK(llasa_policy_copy_weights(copy.get(), policy.get()));
+    }
+    llasa_policy* reference = adapter ? policy.get() : copy.get();
+    ASSERT_OK(llasa_policy_logprobs(reference, &view, &head, trainer_options.micro_batch_tokens,
+                                    values.data(), nullptr));
+
+    llasa_loss_options loss;
+    llasa_loss_options_init(&loss);
+    loss.kind = LLASA_LOSS_GRPO;
+    loss.kl_coef = 0.1f;
+    loss.total_tokens = static_cast<double>(data.scored());
+    const std::vector<float> advantages(kPrompts * kSamples, 1.0f);
+    llasa_loss_inputs inputs{};
+    inputs.struct_size = sizeof inputs;
+    inputs.old_logprobs = inputs.ref_logprobs = values.data();
+    inputs.advantages = advantages.data();
+    llasa_loss_stats stats{};
+    stats.struct_size = sizeof stats;
+    ASSERT_OK(llasa_trainer_accumulate(trainer.get(), &view, &head, &loss, &inputs, nullptr, nullptr, nullptr,
+                                       &stats));
+    llasa_step_stats step{};
+    step.struct_size = sizeof step;
+    ASSERT_OK(llasa_trainer_step(trainer.get(), 0.0f, &step));
+    EXPECT_EQ(allocated() - before, plan.total);
+    EXPECT_GE(plan.peak, plan.total);
+    llasa_rollout_destroy(rollout);
+  }
+  EXPECT_EQ(allocated(), before);
+  for (const char* stage : {"policy", "optimiser", "rollouts", "reference", "training"})
+    EXPECT_GT(plan.stages.at(stage), 0) << stage;
+}
+
+INSTANTIATE_TEST_SUITE_P(RecomputeAndAdapter, MemoryPlanOfTraining,
+                         testing::Combine(testing::Bool(), testing::Bool()));
+
+TEST(MemoryPlan, OfCodecAndRecogniserIsWhatListeningTakes) {
+  const std::filesystem::path codec_case = case_directory("xcodec2", "decoder_short_fsq") / "hf";
+  const std::filesystem::path whisper_case = case_directory("whisper_tiny", "d64_v300") / "model";
+  const llasa_codec_options codec_options_ =
+      codec_options(Json::read(codec_case / "config.json"), LLASA_CODEC_LAYOUT_HF);
+  const llasa_whisper_options whisper_options_ = whisper_options(Json::read(whisper_case / "config.json"));
+  constexpr int64_t kClips = 3, kText = 7;
+  llasa_memory_plan_options options = step_options();
+  options.codec = &codec_options_;
+  options.whisper = &whisper_options_;
+  options.clips = kClips;
+  options.text_tokens = kText;
+  const int64_t before = allocated();
+  const Plan plan = plan_of(options);
+  ASSERT_EQ(allocated(), before);
+
+  // The decoder alone, as a run loads it: setting a tensor of the encoder would make room for all of those.
+  llasa_codec* made = nullptr;
+  ASSERT_OK(llasa_codec_create(&codec_options_, &made));
+  const CodecHandle codec(made);
+  const Tensors weights = read_checkpoint(codec_case);
+  int64_t tensors = 0;
+  ASSERT_OK(llasa_codec_tensor_count(made, &tensors));
+  for (int64_t i = 0; i < tensors; ++i) {
+    llasa_tensor_info info{};
+    info.struct_size = sizeof info;
+    ASSERT_OK(llasa_codec_tensor_info(made, i, &info));
+    if (info.is_optional != 0) continue;
+    const auto& tensor = weights.at(info.name);
+    ASSERT_OK(llasa_codec_set_tensor(made, info.name, tensor.abi_dtype(), tensor.shape.data(),
+                                     static_cast<int32_t>(tensor.shape.size()), tensor.bytes.data()));
+  }
+  const std::vector<int64_t> code_offsets = {0, kResponse, 2 * kResponse, 3 * kResponse};
+  const std::vector<int32_t> codes(kClips * kResponse, 1);
+  int64_t hop = 0;
+  for (int32_t i = 0; i < codec_options_.num_ratios; ++i)
+    hop = (hop == 0 ? 1 : hop) * codec_options_.ratios[i];
+  std::vector<int64_t> offsets;
+  for (const int64_t o : code_offsets) offsets.push_back(o * hop);
+  std::vector<float> waveforms(static_cast<size_t>(offsets.back()));
+  ASSERT_OK(llasa_vocode(codec.get(), kClips, code_offsets.data(), codes.data(), waveforms.data()));
+  EXPECT_EQ(allocated() - before, plan.stages.at("codec"));
+  const WhisperHandle whisper = load_whisper(whisper_case);
+
+  const std::vector<int32_t> prompt(4, 0), first(kClips, 1), ids(kClips * (kText + 2), 0);
+  const std::vector<int64_t> targets = {0, kText + 2, 2 * (kText + 2), 3 * (kText + 2)};
+  llasa_whisper_request request{};
+  request.struct_size = sizeof request;
+  request.max_new_tokens = kText;
+  request.num_clips = kClips;
+  request.waveform_offsets = offsets.data();
+  request.waveforms = waveforms.data();
+  request.prompt_ids = prompt.data();
+  request.prompt_length = 4;
+  request.language_slot = request.target_language_slot = -1;
+  request.no_speech_token = 0;
+  request.target_offsets = targets.data();
+  request.target_ids = ids.data();
+  request.target_first = first.data();
+  std::vector<int32_t> tokens(kClips * kText), lengths(kClips), languages(kClips);
+  std::vector<float> nlls(kClips), logprobs(kClips), silence(kClips);
+  llasa_whisper_result result{};
+  result.struct_size = sizeof result;
+  result.tokens = tokens.data();
+  result.lengths = lengths.data();
+  result.mean_logprobs = logprobs.data();
+  result.no_speech_probs = silence.data();
+  result.languages = languages.data();
+  result.mean_nlls = nlls.data();
+  ASSERT_OK(llasa_whisper_score(whisper.get(), &request, &result));
+  EXPECT_EQ(allocated() - before, plan.total);
+}
+
+// 8 billion parameters, on a machine that could not hold them.
+TEST(MemoryPlan, OfALargePolicyNeedsNoneOfItsMemory) {
+  llasa_policy_options policy;
+  llasa_policy_options_init(&policy);
+  policy.vocab_size = 193800;
+  policy.hidden_size = 4096;
+  policy.intermediate_size = 14336;
+  policy.num_layers = 32;
+  policy.num_heads = 32;
+  policy.num_kv_heads = 8;
+  policy.head_dim = 128;
+  policy.max_position_embeddings = 8192;
+  llasa_trainer_options trainer;
+  llasa_trainer_options_init(&trainer);
+  trainer.recompute = 1;
+  llasa_memory_plan_options options = step_options();
+  options.policy = &policy;
+  options.trainer = &trainer;
+  const Plan plan = plan_of(options);
+  // Embedding and head, then per layer: q, o of C C, k, v of C C / 4, three of the MLP, two norms; final norm.
+  const int64_t C = 4096, F = 14336, V = 193800;
+  const int64_t parameters = 2 * V * C + 32 * (2 * C * C + 2 * C * C / 4 + 3 * C * F + 2 * C) + C;
+  EXPECT_EQ(plan.stages.at("policy"), 4 * parameters);
+  EXPECT_EQ(plan.stages.at("optimiser"), 3 * 4 * parameters);
+  EXPECT_GT(plan.stages.at("training"), 0);
+}
+
+TEST(MemoryPlan, LeavesOtherThreadsAndLaterWorkAlone) {
+  {
+    MemoryPlan plan;
+    EXPECT_THROW(MemoryPlan second, Error);
+    plan.stage("a stage");
+    DeviceBuffer<float> buffer(1000, "one thing");
+    buffer.reserve(3000, "one thing");
+    ASSERT_EQ(plan.items().size(), 1u);
+    EXPECT_EQ(plan.items()[0].bytes, 12000);
+    EXPECT_EQ(plan.peak_bytes(), 12000);
+  }
+  std::unique_ptr<DeviceBuffer<float>> survivor;
+  {
+    MemoryPlan plan;
+    survivor = std::make_unique<DeviceBuffer<float>>(5, "a survivor");
+  }
+  survivor.reset();  // after its plan: nothing to free
+  Stream stream;
+  DeviceBuffer<float> real(4, "a real array");
+  const std::vector<float> values = {1, 2, 3, 4};
+  real.upload(stream, values, "a real array");
+  EXPECT_EQ(real.download(stream, 4), values);
+  int calls = 0;
+  parallel_for(1, [&](int64_t) { ++calls; });
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(MemoryPlan, ContradictionsAreRefused) {
+  const auto expect_refused = [](const llasa_memory_plan_options& options, llasa_status status,
+                                 const char* named) {
+    int64_t count = -7, peak = -7;
+    EXPECT_EQ(llasa_plan_memory(&options, &count, &peak), status) << named;
+    EXPECT_NE(std::strstr(llasa_last_error(), named), nullptr) << llasa_last_error();
+    EXPECT_EQ(count, -7);
+  };
+  llasa_memory_plan_options options = step_options();
+  llasa_trainer_options trainer;
+  llasa_trainer_options_init(&trainer);
+  options.trainer = &trainer;
+  expect_refused(options, LLASA_ERR_ARGUMENT, "options.policy");
+  const llasa_policy_options policy = small_options();
+  options.policy = &policy;
+  options.response_tokens = 60;  // and 9 of the prompt, in 64
+  expect_refused(options, LLASA_ERR_CAPACITY, "max_position_embeddings");
+  options.response_tokens = 0;
+  expect_refused(options, LLASA_ERR_ARGUMENT, "options.response_tokens");
+  llasa_memory_item item{};
+  item.struct_size = sizeof item;
+  EXPECT_EQ(llasa_memory_plan_item(10000, &item), LLASA_ERR_ARGUMENT);
+}
+
+}  // namespace
+}  // namespace llasa::test
