@@ -10,7 +10,7 @@
 #include "models/llama_config.h"
 #include "models/llama_weights.h"
 #include "models/lora.h"
-#include "ops/precision.h"
+#include "models/precision.h"
 
 namespace llasa {
 
@@ -24,9 +24,7 @@ class Policy {
   bool is_frozen() const { return frozen_; }
   // Of the matrices that products read, and of a rollout's keys and values.
   llasa_dtype compute_dtype() const { return weights_.storage() == Storage::kF32 ? LLASA_F32 : LLASA_BF16; }
-  Precision precision() const {
-    return weights_.storage() == Storage::kF32 ? Precision::kF32 : Precision::kBf16;
-  }
+  Precision precision() const { return precision_of(weights_.storage()); }
   Stream& stream() { return stream_; }
   TensorTable& weights() { return weights_; }
   const TensorTable& weights() const { return weights_; }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/convert.h"
+#include "models/precision.h"
 #include "ops/activation.h"
 #include "ops/attention_full.h"
 #include "ops/conv1d.h"
@@ -122,7 +123,8 @@ void Whisper::encoder_layer(const WhisperEncoderLayer& layer, float* x, const in
   layernorm_forward(stream_, x, a.norm.weight, a.norm.bias, h, T, C, kWhisperNormEps);
   linear_forward(stream_, h, a.qkv.weight, a.qkv.bias, qkv, T, C, 3 * C);
   attention_full_forward(stream_, qkv, qkv + C, qkv + 2 * C, attended, offsets, B, H, C / H, 3 * C,
-                         1.0f / std::sqrt(static_cast<float>(C / H)));
+                         1.0f / std::sqrt(static_cast<float>(C / H)), false,
+                         precision_of(weights_.table().storage()));
   linear_forward(stream_, attended, a.out.weight, a.out.bias, x, T, C, C, true);
   layernorm_forward(stream_, x, layer.ffn.norm.weight, layer.ffn.norm.bias, h, T, C, kWhisperNormEps);
   linear_forward(stream_, h, layer.ffn.fc1.weight, layer.ffn.fc1.bias, ffn, T, C, F);

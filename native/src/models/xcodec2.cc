@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/convert.h"
+#include "models/precision.h"
 #include "models/xcodec2_encoder.h"
 #include "ops/activation.h"
 #include "ops/attention_full.h"
@@ -171,7 +172,8 @@ void Xcodec2::transformer_layer(const Xcodec2Layer& layer, const int64_t* offset
   rmsnorm_forward(stream_, x, layer.attention_norm, h, nullptr, T, C, config_.rms_norm_eps);
   linear_forward(stream_, h, layer.qkv, nullptr, qkv, T, C, 3 * A);
   attention_full_forward(stream_, qkv, qkv + A, qkv + 2 * A, attended, offsets, B, config_.num_heads,
-                         config_.head_dim, 3 * A, 1.0f / std::sqrt(static_cast<float>(config_.head_dim)));
+                         config_.head_dim, 3 * A, 1.0f / std::sqrt(static_cast<float>(config_.head_dim)),
+                         false, precision_of(weights_.storage()));
   linear_forward(stream_, attended, layer.out, nullptr, x, T, A, C, true);
   rmsnorm_forward(stream_, x, layer.ffn_norm, h, nullptr, T, C, config_.rms_norm_eps);
   linear_forward(stream_, h, layer.fc1, nullptr, ffn, T, C, F);
