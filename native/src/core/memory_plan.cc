@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 
 #include "core/status.h"
 
@@ -13,57 +14,54 @@ namespace {
 
 thread_local MemoryPlan* current_plan = nullptr;
 
-// One range of addresses for the life of the process that can be neither read nor written: a plan's pointers
-// are told from others by lying in it, and a stray access faults at once. No page of it is ever committed.
-class Addresses {
- public:
-  static Addresses& instance() {
-    static Addresses addresses;
-    return addresses;
-  }
+// One range of addresses, reserved by the first plan for the life of the process, that can be neither read nor
+// written: a plan's pointers are told from others by lying in it, and a stray access faults at once. No page of
+// it is ever committed.
+constexpr int64_t kSize = int64_t{1} << 42;  // 4 TiB of 128
+std::atomic<char*> range{nullptr};           // NULL before the first plan
+std::mutex mutex;                            // of what follows
+int64_t used = 0;
+int plans = 0;
 
-  void* take(int64_t bytes) {
-    LLASA_CHECK(base_ != nullptr, LLASA_ERR_OUT_OF_MEMORY, "no range of addresses is free for a memory plan");
-    const int64_t rounded = (bytes + 255) / 256 * 256;
-    const int64_t at = used_.fetch_add(rounded);
-    LLASA_CHECK(at + rounded <= kSize, LLASA_ERR_OUT_OF_MEMORY,
-                "a memory plan needs more than %lld bytes of addresses", static_cast<long long>(kSize));
-    return base_ + at;
+void enter() {
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (range.load() == nullptr) {
+    void* reserved = mmap(nullptr, static_cast<size_t>(kSize), PROT_NONE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    LLASA_CHECK(reserved != MAP_FAILED, LLASA_ERR_OUT_OF_MEMORY,
+                "a memory plan needs %lld bytes of addresses (not of memory), and the process may not have them",
+                static_cast<long long>(kSize));
+    range.store(static_cast<char*>(reserved));
   }
-  bool contains(const void* memory) const {
-    return base_ != nullptr && memory >= base_ && memory < base_ + kSize;
-  }
-  // When no plan is alive its addresses can be given out again.
-  void enter() { ++plans_; }
-  void leave() {
-    if (--plans_ == 0) used_ = 0;
-  }
+  ++plans;
+}
 
- private:
-  static constexpr int64_t kSize = int64_t{1} << 44;  // 16 TiB of 128
+// When no plan is alive its addresses can be given out again.
+void leave() {
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (--plans == 0) used = 0;
+}
 
-  Addresses() {
-    void* range = mmap(nullptr, static_cast<size_t>(kSize), PROT_NONE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    base_ = range == MAP_FAILED ? nullptr : static_cast<char*>(range);
-  }
-
-  char* base_ = nullptr;
-  std::atomic<int64_t> used_{0};
-  std::atomic<int> plans_{0};
-};
+void* take(int64_t bytes) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  LLASA_CHECK(bytes <= kSize - used - 256, LLASA_ERR_OUT_OF_MEMORY,
+              "a memory plan needs more than %lld bytes of addresses", static_cast<long long>(kSize));
+  void* memory = range.load() + used;
+  used += (bytes + 255) / 256 * 256;
+  return memory;
+}
 
 }  // namespace
 
 MemoryPlan::MemoryPlan() {
   LLASA_CHECK(current_plan == nullptr, LLASA_ERR_STATE, "this thread is planning memory already");
-  Addresses::instance().enter();
+  enter();
   current_plan = this;
 }
 
 MemoryPlan::~MemoryPlan() {
   current_plan = nullptr;
-  Addresses::instance().leave();
+  leave();
 }
 
 void* MemoryPlan::allocate(int64_t bytes, const char* what) {
@@ -76,7 +74,7 @@ void* MemoryPlan::allocate(int64_t bytes, const char* what) {
     items_.push_back({stage_, what, 0});
     live_of_.push_back(0);
   }
-  void* memory = Addresses::instance().take(bytes);
+  void* memory = take(bytes);
   live_.emplace(memory, Allocation{item, bytes});
   live_of_[item] += bytes;
   live_bytes_ += bytes;
@@ -98,7 +96,8 @@ MemoryPlan* MemoryPlan::current() noexcept {
 }
 
 bool MemoryPlan::gave(const void* memory) noexcept {
-  return Addresses::instance().contains(memory);
+  const char* base = range.load(std::memory_order_acquire);
+  return base != nullptr && memory >= base && memory < base + kSize;
 }
 
 bool planning() noexcept {
