@@ -39,7 +39,7 @@ void check_device(uintptr_t address, uintptr_t bytes, Access access, const void*
 
 // The common sizes, whose shadow is one word.
 template <typename Word>
-bool check_device_word(uintptr_t address, Access access) {
+bool is_good_device_word(uintptr_t address, Access access) {
   constexpr Word kOnes = static_cast<Word>(~Word{0}) / 255;
   Word shadow;
   uint8_t* at = state.shadow + (address - state.arena.begin);
@@ -52,17 +52,55 @@ bool check_device_word(uintptr_t address, Access access) {
   return true;
 }
 
+// Notes a read of a word that was written before the last barrier: the first since it, or one that adds
+// nothing to what is known of its readers.
+bool is_plain_shared_read(WordHistory& word) {
+  if (word.write_epoch < state.block_epoch || word.write_epoch == state.epoch) return false;
+  const auto thread = static_cast<uint16_t>(state.thread);
+  const uint32_t sync = state.warp_sync[thread / 32];
+  if (word.read_epoch == state.epoch) {
+    if (word.reader == kSeveralWarps) return true;
+    if (word.reader == (kSeveralLanes | thread / 32)) return word.read_sync == sync;
+    if (word.reader != thread) return false;
+  }
+  word.read_epoch = state.epoch;
+  word.read_sync = sync;
+  word.reader = thread;
+  return true;
+}
+
+// Most accesses are of one of these kinds; the others go through check_access, which also says what is wrong.
+template <uintptr_t kBytes, Access kAccess>
+inline bool is_good_access(uintptr_t address) {
+  if (!state.in_kernel || state.stacks.contains(address)) return true;
+  if (state.arena.contains(address)) {
+    if constexpr (kBytes == 4) return is_good_device_word<uint32_t>(address, kAccess);
+    if constexpr (kBytes == 8) return is_good_device_word<uint64_t>(address, kAccess);
+    if constexpr (kBytes == 16) {
+      return address % 16 == 0 && is_good_device_word<uint64_t>(address, kAccess) &&
+             is_good_device_word<uint64_t>(address + 8, kAccess);
+    }
+    return false;
+  }
+  if constexpr (kAccess == Access::kRead && kBytes % 4 == 0) {
+    const bool dynamic = state.dynamic.contains(address);
+    if (!dynamic && !state.statics.contains(address)) return false;
+    const uintptr_t offset = address - (dynamic ? state.dynamic.begin : state.statics.begin);
+    if (offset % 4 != 0 || (dynamic && offset + kBytes > state.dynamic.bytes)) return false;
+    WordHistory* words = (dynamic ? state.dynamic_words : state.static_words) + offset / 4;
+    for (uintptr_t i = 0; i < kBytes / 4; ++i) {
+      if (!is_plain_shared_read(words[i])) return false;
+    }
+    return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 void check_access(uintptr_t address, uintptr_t bytes, Access access, const void* site) {
   if (!state.in_kernel || state.stacks.contains(address)) return;
   if (state.arena.contains(address)) {
-    if (bytes == 4 && check_device_word<uint32_t>(address, access)) return;
-    if (bytes == 8 && check_device_word<uint64_t>(address, access)) return;
-    if (bytes == 16 && address % 16 == 0 && check_device_word<uint64_t>(address, access) &&
-        check_device_word<uint64_t>(address + 8, access)) {
-      return;
-    }
     check_device(address, bytes, access, site);
     return;
   }
@@ -92,10 +130,11 @@ void check_atomic(const void* address, int bytes) {
 
 }  // namespace cudasim
 
-#define LLASA_ACCESS(name, bytes, kind)                                                       \
-  extern "C" void name(void* address) {                                                       \
-    cudasim::check_access(reinterpret_cast<uintptr_t>(address), bytes, cudasim::Access::kind, \
-                          __builtin_return_address(0));                                       \
+#define LLASA_ACCESS(name, bytes, kind)                                                        \
+  extern "C" void name(void* pointer) {                                                        \
+    const auto address = reinterpret_cast<uintptr_t>(pointer);                                 \
+    if (cudasim::is_good_access<bytes, cudasim::Access::kind>(address)) return;                \
+    cudasim::check_access(address, bytes, cudasim::Access::kind, __builtin_return_address(0)); \
   }
 #define LLASA_ACCESSES(bytes)                                \
   LLASA_ACCESS(__tsan_read##bytes, bytes, kRead)             \

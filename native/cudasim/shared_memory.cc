@@ -11,33 +11,34 @@ namespace cudasim {
 
 namespace {
 
-struct Event {
-  uint32_t epoch = 0;  // counts barriers over all blocks; 0 = never
-  uint32_t sync = 0;   // memory collectives its warp had passed
-  uint16_t thread = 0;
-  Access access = Access::kRead;
+// Who wrote a place last, and where it was read by several, two of them; WordHistory has the rest.
+struct Details {
+  uint32_t write_sync = 0;
+  uint16_t writer = 0;
+  uint16_t readers[2] = {0, 0};
+  Access write = Access::kWrite;
 };
 
-// The history of one place: the last write; and of the reads since the barrier the last one, the last by
-// another lane of that one's warp, and the last by another warp. Enough to find a racing read, if not all.
-struct Cell {
-  Event write;
-  Event read[3];
-  uint32_t written_epoch = 0;  // of the block that wrote it
+struct Places {
+  std::vector<WordHistory> history;
+  std::vector<Details> details;
+  void resize(size_t count) {
+    history.assign(count, {});
+    details.assign(count, {});
+  }
 };
 
-// Cells of words; and of single bytes, for words that are accessed in parts.
+// Words; and single bytes, for words that are accessed in parts.
 struct Area {
   Range range;
-  std::vector<Cell> words;
-  std::vector<Cell> bytes;
+  Places words, bytes;
   std::vector<uint32_t> split;  // epoch of the block in which the word was accessed in parts
 
   void cover(Range wanted) {
     range = wanted;
     words.resize((wanted.bytes + 3) / 4);
     bytes.resize(wanted.bytes + 4);
-    split.resize((wanted.bytes + 3) / 4);
+    split.assign((wanted.bytes + 3) / 4, 0);
   }
 };
 
@@ -46,11 +47,8 @@ struct Shared {
   static constexpr uintptr_t kGuard = 4096;
   char* dynamic;
   Area dynamic_area, static_area;
-  uint32_t epoch = 1;
-  uint32_t block_epoch = 1;  // the first of the current block
   struct Warp {
-    uint32_t sync = 0;        // memory collectives so far
-    uint32_t whole_sync = 0;  // the last one of all lanes
+    uint32_t whole_sync = 0;  // the last memory collective of all lanes
     bool partial = false;
     uint32_t pair[kWarp][kWarp];  // the last one that two lanes had in common
   };
@@ -62,97 +60,125 @@ Shared& shared() {
   return *instance;
 }
 
-bool ordered(const Shared& s, const Event& before, int thread) {
-  if (before.epoch != s.epoch || before.thread == thread) return true;
-  if (before.thread / kWarp != thread / kWarp) return false;
+// Whether what `before` did in this epoch, its warp having passed `sync` collectives, precedes what `thread`
+// does now.
+bool ordered(const Shared& s, int before, uint32_t sync, int thread) {
+  if (before == thread) return true;
+  if (before / kWarp != thread / kWarp) return false;
   const auto& warp = s.warps[static_cast<size_t>(thread / kWarp)];
-  if (warp.whole_sync > before.sync) return true;
-  return warp.partial && warp.pair[before.thread % kWarp][thread % kWarp] > before.sync;
+  if (warp.whole_sync > sync) return true;
+  return warp.partial && warp.pair[before % kWarp][thread % kWarp] > sync;
 }
 
 const char* verb(Access access) {
   return access == Access::kRead ? "read" : access == Access::kWrite ? "write" : "atomic update";
 }
 
-[[noreturn]] void race(const Event& before, Access access, uintptr_t address, const char* what,
-                       const void* site) {
+// An access under test.
+struct Now {
+  int thread;
+  Access access;
+  uintptr_t address;
+  const char* what;
+  const void* site;
+};
+
+[[noreturn]] void race(int before, Access by, const Now& now) {
   kernel_fault(text("shared-memory race: %s of %s at 0x%zx after a %s by thread %d, no barrier between",
-                    verb(access), what, static_cast<size_t>(address), verb(before.access), before.thread),
-               site);
+                    verb(now.access), now.what, static_cast<size_t>(now.address), verb(by), before),
+               now.site);
 }
 
-void access_cell(Shared& s, Cell& cell, int thread, Access access, uintptr_t address, const char* what,
-                 const void* site) {
-  if (cell.written_epoch < s.block_epoch && access != Access::kWrite) {
-    kernel_fault(text("%s of uninitialised shared memory at 0x%zx (%s)", verb(access),
-                      static_cast<size_t>(address), what),
-                 site);
-  }
-  const bool both_atomic = access == Access::kAtomic && cell.write.access == Access::kAtomic;
-  if (!both_atomic && !ordered(s, cell.write, thread)) race(cell.write, access, address, what, site);
-  Event now;
-  now.epoch = s.epoch;
-  now.sync = s.warps[static_cast<size_t>(thread / kWarp)].sync;
-  now.thread = static_cast<uint16_t>(thread);
-  now.access = access;
-  if (access == Access::kRead) {
-    Event* read = cell.read;
-    if (read[0].epoch == s.epoch && read[0].thread != thread) {
-      if (read[0].thread / kWarp == thread / kWarp) {
-        read[1] = read[0];
-      } else {
-        read[2] = read[0];
-      }
+void note_read(WordHistory& h, Details& d, int thread, uint32_t sync) {
+  const int warp = thread / kWarp;
+  if (h.read_epoch == state.epoch && h.reader != thread) {
+    if (h.reader == kSeveralWarps) return;
+    const bool several = (h.reader & kSeveralLanes) != 0;
+    const int before = several ? d.readers[0] : h.reader;
+    if (before / kWarp != warp) {
+      d.readers[0] = static_cast<uint16_t>(before);
+      d.readers[1] = static_cast<uint16_t>(thread);
+      h.reader = kSeveralWarps;
+      return;
     }
-    read[0] = now;
+    if (h.read_sync == sync) {
+      if (!several) {
+        d.readers[0] = static_cast<uint16_t>(before);
+        d.readers[1] = static_cast<uint16_t>(thread);
+        h.reader = static_cast<uint16_t>(kSeveralLanes | warp);
+      }
+      return;
+    }
+    // The warp has met since: what was read before is in the past of its lanes, and this read speaks for it
+    // elsewhere.
+  }
+  h.read_epoch = state.epoch;
+  h.read_sync = sync;
+  h.reader = static_cast<uint16_t>(thread);
+}
+
+// A write now: must not follow a read by another thread unless a barrier lies between.
+void check_readers(const Shared& s, const WordHistory& h, const Details& d, const Now& now) {
+  if (h.read_epoch != state.epoch) return;
+  const int thread = now.thread, warp = thread / kWarp;
+  if (h.reader < kSeveralLanes) {
+    if (!ordered(s, h.reader, h.read_sync, thread)) race(h.reader, Access::kRead, now);
     return;
   }
-  for (const Event& read : cell.read) {
-    if (!ordered(s, read, thread)) race(read, access, address, what, site);
-  }
-  cell.write = now;
-  cell.written_epoch = s.epoch;
+  if (h.reader == kSeveralWarps) race(d.readers[d.readers[0] / kWarp == warp ? 1 : 0], Access::kRead, now);
+  const int other = d.readers[d.readers[0] == thread ? 1 : 0];
+  if (!ordered(s, other, h.read_sync, thread)) race(other, Access::kRead, now);
 }
 
-// Most accesses are reads of a word that was written before the last barrier.
-bool is_plain_read(Shared& s, Area& area, uintptr_t offset, uintptr_t bytes, int thread) {
-  const uintptr_t word = offset / 4;
-  if (bytes != 4 || offset % 4 != 0 || area.split[word] >= s.block_epoch) return false;
-  Cell& cell = area.words[word];
-  if (cell.written_epoch < s.block_epoch || cell.write.epoch == s.epoch) return false;
-  Event& last = cell.read[0];
-  if (last.epoch == s.epoch) {
-    if (last.thread == thread) {
-      last.sync = s.warps[static_cast<size_t>(thread / kWarp)].sync;
-      return true;
-    }
-    cell.read[last.thread / kWarp == thread / kWarp ? 1 : 2] = last;
+void access_place(Shared& s, Places& places, size_t index, const Now& now) {
+  WordHistory& h = places.history[index];
+  Details& d = places.details[index];
+  const int thread = now.thread;
+  if (h.write_epoch < state.block_epoch && now.access != Access::kWrite) {
+    kernel_fault(text("%s of uninitialised shared memory at 0x%zx (%s)", verb(now.access),
+                      static_cast<size_t>(now.address), now.what),
+                 now.site);
   }
-  last = {s.epoch, s.warps[static_cast<size_t>(thread / kWarp)].sync, static_cast<uint16_t>(thread),
-          Access::kRead};
-  return true;
+  const bool both_atomic = now.access == Access::kAtomic && d.write == Access::kAtomic;
+  if (h.write_epoch == state.epoch && !both_atomic && !ordered(s, d.writer, d.write_sync, thread)) {
+    race(d.writer, d.write, now);
+  }
+  const uint32_t sync = state.warp_sync[thread / kWarp];
+  if (now.access == Access::kRead) {
+    note_read(h, d, thread, sync);
+    return;
+  }
+  check_readers(s, h, d, now);
+  h.write_epoch = state.epoch;
+  d.write_sync = sync;
+  d.writer = static_cast<uint16_t>(thread);
+  d.write = now.access;
 }
 
 void access_area(Shared& s, Area& area, uintptr_t address, uintptr_t bytes, Access access, const char* what,
                  const void* site) {
-  const int thread = state.thread;
+  Now now{state.thread, access, address, what, site};
   uintptr_t offset = address - area.range.begin;
-  if (access == Access::kRead && is_plain_read(s, area, offset, bytes, thread)) return;
   const uintptr_t end = offset + bytes;
   while (offset < end) {
     const uintptr_t word = offset / 4;
     const bool whole = offset % 4 == 0 && end - offset >= 4;
-    const bool split = area.split[word] >= s.block_epoch;
+    const bool split = area.split[word] >= state.block_epoch;
+    now.address = area.range.begin + offset;
     if (whole && !split) {
-      access_cell(s, area.words[word], thread, access, area.range.begin + offset, what, site);
+      access_place(s, area.words, word, now);
       offset += 4;
       continue;
     }
     if (!split) {  // from now on by bytes, which inherit the word's history
-      area.split[word] = s.block_epoch;
-      for (uintptr_t i = 0; i < 4; ++i) area.bytes[word * 4 + i] = area.words[word];
+      area.split[word] = state.block_epoch;
+      for (uintptr_t i = 0; i < 4; ++i) {
+        area.bytes.history[word * 4 + i] = area.words.history[word];
+        area.bytes.details[word * 4 + i] = area.words.details[word];
+      }
+      area.words.history[word].write_epoch = 0;
     }
-    access_cell(s, area.bytes[offset], thread, access, area.range.begin + offset, what, site);
+    access_place(s, area.bytes, offset, now);
     ++offset;
   }
 }
@@ -173,30 +199,33 @@ void begin_block(uintptr_t dynamic_bytes) {
   state.dynamic_reserve = {base, kMaximumShared + Shared::kGuard};
   if (s.dynamic_area.range.bytes < dynamic_bytes) s.dynamic_area.cover({base, dynamic_bytes});
   if (s.static_area.range.bytes != state.statics.bytes) s.static_area.cover(state.statics);
-  s.block_epoch = ++s.epoch;
+  state.dynamic_words = s.dynamic_area.words.history.data();
+  state.static_words = s.static_area.words.history.data();
+  state.block_epoch = ++state.epoch;
+  std::memset(state.warp_sync, 0, sizeof state.warp_sync);
   for (auto& warp : s.warps) {
-    warp.sync = warp.whole_sync = 0;
+    warp.whole_sync = 0;
     if (warp.partial) std::memset(warp.pair, 0, sizeof warp.pair);
     warp.partial = false;
   }
 }
 
 void note_block_barrier() {
-  ++shared().epoch;
+  ++state.epoch;
 }
 
 void note_warp_sync(int index, uint32_t mask, bool whole_warp) {
   auto& warp = shared().warps[static_cast<size_t>(index)];
-  ++warp.sync;
+  const uint32_t sync = ++state.warp_sync[index];
   if (whole_warp) {
-    warp.whole_sync = warp.sync;
+    warp.whole_sync = sync;
     return;
   }
   if (!warp.partial) std::memset(warp.pair, 0, sizeof warp.pair);
   warp.partial = true;
   for (int a = 0; a < kWarp; ++a) {
     for (int b = 0; b < kWarp; ++b) {
-      if ((mask >> a & 1u) != 0 && (mask >> b & 1u) != 0) warp.pair[a][b] = warp.sync;
+      if ((mask >> a & 1u) != 0 && (mask >> b & 1u) != 0) warp.pair[a][b] = sync;
     }
   }
 }

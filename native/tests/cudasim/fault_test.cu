@@ -191,6 +191,32 @@ TEST_F(Fault, ShuffleInsteadOfSyncwarp) {
                "warp_exchange_kernel<false>", "shared-memory race");
 }
 
+// All lanes read a slot, one of them then writes it.
+template <bool kSync>
+__global__ void read_then_write_kernel(float* y) {
+  __shared__ float slot;
+  const unsigned i = threadIdx.x;
+  if (i == 0) slot = 1.0f;
+  __syncthreads();
+  const float seen = slot;
+  if (kSync) __syncwarp();
+  if (i == 5) slot = slot + seen;
+  __syncthreads();
+  y[i] = slot + seen;
+}
+
+TEST_F(Fault, WriteOfWhatOtherLanesRead) {
+  DeviceBuffer<float> y(32, "an array");
+  EXPECT_EQ(fault_of([&](Stream& s) { LLASA_LAUNCH(read_then_write_kernel<true>, 1, 32, 0, s, y.data()); }),
+            "");
+  EXPECT_NE(fault_of([&](Stream& s) { LLASA_LAUNCH(read_then_write_kernel<true>, 1, 64, 0, s, y.data()); }),
+            "")
+      << "the other warp's lanes have not met with this one's";
+  expect_fault(
+      fault_of([&](Stream& s) { LLASA_LAUNCH(read_then_write_kernel<false>, 1, 32, 0, s, y.data()); }),
+      "read_then_write_kernel<false>", "shared-memory race: write");
+}
+
 __global__ void byte_kernel(unsigned char* y) {
   __shared__ unsigned char tile[64];
   tile[threadIdx.x] = static_cast<unsigned char>(threadIdx.x);
