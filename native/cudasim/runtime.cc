@@ -31,6 +31,7 @@ namespace {
 thread_local cudaError_t last_error = cudaSuccess;
 thread_local const char* unchecked_launch = nullptr;
 thread_local int device = 0;
+thread_local int runtime_depth = 0;
 std::atomic<int> device_count{1};
 std::atomic<int> driver_version{12020};
 
@@ -74,18 +75,28 @@ void prepare_state() {
   (void)once;
 }
 
-// Counts of the kernels, written to $LLASA_CUDASIM_REPORT at the end of the process, one line each.
-struct Report {
+// Counts of launches by kernel, appended to $LLASA_CUDASIM_REPORT, one line each: a kernel's first launch at
+// once, so that a process that dies leaves the names, the others when the process ends.
+class Report {
+ public:
   ~Report() {
-    const char* path = std::getenv("LLASA_CUDASIM_REPORT");
-    if (path == nullptr) return;
-    if (std::FILE* file = std::fopen(path, "a")) {
-      for (const auto& [kernel, launches] : completed)
-        std::fprintf(file, "%s %lld\n", kernel.c_str(), launches);
-      std::fclose(file);
+    for (const auto& [kernel, launches] : completed_) {
+      if (launches > 1) append(kernel, launches - 1);
     }
   }
-  std::map<std::string, long long> completed;
+  void add(const std::string& kernel) {
+    if (++completed_[kernel] == 1) append(kernel, 1);
+  }
+
+ private:
+  static void append(const std::string& kernel, long long launches) {
+    const char* path = std::getenv("LLASA_CUDASIM_REPORT");
+    std::FILE* file = path == nullptr ? nullptr : std::fopen(path, "a");
+    if (file == nullptr) return;
+    std::fprintf(file, "%s %lld\n", kernel.c_str(), launches);
+    std::fclose(file);
+  }
+  std::map<std::string, long long> completed_;
 };
 Report& report() {
   static Report instance;
@@ -129,13 +140,24 @@ void set_driver_version(int version) {
   driver_version = version;
 }
 
+RuntimeScope::RuntimeScope() {
+  ++runtime_depth;
+}
+RuntimeScope::~RuntimeScope() {
+  --runtime_depth;
+}
+bool inside_runtime() {
+  return runtime_depth > 0;
+}
+
 void note_launch(const char* kernel, bool completed) {
+  if (!completed) return;
   // "(my_kernel<float, 4>)" counts as my_kernel.
   std::string name = kernel;
   name.erase(0, name.find_first_not_of("( "));
   name = name.substr(0, name.find_first_of("<) "));
   name = name.substr(name.rfind(':') == std::string::npos ? 0 : name.rfind(':') + 1);
-  report().completed[name] += completed ? 1 : 0;
+  report().add(name);
 }
 
 void enqueue_launch(const char* kernel, dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,

@@ -4,6 +4,7 @@
 
 #include <mutex>
 
+#include "cudasim/launch.h"
 #include "cudasim/runtime_api.h"
 
 namespace cudasim {
@@ -17,6 +18,7 @@ class ApiCall {
   cudaError_t fail(cudaError_t error) const;
 
  private:
+  RuntimeScope scope_;
   std::lock_guard<std::recursive_mutex> lock_;
   cudaError_t error_ = cudaSuccess;
 };

@@ -1,9 +1,12 @@
 // Makes a chosen allocation of the process fail, to show that no error path leaks or aborts.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <cstdint>
 
 #include "core/device.h"
+#include "llasa_native.h"
 
 namespace llasa::test {
 
@@ -23,6 +26,7 @@ int64_t fail_every_allocation(Body&& body) {
       const llasa_status status = body();
       arm(-1);
       if (status == LLASA_OK) break;
+      EXPECT_EQ(status, LLASA_ERR_OUT_OF_MEMORY) << "allocation " << k << ": " << llasa_last_error();
       if (status != LLASA_ERR_OUT_OF_MEMORY) return -1 - k;
       ++forced;
     }

@@ -9,6 +9,17 @@
 
 namespace cudasim {
 
+// While one lives, the calling thread works for the runtime: what it takes from the heap then, a driver would
+// take elsewhere, and tests that let the program's allocations fail leave it alone.
+class RuntimeScope {
+ public:
+  RuntimeScope();
+  ~RuntimeScope();
+  RuntimeScope(const RuntimeScope&) = delete;
+  RuntimeScope& operator=(const RuntimeScope&) = delete;
+};
+bool inside_runtime();
+
 // What a launch calls once per thread, with its arguments already converted to the kernel's parameters.
 struct Call {
   const void* kernel = nullptr;
@@ -25,6 +36,7 @@ void enqueue_launch(const char* kernel, dim3 grid, dim3 block, size_t shared_byt
 template <typename... Parameters, typename... Arguments>
 void launch(const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes,
             cudaStream_t stream, Arguments&&... arguments) {
+  const RuntimeScope scope;
   using Values = std::tuple<Parameters...>;
   Call call;
   call.kernel = reinterpret_cast<const void*>(kernel);
