@@ -20,7 +20,7 @@ constexpr int kThreads = 128;
 //   the
 //                 members of its group only
 //   determinism   index order
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 8)
     group_advantage_kernel(int32_t estimator, double epsilon, const float* __restrict__ rewards,
                            const int64_t* __restrict__ group_ids, const uint8_t* __restrict__ mask,
                            int64_t count, float* __restrict__ advantages) {

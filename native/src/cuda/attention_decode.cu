@@ -54,7 +54,7 @@ __device__ __forceinline__ void score_block(const T* __restrict__ keys, const fl
   const int lane = static_cast<int>(threadIdx.x) % kWarp, token = lane % 4 * 4;
 #pragma unroll
   for (int v = 0; v < kVectors; ++v) scores[v] = make_float4(0, 0, 0, 0);
-#pragma unroll 4
+#pragma unroll(kVectors == 8 ? 2 : 4)  // 8 queries' sums leave registers for two keys in flight
   for (int d = lane / 4; d < D; d += kWarp / 4) {
     const T* row = keys + d * kBlock + token;
     float4 k = make_float4(0, 0, 0, 0);

@@ -274,8 +274,7 @@ __global__ void __launch_bounds__(kMaxThreads)
                     int32_t bins) {
   __shared__ RowShared s;
   const int64_t r = blockIdx.x;
-  const SampleRow me = info[r];
-  const Prepared p = prepare(s, parameters, logits + r * ld, me, seen, segment, bins);
+  const Prepared p = prepare(s, parameters, logits + r * ld, info[r], seen, segment, bins);
   if (draw_logprobs != nullptr && threadIdx.x == 0) draw_logprobs[r] = 0.0f;
   if (p.error != 0) {
     if (threadIdx.x == 0) {
@@ -284,6 +283,7 @@ __global__ void __launch_bounds__(kMaxThreads)
     }
     return;
   }
+  const SampleRow me = info[r];
   int32_t column = p.best;
   if (parameters.temperature != 0.0f) {
     column = draw(p, s,
