@@ -227,7 +227,10 @@ bool run(const Launch& launch) {
                           linear / launch.block.x / launch.block.y};
         }
         run_block();
-        if (block.abandoned) return false;
+        if (block.abandoned) {
+          for (int i = 0; i < block.stacks_made; ++i) forget_frames(stack(i));
+          return false;
+        }
       }
     }
   }

@@ -12,6 +12,7 @@
 #endif
 #if defined(__SANITIZE_ADDRESS__)
 #include <pthread.h>
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -140,7 +141,7 @@ void switch_stack(Stack& from, Stack& to, bool from_is_finished) {
   size_t size = kStackBytes;
   thread_local const void* home_bottom = nullptr;
   thread_local size_t home_size = 0;
-  if (&from == &home()) {  // note where the host thread's stack lies, for the way back
+  if (home_bottom == nullptr) {  // the first switch leaves the host thread's stack: noted for the way back
     pthread_attr_t attributes;
     pthread_getattr_np(pthread_self(), &attributes);
     void* address = nullptr;
@@ -159,6 +160,10 @@ void switch_stack(Stack& from, Stack& to, bool from_is_finished) {
 void arrived() {
   __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
 }
+// The frames that were left without returning have marked their variables' surroundings.
+void forget_frames(Stack& stack) {
+  ASAN_UNPOISON_MEMORY_REGION(stack.bottom, kStackBytes);
+}
 
 #else
 
@@ -166,6 +171,7 @@ void switch_stack(Stack& from, Stack& to, bool) {
   jump(from, to);
 }
 void arrived() {}
+void forget_frames(Stack&) {}
 
 #endif
 

@@ -30,6 +30,8 @@ void prepare(Stack& stack, void (*entry)());
 Stack& home();
 // Saves here in `from` and continues in `to`. `from` is not used again when it is finished.
 void switch_stack(Stack& from, Stack& to, bool from_is_finished = false);
+// Before a stack is used again whose functions never returned.
+void forget_frames(Stack& stack);
 // First thing that entry() must call: completes the switch that led to it.
 void arrived();
 
