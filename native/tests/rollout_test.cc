@@ -13,6 +13,7 @@
 #include "failing_allocator.h"
 #include "reference/sampling.h"
 #include "rollout_fixture.h"
+#include "simulated.h"
 #include "tiny_policy.h"
 
 namespace llasa::test {
@@ -269,7 +270,7 @@ TEST(Rollout, IsBitEqualWhenRepeatedAndForAnyThreads) {
 TEST(Rollout, FinishReasonsAndLimits) {
   const TinyPolicy policy;
   Job job = make_job();
-  job.samples = 20;
+  job.samples = repetitions(20, 8);
   Samples s = generate(policy, job);
   const auto width = static_cast<size_t>(job.sampling.max_new_tokens);
   int stops = 0;
@@ -285,7 +286,7 @@ TEST(Rollout, FinishReasonsAndLimits) {
     stops += last == 5;
   }
   EXPECT_GT(stops, 10);
-  EXPECT_LT(stops, 140);
+  EXPECT_LT(stops, 7 * job.samples);
 
   job.sampling.min_new_tokens = 9;
   s = generate(policy, job);
@@ -295,7 +296,7 @@ TEST(Rollout, FinishReasonsAndLimits) {
   job.max_sequence = 45;
   s = generate(policy, job);
   for (size_t i = 0; i < s.lengths.size(); ++i) {
-    const auto prompt = static_cast<int32_t>(job.prompts[i / 20].size());
+    const auto prompt = static_cast<int32_t>(job.prompts[i / static_cast<size_t>(job.samples)].size());
     EXPECT_EQ(s.lengths[i], std::min(37, 45 - prompt));
     EXPECT_EQ(s.reasons[i], LLASA_FINISH_LENGTH);
   }

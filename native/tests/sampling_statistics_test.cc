@@ -2,24 +2,18 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstring>
 #include <numeric>
 #include <vector>
 
-#include "core/device.h"
 #include "core/philox.h"
 #include "sampling_fixture.h"
+#include "simulated.h"
 
 namespace llasa::test {
 namespace {
 
-// A simulated draw takes a millisecond.
-bool simulated() {
-  return std::strcmp(describe_device().backend, "cudasim") == 0;
-}
-
 TEST(SamplingStatistics, FrequenciesFollowTheDistribution) {
-  const size_t n = 37, draws = simulated() ? 5000 : 100000;
+  const size_t n = 37, draws = repetitions<size_t>(100000, 5000);
   const std::vector<float> logits = random_logits(n, 3, 1.0f);
   llasa_sampling_options o = options();
   o.temperature = 0.9f;
