@@ -12,8 +12,8 @@ usage: ./build.sh [TARGET] [--option value ...]
   demo        train the tiny world by GRPO and write artifacts/demo/index.html   [--seed N]
   bench       microbenchmarks and a GRPO step against the machine's roofs
   faults      kill, starve and corrupt training runs at length [--kills N --seed N]; counts in artifacts/faults
-  sanitize    native tests under AddressSanitizer and UBSan, on the CPU's code and on the CUDA simulator
-  test-cudasim  the native tests on the CUDA kernels, on a simulator
+  sanitize    native tests under AddressSanitizer with UBSan and under ThreadSanitizer, and the kernels under the former
+  test-cudasim  the native tests on the CUDA kernels, on a simulator, the rest under AddressSanitizer (part of test)
   package     NuGet packages and the self-contained program, in artifacts/package
   format      check formatting
   bindings    regenerate the bindings from native/include/llasa_native.h
@@ -21,7 +21,8 @@ usage: ./build.sh [TARGET] [--option value ...]
   gpu-check   tests, compute-sanitizer, benchmarks and a training run on this machine's GPU
   clean       remove build/ and artifacts/
 
-  --with-cuda-toolkit   also install Debian's nvidia-cuda-toolkit, adding its component to apt's sources if need be
+  --with-cuda-toolkit   also install Debian's nvidia-cuda-toolkit (5 GB), adding its component to apt's sources if need
+                        be; where it cannot be had, a warning says so and the rest goes on
   any task of build.cake can be named too; other options are passed on to it
 TEXT
 }
@@ -85,10 +86,7 @@ esac
 if [[ $target == Bench ]]; then
   need libbenchmark-dev "the microbenchmarks" "has_header benchmark/benchmark.h"
 fi
-if [[ $with_cuda == 1 ]]; then
-  need nvidia-cuda-toolkit "compiles the CUDA backend" "command -v nvcc"
-fi
-if [[ $with_cuda == 1 || ($target =~ ^(Test|Default|Cuda-Archs)$ && -n $(command -v nvcc)) ]]; then
+if [[ $target =~ ^(Test|Default|Cuda-Archs)$ && -n $(command -v nvcc) ]]; then
   need g++-11 "the newest host compiler that nvcc of CUDA 11 takes" "command -v g++-11 || nvcc --version | grep -E 'release 1[2-9]'"
 fi
 
@@ -108,19 +106,17 @@ add_non_free() {
   fi
 }
 
+as_root=()
+if [[ $(id -u) != 0 ]]; then
+  as_root=(sudo)
+fi
+
 if [[ ${#lacking[@]} -gt 0 ]]; then
   echo "This machine lacks:"
   printf '%s\n' "${reasons[@]}"
-  as_root=()
-  if [[ $(id -u) != 0 ]]; then
-    as_root=(sudo)
-  fi
   if ! command -v apt-get >/dev/null || { [[ ${#as_root[@]} -gt 0 ]] && ! command -v sudo >/dev/null; }; then
     echo "build.sh: cannot install them (needs apt-get, as root or with sudo). Install these packages and run again: ${lacking[*]}" >&2
     exit 1
-  fi
-  if [[ " ${lacking[*]} " == *" nvidia-cuda-toolkit "* ]] && ! grep -rqE '^(Components:|deb ).* non-free( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null; then
-    add_non_free
   fi
   echo "Installing: ${as_root[*]} apt-get install --no-install-recommends ${lacking[*]}"
   mkdir -p artifacts/logs
@@ -131,6 +127,42 @@ if [[ ${#lacking[@]} -gt 0 ]]; then
     echo "build.sh: installing failed; the log is artifacts/logs/apt.log" >&2
     exit 1
   fi
+fi
+
+# The CUDA toolkit is asked for, not needed: without it the kernels are tested on the simulator all the same.
+install_cuda_toolkit() {
+  local packages=(nvidia-cuda-toolkit) free_gb
+  if ! command -v apt-get >/dev/null || { [[ ${#as_root[@]} -gt 0 ]] && ! command -v sudo >/dev/null; }; then
+    echo "there is no apt-get, or no sudo to run it"
+    return 1
+  fi
+  free_gb=$(df --output=avail -BG /usr | tail -n 1 | tr -dc 0-9)
+  if ((free_gb < 12)); then
+    echo "it takes some 8 GB of disk while it is installed, /usr has $free_gb GB"
+    return 1
+  fi
+  if ! grep -rqE '^(Components:|deb ).* non-free( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null; then
+    add_non_free >&2
+  fi
+  mkdir -p artifacts/logs
+  if ! timeout 300 "${as_root[@]}" apt-get update >artifacts/logs/apt-cuda.log 2>&1; then
+    tail -n 3 artifacts/logs/apt-cuda.log
+    return 1
+  fi
+  case $(apt-cache policy nvidia-cuda-toolkit) in
+    *"Candidate: 11."*) packages+=(g++-11) ;; # the newest host compiler that it takes
+  esac
+  echo "Installing: ${as_root[*]} apt-get install --no-install-recommends ${packages[*]}" >&2
+  if ! DEBIAN_FRONTEND=noninteractive timeout 1200 "${as_root[@]}" \
+    apt-get install -y --no-install-recommends "${packages[@]}" >>artifacts/logs/apt-cuda.log 2>&1; then
+    tail -n 3 artifacts/logs/apt-cuda.log
+    return 1
+  fi
+  "${as_root[@]}" apt-get clean # 2 GB of archives
+}
+if [[ $with_cuda == 1 ]] && ! command -v nvcc >/dev/null && ! reason=$(install_cuda_toolkit); then
+  echo "build.sh: WARNING: nvidia-cuda-toolkit could not be installed: $reason" >&2
+  echo "build.sh: WARNING: the kernels will be run on the simulator, but not compiled for a GPU" >&2
 fi
 
 wanted=$(sed -n 's/.*"version": *"\([0-9]*\).*/\1/p' global.json)
