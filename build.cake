@@ -35,22 +35,35 @@ Task("Native-Library").Does(() =>
 
 Task("Native-Test").IsDependentOn("Native-Build").Does(() => NativeTests("cpu"));
 
-Task("Sanitize").Does(() =>
+// The CPU's code under AddressSanitizer with UBSan; then what runs on the simulator, the kernels included.
+Task("Sanitize").IsDependentOn("Native-Library-For-Tests").Does(() =>
 {
     Configure("asan");
     Build("asan");
     NativeTests("asan");
+    BuildCudasim("cudasim-asan-kernels");
+    CudasimTests("cudasim-asan-kernels", "artifacts/sanitize");
+    tally.ThrowIfFailed();
+});
+
+// The CPU's code under ThreadSanitizer.
+Task("Sanitize-Threads").Does(() =>
+{
+    Configure("tsan");
+    Build("tsan");
+    NativeTests("tsan");
     tally.ThrowIfFailed();
 });
 
 // ---------------------------------------------------------------------------------------------------- cuda
-Task("Cudasim-Build").Does(() =>
-{
-    Configure("cudasim", "-DLLASA_BUILD_TESTS=ON");
-    Build("cudasim");
-});
+// What the tests on the simulator compare with.
+Task("Native-Library-For-Tests").IsDependentOn("Native-Configure").Does(() => Build("cpu", "--target llasa_cpu"));
 
-Task("Test-Cudasim").IsDependentOn("Cudasim-Build").Does(CudasimTests);
+Task("Test-Cudasim").IsDependentOn("Native-Library-For-Tests").Does(() =>
+{
+    BuildCudasim("cudasim");
+    CudasimTests("cudasim", "artifacts/test-cudasim");
+});
 
 Task("Cuda-Compile").Does(CompileForCuda);
 

@@ -12,8 +12,9 @@ usage: ./build.sh [TARGET] [--option value ...]
   demo        train the tiny world by GRPO and write artifacts/demo/index.html   [--seed N]
   bench       microbenchmarks and a GRPO step against the machine's roofs
   faults      kill, starve and corrupt training runs at length [--kills N --seed N]; counts in artifacts/faults
-  sanitize    native tests under AddressSanitizer with UBSan and under ThreadSanitizer, and the kernels under the former
-  test-cudasim  the native tests on the CUDA kernels, on a simulator, the rest under AddressSanitizer (part of test)
+  sanitize    native tests under AddressSanitizer and UBSan, on the CPU's code and on the kernels (Sanitize-Threads: under
+              ThreadSanitizer)
+  test-cudasim  the native tests on the CUDA kernels, on a simulator (part of test)
   package     NuGet packages and the self-contained program, in artifacts/package
   format      check formatting
   bindings    regenerate the bindings from native/include/llasa_native.h

@@ -1,12 +1,15 @@
-# Compiles src/cuda/*.cu as C++ against cudasim/include. Without sanitizers the .cu files are instrumented by
-# -fsanitize=thread, whose runtime is not linked: cudasim/hooks.cc takes its place and checks every access of a
-# kernel. With LLASA_SANITIZE=address,undefined the compiler's own sanitizers check them instead.
+# Compiles src/cuda/*.cu as C++ against cudasim/include. LLASA_CUDASIM_CHECKS says who checks the kernels:
+#   simulator   the .cu files are instrumented by -fsanitize=thread, whose runtime is not linked: cudasim/hooks.cc takes
+#               its place and sees every access of a kernel. LLASA_SANITIZE then covers the host's code alone
+#   sanitizer   LLASA_SANITIZE=address,undefined covers the kernels, too, in the hooks' place
+set(LLASA_CUDASIM_CHECKS simulator CACHE STRING "What checks the kernels: simulator or sanitizer")
+set_property(CACHE LLASA_CUDASIM_CHECKS PROPERTY STRINGS simulator sanitizer)
 function(llasa_cudasim_kernels target)
   set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX)
   # -Wno-unknown-pragmas: #pragma unroll is for nvcc.
   set(flags -O2 -g1 -fno-tree-vectorize -ffp-contract=off -Wno-unknown-pragmas)
-  if(NOT LLASA_SANITIZE)
-    list(APPEND flags -fsanitize=thread --param=tsan-instrument-func-entry-exit=0)
+  if(LLASA_CUDASIM_CHECKS STREQUAL "simulator")
+    list(APPEND flags -fno-sanitize=all -fsanitize=thread --param=tsan-instrument-func-entry-exit=0)
   endif()
   set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "${flags}")
   target_sources(${target} PRIVATE ${ARGN})
@@ -16,6 +19,10 @@ function(llasa_add_cudasim target)
   file(GLOB kernels CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/src/cuda/*.cu)
   file(GLOB simulator CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cudasim/*.cc)
   target_sources(${target} PRIVATE ${simulator})
+  if(LLASA_CUDASIM_CHECKS STREQUAL "simulator" AND LLASA_SANITIZE)
+    # It runs beneath every access, on stacks of its own.
+    set_source_files_properties(${simulator} PROPERTIES COMPILE_OPTIONS -fno-sanitize=all)
+  endif()
   target_include_directories(${target} PUBLIC cudasim/include cudasim)
   target_link_libraries(${target} PUBLIC llasa::openblas ${CMAKE_DL_LIBS})
   llasa_cudasim_kernels(${target} ${kernels})

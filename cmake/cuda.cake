@@ -6,75 +6,175 @@ SortedSet<string> KernelNames() => new(GetFiles("native/src/cuda/*.{cu,cuh}")
     .SelectMany(f => Regex.Matches(FileRead(f.FullPath), @"__global__\s+void\b.*?\b(\w+_kernel)\s*\(", RegexOptions.Singleline))
     .Select(m => m.Groups[1].Value));
 
-// Runs a program of GoogleTests in `jobs` parts at once.
-void ShardedTests(string preset, FilePath program)
+// What became of the tests of a program: names in the order they ended, with the time each took.
+record TestResults(List<(string Name, double Seconds)> Passed, List<string> Failed, List<string> Skipped);
+
+string[] ListTests(FilePath program)
 {
-    var name = program.GetFilename().FullPath;
-    string Json(int shard) => $"{results}/{preset}-{name}-{shard}.json";
-    var exits = new int[jobs];
-    Parallel.For(0, jobs, new ParallelOptions { MaxDegreeOfParallelism = jobs }, shard =>
+    StartProcess(program, new ProcessSettings
     {
-        Clear(Json(shard));
-        var environment = NativeFrom(preset);
-        environment["GTEST_TOTAL_SHARDS"] = $"{jobs}";
-        environment["GTEST_SHARD_INDEX"] = $"{shard}";
-        environment["LLASA_CUDASIM_REPORT"] = $"{results}/{preset}-kernels.txt";
-        var more = filter is null ? "" : $" --gtest_filter={filter}";
-        exits[shard] = Run($"test-{preset}-{name}-{shard}", program.FullPath, $"--gtest_brief=1 --gtest_output=json:{Json(shard)}{more}",
-            check: false, environment: environment);
-    });
-    for (var shard = 0; shard < jobs; shard++)
+        Arguments = "--gtest_list_tests" + (filter is null ? "" : $" --gtest_filter={filter}"),
+        RedirectStandardOutput = true,
+    }, out var lines);
+    var suite = "";
+    var names = new List<string>();
+    foreach (var line in lines.Select(l => l.Split('#')[0]).Where(l => l.Length > 0))
     {
-        tally.AddGoogleTest(Json(shard), exits[shard]);
+        if (line.StartsWith("  "))
+        {
+            names.Add(suite + line.Trim());
+        }
+        else if (line.TrimEnd().EndsWith('.'))
+        {
+            suite = line.Trim();
+        }
     }
 
-    Information("{0} ({1}); so far {2}", name, preset, tally);
+    return [.. names];
 }
 
-// The native tests on the simulator; artifacts/test-cudasim/summary.json says what ran.
-void CudasimTests()
+// Runs every test of a GoogleTest program, a few per process and `jobs` processes at once. A process that dies costs the
+// test it died in, which counts as failed; the tests it left are run by another.
+TestResults RunInParts(string preset, FilePath program, Dictionary<string, string> more)
+{
+    var results = new TestResults([], [], []);
+    var parts = new System.Collections.Concurrent.ConcurrentQueue<string[]>(ListTests(program).Chunk(6));
+    if (parts.IsEmpty && filter is null)
+    {
+        results.Failed.Add($"{program.GetFilename()} lists no tests");
+    }
+
+    Parallel.For(0, jobs, new ParallelOptions { MaxDegreeOfParallelism = jobs }, worker =>
+    {
+        var environment = NativeFrom(preset);
+        foreach (var (name, value) in more)
+        {
+            environment[name] = value;
+        }
+
+        for (var number = 0; parts.TryDequeue(out var names); number++)
+        {
+            var step = $"test-{preset}-{program.GetFilename()}-{worker}-{number}";
+            // timeout: a kernel that never ends, or a lock nobody releases, costs its test, too.
+            var exit = Run(step, "timeout", $"-k 5 900 {program.FullPath} --gtest_filter={string.Join(':', names)}", check: false, environment: environment);
+            var left = ReadLog($"{logs}/{step}.log", names, results);
+            if (left.Length > 0)
+            {
+                lock (results)
+                {
+                    results.Failed.Add($"{left[0]} (the program ended with {exit} in it)");
+                }
+
+                if (left.Length > 1)
+                {
+                    parts.Enqueue(left[1..]);
+                }
+            }
+            else if (exit != 0)
+            {
+                lock (results)
+                {
+                    if (!names.Any(results.Failed.Contains))
+                    {
+                        results.Failed.Add($"{program.GetFilename()} ended with {exit} behind its last test, {names[^1]}");
+                    }
+                }
+            }
+        }
+    });
+    return results;
+}
+
+// Adds what a log says of `names` to the results and returns those it says nothing of, in order.
+string[] ReadLog(string log, string[] names, TestResults results)
+{
+    var left = new List<string>(names);
+    lock (results)
+    {
+        foreach (var line in System.IO.File.ReadLines(log))
+        {
+            // Not at the line's begin: a test may have written half a line.
+            var match = Regex.Match(line, @"\[(       OK |  FAILED  |  SKIPPED )\] ([\w/]+\.[\w/]+)(?:, where .*)? \((\d+) ms\)");
+            if (!match.Success || !left.Remove(match.Groups[2].Value))
+            {
+                continue;
+            }
+
+            var (kind, name, seconds) = (match.Groups[1].Value.Trim(), match.Groups[2].Value, int.Parse(match.Groups[3].Value) / 1000.0);
+            if (kind == "OK")
+            {
+                results.Passed.Add((name, seconds));
+            }
+            else
+            {
+                (kind == "FAILED" ? results.Failed : results.Skipped).Add(name);
+            }
+        }
+    }
+
+    return [.. left];
+}
+
+void BuildCudasim(string preset, string more = "")
+{
+    Configure(preset, "-DLLASA_BUILD_TESTS=ON");
+    Build(preset, more);
+}
+
+// The native tests on the simulator; summary.json in the folder says what ran.
+void CudasimTests(string preset, string folder)
 {
     var clock = System.Diagnostics.Stopwatch.StartNew();
-    var kernels = $"{results}/cudasim-kernels.txt";
+    var kernels = $"{results}/{preset}-kernels.txt";
     Clear(kernels);
-    var before = new { tally.Passed, tally.Failed, tally.Skipped };
-    ShardedTests("cudasim", "build/native/cudasim/tests/llasa_cudasim_tests");
-    var suite = new { tally.Passed, tally.Failed, tally.Skipped };
+    var suite = RunInParts(preset, $"{root}/build/native/{preset}/tests/llasa_cudasim_tests", new()
+    {
+        ["LLASA_CUDASIM_REPORT"] = kernels,
+        ["LLASA_CPU_LIBRARY"] = $"{root}/build/native/cpu/libllasa_cpu.so",
+    });
+    var planted = new TestResults([], [], []);
+    var faults = new FilePath($"{root}/build/native/{preset}/tests/cudasim/llasa_cudasim_fault_tests");
+    if (FileExists(faults))
+    {
+        planted = RunInParts(preset, faults, new());
+    }
+
     var launches = (FileExists(kernels) ? System.IO.File.ReadAllLines(kernels) : [])
         .Select(line => line.Split(' ')).GroupBy(p => p[0], p => long.Parse(p[1])).ToDictionary(g => g.Key, g => g.Sum());
     var never = KernelNames().Where(k => launches.GetValueOrDefault(k) == 0).ToArray();
-
-    var report = $"{results}/cudasim-faults.json";
-    Clear(report);
-    var exit = Run("test-cudasim-faults", $"{root}/build/native/cudasim/tests/cudasim/llasa_cudasim_fault_tests",
-        $"--gtest_brief=1 --gtest_output=json:{report}", check: false);
-    tally.AddGoogleTest(report, exit);
-    var planted = tally.Passed + tally.Failed - suite.Passed - suite.Failed;
-    var found = tally.Passed - suite.Passed;
-
-    EnsureDirectoryExists("artifacts/test-cudasim");
-    System.IO.File.WriteAllText("artifacts/test-cudasim/summary.json", JsonSerializer.Serialize(new
+    foreach (var all in new[] { suite, planted })
     {
-        tests = suite.Passed + suite.Failed - before.Passed - before.Failed,
-        passed = suite.Passed - before.Passed,
-        failed = suite.Failed - before.Failed,
-        skipped = suite.Skipped - before.Skipped,
+        tally.Passed += all.Passed.Count;
+        tally.Failed += all.Failed.Count;
+        tally.Skipped += all.Skipped.Count;
+    }
+
+    EnsureDirectoryExists(folder);
+    System.IO.File.WriteAllText($"{folder}/summary.json", JsonSerializer.Serialize(new
+    {
+        tests = suite.Passed.Count + suite.Failed.Count,
+        passed = suite.Passed.Count,
+        failed = suite.Failed,
+        skipped = suite.Skipped,
         kernels = KernelNames().Count,
         kernels_executed = KernelNames().Count - never.Length,
         kernels_never_executed = never,
         launches = launches.Values.Sum(),
-        planted_faults = planted,
-        planted_faults_found = found,
+        planted_faults = planted.Passed.Count + planted.Failed.Count,
+        planted_faults_found = planted.Passed.Count,
+        planted_faults_missed = planted.Failed,
         seconds = Math.Round(clock.Elapsed.TotalSeconds, 1),
-    }, new JsonSerializerOptions { WriteIndented = true }) + "\n");
+        slowest_seconds = suite.Passed.OrderByDescending(t => t.Seconds).Take(8).ToDictionary(t => t.Name, t => t.Seconds),
+    }, new JsonSerializerOptions { WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }) + "\n");
     if (filter is null && never.Length > 0)
     {
         tally.Failed++;
         Error("kernels that no test ran: {0}", string.Join(", ", never));
     }
 
-    Information("planted faults found: {0} of {1}; kernels run: {2} of {3}; see artifacts/test-cudasim/summary.json", found, planted,
-        KernelNames().Count - never.Length, KernelNames().Count);
+    Information("{0} in {1:f0} s: {2} passed, {3} failed, {4} skipped; planted faults found: {5} of {6}; kernels run: {7} of {8}; see {9}/summary.json",
+        preset, clock.Elapsed.TotalSeconds, suite.Passed.Count, suite.Failed.Count, suite.Skipped.Count, planted.Passed.Count,
+        planted.Passed.Count + planted.Failed.Count, KernelNames().Count - never.Length, KernelNames().Count, folder);
 }
 
 // Compiles the CUDA library for one architecture, if nvcc is here.
