@@ -27,6 +27,11 @@ function(llasa_add_cudasim target)
   target_link_libraries(${target} PUBLIC llasa::openblas ${CMAKE_DL_LIBS})
   llasa_cudasim_kernels(${target} ${kernels})
 
+  # What stands in for the driver, in a folder of its own: only who asks for it shall find it.
+  add_library(llasa_cudasim_driver SHARED ${CMAKE_CURRENT_SOURCE_DIR}/cudasim/driver/driver.cc)
+  set_target_properties(llasa_cudasim_driver PROPERTIES OUTPUT_NAME cuda SUFFIX .so.1
+                                                        LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/driver)
+
   # Families that have no kernels yet run their CPU code on the simulator's memory, which the host may touch then.
   file(GLOB families RELATIVE ${CMAKE_CURRENT_SOURCE_DIR}/src/cpu CONFIGURE_DEPENDS
        ${CMAKE_CURRENT_SOURCE_DIR}/src/cpu/*.cc)

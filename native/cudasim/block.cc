@@ -16,6 +16,7 @@ LLASA_BUILTIN dim3 gridDim{};
 namespace cudasim {
 
 State state;
+constinit thread_local bool State::in_kernel __attribute__((tls_model("initial-exec"))) = false;
 
 namespace {
 

@@ -14,11 +14,17 @@ using namespace cudasim;
 namespace {
 
 // Whether the pointer is what the direction promises; otherwise the fault is noted.
-bool is_array(const char* role, const void* pointer, size_t bytes, bool device) {
+bool is_array(const char* role, const void* pointer, size_t bytes, bool device, cudaStream_t stream) {
   if (is_device_pointer(pointer) != device) {
     set_device_fault(cudaErrorIllegalAddress,
                      text("cudaMemcpyAsync: the %s is %s pointer, expected %s pointer", role,
                           device ? "a host" : "a device", device ? "a device" : "a host"));
+    return false;
+  }
+  if (device && device_of(pointer) != stream->device) {
+    set_device_fault(cudaErrorIllegalAddress,
+                     text("cudaMemcpyAsync: the %s is memory of device %d, the stream is device %d's", role,
+                          device_of(pointer), stream->device));
     return false;
   }
   if (device && !range_is_allocated(pointer, bytes)) {
@@ -35,12 +41,13 @@ bool is_array(const char* role, const void* pointer, size_t bytes, bool device) 
 cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
   const ApiCall call("cudaMemcpyAsync");
+  if (call.failed()) return call.fail(call.error());
   if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
   if (bytes == 0) return cudaSuccess;
   const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
   const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
-  if (!is_array("destination", destination, bytes, to_device) ||
-      !is_array("source", source, bytes, from_device)) {
+  if (!is_array("destination", destination, bytes, to_device, stream) ||
+      !is_array("source", source, bytes, from_device, stream)) {
     return call.fail(take_device_fault());
   }
   if (stream->capture != nullptr &&
@@ -75,9 +82,10 @@ cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t bytes,
 
 cudaError_t cudaMemsetAsync(void* destination, int value, size_t bytes, cudaStream_t stream) {
   const ApiCall call("cudaMemsetAsync");
+  if (call.failed()) return call.fail(call.error());
   if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
   if (bytes == 0) return cudaSuccess;
-  if (!is_array("destination", destination, bytes, true)) return call.fail(take_device_fault());
+  if (!is_array("destination", destination, bytes, true, stream)) return call.fail(take_device_fault());
   push(stream, [=] {
     std::memset(destination, value, bytes);
     mark_written(destination, bytes);

@@ -8,12 +8,15 @@
 #include <vector>
 
 #include "core/half.h"
+#include "devices.h"
 #include "fault.h"
 #include "memory.h"
 #include "queue.h"
 #include "runtime.h"
 
-struct cudasim_blas {};
+struct cudasim_blas {
+  int device = cudasim::current_device();
+};
 struct cudasim_matmul {
   cublasComputeType_t compute;
   cublasOperation_t trans_a = CUBLAS_OP_N, trans_b = CUBLAS_OP_N;
@@ -267,15 +270,25 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const void* alpha, const void* A,
-                              cublasLtMatrixLayout_t a, const void* B, cublasLtMatrixLayout_t b,
-                              const void* beta, const void* C, cublasLtMatrixLayout_t c, void* D,
-                              cublasLtMatrixLayout_t d, const cublasLtMatmulAlgo_t* algo, void* workspace,
-                              size_t workspace_bytes, cudaStream_t stream) {
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void* alpha,
+                              const void* A, cublasLtMatrixLayout_t a, const void* B,
+                              cublasLtMatrixLayout_t b, const void* beta, const void* C,
+                              cublasLtMatrixLayout_t c, void* D, cublasLtMatrixLayout_t d,
+                              const cublasLtMatmulAlgo_t* algo, void* workspace, size_t workspace_bytes,
+                              cudaStream_t stream) {
   const ApiCall call("cublasLtMatmul");
+  if (call.failed()) return CUBLAS_STATUS_EXECUTION_FAILED;
   if (!is_stream(stream) || !shapes_agree(*desc, *a, *b, *c, *d)) return CUBLAS_STATUS_INVALID_VALUE;
   if (!types_agree(*desc, *a, *b, *c, *d)) return CUBLAS_STATUS_NOT_SUPPORTED;
+  if (handle->device != stream->device) return CUBLAS_STATUS_INVALID_VALUE;
   const void* operands[4] = {A, B, C, D};
+  for (const void* operand : operands) {
+    if (!is_device_pointer(operand) || device_of(operand) == stream->device) continue;
+    set_device_fault(cudaErrorIllegalAddress,
+                     text("cublasLtMatmul: an operand is memory of device %d, the stream is device %d's",
+                          device_of(operand), stream->device));
+    return CUBLAS_STATUS_SUCCESS;
+  }
   for (int i = 0; i < 4; ++i) {
     if (reinterpret_cast<uintptr_t>(operands[i]) % algo->data[1 + i] != 0) return CUBLAS_STATUS_INVALID_VALUE;
   }

@@ -79,6 +79,13 @@ void set_sticky_faults(bool value) {
   sticky = value;
 }
 
+cudaError_t lost_device_error() {
+  const std::lock_guard lock(mutex);
+  if (!sticky || pending == cudaSuccess) return cudaSuccess;
+  taken_text = pending_text;
+  return pending;
+}
+
 void reset_device() {
   const std::lock_guard lock(mutex);
   pending = cudaSuccess;

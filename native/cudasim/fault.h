@@ -18,6 +18,8 @@ void set_device_fault(cudaError_t error, const std::string& message);
 cudaError_t take_device_fault();
 void set_sticky_faults(bool sticky);
 void reset_device();
+// The sticky fault that has ended the device; its text becomes the calling thread's.
+cudaError_t lost_device_error();
 // Text of the fault taken last on this thread.
 const char* fault_text();
 // For errors that are the calling thread's alone.

@@ -118,6 +118,11 @@ void check_access(uintptr_t address, uintptr_t bytes, Access access, const void*
     return;
   }
   if (state.parameters.contains(address) && access == Access::kRead) return;
+  if (const auto* pointer = reinterpret_cast<const void*>(address); is_device_pointer(pointer)) {
+    kernel_fault(text("%s of %zu bytes of another device, number %d", verb(access),
+                      static_cast<size_t>(bytes), device_of(pointer)),
+                 site);
+  }
   kernel_fault(text("%s of %zu bytes of host memory at 0x%zx", verb(access), static_cast<size_t>(bytes),
                     static_cast<size_t>(address)),
                site);

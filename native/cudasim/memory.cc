@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 
+#include "devices.h"
 #include "fault.h"
 #include "state.h"
 
@@ -22,8 +23,9 @@ namespace cudasim {
 
 namespace {
 
-constexpr size_t kReserve = size_t{1} << 37;  // addresses, not memory
-constexpr size_t kAlignment = 256;            // as cudaMalloc
+constexpr size_t kPerDevice = size_t{1} << 37;  // addresses, not memory
+constexpr size_t kReserve = kMaximumDevices * kPerDevice;
+constexpr size_t kAlignment = 256;  // as cudaMalloc
 constexpr size_t kRedZone = 512;
 
 size_t round_up(size_t bytes, size_t multiple) {
@@ -49,17 +51,22 @@ bool strict_from_start() {
 }
 
 struct Memory {
-  Memory() {
-    state.arena = {reinterpret_cast<uintptr_t>(reserve(kReserve, PROT_NONE)), kReserve};
-    state.shadow = static_cast<uint8_t*>(reserve(kReserve, PROT_READ | PROT_WRITE));
+  Memory()
+      : whole{reinterpret_cast<uintptr_t>(reserve(kReserve, PROT_NONE)), kReserve},
+        shadow(static_cast<uint8_t*>(reserve(kReserve, PROT_READ | PROT_WRITE))) {
+    state.arena = {whole.begin, kPerDevice};
+    state.shadow = shadow;
   }
+  // The addresses of all devices, one after the other; state has those of the device whose kernel runs.
+  const Range whole;
+  uint8_t* const shadow;
   std::mutex mutex;
   std::map<uintptr_t, size_t> live;   // address -> bytes
   std::map<uintptr_t, size_t> freed;  // the latest ones, for messages
   std::map<uintptr_t, size_t> pinned;
-  size_t next = kRedZone;
-  size_t live_bytes = 0;
-  size_t device_bytes = size_t{16} << 30;
+  size_t next[kMaximumDevices] = {kRedZone, kRedZone, kRedZone, kRedZone};
+  size_t live_bytes[kMaximumDevices] = {};
+  size_t device_bytes = static_cast<size_t>(setting("LLASA_CUDASIM_MEMORY", int64_t{16} << 30));
   bool visible = false;
   int64_t hidings = 0;
   bool strict = strict_from_start();
@@ -71,7 +78,11 @@ Memory& memory() {
 }
 
 uint8_t* shadow_of(uintptr_t address) {
-  return state.shadow + (address - state.arena.begin);
+  return memory().shadow + (address - memory().whole.begin);
+}
+
+int device_at(uintptr_t address) {
+  return static_cast<int>((address - memory().whole.begin) / kPerDevice);
 }
 
 // The allocation that holds address, or the last one before it.
@@ -82,10 +93,14 @@ std::map<uintptr_t, size_t>::const_iterator at_or_before(const std::map<uintptr_
 }
 
 void protect(int protection) {
-  if (mprotect(reinterpret_cast<void*>(state.arena.begin), round_up(memory().next + kRedZone, 4096),
-               protection) != 0) {
-    std::perror("cudasim: mprotect");
-    std::abort();
+  for (size_t device = 0; device < kMaximumDevices; ++device) {
+    const size_t used = memory().next[device];
+    if (device > 0 && used == kRedZone) continue;
+    if (mprotect(reinterpret_cast<void*>(memory().whole.begin + device * kPerDevice),
+                 round_up(used + kRedZone, 4096), protection) != 0) {
+      std::perror("cudasim: mprotect");
+      std::abort();
+    }
   }
 }
 
@@ -100,14 +115,15 @@ void drop_pages(uintptr_t begin, size_t bytes) {
 void* allocate_device(size_t bytes) {
   Memory& m = memory();
   const std::lock_guard lock(m.mutex);
-  if (m.live_bytes + bytes > m.device_bytes) return nullptr;
+  const auto device = static_cast<size_t>(current_device());
+  if (m.live_bytes[device] + bytes > m.device_bytes) return nullptr;
   const size_t span = round_up(bytes, kAlignment) + kRedZone;
-  if (m.next + span > kReserve) {
-    std::fprintf(stderr, "cudasim: more than %zu bytes allocated over the life of the process\n", kReserve);
+  if (m.next[device] + span > kPerDevice) {
+    std::fprintf(stderr, "cudasim: more than %zu bytes allocated over the life of the process\n", kPerDevice);
     std::abort();
   }
-  const uintptr_t address = state.arena.begin + m.next;
-  m.next += span;
+  const uintptr_t address = m.whole.begin + device * kPerDevice + m.next[device];
+  m.next[device] += span;
   m.visible = false;
   show_device_memory();
   // Without strictness host code writes there, unseen.
@@ -117,7 +133,7 @@ void* allocate_device(size_t bytes) {
   // NaN for a build without hooks, that a forgotten initialisation shows.
   std::memset(reinterpret_cast<void*>(address), 0xff, bytes);
   m.live.emplace(address, bytes);
-  m.live_bytes += bytes;
+  m.live_bytes[device] += bytes;
   return reinterpret_cast<void*>(address);
 }
 
@@ -134,7 +150,7 @@ bool free_device(void* pointer) {
   ASAN_POISON_MEMORY_REGION(pointer, bytes);
   if (m.freed.size() >= 256) m.freed.erase(m.freed.begin());
   m.freed.emplace(address, bytes);
-  m.live_bytes -= bytes;
+  m.live_bytes[device_at(address)] -= bytes;
   m.live.erase(it);
   return true;
 }
@@ -142,7 +158,8 @@ bool free_device(void* pointer) {
 void device_memory_info(size_t* free_bytes, size_t* total_bytes) {
   const std::lock_guard lock(memory().mutex);
   *total_bytes = memory().device_bytes;
-  *free_bytes = memory().device_bytes - memory().live_bytes;
+  const size_t used = memory().live_bytes[current_device()];
+  *free_bytes = memory().device_bytes > used ? memory().device_bytes - used : 0;
 }
 
 void set_device_memory(size_t bytes) {
@@ -156,14 +173,23 @@ void set_strict(bool strict) {
 }
 
 bool is_device_pointer(const void* pointer) {
-  memory();
-  return state.arena.contains(reinterpret_cast<uintptr_t>(pointer));
+  return memory().whole.contains(reinterpret_cast<uintptr_t>(pointer));
+}
+
+int device_of(const void* pointer) {
+  return device_at(reinterpret_cast<uintptr_t>(pointer));
+}
+
+void show_to_kernels(int device) {
+  const size_t offset = static_cast<size_t>(device) * kPerDevice;
+  state.arena = {memory().whole.begin + offset, kPerDevice};
+  state.shadow = memory().shadow + offset;
 }
 
 std::string describe_address(uintptr_t address) {
   Memory& m = memory();
   const std::lock_guard lock(m.mutex);
-  if (!state.arena.contains(address)) return "in host memory";
+  if (!m.whole.contains(address)) return "in host memory";
   const auto freed = at_or_before(m.freed, address);
   if (freed != m.freed.end() && address < freed->first + freed->second) {
     return text("inside a freed device array of %zu bytes", freed->second);

@@ -12,11 +12,12 @@ namespace cudasim {
 constexpr uint8_t kAllocated = 1;
 constexpr uint8_t kWritten = 3;
 
-// NULL when there is no room.
+// On the calling thread's device. NULL when there is no room.
 void* allocate_device(size_t bytes);
 bool free_device(void* memory);
+// Of the calling thread's device.
 void device_memory_info(size_t* free_bytes, size_t* total_bytes);
-// As much as the pretended device has; for tests of running out.
+// As much as every pretended device has (LLASA_CUDASIM_MEMORY, 16 GiB); for tests of running out.
 void set_device_memory(size_t bytes);
 
 // Whether host code may not touch device memory and reads of unwritten device memory are faults: yes, unless
@@ -24,6 +25,10 @@ void set_device_memory(size_t bytes);
 void set_strict(bool strict);
 
 bool is_device_pointer(const void* pointer);
+// Of a device pointer.
+int device_of(const void* pointer);
+// Lets the kernels that run next see the memory of one device alone.
+void show_to_kernels(int device);
 // "4 bytes past the end of an array of 256 bytes at 0x..."
 std::string describe_address(uintptr_t address);
 // Whether the whole range lies in one allocation; and, if asked, was written everywhere.

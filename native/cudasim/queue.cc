@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "devices.h"
 #include "fault.h"
 #include "memory.h"
 #include "runtime.h"
@@ -37,6 +38,10 @@ void push(cudaStream_t stream, Work work) {
 void drain(cudaStream_t stream) {
   show_device_memory();
   while (!stream->queue.empty()) {
+    if (lost_device_error() != cudaSuccess) {
+      stream->queue.clear();
+      return;
+    }
     const Work work = std::move(stream->queue.front());
     stream->queue.pop_front();
     if (!work()) stream->queue.clear();
@@ -47,7 +52,6 @@ void drain_all() {
   const auto all = streams();
   for (cudaStream_t stream : all) drain(stream);
 }
-
 
 cudaError_t break_capture(cudaStream_t stream, const char* call, cudaError_t error) {
   if (stream->broken_by.empty()) stream->broken_by = call;
@@ -79,8 +83,9 @@ using namespace cudasim;
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   const ApiCall call("cudaStreamCreateWithFlags");
-  if (call.failed()) return call.error();
+  if (call.failed()) return call.fail(call.error());
   *stream = new cudasim_stream();
+  (*stream)->device = current_device();
   streams().push_back(*stream);
   return cudaSuccess;
 }
@@ -97,6 +102,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   const ApiCall call("cudaStreamSynchronize");
+  if (call.failed()) return call.fail(call.error());
   if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
   if (stream->capture != nullptr)
     return call.fail(break_capture(stream, "cudaStreamSynchronize", cudaErrorStreamCaptureUnsupported));
@@ -107,6 +113,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
   const ApiCall call("cudaStreamQuery");
+  if (call.failed()) return call.fail(call.error());
   if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
   if (stream->capture != nullptr)
     return call.fail(break_capture(stream, "cudaStreamQuery", cudaErrorStreamCaptureUnsupported));
@@ -115,6 +122,7 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) {
 
 cudaError_t cudaDeviceSynchronize() {
   const ApiCall call("cudaDeviceSynchronize");
+  if (call.failed()) return call.fail(call.error());
   if (const cudaError_t error =
           refuse_beside_captures("cudaDeviceSynchronize", cudaErrorStreamCaptureUnsupported);
       error != cudaSuccess)
@@ -126,7 +134,9 @@ cudaError_t cudaDeviceSynchronize() {
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
   const ApiCall call("cudaEventCreateWithFlags");
+  if (call.failed()) return call.fail(call.error());
   *event = new cudasim_event();
+  (*event)->device = current_device();
   return cudaSuccess;
 }
 
@@ -138,7 +148,9 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   const ApiCall call("cudaEventRecord");
+  if (call.failed()) return call.fail(call.error());
   if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
+  if (event->device != stream->device) return call.fail(cudaErrorInvalidResourceHandle);
   auto& recorded = event->state;
   recorded->stream = stream;
   recorded->captured = stream->capture != nullptr;
@@ -152,6 +164,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   const ApiCall call("cudaStreamWaitEvent");
+  if (call.failed()) return call.fail(call.error());
   if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
   const auto awaited = event->state;
   // A capture that spans streams is not simulated: every event belongs to its own side.
@@ -173,6 +186,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   const ApiCall call("cudaEventSynchronize");
+  if (call.failed()) return call.fail(call.error());
   if (event->state->captured) return call.fail(cudaErrorCapturedEvent);
   if (event->state->done < event->state->recorded && is_stream(event->state->stream)) {
     drain(event->state->stream);
@@ -183,12 +197,14 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
 
 cudaError_t cudaEventQuery(cudaEvent_t event) {
   const ApiCall call("cudaEventQuery");
+  if (call.failed()) return call.fail(call.error());
   if (event->state->captured) return call.fail(cudaErrorCapturedEvent);
   return event->state->done < event->state->recorded ? cudaErrorNotReady : cudaSuccess;
 }
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
   const ApiCall call("cudaStreamBeginCapture");
+  if (call.failed()) return call.fail(call.error());
   if (!is_stream(stream) || stream->capture != nullptr) return call.fail(cudaErrorInvalidResourceHandle);
   stream->capture = std::make_unique<cudasim_graph>();
   stream->capturing = std::this_thread::get_id();
@@ -215,12 +231,14 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
 cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t* executable, cudaGraph_t graph,
                                           unsigned long long) {
   const ApiCall call("cudaGraphInstantiateWithFlags");
+  if (call.failed()) return call.fail(call.error());
   *executable = new cudasim_graph(*graph);
   return cudaSuccess;
 }
 
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   const ApiCall call("cudaGraphLaunch");
+  if (call.failed()) return call.fail(call.error());
   if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
   for (const Work& work : executable->work) push(stream, work);
   return cudaSuccess;

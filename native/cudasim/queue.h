@@ -31,6 +31,7 @@ using Work = std::function<bool()>;  // false: a fault, the rest of the queue is
 }  // namespace cudasim
 
 struct cudasim_event {
+  int device = 0;
   std::shared_ptr<cudasim::EventState> state = std::make_shared<cudasim::EventState>();
 };
 
@@ -39,6 +40,7 @@ struct cudasim_graph {
 };
 
 struct cudasim_stream {
+  int device = 0;
   std::deque<cudasim::Work> queue;
   std::unique_ptr<cudasim_graph> capture;
   std::thread::id capturing;  // the thread that began it

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "block.h"
+#include "devices.h"
 #include "fault.h"
 #include "memory.h"
 #include "queue.h"
@@ -30,10 +31,7 @@ namespace {
 
 thread_local cudaError_t last_error = cudaSuccess;
 thread_local const char* unchecked_launch = nullptr;
-thread_local int device = 0;
 thread_local int runtime_depth = 0;
-std::atomic<int> device_count{1};
-std::atomic<int> driver_version{12020};
 
 Range between(const char* begin, const char* end) {
   return {reinterpret_cast<uintptr_t>(begin), static_cast<uintptr_t>(end - begin)};
@@ -126,18 +124,12 @@ ApiCall::ApiCall(const char* name) : lock_(engine()) {
                      text("the launch of kernel `%s` was not checked before %s", unchecked_launch, name));
     unchecked_launch = nullptr;
   }
+  error_ = lost_device_error();
 }
 
 cudaError_t ApiCall::fail(cudaError_t error) const {
   if (error != cudaSuccess) last_error = error;
   return error;
-}
-
-void set_device_count(int count) {
-  device_count = count;
-}
-void set_driver_version(int version) {
-  driver_version = version;
 }
 
 RuntimeScope::RuntimeScope() {
@@ -165,7 +157,7 @@ void enqueue_launch(const char* kernel, dim3 grid, dim3 block, size_t shared_byt
   const ApiCall api("another launch");
   prepare_state();
   unchecked_launch = kernel;
-  last_error = check_configuration(kernel, grid, block, shared_bytes);
+  last_error = api.failed() ? api.error() : check_configuration(kernel, grid, block, shared_bytes);
   if (last_error != cudaSuccess) return;
   if (!is_stream(stream)) {
     // The legacy stream waits for all others, captured ones included; without a capture nobody here uses it.
@@ -174,11 +166,23 @@ void enqueue_launch(const char* kernel, dim3 grid, dim3 block, size_t shared_byt
     last_error = error != cudaSuccess ? error : cudaErrorInvalidResourceHandle;
     return;
   }
-  push(stream, [launch = Launch{kernel, grid, block, shared_bytes, std::move(call)}] {
-    const bool completed = run(launch);
-    note_launch(launch.kernel.c_str(), completed);
-    return completed;
-  });
+  if (stream->device != current_device()) {
+    last_error = cudaErrorInvalidResourceHandle;
+    return;
+  }
+  push(stream,
+       [launch = Launch{kernel, grid, block, shared_bytes, std::move(call)}, device = stream->device] {
+         if (faults_now()) {
+           set_sticky_faults(true);
+           set_device_fault(cudaErrorLaunchFailure,
+                            text("kernel `%s`: unspecified launch failure, planted", launch.kernel.c_str()));
+           return false;
+         }
+         show_to_kernels(device);
+         const bool completed = run(launch);
+         note_launch(launch.kernel.c_str(), completed);
+         return completed;
+       });
 }
 
 }  // namespace cudasim
@@ -207,6 +211,8 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorNotReady";
     case cudaErrorIllegalAddress:
       return "cudaErrorIllegalAddress";
+    case cudaErrorLaunchOutOfResources:
+      return "cudaErrorLaunchOutOfResources";
     case cudaErrorLaunchFailure:
       return "cudaErrorLaunchFailure";
     case cudaErrorNotSupported:
@@ -237,7 +243,7 @@ const char* cudaGetErrorString(cudaError_t error) {
 }
 
 cudaError_t cudaGetLastError() {
-  const cudaError_t error = last_error;
+  const cudaError_t error = lost_device_error() != cudaSuccess ? lost_device_error() : last_error;
   last_error = cudaSuccess;
   unchecked_launch = nullptr;
   return error;
@@ -247,70 +253,16 @@ cudaError_t cudaPeekAtLastError() {
   return last_error;
 }
 
-cudaError_t cudaGetDeviceCount(int* count) {
-  const ApiCall call("cudaGetDeviceCount");
-  *count = 0;
-  if (driver_version.load() < 11080) return call.fail(cudaErrorInsufficientDriver);
-  *count = device_count.load();
-  return call.fail(*count == 0 ? cudaErrorNoDevice : cudaSuccess);
-}
-cudaError_t cudaSetDevice(int index) {
-  const ApiCall call("cudaSetDevice");
-  if (index < 0 || index >= device_count.load()) return call.fail(cudaErrorInvalidDevice);
-  device = index;
-  return cudaSuccess;
-}
-cudaError_t cudaGetDevice(int* index) {
-  *index = device;
-  return cudaSuccess;
-}
-cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int index) {
-  const ApiCall call("cudaGetDeviceProperties");
-  if (index < 0 || index >= device_count.load()) return call.fail(cudaErrorInvalidDevice);
-  size_t free_bytes = 0;
-  std::snprintf(properties->name, sizeof properties->name, "simulated device");
-  device_memory_info(&free_bytes, &properties->totalGlobalMem);
-  properties->major = 9;
-  properties->minor = 0;
-  return cudaSuccess;
-}
-cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
-  const ApiCall call("cudaDeviceGetAttribute");
-  switch (attribute) {
-    case cudaDevAttrMaxThreadsPerBlock:
-      *value = kMaximumThreads;
-      return cudaSuccess;
-    case cudaDevAttrMultiProcessorCount:
-      *value = 4;
-      return cudaSuccess;
-    case cudaDevAttrComputeCapabilityMajor:
-      *value = 9;
-      return cudaSuccess;
-    case cudaDevAttrComputeCapabilityMinor:
-      *value = 0;
-      return cudaSuccess;
-    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
-      *value = static_cast<int>(kMaximumShared);
-      return cudaSuccess;
-  }
-  return call.fail(cudaErrorInvalidValue);
-}
-cudaError_t cudaDriverGetVersion(int* version) {
-  *version = driver_version.load();
-  return cudaSuccess;
-}
-cudaError_t cudaRuntimeGetVersion(int* version) {
-  *version = 11080;
-  return cudaSuccess;
-}
 cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute, int value) {
   const ApiCall call("cudaFuncSetAttribute");
+  if (call.failed()) return call.fail(call.error());
   return call.fail(value < 0 || static_cast<uintptr_t>(value) > kMaximumShared ? cudaErrorInvalidValue
                                                                                : cudaSuccess);
 }
 
 cudaError_t cudaMalloc(void** pointer, size_t bytes) {
   const ApiCall call("cudaMalloc");
+  if (call.failed()) return call.fail(call.error());
   if (const cudaError_t error = refuse_while_capturing("cudaMalloc"); error != cudaSuccess)
     return call.fail(error);
   *pointer = allocate_device(bytes);
@@ -323,10 +275,12 @@ cudaError_t cudaFree(void* pointer) {
     return call.fail(error);
   drain_all();  // as the real one waits for the device
   hide_device_memory();
-  return call.fail(free_device(pointer) ? cudaSuccess : cudaErrorInvalidValue);
+  const bool freed = free_device(pointer);
+  return call.fail(call.failed() ? call.error() : freed ? cudaSuccess : cudaErrorInvalidValue);
 }
 cudaError_t cudaMallocHost(void** pointer, size_t bytes) {
   const ApiCall call("cudaMallocHost");
+  if (call.failed()) return call.fail(call.error());
   if (const cudaError_t error = refuse_while_capturing("cudaMallocHost"); error != cudaSuccess)
     return call.fail(error);
   *pointer = allocate_pinned(bytes);
@@ -339,18 +293,22 @@ cudaError_t cudaFreeHost(void* pointer) {
     return call.fail(error);
   drain_all();
   hide_device_memory();
-  return call.fail(free_pinned(pointer) ? cudaSuccess : cudaErrorInvalidValue);
+  const bool freed = free_pinned(pointer);
+  return call.fail(call.failed() ? call.error() : freed ? cudaSuccess : cudaErrorInvalidValue);
 }
 cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
   const ApiCall call("cudaMemGetInfo");
+  if (call.failed()) return call.fail(call.error());
   device_memory_info(free_bytes, total_bytes);
   return cudaSuccess;
 }
 cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer) {
   const ApiCall call("cudaPointerGetAttributes");
+  if (call.failed()) return call.fail(call.error());
   *attributes = {};
   attributes->type = is_device_pointer(pointer)   ? cudaMemoryTypeDevice
                      : is_pinned_pointer(pointer) ? cudaMemoryTypeHost
                                                   : cudaMemoryTypeUnregistered;
+  attributes->device = is_device_pointer(pointer) ? device_of(pointer) : 0;
   return cudaSuccess;
 }

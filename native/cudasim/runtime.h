@@ -12,6 +12,7 @@ namespace cudasim {
 class ApiCall {
  public:
   explicit ApiCall(const char* name);
+  // The device was lost: the call fails as the one before it did.
   bool failed() const { return error_ != cudaSuccess; }
   cudaError_t error() const { return error_; }
   // Remembers the error for cudaGetLastError and returns it.
@@ -23,10 +24,6 @@ class ApiCall {
   cudaError_t error_ = cudaSuccess;
 };
 
-// How many devices the machine pretends to have, and the version of its driver; for tests of machines
-// without.
-void set_device_count(int count);
-void set_driver_version(int version);
 // Name of each kernel (without template arguments) and its launches that ran to their end.
 void note_launch(const char* kernel, bool completed);
 

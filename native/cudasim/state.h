@@ -21,7 +21,8 @@ struct WordHistory {
 constexpr uint16_t kSeveralLanes = 0x8000, kSeveralWarps = 0xffff;
 
 struct State {
-  bool in_kernel = false;
+  // Of the calling thread: while one runs a kernel, others run host code of the same, instrumented files.
+  static constinit thread_local bool in_kernel __attribute__((tls_model("initial-exec")));
   int thread = 0;               // linear index of the running thread
   uint32_t epoch = 1;           // barriers passed, counted over all blocks
   uint32_t block_epoch = 1;     // the first of the current block

@@ -41,7 +41,7 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------- common */
 
 #define LLASA_ABI_MAJOR 1
-#define LLASA_ABI_MINOR 6
+#define LLASA_ABI_MINOR 7
 
 /* Status of a call. Values are frozen; 1xx argument, 2xx state, 3xx resource, 4xx device, 5xx numeric. */
 typedef int32_t llasa_status;
@@ -571,6 +571,8 @@ typedef struct llasa_codec_options {
   float semantic_layer_norm_eps;    /* 1e-5 */
   llasa_dtype compute_dtype; /* of the decoder's matrices and filters, its head excepted; default LLASA_F32.
                                 LLASA_BF16: half the memory, sums in f32; encoding is f32 always */
+  int32_t device; /* index of the device it lives on; -1 = the process's (LLASA_DEVICE, else 0), the default.
+                     LLASA_ERR_NO_DEVICE if there is none of that index */
 } llasa_codec_options;
 
 LLASA_API void llasa_codec_options_init(llasa_codec_options* options);
@@ -621,6 +623,7 @@ typedef struct llasa_whisper_options {
   int32_t eot_token;            /* <|endoftext|> */
   llasa_dtype compute_dtype; /* of matrices, filters and the token embedding; default LLASA_F32. LLASA_BF16:
                                 half the memory, sums in f32 */
+  int32_t device;            /* as llasa_codec_options.device */
 } llasa_whisper_options;
 
 LLASA_API void llasa_whisper_options_init(llasa_whisper_options* options);
@@ -690,7 +693,8 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_score(llasa_whisper* whisper
                                                           const llasa_whisper_request* request,
                                                           llasa_whisper_result* result);
 
-/* llasa_vocode and llasa_whisper_score in one call; the waveform stays on the device in between. request's
+/* llasa_vocode and llasa_whisper_score in one call; the waveform stays on the device in between, which
+ * must be one for both. request's
  * waveform fields are ignored. out_waveforms [code_offsets[B] * hop] or NULL. A clip without codes is scored
  * as silence. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_score_codes(

@@ -20,11 +20,16 @@ llasa_status llasa_codec_create(const llasa_codec_options* options, llasa_codec*
     const llasa_codec_options given =
         llasa::abi::read_options(options, llasa::default_xcodec2_options(), "options");
     const llasa::Storage storage = llasa::abi::storage_of(given.compute_dtype);
-    *out = std::make_unique<llasa_codec>(llasa::make_xcodec2_config(given), storage).release();
+    const llasa::Xcodec2Config config = llasa::make_xcodec2_config(given);
+    const int device = llasa::resolve_device(given.device, "`options.device`");
+    const llasa::DeviceScope scope(device);
+    *out = std::make_unique<llasa_codec>(config, storage, device).release();
   });
 }
 
 void llasa_codec_destroy(llasa_codec* codec) {
+  if (codec == nullptr) return;
+  const llasa::DeviceScope scope(codec->device);
   delete codec;
 }
 
@@ -48,6 +53,7 @@ llasa_status llasa_codec_set_tensor(llasa_codec* codec, const char* name, llasa_
                                     const int64_t* shape, int32_t rank, const void* data) {
   return guarded(__func__, [&] {
     auto& model = required(codec, "codec").model;
+    const llasa::DeviceScope scope(codec->device);
     llasa::abi::check_tensor_arguments(name, shape, rank, data);
     model.set_tensor(name, dtype, shape, rank, data);
   });
@@ -67,6 +73,7 @@ llasa_status llasa_vocode(llasa_codec* codec, int64_t num_clips, const int64_t* 
                           const int32_t* codes, float* out_waveforms) {
   return guarded(__func__, [&] {
     auto& handle = required(codec, "codec");
+    const llasa::DeviceScope scope(handle.device);
     const int64_t total = check_clip_offsets(num_clips, code_offsets, "code_offsets");
     if (total == 0) return;
     required(codes, "codes");
@@ -84,6 +91,7 @@ llasa_status llasa_codec_encode(llasa_codec* codec, const float* waveform, int64
                                 int32_t* out_codes, int64_t capacity, int64_t* out_count) {
   return guarded(__func__, [&] {
     auto& model = required(codec, "codec").model;
+    const llasa::DeviceScope scope(codec->device);
     required(waveform, "waveform");
     required(out_codes, "out_codes");
     required(out_count, "out_count");

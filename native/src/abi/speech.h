@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "core/device.h"
 #include "core/live_counts.h"
 #include "core/status.h"
 #include "llasa_native.h"
@@ -11,18 +12,23 @@
 #include "models/xcodec2.h"
 
 struct llasa_codec {
-  llasa_codec(const llasa::Xcodec2Config& config, llasa::Storage storage) : model(config, storage) {}
+  // Within a DeviceScope of `on`, as everything that is done with it.
+  llasa_codec(const llasa::Xcodec2Config& config, llasa::Storage storage, int on)
+      : device(on), model(config, storage) {}
 
   llasa::LiveHandle live{llasa::HandleKind::kCodec};
+  int device;
   llasa::Xcodec2 model;
   llasa::DeviceBuffer<float> waveforms;  // of the call in progress
 };
 
 struct llasa_whisper {
-  llasa_whisper(const llasa::WhisperConfig& config, llasa::Storage storage)
-      : model(config, storage), scorer(model) {}
+  // Within a DeviceScope of `on`, as everything that is done with it.
+  llasa_whisper(const llasa::WhisperConfig& config, llasa::Storage storage, int on)
+      : device(on), model(config, storage), scorer(model) {}
 
   llasa::LiveHandle live{llasa::HandleKind::kWhisper};
+  int device;
   llasa::Whisper model;
   llasa::WhisperScorer scorer;
   llasa::DeviceBuffer<float> waveforms, features, states;  // of the call in progress

@@ -41,11 +41,16 @@ llasa_status llasa_whisper_create(const llasa_whisper_options* options, llasa_wh
     const llasa_whisper_options given =
         llasa::abi::read_options(options, llasa::default_whisper_options(), "options");
     const llasa::Storage storage = llasa::abi::storage_of(given.compute_dtype);
-    *out = std::make_unique<llasa_whisper>(llasa::make_whisper_config(given), storage).release();
+    const llasa::WhisperConfig config = llasa::make_whisper_config(given);
+    const int device = llasa::resolve_device(given.device, "`options.device`");
+    const llasa::DeviceScope scope(device);
+    *out = std::make_unique<llasa_whisper>(config, storage, device).release();
   });
 }
 
 void llasa_whisper_destroy(llasa_whisper* whisper) {
+  if (whisper == nullptr) return;
+  const llasa::DeviceScope scope(whisper->device);
   delete whisper;
 }
 
@@ -69,6 +74,7 @@ llasa_status llasa_whisper_set_tensor(llasa_whisper* whisper, const char* name, 
                                       const int64_t* shape, int32_t rank, const void* data) {
   return guarded(__func__, [&] {
     auto& model = required(whisper, "whisper").model;
+    const llasa::DeviceScope scope(whisper->device);
     llasa::abi::check_tensor_arguments(name, shape, rank, data);
     model.set_tensor(name, dtype, shape, rank, data);
   });
@@ -78,6 +84,7 @@ llasa_status llasa_whisper_log_mel(llasa_whisper* whisper, const float* waveform
                                    float* out_features) {
   return guarded(__func__, [&] {
     auto& handle = required(whisper, "whisper");
+    const llasa::DeviceScope scope(handle.device);
     required(out_features, "out_features");
     LLASA_CHECK(num_samples >= 0, LLASA_ERR_ARGUMENT, "`num_samples`: %lld, expected >= 0",
                 static_cast<long long>(num_samples));
@@ -99,6 +106,7 @@ llasa_status llasa_whisper_encode(llasa_whisper* whisper, const float* features,
                                   float* out_states) {
   return guarded(__func__, [&] {
     auto& handle = required(whisper, "whisper");
+    const llasa::DeviceScope scope(handle.device);
     auto& model = handle.model;
     LLASA_CHECK(num_clips >= 0, LLASA_ERR_ARGUMENT, "`num_clips`: %lld, expected >= 0",
                 static_cast<long long>(num_clips));
@@ -128,6 +136,7 @@ llasa_status llasa_whisper_logits(llasa_whisper* whisper, const float* states, c
                                   int64_t num_tokens, float* out_logits) {
   return guarded(__func__, [&] {
     auto& handle = required(whisper, "whisper");
+    const llasa::DeviceScope scope(handle.device);
     auto& model = handle.model;
     const auto& config = model.config();
     required(states, "states");
@@ -151,6 +160,7 @@ llasa_status llasa_whisper_score(llasa_whisper* whisper, const llasa_whisper_req
                                  llasa_whisper_result* result) {
   return guarded(__func__, [&] {
     auto& handle = required(whisper, "whisper");
+    const llasa::DeviceScope scope(handle.device);
     const llasa_whisper_request given = llasa::abi::read_options(request, request_defaults(), "request");
     llasa_whisper_result outputs = llasa::abi::read_options<llasa_whisper_result>(result, {}, "result");
     const int64_t samples =
@@ -177,7 +187,11 @@ llasa_status llasa_whisper_score_codes(llasa_whisper* whisper, llasa_codec* code
                                        float* out_waveforms) {
   return guarded(__func__, [&] {
     auto& handle = required(whisper, "whisper");
+    const llasa::DeviceScope scope(handle.device);
     auto& source = required(codec, "codec");
+    LLASA_CHECK(source.device == handle.device, LLASA_ERR_ARGUMENT,
+                "`codec`: on device %d, the recogniser on device %d; the waveform stays on one",
+                source.device, handle.device);
     const llasa_whisper_request given = llasa::abi::read_options(request, request_defaults(), "request");
     llasa_whisper_result outputs = llasa::abi::read_options<llasa_whisper_result>(result, {}, "result");
     const int64_t total = check_clip_offsets(given.num_clips, code_offsets, "code_offsets");

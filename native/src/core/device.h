@@ -16,7 +16,24 @@
 
 namespace llasa {
 
-// Work is ordered within a stream.
+// The device that the calling thread allocates on and launches to while this lives: an index as the backend
+// counts its devices; -1, as without a scope, the process's (LLASA_DEVICE in the environment, else 0). The
+// CPU backend has one device, 0.
+class DeviceScope {
+ public:
+  explicit DeviceScope(int device) noexcept;
+  ~DeviceScope();
+  DeviceScope(const DeviceScope&) = delete;
+  DeviceScope& operator=(const DeviceScope&) = delete;
+
+ private:
+  int before_;
+};
+// The index of a device asked for: -1 becomes the process's. Throws LLASA_ERR_NO_DEVICE naming `option` if
+// there is none of that index.
+int resolve_device(int device, const char* option);
+
+// Work is ordered within a stream. A stream belongs to the device on which it is made.
 class Stream {
  public:
   Stream();

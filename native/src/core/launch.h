@@ -30,9 +30,10 @@ void check_launch(const char* kernel, cudaStream_t stream);
 bool waits_for_launches();
 // After the launch of a recorded graph, for the message of what fails in it.
 void note_graph(const char* what);
-// Properties of the device in use, read once.
+// Properties of the calling thread's device.
 int multiprocessors();
 int compute_capability();  // 80, 86, ...
+int device_number();
 
 }  // namespace llasa::cuda
 

@@ -37,6 +37,15 @@ std::string processor_name() {
 
 }  // namespace
 
+DeviceScope::DeviceScope(int device) noexcept : before_(device) {}
+DeviceScope::~DeviceScope() = default;
+
+int resolve_device(int device, const char* option) {
+  LLASA_CHECK(device == -1 || device == 0, LLASA_ERR_NO_DEVICE,
+              "%s: device %d, but the CPU backend has one device, 0", option, device);
+  return 0;
+}
+
 Stream::Stream() = default;
 Stream::~Stream() = default;
 void Stream::synchronize() {}

@@ -55,10 +55,11 @@ struct Problem {
   int32_t transpose_a, transpose_b, has_bias, reads_c;
   uint32_t align_a, align_b, align_c;
   int32_t bf16;  // of both operands; C is f32
+  int32_t device, unused;
 
   bool operator==(const Problem& other) const { return std::memcmp(this, &other, sizeof *this) == 0; }
 };
-static_assert(sizeof(Problem) == 6 * 8 + 8 * 4, "compared as bytes");
+static_assert(sizeof(Problem) == 6 * 8 + 10 * 4, "compared as bytes");
 
 struct ProblemHash {
   size_t operator()(const Problem& problem) const {  // FNV-1a
@@ -80,14 +81,15 @@ size_t workspace_limit() {
   return cuda::compute_capability() >= 90 ? size_t{32} << 20 : size_t{4} << 20;
 }
 
+// Of the calling thread's device, for which it was made.
 cublasLtHandle_t handle() {
-  // Lives as long as the process: destroying it at exit would race with the driver's own shutdown.
-  static const cublasLtHandle_t instance = [] {
-    cublasLtHandle_t made = nullptr;
-    check(cublasLtCreate(&made), "starting cuBLASLt");
-    return made;
-  }();
-  return instance;
+  // They live as long as the process: destroying them at exit would race with the driver's own shutdown.
+  static std::mutex mutex;
+  static auto& handles = *new std::unordered_map<int, cublasLtHandle_t>();
+  const std::lock_guard<std::mutex> lock(mutex);
+  cublasLtHandle_t& made = handles[cuda::device_number()];
+  if (made == nullptr) check(cublasLtCreate(&made), "starting cuBLASLt");
+  return made;
 }
 
 uint32_t alignment(const void* pointer) {
@@ -200,6 +202,7 @@ void product(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int6
   p.transpose_b = transpose_a;
   p.has_bias = bias != nullptr;
   p.reads_c = beta != 0.0f;
+  p.device = cuda::device_number();
   p.align_a = alignment(B.data);
   p.align_b = alignment(A.data);
   p.align_c = alignment(C);

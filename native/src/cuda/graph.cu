@@ -10,6 +10,7 @@
 
 #include "core/graph.h"
 #include "core/launch.h"
+#include "cuda/devices.h"
 
 namespace llasa {
 
@@ -28,9 +29,11 @@ class Capture {
  public:
   explicit Capture(Stream& stream) : stream_(cuda::native(stream)) {
     cuda::check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "recording a graph");
+    cuda::recording_on_this_thread() = true;
   }
   ~Capture() {
     if (stream_ == nullptr) return;
+    cuda::recording_on_this_thread() = false;
     cudaGraph_t graph = nullptr;
     if (cudaStreamEndCapture(stream_, &graph) != cudaSuccess) cudaGetLastError();
     if (graph != nullptr) cudaGraphDestroy(graph);
@@ -41,6 +44,7 @@ class Capture {
     cudaGraph_t graph = nullptr;
     const cudaStream_t stream = stream_;
     stream_ = nullptr;
+    cuda::recording_on_this_thread() = false;
     cuda::check(cudaStreamEndCapture(stream, &graph), "recording a graph");
     return graph;
   }
@@ -98,6 +102,7 @@ void LaunchGraphs::run(Stream& stream, int64_t key, void (*body)(void*), void* c
     body(context);
     return;
   }
+  cuda::use_device();
   stream_ = &stream;
   Entry& entry = entries_[key];
   if (entry.runs++ == 0) {

@@ -19,6 +19,7 @@ llasa_whisper_options default_whisper_options() {
   o.max_source_positions = 1500;
   o.max_target_positions = 448;
   o.eot_token = 50257;
+  o.device = -1;
   return o;
 }
 

@@ -34,6 +34,7 @@ llasa_codec_options default_xcodec2_options() {
   o.semantic_left_positions = 64;
   o.semantic_right_positions = 8;
   o.semantic_layer_norm_eps = 1e-5f;
+  o.device = -1;
   return o;
 }
 

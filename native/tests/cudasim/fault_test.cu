@@ -388,9 +388,15 @@ TEST_F(Fault, WhatMayNotHappenWhileAGraphIsRecorded) {
   expect_fault(fault_of_recording([&](Stream&) { other = DeviceBuffer<float>(); }), "recording a graph",
                "the capture was invalidated by cudaFree");
   expect_fault(fault_of_recording([&](Stream& s) { copy_to_device(s, device.data(), host.data(), 16); }),
-               "copying to the device", "pageable host memory while a graph is recorded");
+               "copying to the device", "while a graph is recorded");
   expect_fault(fault_of_recording([&](Stream& s) { copy_to_host(s, host.data(), device.data(), 16); }),
-               "copying to the host", "pageable host memory while a graph is recorded");
+               "copying to the host", "while a graph is recorded");
+  expect_fault(fault_of_recording([&](Stream& s) {
+                 cuda::check(
+                     cudaMemcpyAsync(device.data(), host.data(), 16, cudaMemcpyHostToDevice, cuda::native(s)),
+                     "a bare copy");
+               }),
+               "a bare copy", "pageable host memory while a graph is recorded");
   expect_fault(fault_of_recording([&](Stream&) {
                  LLASA_LAUNCH(fill_kernel, 1, 8, 0, cudaStream_t{nullptr}, device.data(), 4, 0);
                }),

@@ -1,0 +1,129 @@
+#include "devices.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+
+#include "block.h"
+#include "fault.h"
+#include "memory.h"
+#include "queue.h"
+#include "runtime.h"
+#include "shared_memory.h"
+
+namespace cudasim {
+
+namespace {
+
+thread_local int device = 0;
+
+std::atomic<int>& count() {
+  static std::atomic<int> value{
+      static_cast<int>(std::clamp<int64_t>(setting("LLASA_CUDASIM_DEVICES", 1), 0, kMaximumDevices))};
+  return value;
+}
+std::atomic<int>& driver() {
+  static std::atomic<int> value{static_cast<int>(setting("LLASA_CUDASIM_DRIVER", 12020))};
+  return value;
+}
+std::atomic<int64_t>& launches_before_fault() {
+  static std::atomic<int64_t> value{setting("LLASA_CUDASIM_FAULT_LAUNCH", 0)};
+  return value;
+}
+
+}  // namespace
+
+int64_t setting(const char* name, int64_t otherwise) {
+  const char* value = std::getenv(name);
+  return value == nullptr || *value == '\0' ? otherwise : std::atoll(value);
+}
+
+int device_count() {
+  return count();
+}
+void set_device_count(int devices) {
+  count() = devices;
+}
+int driver_version() {
+  return driver();
+}
+void set_driver_version(int version) {
+  driver() = version;
+}
+int current_device() {
+  return device;
+}
+void set_current_device(int index) {
+  device = index;
+}
+void fault_at_launch(int64_t launch) {
+  launches_before_fault() = launch;
+}
+bool faults_now() {
+  return launches_before_fault().load() > 0 && launches_before_fault().fetch_sub(1) == 1;
+}
+
+}  // namespace cudasim
+
+using namespace cudasim;
+
+cudaError_t cudaGetDeviceCount(int* result) {
+  const ApiCall call("cudaGetDeviceCount");
+  if (call.failed()) return call.fail(call.error());
+  *result = 0;
+  if (driver_version() < 11080) return call.fail(cudaErrorInsufficientDriver);
+  *result = device_count();
+  return call.fail(*result == 0 ? cudaErrorNoDevice : cudaSuccess);
+}
+cudaError_t cudaSetDevice(int index) {
+  const ApiCall call("cudaSetDevice");
+  if (call.failed()) return call.fail(call.error());
+  if (index < 0 || index >= device_count()) return call.fail(cudaErrorInvalidDevice);
+  set_current_device(index);
+  return cudaSuccess;
+}
+cudaError_t cudaGetDevice(int* index) {
+  *index = current_device();
+  return cudaSuccess;
+}
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int index) {
+  const ApiCall call("cudaGetDeviceProperties");
+  if (call.failed()) return call.fail(call.error());
+  if (index < 0 || index >= device_count()) return call.fail(cudaErrorInvalidDevice);
+  size_t free_bytes = 0;
+  std::snprintf(properties->name, sizeof properties->name, "simulated device");
+  device_memory_info(&free_bytes, &properties->totalGlobalMem);
+  properties->major = 9;
+  properties->minor = 0;
+  return cudaSuccess;
+}
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+  const ApiCall call("cudaDeviceGetAttribute");
+  if (call.failed()) return call.fail(call.error());
+  switch (attribute) {
+    case cudaDevAttrMaxThreadsPerBlock:
+      *value = kMaximumThreads;
+      return cudaSuccess;
+    case cudaDevAttrMultiProcessorCount:
+      *value = 4;
+      return cudaSuccess;
+    case cudaDevAttrComputeCapabilityMajor:
+      *value = 9;
+      return cudaSuccess;
+    case cudaDevAttrComputeCapabilityMinor:
+      *value = 0;
+      return cudaSuccess;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+      *value = static_cast<int>(kMaximumShared);
+      return cudaSuccess;
+  }
+  return call.fail(cudaErrorInvalidValue);
+}
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = driver_version();
+  return cudaSuccess;
+}
+cudaError_t cudaRuntimeGetVersion(int* version) {
+  *version = 11080;
+  return cudaSuccess;
+}

@@ -1,0 +1,28 @@
+// The machine that is pretended: its devices, its driver, how much memory a device has, and faults to come.
+// Each can be set by a test, or by the environment for a program that runs on the simulator.
+#pragma once
+
+#include <cstdint>
+
+namespace cudasim {
+
+constexpr int kMaximumDevices = 4;
+
+// LLASA_CUDASIM_DEVICES, 0..4; 1.
+int device_count();
+void set_device_count(int count);
+// LLASA_CUDASIM_DRIVER, the CUDA version it supports as 1000 major + 10 minor; 12020.
+int driver_version();
+void set_driver_version(int version);
+// Of the calling thread.
+int current_device();
+void set_current_device(int device);
+// LLASA_CUDASIM_FAULT_LAUNCH: that launch, counted from 1 and from now on, faults when its turn comes and
+// takes the device with it: every later call fails as it did, until reset_device(). 0: none.
+void fault_at_launch(int64_t launch);
+// Whether the launch that begins now is that one.
+bool faults_now();
+// An environment variable that is a number; `otherwise` without it.
+int64_t setting(const char* name, int64_t otherwise);
+
+}  // namespace cudasim
