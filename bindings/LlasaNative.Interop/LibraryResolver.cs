@@ -22,6 +22,9 @@ internal static unsafe class LibraryResolver
     /// <summary>File the library was loaded from, null before that.</summary>
     public static string? LoadedPath { get; private set; }
 
+    /// <summary>Why a machine with a device computes on its processors, when nobody asked for either; null otherwise.</summary>
+    public static string? WhyNotCuda { get; private set; }
+
     /// <summary>Called by the static constructor of <see cref="NativeMethods"/>.</summary>
     public static void Register() => NativeLibrary.SetDllImportResolver(typeof(LibraryResolver).Assembly, Resolve);
 
@@ -91,16 +94,17 @@ internal static unsafe class LibraryResolver
 
         if (choice != NativeBackend.Cpu)
         {
-            var missing = MissingForCuda(out var cuda);
-            if (missing.Length == 0)
+            if (ProblemWithCuda(out var cuda, out var path, out var hasDevice) is not { } problem)
             {
-                return Open(cuda!, NativeBackend.Cuda);
+                return Use(cuda, path!, NativeBackend.Cuda);
             }
 
             if (choice == NativeBackend.Cuda)
             {
-                throw new DllNotFoundException($"the cuda backend cannot be used: {missing}; `--backend cpu` computes without a GPU");
+                throw new DllNotFoundException($"the cuda backend cannot be used: {problem}; `--backend cpu` computes without a GPU");
             }
+
+            WhyNotCuda = hasDevice ? problem : null;
         }
 
         return Open(Find("cpu", out var searched) ?? throw new DllNotFoundException(searched), NativeBackend.Cpu);
@@ -117,42 +121,95 @@ internal static unsafe class LibraryResolver
     private static nint Open(string path, NativeBackend backend)
     {
         var library = NativeLibrary.Load(path);
-        if (!NativeLibrary.TryGetExport(library, "llasa_abi_version", out var export))
+        if (ProblemWithVersion(library, path) is { } problem)
         {
-            throw new DllNotFoundException($"{path} does not export llasa_abi_version");
+            throw new DllNotFoundException(problem);
         }
 
-        var version = ((delegate* unmanaged[Cdecl]<uint>)export)();
-        if (version >> 16 != NativeConstants.AbiMajor || (version & 0xffff) < NativeConstants.AbiMinor)
-        {
-            throw new DllNotFoundException(string.Create(CultureInfo.InvariantCulture,
-                $"{path} has ABI {version >> 16}.{version & 0xffff}, expected {NativeConstants.AbiMajor}.{NativeConstants.AbiMinor} or a later minor"));
-        }
+        return Use(library, path, backend);
+    }
 
+    private static nint Use(nint library, string path, NativeBackend backend)
+    {
         LoadedPath = path;
         _loaded = backend;
         return library;
     }
 
-    /// <summary>What keeps CUDA from being used; empty when nothing does.</summary>
-    private static string MissingForCuda(out string? library)
+    private static string? ProblemWithVersion(nint library, string path)
     {
-        library = null;
+        if (!NativeLibrary.TryGetExport(library, "llasa_abi_version", out var export))
+        {
+            return $"{path} does not export llasa_abi_version";
+        }
+
+        var version = ((delegate* unmanaged[Cdecl]<uint>)export)();
+        return version >> 16 == NativeConstants.AbiMajor && (version & 0xffff) >= NativeConstants.AbiMinor ? null : string.Create(
+            CultureInfo.InvariantCulture,
+            $"{path} has ABI {version >> 16}.{version & 0xffff}, expected {NativeConstants.AbiMajor}.{NativeConstants.AbiMinor} or a later minor");
+    }
+
+    /// <summary>What keeps CUDA from being used, null when nothing does: then the library is loaded and has found its device.</summary>
+    private static string? ProblemWithCuda(out nint library, out string? path, out bool hasDevice)
+    {
+        library = 0;
+        path = null;
+        hasDevice = false;
         if (!NativeLibrary.TryLoad("libcuda.so.1", out var driver))
         {
             return "the CUDA driver (libcuda.so.1) is not installed";
         }
 
+        if (!NativeLibrary.TryGetExport(driver, "cuInit", out var init) || !NativeLibrary.TryGetExport(driver, "cuDeviceGetCount", out var getCount))
+        {
+            return "libcuda.so.1 is not a CUDA driver";
+        }
+
+        const int NoDevice = 100;
+        var status = ((delegate* unmanaged[Cdecl]<uint, int>)init)(0);
         var count = 0;
-        if (!NativeLibrary.TryGetExport(driver, "cuInit", out var init) ||
-            !NativeLibrary.TryGetExport(driver, "cuDeviceGetCount", out var getCount) ||
-            ((delegate* unmanaged[Cdecl]<uint, int>)init)(0) != 0 ||
-            ((delegate* unmanaged[Cdecl]<int*, int>)getCount)(&count) != 0 || count == 0)
+        if (status is not (0 or NoDevice))
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"the CUDA driver does not start (cuInit returned {status})");
+        }
+
+        if (status == NoDevice || ((delegate* unmanaged[Cdecl]<int*, int>)getCount)(&count) != 0 || count == 0)
         {
             return "the CUDA driver finds no device";
         }
 
-        library = Find("cuda", out var searched);
-        return library is null ? searched : "";
+        hasDevice = true;
+        path = Find("cuda", out var searched);
+        if (path is null)
+        {
+            return searched;
+        }
+
+        try
+        {
+            library = NativeLibrary.Load(path);
+        }
+        catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)
+        {
+            // Its own dependencies: cuBLASLt comes with the CUDA toolkit or with NVIDIA's packages, not with this one.
+            return $"{path} cannot be loaded: {e.Message.ReplaceLineEndings(" ").Trim()}";
+        }
+
+        return ProblemWithVersion(library, path) ?? ProblemWithDevice(library);
+    }
+
+    /// <summary>What the library itself says: a driver too old for it, a card it has no code for, LLASA_DEVICE out of range.</summary>
+    private static string? ProblemWithDevice(nint library)
+    {
+        var info = NativeDeviceInfo.Create();
+        var getInfo = (delegate* unmanaged[Cdecl]<NativeDeviceInfo*, LlasaStatus>)NativeLibrary.GetExport(library, "llasa_get_device_info");
+        if (getInfo(&info) == LlasaStatus.Ok)
+        {
+            return null;
+        }
+
+        var message = Marshal.PtrToStringUTF8((nint)((delegate* unmanaged[Cdecl]<byte*>)NativeLibrary.GetExport(library, "llasa_last_error"))()) ?? "";
+        const string Prefix = "llasa_get_device_info: ";
+        return message.StartsWith(Prefix, StringComparison.Ordinal) ? message[Prefix.Length..] : message;
     }
 }

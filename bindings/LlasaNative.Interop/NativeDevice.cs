@@ -21,6 +21,9 @@ public static class NativeDevice
     /// <summary>Measures GEMM and bandwidth roofs, about a second. Call while nothing runs.</summary>
     public static NativeMachinePeaks MeasurePeaks() => Native.MeasureMachinePeaks();
 
+    /// <summary>Why the CPU was chosen though the machine has a CUDA device, when the choice was left to the program; null otherwise.</summary>
+    public static string? WhyNotCuda => LibraryResolver.WhyNotCuda;
+
     /// <summary>Path of the loaded native library, or null before the first call.</summary>
     public static string? LibraryPath => LibraryResolver.LoadedPath;
 }

@@ -13,9 +13,10 @@ internal static class Terminal
         return new ProgressLine(Console.Error, total, live, live ? Width() : 120);
     }
 
-    /// <summary>Backend and device in one line, e.g. <c>cuda (sm_90), 16 threads, NVIDIA H200</c>.</summary>
+    /// <summary>Backend and device in one line, e.g. <c>cuda (sm_90), 16 threads, NVIDIA H200</c>, and what keeps a GPU that is there from being used.</summary>
     public static string Describe(NativeDeviceInfo device) =>
-        string.Create(CultureInfo.InvariantCulture, $"{device.Backend} ({device.Isa}), {device.NumThreads} threads, {device.DeviceName}");
+        string.Create(CultureInfo.InvariantCulture, $"{device.Backend} ({device.Isa}), {device.NumThreads} threads, {device.DeviceName}")
+        + (NativeDevice.WhyNotCuda is { } why ? $"; not on the GPU: {why}" : "");
 
     private static int Width()
     {

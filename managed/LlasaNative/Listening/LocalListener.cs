@@ -54,7 +54,7 @@ public sealed class LocalListener : IListener
     {
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(scoring);
-        var codec = SpeechCodec.Load(models.Codec, type: models.ScoringType);
+        var codec = SpeechCodec.Load(models.Codec, type: models.ScoringType, device: scoring.Device);
         try
         {
             return codec.SampleRate == SpeechScorer.SampleRate

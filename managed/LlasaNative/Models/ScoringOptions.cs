@@ -17,4 +17,7 @@ public sealed record ScoringOptions
 
     /// <summary>Clips given to the recogniser at once.</summary>
     public int BatchSize { get; init; } = 32;
+
+    /// <summary>Device that codec and recogniser live on, by index; -1 = the one that the policy lives on.</summary>
+    public int Device { get; init; } = -1;
 }

@@ -11,13 +11,13 @@ public sealed class SpeechCodec : IDisposable
     private readonly string _path;
     private readonly PinnedBufferPool _pool = new();
 
-    private SpeechCodec(HuggingFaceDirectory directory, bool withEncoder, ComputeType type)
+    private SpeechCodec(HuggingFaceDirectory directory, bool withEncoder, ComputeType type, int device)
     {
         _path = directory.Path;
         Config = Xcodec2Config.FromDirectory(directory);
         CanEncode = withEncoder;
         var encoder = withEncoder ? Xcodec2EncoderConfig.FromDirectory(directory) : null;
-        Native = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativeCodec(ToNative(Config, encoder, type)));
+        Native = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativeCodec(ToNative(Config, encoder, type, device)));
     }
 
     /// <summary>Sizes of the codec.</summary>
@@ -42,11 +42,12 @@ public sealed class SpeechCodec : IDisposable
     /// <param name="path">Hugging Face directory of an X-Codec2 model.</param>
     /// <param name="withEncoder">Whether sound is to be turned into codes too: that takes a Wav2Vec2-BERT of several hundred million parameters.</param>
     /// <param name="type">Element type of the decoder's matrices and filters; the encoder computes in float32.</param>
+    /// <param name="device">Index of the device it lives on; -1 = the process's.</param>
     /// <exception cref="ModelFileException">Something is missing, malformed or not supported; the message names file and field.</exception>
-    public static SpeechCodec Load(string path, bool withEncoder = false, ComputeType type = ComputeType.F32)
+    public static SpeechCodec Load(string path, bool withEncoder = false, ComputeType type = ComputeType.F32, int device = -1)
     {
         using var directory = HuggingFaceDirectory.Open(path);
-        SpeechCodec codec = new(directory, withEncoder, type);
+        SpeechCodec codec = new(directory, withEncoder, type, device);
         try
         {
             // The optional ones are the encoder's.
@@ -123,10 +124,11 @@ public sealed class SpeechCodec : IDisposable
         _pool.Dispose();
     }
 
-    internal static NativeCodecOptions ToNative(Xcodec2Config config, Xcodec2EncoderConfig? encoder, ComputeType type)
+    internal static NativeCodecOptions ToNative(Xcodec2Config config, Xcodec2EncoderConfig? encoder, ComputeType type, int device = -1)
     {
         var options = NativeCodecOptions.CreateDefault();
         options.ComputeDtype = type == ComputeType.Bf16 ? NativeDType.BF16 : NativeDType.F32;
+        options.Device = device;
         options.Layout = config.Layout == Xcodec2Layout.Original ? NativeCodecLayout.Original : NativeCodecLayout.Hf;
         options.HiddenSize = config.HiddenSize;
         options.IntermediateSize = config.IntermediateSize;

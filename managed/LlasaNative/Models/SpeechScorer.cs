@@ -21,7 +21,7 @@ public sealed class SpeechScorer : IDisposable
 
     private SpeechScorer(HuggingFaceDirectory directory, ScoringOptions options, ComputeType type)
         : this(options, WhisperConfig.FromFile(directory.ConfigPath), ByteLevelBpe.FromFile(directory.TokenizerPath), directory) =>
-        _whisper = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativeWhisper(ToNative(Config, Tokens.EndOfText, type)));
+        _whisper = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativeWhisper(ToNative(Config, Tokens.EndOfText, type, options.Device)));
 
     private SpeechScorer(ScoringOptions options, WhisperConfig config, ByteLevelBpe tokenizer, HuggingFaceDirectory directory)
         : this(options, config, tokenizer, WhisperTokens.Find(
@@ -125,10 +125,11 @@ public sealed class SpeechScorer : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _whisper.Dispose();
 
-    internal static NativeWhisperOptions ToNative(WhisperConfig config, int endOfText, ComputeType type)
+    internal static NativeWhisperOptions ToNative(WhisperConfig config, int endOfText, ComputeType type, int device = -1)
     {
         var options = NativeWhisperOptions.CreateDefault();
         options.ComputeDtype = type == ComputeType.Bf16 ? NativeDType.BF16 : NativeDType.F32;
+        options.Device = device;
         options.VocabSize = config.VocabularySize;
         options.NumMelBins = config.MelBins;
         options.DModel = config.HiddenSize;

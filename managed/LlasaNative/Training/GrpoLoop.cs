@@ -57,7 +57,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
             models.Policy.AttachAdapter(options.Lora, Seeds.Adapter(options.Run.Seed));
         }
 
-        _engine = new RolloutEngine(models.Policy, options.Rollout.Slots);
+        _engine = new RolloutEngine(models.Policy, options.Rollout.Slots, readbackSteps: options.Rollout.ReadbackSteps);
         _judge = options.CreateJudge();
         _sampling = options.Rollout.ToSampling(Seeds.Rollouts(options.Run.Seed));
         // With an adapter the reference is the policy without it, and costs nothing.
@@ -166,7 +166,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
     {
         OverlapScoring.Always => true,
         OverlapScoring.Never => false,
-        _ => _models.Listener is not LocalListener,
+        _ => _models.Listener is not LocalListener || NativeDevice.GetInfo().Backend is "cuda",
     };
 
     /// <summary>A step that too few samples speak for is given up before it changes anything.</summary>
@@ -189,7 +189,8 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
 
     private IReadOnlyList<Hearing> EndListening(ListeningSession listening, int[][] codes, PhaseTimer timer)
     {
-        for (var i = 0; i < codes.Length && !Overlaps; i++)
+        var toOffer = Overlaps ? 0 : codes.Length;
+        for (var i = 0; i < toOffer; i++)
         {
             listening.Offer(i, codes[i]);
         }

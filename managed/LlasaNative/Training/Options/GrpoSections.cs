@@ -19,8 +19,9 @@ internal static class GrpoSections
         section.Flag("speech_only", "Restrict head and softmax to speech tokens and the end token, in rollouts and training alike.", s => s.SpeechOnly, (s, v) => s with { SpeechOnly = v });
         section.Flag("dynamic", "Dynamic sampling: draw groups without variance again, from the next texts.", s => s.Dynamic, (s, v) => s with { Dynamic = v });
         section.Whole("dynamic_rounds", "Most rounds of drawing of one step, the first included; dynamic sampling needs this bound. Groups still without variance are left out.", 0, 1000, s => s.DynamicRounds, (s, v) => s with { DynamicRounds = (int)v });
-        section.Choice("overlap_scoring", "Score finished samples while others are still drawn; no result depends on it. auto: with reward servers.", s => s.OverlapScoring, (s, v) => s with { OverlapScoring = v });
+        section.Choice("overlap_scoring", "Score finished samples while others are still drawn; no result depends on it. auto: with reward servers or a GPU.", s => s.OverlapScoring, (s, v) => s with { OverlapScoring = v });
         section.Whole("slots", "Sequences decoded at once; no result depends on it.", 1, 1_000_000, s => s.Slots, (s, v) => s with { Slots = (int)v });
+        section.Whole("readback_steps", "Tokens drawn between two looks at which samples have ended; 0: 8 on a GPU, 1 on the CPU. More waits less and leaves places of ended samples empty longer.", 0, 1024, s => s.ReadbackSteps, (s, v) => s with { ReadbackSteps = (int)v });
     }
 
     public static void Scoring(OptionSection<GrpoOptions, ScoringOptions> section)
@@ -30,6 +31,7 @@ internal static class GrpoSections
         section.Flag("leading_space", "Measure texts with a space before them, as the public models were trained.", s => s.LeadingSpace, (s, v) => s with { LeadingSpace = v });
         section.Whole("max_tokens", "Longest transcript in tokens; 0: what the model allows.", 0, int.MaxValue, s => s.MaxTokens, (s, v) => s with { MaxTokens = (int)v });
         section.Whole("batch_size", "Clips given to the recogniser at once.", 1, 1_000_000, s => s.BatchSize, (s, v) => s with { BatchSize = (int)v });
+        section.Whole("device", "GPU that codec and recogniser live on, by index; -1: the policy's (LLASA_DEVICE, else 0).", -1, 255, s => s.Device, (s, v) => s with { Device = (int)v });
     }
 
     public static void RewardServer(OptionSection<GrpoOptions, RewardServerOptions> section)

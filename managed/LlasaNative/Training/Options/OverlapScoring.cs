@@ -3,7 +3,7 @@ namespace LlasaNative.Training;
 /// <summary>Whether finished samples are scored while others are still drawn. No result depends on it.</summary>
 public enum OverlapScoring
 {
-    /// <summary>With reward servers, whose processors would otherwise wait; not with models in this process, which share them.</summary>
+    /// <summary>With reward servers, whose processors would otherwise wait, and on a GPU, where models have streams of their own; not with models that share the processor with the rollout.</summary>
     Auto,
 
     /// <summary>Always.</summary>

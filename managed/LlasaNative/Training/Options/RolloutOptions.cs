@@ -44,4 +44,7 @@ public sealed record RolloutOptions
 
     /// <summary>Sequences decoded at once.</summary>
     public int Slots { get; init; } = 64;
+
+    /// <summary>Tokens drawn between two looks at which samples have ended; 0 = 8 on a GPU, 1 on the CPU.</summary>
+    public int ReadbackSteps { get; init; }
 }
