@@ -146,12 +146,19 @@ Task("Bench").IsDependentOn("Native-Library").IsDependentOn("Trainer").Does(() =
 Task("Package").IsDependentOn("Native-Library").Does(() =>
 {
     CleanDirectory(packages);
-    var native = $"{root}/build/package/libllasa_cpu.so";
     EnsureDirectoryExists($"{root}/build/package");
-    Run("strip", "strip", $"--strip-unneeded -o {native} build/native/{library}/libllasa_cpu.so");
+    string Stripped(string preset, string file)
+    {
+        Run($"strip-{preset}", "strip", $"--strip-unneeded -o build/package/{file} build/native/{preset}/{file}");
+        Information("{0,10:n0} bytes  {1}", Context.FileSystem.GetFile($"build/package/{file}").Length, file);
+        return $"{root}/build/package/{file}";
+    }
+
+    var native = Stripped(library, "libllasa_cpu.so");
+    var cuda = CudaLibraryForPackage() ? Stripped("cuda-archs", "libllasa_cuda.so") : "";
     foreach (var project in new[] { "bindings/LlasaNative.Interop", "managed/LlasaNative" })
     {
-        Run("pack", "dotnet", $"pack {project} -c {configuration} -v q -p:NativeLibraryFile={native} -o {packages}");
+        Run("pack", "dotnet", $"pack {project} -c {configuration} -v q -p:NativeLibraryFile={native} -p:CudaLibraryFile={cuda} -o {packages}");
     }
 
     var version = System.Xml.Linq.XDocument.Load("Directory.Build.props").Descendants("Version").First().Value;
@@ -161,7 +168,12 @@ Task("Package").IsDependentOn("Native-Library").Does(() =>
     Run("publish", "dotnet", $"publish {trainer} -c {configuration} -r linux-x64 --self-contained -v q " +
         $"-p:PublishSingleFile=true -p:DebugType=none -p:GenerateDocumentationFile=false -o {folder}");
     CopyFileToDirectory(native, folder);
-    CopyFiles("./{LICENSE,README.md}", folder);
+    if (cuda.Length > 0)
+    {
+        CopyFileToDirectory(cuda, folder);
+    }
+
+    CopyFiles("./{LICENSE,README.md,THIRD-PARTY-NOTICES.md}", folder);
     EnsureDirectoryExists($"{folder}/assets");
     CopyDirectory("assets/tiny", $"{folder}/assets/tiny");
     Run("archive", "tar", $"--sort=name --owner=0 --group=0 --numeric-owner --exclude=assets/tiny/recipe -C build/package -czf {packages}/{name}.tar.gz {name}");

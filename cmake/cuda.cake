@@ -191,6 +191,20 @@ void CompileForCuda()
     Information("nvcc compiled {0} kernels for sm_80", KernelNames().Count);
 }
 
+// libllasa_cuda.so for every architecture, if nvcc is here.
+bool CudaLibraryForPackage()
+{
+    if (Context.Tools.Resolve("nvcc") is null)
+    {
+        Warning("nvcc is not here: the package has no libllasa_cuda.so");
+        return false;
+    }
+
+    Configure("cuda-archs");
+    Build("cuda-archs", "--target llasa_cuda");
+    return true;
+}
+
 record KernelUse(string Kernel, string Arch, int Registers, int SharedBytes, int StackBytes, int SpillBytes);
 
 // What ptxas -v said of each kernel, from the log of a build.
