@@ -51,7 +51,7 @@ internal sealed class HubCache
         string pointer = Pointer(commit, path);
         string directory = Path.GetDirectoryName(pointer)!;
         Directory.CreateDirectory(directory);
-        string temporary = pointer + $".{Environment.ProcessId}.tmp";
+        string temporary = pointer + $".{Guid.NewGuid():N}.tmp";
         File.Delete(temporary);
         try
         {

@@ -5,6 +5,8 @@ namespace LlasaNative.Reporting;
 /// <summary>Writes a file so that it is either complete or not there.</summary>
 public static class AtomicFile
 {
+    private static int _writes;
+
     /// <summary>Writes beside the file, then renames; removes what it wrote when that fails.</summary>
     /// <param name="path">Path of the file; its directory is created.</param>
     /// <param name="write">Writes the content to the path it is given.</param>
@@ -13,7 +15,8 @@ public static class AtomicFile
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(write);
-        var temporary = path + ".tmp";
+        // A name of its own: two that write the same file at once must not take each other's away.
+        var temporary = $"{path}.{Environment.ProcessId}-{Interlocked.Increment(ref _writes)}.tmp";
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
