@@ -14,7 +14,7 @@ usage: ./build.sh [TARGET] [--option value ...]
   faults      kill, starve and corrupt training runs at length [--kills N --seed N]; counts in artifacts/faults
   sanitize    native tests under AddressSanitizer and UBSan, on the CPU's code and on the kernels (Sanitize-Threads: under
               ThreadSanitizer)
-  test-cudasim  the native tests on the CUDA kernels, on a simulator (part of test)
+  test-cudasim  the native tests on the CUDA kernels, on a simulator (not part of test)
   package     NuGet packages and the self-contained program, in artifacts/package
   format      check formatting
   bindings    regenerate the bindings from native/include/llasa_native.h
@@ -130,7 +130,7 @@ if [[ ${#lacking[@]} -gt 0 ]]; then
   fi
 fi
 
-# The CUDA toolkit is asked for, not needed: without it the kernels are tested on the simulator all the same.
+# The CUDA toolkit is asked for, not needed: test-cudasim tests the kernels without it.
 install_cuda_toolkit() {
   local packages=(nvidia-cuda-toolkit) free_gb
   if ! command -v apt-get >/dev/null || { [[ ${#as_root[@]} -gt 0 ]] && ! command -v sudo >/dev/null; }; then
@@ -163,7 +163,7 @@ install_cuda_toolkit() {
 }
 if [[ $with_cuda == 1 ]] && ! command -v nvcc >/dev/null && ! reason=$(install_cuda_toolkit); then
   echo "build.sh: WARNING: nvidia-cuda-toolkit could not be installed: $reason" >&2
-  echo "build.sh: WARNING: the kernels will be run on the simulator, but not compiled for a GPU" >&2
+  echo "build.sh: WARNING: the kernels will not be compiled for a GPU (./build.sh test-cudasim runs them without one)" >&2
 fi
 
 wanted=$(sed -n 's/.*"version": *"\([0-9]*\).*/\1/p' global.json)

@@ -182,7 +182,7 @@ void CompileForCuda()
 {
     if (Context.Tools.Resolve("nvcc") is null)
     {
-        Warning("nvcc is not here: the kernels were run on the simulator, but not compiled for a GPU (--with-cuda-toolkit installs it)");
+        Warning("nvcc is not here: the kernels were not compiled for a GPU (--with-cuda-toolkit installs it; test-cudasim runs them without one)");
         return;
     }
 
