@@ -5,10 +5,14 @@
 // together. Where a split begins depends on the row's token counts alone, so a row's bits do not depend on
 // its neighbours. Neighbouring rows with one prefix (the samples of a group) read its keys and values
 // together.
+#include <type_traits>
+
+#include "cuda/attention_mma.h"
 #include "cuda/bf16.cuh"
 #include "cuda/common.cuh"
 #include "cuda/rotate.cuh"
 #include "cuda/scratch.h"
+#include "cuda/softmax_exponent.cuh"
 #include "ops/attention_decode.h"
 
 namespace llasa {
@@ -41,7 +45,7 @@ __device__ __forceinline__ BlockRange split_blocks(int tokens, int splits, int i
 // Running softmax of kVectors queries over the tokens a warp has seen; lane owns values d = lane + 32 j.
 template <int kPer, int kVectors>
 struct Running {
-  float max[kVectors];
+  float exponent[kVectors];  // see softmax_exponent
   float sum[kVectors];
   float out[kVectors][kPer];
 };
@@ -87,8 +91,19 @@ __device__ __forceinline__ void score_block(const T* __restrict__ keys, const fl
   }
 }
 
+// What the tensor cores of the training pass (attention_mma.cu) see of a factor of a product.
+template <bool kRounds>
+__device__ __forceinline__ float as_multiplied(float x) {
+  return kRounds ? to_float(to_bf16(x)) : x;
+}
+template <bool kRounds>
+__device__ __forceinline__ float4 as_multiplied(float4 x) {
+  return make_float4(as_multiplied<kRounds>(x.x), as_multiplied<kRounds>(x.y), as_multiplied<kRounds>(x.z),
+                     as_multiplied<kRounds>(x.w));
+}
+
 // One cache block more for a warp: the online softmax step. `weights` is the warp's own [kVectors, 16].
-template <typename T, int kPer, int kVectors>
+template <typename T, int kPer, int kVectors, bool kRounds>
 __device__ __forceinline__ void attend_block(const T* __restrict__ keys, const T* __restrict__ values,
                                              const float* q, int D, int valid, float* weights,
                                              Running<kPer, kVectors>& running) {
@@ -103,11 +118,12 @@ __device__ __forceinline__ void attend_block(const T* __restrict__ keys, const T
     if (token + 2 >= valid) s.z = -INFINITY;
     if (token + 3 >= valid) s.w = -INFINITY;
     const float largest = lane_reduce<4>(fmaxf(fmaxf(s.x, s.y), fmaxf(s.z, s.w)), Max{});
-    const float max = fmaxf(running.max[v], largest);
-    const float4 p = make_float4(expf(s.x - max), expf(s.y - max), expf(s.z - max), expf(s.w - max));
-    const float correction = expf(running.max[v] - max);  // 0 at first
+    const float m = fmaxf(running.exponent[v], softmax_exponent(largest));
+    const float4 p =
+        as_multiplied<kRounds>(make_float4(exp2f(s.x - m), exp2f(s.y - m), exp2f(s.z - m), exp2f(s.w - m)));
+    const float correction = exp2f(running.exponent[v] - m);  // 0 at first
     running.sum[v] = running.sum[v] * correction + lane_reduce<4>((p.x + p.y) + (p.z + p.w), Sum{});
-    running.max[v] = max;
+    running.exponent[v] = m;
 #pragma unroll
     for (int j = 0; j < kPer; ++j) running.out[v][j] *= correction;
     if (lane < 4) store4(weights + v * kBlock + token, p);
@@ -136,10 +152,10 @@ struct DecodeArguments {
   const DecodeRow* rows;
   void* const* tables;
   float* partial;   // [T, H, kSplits, D]
-  float2* moments;  // [T, H, kSplits]: largest score, sum of exp(score - largest)
+  float2* moments;  // [T, H, kSplits]: exponent m of the largest weight, sum of 2^(score - m)
   int64_t layer_offset;
   int T, H, G, D;
-  float scale;
+  float factor;  // log2 e / sqrt D: scores are exponents of 2
 };
 
 // Query vectors [first, first + kVectors) of `count` (vector r of row t is r + R (t - row)) against one
@@ -148,9 +164,10 @@ template <typename T, int kPer, int kVectors>
 __device__ void attend_vectors(const DecodeArguments& a, void* const* table, int tokens, BlockRange range,
                                int row, int first, int count, int g, int split) {
   constexpr int kD = kPer * kWarp;
+  constexpr bool kRounds = std::is_same_v<T, Bf16> && uses_tensor_cores(Precision::kBf16, kD);
   __shared__ float q[kVectors * kD];
   __shared__ __align__(16) float weights[kWarps][kVectors * kBlock];
-  __shared__ float maxima[kWarps][kVectors], sums[kWarps][kVectors];
+  __shared__ float exponents[kWarps][kVectors], sums[kWarps][kVectors];
   __shared__ float outs[kWarps][kVectors * kD];
   const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
   const int D = a.D, R = a.H / a.G;
@@ -158,13 +175,14 @@ __device__ void attend_vectors(const DecodeArguments& a, void* const* table, int
   const auto head = [&](int v) { return static_cast<int64_t>(row + v / R) * a.H + g * R + v % R; };
   for (int i = static_cast<int>(threadIdx.x); i < kVectors * D; i += kThreads) {
     const int v = first + i / D;
-    q[i] = v < count ? a.qkv[(row + v / R) * qkv_row + (g * R + v % R) * D + i % D] * a.scale : 0.0f;
+    const float x = v < count ? a.qkv[(row + v / R) * qkv_row + (g * R + v % R) * D + i % D] : 0.0f;
+    q[i] = as_multiplied<kRounds>(x) * a.factor;
   }
   __syncthreads();
   Running<kPer, kVectors> running;
 #pragma unroll
   for (int v = 0; v < kVectors; ++v) {
-    running.max[v] = -INFINITY;
+    running.exponent[v] = -INFINITY;
     running.sum[v] = 0.0f;
 #pragma unroll
     for (int j = 0; j < kPer; ++j) running.out[v][j] = 0.0f;
@@ -173,12 +191,12 @@ __device__ void attend_vectors(const DecodeArguments& a, void* const* table, int
   for (int b = range.begin + warp; b < range.end; b += kWarps) {
     const T* keys = static_cast<const T*>(table[b]) + a.layer_offset + g * head_elements;
     const int left = tokens - b * kBlock;
-    attend_block<T, kPer, kVectors>(keys, keys + a.G * head_elements, q, D, left < kBlock ? left : kBlock,
-                                    weights[warp], running);
+    attend_block<T, kPer, kVectors, kRounds>(keys, keys + a.G * head_elements, q, D,
+                                             left < kBlock ? left : kBlock, weights[warp], running);
   }
 #pragma unroll
   for (int v = 0; v < kVectors; ++v) {
-    if (lane == 0) maxima[warp][v] = running.max[v], sums[warp][v] = running.sum[v];
+    if (lane == 0) exponents[warp][v] = running.exponent[v], sums[warp][v] = running.sum[v];
 #pragma unroll
     for (int j = 0; j < kPer; ++j) outs[warp][v * kD + lane + kWarp * j] = running.out[v][j];
   }
@@ -186,16 +204,16 @@ __device__ void attend_vectors(const DecodeArguments& a, void* const* table, int
   for (int i = static_cast<int>(threadIdx.x); i < kVectors * D; i += kThreads) {
     const int v = i / D, d = i % D;
     if (first + v >= count) continue;
-    float max = maxima[0][v], sum = 0.0f, out = 0.0f;
-    for (int w = 1; w < kWarps; ++w) max = fmaxf(max, maxima[w][v]);
+    float m = exponents[0][v], sum = 0.0f, out = 0.0f;
+    for (int w = 1; w < kWarps; ++w) m = fmaxf(m, exponents[w][v]);
     for (int w = 0; w < kWarps; ++w) {
-      const float factor = expf(maxima[w][v] - max);  // 0 for a warp that saw nothing
+      const float factor = exp2f(exponents[w][v] - m);  // 0 for a warp that saw nothing
       sum = fmaf(sums[w][v], factor, sum);
       out = fmaf(outs[w][v * kD + d], factor, out);
     }
     const int64_t place = head(first + v) * kSplits + split;
     a.partial[place * D + d] = out;
-    if (d == 0) a.moments[place] = make_float2(max, sum);
+    if (d == 0) a.moments[place] = make_float2(m, sum);
   }
   __syncthreads();
 }
@@ -210,8 +228,10 @@ __device__ void attend_vectors(const DecodeArguments& a, void* const* table, int
 //   traffic       8 D bytes per token and g (4 D from bf16), prefixes once per kSharedRows rows: Llasa-1B,
 //   128
 //                 rows of 1000 own tokens, one layer 525 MB, 109 us on an H200
-//   numerics      scores and sums in f32, online softmax per warp; unwritten places of a cache block are not
-//   read determinism   a row's arithmetic is the same alone and among others; no atomics
+//   numerics      scores and sums in f32, online softmax per warp. With keys in bf16 q and the weights are
+//                 rounded as the training pass does (D <= 128). Unwritten places of a cache block are not
+//                 read
+//   determinism   a row's arithmetic is the same alone and among others; no atomics
 template <typename T, int kPer, int kVectors>
 __global__ void __launch_bounds__(kThreads) attention_decode_kernel(DecodeArguments a) {
   const int split = static_cast<int>(blockIdx.z), g = static_cast<int>(blockIdx.y), R = a.H / a.G;
@@ -244,7 +264,7 @@ __global__ void __launch_bounds__(kThreads) attention_decode_kernel(DecodeArgume
   }
 }
 
-// out[t,h] = sum over splits of e^(max - largest) partial / sum over splits of e^(max - largest) sum.
+// out[t,h] = sum over splits of 2^(m - largest m) partial / sum over splits of 2^(m - largest m) sum.
 //   mapping       block = (t, h), thread = every 64th dimension
 //   traffic       up to 4 kSplits D bytes per (t, h), from the second cache
 //   determinism   prefix splits in order, then own splits in order
@@ -260,17 +280,17 @@ __global__ void __launch_bounds__(kCombineThreads)
     return range.begin < range.end;
   };
   const float2* moments = a.moments + head * kSplits;
-  float max = -INFINITY, sum = 0.0f;
+  float m = -INFINITY, sum = 0.0f;
   for (int s = 0; s < kSplits; ++s) {
-    if (live(s)) max = fmaxf(max, moments[s].x);
+    if (live(s)) m = fmaxf(m, moments[s].x);
   }
   for (int s = 0; s < kSplits; ++s) {
-    if (live(s)) sum = fmaf(moments[s].y, expf(moments[s].x - max), sum);
+    if (live(s)) sum = fmaf(moments[s].y, exp2f(moments[s].x - m), sum);
   }
   for (int d = static_cast<int>(threadIdx.x); d < a.D; d += kCombineThreads) {
     float value = 0.0f;
     for (int s = 0; s < kSplits; ++s) {
-      if (live(s)) value = fmaf(a.partial[(head * kSplits + s) * a.D + d], expf(moments[s].x - max), value);
+      if (live(s)) value = fmaf(a.partial[(head * kSplits + s) * a.D + d], exp2f(moments[s].x - m), value);
     }
     out[head * a.D + d] = value / sum;
   }
@@ -419,7 +439,7 @@ void attention_decode(Stream& stream, const float* qkv, float* out, const Decode
   a.tables = tables;
   a.layer_offset = layer * shape.layer_elements();
   a.H = static_cast<int>(shape.H), a.G = static_cast<int>(shape.G), a.D = static_cast<int>(shape.D);
-  a.scale = 1.0f / sqrtf(static_cast<float>(shape.D));
+  a.factor = kLog2E / sqrtf(static_cast<float>(shape.D));
   for (int64_t first = 0; first < T; first += chunk) {
     a.T = static_cast<int>(std::min(chunk, T - first));
     a.qkv = qkv + first * shape.row();

@@ -17,12 +17,15 @@ constexpr int64_t forward_shared_bytes() {
 }
 
 struct OnlineSoftmax {
-  float max[kM][2];  // of raw scores, rows group and group + 8
-  float sum[kM][2];  // of this lane's columns alone
+  float exponent[kM][2];  // of the largest score, see softmax_exponent; rows group and group + 8
+  // Sums of this lane's columns alone: of the weights as they multiply values, which normalises the output,
+  // and of the exact ones, for the log-sum-exp.
+  float rounded[kM][2];
+  float exact[kM][2];
 };
 
-// Scores become exp(scale (score - max)), the accumulators and sums so far are brought to the new maxima.
-// factor: scale log2 e, positive.
+// Scores become 2^(factor score - exponent), the accumulators and sums so far are brought to the new
+// exponents. factor: scale log2 e, positive.
 template <int kD>
 __device__ __forceinline__ void soften(OnlineSoftmax& state, float (&score)[kM][kK / 8][4],
                                        float (&acc)[kM][kD / 8][4], float factor) {
@@ -35,20 +38,23 @@ __device__ __forceinline__ void soften(OnlineSoftmax& state, float (&score)[kM][
       for (int n = 0; n < kK / 8; ++n) {
         largest = fmaxf(largest, fmaxf(score[m][n][2 * half], score[m][n][2 * half + 1]));
       }
-      largest = fmaxf(state.max[m][half], lane_reduce<4>(largest, Max{}));
-      const float correction = exp2f((state.max[m][half] - largest) * factor);
-      const float shift = largest * factor;
-      state.max[m][half] = largest;
-      float total = 0.0f;
+      const float exponent =
+          fmaxf(state.exponent[m][half], softmax_exponent(lane_reduce<4>(largest, Max{}) * factor));
+      const float correction = exp2f(state.exponent[m][half] - exponent);  // 0 at first
+      state.exponent[m][half] = exponent;
+      float rounded = 0.0f, exact = 0.0f;
 #pragma unroll
       for (int n = 0; n < kK / 8; ++n) {
 #pragma unroll
         for (int e = 2 * half; e < 2 * half + 2; ++e) {
-          score[m][n][e] = exp2f(fmaf(score[m][n][e], factor, -shift));
-          total += score[m][n][e];
+          const float weight = exp2f(fmaf(score[m][n][e], factor, -exponent));
+          score[m][n][e] = round_to_bf16(weight);
+          rounded += score[m][n][e];
+          exact += weight;
         }
       }
-      state.sum[m][half] = state.sum[m][half] * correction + total;
+      state.rounded[m][half] = fmaf(state.rounded[m][half], correction, rounded);
+      state.exact[m][half] = fmaf(state.exact[m][half], correction, exact);
 #pragma unroll
       for (int d = 0; d < kD / 8; ++d) {
         acc[m][d][2 * half] *= correction;
@@ -59,7 +65,7 @@ __device__ __forceinline__ void soften(OnlineSoftmax& state, float (&score)[kM][
 }
 
 // out[t,h] = softmax(scale q k) v over the keys that a tile sees; lse [T,H] (may be NULL) log of the sum.
-//   maths         as attention_forward_kernel, exponentials as 2^(scale log2 e (s - m))
+//   maths         as attention_forward_kernel, exponentials as 2^(scale log2 e s - m), m whole
 //   shapes        D <= kD; 128 queries, 32 keys per step
 //   mapping       block = (query tile, head), 4 warps of 32 queries; per step one barrier after the keys and
 //                 one after the values are in place, each loaded while the product before runs. Warps without
@@ -69,9 +75,10 @@ __device__ __forceinline__ void soften(OnlineSoftmax& state, float (&score)[kM][
 //   traffic       4 D flops per visible pair and head on tensor cores: 8192 causal tokens, 32 heads of 64:
 //   275
 //                 GFLOP, 0.28 ms at the peak of an H200 (989 TFLOP/s)
-//   numerics      q, k, v rounded to bf16, products exact, sums f32; softmax f32, its sum from unrounded
-//                 probabilities, which are rounded to bf16 for the product with v. A row sees a key in its
-//                 first step, so no maximum stays -inf. NaN in q or k: NaN
+//   numerics      q, k, v rounded to bf16, products exact, sums f32; softmax f32, its weights rounded to
+//                 bf16 for the product with v and divided by the sum of what they were rounded to, so that
+//                 they sum to 1; lse from the sum of the exact ones. A row sees a key in its
+//                 first step, so no exponent stays -inf. NaN in q or k: NaN
 //   determinism   keys in order
 template <int kD>
 __global__ void __launch_bounds__(kMmaThreads, 2)
@@ -92,8 +99,8 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
   float acc[kM][kD / 8][4];
 #pragma unroll
   for (int m = 0; m < kM; ++m) {
-    state.max[m][0] = state.max[m][1] = -INFINITY;
-    state.sum[m][0] = state.sum[m][1] = 0.0f;
+    state.exponent[m][0] = state.exponent[m][1] = -INFINITY;
+    state.rounded[m][0] = state.rounded[m][1] = state.exact[m][0] = state.exact[m][1] = 0.0f;
 #pragma unroll
     for (int d = 0; d < kD / 8; ++d) acc[m][d][0] = acc[m][d][1] = acc[m][d][2] = acc[m][d][3] = 0.0f;
   }
@@ -126,7 +133,8 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
   for (int m = 0; m < kM; ++m) {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const float sum = lane_reduce<4>(state.sum[m][half], Sum{});
+      const float sum = lane_reduce<4>(state.rounded[m][half], Sum{});
+      const float exact = lane_reduce<4>(state.exact[m][half], Sum{});
       const int row = first_row + 16 * m + 8 * half + mma_group();
       if (row >= tile.q_count) continue;
       float* place = out + (tile.q_row + row) * s.out_stride + column;
@@ -136,7 +144,7 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
         store_pair(place, d, s.D, acc[m][d][2 * half] * inverse, acc[m][d][2 * half + 1] * inverse);
       }
       if (lse != nullptr && mma_place() == 0) {
-        lse[(tile.q_row + row) * s.H + head] = state.max[m][half] * s.scale + logf(sum);
+        lse[(tile.q_row + row) * s.H + head] = fmaf(state.exponent[m][half], kLn2, logf(exact));
       }
     }
   }

@@ -11,12 +11,12 @@
 #include "core/host_device.h"
 #include "cuda/attention_tile.cuh"
 #include "cuda/mma.cuh"
+#include "cuda/softmax_exponent.cuh"
 
 namespace llasa::cuda {
 
 constexpr int kMmaWarps = 4;
 constexpr int kMmaThreads = kMmaWarps * kWarp;
-constexpr float kLog2E = 1.4426950408889634f;  // exp(x) = exp2(x kLog2E)
 
 LLASA_HOST_DEVICE constexpr int mma_stride(int kD) {
   return kD + 8;

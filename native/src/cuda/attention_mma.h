@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/device.h"
+#include "core/host_device.h"
 #include "cuda/attention_plan.h"
 #include "ops/precision.h"
 
@@ -15,7 +16,7 @@ struct TileShape;
 struct BackwardArguments;
 
 // Head sizes up to 128 are padded with zeros to 32, 64 or 128; larger ones stay with the f32 kernels.
-inline bool uses_tensor_cores(Precision precision, int64_t D) {
+LLASA_HOST_DEVICE constexpr bool uses_tensor_cores(Precision precision, int64_t D) {
   return precision == Precision::kBf16 && D <= 128;
 }
 // Queries of a forward tile: four warps of 32 rows.

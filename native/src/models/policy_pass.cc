@@ -88,7 +88,8 @@ void PolicyPass::forward_layer(const PackedRows& packed, int64_t l, float* outpu
   rope_forward(stream, a.qkv, positions_.data(), rope_, rows_, c.num_heads + c.num_kv_heads, c.head_dim, R);
   // Keys and values as a rollout reads them from its cache, or the two would be of different models.
   if (policy_.precision() == Precision::kBf16) round_to_bf16(stream, a.qkv + Q, R, rows_, R - Q);
-  attention_forward(stream, a.qkv, a.attention, a.lse, packed.groups, attention_shape(l));
+  attention_forward(stream, a.qkv, a.attention, a.lse, packed.groups, attention_shape(l),
+                    policy_.precision());
 
   const int64_t first = l + 1 == c.num_layers ? first_scored_row_ : 0;
   const int64_t rows = rows_ - first;
@@ -192,7 +193,7 @@ void PolicyPass::backward_attention(const PackedRows& packed, int64_t l, int64_t
   lora_backward_parameters(l, LoraInput::kOut, a.attention + first * Q, stream_gradient_ + first * C,
                            rows_ - first, gradients);
   attention_backward(stream, a.qkv, a.attention, a.lse, attention_gradient_, qkv_gradient_, packed.groups,
-                     attention_shape(l));
+                     attention_shape(l), policy_.precision());
   rope_backward(stream, qkv_gradient_, positions_.data(), rope_, rows_, c.num_heads + c.num_kv_heads,
                 c.head_dim, R);
   rmsnorm_forward(stream, a.input, w.input_norm, normed_, nullptr, rows_, C, c.rms_norm_eps);
