@@ -96,6 +96,7 @@ void start_or_resume(Stack& from, Thread& thread) {
   enter(thread);
   if (thread.stack == nullptr) {
     thread.stack = take_stack();
+    forget_frames(*thread.stack);  // of a thread that ended there
     prepare(*thread.stack, fiber_main);
   }
   switch_stack(from, *thread.stack);

@@ -12,9 +12,11 @@
 #include "fault.h"
 #include "state.h"
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__)  // only where it checks the kernels, too, in the hooks' place
 #include <sanitizer/asan_interface.h>
+#define LLASA_CUDASIM_SEES_WRITES 0
 #else
+#define LLASA_CUDASIM_SEES_WRITES 1
 #define ASAN_POISON_MEMORY_REGION(address, bytes) ((void)(address), (void)(bytes))
 #define ASAN_UNPOISON_MEMORY_REGION(address, bytes) ((void)(address), (void)(bytes))
 #endif
@@ -126,8 +128,8 @@ void* allocate_device(size_t bytes) {
   m.next[device] += span;
   m.visible = false;
   show_device_memory();
-  // Without strictness host code writes there, unseen.
-  std::memset(shadow_of(address), m.strict ? kAllocated : kWritten, bytes);
+  // Without strictness host code writes there, unseen; without hooks kernels do.
+  std::memset(shadow_of(address), m.strict && LLASA_CUDASIM_SEES_WRITES ? kAllocated : kWritten, bytes);
   ASAN_UNPOISON_MEMORY_REGION(reinterpret_cast<void*>(address), bytes);
   ASAN_POISON_MEMORY_REGION(reinterpret_cast<void*>(address + bytes), span - bytes);
   // NaN for a build without hooks, that a forgotten initialisation shows.
