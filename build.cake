@@ -59,10 +59,11 @@ Task("Sanitize-Threads").Does(() =>
 // What the tests on the simulator compare with.
 Task("Native-Library-For-Tests").IsDependentOn("Native-Configure").Does(() => Build("cpu", "--target llasa_cpu"));
 
+// The simulator checks the kernels, AddressSanitizer and UBSan the host's code that calls them.
 Task("Test-Cudasim").IsDependentOn("Native-Library-For-Tests").Does(() =>
 {
-    BuildCudasim("cudasim");
-    CudasimTests("cudasim", "artifacts/test-cudasim");
+    BuildCudasim("cudasim-asan");
+    CudasimTests("cudasim-asan", "artifacts/test-cudasim");
 });
 
 Task("Cuda-Compile").Does(CompileForCuda);
@@ -102,6 +103,7 @@ Task("EndToEnd").IsDependentOn("Native-Build").IsDependentOn("Managed-Build").Do
 
 Task("Test")
     .IsDependentOn("Native-Test")
+    .IsDependentOn("Test-Cudasim")
     .IsDependentOn("Cuda-Compile")
     .IsDependentOn("Bindings-Check")
     .IsDependentOn("Managed-Test")

@@ -8,13 +8,14 @@ usage() {
   cat <<'TEXT'
 usage: ./build.sh [TARGET] [--option value ...]
 
-  test        build, check the bindings, run native and managed tests (default)
+  test        build, check the bindings, run native tests (on the CPU, and the CUDA kernels on a simulator) and managed ones
+              (default)
   demo        train the tiny world by GRPO and write artifacts/demo/index.html   [--seed N]
   bench       microbenchmarks and a GRPO step against the machine's roofs
   faults      kill, starve and corrupt training runs at length [--kills N --seed N]; counts in artifacts/faults
   sanitize    native tests under AddressSanitizer and UBSan, on the CPU's code and on the kernels (Sanitize-Threads: under
               ThreadSanitizer)
-  test-cudasim  the native tests on the CUDA kernels, on a simulator (not part of test)
+  test-cudasim  the part of test that runs the CUDA kernels on a simulator [--filter PATTERN]
   package     NuGet packages and the self-contained program, in artifacts/package
   format      check formatting
   bindings    regenerate the bindings from native/include/llasa_native.h
