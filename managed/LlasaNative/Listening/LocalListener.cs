@@ -97,7 +97,7 @@ public sealed class LocalListener : IListener
     /// <param name="codes">Speech codes of each sample.</param>
     /// <param name="texts">What each should say.</param>
     /// <param name="extras">What else is wanted of each.</param>
-    /// <param name="cancellation">Honoured between batches of the recogniser.</param>
+    /// <param name="cancellation">Honoured between batches of the recogniser, whose sound is made one after the other too.</param>
     /// <param name="scorer">The recogniser or another way of listening made of it; null for the recogniser.</param>
     public HeardChunk Listen(
         IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, HearingExtras extras, CancellationToken cancellation, SpeechScorer? scorer = null)
@@ -105,9 +105,20 @@ public sealed class LocalListener : IListener
         lock (_listening)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            var start = Stopwatch.GetTimestamp();
-            using var waves = Codec.Decode(codes);
-            return Listen(waves, texts, extras, scorer, Stopwatch.GetElapsedTime(start).TotalSeconds, cancellation);
+            // No more sound is held than the recogniser takes at once, and between two such pieces one can give up.
+            var batch = (scorer ?? Scorer).BatchSize;
+            List<HeardChunk> heard = [];
+            for (var first = 0; first < codes.Count; first += batch)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                var start = Stopwatch.GetTimestamp();
+                using var waves = Codec.Decode([.. codes.Skip(first).Take(batch)]);
+                var vocoding = Stopwatch.GetElapsedTime(start).TotalSeconds;
+                heard.Add(Listen(waves, [.. texts.Skip(first).Take(batch)], extras, scorer, vocoding, cancellation));
+            }
+
+            return new HeardChunk(
+                [.. heard.SelectMany(h => h.Hearings)], heard.Sum(h => h.VocodeSeconds), heard.Sum(h => h.RecogniseSeconds), heard.Sum(h => h.ProsodySeconds));
         }
     }
 

@@ -74,6 +74,9 @@ public sealed class SpeechScorer : IDisposable
         }
     }
 
+    /// <summary>Clips it listens to at once.</summary>
+    public int BatchSize => _options.BatchSize;
+
     /// <summary>The same weights, listening in another way.</summary>
     /// <param name="options">How it listens.</param>
     /// <returns>Shares the thread and the lifetime of this one; disposing it as well does no harm.</returns>
