@@ -29,7 +29,7 @@ internal sealed class StepCost
             // Backward costs twice the forward; with recomputation the forward of the layers comes once more.
             Gradient += ((3 * (responseCost + promptCost)) + (options.Optimiser.Recompute ? responseCost + promptCost : 0)) / steps;
             TrainedTokens += (response + (index % group == 0 ? prompt : 0)) / steps;
-            Recognise += Listening(listener.Scorer, sample) / steps;
+            Recognise += Listening(listener.Scorer, sample.Text, sample.Transcript) / steps;
             Vocode += sample.Codes.Count * Frame(listener.Codec) / steps;
         }
 
@@ -53,6 +53,14 @@ internal sealed class StepCost
 
     public double UpdateBytes { get; }
 
+    /// <summary>Arithmetic of making the sound of one sample and listening to it.</summary>
+    /// <param name="listener">The models.</param>
+    /// <param name="codes">Its codes.</param>
+    /// <param name="text">What it should say.</param>
+    /// <param name="transcript">What was heard.</param>
+    public static double Scoring(LocalListener listener, int codes, string text, string transcript) =>
+        (codes * Frame(listener.Codec)) + Listening(listener.Scorer, text, transcript);
+
     /// <summary>Layers over <paramref name="count"/> tokens that come after <paramref name="before"/> others.</summary>
     private static double Body(LlamaConfig c, double before, double count)
     {
@@ -69,14 +77,14 @@ internal sealed class StepCost
     private static double Frame(SpeechCodec codec) =>
         (2.0 * codec.ParameterCount) + (0.5 * codec.Config.FftLength * (codec.Config.FftLength + 2));
 
-    private static double Listening(SpeechScorer scorer, SampleRecord sample)
+    private static double Listening(SpeechScorer scorer, string text, string transcript)
     {
         var c = scorer.Config;
         double width = c.HiddenSize, positions = c.MaxSourcePositions;
         var convolutions = 2 * 3 * ((2 * positions * c.MelBins * width) + (positions * width * width));
         var encoder = c.EncoderLayers * positions * (2 * ((4 * width * width) + (2 * width * c.EncoderIntermediateSize)) + (4 * positions * width));
         var crossKeys = c.DecoderLayers * positions * 4 * width * width;
-        double tokens = scorer.EncodeTarget(sample.Text).Length + scorer.CountTokens(sample.Transcript) + 5;
+        double tokens = scorer.EncodeTarget(text).Length + scorer.CountTokens(transcript) + 5;
         var decoder = tokens * ((c.DecoderLayers * ((2 * ((6 * width * width) + (2 * width * c.DecoderIntermediateSize))) + (4 * (positions + (tokens / 4)) * width)))
             + (2 * width * c.VocabularySize));
         return convolutions + encoder + crossKeys + decoder;

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using LlasaNative.Data;
 using LlasaNative.Interop;
+using LlasaNative.Listening;
 using LlasaNative.Listening.Wire;
 using LlasaNative.Models;
 using LlasaNative.Reporting;
@@ -25,13 +26,28 @@ internal static class ServerBenchCommand
         var samples = Draw(options);
         var maxBatch = new ServerOptions().MaxBatch;
         var alone = ServerBench.RunAsync(options.Models, 1, samples, clients, seconds).GetAwaiter().GetResult();
-        Print(alone);
+        var work = Work(options, samples, alone.Transcripts);
+        Print(alone, work);
         var batched = ServerBench.RunAsync(options.Models, maxBatch, samples, clients, seconds).GetAwaiter().GetResult();
-        Print(batched);
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"ratio       {batched.PerSecond / alone.PerSecond:F2}"));
-        AtomicFile.Write(output, path => Write(path, clients, samples, [alone, batched]));
+        Print(batched, work);
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"ratio       {batched.PerSecond / alone.PerSecond:F2}; {1 / work.OfPeak(alone):F2} if batches reached the GEMM peak of {work.PeakGflops:F0} GFLOP/s with {work.Gflop:F3} GFLOP per sample"));
+        AtomicFile.Write(output, path => Write(path, clients, samples, work, [alone, batched]));
         Console.WriteLine(output);
         return 0;
+    }
+
+    /// <summary>What a sample costs, and how much of that the machine can do at best.</summary>
+    private sealed record Cost(double Gflop, double PeakGflops)
+    {
+        public double OfPeak(ServerBench.Measurement m) => m.PerSecond * Gflop / PeakGflops;
+    }
+
+    private static Cost Work(GrpoOptions options, List<ScoreRequest> samples, string[] transcripts)
+    {
+        using var listener = LocalListener.Load(options.Models, options.Scoring);
+        return new Cost(samples.Select((s, i) => StepCost.Scoring(listener, s.Tokens.Length, s.Text, transcripts[i])).Average() * 1e-9, NativeDevice.MeasurePeaks().GemmGflops);
     }
 
     /// <summary>Samples of the policy: what a server meets while it is trained.</summary>
@@ -45,13 +61,13 @@ internal static class ServerBenchCommand
         return [.. texts.Select((t, i) => new ScoreRequest { Tokens = drawn.Codes(i), Text = t })];
     }
 
-    private static void Print(ServerBench.Measurement m) => Console.WriteLine(string.Create(
+    private static void Print(ServerBench.Measurement m, Cost work) => Console.WriteLine(string.Create(
         CultureInfo.InvariantCulture,
-        $"batch {m.MaxBatch,4}  {m.PerSecond,8:F1} samples/s  p50 {Ms(m.Latencies, 0.5):F1} ms  p99 {Ms(m.Latencies, 0.99):F1} ms  healthz p50 {Ms(m.Health, 0.5):F1} ms  p99 {Ms(m.Health, 0.99):F1} ms  max {Ms(m.Health, 1):F1} ms"));
+        $"batch {m.MaxBatch,4}  {m.PerSecond,8:F1} samples/s  {work.OfPeak(m) * 100:F0} % of the GEMM peak  p50 {Ms(m.Latencies, 0.5):F1} ms  p99 {Ms(m.Latencies, 0.99):F1} ms  healthz p50 {Ms(m.Health, 0.5):F1} ms  p99 {Ms(m.Health, 0.99):F1} ms  max {Ms(m.Health, 1):F1} ms"));
 
     private static double Ms(double[] ascending, double share) => ServerBench.Quantile(ascending, share) * 1000;
 
-    private static void Write(string path, int clients, List<ScoreRequest> samples, ServerBench.Measurement[] measurements)
+    private static void Write(string path, int clients, List<ScoreRequest> samples, Cost work, ServerBench.Measurement[] measurements)
     {
         var device = NativeDevice.GetInfo();
         using var file = File.Create(path);
@@ -64,6 +80,8 @@ internal static class ServerBenchCommand
         json.WriteNumber("threads", device.NumThreads);
         json.WriteNumber("clients", clients);
         json.WriteFinite("codes_per_sample", samples.Average(s => s.Tokens.Length));
+        json.WriteFinite("gflop_per_sample", work.Gflop);
+        json.WriteFinite("gemm_gflops", work.PeakGflops);
         json.WriteFinite("ratio", measurements[1].PerSecond / measurements[0].PerSecond);
         json.WriteStartArray("servers");
         foreach (var m in measurements)
@@ -72,6 +90,7 @@ internal static class ServerBenchCommand
             json.WriteNumber("max_batch", m.MaxBatch);
             json.WriteNumber("samples", m.Samples);
             json.WriteFinite("samples_per_second", m.PerSecond);
+            json.WriteFinite("fraction_of_gemm_peak", work.OfPeak(m));
             json.WriteFinite("latency_p50_ms", Ms(m.Latencies, 0.5));
             json.WriteFinite("latency_p99_ms", Ms(m.Latencies, 0.99));
             json.WriteNumber("health_requests", m.Health.Length);

@@ -15,7 +15,8 @@ internal static class ServerBench
     /// <param name="Seconds">Seconds that took.</param>
     /// <param name="Latencies">Seconds of each answer, ascending.</param>
     /// <param name="Health">Seconds of each <c>GET /healthz</c> meanwhile, ascending.</param>
-    public sealed record Measurement(int MaxBatch, int Samples, double Seconds, double[] Latencies, double[] Health)
+    /// <param name="Transcripts">What it heard in each of the samples it was sent.</param>
+    public sealed record Measurement(int MaxBatch, int Samples, double Seconds, double[] Latencies, double[] Health, string[] Transcripts)
     {
         public double PerSecond => Samples / Seconds;
     }
@@ -59,7 +60,7 @@ internal static class ServerBench
         var elapsed = Stopwatch.GetElapsedTime(start).TotalSeconds;
         await watching;
         await server.StopAsync();
-        return new Measurement(maxBatch, latencies.Count, elapsed, [.. latencies.Order()], [.. health.Order()]);
+        return new Measurement(maxBatch, latencies.Count, elapsed, [.. latencies.Order()], [.. health.Order()], [.. expected.Select(e => e.Transcript)]);
     }
 
     private static async Task WatchAsync(HttpClient http, List<double> seconds, CancellationToken over)
