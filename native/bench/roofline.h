@@ -14,7 +14,8 @@ inline const llasa_machine_peaks& peaks() {
   static const llasa_machine_peaks measured = [] {
     llasa_machine_peaks p{};
     p.struct_size = sizeof p;
-    if (llasa_measure_machine_peaks(&p) != LLASA_OK) p.gemm_gflops = p.bandwidth_gb_per_s = 1;
+    if (llasa_measure_machine_peaks(&p) != LLASA_OK)
+      p.gemm_gflops = p.gemm_bf16_gflops = p.bandwidth_gb_per_s = 1;
     return p;
   }();
   return measured;

@@ -41,7 +41,7 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------- common */
 
 #define LLASA_ABI_MAJOR 1
-#define LLASA_ABI_MINOR 7
+#define LLASA_ABI_MINOR 8
 
 /* Status of a call. Values are frozen; 1xx argument, 2xx state, 3xx resource, 4xx device, 5xx numeric. */
 typedef int32_t llasa_status;
@@ -97,9 +97,10 @@ typedef struct llasa_machine_peaks {
   uint32_t reserved;
   double gemm_gflops;        /* 1e9 flop/s of a large f32 matrix product through this library */
   double bandwidth_gb_per_s; /* 1e9 byte/s read + written by a large copy through all threads */
+  double gemm_bf16_gflops;   /* as gemm_gflops with a matrix of bf16; a card rounds the other one first */
 } llasa_machine_peaks;
 
-/* Measures the two roofs benchmarks are compared with: best of several runs, about a second in all.
+/* Measures the roofs benchmarks are compared with: best of several runs, about a second in all.
  * Threads: call while nothing else runs. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_measure_machine_peaks(llasa_machine_peaks* out_peaks);
 

@@ -13,7 +13,7 @@ namespace LlasaNative.Trainer.Commands;
 /// <summary><c>llasa bench</c>: the phases of a GRPO step, each beside the machine's roof.</summary>
 internal static class BenchCommand
 {
-    private sealed record Phase(string Name, double Seconds, double Flops, double Bytes, string Rate);
+    private sealed record Phase(string Name, double Seconds, double Flops, double Bytes, string Rate, ComputeType Type = ComputeType.F32);
 
     public static Command Create()
     {
@@ -70,12 +70,12 @@ internal static class BenchCommand
         StepCost cost = new(models.Policy, (LocalListener)models.Listener, options, reports);
         Phase[] phases =
         [
-            new("rollout", Mean("rollout"), cost.Rollout, 0, Rate(cost.RolloutTokens, Mean("rollout"), "tokens/s")),
-            new("vocode", Mean("vocode"), cost.Vocode, 0, RealTime(Mean("vocode"))),
-            new("recognise", Mean("recognise"), cost.Recognise, 0, RealTime(Mean("recognise"))),
+            new("rollout", Mean("rollout"), cost.Rollout, 0, Rate(cost.RolloutTokens, Mean("rollout"), "tokens/s"), options.Models.PolicyType),
+            new("vocode", Mean("vocode"), cost.Vocode, 0, RealTime(Mean("vocode")), options.Models.ScoringType),
+            new("recognise", Mean("recognise"), cost.Recognise, 0, RealTime(Mean("recognise")), options.Models.ScoringType),
             new("reward", Mean("reward"), 0, 0, ""),
             new("advantage", Mean("advantage"), 0, 0, ""),
-            new("gradient", Mean("gradient"), cost.Gradient, 0, Rate(cost.TrainedTokens, Mean("gradient"), "tokens/s")),
+            new("gradient", Mean("gradient"), cost.Gradient, 0, Rate(cost.TrainedTokens, Mean("gradient"), "tokens/s"), options.Models.PolicyType),
             new("update", Mean("update"), 0, cost.UpdateBytes, ""),
         ];
         var total = reports.Average(r => r.Metrics["seconds/step"]);
@@ -94,7 +94,7 @@ internal static class BenchCommand
     {
         StringBuilder text = new();
         text.Append(CultureInfo.InvariantCulture, $"{device.DeviceName}, {device.Backend} ({device.Isa}), {device.NumThreads} threads: ")
-            .Append(CultureInfo.InvariantCulture, $"GEMM {peaks.GemmGflops:F1} GFLOP/s, memory {peaks.BandwidthGbPerS:F1} GB/s\n\n")
+            .Append(CultureInfo.InvariantCulture, $"GEMM {peaks.GemmGflops:F1} GFLOP/s ({peaks.GemmBF16Gflops:F1} in bf16), memory {peaks.BandwidthGbPerS:F1} GB/s\n\n")
             .Append("phase        seconds   share   of the roof     rate\n");
         foreach (var phase in phases)
         {
@@ -111,7 +111,8 @@ internal static class BenchCommand
         _ => "-",
     };
 
-    private static double OfGemm(Phase phase, NativeMachinePeaks peaks) => phase.Flops / phase.Seconds / (peaks.GemmGflops * 1e9);
+    private static double OfGemm(Phase phase, NativeMachinePeaks peaks) =>
+        phase.Flops / phase.Seconds / ((phase.Type == ComputeType.Bf16 ? peaks.GemmBF16Gflops : peaks.GemmGflops) * 1e9);
 
     private static double OfMemory(Phase phase, NativeMachinePeaks peaks) => phase.Bytes / phase.Seconds / (peaks.BandwidthGbPerS * 1e9);
 
@@ -127,6 +128,7 @@ internal static class BenchCommand
         json.WriteString("isa", device.Isa);
         json.WriteNumber("threads", device.NumThreads);
         json.WriteFinite("gemm_gflops", peaks.GemmGflops);
+        json.WriteFinite("gemm_bf16_gflops", peaks.GemmBF16Gflops);
         json.WriteFinite("bandwidth_gb_per_s", peaks.BandwidthGbPerS);
         json.WriteNumber("prompts", options.Rollout.PromptsPerStep);
         json.WriteNumber("samples_per_prompt", options.Rollout.SamplesPerPrompt);

@@ -47,7 +47,9 @@ internal static class ServerBenchCommand
     private static Cost Work(GrpoOptions options, List<ScoreRequest> samples, string[] transcripts)
     {
         using var listener = LocalListener.Load(options.Models, options.Scoring);
-        return new Cost(samples.Select((s, i) => StepCost.Scoring(listener, s.Tokens.Length, s.Text, transcripts[i])).Average() * 1e-9, NativeDevice.MeasurePeaks().GemmGflops);
+        var peaks = NativeDevice.MeasurePeaks();
+        var flops = samples.Select((s, i) => StepCost.Scoring(listener, s.Tokens.Length, s.Text, transcripts[i])).Average();
+        return new Cost(flops * 1e-9, options.Models.ScoringType == ComputeType.Bf16 ? peaks.GemmBF16Gflops : peaks.GemmGflops);
     }
 
     /// <summary>Samples of the policy: what a server meets while it is trained.</summary>

@@ -1,11 +1,13 @@
 // The machine's roofs, measured with the same code paths that training uses.
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <vector>
 
 #include "abi/guard.h"
 #include "core/device.h"
 #include "ops/activation.h"
+#include "ops/cast.h"
 #include "ops/gemm.h"
 
 namespace {
@@ -30,15 +32,22 @@ llasa_status llasa_measure_machine_peaks(llasa_machine_peaks* out_peaks) {
     llasa::Stream stream;
     llasa_machine_peaks peaks{};
     {
-      constexpr int64_t n = 1536;
+      // A card takes that much before it is busy.
+      const int64_t n = std::strcmp(llasa::describe_device().backend, "cuda") == 0 ? 8192 : 1536;
       const std::vector<float> ones(static_cast<size_t>(n * n), 1.0f);
       llasa::DeviceBuffer<float> a, b, c(n * n, "a benchmark matrix");
       a.upload(stream, ones, "a benchmark matrix");
       b.upload(stream, ones, "a benchmark matrix");
-      const double seconds = best_seconds(6, stream, [&] {
-        llasa::gemm(stream, false, true, n, n, n, 1.0f, a.data(), n, b.data(), n, 0.0f, c.data(), n);
-      });
-      peaks.gemm_gflops = 2.0 * static_cast<double>(n * n * n) / seconds * 1e-9;
+      llasa::DeviceBuffer<llasa::Bf16> narrow(n * n, "a benchmark matrix");
+      llasa::narrow_to_bf16(stream, b.data(), n, narrow.data(), n, n);
+      const auto gflops = [&](llasa::WeightView weight) {
+        const double seconds = best_seconds(6, stream, [&] {
+          llasa::gemm(stream, false, true, n, n, n, 1.0f, a.data(), n, weight, n, 0.0f, c.data(), n);
+        });
+        return 2.0 * static_cast<double>(n * n * n) / seconds * 1e-9;
+      };
+      peaks.gemm_gflops = gflops(b.data());
+      peaks.gemm_bf16_gflops = gflops(narrow.data());
     }
     {
       constexpr int64_t count = int64_t{1} << 25;  // 128 MiB per array, past any cache
