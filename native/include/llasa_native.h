@@ -707,13 +707,13 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_score_codes(
 /* A run to be planned; absent parts (NULL) take nothing. */
 typedef struct llasa_memory_plan_options {
   uint32_t struct_size;
-  uint32_t reserved;                   /* 0 */
-  const llasa_policy_options* policy;  /* needed by all but codec and whisper */
+  uint32_t reserved;                     /* 0 */
+  const llasa_policy_options* policy;    /* needed by all but codec and whisper */
   const llasa_policy_options* reference; /* a frozen starting policy that scores every step; with `lora` it is
                                             the policy without its adapter, and no copy is made */
-  const llasa_lora_options* lora;      /* an adapter is trained in place of all weights */
+  const llasa_lora_options* lora;        /* an adapter is trained in place of all weights */
   const llasa_trainer_options* trainer;
-  const llasa_head_options* head;      /* NULL: defaults */
+  const llasa_head_options* head; /* NULL: defaults */
   const llasa_rollout_options* rollout;
   const llasa_sampling_options* sampling; /* NULL: defaults; its stop token is not used */
   const llasa_codec_options* codec;

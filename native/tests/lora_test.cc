@@ -223,8 +223,8 @@ TEST(Lora, RolloutsRecordTheAdaptedLogProbs) {
     EXPECT_NEAR(recorded[i], trained[i], 1e-4);  // the project's bound
 }
 
-// The masks are functions of (seed, steps taken, micro-batch), so after zero_grad the same ones come again, and
-// the loss under them can be differentiated by differences.
+// The masks are functions of (seed, steps taken, micro-batch), so after zero_grad the same ones come again,
+// and the loss under them can be differentiated by differences.
 class AdapterWithDropout {
  public:
   AdapterWithDropout(float dropout, uint64_t seed, bool recompute) {

@@ -1,9 +1,10 @@
 // The plan of a run against the run itself: byte for byte what the same sizes take when they are allocated.
+#include "core/memory_plan.h"
+
 #include <cstring>
 #include <map>
 
 #include "core/device.h"
-#include "core/memory_plan.h"
 #include "core/parallel.h"
 #include "rollout_fixture.h"
 #include "speech_models.h"
@@ -247,7 +248,8 @@ TEST(MemoryPlan, OfALargePolicyNeedsNoneOfItsMemory) {
   options.policy = &policy;
   options.trainer = &trainer;
   const Plan plan = plan_of(options);
-  // Embedding and head, then per layer: q, o of C C, k, v of C C / 4, three of the MLP, two norms; final norm.
+  // Embedding and head, then per layer: q, o of C C, k, v of C C / 4, three of the MLP, two norms; final
+  // norm.
   const int64_t C = 4096, F = 14336, V = 193800;
   const int64_t parameters = 2 * V * C + 32 * (2 * C * C + 2 * C * C / 4 + 3 * C * F + 2 * C) + C;
   EXPECT_EQ(plan.stages.at("policy"), 4 * parameters);

@@ -19,13 +19,13 @@ T read(const T* given, void (*init)(T*), const char* name) {
 }
 
 void check_count(int64_t value, const char* name) {
-  LLASA_CHECK(value >= 1 && value <= int64_t{1} << 31, LLASA_ERR_ARGUMENT, "`options.%s`: %lld, expected >= 1",
-              name, static_cast<long long>(value));
+  LLASA_CHECK(value >= 1 && value <= int64_t{1} << 31, LLASA_ERR_ARGUMENT,
+              "`options.%s`: %lld, expected >= 1", name, static_cast<long long>(value));
 }
 
 llasa::PlannedRun read_run(const llasa_memory_plan_options& o) {
-  LLASA_CHECK(o.policy != nullptr ||
-                  (o.lora == nullptr && o.trainer == nullptr && o.rollout == nullptr && o.reference == nullptr),
+  LLASA_CHECK(o.policy != nullptr || (o.lora == nullptr && o.trainer == nullptr && o.rollout == nullptr &&
+                                      o.reference == nullptr),
               LLASA_ERR_ARGUMENT,
               "`options.policy` is NULL, but `lora`, `trainer`, `rollout` or `reference` needs it");
   check_count(o.num_prompts, "num_prompts");
@@ -37,7 +37,8 @@ llasa::PlannedRun read_run(const llasa_memory_plan_options& o) {
   llasa::PlannedRun run;
   run.head = read(o.head, llasa_head_options_init, "options.head");
   if (o.reference != nullptr)
-    run.reference = llasa::make_llama_config(read(o.reference, llasa_policy_options_init, "options.reference"));
+    run.reference =
+        llasa::make_llama_config(read(o.reference, llasa_policy_options_init, "options.reference"));
   run.num_prompts = o.num_prompts;
   run.samples_per_prompt = o.samples_per_prompt;
   run.prompt_tokens = o.prompt_tokens;
@@ -47,10 +48,11 @@ llasa::PlannedRun read_run(const llasa_memory_plan_options& o) {
   if (o.policy != nullptr) {
     run.policy = llasa::make_llama_config(read(o.policy, llasa_policy_options_init, "options.policy"));
     const int64_t longest = run.policy->max_positions;
-    LLASA_CHECK(o.prompt_tokens + o.response_tokens <= longest, LLASA_ERR_CAPACITY,
-                "`options.prompt_tokens` + `options.response_tokens`: %lld, the policy's max_position_embeddings "
-                "is %lld",
-                static_cast<long long>(o.prompt_tokens + o.response_tokens), static_cast<long long>(longest));
+    LLASA_CHECK(
+        o.prompt_tokens + o.response_tokens <= longest, LLASA_ERR_CAPACITY,
+        "`options.prompt_tokens` + `options.response_tokens`: %lld, the policy's max_position_embeddings "
+        "is %lld",
+        static_cast<long long>(o.prompt_tokens + o.response_tokens), static_cast<long long>(longest));
     // Checks the head against the vocabulary before anything is made.
     llasa::make_head_options(run.head, *run.policy);
   }
@@ -71,8 +73,8 @@ llasa::PlannedRun read_run(const llasa_memory_plan_options& o) {
         llasa::abi::sampling_parameters(llasa::abi::read_sampling_options(&sampling, vocab), vocab)};
   }
   if (o.codec != nullptr)
-    run.codec = llasa::make_xcodec2_config(
-        read_options(o.codec, llasa::default_xcodec2_options(), "options.codec"));
+    run.codec =
+        llasa::make_xcodec2_config(read_options(o.codec, llasa::default_xcodec2_options(), "options.codec"));
   if (o.whisper != nullptr)
     run.whisper = llasa::make_whisper_config(
         read_options(o.whisper, llasa::default_whisper_options(), "options.whisper"));
@@ -114,6 +116,7 @@ llasa_status llasa_memory_plan_item(int64_t index, llasa_memory_item* out_item) 
                 last_items.size());
     const llasa::MemoryPlan::Item& item = last_items[static_cast<size_t>(index)];
     llasa::abi::write_struct(
-        out_item, {sizeof(llasa_memory_item), 0, item.stage.c_str(), item.what.c_str(), item.bytes}, "out_item");
+        out_item, {sizeof(llasa_memory_item), 0, item.stage.c_str(), item.what.c_str(), item.bytes},
+        "out_item");
   });
 }

@@ -14,9 +14,9 @@ namespace {
 
 thread_local MemoryPlan* current_plan = nullptr;
 
-// One range of addresses, reserved by the first plan for the life of the process, that can be neither read nor
-// written: a plan's pointers are told from others by lying in it, and a stray access faults at once. No page of
-// it is ever committed.
+// One range of addresses, reserved by the first plan for the life of the process, that can be neither read
+// nor written: a plan's pointers are told from others by lying in it, and a stray access faults at once. No
+// page of it is ever committed.
 constexpr int64_t kSize = int64_t{1} << 42;  // 4 TiB of 128
 std::atomic<char*> range{nullptr};           // NULL before the first plan
 std::mutex mutex;                            // of what follows
@@ -28,9 +28,10 @@ void enter() {
   if (range.load() == nullptr) {
     void* reserved = mmap(nullptr, static_cast<size_t>(kSize), PROT_NONE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    LLASA_CHECK(reserved != MAP_FAILED, LLASA_ERR_OUT_OF_MEMORY,
-                "a memory plan needs %lld bytes of addresses (not of memory), and the process may not have them",
-                static_cast<long long>(kSize));
+    LLASA_CHECK(
+        reserved != MAP_FAILED, LLASA_ERR_OUT_OF_MEMORY,
+        "a memory plan needs %lld bytes of addresses (not of memory), and the process may not have them",
+        static_cast<long long>(kSize));
     range.store(static_cast<char*>(reserved));
   }
   ++plans;

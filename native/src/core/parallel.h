@@ -18,9 +18,9 @@ namespace detail {
 void run_tasks(int64_t tasks, void (*body)(void*, int64_t), void* context);
 }
 
-// Calls body(task) for task in [0, tasks), in parallel (not at all under a memory plan: this is where the CPU's
-// operations do their work); returns when all are done. The first exception is
-// rethrown here. A nested call runs its tasks inline.
+// Calls body(task) for task in [0, tasks), in parallel (not at all under a memory plan: this is where the
+// CPU's operations do their work); returns when all are done. The first exception is rethrown here. A nested
+// call runs its tasks inline.
 template <typename Body>
 void parallel_for(int64_t tasks, Body&& body) {
   if (tasks <= 0 || planning()) return;

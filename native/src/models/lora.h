@@ -48,7 +48,8 @@ class Lora {
   // dx += scale (dy B) A, where x was kept.
   void backward_input(Stream& stream, int64_t l, LoraInput input, const float* dy, int64_t rows, float* dx,
                       float* scratch, DropoutPass pass) const;
-  // dA += scale (dy B)^T x; dB += scale dy^T (x A^T), x after dropout. gradients: flat, laid out as weights().
+  // dA += scale (dy B)^T x; dB += scale dy^T (x A^T), x after dropout. gradients: flat, laid out as
+  // weights().
   void backward_parameters(Stream& stream, int64_t l, LoraInput input, const float* x, const float* dy,
                            int64_t rows, float* gradients, float* scratch, DropoutPass pass) const;
   // values += scale B A, when the base parameter `name` is a target. values on the device.

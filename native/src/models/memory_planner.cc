@@ -42,7 +42,8 @@ struct StepBatch {
 void draw(const PlannedRun& run, const std::shared_ptr<Policy>& policy, const StepBatch& batch,
           std::unique_ptr<Rollout>& rollout) {
   const RolloutSizes& sizes = *run.rollout;
-  rollout = std::make_unique<Rollout>(policy, sizes.max_slots, sizes.max_sequence_tokens, sizes.readback_steps);
+  rollout =
+      std::make_unique<Rollout>(policy, sizes.max_slots, sizes.max_sequence_tokens, sizes.readback_steps);
   RolloutRequest request;
   request.num_prompts = run.num_prompts;
   request.samples_per_prompt = run.samples_per_prompt;

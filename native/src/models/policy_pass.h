@@ -23,8 +23,8 @@ class PolicyPass {
  public:
   explicit PolicyPass(Policy& policy) : policy_(policy) {}
 
-  // Returns the residual stream behind the last layer, [rows - first_scored_row, C]: the scored rows. dropout:
-  // which masks thin the adapter's inputs; 0 where nothing is trained.
+  // Returns the residual stream behind the last layer, [rows - first_scored_row, C]: the scored rows.
+  // dropout: which masks thin the adapter's inputs; 0 where nothing is trained.
   const float* forward(const PackedRows& packed, Keep keep, DropoutPass dropout = 0);
 
   // Gradient of what forward returned, to be filled before backward; [rows - first_scored_row, C].
