@@ -29,6 +29,7 @@ public sealed class CheckpointStore
     private const string Prefix = "step-";
     private const string TemporarySuffix = ".tmp";
     private const string ReplacedSuffix = ".old";
+    private const string LatestName = "latest";
     private readonly string _root;
     private readonly int _keep;
 
@@ -64,7 +65,7 @@ public sealed class CheckpointStore
             WriteManifest(temporary, step);
             DurableFiles.FlushTree(temporary);
             Publish(temporary, final);
-            DurableFiles.ReplaceText(Path.Combine(_root, "latest"), DirectoryName(step) + "\n");
+            DurableFiles.ReplaceText(Path.Combine(_root, LatestName), DirectoryName(step) + "\n");
             Prune(step);
         }
         catch (Exception e)
@@ -144,10 +145,32 @@ public sealed class CheckpointStore
         }
     }
 
-    /// <summary>Removes what a killed process left: checkpoints that were not finished, and older ones that are not to be kept.</summary>
-    /// <param name="newest">Step of the checkpoint that is in use; later ones are left alone.</param>
+    /// <summary>
+    /// Puts right what a killed process left: checkpoints that were not finished, older ones that are not to be kept, and
+    /// <c>latest</c> where it does not name the one in use.
+    /// </summary>
+    /// <param name="newest">Step of the checkpoint that is in use, -1 for none; later ones are left alone.</param>
+    /// <exception cref="ModelFileException"><c>latest</c> cannot be written.</exception>
     public void Tidy(long newest)
     {
+        string latest = Path.Combine(_root, LatestName), name = DirectoryName(newest) + "\n";
+        try
+        {
+            File.Delete(latest + TemporarySuffix);
+            if (newest >= 0 && Directory.Exists(Path.Combine(_root, DirectoryName(newest))) && (!File.Exists(latest) || File.ReadAllText(latest) != name))
+            {
+                DurableFiles.ReplaceText(latest, name);
+            }
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return;   // nothing was ever saved
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw FileErrors.Unwritable(latest, e);
+        }
+
         foreach ((long _, string path) in Candidates().Where(c => c.Path.EndsWith(TemporarySuffix, StringComparison.Ordinal)))
         {
             TryRemove(path);

@@ -137,6 +137,37 @@ public class CheckpointStoreTests
         Assert.That(Directory.GetDirectories(_directory.Path).Select(Path.GetFileName), Is.EqualTo(["step-000003"]));
     }
 
+    // Killed between the two renames of saving: the checkpoint is there, `latest` still names the one before.
+    [Test]
+    public void Tidy_NamesTheCheckpointInUse()
+    {
+        CheckpointStore store = new(_directory.Path);
+        store.Save(2, path => File.WriteAllText(Path.Combine(path, "w"), "2"));
+        store.Save(3, path => File.WriteAllText(Path.Combine(path, "w"), "3"));
+        string latest = _directory.File("latest");
+        foreach (string? stale in new[] { "step-000002\n", "", null })
+        {
+            File.Delete(latest);
+            if (stale is not null)
+            {
+                File.WriteAllText(latest, stale);
+            }
+
+            File.WriteAllText(latest + ".tmp", "step-0000");
+            store.Tidy(store.FindLatest()!.Step);
+            Assert.That(File.ReadAllText(latest), Is.EqualTo("step-000003\n"));
+            Assert.That(latest + ".tmp", Does.Not.Exist);
+        }
+    }
+
+    [Test]
+    public void Tidy_OfNothing_WritesNothing()
+    {
+        CheckpointStore store = new(_directory.File("checkpoints"));
+        store.Tidy(-1);
+        Assert.That(Directory.GetFileSystemEntries(_directory.Path), Is.Empty);
+    }
+
     [Test]
     public void Remove_LeavesNothing()
     {
