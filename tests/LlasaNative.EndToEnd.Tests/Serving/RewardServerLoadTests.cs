@@ -31,6 +31,12 @@ public sealed class RewardServerLoadTests : RewardServerFixture
     /// <summary>What the process may grow by: a leak of one sound (40 codes are 51 kB) per request would be 450 MB.</summary>
     private const long WorkingSetSettling = 64 << 20;
 
+    /// <summary>
+    /// What the pool of sounds may still grow by: a buffer for each power of two between one sample of 20 codes and 32 of 60,
+    /// for a batch size that had not occurred before. One that leaks per request would be thousands.
+    /// </summary>
+    private const long PoolClasses = 8;
+
     private static readonly ScoreRequest[] _samples = [.. Enumerable.Range(0, 24).Select(i => Sample(i, 20 + (i * 40 / 23)))];
 
     private readonly SortedDictionary<string, int> _outcomes = new(StringComparer.Ordinal);
@@ -77,7 +83,7 @@ public sealed class RewardServerLoadTests : RewardServerFixture
         {
             Assert.That(_outcomes.Keys, Is.EquivalentTo(new[] { "answered", "gave up", "refused: 400", "refused: 422" }));
             Assert.That(_outcomes.Values.Sum(), Is.EqualTo(total));
-            Assert.That(after.Handles, Is.EqualTo(before.Handles), "native handles");
+            Assert.That(after.Handles - before.Handles, Is.LessThanOrEqualTo(PoolClasses), "native handles");
             Assert.That(after.Managed - before.Managed, Is.LessThan(Settling + (Leak * requests)), "managed memory");
             Assert.That(after.Native - before.Native, Is.LessThan(NativeSettling), "native memory");
             if (FaultSettings.IsLong)
