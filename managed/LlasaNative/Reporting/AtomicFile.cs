@@ -1,9 +1,12 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
 using LlasaNative.Weights;
 
 namespace LlasaNative.Reporting;
 
 /// <summary>Writes a file so that it is either complete or not there.</summary>
-public static class AtomicFile
+public static partial class AtomicFile
 {
     private static int _writes;
 
@@ -40,6 +43,41 @@ public static class AtomicFile
     /// <param name="text">Its content.</param>
     /// <exception cref="LlasaException">The file cannot be written.</exception>
     public static void WriteText(string path, string text) => Write(path, temporary => File.WriteAllText(temporary, text));
+
+    /// <summary>Removes what processes that were killed while they wrote left in a directory; what cannot be removed stays.</summary>
+    /// <param name="directory">The directory, without those below it; need not exist.</param>
+    public static void RemoveLeftovers(string directory)
+    {
+        if (!Directory.Exists(directory))
+        {
+            return;
+        }
+
+        foreach (var path in Directory.EnumerateFiles(directory, "*.tmp"))
+        {
+            if (Leftover().Match(Path.GetFileName(path)) is { Success: true } match
+                && int.TryParse(match.Groups["process"].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out var process) && !IsRunning(process))
+            {
+                TryDelete(path);
+            }
+        }
+    }
+
+    [GeneratedRegex(@"\.(?<process>[0-9]+)-[0-9]+\.tmp$")]
+    private static partial Regex Leftover();
+
+    private static bool IsRunning(int process)
+    {
+        try
+        {
+            using var found = Process.GetProcessById(process);
+            return !found.HasExited;
+        }
+        catch (ArgumentException)
+        {
+            return false;
+        }
+    }
 
     private static void TryDelete(string path)
     {

@@ -8,6 +8,9 @@ namespace LlasaNative.Training;
 /// <summary>The files of a run that grow with it: metrics, samples, event file, sounds.</summary>
 internal sealed class RunFiles : IDisposable
 {
+    /// <summary>Where the sounds of a run are, below its directory.</summary>
+    public const string SoundsFolder = "samples";
+
     private readonly string _directory;
     private readonly JsonLines _metrics;
     private readonly JsonLines _samples;
@@ -40,7 +43,7 @@ internal sealed class RunFiles : IDisposable
 
         foreach (var sample in report.Samples)
         {
-            var sound = kept.TryGetValue(sample, out var name) ? "samples/" + Stem(step, name) + ".wav" : null;
+            var sound = kept.TryGetValue(sample, out var name) ? $"{SoundsFolder}/{Stem(step, name)}.wav" : null;
             _samples.Append(json => SampleJson.WriteStep(json, step, sample, sound));
         }
     }
@@ -80,7 +83,7 @@ internal sealed class RunFiles : IDisposable
     private void WriteSound(long step, string name, SampleRecord sample)
     {
         var wave = WaveFile.Encode(sample.Sound!, SpeechScorer.SampleRate);
-        var stem = Path.Combine(_directory, "samples", Stem(step, name));
+        var stem = Path.Combine(_directory, SoundsFolder, Stem(step, name));
         var description = string.Create(CultureInfo.InvariantCulture,
             $"text: {sample.Text}\nheard: {sample.Transcript}\nreward: {sample.Judgement.Reward:F4}\ncer: {sample.Judgement.Cer:F4}\nnll: {sample.Judgement.Nll:F4}\n");
         AtomicFile.Write(stem + ".wav", path => File.WriteAllBytes(path, wave));

@@ -35,6 +35,8 @@ public static class TrainingRun
 
         RemoveLater(store, state?.Step ?? -1);
         store.Tidy(state?.Step ?? -1);
+        AtomicFile.RemoveLeftovers(run.Out);
+        AtomicFile.RemoveLeftovers(Path.Combine(run.Out, RunFiles.SoundsFolder));
         using RunFiles files = new(run, state);
         var abort = settings.Stop?.Abort ?? CancellationToken.None;
         var step = state?.Step ?? 0;
