@@ -22,18 +22,22 @@ public sealed class KillTests : FaultTests
     public void Train_KilledAtRandomMoments_EndsWithTheSameBits()
     {
         var (kills, seed) = (FaultSettings.IsLong ? FaultSettings.Kills : ShortKills, FaultSettings.Seed);
+        var everyPhase = FaultSettings.IsLong && kills >= 100;
         Random random = new(seed);
         SortedDictionary<string, int> hits = new(StringComparer.Ordinal);
         var (done, runs, starts) = (0, 0, 0);
         TestContext.Out.WriteLine($"seed {seed}, {kills} kills");
-        while (done < kills)
+        // Of a phase of a few milliseconds a kill may miss: the long version goes on with those that were never met.
+        bool IsEnough() => done >= kills && (!everyPhase || done >= 2 * kills || _targets.All(hits.ContainsKey));
+        while (!IsEnough())
         {
             runs++;
             var folder = Path.Combine(Folder, $"run-{runs}");
             long saved = 0;
             for (var isThrough = false; !isThrough; starts++)
             {
-                var target = done < kills ? _targets[(done + (starts / 7)) % _targets.Length] : "";
+                var target = done < kills ? _targets[(done + (starts / 7)) % _targets.Length]
+                    : IsEnough() ? "" : _targets.First(t => !hits.ContainsKey(t));
                 if (target == "resume" && saved == 0)
                 {
                     target = "save";   // there is nothing to resume yet
@@ -57,7 +61,7 @@ public sealed class KillTests : FaultTests
         }
 
         Report(seed, done, runs, starts, hits);
-        if (FaultSettings.IsLong && kills >= 100)
+        if (everyPhase)
         {
             Assert.That(hits.Keys, Is.SupersetOf(_targets.Distinct()), "every phase");
         }
@@ -86,7 +90,7 @@ public sealed class KillTests : FaultTests
     private static TimeSpan Longest(string phase)
     {
         var lines = UndisturbedLines;
-        var longest = phase == "start" ? lines[0].At : TimeSpan.FromMilliseconds(phase == "resume" ? 20 : 1);
+        var longest = phase == "start" ? lines[0].At : TimeSpan.FromMilliseconds(phase == "resume" ? 5 : 1);
         for (var i = 0; i + 1 < lines.Count; i++)
         {
             if (lines[i].Text == PhaseListener.LineStart + phase && lines[i + 1].At - lines[i].At > longest)
