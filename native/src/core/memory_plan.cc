@@ -17,9 +17,13 @@ thread_local MemoryPlan* current_plan = nullptr;
 // One range of addresses, reserved by the first plan for the life of the process, that can be neither read
 // nor written: a plan's pointers are told from others by lying in it, and a stray access faults at once. No
 // page of it is ever committed.
+#if defined(__SANITIZE_THREAD__)
+constexpr int64_t kSize = int64_t{1} << 39;  // ThreadSanitizer keeps most addresses to itself
+#else
 constexpr int64_t kSize = int64_t{1} << 42;  // 4 TiB of 128
-std::atomic<char*> range{nullptr};           // NULL before the first plan
-std::mutex mutex;                            // of what follows
+#endif
+std::atomic<char*> range{nullptr};  // NULL before the first plan
+std::mutex mutex;                   // of what follows
 int64_t used = 0;
 int plans = 0;
 
