@@ -177,6 +177,7 @@ public sealed unsafe class NativeWhisper : IDisposable
             Native.Check(codec is null
                 ? NativeMethods.llasa_whisper_score(_handle, &input, &output)
                 : NativeMethods.llasa_whisper_score_codes(_handle, codec.Handle, codeStarts, codeIds, &input, &output, spoken));
+            result.CodecSeconds = output.CodecSeconds;
         }
 
         return result;

@@ -32,6 +32,9 @@ public sealed class NativeWhisperResult
     /// <summary>[Count] mean teacher-forced NLL in nats; empty without targets.</summary>
     public ReadOnlySpan<float> MeanNlls => NllArray;
 
+    /// <summary>Seconds until there was sound, where codes were scored; otherwise 0.</summary>
+    public double CodecSeconds { get; internal set; }
+
     internal int[] TokenArray { get; }
 
     internal int[] LengthArray { get; }

@@ -686,6 +686,7 @@ typedef struct llasa_whisper_result {
   float* no_speech_probs; /* [B]; may be NULL */
   int32_t* languages;     /* [B] token of the language used, -1 when the prompt has none; may be NULL */
   float* mean_nlls;       /* [B] mean teacher-forced NLL in nats; may be NULL when no targets */
+  double codec_seconds;   /* of llasa_whisper_score_codes: until the waveforms were there */
 } llasa_whisper_result;
 
 /* Transcript and NLL from one encoder pass. Clips longer than one window are transcribed window after window

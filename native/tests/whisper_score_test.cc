@@ -1,6 +1,7 @@
 // llasa_whisper_score: what it says of waveforms, checked against the single steps and the oracle.
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <numeric>
 
 #include "op_test_util.h"
@@ -369,6 +370,13 @@ TEST(WhisperScoreCodes, EqualsVocodeThenScore) {
   EXPECT_EQ(c.tokens, s.tokens);
   EXPECT_EQ(c.nlls, s.nlls);
   EXPECT_EQ(c.logprobs, s.logprobs);
+  EXPECT_GT(result.codec_seconds, 0);
+  // A caller of before that field.
+  result.struct_size = static_cast<uint32_t>(offsetof(llasa_whisper_result, codec_seconds));
+  result.codec_seconds = -1;
+  check(llasa_whisper_score_codes(whisper.get(), codec.get(), offsets.data(), codes.data(), &request, &result,
+                                  nullptr));
+  EXPECT_EQ(result.codec_seconds, -1);
 }
 
 }  // namespace

@@ -36,6 +36,8 @@ public sealed class WhisperTests : LeakCheckedTests
             Assert.That(waveforms[..(120 * codec.SamplesPerCode)], Is.EqualTo(codec.Vocode(codes.AsSpan(0, 120))));
             Assert.That(fused.Tokens(1).ToArray(), Is.EqualTo(apart.Tokens(1).ToArray()));
             Assert.That(fused.MeanNlls.ToArray(), Is.EqualTo(apart.MeanNlls.ToArray()));
+            Assert.That(fused.CodecSeconds, Is.Positive);
+            Assert.That(apart.CodecSeconds, Is.Zero);
         });
     }
 

@@ -112,9 +112,11 @@ public sealed class LocalListener : IListener
             {
                 cancellation.ThrowIfCancellationRequested();
                 var start = Stopwatch.GetTimestamp();
-                using var waves = Codec.Decode([.. codes.Skip(first).Take(batch)]);
-                var vocoding = Stopwatch.GetElapsedTime(start).TotalSeconds;
-                heard.Add(Listen(waves, [.. texts.Skip(first).Take(batch)], extras, scorer, vocoding, cancellation));
+                int[][] clips = [.. codes.Skip(first).Take(batch)];
+                var scores = new SpeechScore[clips.Length];
+                using var waves = (scorer ?? Scorer).Score(Codec, clips, [.. texts.Skip(first).Take(batch)], scores, out var vocoding);
+                var recognising = Stopwatch.GetElapsedTime(start).TotalSeconds - vocoding;
+                heard.Add(Hear(waves, scores, extras, vocoding, recognising));
             }
 
             return new HeardChunk(
@@ -134,7 +136,9 @@ public sealed class LocalListener : IListener
         lock (_listening)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            return Listen(waves, texts, extras, scorer, 0, cancellation);
+            var start = Stopwatch.GetTimestamp();
+            var scores = (scorer ?? Scorer).Score(waves, texts, cancellation);
+            return Hear(waves, scores, extras, 0, Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
     }
 
@@ -152,17 +156,12 @@ public sealed class LocalListener : IListener
         }
     }
 
-    private HeardChunk Listen(
-        WaveBatch waves, IReadOnlyList<string> texts, HearingExtras extras, SpeechScorer? scorer, double vocoding, CancellationToken cancellation)
+    private HeardChunk Hear(WaveBatch waves, SpeechScore[] scores, HearingExtras extras, double vocoding, double recognising)
     {
         var start = Stopwatch.GetTimestamp();
-        var scores = (scorer ?? Scorer).Score(waves, texts, cancellation);
-        var recognised = Stopwatch.GetTimestamp();
         Hearing[] hearings = [.. scores.Select((score, i) => Hear(score, waves[i], waves.SampleRate, extras))];
-        var done = Stopwatch.GetTimestamp();
-        return new HeardChunk(hearings, vocoding, Seconds(start, recognised), extras.HasFlag(HearingExtras.Prosody) ? Seconds(recognised, done) : 0);
-
-        static double Seconds(long from, long to) => Stopwatch.GetElapsedTime(from, to).TotalSeconds;
+        var measuring = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        return new HeardChunk(hearings, vocoding, recognising, extras.HasFlag(HearingExtras.Prosody) ? measuring : 0);
     }
 
     private Hearing Hear(SpeechScore score, ReadOnlySpan<float> sound, int sampleRate, HearingExtras extras)

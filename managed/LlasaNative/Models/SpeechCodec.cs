@@ -87,13 +87,8 @@ public sealed class SpeechCodec : IDisposable
     public WaveBatch Decode(IReadOnlyList<int[]> clips)
     {
         ArgumentNullException.ThrowIfNull(clips);
-        var offsets = new long[clips.Count + 1];
-        for (var i = 0; i < clips.Count; i++)
-        {
-            offsets[i + 1] = offsets[i] + clips[i].Length;
-        }
-
-        WaveBatch waves = new([.. offsets.Select(o => o * SamplesPerCode)], SampleRate, _pool);
+        var offsets = Offsets(clips);
+        var waves = MakeRoom(offsets);
         if (offsets[^1] > 0)
         {
             Native.Vocode(offsets, clips.SelectMany(c => c).ToArray(), waves.Samples);
@@ -116,6 +111,21 @@ public sealed class SpeechCodec : IDisposable
         ArgumentOutOfRangeException.ThrowIfZero(samples.Length, nameof(samples));
         return Native.Encode(samples);
     }
+
+    /// <summary>Where the codes of each clip begin, one clip after another; [clips + 1].</summary>
+    internal static long[] Offsets(IReadOnlyList<int[]> clips)
+    {
+        var offsets = new long[clips.Count + 1];
+        for (var i = 0; i < clips.Count; i++)
+        {
+            offsets[i + 1] = offsets[i] + clips[i].Length;
+        }
+
+        return offsets;
+    }
+
+    /// <summary>Page-locked room for the sound of clips; dispose it.</summary>
+    internal WaveBatch MakeRoom(long[] offsets) => new([.. offsets.Select(o => o * SamplesPerCode)], SampleRate, _pool);
 
     /// <inheritdoc/>
     public void Dispose()

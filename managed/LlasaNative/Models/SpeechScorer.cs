@@ -125,6 +125,31 @@ public sealed class SpeechScorer : IDisposable
         return scores;
     }
 
+    /// <summary>Makes sound of codes and listens to it; on its way the sound stays on the device, and a copy of it comes back.</summary>
+    /// <param name="codec">Makes the sound, on the recogniser's device.</param>
+    /// <param name="codes">Codes of at most <see cref="BatchSize"/> clips; a clip may be empty.</param>
+    /// <param name="texts">As for sound.</param>
+    /// <param name="scores">[clips] receives the scores.</param>
+    /// <param name="codecSeconds">Receives the seconds until there was sound.</param>
+    /// <returns>The sound; dispose it.</returns>
+    internal WaveBatch Score(SpeechCodec codec, IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, Span<SpeechScore> scores, out double codecSeconds)
+    {
+        var offsets = SpeechCodec.Offsets(codes);
+        var waves = codec.MakeRoom(offsets);
+        try
+        {
+            var result = _whisper.ScoreCodes(codec.Native, offsets, codes.SelectMany(c => c).ToArray(), Request(texts), waves.Samples);
+            ToScores(result, texts.Count > 0, scores);
+            codecSeconds = result.CodecSeconds;
+            return waves;
+        }
+        catch
+        {
+            waves.Dispose();
+            throw;
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _whisper.Dispose();
 
@@ -157,8 +182,14 @@ public sealed class SpeechScorer : IDisposable
             offsets[i] = waves.Offsets[first + i] - start;
         }
 
+        var samples = waves.Samples[(int)start..(int)waves.Offsets[first + count]];
+        ToScores(_whisper.Score(offsets, samples, Request(texts)), texts.Count > 0, scores);
+    }
+
+    private NativeWhisperRequest Request(IReadOnlyList<string> texts)
+    {
         int[][] targets = [.. texts.Select(EncodeTarget)];
-        var targetOffsets = texts.Count == 0 ? [] : new long[count + 1];
+        var targetOffsets = texts.Count == 0 ? [] : new long[targets.Length + 1];
         for (var i = 0; i < targets.Length; i++)
         {
             targetOffsets[i + 1] = targetOffsets[i] + targets[i].Length;
@@ -166,7 +197,7 @@ public sealed class SpeechScorer : IDisposable
 
         var longest = Config.MaxTargetPositions - _transcriptPrompt.Length;
         var languages = Tokens.Languages.Values;
-        NativeWhisperRequest request = new()
+        return new NativeWhisperRequest
         {
             MaxNewTokens = _options.MaxTokens > 0 ? Math.Min(_options.MaxTokens, longest) : longest,
             PromptIds = _transcriptPrompt,
@@ -181,13 +212,15 @@ public sealed class SpeechScorer : IDisposable
             TargetFirst = targets.Select(_ => _targetPrompt.Length).ToArray(),
             TargetLanguageSlot = _detect && _targetPrompt.Length > 1 ? 1 : -1,
         };
-        var samples = waves.Samples[(int)start..(int)waves.Offsets[first + count]];
-        var result = _whisper.Score(offsets, samples, request);
-        for (var i = 0; i < count; i++)
+    }
+
+    private void ToScores(NativeWhisperResult result, bool hasTargets, Span<SpeechScore> scores)
+    {
+        for (var i = 0; i < scores.Length; i++)
         {
             scores[i] = new SpeechScore(
                 _tokenizer.Decode(result.Tokens(i), skipSpecialTokens: true).Trim(),
-                targets.Length == 0 ? double.NaN : result.MeanNlls[i],
+                hasTargets ? result.MeanNlls[i] : double.NaN,
                 result.MeanLogProbs[i],
                 Tokens.NoSpeech is null ? 0 : result.NoSpeechProbs[i]);
         }

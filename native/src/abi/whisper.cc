@@ -1,4 +1,5 @@
 // The recogniser: creation, weights in, log-mel, encoder, transcripts and likelihoods.
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -202,14 +203,17 @@ llasa_status llasa_whisper_score_codes(llasa_whisper* whisper, llasa_codec* code
     llasa::check_whisper_request(handle.model.config(), given, outputs);
     if (given.num_clips == 0) return;
     const int64_t hop = source.model.config().hop;
+    const auto start = std::chrono::steady_clock::now();
     float* waveforms = source.waveforms.reserve(total * hop, "waveforms");
     source.model.decode(code_offsets, codes, given.num_clips, waveforms);
     if (out_waveforms != nullptr && total > 0) {
       llasa::copy_to_host(source.model.stream(), out_waveforms, waveforms, total * hop * kFloat);
     }
     source.model.stream().synchronize();
+    outputs.codec_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     std::vector<int64_t> offsets;
     for (int64_t b = 0; b <= given.num_clips; ++b) offsets.push_back(code_offsets[b] * hop);
     handle.scorer.score(given, {waveforms, offsets.data(), offsets.data() + 1}, outputs);
+    llasa::abi::write_struct(result, outputs, "result");
   });
 }
