@@ -695,10 +695,10 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_score(llasa_whisper* whisper
                                                           const llasa_whisper_request* request,
                                                           llasa_whisper_result* result);
 
-/* llasa_vocode and llasa_whisper_score in one call; the waveform stays on the device in between, which
- * must be one for both. request's
- * waveform fields are ignored. out_waveforms [code_offsets[B] * hop] or NULL. A clip without codes is scored
- * as silence. */
+/* llasa_vocode and llasa_whisper_score in one call; the waveform stays on the device in between, which must
+ * be one for both. request's waveform fields are ignored. out_waveforms [code_offsets[B] * hop] or NULL;
+ * where it is given, a waveform that is not finite is refused as llasa_whisper_score does. A clip without
+ * codes is scored as silence. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_score_codes(
     llasa_whisper* whisper, llasa_codec* codec, const int64_t* code_offsets, const int32_t* codes,
     const llasa_whisper_request* request, llasa_whisper_result* result, float* out_waveforms);

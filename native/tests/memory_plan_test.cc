@@ -193,9 +193,7 @@ TEST(MemoryPlan, OfCodecAndRecogniserIsWhatListeningTakes) {
   int64_t hop = 0;
   for (int32_t i = 0; i < codec_options_.num_ratios; ++i)
     hop = (hop == 0 ? 1 : hop) * codec_options_.ratios[i];
-  std::vector<int64_t> offsets;
-  for (const int64_t o : code_offsets) offsets.push_back(o * hop);
-  std::vector<float> waveforms(static_cast<size_t>(offsets.back()));
+  std::vector<float> waveforms(static_cast<size_t>(code_offsets.back() * hop));
   ASSERT_OK(llasa_vocode(codec.get(), kClips, code_offsets.data(), codes.data(), waveforms.data()));
   EXPECT_EQ(allocated() - before, plan.stages.at("codec"));
   const WhisperHandle whisper = load_whisper(whisper_case);
@@ -206,8 +204,6 @@ TEST(MemoryPlan, OfCodecAndRecogniserIsWhatListeningTakes) {
   request.struct_size = sizeof request;
   request.max_new_tokens = kText;
   request.num_clips = kClips;
-  request.waveform_offsets = offsets.data();
-  request.waveforms = waveforms.data();
   request.prompt_ids = prompt.data();
   request.prompt_length = 4;
   request.language_slot = request.target_language_slot = -1;
@@ -225,7 +221,8 @@ TEST(MemoryPlan, OfCodecAndRecogniserIsWhatListeningTakes) {
   result.no_speech_probs = silence.data();
   result.languages = languages.data();
   result.mean_nlls = nlls.data();
-  ASSERT_OK(llasa_whisper_score(whisper.get(), &request, &result));
+  ASSERT_OK(llasa_whisper_score_codes(whisper.get(), codec.get(), code_offsets.data(), codes.data(), &request,
+                                      &result, waveforms.data()));
   EXPECT_EQ(allocated() - before, plan.total);
 }
 

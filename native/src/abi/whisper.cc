@@ -1,6 +1,7 @@
 // The recogniser: creation, weights in, log-mel, encoder, transcripts and likelihoods.
 #include <chrono>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "abi/guard.h"
@@ -213,6 +214,11 @@ llasa_status llasa_whisper_score_codes(llasa_whisper* whisper, llasa_codec* code
     outputs.codec_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     std::vector<int64_t> offsets;
     for (int64_t b = 0; b <= given.num_clips; ++b) offsets.push_back(code_offsets[b] * hop);
+    for (int64_t b = 0; out_waveforms != nullptr && b < given.num_clips; ++b) {
+      const std::string name = "the codec's waveform of clip " + std::to_string(b);
+      const int64_t begin = offsets[static_cast<size_t>(b)], end = offsets[static_cast<size_t>(b + 1)];
+      llasa::abi::check_finite(out_waveforms + begin, end - begin, name.c_str());
+    }
     handle.scorer.score(given, {waveforms, offsets.data(), offsets.data() + 1}, outputs);
     llasa::abi::write_struct(result, outputs, "result");
   });

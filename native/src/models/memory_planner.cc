@@ -106,7 +106,9 @@ struct Listening {
       end.push_back((b + 1) * samples);
       targets.push_back((b + 1) * (M + 2));
     }
-    heard.reserve(B * samples, "waveforms");
+    // The codec's waveforms are listened to where they are.
+    if (!run.codec) heard.reserve(B * samples, "waveforms");
+    const float* waveforms = run.codec ? vocoded.data() : heard.data();
     const auto clips = static_cast<size_t>(B);
     // A token that is not the end's, so that every transcript is as long as it may get.
     const int32_t other = config.eot_token == 0 ? 1 : 0;
@@ -133,7 +135,7 @@ struct Listening {
     result.no_speech_probs = no_speech.data();
     result.languages = languages.data();
     result.mean_nlls = nlls.data();
-    scorer->score(request, {heard.data(), begin.data(), end.data()}, result);
+    scorer->score(request, {waveforms, begin.data(), end.data()}, result);
   }
 };
 
