@@ -101,8 +101,8 @@ internal static class InspectCommand
     private static void DescribeWeights(IReadOnlyList<TensorInfo> tensors)
     {
         Line("parameters", tensors.Sum(t => t.ElementCount).ToString("N0", CultureInfo.InvariantCulture));
-        Line("weights", string.Join(", ", tensors.GroupBy(t => t.Type)
-            .Select(g => string.Create(CultureInfo.InvariantCulture, $"{g.Key.SafeTensorsName()} {g.Sum(t => t.ByteLength) / 1e6:F2} MB in {g.Count()} tensors"))));
+        Line("weights", string.Join(", ", tensors.GroupBy(t => t.TypeName)
+            .Select(g => string.Create(CultureInfo.InvariantCulture, $"{g.Key} {g.Sum(t => t.ByteLength) / 1e6:F2} MB in {g.Count()} tensors"))));
     }
 
     private static void DescribeCheckpoint(string path)

@@ -16,6 +16,9 @@ public sealed class LlasaEventSource : EventSource
     /// <summary>Id of <see cref="PhaseEnded"/>.</summary>
     public const int PhaseEndedId = 2;
 
+    /// <summary>Id of <see cref="Warned"/>.</summary>
+    public const int WarnedId = 3;
+
     private LlasaEventSource()
     {
     }
@@ -33,4 +36,9 @@ public sealed class LlasaEventSource : EventSource
     /// <param name="seconds">How long it took.</param>
     [Event(PhaseEndedId, Level = EventLevel.Informational)]
     public void PhaseEnded(string phase, double seconds) => WriteEvent(PhaseEndedId, phase, seconds);
+
+    /// <summary>Something was read in spite of a fault that the user should know of.</summary>
+    /// <param name="text">One line that names the file.</param>
+    [Event(WarnedId, Level = EventLevel.Warning)]
+    public void Warned(string text) => WriteEvent(WarnedId, text);
 }

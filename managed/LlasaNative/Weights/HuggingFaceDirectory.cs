@@ -25,13 +25,16 @@ public sealed class HuggingFaceDirectory : IDisposable
     private const string SingleFile = "model.safetensors";
     private const string IndexFile = "model.safetensors.index.json";
     private readonly Dictionary<string, SafeTensorsFile> _byTensor;
+    private readonly IReadOnlyDictionary<string, ModelFileException> _lost;
     private readonly List<SafeTensorsFile> _files;
 
-    private HuggingFaceDirectory(string path, List<SafeTensorsFile> files, Dictionary<string, SafeTensorsFile> byTensor)
+    private HuggingFaceDirectory(
+        string path, List<SafeTensorsFile> files, Dictionary<string, SafeTensorsFile> byTensor, IReadOnlyDictionary<string, ModelFileException> lost)
     {
         Path = path;
         _files = files;
         _byTensor = byTensor;
+        _lost = lost;
         List<TensorInfo> tensors = [.. byTensor.Select(pair => pair.Value.GetInfo(pair.Key))];
         tensors.Sort((a, b) => string.CompareOrdinal(a.Name, b.Name));
         Tensors = tensors;
@@ -73,12 +76,17 @@ public sealed class HuggingFaceDirectory : IDisposable
             if (File.Exists(single))
             {
                 files.Add(SafeTensorsFile.Open(single));
-                return new HuggingFaceDirectory(path, files, files[0].Tensors.ToDictionary(t => t.Name, _ => files[0], StringComparer.Ordinal));
+                return new HuggingFaceDirectory(
+                    path, files, files[0].Tensors.ToDictionary(t => t.Name, _ => files[0], StringComparer.Ordinal), new Dictionary<string, ModelFileException>());
             }
 
-            return File.Exists(index)
-                ? new HuggingFaceDirectory(path, files, OpenShards(path, index, files))
-                : throw new ModelFileException(path, null, $"holds neither {SingleFile} nor {IndexFile}");
+            if (!File.Exists(index))
+            {
+                throw new ModelFileException(path, null, $"holds neither {SingleFile} nor {IndexFile}");
+            }
+
+            var shards = ShardIndex.Read(index, files);
+            return new HuggingFaceDirectory(path, files, shards.ByTensor, shards.Lost);
         }
         catch
         {
@@ -100,7 +108,8 @@ public sealed class HuggingFaceDirectory : IDisposable
     /// <param name="name">Parameter name.</param>
     /// <exception cref="ModelFileException">There is no such tensor.</exception>
     public SafeTensorsFile FileOf(string name) =>
-        _byTensor.TryGetValue(name, out SafeTensorsFile? file) ? file : throw new ModelFileException(Path, name, "no such tensor");
+        _byTensor.TryGetValue(name, out SafeTensorsFile? file) ? file
+        : throw (_lost.GetValueOrDefault(name) ?? new ModelFileException(Path, name, "no such tensor"));
 
     /// <summary>Checks that a tensor is there, has the given shape and holds floating-point numbers.</summary>
     /// <param name="name">Parameter name.</param>
@@ -117,7 +126,7 @@ public sealed class HuggingFaceDirectory : IDisposable
 
         return TensorConversion.IsFloat(info.Type)
             ? info
-            : throw new ModelFileException(file.Path, name, $"dtype {info.Type.SafeTensorsName()}, expected F32, F16 or BF16");
+            : throw new ModelFileException(file.Path, name, $"dtype {info.TypeName}, expected F32, F16, BF16 or F64");
     }
 
     /// <summary>All bytes of one tensor, little-endian, row-major; no copy.</summary>
@@ -175,42 +184,6 @@ public sealed class HuggingFaceDirectory : IDisposable
 
     /// <summary>Closes all files; spans and addresses handed out become invalid.</summary>
     public void Dispose() => _files.ForEach(file => file.Dispose());
-
-    private static Dictionary<string, SafeTensorsFile> OpenShards(string path, string index, List<SafeTensorsFile> files)
-    {
-        JsonFields json = JsonFields.FromFile(index);
-        if (!json.TryGet("weight_map", out JsonElement map) || map.ValueKind != JsonValueKind.Object)
-        {
-            throw json.Error("weight_map", "missing or not an object");
-        }
-
-        Dictionary<string, SafeTensorsFile> shards = new(StringComparer.Ordinal);
-        Dictionary<string, SafeTensorsFile> byTensor = new(StringComparer.Ordinal);
-        foreach (JsonProperty property in map.EnumerateObject())
-        {
-            string name = JsonFields.NameOf(property, index);
-            string shard = property.Value.ValueKind == JsonValueKind.String ? JsonFields.TextOf(property.Value, index, name) : string.Empty;
-            if (shard.Length == 0 || shard != System.IO.Path.GetFileName(shard))
-            {
-                throw json.Error("weight_map." + name, "expected the name of a file in the same directory");
-            }
-
-            if (!shards.TryGetValue(shard, out SafeTensorsFile? file))
-            {
-                file = SafeTensorsFile.Open(System.IO.Path.Combine(path, shard));
-                files.Add(file);
-                shards.Add(shard, file);
-            }
-
-            _ = file.GetInfo(name);
-            if (!byTensor.TryAdd(name, file))
-            {
-                throw json.Error("weight_map." + name, "appears twice");
-            }
-        }
-
-        return byTensor;
-    }
 
     private static void CopyFile(string source, string target)
     {

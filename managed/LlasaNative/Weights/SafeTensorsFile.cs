@@ -114,7 +114,7 @@ public sealed class SafeTensorsFile : IDisposable
         TensorInfo info = GetInfo(name);
         if (!TensorConversion.IsFloat(info.Type))
         {
-            throw new ModelFileException(Path, name, $"{info.Type.SafeTensorsName()}, expected F32, F16, BF16 or F64");
+            throw new ModelFileException(Path, name, $"{info.TypeName}, expected F32, F16, BF16 or F64");
         }
 
         if (destination.Length != info.ElementCount)

@@ -67,7 +67,7 @@ internal sealed class SafeTensorsHeader
         Dictionary<string, (TensorInfo Info, long Offset)> tensors,
         Dictionary<string, string> metadata)
     {
-        Utf8JsonReader reader = new(json, new JsonReaderOptions { MaxDepth = 8 });
+        Utf8JsonReader reader = new(json, new JsonReaderOptions { MaxDepth = 64 });
         Expect(ref reader, JsonTokenType.StartObject, path, "header");
         HashSet<string> seen = new(StringComparer.Ordinal);
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
@@ -78,15 +78,14 @@ internal sealed class SafeTensorsHeader
                 throw new ModelFileException(path, name, "appears twice in the header");
             }
 
-            Expect(ref reader, JsonTokenType.StartObject, path, name);
             if (name == "__metadata__")
             {
-                ReadMetadata(ref reader, path, metadata);
+                ReadMetadata(ref reader, metadata);
+                continue;
             }
-            else
-            {
-                tensors.Add(name, ReadTensor(ref reader, path, name));
-            }
+
+            Expect(ref reader, JsonTokenType.StartObject, path, name);
+            tensors.Add(name, ReadTensor(ref reader, path, name));
         }
 
         // Trailing spaces are padding; anything else makes the reader throw.
@@ -96,22 +95,33 @@ internal sealed class SafeTensorsHeader
         }
     }
 
-    private static void ReadMetadata(ref Utf8JsonReader reader, string path, Dictionary<string, string> metadata)
+    /// <summary>Keeps what is text. Nothing depends on the rest, so whatever it is, it is no fault of the file.</summary>
+    private static void ReadMetadata(ref Utf8JsonReader reader, Dictionary<string, string> metadata)
     {
+        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+        {
+            reader.Skip();
+            return;
+        }
+
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             string key = reader.GetString()!;
-            Expect(ref reader, JsonTokenType.String, path, "__metadata__." + key);
-            if (!metadata.TryAdd(key, reader.GetString()!))
+            reader.Read();
+            if (reader.TokenType == JsonTokenType.String)
             {
-                throw new ModelFileException(path, "__metadata__." + key, "appears twice in the header");
+                metadata[key] = reader.GetString()!;
+            }
+            else
+            {
+                reader.Skip();
             }
         }
     }
 
     private static (TensorInfo Info, long Offset) ReadTensor(ref Utf8JsonReader reader, string path, string name)
     {
-        TensorType? type = null;
+        string? type = null;
         long[]? shape = null;
         long[]? offsets = null;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
@@ -121,9 +131,7 @@ internal sealed class SafeTensorsHeader
             {
                 case "dtype" when type is null:
                     Expect(ref reader, JsonTokenType.String, path, name);
-                    string text = reader.GetString()!;
-                    type = TensorTypes.TryParse(text, out TensorType t) ? t
-                        : throw new ModelFileException(path, name, $"dtype {text} is not supported");
+                    type = reader.GetString()!;
                     break;
                 case "shape" when shape is null:
                     shape = ReadCounts(ref reader, path, name, "shape");
@@ -131,14 +139,18 @@ internal sealed class SafeTensorsHeader
                 case "data_offsets" when offsets is null:
                     offsets = ReadCounts(ref reader, path, name, "data_offsets");
                     break;
+                case "dtype" or "shape" or "data_offsets":
+                    throw new ModelFileException(path, name, $"repeated key `{key}` in the header");
                 default:
-                    throw new ModelFileException(path, name, $"unexpected or repeated key `{key}` in the header");
+                    reader.Read();
+                    reader.Skip();
+                    break;
             }
         }
 
-        if (type is null || shape is null || offsets is not { Length: 2 })
+        if (type is null || shape is null || offsets is not { Length: 2 } || offsets[1] < offsets[0])
         {
-            throw new ModelFileException(path, name, "needs dtype, shape and two data_offsets");
+            throw new ModelFileException(path, name, "needs dtype, shape and two data_offsets, the second not below the first");
         }
 
         if (name.Length == 0)
@@ -149,17 +161,20 @@ internal sealed class SafeTensorsHeader
         TensorInfo info;
         try
         {
-            info = new TensorInfo(name, type.Value, shape);
+            // A tensor that nothing reads may have any type; reading it is refused by the type's name.
+            info = TensorTypes.TryParse(type, out TensorType known)
+                ? new TensorInfo(name, known, shape)
+                : new TensorInfo(name, type, offsets[1] - offsets[0], shape);
         }
         catch (OverflowException e)
         {
             throw new ModelFileException(path, name, $"shape {TensorInfo.FormatShape(shape)} is too large", e);
         }
 
-        if (offsets[1] < offsets[0] || offsets[1] - offsets[0] != info.ByteLength)
+        if (offsets[1] - offsets[0] != info.ByteLength)
         {
             throw new ModelFileException(path, name, Invariant(
-                $"{info.Type.SafeTensorsName()} {info.ShapeText} needs {info.ByteLength} bytes, data_offsets say [{offsets[0]},{offsets[1]}]"));
+                $"{info.TypeName} {info.ShapeText} needs {info.ByteLength} bytes, data_offsets say [{offsets[0]},{offsets[1]}]"));
         }
 
         return (info, offsets[0]);

@@ -196,7 +196,7 @@ public sealed class SafeTensorsWriter : IDisposable
             foreach (TensorInfo tensor in ordered)
             {
                 json.WriteStartObject(tensor.Name);
-                json.WriteString("dtype", tensor.Type.SafeTensorsName());
+                json.WriteString("dtype", tensor.TypeName);
                 json.WriteStartArray("shape");
                 foreach (long extent in tensor.Shape)
                 {

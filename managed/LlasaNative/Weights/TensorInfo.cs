@@ -27,16 +27,25 @@ public sealed class TensorInfo
 
         Name = name;
         Type = type;
+        TypeName = type.SafeTensorsName();
         Shape = [.. shape];
         ElementCount = empty ? 0 : count;
         ByteLength = checked(ElementCount * type.SizeInBytes());
     }
+
+    /// <summary>Describes a tensor whose type is unknown; how many bytes it takes is for the file to say.</summary>
+    internal TensorInfo(string name, string typeName, long byteLength, params ReadOnlySpan<long> shape)
+        : this(name, TensorType.U8, shape) =>
+        (Type, TypeName, ByteLength) = (TensorType.Other, typeName, byteLength);
 
     /// <summary>Parameter name.</summary>
     public string Name { get; }
 
     /// <summary>Element type.</summary>
     public TensorType Type { get; }
+
+    /// <summary>The type as headers write it, for example <c>BF16</c>, also where <see cref="Type"/> is <see cref="TensorType.Other"/>.</summary>
+    public string TypeName { get; }
 
     /// <summary>Extents, outermost first; empty for a scalar.</summary>
     public ImmutableArray<long> Shape { get; }
@@ -68,5 +77,5 @@ public sealed class TensorInfo
     public bool HasShape(ReadOnlySpan<long> shape) => Shape.AsSpan().SequenceEqual(shape);
 
     /// <inheritdoc/>
-    public override string ToString() => $"{Name} {Type.SafeTensorsName()} {ShapeText}";
+    public override string ToString() => $"{Name} {TypeName} {ShapeText}";
 }

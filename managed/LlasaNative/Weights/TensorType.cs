@@ -47,4 +47,7 @@ public enum TensorType
 
     /// <summary>8-bit float, 5 exponent bits (opaque here: bytes only).</summary>
     F8E5M2,
+
+    /// <summary>A type this library does not know: bytes only, see <see cref="TensorInfo.TypeName"/>.</summary>
+    Other,
 }

@@ -5,8 +5,8 @@ namespace LlasaNative.Weights;
 public static class TensorTypes
 {
     /// <summary>Size of one element in bytes: 1, 2, 4 or 8.</summary>
-    /// <param name="type">A defined value.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="type"/> is not defined.</exception>
+    /// <param name="type">A defined value other than <see cref="TensorType.Other"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="type"/> has no size.</exception>
     public static int SizeInBytes(this TensorType type) => type switch
     {
         TensorType.F64 or TensorType.I64 or TensorType.U64 => 8,
@@ -24,6 +24,7 @@ public static class TensorTypes
         TensorType.Bool => "BOOL",
         TensorType.F8E4M3 => "F8_E4M3",
         TensorType.F8E5M2 => "F8_E5M2",
+        TensorType.Other => throw new ArgumentOutOfRangeException(nameof(type), type, "Has no name of its own."),
         _ when Enum.IsDefined(type) => type.ToString(),
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Not a tensor type."),
     };
@@ -48,7 +49,7 @@ public static class TensorTypes
     {
         foreach (TensorType candidate in Enum.GetValues<TensorType>())
         {
-            if (candidate.SafeTensorsName() == name)
+            if (candidate != TensorType.Other && candidate.SafeTensorsName() == name)
             {
                 type = candidate;
                 return true;

@@ -76,8 +76,6 @@ public class ModelConfigTests
 
         directory.Write("model.safetensors.index.json", """{"weight_map":{"a":"../../etc/passwd"}}""");
         Assert.That(() => HuggingFaceDirectory.Open(directory.Path), Throws.TypeOf<ModelFileException>().With.Message.Contains("weight_map.a"));
-        directory.Write("model.safetensors.index.json", """{"weight_map":{"a":"model-00002-of-00002.safetensors"}}""");
-        Assert.That(() => HuggingFaceDirectory.Open(directory.Path), Throws.TypeOf<ModelFileException>().With.Property("Field").EqualTo("a"));
     }
 
     [Test]

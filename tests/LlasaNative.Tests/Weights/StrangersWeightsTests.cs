@@ -1,0 +1,127 @@
+using System.Buffers.Binary;
+using System.Text;
+using LlasaNative.Tests.Support;
+using LlasaNative.Weights;
+
+namespace LlasaNative.Tests.Weights;
+
+/// <summary>Weight files as other people's programs leave them.</summary>
+public class StrangersWeightsTests
+{
+    private const string Index = "model.safetensors.index.json";
+    private TemporaryDirectory _directory = null!;
+
+    [SetUp]
+    public void SetUp()
+    {
+        _directory = new TemporaryDirectory();
+        _directory.Write("config.json", "{}");
+    }
+
+    [TearDown]
+    public void TearDown() => _directory.Dispose();
+
+    [Test]
+    public void ATensorNobodyReads_MayHaveAnyDtype([Values("F8_E4M3", "F8_E8M0", "F4", "U16", "I4", "BOOL", "C64", "Q9")] string dtype)
+    {
+        int bytes = dtype is "U16" ? 4 : 2;
+        WriteRaw("model.safetensors", $$$"""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"odd":{"dtype":"{{{dtype}}}","shape":[2],"data_offsets":[4,{{{4 + bytes}}}]}}""", 4 + bytes);
+        using HuggingFaceDirectory model = HuggingFaceDirectory.Open(_directory.Path);
+        Assert.Multiple(() =>
+        {
+            Assert.That(model.ReadFloats("a"), Is.EqualTo([0f]));
+            Assert.That(model.GetInfo("odd").ToString(), Is.EqualTo($"odd {dtype} [2]"));
+            Assert.That(model.RequireFinite, Throws.Nothing);
+            Assert.That(() => model.Require("odd", 2), Throws.TypeOf<ModelFileException>().With.Message.Contains(dtype).And.Message.Contains("expected F32"));
+            Assert.That(() => model.ReadFloats("odd"), Throws.TypeOf<ModelFileException>().With.Message.Contains(dtype));
+        });
+    }
+
+    [TestCase("""{"__metadata__":null,"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""")]
+    [TestCase("""{"__metadata__":{"format":"pt","n":3,"x":{"y":[1,{}]},"n":null,"format":"np"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""")]
+    [TestCase("""{"__metadata__":[{"a":1}],"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"note":{"by":["me"]}}}""")]
+    [TestCase("""{"none":{"dtype":"F32","shape":[0,3],"data_offsets":[0,0]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"end":{"dtype":"I64","shape":[7,0],"data_offsets":[4,4]}}""")]
+    public void MetadataAndEmptyTensors_OfAnyKind_AreNoFault(string header)
+    {
+        WriteRaw("model.safetensors", header, 4);
+        using HuggingFaceDirectory model = HuggingFaceDirectory.Open(_directory.Path);
+        Assert.That(model.ReadFloats("a"), Is.EqualTo([0f]));
+    }
+
+    [Test]
+    public void AnIndexThatPutsATensorInAnotherShard_LoadsWithAWarning()
+    {
+        Write("one.safetensors", "a", 1);
+        Write("two.safetensors", "b", 2);
+        Write("left-out.safetensors", "c", 3);
+        _directory.Write(Index, """{"metadata":{"total_size":"much"},"weight_map":{"a":"two.safetensors","b":"one.safetensors","c":"one.safetensors"}}""");
+        using Warnings warnings = new Warnings(_directory.Path).Listen();
+        using HuggingFaceDirectory model = HuggingFaceDirectory.Open(_directory.Path);
+        Assert.Multiple(() =>
+        {
+            Assert.That(new[] { "a", "b", "c" }.Select(n => model.ReadFloats(n)[0]), Is.EqualTo([1f, 2f, 3f]));
+            Assert.That(warnings.Texts, Has.One.Contains("`a` is not in two.safetensors but in one.safetensors, and 2 more"));
+        });
+    }
+
+    [Test]
+    public void AnIndexThatNamesMoreThanIsThere_LoadsUntilSomebodyNeedsIt()
+    {
+        Write("one.safetensors", "a", 1);
+        _directory.Write("pointer.safetensors", "version https://git-lfs.github.com/spec/v1\n");
+        _directory.Write(Index, """{"weight_map":{"a":"one.safetensors","gone":"two.safetensors","small":"pointer.safetensors","never":"one.safetensors"}}""");
+        using Warnings warnings = new Warnings(_directory.Path).Listen();
+        using HuggingFaceDirectory model = HuggingFaceDirectory.Open(_directory.Path);
+        Assert.Multiple(() =>
+        {
+            Assert.That(model.ReadFloats("a"), Is.EqualTo([1f]));
+            Assert.That(model.Tensors, Has.Count.EqualTo(1));
+            Assert.That(() => model.ReadFloats("gone"), Throws.TypeOf<ModelFileException>().With.Message.Contains("two.safetensors").And.Message.Contains("no such file"));
+            Assert.That(() => model.ReadFloats("small"), Throws.TypeOf<ModelFileException>().With.Message.Contains("pointer.safetensors"));
+            Assert.That(() => model.Require("never", 1), Throws.TypeOf<ModelFileException>().With.Property("Field").EqualTo("never"));
+            Assert.That(warnings.Texts, Has.Some.Contains("two.safetensors").And.Some.Contains("pointer.safetensors"));
+        });
+    }
+
+    [Test]
+    public void ATensorTheIndexForgets_IsFoundInItsShard()
+    {
+        Write("one.safetensors", "a", 1);
+        Write("two.safetensors", "b", 2);
+        _directory.Write(Index, """{"weight_map":{"x":"one.safetensors","b":"two.safetensors"}}""");
+        using HuggingFaceDirectory model = HuggingFaceDirectory.Open(_directory.Path);
+        Assert.That(model.ReadFloats("a"), Is.EqualTo([1f]));
+    }
+
+    [Test]
+    public void AShardInASubfolder_IsFound_AndOneOutsideRefused()
+    {
+        Directory.CreateDirectory(_directory.File("weights"));
+        Write("weights/one.safetensors", "a", 1);
+        _directory.Write(Index, """{"weight_map":{"a":"weights/one.safetensors"}}""");
+        using (HuggingFaceDirectory model = HuggingFaceDirectory.Open(_directory.Path))
+        {
+            Assert.That(model.ReadFloats("a"), Is.EqualTo([1f]));
+        }
+
+        _directory.Write(Index, """{"weight_map":{"a":"weights/../../one.safetensors"}}""");
+        Assert.That(() => HuggingFaceDirectory.Open(_directory.Path), Throws.TypeOf<ModelFileException>().With.Message.Contains("same directory"));
+    }
+
+    private void Write(string file, string name, float value)
+    {
+        using SafeTensorsWriter writer = new(_directory.File(file), [new TensorInfo(name, TensorType.F32, 1)]);
+        writer.Write(name, [value]);
+        writer.Complete();
+    }
+
+    private void WriteRaw(string file, string header, int dataBytes)
+    {
+        byte[] json = Encoding.UTF8.GetBytes(header);
+        byte[] bytes = new byte[8 + json.Length + dataBytes];
+        BinaryPrimitives.WriteInt64LittleEndian(bytes, json.Length);
+        json.CopyTo(bytes, 8);
+        _directory.Write(file, bytes);
+    }
+}
