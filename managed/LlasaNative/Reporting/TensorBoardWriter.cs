@@ -20,10 +20,10 @@ public sealed class TensorBoardWriter : IDisposable
 
     /// <summary>Creates an event file in a directory.</summary>
     /// <param name="directory">Created when missing.</param>
-    /// <param name="startStep">Step the run starts or resumes at: events of an earlier session beyond it are dropped by TensorBoard.</param>
+    /// <param name="firstStep">First step that will be written: TensorBoard drops events of an earlier session from it on, itself included.</param>
     /// <param name="clock">Wall clock of the events; null for the system's.</param>
     /// <exception cref="LlasaException">The file cannot be created.</exception>
-    public TensorBoardWriter(string directory, long startStep = 0, TimeProvider? clock = null)
+    public TensorBoardWriter(string directory, long firstStep = 1, TimeProvider? clock = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         _clock = clock ?? TimeProvider.System;
@@ -47,7 +47,7 @@ public sealed class TensorBoardWriter : IDisposable
         }
 
         WriteEvent(0, e => e.Text(3, "brain.Event:2"));
-        WriteEvent(startStep, e => e.Message(7, log => log.Varint(1, 1)));
+        WriteEvent(firstStep, e => e.Message(7, log => log.Varint(1, 1)));
     }
 
     /// <summary>Path of the event file.</summary>

@@ -23,7 +23,7 @@ internal sealed class RunFiles : IDisposable
         _soundsKept = run.SoundsKept;
         _metrics = new JsonLines(Path.Combine(run.Out, "metrics.jsonl"), resumed?.MetricsLength ?? 0);
         _samples = new JsonLines(Path.Combine(run.Out, "samples.jsonl"), resumed?.SamplesLength ?? 0);
-        _board = run.TensorBoard ? new TensorBoardWriter(Path.Combine(run.Out, "tensorboard"), resumed?.Step ?? 0) : null;
+        _board = run.TensorBoard ? new TensorBoardWriter(Path.Combine(run.Out, "tensorboard"), (resumed?.Step ?? 0) + 1) : null;
     }
 
     public long MetricsLength => _metrics.Length;

@@ -24,7 +24,7 @@ public sealed class TensorBoardTests
     public void EventFile_ReadsBack()
     {
         string path;
-        using (TensorBoardWriter writer = new(_directory, startStep: 3))
+        using (TensorBoardWriter writer = new(_directory, firstStep: 4))
         {
             path = writer.Path;
             writer.Write(new MetricRow(4).Add("reward/mean", 0.5).Add("bad", double.NaN).Add("b", -2));
@@ -40,7 +40,7 @@ public sealed class TensorBoardTests
         Assert.Multiple(() =>
         {
             Assert.That(Encoding.UTF8.GetString(events[0][3][0]), Is.EqualTo("brain.Event:2"));
-            Assert.That(Varint(events[1][2][0]), Is.EqualTo(3));
+            Assert.That(Varint(events[1][2][0]), Is.EqualTo(4), "no earlier step is dropped, this one is written anew");
             Assert.That(Varint(Fields(events[1][7][0])[1][0]), Is.EqualTo(1), "session start");
             Assert.That(Varint(events[2][2][0]), Is.EqualTo(4));
             Assert.That(scalars[1], Has.Count.EqualTo(2), "NaN is left out");
