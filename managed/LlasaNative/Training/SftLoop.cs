@@ -71,7 +71,7 @@ public sealed class SftLoop : ITrainingLoop, IDisposable
         MetricRow row = new(number);
         row.Add("sft/loss", stats.PolicyLoss).Add("sft/tokens", stats.Tokens).Add("policy/entropy", stats.EntropySum / Math.Max(stats.Tokens, 1))
             .Add("optimiser/learning_rate", rate).Add("optimiser/grad_norm", update.GradNorm).Add("optimiser/skipped", update.Skipped)
-            .Add("seconds/gradient", timer["gradient"]).Add("seconds/update", timer["update"]).Add("seconds/number", timer.Total)
+            .Add("seconds/gradient", timer["gradient"]).Add("seconds/update", timer["update"]).Add("seconds/step", timer.Total)
             .Add("speed/training_tokens_per_second", stats.ComputedTokens / Math.Max(timer["gradient"], 1e-9));
         var summary = string.Create(CultureInfo.InvariantCulture,
             $"loss {row["sft/loss"]:F4}  norm {update.GradNorm:F2}  lr {rate:G3}  {row["speed/training_tokens_per_second"]:F0} tok/s");

@@ -12,7 +12,7 @@ public static class TrainingRun
 {
     // Options that may differ when a run is resumed: none of them changes what a step computes.
     private static readonly string[] Free = ["run.out", "run.save_every", "run.keep", "run.samples_every", "run.sounds_kept", "run.prosody", "run.tensor_board", "run.export_type",
-        "run.time_limit_minutes", "run.evaluate_every", "run.evaluate_texts", "data.evaluation", "rollout.slots", "rollout.overlap_scoring", "reward.timeout_seconds"];
+        "run.time_limit_minutes", "run.evaluate_every", "run.evaluate_texts", "data.evaluation", "rollout.slots", "rollout.readback_steps", "rollout.overlap_scoring", "reward.timeout_seconds"];
 
     /// <summary>Runs until the last step, a stop signal or the time limit; then saves.</summary>
     /// <param name="loop">How to train.</param>
