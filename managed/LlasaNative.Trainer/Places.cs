@@ -20,16 +20,19 @@ internal static class Places
     }
 
     /// <summary>Reads data; what was fetched for the time being is gone when this returns.</summary>
-    public static T Read<T>(string place, Func<string, T> read)
+    /// <param name="place">A file or directory, here or elsewhere.</param>
+    /// <param name="split">What the data are read for, which chooses among a directory's files.</param>
+    /// <param name="read">Reads the files.</param>
+    public static T Read<T>(string place, DataSplit split, Func<DataFiles, T> read)
     {
         if (!RemoteData.IsRemote(place))
         {
-            return read(place);
+            return read(DataFiles.Find(place, split));
         }
 
         using StopSignal stop = new(atOnce: true);
         using RemoteData remote = new(Note);
-        return read(remote.Fetch(place, stop.Abort));
+        return read(DataFiles.Find(remote.Fetch(place, split, stop.Abort), split));
     }
 
     public static void Note(string text) => Console.Error.WriteLine(text);

@@ -6,9 +6,20 @@ namespace LlasaNative.Trainer;
 /// <summary>Reads the texts of a command and drops or refuses those that do not fit its models.</summary>
 internal static class TrainingData
 {
-    /// <summary>Texts of a file or directory; of the tiny world's split when none is named.</summary>
-    public static PromptSet Read(string path, string split, DataOptions data) =>
-        Places.Read(path.Length > 0 ? path : TinyWorld.Sentences(split), local => PromptSet.Read(local, data.TextField, data.FaultyRows, Report));
+    /// <summary>Texts of a file or directory; of the tiny world's split when none is named. Of a directory it is said what was read.</summary>
+    public static PromptSet Read(string path, DataSplit split, DataOptions data) => Places.Read(Place(path, split), split, files =>
+    {
+        var prompts = PromptSet.Read(files, data.TextField, data.FaultyRows, Report);
+        Announce(files, prompts.Counts);
+        return prompts;
+    });
+
+    /// <summary>Utterances of a file or directory, see <see cref="PromptFile.ReadUtterances"/>.</summary>
+    public static IReadOnlyList<Utterance> ReadUtterances(DataOptions data, int codeCount, Action<Utterance> check) => Places.Read(data.Train, DataSplit.Train, files =>
+    {
+        Announce(files, null);
+        return PromptFile.ReadUtterances(files, codeCount, data.TextField, data.FaultyRows, Report, check);
+    });
 
     /// <summary>The texts whose prompt, response and transcript fit the models.</summary>
     public static string[] Fitting(PromptSet prompts, GrpoModels models, int maxNewTokens, int maxPromptTokens = 0)
@@ -27,4 +38,15 @@ internal static class TrainingData
 
     /// <summary>Says on standard error that a row was left out.</summary>
     public static void Report(LlasaException fault) => Console.Error.WriteLine($"llasa: left out: {fault.Message}");
+
+    private static string Place(string path, DataSplit split) =>
+        path.Length > 0 ? path : TinyWorld.Sentences(split.ToString().ToLowerInvariant());
+
+    private static void Announce(DataFiles files, IReadOnlyDictionary<string, int>? counts)
+    {
+        if (!files.IsSingle)
+        {
+            Console.Error.WriteLine(files.Describe(counts));
+        }
+    }
 }

@@ -10,9 +10,9 @@ public sealed class PreparedDataTests : TinyWorldTests
     {
         var prepared = LlasaRunner.RunWell("prepare", "--dummy", "-o", Path.Combine(Folder, "data"));
         Assert.That(prepared.Output, Does.Match("train +5\n").And.Match("test +2\n"));
-        LlasaRunner.RunWell("train", "--data", Data("train"), "--out", Path.Combine(Folder, "run"), "--steps", "1",
+        LlasaRunner.RunWell("train", "--data", Split("train"), "--out", Path.Combine(Folder, "run"), "--steps", "1",
             "--set", "rollout.prompts_per_step=7", "--set", "rollout.samples_per_prompt=1", "--set", "rollout.max_new_tokens=40",
-            "--set", $"data.evaluation={Data("test")}", "--set", "run.evaluate_every=1");
+            "--set", $"data.evaluation={Split("test")}", "--set", "run.evaluate_every=1");
         var texts = File.ReadLines(Path.Combine(Folder, "run", "samples.jsonl")).Select(l => JsonDocument.Parse(l).RootElement.GetProperty("text").GetString()).ToArray();
         Assert.That(texts, Has.Length.EqualTo(7));
         Assert.That(texts.Distinct().Count(), Is.EqualTo(5), "every row once, then the next epoch");
@@ -26,8 +26,8 @@ public sealed class PreparedDataTests : TinyWorldTests
         var codes = File.ReadAllText(Path.Combine(Folder, "a.codes.txt")).Trim().Replace(' ', ',');
         File.WriteAllText(lines, $"{{\"text\": \"a big dog\", \"codes\": [{codes}]}}\n{{\"text\": \"the cat sleeps\", \"codes\": [{codes}]}}\n");
         LlasaRunner.RunWell("prepare", lines, "-o", Path.Combine(Folder, "data"), "--test-ratio", "0.5", "--policy", Trainer.TinyWorld.Policy, "--max-length", "100");
-        LlasaRunner.RunWell("sft", "--data", Data("train"), "--out", Path.Combine(Folder, "run"), "--steps", "1", "--set", "sft.batch_size=2");
-        Assert.That(LlasaRunner.RunWell("eval", "--data", Data("test")).Output, Does.Contain("samples    1\n"));
+        LlasaRunner.RunWell("sft", "--data", Split("train"), "--out", Path.Combine(Folder, "run"), "--steps", "1", "--set", "sft.batch_size=2");
+        Assert.That(LlasaRunner.RunWell("eval", "--data", Split("test")).Output, Does.Contain("samples    1\n"));
     }
 
     [Test]
@@ -36,18 +36,36 @@ public sealed class PreparedDataTests : TinyWorldTests
         var texts = Path.Combine(Folder, "texts.txt");
         File.WriteAllLines(texts, ["a big dog", string.Concat(Enumerable.Repeat("long ", 300)), "the cat sleeps"]);
         LlasaRunner.RunWell("prepare", texts, "-o", Path.Combine(Folder, "data"), "--test-ratio", "0");
-        var refused = LlasaRunner.Run(Train(Path.Combine(Folder, "run"), 1, "--data", Data("train")));
+        var refused = LlasaRunner.Run(Train(Path.Combine(Folder, "run"), 1, "--data", Split("train")));
         Assert.Multiple(() =>
         {
             Assert.That(refused.ExitCode, Is.EqualTo(1));
-            Assert.That(refused.Error, Does.StartWith($"llasa: {Data("train")}: row group 0, row 1: ").And.Contains("max_position_embeddings"));
+            Assert.That(refused.Error, Does.StartWith($"llasa: {Split("train")}: row group 0, row 1: ").And.Contains("max_position_embeddings"));
             Assert.That(Directory.Exists(Path.Combine(Folder, "run")), Is.False);
         });
-        var skipped = LlasaRunner.RunWell(Train(Path.Combine(Folder, "run"), 1, "--data", Data("train"), "--set", "data.faulty_rows=skip"));
-        Assert.That(skipped.Error, Does.Contain($"llasa: left out: {Data("train")}: row group 0, row 1: "));
-        Assert.That(LlasaRunner.Run("eval", "--data", Data("train")).ExitCode, Is.EqualTo(1));
-        Assert.That(LlasaRunner.RunWell("eval", "--data", Data("train"), "--skip-faulty").Output, Does.Contain("samples    2\n"));
+        var skipped = LlasaRunner.RunWell(Train(Path.Combine(Folder, "run"), 1, "--data", Split("train"), "--set", "data.faulty_rows=skip"));
+        Assert.That(skipped.Error, Does.Contain($"llasa: left out: {Split("train")}: row group 0, row 1: "));
+        Assert.That(LlasaRunner.Run("eval", "--data", Split("train")).ExitCode, Is.EqualTo(1));
+        Assert.That(LlasaRunner.RunWell("eval", "--data", Split("train"), "--skip-faulty").Output, Does.Contain("samples    2\n"));
     }
 
-    private string Data(string split) => Path.Combine(Folder, "data", split + ".parquet");
+    [Test]
+    public void ADirectoryThatPrepareWrote_IsTrainedOnItsTrainingSplit_AndEvaluatedOnItsTestSplit()
+    {
+        LlasaRunner.RunWell("prepare", "--dummy", "-o", Path.Combine(Folder, "data"));
+        var data = Path.Combine(Folder, "data");
+        var trained = LlasaRunner.RunWell("train", "--data", data, "--out", Path.Combine(Folder, "run"), "--steps", "1",
+            "--set", "rollout.prompts_per_step=10", "--set", "rollout.samples_per_prompt=1", "--set", "rollout.max_new_tokens=40",
+            "--set", $"data.evaluation={data}", "--set", "run.evaluate_every=1");
+        var texts = File.ReadLines(Path.Combine(Folder, "run", "samples.jsonl")).Select(l => JsonDocument.Parse(l).RootElement.GetProperty("text").GetString()).Distinct();
+        Assert.Multiple(() =>
+        {
+            Assert.That(texts, Is.EquivalentTo(Data.PromptFile.Read(Split("train"))), "none of the test split");
+            Assert.That(trained.Error, Does.Contain($"{data}: the train split by name, 1 file, 5 texts: train.parquet (5); left out (test split): test.parquet"));
+            Assert.That(trained.Error, Does.Contain($"{data}: the test split by name, 1 file, 2 texts: test.parquet (2)"));
+            Assert.That(LlasaRunner.RunWell("eval", "--data", data).Output, Does.Contain("samples    2\n"));
+        });
+    }
+
+    private string Split(string split) => Path.Combine(Folder, "data", split + ".parquet");
 }

@@ -53,7 +53,7 @@ internal static class BenchCommand
 
     private static int Run(GrpoOptions options, int steps, string output)
     {
-        var texts = PromptFile.Read(options.Data.Train.Length > 0 ? options.Data.Train : TinyWorld.Sentences("train"), options.Data.TextField);
+        var texts = TrainingData.Read(options.Data.Train, DataSplit.Train, options.Data).Texts.ToArray();
         using var models = GrpoModels.Load(options.Models, options.Prompt, options.Scoring);
         using GrpoLoop loop = new(options, models, texts);
         using StopSignal stop = new(atOnce: true);

@@ -59,7 +59,7 @@ internal static class CompareCommand
             throw new UsageException("compare listens in this process: it needs the sounds themselves; leave reward_server.servers empty");
         }
 
-        var prompts = TrainingData.Read(request.Data, "test", request.Options.Data).Take(request.Limit);
+        var prompts = TrainingData.Read(request.Data, DataSplit.Test, request.Options.Data).Take(request.Limit);
         using StopSignal stop = new(atOnce: true);
         var resultBefore = Evaluate(request, first, before, prompts, stop.Abort);
         var resultAfter = Evaluate(request, second, after, prompts, stop.Abort);

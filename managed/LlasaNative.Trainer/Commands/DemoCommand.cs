@@ -44,7 +44,7 @@ internal static class DemoCommand
                 throw new UsageException("--samples must be at least 1, --clips and --limit at least 0");
             }
 
-            var texts = PromptFile.Read(parsed.GetValue(sentences) ?? TinyWorld.Sentences("test"));
+            var texts = TrainingData.Read(parsed.GetValue(sentences) ?? "", DataSplit.Test, options.Data).Texts.ToArray();
             texts = parsed.GetValue(limit) > 0 ? [.. texts.Take(parsed.GetValue(limit))] : texts;
             return Run(options, texts, parsed.GetValue(samples), parsed.GetValue(clips), folder);
         });
@@ -53,7 +53,7 @@ internal static class DemoCommand
     private static int Run(GrpoOptions options, string[] heldOut, int samples, int clips, string folder)
     {
         var timer = PhaseTimer.Since(Environment.GetEnvironmentVariable("LLASA_BUILD_STARTED"));   // set by build.sh
-        var training = PromptFile.Read(options.Data.Train.Length > 0 ? options.Data.Train : TinyWorld.Sentences("train"), options.Data.TextField);
+        var training = TrainingData.Read(options.Data.Train, DataSplit.Train, options.Data).Texts.ToArray();
         using var models = GrpoModels.Load(options.Models, options.Prompt, options.Scoring);
         using GrpoLoop loop = new(options, models, training);
         using StopSignal stop = new(text => Console.Error.WriteLine(text));

@@ -30,7 +30,7 @@ internal static class EvalCommand
             var how = speaking.Read(parsed, 1);
             var judging = speaking.Judging(parsed);
             var rows = judging.Data with { FaultyRows = parsed.GetValue(skip) ? RowFaults.Skip : RowFaults.Refuse };
-            var prompts = TrainingData.Read(parsed.GetValue(data) ?? "", "test", rows).Take(Math.Max(parsed.GetValue(limit), 0));
+            var prompts = TrainingData.Read(parsed.GetValue(data) ?? "", DataSplit.Test, rows).Take(Math.Max(parsed.GetValue(limit), 0));
             using var loaded = Listeners.Load(judging with { Models = models.Read(parsed, judging.Models) }, frozen: true, CancellationToken.None);
             var texts = TrainingData.Fitting(prompts, loaded, how.MaxNewTokens);
             using StopSignal stop = new(atOnce: true);

@@ -74,10 +74,22 @@ internal static class PrepareCommand
         var directory = isRemote ? remote.CreateDirectory() : output;
         var summary = dummy
             ? DatasetPreparation.WriteDummy(directory, options)
-            : DatasetPreparation.Prepare([.. sources.Select(source => remote.Fetch(source, stop.Abort))], directory, options, stop.Abort);
+            : DatasetPreparation.Prepare([.. sources.Select(source => Source(remote, source, stop.Abort))], directory, options, stop.Abort);
         var place = isRemote ? remote.Publish(directory, output, create, stop.Abort) : output;
         Console.Write(summary.ToTable());
         Console.WriteLine($"written to {place}");
         return 0;
+    }
+    /// <summary>The path of a source; of a directory it is said which files it is.</summary>
+    private static string Source(RemoteData remote, string place, CancellationToken cancellation)
+    {
+        var path = remote.Fetch(place, DataSplit.All, cancellation);
+        var files = DataFiles.Find(path);
+        if (!files.IsSingle)
+        {
+            Places.Note(files.Describe());
+        }
+
+        return path;
     }
 }

@@ -57,7 +57,7 @@ internal static class ServerBenchCommand
     {
         using var policy = PolicyModel.Load(options.Models.Policy, options.Prompt);
         using RolloutEngine engine = new(policy);
-        string[] texts = [.. PromptSet.Read(TinyWorld.Sentences("train")).Texts.Take(Samples)];
+        string[] texts = [.. PromptFile.Read(TinyWorld.Sentences("train")).Take(Samples)];
         int[][] prompts = [.. texts.Select(t => policy.EncodePrompt(t, options.Rollout.MaxNewTokens))];
         var drawn = engine.Generate(prompts, 1, new SamplingSettings { Temperature = 0.8, MaxNewTokens = options.Rollout.MaxNewTokens }, []);
         return [.. texts.Select((t, i) => new ScoreRequest { Tokens = drawn.Codes(i), Text = t })];

@@ -34,9 +34,8 @@ internal static class SftCommand
         var path = options.Models.Policy.Length > 0 ? Places.Model(options.Models.Policy) : TinyWorld.Policy;
         options = options with { Models = options.Models with { Policy = path } };
         using var policy = PolicyModel.Load(path, options.Prompt, options.Models.PolicyType);
-        var utterances = Places.Read(options.Data.Train, local => PromptFile.ReadUtterances(
-            local, policy.Speech.Count, options.Data.TextField, options.Data.FaultyRows, TrainingData.Report,
-            utterance => _ = policy.EncodePrompt(utterance.Text, utterance.Codes.Count + 1)));
+        var utterances = TrainingData.ReadUtterances(
+            options.Data, policy.Speech.Count, utterance => _ = policy.EncodePrompt(utterance.Text, utterance.Codes.Count + 1));
         if (options.Data.Limit > 0)
         {
             utterances = [.. utterances.Take(options.Data.Limit)];

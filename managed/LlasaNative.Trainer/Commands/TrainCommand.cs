@@ -1,4 +1,5 @@
 using System.CommandLine;
+using LlasaNative.Data;
 using LlasaNative.Interop;
 using LlasaNative.Reporting;
 using LlasaNative.Trainer.Serving;
@@ -26,7 +27,7 @@ internal static class TrainCommand
         var options = GrpoOptions.Table.Build([.. Listeners.FromEnvironment(), .. arguments.Read(parsed)]);
         options = options with { Models = TinyWorld.Fill(options.Models) };
         _ = options.CreateJudge();   // a component that cannot be loaded is said before models are
-        var prompts = TrainingData.Read(options.Data.Train, "train", options.Data).Take(options.Data.Limit);
+        var prompts = TrainingData.Read(options.Data.Train, DataSplit.Train, options.Data).Take(options.Data.Limit);
         using var models = Listeners.Load(options, options.Lora.Enabled, CancellationToken.None);
         using GrpoLoop loop = new(options, models, TrainingData.Fitting(prompts, options, models));
         var keys = GrpoOptions.Table.Entries.ToDictionary(e => e.Key, e => e.Get(options));
@@ -55,7 +56,7 @@ internal static class TrainCommand
         }
 
         var texts = TrainingData.Fitting(
-            TrainingData.Read(options.Data.Evaluation, "validation", options.Data).Take(options.Run.EvaluateTexts), options, models);
+            TrainingData.Read(options.Data.Evaluation, DataSplit.Validation, options.Data).Take(options.Run.EvaluateTexts), options, models);
         Evaluator evaluator = new(models, options.CreateJudge());
         var how = options.ToEvaluation();
         return row =>

@@ -7,14 +7,14 @@ namespace LlasaNative.Data;
 public static class PromptFile
 {
     /// <summary>Reads all texts; a row without one is refused.</summary>
-    /// <param name="path">Path of the file or directory.</param>
+    /// <param name="path">Path of the file or directory, of which all files are read whatever their names.</param>
     /// <param name="textField">Field that holds the text, for files with fields.</param>
     /// <returns>At least one text, trimmed.</returns>
     /// <exception cref="LlasaException">The file cannot be read, is of another kind, or a row has no text; the message names the row.</exception>
-    public static string[] Read(string path, string textField = "text") => [.. PromptSet.Read(path, textField).Texts];
+    public static string[] Read(string path, string textField = "text") => [.. PromptSet.Read(DataFiles.Find(path), textField).Texts];
 
     /// <summary>Reads utterances for supervised training: rows with a text and its speech codes.</summary>
-    /// <param name="path">Path of a .jsonl or .parquet file (or a directory of such) with <c>codes</c>.</param>
+    /// <param name="files">Files of .jsonl or .parquet with <c>codes</c>.</param>
     /// <param name="codeCount">Size of the codebook.</param>
     /// <param name="textField">Field that holds the text.</param>
     /// <param name="faults">What happens to rows that have no text or codes.</param>
@@ -23,11 +23,12 @@ public static class PromptFile
     /// <returns>At least one utterance.</returns>
     /// <exception cref="LlasaException">The file cannot be read, or a row is refused; the message names the row.</exception>
     public static IReadOnlyList<Utterance> ReadUtterances(
-        string path, int codeCount, string textField = "text", RowFaults faults = RowFaults.Refuse,
+        DataFiles files, int codeCount, string textField = "text", RowFaults faults = RowFaults.Refuse,
         Action<LlasaException>? onSkipped = null, Action<Utterance>? check = null)
     {
+        ArgumentNullException.ThrowIfNull(files);
         List<Utterance> utterances = [];
-        foreach (var row in Rows(path, textField))
+        foreach (var row in files.Rows(textField))
         {
             Utterance? utterance = null;
             var fault = row.Fault ?? UtteranceFault(row, codeCount, check, out utterance);
@@ -41,19 +42,7 @@ public static class PromptFile
             }
         }
 
-        return utterances.Count > 0 ? utterances : throw new DataFileException(path, null, "holds no utterance");
-    }
-
-    /// <summary>The rows of a file or directory, with those that cannot be used.</summary>
-    internal static IEnumerable<SourceRow> Rows(string path, string textField)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        if (!File.Exists(path) && !Directory.Exists(path))
-        {
-            throw new DataFileException(path, null, "there is no such file");
-        }
-
-        return TextSource.Files(path).SelectMany(file => TextSource.Read(file, textField));
+        return utterances.Count > 0 ? utterances : throw new DataFileException(files.Root, null, "holds no utterance");
     }
 
     private static LlasaException? UtteranceFault(SourceRow row, int codeCount, Action<Utterance>? check, out Utterance? utterance)

@@ -6,7 +6,7 @@ namespace LlasaNative.Data;
 /// <remarks><b>Threads:</b> immutable.</remarks>
 /// <example>
 /// <code>
-/// PromptSet prompts = PromptSet.Read("train.parquet", "text", RowFaults.Skip, fault => Console.Error.WriteLine(fault.Message));
+/// PromptSet prompts = PromptSet.Read(DataFiles.Find("data", DataSplit.Train), "text", RowFaults.Skip, fault => Console.Error.WriteLine(fault.Message));
 /// prompts = prompts.Fitting(text => _ = policy.EncodePrompt(text, maxNewTokens: 400));
 /// </code>
 /// </example>
@@ -38,21 +38,25 @@ public sealed class PromptSet
     /// <summary>The texts, trimmed, at least one.</summary>
     public IReadOnlyList<string> Texts => _texts;
 
-    /// <summary>Reads all texts of a file or directory, see <see cref="TextSource"/>; blank lines of a .txt file are left out.</summary>
-    /// <param name="path">Path of the file or directory.</param>
+    /// <summary>How many texts each file gave.</summary>
+    public IReadOnlyDictionary<string, int> Counts => _places.CountBy(place => place.Path).ToDictionary();
+
+    /// <summary>Reads all texts of files, see <see cref="TextSource"/>; blank lines of a .txt file are left out.</summary>
+    /// <param name="files">The files.</param>
     /// <param name="textField">The field that holds the text, for files with fields.</param>
     /// <param name="faults">What happens to rows that hold no text.</param>
     /// <param name="onSkipped">Told of every row that is left out; may be null.</param>
     /// <exception cref="LlasaException">The file cannot be read, is of another kind, holds no text, or a row is refused; the message names its place.</exception>
     public static PromptSet Read(
-        string path, string textField = "text", RowFaults faults = RowFaults.Refuse, Action<LlasaException>? onSkipped = null)
+        DataFiles files, string textField = "text", RowFaults faults = RowFaults.Refuse, Action<LlasaException>? onSkipped = null)
     {
+        ArgumentNullException.ThrowIfNull(files);
         ArgumentException.ThrowIfNullOrEmpty(textField);
-        return new PromptSet(path, Rows(), faults, onSkipped);
+        return new PromptSet(files.Root, Rows(), faults, onSkipped);
 
         IEnumerable<(string Text, RowPlace Place)> Rows()
         {
-            foreach (var row in PromptFile.Rows(path, textField))
+            foreach (var row in files.Rows(textField))
             {
                 var text = row.Text.Trim();
                 var fault = row.Fault ?? (text.Length == 0 ? row.Place.Fault("the text is empty") : null);

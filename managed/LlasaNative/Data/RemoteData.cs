@@ -11,7 +11,7 @@ namespace LlasaNative.Data;
 /// <example>
 /// <code>
 /// using RemoteData remote = new(Console.Error.WriteLine);
-/// string path = remote.Fetch("hf://datasets/OWNER/NAME/data/train.parquet", cancellation);
+/// string path = remote.Fetch("hf://datasets/OWNER/NAME", DataSplit.Train, cancellation);
 /// </code>
 /// </example>
 public sealed class RemoteData : IDisposable
@@ -29,18 +29,19 @@ public sealed class RemoteData : IDisposable
 
     /// <summary>The local file or directory for a place.</summary>
     /// <param name="place">A place on the Hub or HDFS, which is fetched, or a path, which is returned.</param>
+    /// <param name="split">What the data are read for: of a directory only those files are fetched (see <see cref="DataFiles"/>).</param>
     /// <param name="cancellation">Ends it.</param>
     /// <exception cref="RemoteException">There is no such thing, or the server cannot be reached.</exception>
-    public string Fetch(string place, CancellationToken cancellation = default)
+    public string Fetch(string place, DataSplit split = DataSplit.All, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(place);
         if (HubLocation.IsHub(place))
         {
             using HubDownloader hub = new(Options());
-            return hub.FetchFilesAsync(HubLocation.Parse(place), TextSource.IsKnown, cancellation).GetAwaiter().GetResult();
+            return hub.FetchFilesAsync(HubLocation.Parse(place), names => DataFiles.Choose(place, names, split), cancellation).GetAwaiter().GetResult();
         }
 
-        return HdfsLocation.IsHdfs(place) ? FetchFromHdfsAsync(HdfsLocation.Parse(place), cancellation).GetAwaiter().GetResult() : place;
+        return HdfsLocation.IsHdfs(place) ? FetchFromHdfsAsync(HdfsLocation.Parse(place), split, cancellation).GetAwaiter().GetResult() : place;
     }
 
     /// <summary>The local directory for a model.</summary>
@@ -117,23 +118,23 @@ public sealed class RemoteData : IDisposable
 
     private HubOptions Options() => HubOptions.FromEnvironment() with { OnNote = _note };
 
-    private async Task<string> FetchFromHdfsAsync(HdfsLocation location, CancellationToken cancellation)
+    private async Task<string> FetchFromHdfsAsync(HdfsLocation location, DataSplit split, CancellationToken cancellation)
     {
         string directory = CreateDirectory();
         using WebHdfsClient client = new(location);
         IReadOnlyList<HdfsLocation> all = await client.ListAsync(location, cancellation).ConfigureAwait(false);
         bool isFile = all.Count == 1 && all[0] == location;
-        HdfsLocation[] wanted = [.. all.Where(f => isFile || TextSource.IsKnown(f.Path))];
-        foreach (HdfsLocation file in wanted)
+        string Name(HdfsLocation file) => isFile ? Path.GetFileName(file.Path) : file.Path[(location.Path.TrimEnd('/').Length + 1)..];
+        HashSet<string> wanted = isFile ? [Name(location)] : [.. DataFiles.Choose(location.Text, all.Select(Name), split)];
+        foreach (HdfsLocation file in all.Where(file => wanted.Contains(Name(file))))
         {
-            string local = Path.Combine(directory, isFile ? Path.GetFileName(file.Path) : file.Path[(location.Path.TrimEnd('/').Length + 1)..]);
+            string local = Path.Combine(directory, Name(file));
             Directory.CreateDirectory(Path.GetDirectoryName(local)!);
             _note?.Invoke($"fetching {file}");
             await client.DownloadAsync(file, local, cancellation).ConfigureAwait(false);
         }
 
-        return wanted.Length == 0 ? throw new RemoteException(location.Text, "holds no file of a known kind")
-            : isFile ? Path.Combine(directory, Path.GetFileName(location.Path)) : directory;
+        return isFile ? Path.Combine(directory, Name(location)) : directory;
     }
 
     private async Task<string> PublishToHubAsync(string[] files, HubLocation location, bool? create, CancellationToken cancellation)

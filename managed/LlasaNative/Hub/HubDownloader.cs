@@ -76,14 +76,14 @@ public sealed class HubDownloader : IDisposable
 
     /// <summary>Fetches files of a repository.</summary>
     /// <param name="location">Its path names one file, or a directory of which the wanted files are fetched.</param>
-    /// <param name="isWanted">Which files of a directory; given is the path inside the repository.</param>
+    /// <param name="choose">Which files of a directory, given their paths below it.</param>
     /// <param name="cancellation">Ends it; what was fetched stays for the next time.</param>
     /// <returns>Path of the file or directory in the cache.</returns>
     /// <exception cref="RemoteException">The Hub refuses, is not to be reached, or has no such file.</exception>
-    public async Task<string> FetchFilesAsync(HubLocation location, Func<string, bool> isWanted, CancellationToken cancellation = default)
+    public async Task<string> FetchFilesAsync(HubLocation location, Func<IEnumerable<string>, IReadOnlyList<string>> choose, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(location);
-        ArgumentNullException.ThrowIfNull(isWanted);
+        ArgumentNullException.ThrowIfNull(choose);
         Snapshot snapshot = await ResolveAsync(location, cancellation).ConfigureAwait(false);
         if (snapshot.Files is null)
         {
@@ -95,13 +95,13 @@ public sealed class HubDownloader : IDisposable
             return await FetchAsync(location with { Path = "" }, snapshot, location.Path, cancellation).ConfigureAwait(false);
         }
 
-        string[] wanted = [.. Inside(snapshot.Files, location.Path).Where(isWanted)];
-        if (wanted.Length == 0)
+        string[] below = [.. Inside(snapshot.Files, location.Path)];
+        if (below.Length == 0)
         {
-            throw new RemoteException(location.ToString(), location.Path.Length > 0 ? "there is no such file, nor files of a known kind below it" : "holds no file of a known kind");
+            throw new RemoteException(location.ToString(), location.Path.Length > 0 ? "there is no such file, nor files below it" : "holds no file");
         }
 
-        foreach (string name in wanted)
+        foreach (string name in choose(below))
         {
             await FetchAsync(location, snapshot, name, cancellation).ConfigureAwait(false);
         }

@@ -51,12 +51,12 @@ public class DatasetPreparationTests
         string path = _directory.Write("a.jsonl", "{\"text\": \"a\", \"codes\": [3, 1, 4]}\n{\"text\": \"b\"}\n");
         DatasetPreparation.Prepare([path], Output, new PreparationOptions { TestRatio = 0 });
         string train = Path.Combine(Output, DatasetPreparation.TrainFile);
-        IReadOnlyList<Utterance> read = PromptFile.ReadUtterances(train, 5, faults: RowFaults.Skip);
+        IReadOnlyList<Utterance> read = PromptFile.ReadUtterances(DataFiles.Find(train), 5, faults: RowFaults.Skip);
         Assert.Multiple(() =>
         {
             Assert.That(read.Select(u => (u.Text, string.Join(' ', u.Codes))), Is.EqualTo([("a", "3 1 4")]));
             Assert.That(
-                () => PromptFile.ReadUtterances(train, 4),
+                () => PromptFile.ReadUtterances(DataFiles.Find(train), 4),
                 Throws.TypeOf<ParquetException>().With.Message.Contains("row group 0, row 0: code 4"));
         });
     }
@@ -105,12 +105,12 @@ public class DatasetPreparationTests
     }
 
     [Test]
-    public void Prepare_OfWhatIsNotThere_IsAUsageError()
+    public void Prepare_OfWhatIsNotThere_SaysSo()
     {
         Assert.Multiple(() =>
         {
             Assert.That(() => DatasetPreparation.Prepare([], Output), Throws.TypeOf<UsageException>());
-            Assert.That(() => DatasetPreparation.Prepare([_directory.File("no.txt")], Output), Throws.TypeOf<UsageException>());
+            Assert.That(() => DatasetPreparation.Prepare([_directory.File("no.txt")], Output), Throws.TypeOf<DataFileException>());
             Assert.That(() => DatasetPreparation.Prepare([_directory.Write("a.doc", "x")], Output), Throws.TypeOf<UsageException>());
             Assert.That(
                 () => DatasetPreparation.Prepare([_directory.Write("a.txt", "x")], Output, new PreparationOptions { TestRatio = double.NaN }),

@@ -43,7 +43,7 @@ public sealed class PromptFileTests
     [Test]
     public void ReadUtterances_ReadsTextAndCodes()
     {
-        var read = PromptFile.ReadUtterances(Write("a.jsonl", "{\"text\": \"a b\", \"codes\": [1, 5, 0]}\n"), 6);
+        var read = PromptFile.ReadUtterances(DataFiles.Find(Write("a.jsonl", "{\"text\": \"a b\", \"codes\": [1, 5, 0]}\n")), 6);
         Assert.Multiple(() =>
         {
             Assert.That(read[0].Text, Is.EqualTo("a b"));
@@ -60,7 +60,7 @@ public sealed class PromptFileTests
     public void ReadUtterances_BadCodes_AreRefused(string codes, string expected)
     {
         var path = Write("a.jsonl", $"{{\"text\": \"a\", \"codes\": {codes}}}");
-        Assert.That(Assert.Throws<DataFileException>(() => PromptFile.ReadUtterances(path, 6))!.Message, Does.Contain("line 1").And.Contains(expected));
+        Assert.That(Assert.Throws<DataFileException>(() => PromptFile.ReadUtterances(DataFiles.Find(path), 6))!.Message, Does.Contain("line 1").And.Contains(expected));
     }
 
     [Test]
@@ -69,7 +69,7 @@ public sealed class PromptFileTests
         var path = Write("a.jsonl", "{\"text\": \"a\", \"codes\": [1]}\n{\"text\": \"b\"}\n{\"text\": \"long\", \"codes\": [2]}\n{\"text\": \"c\", \"codes\": [3]}\n");
         List<string> told = [];
         var read = PromptFile.ReadUtterances(
-            path, 6, faults: RowFaults.Skip, onSkipped: e => told.Add(e.Message),
+            DataFiles.Find(path), 6, faults: RowFaults.Skip, onSkipped: e => told.Add(e.Message),
             check: u => _ = u.Text.Length <= 1 ? 0 : throw new UsageException("too long"));
         Assert.Multiple(() =>
         {
@@ -85,10 +85,10 @@ public sealed class PromptFileTests
         ParquetWriteOptions twoRows = new() { RowGroupRows = 2 };
         VerlFile.Write(path, [.. new[] { "one", "two", "three", "much too long" }.Select((text, i) => VerlRow.ForText(text, "here", "train", i))], twoRows);
         Assert.That(
-            () => PromptSet.Read(path).Fitting(Short),
+            () => PromptSet.Read(DataFiles.Find(path)).Fitting(Short),
             Throws.TypeOf<ParquetException>().With.Message.EqualTo($"{path}: row group 1, row 3: 13 characters"));
         List<string> told = [];
-        var kept = PromptSet.Read(path, "text", RowFaults.Skip, e => told.Add(e.Message)).Fitting(Short);
+        var kept = PromptSet.Read(DataFiles.Find(path), "text", RowFaults.Skip, e => told.Add(e.Message)).Fitting(Short);
         Assert.Multiple(() =>
         {
             Assert.That(kept.Texts, Is.EqualTo(["one", "two", "three"]));
@@ -113,7 +113,7 @@ public sealed class PromptFileTests
         }
 
         List<string> told = [];
-        Assert.That(PromptSet.Read(path, "text", RowFaults.Skip, e => told.Add(e.Message)).Texts, Is.EqualTo(["a", "a"]));
+        Assert.That(PromptSet.Read(DataFiles.Find(path), "text", RowFaults.Skip, e => told.Add(e.Message)).Texts, Is.EqualTo(["a", "a"]));
         Assert.That(told.Single(), Does.Contain("row group 0, column `reward_model.ground_truth`, row 2"));
     }
 

@@ -184,12 +184,12 @@ public class HubDownloaderTests
     public async Task FetchFiles_OfADataSet_TakesTheWantedOnesOrTheOneNamed()
     {
         using HubDownloader hub = new(Options);
-        string all = await hub.FetchFilesAsync(HubLocation.Parse("hf://datasets/me/set"), name => !name.EndsWith(".md", StringComparison.Ordinal));
+        string all = await hub.FetchFilesAsync(HubLocation.Parse("hf://datasets/me/set"), names => [.. names.Where(name => !name.EndsWith(".md", StringComparison.Ordinal))]);
         Assert.That(Directory.GetFiles(all, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(all, f)), Is.EquivalentTo(["data/a.jsonl", "data/b.parquet"]));
-        string one = await hub.FetchFilesAsync(HubLocation.Parse("hf://datasets/me/set/data/b.parquet"), _ => false);
+        string one = await hub.FetchFilesAsync(HubLocation.Parse("hf://datasets/me/set/data/b.parquet"), _ => []);
         Assert.That(File.ReadAllBytes(one), Is.EqualTo(_weights));
         Assert.That(
-            () => hub.FetchFilesAsync(HubLocation.Parse("hf://datasets/me/set/data/c.parquet"), _ => true),
+            () => hub.FetchFilesAsync(HubLocation.Parse("hf://datasets/me/set/data/c.parquet"), names => [.. names]),
             Throws.TypeOf<RemoteException>().With.Message.Contains("hf://datasets/me/set/data/c.parquet: there is no such file"));
     }
 
@@ -201,7 +201,7 @@ public class HubDownloaderTests
         _server.Add("me/evil", (name, Encoding.ASCII.GetBytes("x")));
         using HubDownloader hub = new(Options);
         Assert.That(
-            () => hub.FetchFilesAsync(HubLocation.Parse("hf://me/evil"), _ => true), Throws.TypeOf<RemoteException>().With.Message.Contains("cannot be one"));
+            () => hub.FetchFilesAsync(HubLocation.Parse("hf://me/evil"), names => [.. names]), Throws.TypeOf<RemoteException>().With.Message.Contains("cannot be one"));
         Assert.That(Directory.Exists(_directory.File("hub")), Is.False);
     }
 

@@ -39,13 +39,13 @@ public static class DatasetPreparation
     private static readonly string[] _dummyTest = ["This sentence is only for testing.", "만나서 반갑습니다."];
 
     /// <summary>Prepares a data set.</summary>
-    /// <param name="sources">Files and directories, see <see cref="TextSource"/>; at least one.</param>
+    /// <param name="sources">Files, and directories of which all files are read (see <see cref="DataFiles"/>); at least one.</param>
     /// <param name="directory">Where both files go; it is made when it does not exist.</param>
     /// <param name="options">What to keep and how to split; null for the defaults.</param>
     /// <param name="cancellation">Ends the work between two entries; then neither file is changed.</param>
     /// <returns>What was kept and dropped.</returns>
-    /// <exception cref="UsageException">A source does not exist, an option is out of range, or nothing is left.</exception>
-    /// <exception cref="LlasaException">A source is damaged, or the files cannot be written.</exception>
+    /// <exception cref="UsageException">A directory holds nothing to read, an option is out of range, or nothing is left.</exception>
+    /// <exception cref="LlasaException">A source does not exist or is damaged, or the files cannot be written.</exception>
     public static PreparationSummary Prepare(
         IReadOnlyList<string> sources, string directory, PreparationOptions? options = null, CancellationToken cancellation = default)
     {
@@ -62,7 +62,7 @@ public static class DatasetPreparation
             throw new UsageException($"the test ratio must be from 0 to 1 (it is {options.TestRatio}), the longest prompt at least 1");
         }
 
-        string[] files = [.. sources.SelectMany(TextSource.Files)];
+        string[] files = [.. sources.SelectMany(source => DataFiles.Find(source).Paths)];
         Choice choice = Choose(files, options, cancellation);
         if (choice.Places.All(place => place == Dropped))
         {

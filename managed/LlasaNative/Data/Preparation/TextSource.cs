@@ -8,30 +8,12 @@ namespace LlasaNative.Data;
 /// <remarks>
 /// <c>.txt</c>: a text on each line. <c>.jsonl</c>: an object on each line, perhaps with <c>language</c>, <c>duration</c> and
 /// <c>codes</c>. <c>.csv</c>: names in the first line, fields quoted
-/// as in RFC 4180. <c>.parquet</c>: verl's schema, or a column with texts. A directory: all such files below it, by name, as
-/// Hugging Face data sets lie on disk. <b>Threads:</b> any; each enumeration belongs to one.
+/// as in RFC 4180. <c>.parquet</c>: verl's schema, or a column with texts. Which files of a directory are read says
+/// <see cref="DataFiles"/>. <b>Threads:</b> any; each enumeration belongs to one.
 /// </remarks>
 public static class TextSource
 {
     private static readonly string[] _endings = [".txt", ".jsonl", ".csv", ".parquet"];
-
-    /// <summary>The files that a path stands for.</summary>
-    /// <param name="path">A file or a directory.</param>
-    /// <returns>At least one file.</returns>
-    /// <exception cref="UsageException">There is none, or its kind is not known.</exception>
-    public static IReadOnlyList<string> Files(string path)
-    {
-        ArgumentNullException.ThrowIfNull(path);
-        if (Directory.Exists(path))
-        {
-            string[] files = [.. Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories).Where(IsKnown).Order(StringComparer.Ordinal)];
-            return files.Length > 0 ? files : throw new UsageException($"{path}: no file ends in {string.Join(", ", _endings)}");
-        }
-
-        return IsKnown(path)
-            ? File.Exists(path) ? [path] : throw new UsageException($"{path}: no such file")
-            : throw new UsageException($"{path}: expected a directory or a file that ends in {string.Join(", ", _endings)}");
-    }
 
     /// <summary>Reads one file.</summary>
     /// <param name="path">The file.</param>
@@ -41,14 +23,20 @@ public static class TextSource
     public static IEnumerable<SourceRow> Read(string path, string textColumn = "text")
     {
         ArgumentNullException.ThrowIfNull(path);
-        return Path.GetExtension(path).ToLowerInvariant() switch
+        IEnumerable<SourceRow> rows = Path.GetExtension(path).ToLowerInvariant() switch
         {
             ".parquet" => ParquetTextSource.Read(path, textColumn),
             ".jsonl" => Lines(path).Select(line => FromJson(new RowPlace(path, line.Number), line.Text, textColumn)),
             ".csv" => ReadCsv(path, textColumn),
             _ => Lines(path).Select(line => new SourceRow(line.Text) { Place = new RowPlace(path, line.Number) }),
         };
+        return rows.Select(row => row.Text.Contains('\0', StringComparison.Ordinal)
+            ? SourceRow.Broken(row.Place, "the text holds a NUL byte: it is no text, or UTF-16 without a mark that says so")
+            : row);
     }
+
+    /// <summary>The endings of the kinds that can be read, for people.</summary>
+    internal static string Endings => string.Join(", ", _endings);
 
     /// <summary>Whether a file is of a kind that can be read, by its ending.</summary>
     internal static bool IsKnown(string path) => _endings.Contains(Path.GetExtension(path).ToLowerInvariant());

@@ -1,0 +1,227 @@
+using System.Globalization;
+
+namespace LlasaNative.Data;
+
+/// <summary>The files that a path stands for, and what was left out of a directory and why.</summary>
+/// <remarks>
+/// <para>A file that is named is taken as it is. Of a directory all files of a known kind are, but for hidden files and folders
+/// (names with a dot in front), folders with two underscores in front (<c>__MACOSX</c>), and <c>.txt</c> files that are about
+/// the data (<c>LICENSE.txt</c>, <c>README.txt</c>); of these, where names say splits (<see cref="SplitNames"/>), those of the
+/// wanted one.</para>
+/// <para><b>Threads:</b> immutable.</para>
+/// </remarks>
+/// <example><code>DataFiles files = DataFiles.Find("data", DataSplit.Train); Console.Error.WriteLine(files.Describe());</code></example>
+public sealed class DataFiles
+{
+    private const int NamesShown = 5;
+
+    private static readonly string[] _abouts =
+    [
+        "readme", "license", "licence", "copying", "copyright", "notice", "changelog", "citation", "authors", "contributors", "contributing", "requirements",
+    ];
+
+    private readonly List<string> _taken = [];
+    private readonly List<(string Name, string Why)> _left = [];
+    private string _rule = "";
+
+    private DataFiles(string root) => Root = root;
+
+    /// <summary>The path as the user named it.</summary>
+    public string Root { get; }
+
+    /// <summary>Paths of the files, at least one, in the order of their names.</summary>
+    public IReadOnlyList<string> Paths => [.. _taken.Select(name => name.Length == 0 ? Root : Path.Combine(Root, name))];
+
+    /// <summary>Names below the directory that are not read, each with the reason; a folder stands for what is in it.</summary>
+    public IReadOnlyList<(string Name, string Why)> LeftOut => _left;
+
+    /// <summary>Whether a file was named; otherwise a directory was.</summary>
+    public bool IsSingle => _taken is [""];
+
+    /// <summary>Finds the files of a path.</summary>
+    /// <param name="path">A file or a directory.</param>
+    /// <param name="split">What they are read for.</param>
+    /// <exception cref="DataFileException">There is no such file.</exception>
+    /// <exception cref="UsageException">There is none that can be used; the message says what there is instead.</exception>
+    public static DataFiles Find(string path, DataSplit split = DataSplit.All)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        if (Directory.Exists(path))
+        {
+            List<string> names = [];
+            DataFiles files = new(path);
+            files.Walk(new DirectoryInfo(path), "", RealPath.Of(path), names);
+            return files.Choose(names, split);
+        }
+
+        return !File.Exists(path) ? throw new DataFileException(path, null, "there is no such file")
+            : TextSource.IsKnown(path) ? new DataFiles(path) { _taken = { "" } }
+            : throw new UsageException($"{path}: expected a directory or a file that ends in {TextSource.Endings}");
+    }
+
+    /// <summary>Chooses among the names of a place that is not on this machine.</summary>
+    /// <param name="place">The place, for messages.</param>
+    /// <param name="names">Paths below it, with slashes.</param>
+    /// <param name="split">What they are read for.</param>
+    /// <returns>The chosen names, at least one.</returns>
+    /// <exception cref="UsageException">As <see cref="Find"/>.</exception>
+    public static IReadOnlyList<string> Choose(string place, IEnumerable<string> names, DataSplit split)
+    {
+        ArgumentNullException.ThrowIfNull(names);
+        DataFiles files = new(place);
+        List<string> candidates = [];
+        foreach (string name in names)
+        {
+            string[] parts = name.Split('/');
+            string? why = parts[..^1].Select(FolderFault).FirstOrDefault(fault => fault is not null) ?? FileFault(parts[^1]);
+            files.Sort(name, why, candidates);
+        }
+
+        return files.Choose(candidates, split)._taken;
+    }
+
+    /// <summary>One line for the user: how many files were taken and why, and what was left out.</summary>
+    /// <param name="rows">How many texts each path held; null when that is not known.</param>
+    public string Describe(IReadOnlyDictionary<string, int>? rows = null)
+    {
+        string taken = Listed([.. _taken.Zip(Paths).Select(f => rows is null
+            ? f.First : string.Create(CultureInfo.InvariantCulture, $"{f.First} ({rows.GetValueOrDefault(f.Second)})"))]);
+        string count = rows is null ? "" : string.Create(CultureInfo.InvariantCulture, $", {rows.Values.Sum()} texts");
+        string left = string.Concat(_left.GroupBy(l => l.Why).Select(g => $"; left out ({g.Key}): {Listed([.. g.Select(l => l.Name)])}"));
+        return string.Create(CultureInfo.InvariantCulture, $"{Root}: {_rule}, {_taken.Count} {(_taken.Count == 1 ? "file" : "files")}{count}: {taken}{left}");
+    }
+
+    /// <summary>The entries of all files, with those that cannot be used.</summary>
+    internal IEnumerable<SourceRow> Rows(string textField) => Paths.SelectMany(file => TextSource.Read(file, textField));
+
+    private static string Listed(string[] names) => names.Length <= NamesShown
+        ? string.Join(", ", names)
+        : string.Create(CultureInfo.InvariantCulture, $"{string.Join(", ", names.Take(NamesShown - 1))} and {names.Length - NamesShown + 1} more");
+
+    private static string? FolderFault(string name) => name.StartsWith('.') ? "hidden" : name.StartsWith("__", StringComparison.Ordinal) ? "not data" : null;
+
+    private static string? FileFault(string name)
+    {
+        if (name.StartsWith('.'))
+        {
+            return "hidden";
+        }
+
+        if (!TextSource.IsKnown(name))
+        {
+            return "other kinds";
+        }
+
+        bool isAbout = name.EndsWith(".txt", StringComparison.OrdinalIgnoreCase) && Array.Exists(_abouts, about =>
+            name.StartsWith(about, StringComparison.OrdinalIgnoreCase) && !char.IsAsciiLetterOrDigit(name[about.Length]));
+        return isAbout ? "about the data" : null;
+    }
+
+    private void Sort(string name, string? why, List<string> candidates)
+    {
+        if (why is null)
+        {
+            candidates.Add(name);
+        }
+        else
+        {
+            _left.Add((name, why));
+        }
+    }
+
+    // real: the directory without links.
+    private void Walk(DirectoryInfo directory, string prefix, string real, List<string> names)
+    {
+        FileSystemInfo[] entries;
+        try
+        {
+            entries = directory.GetFileSystemInfos();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DataFileException(directory.FullName, null, $"cannot be read: {e.Message}", e);
+        }
+
+        foreach (FileSystemInfo entry in entries.OrderBy(e => e.Name, StringComparer.Ordinal))
+        {
+            string name = prefix + entry.Name;
+            if (entry is not DirectoryInfo folder)
+            {
+                Sort(name, FileFault(entry.Name), names);
+            }
+            else if (FolderFault(entry.Name) is { } why)
+            {
+                _left.Add((name + "/", why));
+            }
+            else if ((folder.LinkTarget is null ? Path.Combine(real, entry.Name) : RealPath.Of(Path.Combine(real, entry.Name))) is var target && (real + "/").StartsWith(target + "/", StringComparison.Ordinal))
+            {
+                _left.Add((name + "/", "a link to a folder above"));   // followed, it would give every file again, and again
+            }
+            else
+            {
+                Walk(folder, name + "/", target, names);
+            }
+        }
+    }
+
+    private DataFiles Choose(List<string> names, DataSplit split)
+    {
+        if (names.Count == 0)
+        {
+            string there = _left.Count == 0 ? "it is empty" : $"there is only {Listed([.. _left.Select(l => $"{l.Name} ({l.Why})")])}";
+            throw new UsageException($"{Root}: no file to read, which would end in {TextSource.Endings}; {there}");
+        }
+
+        names.Sort(StringComparer.Ordinal);
+        IReadOnlyDictionary<string, DataSplit[]> splits = SplitNames.Of(names);
+        bool isSaid = splits.Values.Any(s => s.Length > 0);
+        DataSplit[] order = split switch
+        {
+            DataSplit.Train => [DataSplit.Train],
+            DataSplit.Validation => [DataSplit.Validation, DataSplit.Test],
+            DataSplit.Test => [DataSplit.Test, DataSplit.Validation],
+            DataSplit.All => [],
+            _ => throw new ArgumentOutOfRangeException(nameof(split)),
+        };
+        foreach (DataSplit wanted in isSaid ? order : [])
+        {
+            string[] found = [.. names.Where(name => splits[name].Contains(wanted))];
+            if (found.Length > 0)
+            {
+                _rule = $"the {Name(wanted)} split by name";
+                _taken.AddRange(found);
+                _left.AddRange(names.Except(found).Select(name => (name, splits[name].Length > 0 ? $"{Name(splits[name][0])} split" : "of no split")));
+                return this;
+            }
+        }
+
+        if (isSaid && split == DataSplit.Train)
+        {
+            // Whoever keeps a test set apart does not want it learned; files of no split may be.
+            string[] free = [.. names.Where(name => splits[name].Length == 0)];
+            if (free.Length > 0)
+            {
+                _rule = "the files of no split";
+                _taken.AddRange(free);
+                _left.AddRange(names.Except(free).Select(name => (name, $"{Name(splits[name][0])} split")));
+                return this;
+            }
+
+            throw new UsageException(
+                $"{Root}: by their names none of the files is for training: {Listed([.. names.Select(name => $"{name} ({Name(splits[name][0])})")])}; name the file that is");
+        }
+
+        _rule = split == DataSplit.All ? "all files" : isSaid ? "all files, as none is named for a test or validation" : "all files, as no name says a split";
+        _taken.AddRange(names);
+        return this;
+    }
+
+    private static string Name(DataSplit split) => split switch
+    {
+        DataSplit.Train => "train",
+        DataSplit.Validation => "validation",
+        DataSplit.Test => "test",
+        DataSplit.All => "any",
+        _ => throw new ArgumentOutOfRangeException(nameof(split)),
+    };
+}
