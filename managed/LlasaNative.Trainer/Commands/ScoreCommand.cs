@@ -58,7 +58,7 @@ internal static class ScoreCommand
 
     private static WaveBatch ReadWave(string path)
     {
-        var wave = Resampler.Resample(WaveFile.Read(path), SpeechScorer.SampleRate);
+        var wave = Resampler.Resample(WaveFile.Read(path, Places.Note), SpeechScorer.SampleRate);
         return new WaveBatch(wave.Samples.Span, SpeechScorer.SampleRate);
     }
 

@@ -7,7 +7,8 @@ namespace LlasaNative.Audio;
 /// <summary>Reads and writes RIFF/WAVE files.</summary>
 /// <remarks>
 /// <para>Reads PCM of 8, 16, 24 and 32 bits and floats of 32 and 64 bits, any number of channels up to 64 (mixed down to
-/// one), plain and extensible headers; chunks it does not know are skipped. Writes 16-bit PCM, one channel.</para>
+/// one), plain and extensible headers, RIFF, RF64 and BW64; chunks it does not know are skipped. A header that does not know
+/// the length, as of a pipe, or is wrong about it, is no fault: what is there is read. Writes 16-bit PCM, one channel.</para>
 /// <para><b>Threads:</b> stateless, any thread.</para>
 /// </remarks>
 /// <example><code>WaveAudio audio = Resampler.Resample(WaveFile.Read("a.wav"), 16000);</code></example>
@@ -16,39 +17,48 @@ public static class WaveFile
     private const int FormatPcm = 1;
     private const int FormatFloat = 3;
     private const int FormatExtensible = 0xFFFE;
+    private const uint UnknownLength = 0x7FFF0000;
 
     /// <summary>Reads a file.</summary>
-    /// <param name="path">Path of the file.</param>
+    /// <param name="path">Path of the file, or of a pipe.</param>
+    /// <param name="warn">Told in one line when a file does not have the length its header says; may be null.</param>
     /// <exception cref="ModelFileException">The file is missing, malformed or of a kind not supported; the message names the chunk.</exception>
-    public static WaveAudio Read(string path)
+    public static WaveAudio Read(string path, Action<string>? warn = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return Parse(FileErrors.ReadAllBytes(path), path);
+        return Parse(FileErrors.ReadAllBytes(path), path, warn);
     }
 
     /// <summary>Reads a file from memory.</summary>
     /// <param name="file">The whole file.</param>
-    /// <param name="path">Name for error messages.</param>
+    /// <param name="path">Name for messages.</param>
+    /// <param name="warn">As for <see cref="Read"/>.</param>
     /// <exception cref="ModelFileException">As <see cref="Read"/>.</exception>
-    public static WaveAudio Parse(ReadOnlySpan<byte> file, string path)
+    public static WaveAudio Parse(ReadOnlySpan<byte> file, string path, Action<string>? warn = null)
     {
-        if (file.Length < 12 || !file[..4].SequenceEqual("RIFF"u8) || !file[8..12].SequenceEqual("WAVE"u8))
+        bool isLarge = file.Length >= 4 && (file[..4].SequenceEqual("RF64"u8) || file[..4].SequenceEqual("BW64"u8));
+        if (file.Length < 12 || !(isLarge || file[..4].SequenceEqual("RIFF"u8)) || !file[8..12].SequenceEqual("WAVE"u8))
         {
             throw new ModelFileException(path, null, "not a WAV file (RIFF/WAVE header expected)");
         }
 
+        Lengths lengths = new(BinaryPrimitives.ReadUInt32LittleEndian(file[4..]), null);
         Format? format = null;
         int at = 12;
         while (at <= file.Length - 8)
         {
             ReadOnlySpan<byte> name = file.Slice(at, 4);
             uint length = BinaryPrimitives.ReadUInt32LittleEndian(file[(at + 4)..]);
-            bool isData = name.SequenceEqual("data"u8);
             at += 8;
+            if (name.SequenceEqual("data"u8))
+            {
+                int count = DataLength(file.Length, at, length, lengths, path, warn);
+                return Decode(file.Slice(at, count), format ?? throw new ModelFileException(path, "fmt", "missing before the data"), path, warn);
+            }
+
             if (length > file.Length - at)
             {
-                throw new ModelFileException(path, isData ? "data" : "chunk", Text(
-                    $"says it has {length} bytes, the file holds {file.Length - at} more (truncated file?)"));
+                throw new ModelFileException(path, "chunk", Text($"says it has {length} bytes, the file holds {file.Length - at} more (truncated file?)"));
             }
 
             ReadOnlySpan<byte> chunk = file.Slice(at, (int)length);
@@ -56,9 +66,9 @@ public static class WaveFile
             {
                 format = ReadFormat(chunk, path);
             }
-            else if (isData)
+            else if (isLarge && name.SequenceEqual("ds64"u8) && length >= 16)
             {
-                return Decode(chunk, format ?? throw new ModelFileException(path, "fmt", "missing before the data"), path);
+                lengths = new Lengths(BinaryPrimitives.ReadUInt64LittleEndian(chunk), BinaryPrimitives.ReadUInt64LittleEndian(chunk[8..]));
             }
 
             at += (int)length + (int)(length & 1);
@@ -123,6 +133,38 @@ public static class WaveFile
         return file;
     }
 
+    // How many bytes of sound there are from a place on. Whoever writes to a pipe cannot say: ffmpeg leaves 0xFFFFFFFF, SoX
+    // 0x7FFFFFFF less the header, others 0; then, and in a file that was cut, all that follows is sound.
+    private static int DataLength(int fileLength, int at, uint length, Lengths lengths, string path, Action<string>? warn)
+    {
+        int left = fileLength - at;
+        ulong said = length == uint.MaxValue && lengths.Data is { } large ? large : length;
+        bool isWhole = lengths.File <= int.MaxValue && Math.Abs((long)lengths.File + 8 - fileLength) <= 1;
+        bool isUnknown = said >= UnknownLength && said > (ulong)left;
+        if (isUnknown || (said == 0 && !isWhole))
+        {
+            return left;
+        }
+
+        if (said > (ulong)left)
+        {
+            if (left == 0)
+            {
+                throw new ModelFileException(path, "data", Text($"says it has {said} bytes, the file ends before them (truncated file?)"));
+            }
+
+            warn?.Invoke(Text($"{path}: its header says {said} bytes of sound, {left} are there and are read (truncated file?)"));
+            return left;
+        }
+
+        if (!isWhole && lengths.File is > 0 and < UnknownLength)
+        {
+            warn?.Invoke(Text($"{path}: its header says {lengths.File + 8} bytes, the file has {fileLength}; the {said} bytes of sound are read"));
+        }
+
+        return (int)said;
+    }
+
     private static Format ReadFormat(ReadOnlySpan<byte> chunk, string path)
     {
         if (chunk.Length < 16)
@@ -164,12 +206,12 @@ public static class WaveFile
             : throw new ModelFileException(path, "fmt", Text($"{blockAlign} bytes per frame, expected {channels * bits / 8}"));
     }
 
-    private static WaveAudio Decode(ReadOnlySpan<byte> data, Format format, string path)
+    private static WaveAudio Decode(ReadOnlySpan<byte> data, Format format, string path, Action<string>? warn)
     {
         int frame = format.Channels * format.Bytes;
         if (data.Length % frame != 0)
         {
-            throw new ModelFileException(path, "data", Text($"{data.Length} bytes, not a multiple of {frame} bytes per frame"));
+            warn?.Invoke(Text($"{path}: {data.Length} bytes of sound are not a multiple of the {frame} bytes of a frame; the last {data.Length % frame} are left out"));
         }
 
         float[] samples = new float[data.Length / frame];
@@ -202,6 +244,9 @@ public static class WaveFile
     };
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+
+    // What the header says: bytes after its first eight, and those of a large file's data.
+    private readonly record struct Lengths(ulong File, ulong? Data);
 
     private sealed record Format(bool IsFloat, int Channels, int Rate, int Bytes);
 }

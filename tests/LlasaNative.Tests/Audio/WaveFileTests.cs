@@ -64,10 +64,8 @@ public class WaveFileTests
     [TestCase(22, 0, "0 channels")]
     [TestCase(24, 5, "5 samples per second", Description = "low byte of the rate; the rest is cleared")]
     [TestCase(32, 7, "7 bytes per frame")]
-    [TestCase(40, 255, "truncated file?")]
     [TestCase(16, 10, "10 bytes, expected at least 16")]
     [TestCase(0, 'X', "not a WAV file")]
-    [TestCase(40, 11, "not a multiple of 2")]
     public void Parse_WithABadHeader_SaysWhat(int offset, int value, string expected)
     {
         byte[] file = Build(1, 16, 1, false, Values);
@@ -85,6 +83,58 @@ public class WaveFileTests
         Assert.That(() => WaveFile.Read("none.wav"), Throws.TypeOf<ModelFileException>().With.Message.EndsWith("no such file"));
     }
 
+    [TestCase("RIFF", 0xFFFFFFFFu, 0xFFFFFFFFu, TestName = "AWavFromAPipe_IsReadToItsEnd(ffmpeg)")]
+    [TestCase("RIFF", 0x7FFFF024u, 0x7FFFF000u, TestName = "AWavFromAPipe_IsReadToItsEnd(sox)")]
+    [TestCase("RIFF", 0x7FFFFFFFu, 0x7FFFFFFFu, TestName = "AWavFromAPipe_IsReadToItsEnd(2^31-1)")]
+    [TestCase("RIFF", 0u, 0u, TestName = "AWavFromAPipe_IsReadToItsEnd(zero)")]
+    [TestCase("RIFF", 36u, 0u, TestName = "AWavFromAPipe_IsReadToItsEnd(a header that was never completed)")]
+    [TestCase("RF64", 0xFFFFFFFFu, 0xFFFFFFFFu, TestName = "AWavFromAPipe_IsReadToItsEnd(RF64 without ds64)")]
+    public void AWavFromAPipe_IsReadToItsEnd(string form, uint riff, uint data)
+    {
+        byte[] file = WithLengths(Build(1, 16, 1, false, Values), riff, data);
+        System.Text.Encoding.ASCII.GetBytes(form).CopyTo(file, 0);
+        List<string> warnings = [];
+        Assert.That(WaveFile.Parse(file, "a.wav", warnings.Add).Samples.ToArray(), Is.EqualTo(Values).Within(1.0 / 32768));
+        Assert.That(warnings, Is.Empty);
+    }
+
+    [TestCase(0x7FFFFFFFFFFFFFFFUL)]
+    [TestCase(12UL)]
+    [TestCase(0UL)]
+    public void AnRf64File_IsRead(ulong dataLength)
+    {
+        byte[] plain = WithLengths(Build(1, 16, 1, false, Values), uint.MaxValue, uint.MaxValue);
+        byte[] large = [.. "ds64"u8, 28, 0, 0, 0, .. BitConverter.GetBytes((ulong)plain.Length + 36 - 8 + (dataLength == 0 ? 99u : 0u)), .. BitConverter.GetBytes(dataLength), .. new byte[12]];
+        byte[] file = [.. "RF64"u8, .. plain[4..12], .. large, .. plain[12..]];
+        byte[] withMore = dataLength == 12 ? [.. file, .. "LIST"u8, 2, 0, 0, 0, 1, 2] : file;
+        Assert.That(WaveFile.Parse(withMore, "a.wav").Samples.Length, Is.EqualTo(Values.Length));
+    }
+
+    [TestCase(-3, 4, "a.wav: its header says 12 bytes of sound, 9 are there and are read")]
+    [TestCase(3, 6, "a.wav: its header says 56 bytes, the file has 59; the 12 bytes of sound are read")]
+    [TestCase(-10, 1, "2 are there")]
+    public void AFileShorterOrLongerThanItsHeaderSays_IsReadWithAWarning(int more, int expected, string warning)
+    {
+        byte[] whole = Build(1, 16, 1, false, Values);
+        List<string> warnings = [];
+        byte[] file = more < 0 ? whole[..^-more] : [.. whole, .. new byte[more]];
+        Assert.That(WaveFile.Parse(file, "a.wav", warnings.Add).Samples.ToArray(), Is.EqualTo(Values[..expected]).Within(1.0 / 32768));
+        Assert.That(warnings[0], Does.Contain(warning));
+        Assert.That(() => WaveFile.Parse(file, "a.wav"), Throws.Nothing, "nobody need listen to warnings");
+    }
+
+    [Test]
+    public void AnEmptyWavWithANoteBehind_HasNoSound()
+    {
+        byte[] file = [.. Build(1, 16, 1, false, []), .. "LIST"u8, 4, 0, 0, 0, 1, 2, 3, 4];
+        BinaryPrimitives.WriteInt32LittleEndian(file.AsSpan(4), file.Length - 8);
+        Assert.That(WaveFile.Parse(file, "a.wav").Samples.Length, Is.Zero);
+    }
+
+    [Test]
+    public void AWavThatEndsBeforeItsSound_IsRefused() =>
+        Assert.That(() => WaveFile.Parse(Build(1, 16, 1, false, Values).AsSpan(0, 44), "a"), Throws.TypeOf<ModelFileException>().With.Message.Contains("12 bytes"));
+
     [Test]
     public void Parse_WithNaNSamples_IsRefused() =>
         Assert.That(() => WaveFile.Parse(Build(3, 32, 1, false, [0f, float.NaN]), "a"), Throws.TypeOf<ModelFileException>().With.Message.Contains("sample 1"));
@@ -96,6 +146,13 @@ public class WaveFileTests
         {
             Fuzz.AssertOnlyLlasaExceptions(Build(kind, bits, 2, true, Values), bits, 3000, bytes => WaveFile.Parse(bytes, "a.wav"));
         }
+    }
+
+    private static byte[] WithLengths(byte[] file, uint riff, uint data)
+    {
+        BinaryPrimitives.WriteUInt32LittleEndian(file.AsSpan(4), riff);
+        BinaryPrimitives.WriteUInt32LittleEndian(file.AsSpan(40), data);
+        return file;
     }
 
     private static byte[] Build(int kind, int bits, int channels, bool extensible, float[] values)
