@@ -15,7 +15,7 @@ internal static class ParquetTextSource
         {
             bool HasText(string name) => reader.Schema.Find(name) is { LogicalType.Kind: ParquetLogicalKind.Text };
             isVerl = !HasText(textColumn);
-            if (isVerl && !HasText("extra_info.text") && !HasText("reward_model.ground_truth"))
+            if (isVerl && !HasText("extra_info.text") && !HasText("reward_model.ground_truth") && reader.Schema.Find("prompt") is null)
             {
                 throw new ParquetException(path, null, textColumn, null, "there is no such column of texts, nor verl's columns");
             }

@@ -59,6 +59,64 @@ public class VerlFileTests
     }
 
     [Test]
+    public void VerlRows_WithAnyIndexDurationAndMoreColumns_AreRead()
+    {
+        (ParquetField Field, object? Value, long? Read)[] indexes =
+        [
+            (ParquetField.Text("index"), "12", 12), (ParquetField.Text("index"), "row-a", null),
+            (ParquetField.Leaf("index", ParquetPhysicalType.Double), 3.0, 3), (ParquetField.Leaf("index", ParquetPhysicalType.Double), double.NaN, null),
+            (ParquetField.Leaf("index", ParquetPhysicalType.Float), 0.5f, null), (ParquetField.Leaf("index", ParquetPhysicalType.Int32), 7, 7),
+            (ParquetField.Leaf("index", ParquetPhysicalType.Int64), null, null), (ParquetField.Leaf("index", ParquetPhysicalType.Boolean), true, null),
+            (ParquetField.List("index", ParquetField.Leaf("element", ParquetPhysicalType.Int64)), new object?[] { 1L }, null),
+            (ParquetField.Group("index", ParquetField.Text("file")), new ParquetRow(["file"], ["a"]), null),
+        ];
+        (ParquetField Field, object? Value, double? Read)[] durations =
+        [
+            (ParquetField.Leaf("duration", ParquetPhysicalType.Int32), 3, 3), (ParquetField.Leaf("duration", ParquetPhysicalType.Int64), 4L, 4),
+            (ParquetField.Leaf("duration", ParquetPhysicalType.Float), 1.5f, 1.5), (ParquetField.Leaf("duration", ParquetPhysicalType.Double), double.NaN, null),
+            (ParquetField.Leaf("duration", ParquetPhysicalType.Double), null, null),
+        ];
+        string path = _directory.File("a.parquet");
+        foreach ((ParquetField field, object? value, long? read) in indexes)
+        {
+            foreach ((ParquetField length, object? seconds, double? known) in durations)
+            {
+                ParquetSchema schema = new(
+                    ParquetField.Leaf("uid", ParquetPhysicalType.Int64), ParquetField.Text("prompt"),
+                    ParquetField.Group("reward_model", ParquetField.Leaf("ground_truth", ParquetPhysicalType.Double)),
+                    ParquetField.Group("extra_info", field, ParquetField.Text("text"), ParquetField.Leaf("need_tools", ParquetPhysicalType.Boolean)), length);
+                using (ParquetWriter writer = ParquetWriter.Create(path, schema))
+                {
+                    writer.Write([1L, "say it", new ParquetRow(["ground_truth"], [1.0]), new ParquetRow([field.Name, "text", "need_tools"], [value, "a b", false]), seconds]);
+                    writer.Complete();
+                }
+
+                (VerlRow? row, _, _) = VerlFile.ReadPlaces(path, needsPrompt: false).Single();
+                Assert.That((row?.Text, row?.Index, row?.Duration), Is.EqualTo(("a b", read, known)));
+                Assert.That(LlasaNative.Data.PromptFile.Read(path), Is.EqualTo(["a b"]));
+            }
+        }
+    }
+
+    [Test]
+    public void VerlRows_WhoseTextIsInThePromptAlone_AreRead()
+    {
+        string path = _directory.File("a.parquet");
+        ParquetField turns = ParquetField.List("prompt", ParquetField.Group("element", ParquetField.Text("role"), ParquetField.Text("content")));
+        using (ParquetWriter writer = ParquetWriter.Create(path, new ParquetSchema(ParquetField.Text("data_source"), turns)))
+        {
+            VerlRow row = VerlRow.ForText("a b", "here", "train", 0);
+            writer.Write(VerlFile.Values(row)[..2]);
+            writer.Write(["here", new object?[] { new ParquetRow(["role", "content"], ["user", "sing"]) }]);
+            writer.Complete();
+        }
+
+        List<string> told = [];
+        Assert.That(LlasaNative.Data.PromptSet.Read(LlasaNative.Data.DataFiles.Find(path), faults: LlasaNative.Data.RowFaults.Skip, onSkipped: e => told.Add(e.Message)).Texts, Is.EqualTo(["a b"]));
+        Assert.That(told.Single(), Does.Contain("row 1").And.Contains("holds a text"), "said of the row without text only");
+    }
+
+    [Test]
     public void Read_OfAFileWithoutPrompts_NamesTheColumn()
     {
         string path = _directory.File("texts.parquet");

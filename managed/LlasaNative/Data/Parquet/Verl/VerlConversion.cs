@@ -6,32 +6,50 @@ namespace LlasaNative.Data.Parquet;
 internal static class VerlConversion
 {
     /// <param name="row">The row.</param>
-    /// <param name="needsPrompt">Whether a row without turns is a fault; otherwise Llasa's own prompt stands in.</param>
+    /// <param name="needsPrompt">Whether a row without turns is a fault; otherwise Llasa's own prompt stands in, and only what speech needs is judged.</param>
     public static VerlRow ToRow(ParquetRow row, bool needsPrompt = true)
     {
-        ParquetRow? reward = Group(row, "reward_model");
-        ParquetRow? extra = Group(row, "extra_info");
-        string? truth = Text(reward, "ground_truth", "reward_model.ground_truth");
-        string? text = Text(extra, "text", "extra_info.text");
-        if ((truth ?? text) is not string known)
+        object? reward = Value(row, "reward_model");
+        object? extra = Value(row, "extra_info");
+        string? text = Text(Value(extra, "text"), "extra_info.text", needsPrompt);
+        string? truth = Text(Value(reward, "ground_truth"), "reward_model.ground_truth", needsPrompt);
+        if ((truth ?? text ?? (needsPrompt ? null : Spoken(Value(row, "prompt")))) is not string known)
         {
             throw Fault("reward_model.ground_truth", "neither this nor `extra_info.text` holds a text");
         }
 
         return new VerlRow
         {
-            DataSource = Text(row, "data_source", "data_source") ?? string.Empty,
-            Prompt = !needsPrompt && Value(row, "prompt") is null ? VerlRow.SpeechPrompt(text ?? known) : Prompt(row["prompt"]),
-            Ability = Text(row, "ability", "ability") ?? string.Empty,
-            RewardStyle = Text(reward, "style", "reward_model.style") ?? string.Empty,
+            DataSource = Text(Value(row, "data_source"), "data_source", needsPrompt) ?? string.Empty,
+            Prompt = needsPrompt ? Prompt(Value(row, "prompt")) : VerlRow.SpeechPrompt(text ?? known),
+            Ability = Text(Value(row, "ability"), "ability", needsPrompt) ?? string.Empty,
+            RewardStyle = Text(Value(reward, "style"), "reward_model.style", needsPrompt) ?? string.Empty,
             GroundTruth = truth ?? known,
-            Split = Text(extra, "split", "extra_info.split") ?? string.Empty,
+            Split = Text(Value(extra, "split"), "extra_info.split", needsPrompt) ?? string.Empty,
             Index = Index(Value(extra, "index")),
             Text = text ?? known,
-            Language = Text(row, "language", "language"),
+            Language = Text(Value(row, "language"), "language", needsPrompt),
             Duration = Duration(Value(row, "duration")),
             Codes = Codes(Value(row, "codes")),
         };
+    }
+
+    // The text between the marks of Llasa's prompt, for rows that have it nowhere else.
+    private static string? Spoken(object? prompt)
+    {
+        IEnumerable<string> turns = prompt is string all ? [all]
+            : prompt is IReadOnlyList<object?> list ? list.Select(turn => Value(turn, "content")).OfType<string>() : [];
+        foreach (string turn in turns)
+        {
+            int start = turn.IndexOf(VerlRow.TextStart, StringComparison.Ordinal) + VerlRow.TextStart.Length;
+            int end = turn.IndexOf(VerlRow.TextEnd, StringComparison.Ordinal);
+            if (start >= VerlRow.TextStart.Length && end > start)
+            {
+                return turn[start..end];
+            }
+        }
+
+        return null;
     }
 
     private static VerlMessage[] Prompt(object? value)
@@ -53,28 +71,33 @@ internal static class VerlConversion
         return result;
     }
 
-    private static long? Index(object? value) => value switch
-    {
-        null => null,
-        ulong and > long.MaxValue => throw Fault("extra_info.index", "the number is too large"),
-        long or int or short or sbyte or byte or ushort or uint or ulong => Convert.ToInt64(value, CultureInfo.InvariantCulture),
-        _ => throw Fault("extra_info.index", $"{value.GetType().Name} where an integer is expected"),
-    };
+    // Of any type, as people have them; what is no whole number is no number within a split.
+    private static long? Index(object? value) => Number(value) is { } number && double.IsInteger(number) && Math.Abs(number) < 1L << 53
+        ? (long)number
+        : value is string text && long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long parsed) ? parsed : null;
 
-    /// <summary>A length in seconds; null stays null.</summary>
+    /// <summary>A length in seconds; null stays null, and so does NaN, as pandas writes what is missing.</summary>
     public static double? Duration(object? value)
     {
-        double? seconds = value switch
+        if (value is null)
         {
-            null => null,
-            double or float or long or int or decimal => Convert.ToDouble(value, CultureInfo.InvariantCulture),
-            Half half => (double)half,
-            _ => throw Fault("duration", $"{value.GetType().Name} where a number is expected"),
-        };
-        return seconds is null || (double.IsFinite(seconds.Value) && seconds >= 0)
-            ? seconds
+            return null;
+        }
+
+        double seconds = Number(value) ?? throw Fault("duration", $"{value.GetType().Name} where a number is expected");
+        return double.IsNaN(seconds) ? null
+            : double.IsFinite(seconds) && seconds >= 0 ? seconds
             : throw Fault("duration", string.Create(CultureInfo.InvariantCulture, $"{seconds} s is no length of time"));
     }
+
+    // A number of whatever type; null for anything else.
+    private static double? Number(object? value) => value switch
+    {
+        double or float or long or int or short or sbyte or byte or ushort or uint or ulong or decimal => Convert.ToDouble(value, CultureInfo.InvariantCulture),
+        Half half => (double)half,
+        ParquetDecimal big => double.Parse(big.ToString(), CultureInfo.InvariantCulture),
+        _ => null,
+    };
 
     /// <summary>Speech codes; null stays null.</summary>
     public static int[]? Codes(object? value)
@@ -101,24 +124,19 @@ internal static class VerlConversion
         return codes;
     }
 
-    private static ParquetRow? Group(ParquetRow row, string name) => Value(row, name) switch
-    {
-        null => null,
-        ParquetRow group => group,
-        object other => throw Fault(name, $"{other.GetType().Name} where a struct is expected"),
-    };
-
-    private static string? Text(ParquetRow? row, string name, string path) => Value(row, name) switch
+    // A value that is no text is a fault where the whole schema is asked for, and as good as none where it is not.
+    private static string? Text(object? value, string path, bool isJudged) => value switch
     {
         null => null,
         string text => text,
-        object other => throw Fault(path, $"{other.GetType().Name} where a text is expected"),
+        _ when !isJudged => null,
+        _ => throw Fault(path, $"{value.GetType().Name} where a text is expected"),
     };
 
-    private static object? Value(ParquetRow? row, string name)
+    private static object? Value(object? row, string name)
     {
         object? value = null;
-        _ = row?.TryGetValue(name, out value);
+        _ = (row as ParquetRow)?.TryGetValue(name, out value);
         return value;
     }
 

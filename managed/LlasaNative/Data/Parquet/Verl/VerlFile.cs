@@ -122,7 +122,8 @@ public static class VerlFile
     internal static IEnumerable<(VerlRow? Row, ParquetException? Fault, RowPlace Place)> ReadPlaces(string path, bool needsPrompt)
     {
         using ParquetReader reader = ParquetReader.Open(path);
-        string[] columns = [.. _columns.Where(column => reader.Schema.Find(column) is not null)];
+        bool hasText = reader.Schema.Find("extra_info.text") is not null || reader.Schema.Find("reward_model.ground_truth") is not null;
+        string[] columns = [.. _columns.Where(column => reader.Schema.Find(column) is not null && (needsPrompt || !hasText || column != "prompt"))];
         if (needsPrompt && !columns.Contains("prompt"))
         {
             throw new ParquetException(path, null, "prompt", null, "verl's schema needs this column");

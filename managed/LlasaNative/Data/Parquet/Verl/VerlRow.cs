@@ -10,6 +10,9 @@ public sealed record VerlRow
     /// <summary>Field <c>reward_model.style</c> of rows whose reward is computed by a rule.</summary>
     public const string RuleStyle = "rule";
 
+    internal const string TextStart = "<|TEXT_UNDERSTANDING_START|>";
+    internal const string TextEnd = "<|TEXT_UNDERSTANDING_END|>";
+
     /// <summary>Column <c>data_source</c>: where the row comes from; empty when the file does not say.</summary>
     public string DataSource { get; init; } = string.Empty;
 
@@ -28,7 +31,7 @@ public sealed record VerlRow
     /// <summary>Field <c>extra_info.split</c>, as <c>train</c>; empty when the file does not say.</summary>
     public string Split { get; init; } = string.Empty;
 
-    /// <summary>Field <c>extra_info.index</c>: number within the split; null when the file does not say.</summary>
+    /// <summary>Field <c>extra_info.index</c>: number within the split; null when the file does not say, or says no whole number.</summary>
     public long? Index { get; init; }
 
     /// <summary>Field <c>extra_info.text</c>: the text to speak; the ground truth when the file does not say.</summary>
@@ -61,7 +64,7 @@ public sealed record VerlRow
 
     internal static VerlMessage[] SpeechPrompt(string text) =>
     [
-        new VerlMessage("user", $"Convert the text to speech:<|TEXT_UNDERSTANDING_START|>{text}<|TEXT_UNDERSTANDING_END|>"),
+        new VerlMessage("user", $"Convert the text to speech:{TextStart}{text}{TextEnd}"),
         new VerlMessage("assistant", "<|SPEECH_GENERATION_START|>"),
     ];
 }
