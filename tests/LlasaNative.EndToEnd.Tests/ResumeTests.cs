@@ -154,6 +154,44 @@ public sealed class ResumeTests : TinyWorldTests
     }
 
     [Test]
+    public void Train_ResumedWithAPathSpelledOtherwise_GoesOn()
+    {
+        var data = Path.Combine(Folder, "data.txt");
+        File.WriteAllText(data, "a big dog\nthe cat sleeps\n");
+        Directory.CreateSymbolicLink(Path.Combine(Folder, "link"), Folder);
+        Directory.CreateSymbolicLink(Path.Combine(Folder, "policy"), Trainer.TinyWorld.Policy);
+        var run = Path.Combine(Folder, "run");
+        LlasaRunner.RunWell(Train(run, 1, "--data", data, "--policy", Trainer.TinyWorld.Policy));
+        var step = 1;
+        foreach (var spelled in new[] { Path.GetRelativePath(Environment.CurrentDirectory, data), Path.Combine(Folder, ".", "x", "..", "data.txt"), Path.Combine(Folder, "link", "data.txt") })
+        {
+            step++;
+            var outcome = LlasaRunner.RunWell(Train(run, step, "--data", spelled, "--policy", Path.Combine(Folder, "policy") + "/"));
+            Assert.That(outcome.Error, Does.Contain($"resumed after step {step - 1}"), spelled);
+        }
+
+        var copy = Path.Combine(Folder, "copy.txt");
+        File.Copy(data, copy);
+        Assert.That(LlasaRunner.Run(Train(run, 9, "--data", copy, "--policy", Trainer.TinyWorld.Policy)).Error, Does.Contain("`data.train` was "));
+    }
+
+    [Test]
+    public void Train_ResumedWithOtherDataUnderTheSameName_IsRefused()
+    {
+        var data = Path.Combine(Folder, "data.jsonl");
+        File.WriteAllText(data, "{\"text\": \"a big dog\"}\n{\"text\": \"the cat sleeps\"}\n");
+        var run = Path.Combine(Folder, "run");
+        LlasaRunner.RunWell(Train(run, 1, "--data", data));
+        File.WriteAllText(data, "{\"text\": \"a big dog\", \"note\": 1}\n{\"text\": \"the cat sleeps\"}\n");
+        Assert.That(LlasaRunner.RunWell(Train(run, 2, "--data", data)).Error, Does.Contain("resumed after step 1"), "training reads the same texts");
+        File.WriteAllText(data, "{\"text\": \"a big dog\"}\n{\"text\": \"the cat sleeps well\"}\n");
+        var other = LlasaRunner.Run(Train(run, 3, "--data", data));
+        Assert.That(other.ExitCode, Is.EqualTo(2));
+        Assert.That(other.Error, Does.Contain("cannot be resumed with other options: `data.train` held other data"));
+        LlasaRunner.RunWell(Train(run, 1, "--data", data, "--resume", "never"));
+    }
+
+    [Test]
     public void Train_FilesOfARun_AreThere()
     {
         LlasaRunner.RunWell(Train(Folder, 2));

@@ -118,7 +118,7 @@ internal static class InspectCommand
     {
         try
         {
-            using var json = JsonDocument.Parse(File.ReadAllBytes(directory.ConfigPath));
+            using var json = PythonJson.Parse(File.ReadAllBytes(directory.ConfigPath));
             return json.RootElement.TryGetProperty("model_type", out var type) && type.ValueKind == JsonValueKind.String ? type.GetString()! : "unknown";
         }
         catch (JsonException e)

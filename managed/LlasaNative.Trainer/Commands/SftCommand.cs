@@ -50,7 +50,7 @@ internal static class SftCommand
         using var dashboard = DashboardServer.StartFor(parsed.GetValue(arguments.Dashboard), options.Run.Out, progress.Note);
         var outcome = TrainingRun.Execute(loop, new RunSettings
         {
-            Run = options.Run, Options = keys, Resume = parsed.GetValue(arguments.Resume)!, Progress = progress, Stop = stop,
+            Run = options.Run, Options = keys, DataFingerprint = DataFingerprint.Of(utterances), Resume = parsed.GetValue(arguments.Resume)!, Progress = progress, Stop = stop,
         });
         return TrainingEnd.Report(outcome, policy, options.Run, stop);
     }

@@ -29,7 +29,8 @@ internal static class TrainCommand
         _ = options.CreateJudge();   // a component that cannot be loaded is said before models are
         var prompts = TrainingData.Read(options.Data.Train, DataSplit.Train, options.Data).Take(options.Data.Limit);
         using var models = Listeners.Load(options, options.Lora.Enabled, CancellationToken.None);
-        using GrpoLoop loop = new(options, models, TrainingData.Fitting(prompts, options, models));
+        var texts = TrainingData.Fitting(prompts, options, models);
+        using GrpoLoop loop = new(options, models, texts);
         var keys = GrpoOptions.Table.Entries.ToDictionary(e => e.Key, e => e.Get(options));
         RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "train", keys, NativeDevice.GetInfo());
         var progress = Terminal.Progress(options.Run.Steps);
@@ -40,6 +41,7 @@ internal static class TrainCommand
         {
             Run = options.Run,
             Options = keys,
+            DataFingerprint = DataFingerprint.Of(texts),
             Resume = parsed.GetValue(arguments.Resume)!,
             Progress = progress,
             Stop = stop,

@@ -5,6 +5,7 @@ using LlasaNative.Audio;
 using LlasaNative.Listening;
 using LlasaNative.Listening.Wire;
 using LlasaNative.Models;
+using LlasaNative.Text;
 using Microsoft.AspNetCore.Http;
 
 namespace LlasaNative.Trainer.Serving;
@@ -127,7 +128,9 @@ internal sealed class Endpoints
             throw new ProblemException(415, "media-type", "The body must be JSON", $"`Content-Type` is `{context.Request.ContentType}`, expected application/json");
         }
 
-        return await JsonSerializer.DeserializeAsync(context.Request.Body, type, context.RequestAborted)
+        using MemoryStream body = new();
+        await context.Request.Body.CopyToAsync(body, context.RequestAborted);
+        return PythonJson.Read(body.GetBuffer().AsMemory(0, (int)body.Length), json => JsonSerializer.Deserialize(json.Span, type))
             ?? throw ProblemException.Malformed("the body is null");
     }
 

@@ -56,10 +56,13 @@ internal sealed class RewardServer : IAsyncDisposable
         _app.MapPost("/score_wav", (RequestDelegate)endpoints.ScoreWaveAsync);
         _app.MapPost("/score_batch", (RequestDelegate)endpoints.ScoreBatchAsync);
         _app.MapPost("/check", (RequestDelegate)endpoints.CheckAsync);
-        _app.MapGet("/healthz", (RequestDelegate)(context => ServerPipeline.WriteJsonAsync(context, Health, WireJson.Default.HealthReport)));
-        _app.MapGet("/metrics", (RequestDelegate)(context => ServerPipeline.WriteAsync(
-            context, "text/plain; version=0.0.4; charset=utf-8", _metrics.Write(_engine.Depth, options.QueueCapacity, model))));
-        _app.MapGet("/openapi.json", (RequestDelegate)(context => ServerPipeline.WriteAsync(context, "application/json", OpenApi.Document)));
+        Get("/healthz", context => ServerPipeline.WriteJsonAsync(context, Health, WireJson.Default.HealthReport));
+        Get("/metrics", context => ServerPipeline.WriteAsync(
+            context, "text/plain; version=0.0.4; charset=utf-8", _metrics.Write(_engine.Depth, options.QueueCapacity, model)));
+        Get("/openapi.json", context => ServerPipeline.WriteAsync(context, "application/json", OpenApi.Document));
+
+        // Who may GET may ask for the head alone, as load balancers do.
+        void Get(string path, RequestDelegate answer) => _app.MapMethods(path, [HttpMethods.Get, HttpMethods.Head], answer);
     }
 
     /// <summary>Where it listens, once started.</summary>

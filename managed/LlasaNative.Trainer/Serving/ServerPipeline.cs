@@ -59,7 +59,7 @@ internal sealed class ServerPipeline(ServerOptions options, ServerMetrics metric
     {
         context.Response.ContentType = type;
         context.Response.ContentLength = body.Length;
-        return context.Response.Body.WriteAsync(body, context.RequestAborted).AsTask();
+        return HttpMethods.IsHead(context.Request.Method) ? Task.CompletedTask : context.Response.Body.WriteAsync(body, context.RequestAborted).AsTask();
     }
 
     private static async Task WriteProblemAsync(HttpContext context, ProblemException problem)

@@ -33,7 +33,7 @@ internal sealed class TokenizerJsonReader
 
         try
         {
-            using JsonDocument document = JsonDocument.Parse(json);
+            using JsonDocument document = PythonJson.Parse(json);
             return new TokenizerJsonReader(path).Read(document.RootElement);
         }
         catch (JsonException e)

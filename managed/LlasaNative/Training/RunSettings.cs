@@ -11,6 +11,9 @@ public sealed record RunSettings
     /// <summary>Every option by key; those that change results must be equal when resuming.</summary>
     public required IReadOnlyDictionary<string, string> Options { get; init; }
 
+    /// <summary>What the data hold (<see cref="LlasaNative.Data.DataFingerprint"/>), which must be equal when resuming; null = not compared.</summary>
+    public string? DataFingerprint { get; init; }
+
     /// <summary><c>auto</c>, <c>never</c>, or the directory of a checkpoint.</summary>
     public string Resume { get; init; } = "auto";
 

@@ -35,6 +35,12 @@ public sealed record TrainerState
     /// <summary>Every option of the run.</summary>
     public required IReadOnlyDictionary<string, string> Options { get; init; }
 
+    /// <summary>Where the run was started, to which paths among the options are relative; null in older checkpoints.</summary>
+    public string? WorkingDirectory { get; init; }
+
+    /// <summary>As of <see cref="RunSettings.DataFingerprint"/>; null when nobody said, and in older checkpoints.</summary>
+    public string? DataFingerprint { get; init; }
+
     /// <summary>Writes policy (of one with an adapter the adapter alone), moments and position into a checkpoint.</summary>
     /// <param name="directory">An existing directory.</param>
     /// <param name="loop">Whose policy and optimiser are saved.</param>
@@ -87,6 +93,8 @@ public sealed record TrainerState
                 DataPosition = root.TryGetProperty("data_position", out var position) ? position.GetInt64() : 0,   // older checkpoints: runs that need none
                 MetricsLength = root.GetProperty("metrics_bytes").GetInt64(),
                 SamplesLength = root.GetProperty("samples_bytes").GetInt64(),
+                WorkingDirectory = root.TryGetProperty("working_directory", out var directoryThen) ? directoryThen.GetString() : null,
+                DataFingerprint = root.TryGetProperty("data_fingerprint", out var fingerprint) ? fingerprint.GetString() : null,
                 Options = root.GetProperty("options").EnumerateObject().ToDictionary(p => p.Name, p => p.Value.GetString() ?? ""),
             };
         }
@@ -153,6 +161,8 @@ public sealed record TrainerState
             json.WriteNumber("data_position", DataPosition);
             json.WriteNumber("metrics_bytes", MetricsLength);
             json.WriteNumber("samples_bytes", SamplesLength);
+            json.WriteString("working_directory", WorkingDirectory);
+            json.WriteString("data_fingerprint", DataFingerprint);
             json.WriteStartObject("options");
             foreach (var (key, value) in Options)
             {

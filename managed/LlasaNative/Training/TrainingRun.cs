@@ -94,6 +94,8 @@ public static class TrainingRun
                 MetricsLength = files.MetricsLength,
                 SamplesLength = files.SamplesLength,
                 Options = settings.Options,
+                WorkingDirectory = Environment.CurrentDirectory,
+                DataFingerprint = settings.DataFingerprint,
             };
             return store.Save(step, directory => now.Save(directory, loop)).Path;
         }
@@ -142,10 +144,15 @@ public static class TrainingRun
         {
             var isFree = Free.Contains(key) || key.StartsWith("reward_server.", StringComparison.Ordinal) || key.StartsWith("evaluation.", StringComparison.Ordinal)
                 || (key == "run.steps" && !scheduleDependsOnSteps);
-            if (!isFree && state.Options.GetValueOrDefault(key) is { } old && old != value)
+            if (!isFree && state.Options.GetValueOrDefault(key) is { } old && !ResumedOptions.AreSame(key, old, state.WorkingDirectory, value))
             {
                 differences.Add($"`{key}` was {old}, is {value}");
             }
+        }
+
+        if (ResumedOptions.DataDifference(state.DataFingerprint, settings.DataFingerprint) is { } other)
+        {
+            differences.Add(other);
         }
 
         return differences.Count == 0

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Unicode;
+using LlasaNative.Text;
 
 namespace LlasaNative.Weights;
 
@@ -33,7 +34,7 @@ internal readonly struct JsonFields
         try
         {
             // Cloned, so that the element does not depend on the document's pooled memory.
-            using JsonDocument document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = 64 });
+            using JsonDocument document = PythonJson.Parse(json, new JsonDocumentOptions { MaxDepth = 64 });
             JsonElement root = document.RootElement.Clone();
             return root.ValueKind == JsonValueKind.Object
                 ? new JsonFields(root, path, string.Empty)

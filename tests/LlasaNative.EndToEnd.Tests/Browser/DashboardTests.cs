@@ -182,6 +182,15 @@ public sealed class DashboardTests
             Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.NotFound), path);
         }
 
+        foreach (var path in new[] { "", "api/runs", "api/runs/0/manifest", "api/runs/0/sounds/step-000002-best.wav" })
+        {
+            using HttpRequestMessage request = new(HttpMethod.Head, new Uri(path, UriKind.Relative));
+            using var head = await client.SendAsync(request);
+            using var got = await client.GetAsync(new Uri(path, UriKind.Relative));
+            Assert.That((head.StatusCode, head.Content.Headers.ContentLength), Is.EqualTo((HttpStatusCode.OK, got.Content.Headers.ContentLength)), path);
+            Assert.That(await head.Content.ReadAsByteArrayAsync(), Is.Empty, path);
+        }
+
         using HttpRequestMessage rebound = new(HttpMethod.Get, server.Address) { Headers = { Host = "evil.example" } };
         using var refused = await client.SendAsync(rebound);
         using var posted = await client.PostAsync(new Uri("api/runs", UriKind.Relative), null);

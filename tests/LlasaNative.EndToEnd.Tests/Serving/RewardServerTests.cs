@@ -111,6 +111,42 @@ public sealed class RewardServerTests : RewardServerFixture
     }
 
     [Test]
+    public async Task Head_OfWhatCanBeGot_IsItsHead()
+    {
+        await using var server = await StartAsync();
+        using var client = Client(server);
+        foreach (var path in new[] { "healthz", "openapi.json", "metrics" })
+        {
+            using HttpRequestMessage request = new(HttpMethod.Head, new Uri(path, UriKind.Relative));
+            using var head = await client.SendAsync(request);
+            using var got = await client.GetAsync(new Uri(path, UriKind.Relative));
+            Assert.Multiple(async () =>
+            {
+                Assert.That(head.StatusCode, Is.EqualTo(HttpStatusCode.OK), path);
+                Assert.That(head.Content.Headers.ContentType, Is.EqualTo(got.Content.Headers.ContentType));
+                Assert.That(head.Content.Headers.ContentLength, path == "metrics" ? Is.Positive : Is.EqualTo(got.Content.Headers.ContentLength));
+                Assert.That(await head.Content.ReadAsByteArrayAsync(), Is.Empty);
+            });
+        }
+
+        using HttpRequestMessage posted = new(HttpMethod.Head, new Uri("score", UriKind.Relative));
+        using var refused = await client.SendAsync(posted);
+        Assert.That(refused.StatusCode, Is.EqualTo(HttpStatusCode.MethodNotAllowed));
+    }
+
+    [Test]
+    public async Task ANaNThatNobodyReads_InARequest_IsPassedOver()
+    {
+        await using var server = await StartAsync();
+        using var client = Client(server);
+        using var plain = await PostAsync(client, "score", "{\"tokens\": [1, 2, 3], \"text\": \"a\"}");
+        using var withMore = await PostAsync(client, "score", "{\"tokens\": [1, 2, 3], \"text\": \"a\", \"weight\": NaN}");
+        Assert.That(await withMore.Content.ReadAsStringAsync(), Is.EqualTo(await plain.Content.ReadAsStringAsync()));
+        using var bad = await PostAsync(client, "score", "{\"tokens\": [1, NaN, 3], \"text\": \"a\"}");
+        Assert.That((plain.StatusCode, bad.StatusCode), Is.EqualTo((HttpStatusCode.OK, HttpStatusCode.BadRequest)));
+    }
+
+    [Test]
     public async Task Limits_AreNamedInTheProblem()
     {
         await using var server = await StartAsync(Free with { MaxCodes = 50, MaxSamples = 2, QueueCapacity = 2, MaxBodyBytes = 4096 });

@@ -22,6 +22,48 @@ public sealed class OptionTests
         });
     }
 
+    [TestCase("True", true)]
+    [TestCase("TRUE", true)]
+    [TestCase("yes", true)]
+    [TestCase("On", true)]
+    [TestCase("False", false)]
+    [TestCase("FALSE", false)]
+    [TestCase("No", false)]
+    [TestCase("off", false)]
+    public void TrueAndFalse_AsPyYamlReadsThem_AreFlags(string word, bool expected)
+    {
+        var fromFile = GrpoOptions.Table.Build(OptionFile.Parse($"rollout:\n  speech_only: {word}\n", "a.yaml"));
+        Assert.That(fromFile.Rollout.SpeechOnly, Is.EqualTo(expected));
+        Assert.That(GrpoOptions.Table.Build([Set("rollout.speech_only", word)]).Rollout.SpeechOnly, Is.EqualTo(expected));
+    }
+
+    [TestCase("null")]
+    [TestCase("~")]
+    [TestCase("Null")]
+    [TestCase("")]
+    public void NothingInYaml_IsTheDefault(string nothing)
+    {
+        var options = GrpoOptions.Table.Build(OptionFile.Parse($"run:\n  steps: {nothing}\n  out: {nothing}\ndata: {nothing}\n", "a.yaml"));
+        Assert.That(options.Run, Is.EqualTo(new GrpoOptions().Run));
+        Assert.That(GrpoOptions.Table.Build(OptionFile.Parse("data:\n  train: \"null\"\n", "a.yaml")).Data.Train, Is.EqualTo("null"), "in quotes it is a name");
+    }
+
+    [Test]
+    public void NumbersInGroups_AsYamlAllowsThem_AreRead()
+    {
+        var options = GrpoOptions.Table.Build(OptionFile.Parse("run:\n  steps: 1_000\noptimiser:\n  learning_rate: 1e-5\n", "a.yaml"));
+        Assert.That((options.Run.Steps, options.Optimiser.LearningRate), Is.EqualTo((1000, 1e-5)));
+        Assert.That(() => GrpoOptions.Table.Build([Set("run.steps", "_1")]), Throws.TypeOf<UsageException>());
+    }
+
+    [Test]
+    public void ATildeInAPath_IsTheHomeDirectory()
+    {
+        var options = GrpoOptions.Table.Build([Set("models.policy", "~/models/a"), Set("data.train", "~x/a.txt")]);
+        Assert.That(options.Models.Policy, Is.EqualTo(Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), "models/a")));
+        Assert.That(options.Data.Train, Is.EqualTo("~x/a.txt"));
+    }
+
     [TestCase("rollout.temprature", "rollout.temperature")]
     [TestCase("temperature", "rollout.temperature")]
     [TestCase("optimizer.learning_rate", "optimiser.learning_rate")]
@@ -36,7 +78,7 @@ public sealed class OptionTests
     public void Build_ManyFaults_ListsAllInOneLine()
     {
         var error = Assert.Throws<UsageException>(() => GrpoOptions.Table.Build([
-            Set("rollout.temperature", "-1"), Set("run.steps", "0"), Set("rollout.top_p", "much"), Set("rollout.speech_only", "yes"),
+            Set("rollout.temperature", "-1"), Set("run.steps", "0"), Set("rollout.top_p", "much"), Set("rollout.speech_only", "y"),
             Set("loss.advantage", "ppo"), Set("rollout.min_new_tokens", "500"), Set("loss.dual_clip", "0.5"), Set("nonsense.key", "1"),
         ]));
         foreach (var expected in new[]

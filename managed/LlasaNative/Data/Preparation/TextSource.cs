@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using LlasaNative.Text;
 
 namespace LlasaNative.Data;
 
@@ -85,7 +86,7 @@ public static class TextSource
     {
         try
         {
-            using JsonDocument document = JsonDocument.Parse(line);
+            using JsonDocument document = PythonJson.Parse(Encoding.UTF8.GetBytes(line));
             JsonElement root = document.RootElement;
             if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty(textColumn, out JsonElement text)
                 || text.ValueKind != JsonValueKind.String)
@@ -112,7 +113,8 @@ public static class TextSource
     private static bool TryDuration(JsonElement root, out double? seconds)
     {
         seconds = null;
-        if (!root.TryGetProperty("duration", out JsonElement value) || value.ValueKind == JsonValueKind.Null)
+        if (!root.TryGetProperty("duration", out JsonElement value) || value.ValueKind == JsonValueKind.Null
+            || PythonJson.IsNaN(value))
         {
             return true;
         }
@@ -190,12 +192,12 @@ public static class TextSource
         double? seconds = null;
         if (duration >= 0 && fields[duration].Length > 0)
         {
-            if (!double.TryParse(fields[duration], CultureInfo.InvariantCulture, out double number) || !double.IsFinite(number) || number < 0)
+            if (!double.TryParse(fields[duration], CultureInfo.InvariantCulture, out double number) || double.IsInfinity(number) || number < 0)
             {
                 return SourceRow.Broken(place, $"`duration` is {fields[duration]}, expected seconds, at least 0");
             }
 
-            seconds = number;
+            seconds = double.IsNaN(number) ? null : number;   // as pandas writes what is missing
         }
 
         return new SourceRow(fields[text], language < 0 || fields[language].Length == 0 ? null : fields[language], seconds) { Place = place };

@@ -51,7 +51,7 @@ public static class OptionFile
             if (section is YamlScalarNode plain)
             {
                 // Nothing, or a key without a section; whether there is one of that name is the table's business.
-                if (plain.Value is { Length: > 0 } preset)
+                if (plain is not { Style: ScalarStyle.Plain, Value: null or "" or "~" or "null" or "Null" or "NULL" } && plain.Value is { Length: > 0 } preset)
                 {
                     assignments.Add(new OptionAssignment(sectionName, preset, Invariant($"{path}:{section.Start.Line}")));
                 }
@@ -62,6 +62,11 @@ public static class OptionFile
             foreach (var (name, value) in Fields(section, path, $"`{sectionName}`"))
             {
                 var key = $"{sectionName}.{name}";
+                if (value is YamlScalarNode { Style: ScalarStyle.Plain, Value: null or "" or "~" or "null" or "Null" or "NULL" })
+                {
+                    continue;   // nothing: the default
+                }
+
                 assignments.Add(value is YamlScalarNode scalar
                     ? new OptionAssignment(key, scalar.Value ?? "", Invariant($"{path}:{value.Start.Line}"))
                     : throw new UsageException(Invariant($"{path}:{value.Start.Line}: `{key}` must be a single value")));

@@ -11,6 +11,10 @@ internal sealed class OptionSection<T, TSection>(
     public void Text(string key, string help, string allowed, Func<TSection, string> read, Func<TSection, string, TSection> write) =>
         Add(key, help, allowed, read, write, _ => null);
 
+    /// <summary>A file or directory; <c>~</c> in front is the home directory, as a shell has it.</summary>
+    public void Path(string key, string help, string allowed, Func<TSection, string> read, Func<TSection, string, TSection> write) =>
+        Add(key, help, allowed, read, (s, text) => write(s, text is "~" or ['~', '/', ..] ? Environment.GetFolderPath(Environment.SpecialFolder.UserProfile) + text[1..] : text), _ => null);
+
     public void Flag(string key, string help, Func<TSection, bool> read, Func<TSection, bool, TSection> write) =>
         Add(key, help, "true or false", s => read(s) ? "true" : "false", (s, text) => write(s, ParseFlag(text)), _ => null);
 
@@ -38,18 +42,23 @@ internal sealed class OptionSection<T, TSection>(
 
     private static bool ParseFlag(string text) => text switch
     {
-        "true" => true,
-        "false" => false,
+        // As PyYAML reads a plain word.
+        "true" or "True" or "TRUE" or "yes" or "Yes" or "YES" or "on" or "On" or "ON" => true,
+        "false" or "False" or "FALSE" or "no" or "No" or "NO" or "off" or "Off" or "OFF" => false,
         _ => throw new FormatException($"`{text}` is not true or false"),
     };
 
+    // 1_000: YAML 1.1 lets numbers be read in groups.
+    private static string Digits(string text) =>
+        text.Length > 2 && char.IsAsciiDigit(text[^1]) && text.TrimStart('+', '-') is [>= '0' and <= '9', ..] ? text.Replace("_", "", StringComparison.Ordinal) : text;
+
     private static long ParseWhole(string text) =>
-        long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value)
+        long.TryParse(Digits(text), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value)
             ? value
             : throw new FormatException($"`{text}` is not a whole number");
 
     private static double ParseNumber(string text) =>
-        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+        double.TryParse(Digits(text), NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
             ? value
             : throw new FormatException($"`{text}` is not a number");
 

@@ -7,9 +7,9 @@ internal static class SharedSections
 {
     public static void Models<T>(OptionSection<T, ModelOptions> section)
     {
-        section.Text("policy", "Llama policy that is trained.", "directory", s => s.Policy, (s, v) => s with { Policy = v });
-        section.Text("codec", "X-Codec2 codec.", "directory", s => s.Codec, (s, v) => s with { Codec = v });
-        section.Text("recogniser", "Whisper recogniser that judges.", "directory", s => s.Recogniser, (s, v) => s with { Recogniser = v });
+        section.Path("policy", "Llama policy that is trained.", "directory", s => s.Policy, (s, v) => s with { Policy = v });
+        section.Path("codec", "X-Codec2 codec.", "directory", s => s.Codec, (s, v) => s with { Codec = v });
+        section.Path("recogniser", "Whisper recogniser that judges.", "directory", s => s.Recogniser, (s, v) => s with { Recogniser = v });
         section.Choice("policy_type", "Element type of the policy's matrices while it speaks and is trained; the optimiser, checkpoints and sums are float32.", s => s.PolicyType, (s, v) => s with { PolicyType = v });
         section.Choice("scoring_type", "Element type of the matrices and filters of codec and recogniser.", s => s.ScoringType, (s, v) => s with { ScoringType = v });
     }
@@ -23,8 +23,8 @@ internal static class SharedSections
 
     public static void Data<T>(OptionSection<T, DataOptions> section)
     {
-        section.Text("train", "Training texts; empty: the training sentences that come with the program.", "file", s => s.Train, (s, v) => s with { Train = v });
-        section.Text("evaluation", "Held-out texts; empty: the validation sentences that come with the program.", "file", s => s.Evaluation, (s, v) => s with { Evaluation = v });
+        section.Path("train", "Training texts; empty: the training sentences that come with the program.", "file", s => s.Train, (s, v) => s with { Train = v });
+        section.Path("evaluation", "Held-out texts; empty: the validation sentences that come with the program.", "file", s => s.Evaluation, (s, v) => s with { Evaluation = v });
         section.Text("text_field", "Field that holds the text, for files with fields.", "name", s => s.TextField, (s, v) => s with { TextField = v });
         section.Choice("faulty_rows", "Rows that hold no text or are too long for the models: refuse the file, or skip and report them.", s => s.FaultyRows, (s, v) => s with { FaultyRows = v });
         section.Whole("max_prompt_tokens", "Longest prompt in tokens, instructions included; 0: what the model has room for.", 0, int.MaxValue, s => s.MaxPromptTokens, (s, v) => s with { MaxPromptTokens = (int)v });
@@ -50,7 +50,7 @@ internal static class SharedSections
 
     public static void Run<T>(OptionSection<T, RunOptions> section)
     {
-        section.Text("out", "Directory of the run.", "directory", s => s.Out, (s, v) => s with { Out = v });
+        section.Path("out", "Directory of the run.", "directory", s => s.Out, (s, v) => s with { Out = v });
         section.Whole("steps", "Optimiser steps.", 1, int.MaxValue, s => s.Steps, (s, v) => s with { Steps = (int)v });
         section.Whole("seed", "Every random number of the run follows from it.", 0, long.MaxValue, s => s.Seed, (s, v) => s with { Seed = v });
         section.Whole("save_every", "Save a checkpoint every so many steps; 0: only at the end and on interruption.", 0, int.MaxValue, s => s.SaveEvery, (s, v) => s with { SaveEvery = (int)v });

@@ -1,0 +1,93 @@
+using System.Text.Json;
+
+namespace LlasaNative.Text;
+
+/// <summary>Reads JSON as Python's <c>json</c> writes it: with <c>NaN</c>, <c>Infinity</c> and <c>-Infinity</c>, which JSON does not have.</summary>
+/// <remarks>
+/// Such a number becomes a list of its name, so that a field which nobody reads is passed over, and whoever reads a number or
+/// a text there refuses it by the name. A byte-order mark in front is passed over. <b>Threads:</b> any.
+/// </remarks>
+/// <example><code>using JsonDocument document = PythonJson.Parse(File.ReadAllBytes("config.json"));</code></example>
+public static class PythonJson
+{
+    private static readonly byte[][] _names = [[.. "NaN"u8], [.. "Infinity"u8], [.. "-Infinity"u8]];
+
+    /// <summary>Parses a document.</summary>
+    /// <param name="json">Its UTF-8 text; must stay as it is while the document is used.</param>
+    /// <param name="options">How deep it may be, and so on.</param>
+    /// <exception cref="JsonException">It is no JSON, such numbers apart.</exception>
+    public static JsonDocument Parse(ReadOnlyMemory<byte> json, JsonDocumentOptions options = default) =>
+        Read(json, text => JsonDocument.Parse(text, options));
+
+    /// <summary>Reads a text by a function that knows only JSON.</summary>
+    /// <typeparam name="T">What comes of it.</typeparam>
+    /// <param name="json">UTF-8 text.</param>
+    /// <param name="read">Reads JSON; is called again, with such numbers as lists, when it throws.</param>
+    /// <exception cref="JsonException">As <paramref name="read"/> throws it.</exception>
+    public static T Read<T>(ReadOnlyMemory<byte> json, Func<ReadOnlyMemory<byte>, T> read)
+    {
+        ArgumentNullException.ThrowIfNull(read);
+        json = json.Span.StartsWith((ReadOnlySpan<byte>)[0xEF, 0xBB, 0xBF]) ? json[3..] : json;
+        try
+        {
+            return read(json);
+        }
+        catch (JsonException) when (Listed(json.Span) is { } listed)
+        {
+            return read(listed);
+        }
+    }
+
+    /// <summary>Whether an element was <c>NaN</c>, as pandas writes what is missing.</summary>
+    /// <param name="element">An element of a document that was read here.</param>
+    public static bool IsNaN(JsonElement element) =>
+        element.ValueKind == JsonValueKind.Array && element.GetArrayLength() == 1 && element[0].ValueKind == JsonValueKind.String && element[0].ValueEquals("NaN");
+
+    // The text with such numbers as lists; null when there are none outside of texts.
+    private static byte[]? Listed(ReadOnlySpan<byte> json)
+    {
+        List<byte>? result = null;
+        int copied = 0;
+        bool inText = false;
+        for (int at = 0; at < json.Length; at++)
+        {
+            if (inText)
+            {
+                inText = json[at] != '"';
+                at += json[at] == '\\' ? 1 : 0;   // what is escaped ends no text
+                continue;
+            }
+
+            inText = json[at] == '"';
+            if (inText || Named(json[at..]) is not { Length: > 0 } name)
+            {
+                continue;
+            }
+
+            result ??= new List<byte>(json.Length + 16);
+            result.AddRange(json[copied..at]);
+            result.AddRange("[\""u8);
+            result.AddRange(name);
+            result.AddRange("\"]"u8);
+            copied = at + name.Length;
+            at = copied - 1;
+        }
+
+        result?.AddRange(json[copied..]);
+        return result?.ToArray();
+    }
+
+    private static byte[]? Named(ReadOnlySpan<byte> rest)
+    {
+        foreach (byte[] name in _names)
+        {
+            // NaNs, or Infinity2, is no such number.
+            if (rest.StartsWith(name) && (rest.Length == name.Length || !char.IsAsciiLetterOrDigit((char)rest[name.Length])))
+            {
+                return name;
+            }
+        }
+
+        return null;
+    }
+}

@@ -1,0 +1,54 @@
+using System.Text;
+using System.Text.Json;
+using LlasaNative.Data;
+using LlasaNative.Tests.Support;
+using LlasaNative.Text;
+using LlasaNative.Weights;
+
+namespace LlasaNative.Tests.Text;
+
+/// <summary>Files that Python's <c>json.dump</c> wrote with numbers that are none.</summary>
+public sealed class PythonJsonTests
+{
+    [TestCase("{\"a\": NaN, \"b\": 1}", "{\"a\": [\"NaN\"], \"b\": 1}")]
+    [TestCase("[Infinity,-Infinity , NaN]", "[[\"Infinity\"],[\"-Infinity\"] , [\"NaN\"]]")]
+    [TestCase("{\"NaN\": \"a \\\" NaN\", \"b\\\\\": NaN}", "{\"NaN\": \"a \\\" NaN\", \"b\\\\\": [\"NaN\"]}")]
+    [TestCase("NaN", "[\"NaN\"]")]
+    public void Parse_OfNumbersThatAreNone_GivesTheirNames(string json, string expected)
+    {
+        using JsonDocument document = PythonJson.Parse(Encoding.UTF8.GetBytes(json));
+        Assert.That(document.RootElement.GetRawText(), Is.EqualTo(expected));
+    }
+
+    [TestCase("{\"a\": NaNs}")]
+    [TestCase("{\"a\": Infinity2}")]
+    [TestCase("{\"a\": NaN")]
+    [TestCase("{\"a\": nan}")]
+    [TestCase("{\"a\": \"NaN")]
+    [TestCase("{\"a\": \"\\")]
+    [TestCase("")]
+    public void Parse_OfWhatPythonDoesNotWriteEither_IsRefused(string json) =>
+        Assert.That(() => PythonJson.Parse(Encoding.UTF8.GetBytes(json)), Throws.InstanceOf<JsonException>());
+
+    [Test]
+    public void ANaNThatNobodyReads_InALineOfData_IsPassedOver()
+    {
+        using TemporaryDirectory directory = new();
+        string path = directory.Write("a.jsonl", "{\"text\": \"one\", \"snr\": NaN, \"more\": {\"x\": [-Infinity]}}\n{\"text\": \"NaN, two\", \"duration\": NaN}\n");
+        Assert.That(PromptFile.Read(path), Is.EqualTo(["one", "NaN, two"]));
+        string broken = directory.Write("b.jsonl", "{\"text\": NaN}\n");
+        Assert.That(() => PromptFile.Read(broken), Throws.TypeOf<DataFileException>().With.Message.Contains("expected an object with a text `text`"));
+        string codes = directory.Write("c.jsonl", "{\"text\": \"one\", \"codes\": [NaN]}\n");
+        Assert.That(() => PromptFile.ReadUtterances(DataFiles.Find(codes), 6), Throws.TypeOf<DataFileException>().With.Message.Contains("code [\"NaN\"] is not a whole number"));
+    }
+
+    [Test]
+    public void ANaNThatNobodyReads_InAConfiguration_IsPassedOver_AndOneThatIsReadIsRefused()
+    {
+        using TemporaryDirectory directory = new();
+        string path = directory.Write("config.json", "\uFEFF{\"hidden_size\": 8, \"best_metric\": Infinity, \"rms_norm_eps\": NaN}");
+        JsonFields fields = JsonFields.FromFile(path);
+        Assert.That(fields.Int("hidden_size", 1, 100), Is.EqualTo(8));
+        Assert.That(() => fields.PositiveOr("rms_norm_eps", 1e-5), Throws.TypeOf<ModelFileException>().With.Message.Contains("NaN"));
+    }
+}
