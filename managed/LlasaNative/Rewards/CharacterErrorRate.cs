@@ -64,10 +64,19 @@ public static partial class CharacterErrorRate
     /// <param name="hypothesis">What was heard.</param>
     public static double ComputeWords(string reference, string hypothesis)
     {
+        (int distance, int length) = CountWords(reference, hypothesis);
+        return Rate(distance, length);
+    }
+
+    /// <summary>Distance in words and number of words of the reference, for sums over a corpus.</summary>
+    /// <param name="reference">What should have been said.</param>
+    /// <param name="hypothesis">What was heard.</param>
+    public static (int Distance, int ReferenceLength) CountWords(string reference, string hypothesis)
+    {
         Dictionary<string, int> words = new(StringComparer.Ordinal);
         int[] a = Words(reference, words);
         int[] b = Words(hypothesis, words);
-        return Rate(EditDistance.Compute(a, b), a.Length);
+        return (EditDistance.Compute(a, b), a.Length);
     }
 
     /// <summary>Number of code points of a text, white space at its ends not counted.</summary>

@@ -65,8 +65,7 @@ public sealed class SampleJudge
             SampleRate = SpeechScorer.SampleRate,
         });
         var (edits, characters) = CharacterErrorRate.Count(breakdown.ComparedReference, breakdown.ComparedTranscript);
-        var words = breakdown.ComparedReference.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length;
-        var wordEdits = (int)Math.Round(CharacterErrorRate.ComputeWords(breakdown.ComparedReference, breakdown.ComparedTranscript) * Math.Max(words, 1));
+        var (wordEdits, words) = CharacterErrorRate.CountWords(breakdown.ComparedReference, breakdown.ComparedTranscript);
         return new Judgement(breakdown, edits, characters, wordEdits, words, ended, heard.Score.NoSpeechProb);
     }
 }

@@ -80,4 +80,13 @@ public class CharacterErrorRateTests
 
         return row[^1];
     }
+
+    [TestCase("a b c", "a x c d", 2, 3)]
+    [TestCase("a  b\tc", "a b\tc", 0, 2)]
+    [TestCase("", "one two", 2, 0)]
+    public void CountWords_GivesTheCountsBehindTheRate(string reference, string hypothesis, int edits, int words)
+    {
+        Assert.That(CharacterErrorRate.CountWords(reference, hypothesis), Is.EqualTo((edits, words)));
+        Assert.That(CharacterErrorRate.ComputeWords(reference, hypothesis), Is.EqualTo(words == 0 ? edits : (double)edits / words));
+    }
 }
