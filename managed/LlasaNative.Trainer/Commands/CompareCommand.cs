@@ -97,7 +97,7 @@ internal static class CompareCommand
         using var models = GrpoModels.Load(options.Models, options.Prompt, options.Scoring, frozen: true);
         var texts = TrainingData.Fitting(prompts, models, request.How.MaxNewTokens);
         var progress = Terminal.Progress(texts.Length);
-        var result = new Evaluator(models, options.CreateJudge()).Evaluate(texts, request.How, i => i < request.Clips, done => progress.Step(done, name), abort);
+        var result = new Evaluator(models, options.CreateJudge()).Evaluate(texts, request.How, i => i < request.Clips, done => progress.Step(done, name), cancellation: abort);
         progress.Finish();
         return result;
     }
@@ -107,7 +107,7 @@ internal static class CompareCommand
             .Select(i => new DemoPair(before.Samples[i].Text, Clip(before.Samples[i]), Clip(after.Samples[i])))];
 
     private static DemoClip Clip(SampleRecord sample) =>
-        new(sample.Transcript, sample.Judgement.Cer, WaveFile.Encode(sample.Sound ?? [], SpeechScorer.SampleRate));
+        new(sample.Transcript, sample.Judgement.Cer, SoundFiles.Encode(sample));
 
     private static void Write(string folder, ComparisonReport report, EvaluationResult before, EvaluationResult after)
     {

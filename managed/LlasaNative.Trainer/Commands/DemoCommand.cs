@@ -119,7 +119,7 @@ internal static class DemoCommand
             {
                 cancel.Cancel();
             }
-        }, cancel.Token);
+        }, cancellation: cancel.Token);
         Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{name}: CER {result.Cer:F4}, {result.Exact:P1} exact, reward {result.Reward:F3}, {result.Samples.Count} samples in {result.Seconds:F1} s"));
         return result;
@@ -141,7 +141,7 @@ internal static class DemoCommand
     }
 
     private static DemoClip Clip(SampleRecord sample) =>
-        new(sample.Transcript, sample.Judgement.Cer, WaveFile.Encode(sample.Sound ?? [], SpeechScorer.SampleRate));
+        new(sample.Transcript, sample.Judgement.Cer, SoundFiles.Encode(sample));
 
     /// <summary>A setting as the page shows it: directories by their last name only.</summary>
     private static string Shown(OptionEntry<GrpoOptions> entry, GrpoOptions options)

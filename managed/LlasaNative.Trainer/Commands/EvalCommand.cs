@@ -19,8 +19,9 @@ internal static class EvalCommand
         Option<bool> skip = new("--skip-faulty") { Description = "Leave out rows that hold no text or are too long, with a line each, instead of stopping." };
         Option<int> limit = new("--limit") { Description = "Use only the first so many texts; 0 = all." };
         Option<string> output = new("--out") { Description = "Write summary.json and samples.jsonl into this directory." };
+        Option<string> sounds = new("--sounds") { Description = "Write the sound of each sample into this directory, as NNNN.wav with what was heard in NNNN.txt; NNNN counts the texts." };
         Command command = new("eval", "Measure CER, WER, NLL and reward on held-out texts.");
-        foreach (var option in new Option[] { data, skip, limit, output, models.PolicyType, models.ScoringType }.Concat(models.All).Concat(speaking.All))
+        foreach (var option in new Option[] { data, skip, limit, output, sounds, models.PolicyType, models.ScoringType }.Concat(models.All).Concat(speaking.All))
         {
             command.Options.Add(option);
         }
@@ -35,7 +36,9 @@ internal static class EvalCommand
             var texts = TrainingData.Fitting(prompts, loaded, how.MaxNewTokens);
             using StopSignal stop = new(atOnce: true);
             var progress = Terminal.Progress(texts.Length);
-            var result = new Evaluator(loaded, judging.CreateJudge()).Evaluate(texts, how, null, done => progress.Step(done, "texts"), stop.Abort);
+            var folder = parsed.GetValue(sounds);
+            Action<int, SampleRecord>? keep = folder is null ? null : (i, sample) => SoundFiles.Write(Path.Combine(folder, SoundName(i, how.Samples)), sample);
+            var result = new Evaluator(loaded, judging.CreateJudge()).Evaluate(texts, how, null, done => progress.Step(done, "texts"), keep, stop.Abort);
             progress.Finish();
             if (result.NotScored > judging.RewardServer.MaxNotScored * result.Samples.Count)
             {
@@ -45,12 +48,17 @@ internal static class EvalCommand
             Print(result);
             if (parsed.GetValue(output) is { } directory)
             {
-                Write(directory, result, how);
+                Write(directory, result, how, folder is not null);
             }
 
             return 0;
         });
     }
+
+    /// <summary>Of a sample's files, without extension: the text's number from 1 on, and the sample's where there are several.</summary>
+    private static string SoundName(int index, int samples) => samples == 1
+        ? string.Create(CultureInfo.InvariantCulture, $"{index + 1:D4}")
+        : string.Create(CultureInfo.InvariantCulture, $"{(index / samples) + 1:D4}-{(index % samples) + 1}");
 
     private static void Print(EvaluationResult result)
     {
@@ -72,14 +80,21 @@ internal static class EvalCommand
         Console.Write(text);
     }
 
-    private static void Write(string directory, EvaluationResult result, EvaluationOptions how)
+    private static void Write(string directory, EvaluationResult result, EvaluationOptions how, bool sounds)
     {
         AtomicFile.Write(Path.Combine(directory, "samples.jsonl"), path =>
         {
             using JsonLines lines = new(path);
-            foreach (var sample in result.Samples)
+            foreach (var (i, sample) in result.Samples.Index())
             {
-                lines.Append(json => SampleJson.Write(json, sample));
+                lines.Append(json =>
+                {
+                    SampleJson.Write(json, sample);
+                    if (sounds)
+                    {
+                        json.WriteString("sound", SoundName(i, how.Samples) + ".wav");
+                    }
+                });
             }
         });
         AtomicFile.Write(Path.Combine(directory, "summary.json"), path =>

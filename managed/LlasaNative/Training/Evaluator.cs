@@ -25,10 +25,11 @@ public sealed class Evaluator
     /// <param name="options">How they are spoken.</param>
     /// <param name="keepSound">Which samples' sound is kept, by text; null = none.</param>
     /// <param name="progress">Told how many texts are done; may be null.</param>
+    /// <param name="spoken">Given each sample with its sound, by its index, before the sound is forgotten; may be null.</param>
     /// <param name="cancellation">Honoured within one token step.</param>
     public EvaluationResult Evaluate(
         IReadOnlyList<string> texts, EvaluationOptions options, Func<int, bool>? keepSound = null, Action<int>? progress = null,
-        CancellationToken cancellation = default)
+        Action<int, SampleRecord>? spoken = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(texts);
         ArgumentNullException.ThrowIfNull(options);
@@ -44,36 +45,38 @@ public sealed class Evaluator
             MaxNewTokens = options.MaxNewTokens,
             Seed = Seeds.Evaluation(options.Seed),
         };
-        var extras = (keepSound is null && !_judge.WantsSound ? 0 : HearingExtras.Sound) | (options.Prosody ? HearingExtras.Prosody : 0);
+        var extras = (keepSound is null && spoken is null && !_judge.WantsSound ? 0 : HearingExtras.Sound) | (options.Prosody ? HearingExtras.Prosody : 0);
         for (var first = 0; first < texts.Count; first += options.BatchSize)
         {
             string[] batch = [.. texts.Skip(first).Take(options.BatchSize)];
-            string[] spoken = [.. batch.SelectMany(t => Enumerable.Repeat(t, options.Samples))];
+            string[] wanted = [.. batch.SelectMany(t => Enumerable.Repeat(t, options.Samples))];
             int[][] prompts = [.. batch.Select(t => _models.Policy.EncodePrompt(t, options.MaxNewTokens))];
-            ulong[] ids = [.. Enumerable.Range(0, spoken.Length).Select(i => ((ulong)first * (ulong)options.Samples) + (ulong)i)];
+            ulong[] ids = [.. Enumerable.Range(0, wanted.Length).Select(i => ((ulong)first * (ulong)options.Samples) + (ulong)i)];
             var samples = engine.Generate(prompts, options.Samples, sampling, ids, null, null, cancellation);
             int[][] codes = [.. Enumerable.Range(0, samples.Count).Select(samples.Codes)];
-            using ListeningSession listening = new(_models.Listener, spoken, extras, cancellation);
+            using ListeningSession listening = new(_models.Listener, wanted, extras, cancellation);
             for (var i = 0; i < codes.Length; i++)
             {
                 listening.Offer(i, codes[i]);
             }
 
             var heard = listening.Complete().Hearings;
-            var judged = _judge.Judge(spoken, samples, codes, heard);
+            var judged = _judge.Judge(wanted, samples, codes, heard);
             audio += heard.Where(h => h.Failure is null).Sum(h => h.Seconds);
             for (var i = 0; i < samples.Count; i++)
             {
-                records.Add(new SampleRecord
+                SampleRecord record = new()
                 {
-                    Text = spoken[i],
+                    Text = wanted[i],
                     Transcript = heard[i].Score.Transcript,
                     Codes = codes[i],
                     Ended = samples.Ended(i),
                     Judgement = judged[i],
                     Prosody = heard[i].Prosody,
-                    Sound = keepSound?.Invoke(first + (i / options.Samples)) == true ? heard[i].Sound : null,
-                });
+                    Sound = heard[i].Sound,
+                };
+                spoken?.Invoke(records.Count, record);
+                records.Add(keepSound?.Invoke(first + (i / options.Samples)) == true ? record : record with { Sound = null });
             }
 
             progress?.Invoke(first + batch.Length);

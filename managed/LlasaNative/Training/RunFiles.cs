@@ -1,5 +1,4 @@
 using System.Globalization;
-using LlasaNative.Audio;
 using LlasaNative.Models;
 using LlasaNative.Reporting;
 
@@ -82,18 +81,13 @@ internal sealed class RunFiles : IDisposable
 
     private void WriteSound(long step, string name, SampleRecord sample)
     {
-        var wave = WaveFile.Encode(sample.Sound!, SpeechScorer.SampleRate);
-        var stem = Path.Combine(_directory, SoundsFolder, Stem(step, name));
-        var description = string.Create(CultureInfo.InvariantCulture,
-            $"text: {sample.Text}\nheard: {sample.Transcript}\nreward: {sample.Judgement.Reward:F4}\ncer: {sample.Judgement.Cer:F4}\nnll: {sample.Judgement.Nll:F4}\n");
-        AtomicFile.Write(stem + ".wav", path => File.WriteAllBytes(path, wave));
-        AtomicFile.WriteText(stem + ".txt", description);
+        SoundFiles.Write(Path.Combine(_directory, SoundsFolder, Stem(step, name)), sample);
         if (name is not ("best" or "worst"))
         {
             return;   // TensorBoard has a tag for each
         }
 
-        _board?.WriteAudio(step, $"samples/{name}", wave, SpeechScorer.SampleRate, sample.Sound!.Length);
-        _board?.WriteText(step, $"samples/{name}/text", description.Replace("\n", "  \n", StringComparison.Ordinal));
+        _board?.WriteAudio(step, $"samples/{name}", SoundFiles.Encode(sample), SpeechScorer.SampleRate, sample.Sound!.Length);
+        _board?.WriteText(step, $"samples/{name}/text", SoundFiles.Describe(sample).Replace("\n", "  \n", StringComparison.Ordinal));
     }
 }
