@@ -32,7 +32,7 @@ internal sealed class Endpoints
         _engine = engine;
         _default = listener.Scorer;
         // What the reference server computes, whatever else is configured: start of transcript, text, end.
-        _reference = listener.Scorer.With(scoring with { Prompt = ScorePromptStyle.Seed, LeadingSpace = false });
+        _reference = listener.Scorer.With(scoring with { Prompt = ScorePromptStyle.Seed, LeadingSpace = LeadingSpace.False });
     }
 
     /// <summary><c>POST /score</c>.</summary>

@@ -9,8 +9,8 @@ public sealed record ScoringOptions
     /// <summary>Language code such as <c>en</c>, or <c>auto</c> to have it detected.</summary>
     public string Language { get; init; } = "en";
 
-    /// <summary>Whether texts are measured with a space before them, as the public models were trained.</summary>
-    public bool LeadingSpace { get; init; }
+    /// <summary>Whether texts are measured with a space before them.</summary>
+    public LeadingSpace LeadingSpace { get; init; } = LeadingSpace.Auto;
 
     /// <summary>Longest transcript in tokens; 0 = what the model allows.</summary>
     public int MaxTokens { get; init; }

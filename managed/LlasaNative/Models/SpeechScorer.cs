@@ -13,41 +13,50 @@ public sealed class SpeechScorer : IDisposable
     public const int SampleRate = 16000;
 
     private readonly NativeWhisper _whisper;
-    private readonly ByteLevelBpe _tokenizer;
+    private readonly WhisperVocabulary _vocabulary;
     private readonly ScoringOptions _options;
     private readonly int[] _transcriptPrompt;
     private readonly int[] _targetPrompt;
     private readonly bool _detect;
+    private readonly bool _spaced;
 
     private SpeechScorer(HuggingFaceDirectory directory, ScoringOptions options, ComputeType type)
         : this(options, WhisperConfig.FromFile(directory.ConfigPath), ByteLevelBpe.FromFile(directory.TokenizerPath), directory) =>
         _whisper = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativeWhisper(ToNative(Config, Tokens.EndOfText, type, options.Device)));
 
     private SpeechScorer(ScoringOptions options, WhisperConfig config, ByteLevelBpe tokenizer, HuggingFaceDirectory directory)
-        : this(options, config, tokenizer, WhisperTokens.Find(
-            tokenizer, config, WhisperGenerationConfig.FromFile(Path.Combine(directory.Path, "generation_config.json"))), null!)
+        : this(options, config, new WhisperVocabulary(tokenizer, WhisperTokens.Find(
+            tokenizer, config, WhisperGenerationConfig.FromFile(Path.Combine(directory.Path, "generation_config.json"))), config.VocabularySize), null!)
     {
     }
 
-    private SpeechScorer(ScoringOptions options, WhisperConfig config, ByteLevelBpe tokenizer, WhisperTokens tokens, NativeWhisper whisper)
+    private SpeechScorer(ScoringOptions options, WhisperConfig config, WhisperVocabulary vocabulary, NativeWhisper whisper)
     {
         _options = options;
         Config = config;
-        _tokenizer = tokenizer;
-        Tokens = tokens;
+        _vocabulary = vocabulary;
         _whisper = whisper;
-        _detect = options.Language == "auto";
-        var language = _detect ? Tokens.Languages.Keys.FirstOrDefault("en") : options.Language;
-        var canPrompt = Tokens.Transcribe is not null && Tokens.NoTimestamps is not null && Tokens.Languages.Count > 0;
+        var anyLanguage = options.Language == "auto";
+        _detect = anyLanguage && Tokens.IsMultilingual;
+        var language = anyLanguage ? Tokens.Languages.Keys.FirstOrDefault("en") : options.Language;
+        Tokens.RequireEnglish(language);
+        var canPrompt = !Tokens.IsMultilingual || (Tokens.Transcribe is not null && Tokens.Languages.Count > 0);
         _transcriptPrompt = canPrompt ? Tokens.FullPrompt(language) : Tokens.SeedPrompt();
         _targetPrompt = options.Prompt == ScorePromptStyle.Full ? Tokens.FullPrompt(language) : Tokens.SeedPrompt();
+        _spaced = options.LeadingSpace switch
+        {
+            LeadingSpace.Auto => options.Prompt == ScorePromptStyle.Full && vocabulary.HasSpacedWords,
+            LeadingSpace.True => true,
+            LeadingSpace.False => false,
+            _ => throw new ArgumentOutOfRangeException(nameof(options), options.LeadingSpace, "No such way to begin a text."),
+        };
     }
 
     /// <summary>Sizes of the model.</summary>
     public WhisperConfig Config { get; }
 
     /// <summary>Its special tokens.</summary>
-    public WhisperTokens Tokens { get; }
+    public WhisperTokens Tokens => _vocabulary.Tokens;
 
     /// <summary>Number of parameters.</summary>
     public long ParameterCount => _whisper.GetTensors().Sum(t => t.Count);
@@ -84,7 +93,7 @@ public sealed class SpeechScorer : IDisposable
     public SpeechScorer With(ScoringOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        return new SpeechScorer(options, Config, _tokenizer, Tokens, _whisper);
+        return new SpeechScorer(options, Config, _vocabulary, _whisper);
     }
 
     /// <summary>Token ids of a text as its likelihood is measured: prompt, text, end of text.</summary>
@@ -93,7 +102,7 @@ public sealed class SpeechScorer : IDisposable
     public int[] EncodeTarget(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        int[] ids = [.. _targetPrompt, .. _tokenizer.Encode(_options.LeadingSpace ? " " + text : text, matchAddedTokens: false), Tokens.EndOfText];
+        int[] ids = [.. _targetPrompt, .. _vocabulary.Encode(_spaced && !text.StartsWith(' ') ? " " + text : text), Tokens.EndOfText];
         return ids.Length <= Config.MaxTargetPositions
             ? ids
             : throw new UsageException($"the text `{(text.Length <= 40 ? text : text[..40] + "…")}` takes {ids.Length} tokens of the recogniser, "
@@ -102,7 +111,7 @@ public sealed class SpeechScorer : IDisposable
 
     /// <summary>Tokens of a text alone.</summary>
     /// <param name="text">Any text.</param>
-    public int CountTokens(string text) => _tokenizer.Encode(text, matchAddedTokens: false).Length;
+    public int CountTokens(string text) => _vocabulary.Encode(text).Length;
 
     /// <summary>Listens to clips.</summary>
     /// <param name="waves">The clips, 16 kHz.</param>
@@ -219,7 +228,7 @@ public sealed class SpeechScorer : IDisposable
         for (var i = 0; i < scores.Length; i++)
         {
             scores[i] = new SpeechScore(
-                _tokenizer.Decode(result.Tokens(i), skipSpecialTokens: true).Trim(),
+                _vocabulary.Words(result.Tokens(i)).Trim(),
                 hasTargets ? result.MeanNlls[i] : double.NaN,
                 result.MeanLogProbs[i],
                 Tokens.NoSpeech is null ? 0 : result.NoSpeechProbs[i]);

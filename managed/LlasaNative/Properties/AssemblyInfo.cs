@@ -1,1 +1,2 @@
 [assembly: System.Runtime.CompilerServices.InternalsVisibleTo("LlasaNative.Tests")]
+[assembly: System.Runtime.CompilerServices.InternalsVisibleTo("LlasaNative.EndToEnd.Tests")]

@@ -14,13 +14,20 @@ public sealed record WhisperTokens
         + "lv bn sr az sl kn et mk br eu is hy ne mn bs kk sq sw gl mr pa si km sn yo so af oc ka be tg sd gu am yi lo uz fo ht ps tk "
         + "nn mt sa lb my bo tl mg as tt haw ln ha ba jw su yue").Split(' ');
 
+    // Where GPT-2's vocabulary ends, and the whole vocabulary of OpenAI's English-only models; others begin one later.
+    private const int EnglishEndOfText = 50256;
+    private const int EnglishVocabularySize = 51864;
+
+    /// <summary>Whether prompts name language and task; English-only models know neither.</summary>
+    public bool IsMultilingual { get; init; } = true;
+
     /// <summary>Ends a transcript.</summary>
     public required int EndOfText { get; init; }
 
     /// <summary>First token of every prompt.</summary>
     public required int StartOfTranscript { get; init; }
 
-    /// <summary>Language code (<c>en</c>) to token id.</summary>
+    /// <summary>Language code (<c>en</c>) to token id; empty for an English-only model, although its tokenizer names some.</summary>
     public required IReadOnlyDictionary<string, int> Languages { get; init; }
 
     /// <summary>Asks for a transcript in the language spoken; null when the model has no tasks.</summary>
@@ -55,27 +62,18 @@ public sealed record WhisperTokens
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(generation);
         int start = Id("<|startoftranscript|>") ?? generation.DecoderStartTokenId ?? config.DecoderStartTokenId;
-        Dictionary<string, int> languages = new(StringComparer.Ordinal);
-        foreach ((string name, int id) in generation.LanguageIds)
-        {
-            languages[LanguageCode(name)] = id;
-        }
-
-        if (languages.Count == 0)
-        {
-            foreach (AddedToken token in tokenizer.AddedTokens.Where(t => t.Id > start && IsLanguage(t.Content)))
-            {
-                languages[LanguageCode(token.Content)] = token.Id;
-            }
-        }
-
+        int end = Id("<|endoftext|>") ?? generation.EosTokenId ?? config.EosTokenId;
+        Dictionary<string, int> languages = LanguagesOf(tokenizer, generation, start);
+        bool multilingual = generation.IsMultilingual
+            ?? (generation.LanguageIds.Count > 0 || (languages.Count > 0 && end != EnglishEndOfText && config.VocabularySize != EnglishVocabularySize));
         WhisperTokens tokens = new()
         {
-            EndOfText = Id("<|endoftext|>") ?? generation.EosTokenId ?? config.EosTokenId,
+            IsMultilingual = multilingual,
+            EndOfText = end,
             StartOfTranscript = start,
-            Languages = languages,
-            Transcribe = Task("transcribe"),
-            Translate = Task("translate"),
+            Languages = multilingual ? languages : [],
+            Transcribe = multilingual ? Task("transcribe") : null,
+            Translate = multilingual ? Task("translate") : null,
             NoTimestamps = generation.NoTimestampsTokenId ?? Id("<|notimestamps|>"),
             NoSpeech = Id("<|nospeech|>") ?? Id("<|nocaptions|>"),
             SuppressTokens = generation.SuppressTokens,
@@ -88,26 +86,28 @@ public sealed record WhisperTokens
         int? Task(string name) => generation.TaskIds.TryGetValue(name, out int id) ? id : Id($"<|{name}|>");
     }
 
-    /// <summary>The tokens of OpenAI's multilingual models: 50,257 ranks, then the special tokens.</summary>
-    /// <param name="vocabularySize">51865 (99 languages) or 51866 (100 languages, large-v3).</param>
+    /// <summary>The tokens of OpenAI's models: the ranks, then the special tokens.</summary>
+    /// <param name="vocabularySize">51864 (English only), 51865 (99 languages) or 51866 (100 languages, large-v3).</param>
     /// <exception cref="ArgumentOutOfRangeException">Another size.</exception>
     public static WhisperTokens Standard(int vocabularySize)
     {
         int count = vocabularySize switch
         {
-            51865 => 99,
+            EnglishVocabularySize or 51865 => 99,
             51866 => 100,
-            _ => throw new ArgumentOutOfRangeException(nameof(vocabularySize), vocabularySize, "Expected 51865 or 51866."),
+            _ => throw new ArgumentOutOfRangeException(nameof(vocabularySize), vocabularySize, "Expected 51864, 51865 or 51866."),
         };
-        const int End = 50257;
-        int afterLanguages = End + 2 + count;
+        bool english = vocabularySize == EnglishVocabularySize;
+        int end = english ? EnglishEndOfText : EnglishEndOfText + 1;
+        int afterLanguages = end + 2 + count;
         return new WhisperTokens
         {
-            EndOfText = End,
-            StartOfTranscript = End + 1,
-            Languages = Enumerable.Range(0, count).ToDictionary(i => StandardLanguages[i], i => End + 2 + i, StringComparer.Ordinal),
-            Translate = afterLanguages,
-            Transcribe = afterLanguages + 1,
+            IsMultilingual = !english,
+            EndOfText = end,
+            StartOfTranscript = end + 1,
+            Languages = Enumerable.Range(0, english ? 0 : count).ToDictionary(i => StandardLanguages[i], i => end + 2 + i, StringComparer.Ordinal),
+            Translate = english ? null : afterLanguages,
+            Transcribe = english ? null : afterLanguages + 1,
             NoSpeech = afterLanguages + 4,
             NoTimestamps = afterLanguages + 5,
         };
@@ -128,12 +128,53 @@ public sealed record WhisperTokens
     /// <summary>The prompt of the <c>seed</c> style: start of transcript only.</summary>
     public int[] SeedPrompt() => [StartOfTranscript];
 
-    /// <summary>The prompt of the <c>full</c> style: start, language, transcribe, no timestamps.</summary>
+    /// <summary>
+    /// The prompt of the <c>full</c> style: start, language, transcribe, no timestamps; of these what the model has, so that an
+    /// English-only one gets start and no timestamps.
+    /// </summary>
     /// <param name="language">Code such as <c>en</c>.</param>
     /// <exception cref="UsageException">The model does not know the language, or has no such tokens.</exception>
-    public int[] FullPrompt(string language) => Transcribe is { } task && NoTimestamps is { } plain
-        ? [StartOfTranscript, Language(language), task, plain]
-        : throw new UsageException("the recogniser has no <|transcribe|> or <|notimestamps|> token: use the `seed` prompt");
+    public int[] FullPrompt(string language)
+    {
+        int[] plain = NoTimestamps is { } id ? [id] : [];
+        if (!IsMultilingual)
+        {
+            RequireEnglish(language);
+            return [StartOfTranscript, .. plain];
+        }
+
+        return Transcribe is { } task
+            ? [StartOfTranscript, Language(language), task, .. plain]
+            : throw new UsageException("the recogniser has no <|transcribe|> token: use the `seed` prompt");
+    }
+
+    /// <summary>Refuses a language for a model that takes none; the one it has anyway passes.</summary>
+    /// <param name="language">Code such as <c>en</c>.</param>
+    /// <exception cref="UsageException">The model is English-only, and the language is another.</exception>
+    public void RequireEnglish(string language)
+    {
+        ArgumentNullException.ThrowIfNull(language);
+        if (!IsMultilingual && language.ToLowerInvariant() is not ("en" or "english"))
+        {
+            throw new UsageException($"language `{language}`: the recogniser is an English-only model, which takes no language; leave it at `en`");
+        }
+    }
+
+    private static Dictionary<string, int> LanguagesOf(ByteLevelBpe tokenizer, WhisperGenerationConfig generation, int start)
+    {
+        Dictionary<string, int> languages = new(StringComparer.Ordinal);
+        foreach ((string name, int id) in generation.LanguageIds)
+        {
+            languages[LanguageCode(name)] = id;
+        }
+
+        foreach (AddedToken token in languages.Count > 0 ? [] : tokenizer.AddedTokens.Where(t => t.Id > start && IsLanguage(t.Content)))
+        {
+            languages[LanguageCode(token.Content)] = token.Id;
+        }
+
+        return languages;
+    }
 
     private static bool IsLanguage(string content) =>
         content.Length is 6 or 7 && content.StartsWith("<|", StringComparison.Ordinal) && content.EndsWith("|>", StringComparison.Ordinal)
@@ -143,6 +184,7 @@ public sealed record WhisperTokens
 
     private void CheckRange(int vocabularySize, string path)
     {
+        // An English-only model has no use for what else its files may list.
         List<int?> all = [EndOfText, StartOfTranscript, Transcribe, Translate, NoTimestamps, NoSpeech];
         all.AddRange(Languages.Values.Concat(SuppressTokens).Concat(BeginSuppressTokens).Select(id => (int?)id));
         if (all.Find(id => id >= vocabularySize) is { } bad)

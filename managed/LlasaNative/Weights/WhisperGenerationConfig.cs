@@ -9,6 +9,9 @@ public sealed record WhisperGenerationConfig
     /// <summary>A config that says nothing.</summary>
     public static WhisperGenerationConfig Empty { get; } = new();
 
+    /// <summary>Whether the model takes languages and tasks; null when not said.</summary>
+    public bool? IsMultilingual { get; init; }
+
     /// <summary>Language tokens, <c>&lt;|en|&gt;</c> to id; empty when not listed.</summary>
     public IReadOnlyDictionary<string, int> LanguageIds { get; init; } = ImmutableDictionary<string, int>.Empty;
 
@@ -44,6 +47,7 @@ public sealed record WhisperGenerationConfig
         int[] eos = json.Ints("eos_token_id", 0, int.MaxValue);
         return new WhisperGenerationConfig
         {
+            IsMultilingual = json.Has("is_multilingual") ? json.BoolOr("is_multilingual", true) : null,
             LanguageIds = json.IntMap("lang_to_id"),
             TaskIds = json.IntMap("task_to_id"),
             SuppressTokens = [.. json.Ints("suppress_tokens", -1, int.MaxValue).Where(id => id >= 0)],

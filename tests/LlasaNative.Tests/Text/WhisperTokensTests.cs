@@ -56,6 +56,84 @@ public class WhisperTokensTests
         Assert.That(() => tokens.FullPrompt("en"), Throws.TypeOf<UsageException>());
     }
 
+    [TestCase("""{"is_multilingual":false}""", 270)]
+    [TestCase("""{"is_multilingual":false,"task_to_id":{"transcribe":261}}""", 270)]
+    [TestCase("{}", 51864)]
+    public void AnEnglishOnlyWhisper_IsAskedWithoutLanguageAndTask(string generation, int vocabulary)
+    {
+        using TemporaryDirectory directory = new();
+        string path = directory.Write("generation_config.json", generation);
+        WhisperTokens tokens = WhisperTokens.Find(Tokenizer(Names), Config with { VocabularySize = vocabulary }, WhisperGenerationConfig.FromFile(path));
+        Assert.Multiple(() =>
+        {
+            Assert.That(tokens.IsMultilingual, Is.False);
+            Assert.That(tokens.FullPrompt("en"), Is.EqualTo([257, 263]));
+            Assert.That(tokens.FullPrompt("English"), Is.EqualTo([257, 263]));
+            Assert.That(tokens.SeedPrompt(), Is.EqualTo([257]));
+            Assert.That(tokens.Languages, Is.Empty);
+            Assert.That(tokens.NoSpeech, Is.EqualTo(262));
+            Assert.That(() => tokens.FullPrompt("de"), Throws.TypeOf<UsageException>().With.Message.Contains("`de`").And.Message.Contains("English-only"));
+        });
+    }
+
+    [Test]
+    public void AWhisperSaidToBeMultilingual_IsOne_WhateverItsSize()
+    {
+        using TemporaryDirectory directory = new();
+        string path = directory.Write("generation_config.json", """{"is_multilingual":true}""");
+        WhisperTokens tokens = WhisperTokens.Find(Tokenizer(Names), Config with { VocabularySize = 51864 }, WhisperGenerationConfig.FromFile(path));
+        Assert.That(tokens.FullPrompt("en"), Is.EqualTo([257, 258, 261, 263]));
+    }
+
+    [Test]
+    public void TheNoTimestampsToken_IsFoundInTheTokenizer_AndLeftOutWhereThereIsNone()
+    {
+        using TemporaryDirectory directory = new();
+        string path = directory.Write("generation_config.json", """{"lang_to_id":{"<|en|>":258},"task_to_id":{"transcribe":261}}""");
+        var generation = WhisperGenerationConfig.FromFile(path);
+        Assert.That(WhisperTokens.Find(Tokenizer(Names), Config, generation).FullPrompt("en"), Is.EqualTo([257, 258, 261, 263]));
+        Assert.That(WhisperTokens.Find(Tokenizer(Names[..7]), Config, generation).FullPrompt("en"), Is.EqualTo([257, 258, 261]));
+    }
+
+    [Test]
+    public void TheTokensOfOpenAisEnglishOnlyModels_StandOneEarlier()
+    {
+        var tokens = WhisperTokens.Standard(51864);
+        Assert.That(tokens.FullPrompt("en"), Is.EqualTo([50257, 50362]));
+        Assert.That((tokens.EndOfText, tokens.NoSpeech, tokens.TimestampBegin), Is.EqualTo((50256, (int?)50361, (int?)50363)));
+        Assert.That(() => WhisperTokens.Standard(51865).Language("yue"), Throws.TypeOf<UsageException>().With.Message.Contains("99"));
+        Assert.That(WhisperTokens.Standard(51866).Language("yue"), Is.EqualTo(50358));
+    }
+
+    [Test]
+    public void TimestampsAndSpecialTokens_AreNoText()
+    {
+        string json = Json([], [
+            .. Names.Select((n, i) => Added(256 + i, n)), .. new[] { "<|0.00|>", "<|29.98|>", "zyzzyva" }.Select((n, i) => Added(264 + i, n).Replace("\"special\":true", "\"special\":false", StringComparison.Ordinal)),
+        ]);
+        var tokenizer = ByteLevelBpe.FromJson(Encoding.UTF8.GetBytes(json), "tokenizer.json");
+        WhisperVocabulary vocabulary = new(tokenizer, WhisperTokens.Find(tokenizer, Config, WhisperGenerationConfig.Empty), Config.VocabularySize);
+        int[] hello = tokenizer.Encode("hel");
+        int[] rest = tokenizer.Encode("lo ");
+        // 268 and 269 have no token: timestamps of a tokenizer that ends before them.
+        Assert.That(vocabulary.Words([264, .. hello, 265, 268, 258, 261, 263, .. rest, 266, 269, 257, 262, 256]), Is.EqualTo("hello zyzzyva"));
+    }
+
+    [Test]
+    public void WordsWithTheirSpace_AreNotedApartFromTheSpaceAlone()
+    {
+        Assert.That(Vocabulary([], "[]").HasSpacedWords, Is.False);
+        Assert.That(Vocabulary(["ĠĠ"], """[["Ġ","Ġ"]]""").HasSpacedWords, Is.False);
+        Assert.That(Vocabulary(["Ġt"], """[["Ġ","t"]]""").HasSpacedWords, Is.True);
+
+        static WhisperVocabulary Vocabulary(string[] extra, string merges)
+        {
+            var first = 256 + extra.Length;
+            var tokenizer = ByteLevelBpe.FromJson(Encoding.UTF8.GetBytes(Json(extra, [.. Names.Select((n, i) => Added(first + i, n))], merges)), "tokenizer.json");
+            return new WhisperVocabulary(tokenizer, WhisperTokens.Find(tokenizer, Config, WhisperGenerationConfig.Empty), Config.VocabularySize);
+        }
+    }
+
     [Test]
     public void Find_WithIdsOutsideTheModel_IsRefused() => Assert.That(
         () => WhisperTokens.Find(Tokenizer(Names), Config with { VocabularySize = 260 }, WhisperGenerationConfig.Empty),

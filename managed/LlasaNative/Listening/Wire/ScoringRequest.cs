@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using LlasaNative.Models;
 using LlasaNative.Training;
 
@@ -12,8 +13,9 @@ public sealed record ScoringRequest
     /// <summary>Language code, or <c>auto</c>.</summary>
     public required string Language { get; init; }
 
-    /// <summary>Whether texts are measured with a space before them.</summary>
-    public bool LeadingSpace { get; init; }
+    /// <summary>Whether texts are measured with a space before them: <c>auto</c>, <c>true</c> or <c>false</c>, or the JSON literals.</summary>
+    [JsonConverter(typeof(TextOrFlag))]
+    public string LeadingSpace { get; init; } = OptionNames.Of(Models.LeadingSpace.Auto);
 
     /// <summary>Longest transcript in tokens; 0 = what the model allows.</summary>
     public int MaxTokens { get; init; }
@@ -30,21 +32,21 @@ public sealed record ScoringRequest
         {
             Prompt = OptionNames.Of(options.Prompt),
             Language = options.Language,
-            LeadingSpace = options.LeadingSpace,
+            LeadingSpace = OptionNames.Of(options.LeadingSpace),
             MaxTokens = options.MaxTokens,
             BatchSize = options.BatchSize,
         };
     }
 
     /// <summary>The options of the wire form.</summary>
-    /// <exception cref="FormatException">The prompt has no such name, or a number is out of range.</exception>
+    /// <exception cref="FormatException">The prompt or the leading space has no such name, or a number is out of range.</exception>
     public ScoringOptions ToOptions() => MaxTokens < 0 || BatchSize is < 1 or > 1_000_000
         ? throw new FormatException($"`max_tokens` {MaxTokens} must be at least 0 and `batch_size` {BatchSize} 1 to 1000000")
         : new ScoringOptions
         {
             Prompt = OptionNames.Parse<ScorePromptStyle>(Prompt),
             Language = Language,
-            LeadingSpace = LeadingSpace,
+            LeadingSpace = OptionNames.Parse<LeadingSpace>(LeadingSpace),
             MaxTokens = MaxTokens,
             BatchSize = BatchSize,
         };

@@ -1,0 +1,112 @@
+using System.Text.Json.Nodes;
+using LlasaNative.Interop;
+using LlasaNative.Models;
+using LlasaNative.Text;
+using LlasaNative.Trainer;
+using LlasaNative.Training;
+using LlasaNative.Weights;
+
+namespace LlasaNative.EndToEnd.Tests;
+
+/// <summary>Recognisers whose files differ from those of the tiny one.</summary>
+public sealed class RecogniserTests : TinyWorldTests
+{
+    [TestCase(ScorePromptStyle.Full)]
+    [TestCase(ScorePromptStyle.Seed)]
+    public void AnEnglishOnlyWhisper_ListensWithoutLanguageAndTask(ScorePromptStyle style)
+    {
+        var path = Copy("generation_config.json", json => json["is_multilingual"] = false);
+        using var scorer = SpeechScorer.Load(path, new ScoringOptions { Prompt = style });
+        using var waves = Spoken();
+        var score = scorer.Score(waves, ["the cat"])[0];
+
+        int[] prompt = [257, 264];
+        int[] before = style == ScorePromptStyle.Full ? prompt : [257];
+        int[] target = [.. before, .. ByteLevelBpe.FromFile(Path.Combine(path, "tokenizer.json")).Encode("the cat"), 256];
+        using var native = LoadNative(path, out var tokenizer);
+        var expected = native.Score(waves.Offsets, waves.Samples, new NativeWhisperRequest
+        {
+            MaxNewTokens = scorer.Config.MaxTargetPositions - prompt.Length,
+            PromptIds = prompt,
+            NoSpeechToken = 263,
+            TargetOffsets = [0, target.Length],
+            TargetIds = target,
+            TargetFirst = [before.Length],
+        });
+        Assert.That(scorer.EncodeTarget("the cat"), Is.EqualTo(target));
+        Assert.That(score.Transcript, Is.EqualTo(tokenizer.Decode(expected.Tokens(0), skipSpecialTokens: true).Trim()));
+        Assert.That((score.Nll, score.MeanLogProb, score.NoSpeechProb), Is.EqualTo(((double)expected.MeanNlls[0], (double)expected.MeanLogProbs[0], (double)expected.NoSpeechProbs[0])));
+    }
+
+    [TestCase(ScorePromptStyle.Full)]
+    [TestCase(ScorePromptStyle.Seed)]
+    public void ALanguageForAnEnglishOnlyWhisper_IsRefused(ScorePromptStyle style)
+    {
+        var path = Copy("generation_config.json", json => json["is_multilingual"] = false);
+        ScoringOptions options = new() { Prompt = style };
+        Assert.That(() => SpeechScorer.Load(path, options with { Language = "de" }), Throws.TypeOf<UsageException>().With.Message.Contains("English-only"));
+        using var detecting = SpeechScorer.Load(path, options with { Language = "auto" });
+        using var waves = Spoken();
+        using var given = SpeechScorer.Load(path, options);
+        Assert.That(detecting.Score(waves, ["the cat"]), Is.EqualTo(given.Score(waves, ["the cat"])), "there is nothing to detect");
+    }
+
+    [Test]
+    public void ATextIsMeasuredWithTheSpaceItsRecogniserWasTrainedWith()
+    {
+        var path = Copy("tokenizer.json", json =>
+        {
+            // The id of <|startoflm|> becomes a word with its space.
+            var added = json["added_tokens"]!.AsArray();
+            added.Remove(added.First(t => (int)t!["id"]! == 261));
+            json["model"]!["vocab"]!["\u0120t"] = 261;
+            json["model"]!["merges"] = new JsonArray(new JsonArray("\u0120", "t"));
+        });
+        Assert.That(Target(path, new ScoringOptions()), Is.EqualTo([257, 258, 260, 264, 261, .. Letters("he"), 256]));
+        Assert.That(Target(path, new ScoringOptions { LeadingSpace = LeadingSpace.False }), Is.EqualTo([257, 258, 260, 264, .. Letters("the"), 256]));
+        Assert.That(Target(path, new ScoringOptions { Prompt = ScorePromptStyle.Seed }), Is.EqualTo([257, .. Letters("the"), 256]));
+        Assert.That(Target(TinyWorld.Recogniser, new ScoringOptions()), Is.EqualTo([257, 258, 260, 264, .. Letters("the"), 256]));
+        Assert.That(Target(TinyWorld.Recogniser, new ScoringOptions { LeadingSpace = LeadingSpace.True }), Is.EqualTo([257, 258, 260, 264, .. Letters(" the"), 256]));
+
+        static int[] Target(string path, ScoringOptions options)
+        {
+            using var scorer = SpeechScorer.Load(path, options);
+            return scorer.EncodeTarget("the");
+        }
+
+        static int[] Letters(string text) => ByteLevelBpe.FromFile(Path.Combine(TinyWorld.Recogniser, "tokenizer.json")).Encode(text);
+    }
+
+    private static NativeWhisper LoadNative(string path, out ByteLevelBpe tokenizer)
+    {
+        using var directory = HuggingFaceDirectory.Open(path);
+        tokenizer = ByteLevelBpe.FromFile(directory.TokenizerPath);
+        NativeWhisper whisper = new(SpeechScorer.ToNative(WhisperConfig.FromFile(directory.ConfigPath), 256, ComputeType.F32));
+        WeightLoader.Load(directory, whisper.GetTensors(), whisper.SetTensor);
+        return whisper;
+    }
+
+    /// <summary>The tiny policy's codec saying something, two seconds long.</summary>
+    private static WaveBatch Spoken()
+    {
+        using var codec = SpeechCodec.Load(TinyWorld.Codec);
+        Random random = new(3);
+        return codec.Decode([[.. Enumerable.Range(0, 100).Select(_ => random.Next(codec.Native.CodeCount))]]);
+    }
+
+    /// <summary>The tiny recogniser with one of its JSON files changed.</summary>
+    private string Copy(string file, Action<JsonNode> change)
+    {
+        var path = Path.Combine(Folder, "recogniser");
+        Directory.CreateDirectory(path);
+        foreach (var name in Directory.GetFiles(TinyWorld.Recogniser))
+        {
+            File.Copy(name, Path.Combine(path, Path.GetFileName(name)), overwrite: true);
+        }
+
+        var json = JsonNode.Parse(File.ReadAllText(Path.Combine(path, file)))!;
+        change(json);
+        File.WriteAllText(Path.Combine(path, file), json.ToJsonString());
+        return path;
+    }
+}
