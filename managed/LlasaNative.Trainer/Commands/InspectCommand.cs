@@ -129,7 +129,7 @@ internal static class InspectCommand
 
     private static void DescribePolicy(HuggingFaceDirectory directory)
     {
-        var config = LlamaConfig.FromFile(directory.ConfigPath);
+        var config = LlamaConfig.FromDirectory(directory);
         Line("sizes", string.Create(CultureInfo.InvariantCulture,
             $"{config.Layers} layers, hidden {config.HiddenSize}, ffn {config.IntermediateSize}, {config.QueryHeads} heads of {config.HeadDimension} ({config.KeyValueHeads} kv)"));
         Line("positions", config.MaxPositions.ToString(CultureInfo.InvariantCulture));

@@ -24,7 +24,7 @@ public sealed class PolicyModel : IDisposable
     private PolicyModel(HuggingFaceDirectory directory, PromptOptions? prompt, ComputeType type, bool frozen)
     {
         _directory = directory;
-        Config = LlamaConfig.FromFile(directory.ConfigPath);
+        Config = LlamaConfig.FromDirectory(directory);
         Prompt = LlasaPrompt.Create(ByteLevelBpe.FromFile(directory.TokenizerPath), prompt);
         var last = Math.Max(Prompt.Speech.Offset + Prompt.Speech.Count - 1, Prompt.Speech.End);
         if (last >= Config.VocabularySize)
@@ -81,7 +81,7 @@ public sealed class PolicyModel : IDisposable
         try
         {
             model = new PolicyModel(directory, prompt, type, frozen);
-            WeightLoader.Load(directory, model.Native.GetTensors(), model.Native.SetTensor);
+            WeightLoader.Load(directory, model.Native.GetTensors(), model.Native.SetTensor, model.Config.TieWordEmbeddings ? TiedHead.Llama : null);
             return model;
         }
         catch
@@ -98,7 +98,7 @@ public sealed class PolicyModel : IDisposable
     public void LoadWeights(string path)
     {
         using var directory = HuggingFaceDirectory.Open(path);
-        WeightLoader.Load(directory, BaseTensors, Native.SetTensor);
+        WeightLoader.Load(directory, BaseTensors, Native.SetTensor, Config.TieWordEmbeddings ? TiedHead.Llama : null);
     }
 
     /// <summary>Puts an adapter beside the weights, once; they stay as they are from then on.</summary>
@@ -168,7 +168,7 @@ public sealed class PolicyModel : IDisposable
     /// <exception cref="ModelFileException">A file cannot be written, for example because the disk is full.</exception>
     public void Save(string target, TensorType type)
     {
-        _directory.CopySideFiles(target, type);
+        _directory.CopySideFiles(target, type, Config.TieWordEmbeddings);
         var tensors = BaseTensors;
         using SafeTensorsWriter writer = new(
             System.IO.Path.Combine(target, "model.safetensors"), tensors.Select(t => new TensorInfo(t.Name, type, [.. t.Shape])));

@@ -70,10 +70,16 @@ public sealed class SpeechScorer : IDisposable
     public static SpeechScorer Load(string path, ScoringOptions? options = null, ComputeType type = ComputeType.F32)
     {
         using var directory = HuggingFaceDirectory.Open(path);
+        if (TiedHead.Whisper.Differs(directory))
+        {
+            throw new ModelFileException(directory.FileOf(TiedHead.Whisper.Head).Path, TiedHead.Whisper.Head,
+                $"differs from `{TiedHead.Whisper.Embedding}`: a recogniser whose head is not its embedding is not supported");
+        }
+
         SpeechScorer scorer = new(directory, options ?? new ScoringOptions(), type);
         try
         {
-            WeightLoader.Load(directory, scorer._whisper.GetTensors(), scorer._whisper.SetTensor);
+            WeightLoader.Load(directory, scorer._whisper.GetTensors(), scorer._whisper.SetTensor, TiedHead.Whisper);
             return scorer;
         }
         catch

@@ -10,7 +10,11 @@ internal static class WeightLoader
     public delegate void Setter(string name, NativeDType dtype, ReadOnlySpan<long> shape, SafeBuffer buffer, long offset);
 
     /// <summary>Sets every parameter the model needs, and those it merely accepts when the checkpoint has them.</summary>
-    public static void Load(HuggingFaceDirectory directory, IReadOnlyList<NativeTensor> tensors, Setter set)
+    /// <param name="directory">Where they are stored.</param>
+    /// <param name="tensors">Those of the model.</param>
+    /// <param name="set">Sets one.</param>
+    /// <param name="tied">The head that is the embedding, which may then be stored under the name of either; null for none.</param>
+    public static void Load(HuggingFaceDirectory directory, IReadOnlyList<NativeTensor> tensors, Setter set, TiedHead? tied = null)
     {
         foreach (var tensor in tensors)
         {
@@ -19,19 +23,19 @@ internal static class WeightLoader
                 continue;
             }
 
+            var stored = tied?.StoredName(directory, tensor.Name) ?? tensor.Name;
             long[] shape = [.. tensor.Shape];
-            var info = directory.Require(tensor.Name, shape);
-            var path = directory.FileOf(tensor.Name).Path;
-            NativeErrors.AboutFile(path, tensor.Name, () =>
+            var info = directory.Require(stored, shape);
+            NativeErrors.AboutFile(directory.FileOf(stored).Path, stored, () =>
             {
                 if (info.Type is TensorType.F32 or TensorType.F16 or TensorType.BF16)
                 {
-                    using MappedBuffer buffer = new(directory.GetAddress(tensor.Name), info.ByteLength);
+                    using MappedBuffer buffer = new(directory.GetAddress(stored), info.ByteLength);
                     set(tensor.Name, ToNative(info.Type), shape, buffer, 0);
                 }
                 else
                 {
-                    SetConverted(directory.ReadFloats(tensor.Name), tensor.Name, shape, set);
+                    SetConverted(directory.ReadFloats(stored), tensor.Name, shape, set);
                 }
             });
         }

@@ -5,7 +5,7 @@ using LlasaNative.Weights;
 
 namespace LlasaNative.Training;
 
-/// <summary>Device memory of a training run, counted from configurations alone: no weights are read.</summary>
+/// <summary>Device memory of a training run, counted from configurations; of weights only the head is looked at, which may be one of its own.</summary>
 /// <remarks><b>Threads:</b> stateless, any thread.</remarks>
 public static class MemoryPlanner
 {
@@ -63,7 +63,7 @@ public static class MemoryPlanner
     private static NativePlannedRun WithPolicy(NativePlannedRun run, GrpoOptions options)
     {
         var path = options.Models.Policy;
-        var config = LlamaConfig.FromFile(Path.Combine(path, "config.json"));
+        var config = ReadPolicy(path);
         var frozen = options.Lora.Enabled;
         var prompt = Math.Max(1, Math.Min(PromptTokens(options), config.MaxPositions - options.Rollout.MaxNewTokens));
         var rollout = NativeRolloutOptions.CreateDefault();
@@ -90,5 +90,17 @@ public static class MemoryPlanner
             Head = head,
             PromptTokens = prompt,
         };
+    }
+
+    /// <summary>A plan needs no weights; where there are some, they say whether the head is one of its own.</summary>
+    private static LlamaConfig ReadPolicy(string path)
+    {
+        if (!HuggingFaceDirectory.HasWeights(path))
+        {
+            return LlamaConfig.FromFile(Path.Combine(path, "config.json"));
+        }
+
+        using var directory = HuggingFaceDirectory.Open(path);
+        return LlamaConfig.FromDirectory(directory);
     }
 }

@@ -13,7 +13,7 @@ namespace LlasaNative.Weights;
 /// <example>
 /// <code>
 /// using HuggingFaceDirectory model = HuggingFaceDirectory.Open("assets/tiny/policy");
-/// LlamaConfig config = LlamaConfig.FromFile(model.ConfigPath);
+/// LlamaConfig config = LlamaConfig.FromDirectory(model);
 /// foreach (TensorInfo tensor in model.Tensors)
 /// {
 ///     Upload(tensor, model.GetBytes(tensor.Name));
@@ -99,6 +99,13 @@ public sealed class HuggingFaceDirectory : IDisposable
     /// <param name="name">Parameter name.</param>
     public bool Contains(string name) => _byTensor.ContainsKey(name);
 
+    /// <summary>Whether a tensor of that name is stored, or would be if the directory were complete.</summary>
+    internal bool Mentions(string name) => Contains(name) || _lost.ContainsKey(name);
+
+    /// <summary>Whether a directory has weights in a format that <see cref="Open"/> reads.</summary>
+    internal static bool HasWeights(string path) =>
+        File.Exists(System.IO.Path.Combine(path, SingleFile)) || File.Exists(System.IO.Path.Combine(path, IndexFile));
+
     /// <summary>Type and shape of one tensor.</summary>
     /// <param name="name">Parameter name.</param>
     /// <exception cref="ModelFileException">There is no such tensor.</exception>
@@ -163,8 +170,9 @@ public sealed class HuggingFaceDirectory : IDisposable
     /// </summary>
     /// <param name="target">An existing directory.</param>
     /// <param name="type">Type of the weights that will be written there: F32, F16 or BF16.</param>
+    /// <param name="tied">Whether the head of those weights is the embedding; null = as the config says.</param>
     /// <exception cref="ModelFileException">A file cannot be read or written.</exception>
-    public void CopySideFiles(string target, TensorType type)
+    public void CopySideFiles(string target, TensorType type, bool? tied = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(target);
         string[] files = [.. Directory.GetFiles(Path).Order(StringComparer.Ordinal)];
@@ -179,7 +187,7 @@ public sealed class HuggingFaceDirectory : IDisposable
             }
         }
 
-        WriteConfig(System.IO.Path.Combine(target, "config.json"), type);
+        WriteConfig(System.IO.Path.Combine(target, "config.json"), type, tied);
     }
 
     /// <summary>Closes all files; spans and addresses handed out become invalid.</summary>
@@ -202,7 +210,7 @@ public sealed class HuggingFaceDirectory : IDisposable
         }
     }
 
-    private void WriteConfig(string target, TensorType type)
+    private void WriteConfig(string target, TensorType type, bool? tied)
     {
         try
         {
@@ -210,6 +218,11 @@ public sealed class HuggingFaceDirectory : IDisposable
                 ?? throw new ModelFileException(ConfigPath, null, "expected a JSON object");
             string key = config.ContainsKey("torch_dtype") ? "torch_dtype" : "dtype";
             config[key] = type.ConfigName();
+            if (tied is { } value)
+            {
+                config["tie_word_embeddings"] = value;
+            }
+
             File.WriteAllText(target, config.ToJsonString(JsonWriting.Indented) + "\n");
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException)

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using LlasaNative.Reporting;
 
 namespace LlasaNative.Weights;
 
@@ -57,6 +58,31 @@ public sealed record LlamaConfig
     /// <param name="path">Path of a <c>config.json</c>.</param>
     /// <exception cref="ModelFileException">The file is missing or malformed, or the model is of a kind not supported; the message names the field.</exception>
     public static LlamaConfig FromFile(string path) => Read(JsonFields.FromFile(path));
+
+    /// <summary>Reads the config of an opened model; its weights decide whether the head is the embedding.</summary>
+    /// <param name="directory">An opened directory.</param>
+    /// <returns>The config as the weights allow it: a stored head that differs from the embedding is not tied, whatever <c>config.json</c> says.</returns>
+    /// <exception cref="ModelFileException">As <see cref="FromFile"/>, or the model is not tied and stores no head.</exception>
+    public static LlamaConfig FromDirectory(HuggingFaceDirectory directory)
+    {
+        ArgumentNullException.ThrowIfNull(directory);
+        LlamaConfig config = FromFile(directory.ConfigPath);
+        TiedHead head = TiedHead.Llama;
+        if (!config.TieWordEmbeddings && !directory.Mentions(head.Head))
+        {
+            throw new ModelFileException(directory.Path, head.Head, "no such tensor, and `tie_word_embeddings` of config.json is false or missing; "
+                + "set it to true if the head is to be the embedding, else the checkpoint is not complete");
+        }
+
+        if (!config.TieWordEmbeddings || !head.Differs(directory))
+        {
+            return config;
+        }
+
+        LlasaEventSource.Log.Warned($"{directory.ConfigPath}: `tie_word_embeddings` is true, but the weights hold a `{head.Head}` that differs from "
+            + $"`{head.Embedding}`; the stored head is used and the two are not tied (false in config.json says so without this warning)");
+        return config with { TieWordEmbeddings = false };
+    }
 
     /// <summary>Reads a config from memory.</summary>
     /// <param name="json">UTF-8 JSON.</param>

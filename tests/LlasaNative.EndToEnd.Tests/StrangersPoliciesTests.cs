@@ -1,0 +1,92 @@
+using System.Text.Json.Nodes;
+using LlasaNative.Models;
+using LlasaNative.Trainer;
+using LlasaNative.Weights;
+
+namespace LlasaNative.EndToEnd.Tests;
+
+/// <summary>Policies as other programs leave them: the tiny one, with its weights or its config changed.</summary>
+public sealed class StrangersPoliciesTests : TinyWorldTests
+{
+    private const string Embedding = "model.embed_tokens.weight";
+    private const string Head = "lm_head.weight";
+    private static readonly int[] Text = [256, 70, 71, 72, 300];
+
+    [Test]
+    public void MyFinetuneHasItsOwnHead_ThoughItsConfigSaysTied_KeepsTheHead()
+    {
+        var (tied, untied, plain) = (Copy("tied", OwnHead), Copy("untied", OwnHead, ("tie_word_embeddings", false)), Copy("plain", null));
+        var export = Directory.CreateDirectory(Path.Combine(Folder, "export")).FullName;
+        using (var policy = PolicyModel.Load(tied))
+        {
+            Assert.That(policy.Config.TieWordEmbeddings, Is.False);
+            policy.Save(export, TensorType.F32);
+        }
+
+        var told = LlasaRunner.RunWell("inspect", tied);
+        using var exported = HuggingFaceDirectory.Open(export);
+        using var stored = HuggingFaceDirectory.Open(tied);
+        Assert.Multiple(() =>
+        {
+            Assert.That(Logits(tied), Is.EqualTo(Logits(untied)), "the stored head is what it computes with");
+            Assert.That(Logits(tied), Is.Not.EqualTo(Logits(plain)));
+            Assert.That(Logits(export), Is.EqualTo(Logits(tied)));
+            Assert.That(exported.ReadFloats(Head), Is.EqualTo(stored.ReadFloats(Head)));
+            Assert.That(LlamaConfig.FromFile(exported.ConfigPath).TieWordEmbeddings, Is.False, "whoever loads the export must not tie it again");
+            Assert.That(told.Output, Does.Contain("head untied"));
+            Assert.That(told.Error, Does.Contain(Head).And.Contains("differs").And.Contains("tie_word_embeddings"));
+            Assert.That(LlasaRunner.RunWell("inspect", "--memory", tied).Output, Is.EqualTo(LlasaRunner.RunWell("inspect", "--memory", untied).Output.Replace(untied, tied, StringComparison.Ordinal)));
+            Assert.That(LlasaRunner.RunWell("inspect", "--memory", tied).Output, Is.Not.EqualTo(LlasaRunner.RunWell("inspect", "--memory", plain).Output.Replace(plain, tied, StringComparison.Ordinal)));
+        });
+    }
+
+    [Test]
+    public void MyCheckpointStoresTheTiedMatrixTwice_OrUnderTheHeadsName_LoadsTied()
+    {
+        var plain = Logits(Copy("plain", null));
+        Assert.Multiple(() =>
+        {
+            foreach (var directory in new[] { Copy("twice", values => values), Copy("head", values => values, without: Embedding) })
+            {
+                using var policy = PolicyModel.Load(directory);
+                Assert.That(policy.Config.TieWordEmbeddings, directory);
+                Assert.That(Logits(directory), Is.EqualTo(plain), directory);
+                Assert.That(LlasaRunner.RunWell("inspect", directory).Error, Does.Not.Contain("tie_word_embeddings"));
+            }
+        });
+    }
+
+    [Test]
+    public void MyUntiedCheckpointLacksItsHead_IsRefusedWithAdvice()
+    {
+        var error = Assert.Throws<ModelFileException>(() => PolicyModel.Load(Copy("headless", null, ("tie_word_embeddings", null))).Dispose());
+        Assert.That(error!.Message, Does.Contain(Head).And.Contains("tie_word_embeddings").And.Contains("set it to true"));
+    }
+
+    [Test]
+    public void MyRecogniserHasAHeadOfItsOwn_IsRefusedByName()
+    {
+        const string WhisperEmbedding = "model.decoder.embed_tokens.weight";
+        var other = TinyModelCopy.Make(TinyWorld.Recogniser, Path.Combine(Folder, "other"), ("proj_out.weight", WhisperEmbedding, OwnHead));
+        var same = TinyModelCopy.Make(TinyWorld.Recogniser, Path.Combine(Folder, "same"), ("proj_out.weight", WhisperEmbedding, values => values), without: WhisperEmbedding);
+        Assert.Multiple(() =>
+        {
+            Assert.That(Assert.Throws<ModelFileException>(() => SpeechScorer.Load(other).Dispose())!.Message, Does.Contain("proj_out.weight").And.Contains("differs"));
+            Assert.That(() => SpeechScorer.Load(same).Dispose(), Throws.Nothing);
+        });
+    }
+
+    private static float[] OwnHead(float[] values) => [.. values.Select((v, i) => v + (i % 7 * 0.01f))];
+
+    private static float[] Logits(string directory)
+    {
+        using var policy = PolicyModel.Load(directory);
+        var logits = new float[Text.Length * policy.Config.VocabularySize];
+        policy.Native.Logits(Text, logits);
+        return logits;
+    }
+
+    /// <summary>The tiny policy with a head made of its embedding, without a tensor, with fields of its config set (null = removed).</summary>
+    private string Copy(string name, Func<float[], float[]>? head, (string Name, JsonNode? Value)? field = null, string? without = null) =>
+        TinyModelCopy.Make(TinyWorld.Policy, Path.Combine(Folder, name), head is null ? null : (Head, Embedding, head), without, field is { } f ? [f] : []);
+}

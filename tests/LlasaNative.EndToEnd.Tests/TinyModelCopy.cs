@@ -1,0 +1,60 @@
+using System.Text.Json.Nodes;
+using LlasaNative.Weights;
+
+namespace LlasaNative.EndToEnd.Tests;
+
+/// <summary>Copies of the tiny models, changed as other people's programs would have written them.</summary>
+internal static class TinyModelCopy
+{
+    /// <summary>Makes one.</summary>
+    /// <param name="source">Directory of the model.</param>
+    /// <param name="target">Directory to create.</param>
+    /// <param name="added">A tensor to store as float32 beside those there: its name, the one it is made of, and how.</param>
+    /// <param name="without">A tensor to leave out.</param>
+    /// <param name="fields">Fields of the config to set; null removes one.</param>
+    /// <returns>The target.</returns>
+    public static string Make(
+        string source, string target, (string Name, string From, Func<float[], float[]> Make)? added = null, string? without = null, params (string Name, JsonNode? Value)[] fields)
+    {
+        Directory.CreateDirectory(target);
+        foreach (var file in Directory.GetFiles(source))
+        {
+            File.Copy(file, Path.Combine(target, Path.GetFileName(file)));
+        }
+
+        var config = JsonNode.Parse(File.ReadAllText(Path.Combine(source, "config.json")))!.AsObject();
+        foreach (var (name, value) in fields)
+        {
+            config.Remove(name);
+            if (value is not null)
+            {
+                config[name] = value.DeepClone();
+            }
+        }
+
+        File.WriteAllText(Path.Combine(target, "config.json"), config.ToJsonString());
+        using var model = HuggingFaceDirectory.Open(source);
+        List<TensorInfo> tensors = [.. model.Tensors.Where(t => t.Name != without)];
+        if (added is { } extra)
+        {
+            tensors.RemoveAll(t => t.Name == extra.Name);
+            tensors.Add(new TensorInfo(extra.Name, TensorType.F32, model.GetInfo(extra.From).Shape.AsSpan()));
+        }
+
+        using SafeTensorsWriter writer = new(Path.Combine(target, "model.safetensors"), tensors);
+        foreach (var tensor in tensors)
+        {
+            if (added is { } made && tensor.Name == made.Name)
+            {
+                writer.Write(tensor.Name, made.Make(model.ReadFloats(made.From)));
+            }
+            else
+            {
+                writer.WriteBytes(tensor.Name, model.GetBytes(tensor.Name));
+            }
+        }
+
+        writer.Complete();
+        return target;
+    }
+}
