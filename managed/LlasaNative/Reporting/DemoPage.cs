@@ -51,6 +51,7 @@ public static class DemoPage
             json.WriteFinite("reward_after", report.Reward.After);
             json.WriteNumber("seed", report.Seed);
             json.WriteNumber("steps", report.Steps);
+            json.WriteBoolean("short_run", report.IsShort);
             json.WriteFinite("seconds_total", report.SecondsTotal);
             json.WriteFinite("seconds_training", report.SecondsTraining);
             json.WriteString("device", report.Device);
@@ -61,9 +62,14 @@ public static class DemoPage
     }
 
     private static void AppendHead(StringBuilder html, DemoReport report) => html.Append(CultureInfo.InvariantCulture,
-        $"<header><h1>A policy that learned to speak more clearly</h1>\n<p>{report.Steps} steps of reinforcement learning (GRPO) on the CPU, {ProgressLine.Duration(report.SecondsTraining)}: ")
+        $"<header><h1>{Title(report)}</h1>\n<p>{report.Steps} steps of reinforcement learning (GRPO) on the CPU, {ProgressLine.Duration(report.SecondsTraining)}: ")
         .Append("a small Llasa model speaks, X-Codec2 makes it sound, Whisper listens, and what was understood becomes the reward. ")
-        .Append(CultureInfo.InvariantCulture, $"Measured on {report.Sentences} sentences it was never trained on, {report.SamplesPerSentence} samples each, with the same random numbers before and after.</p></header>\n");
+        .Append(CultureInfo.InvariantCulture, $"Measured on {report.Sentences} sentences it was never trained on, {report.SamplesPerSentence} samples each, with the same random numbers before and after.</p>")
+        .Append(report.IsShort ? string.Create(CultureInfo.InvariantCulture, $"<p><strong>This was a short run: {report.Steps} of the demonstration's {report.FullSteps} steps.</strong> It shows that everything works; what training achieves takes all of them.</p>") : "")
+        .Append("</header>\n");
+
+    private static string Title(DemoReport report) =>
+        report.IsShort ? "A short run of training" : report.CerAfter < report.CerBefore ? "A policy that learned to speak more clearly" : "A policy before and after training";
 
     private static void AppendResult(StringBuilder html, DemoReport report)
     {

@@ -33,6 +33,12 @@ public sealed record DemoReport
     /// <summary>Training steps taken.</summary>
     public required long Steps { get; init; }
 
+    /// <summary>Training steps of the whole demonstration.</summary>
+    public required long FullSteps { get; init; }
+
+    /// <summary>Whether it ended before the whole demonstration would have: such a run shows that it works, not what it learns.</summary>
+    public bool IsShort => Steps < FullSteps;
+
     /// <summary>Seconds from start to end.</summary>
     public required double SecondsTotal { get; init; }
 

@@ -124,6 +124,20 @@ public sealed class ReportingTests
     }
 
     [Test]
+    public void DemoPage_OfFewerSteps_SaysItWasAShortRun()
+    {
+        var whole = DemoPage.ToHtml(Report());
+        var part = DemoPage.ToHtml(Report() with { FullSteps = 255 });
+        using var json = JsonDocument.Parse(DemoPage.ToJson(Report() with { FullSteps = 255 }));
+        Assert.Multiple(() =>
+        {
+            Assert.That(whole, Does.Not.Contain("short run").And.Contains("learned to speak more clearly"));
+            Assert.That(part, Does.Contain("This was a short run: 3 of the demonstration's 255 steps").And.Not.Contains("learned to speak"));
+            Assert.That(json.RootElement.GetProperty("short_run").GetBoolean(), Is.True);
+        });
+    }
+
+    [Test]
     public void DemoSummary_HasTheAgreedKeys()
     {
         using var json = JsonDocument.Parse(DemoPage.ToJson(Report()));
@@ -153,6 +167,7 @@ public sealed class ReportingTests
         SamplesPerSentence = 2,
         Seed = 1,
         Steps = 3,
+        FullSteps = 3,
         SecondsTotal = 10,
         SecondsTraining = 5,
         Device = "cpu",
