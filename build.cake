@@ -6,6 +6,7 @@ var target = Argument("target", "Default");
 var configuration = Argument("configuration", "Release");
 var seed = Argument<int?>("seed", null);
 var filter = Argument<string>("filter", null);            // of native tests, as --gtest_filter
+var strict = Argument("strict", false);                   // warnings of g++ and nvcc are errors
 var jobs = Argument("jobs", System.Environment.ProcessorCount);
 
 var root = MakeAbsolute(Directory(".")).FullPath;
@@ -66,6 +67,15 @@ Task("Test-Cudasim").IsDependentOn("Native-Library-For-Tests").Does(() =>
     CudasimTests("cudasim-asan", "artifacts/test-cudasim");
 });
 
+// What build.sh asks of a machine before it builds.
+Task("Build-Test").Does(() =>
+{
+    foreach (var script in GetFiles("tests/machine/*_test.sh"))
+    {
+        tally.AddScript(Run($"test-{script.GetFilenameWithoutExtension()}", "bash", script.FullPath, check: false));
+    }
+});
+
 Task("Cuda-Compile").Does(CompileForCuda);
 
 Task("Cuda-Archs").Does(CompileForEveryArchitecture);
@@ -103,6 +113,7 @@ Task("EndToEnd").IsDependentOn("Native-Build").IsDependentOn("Managed-Build").Do
 
 Task("Test")
     .IsDependentOn("Native-Test")
+    .IsDependentOn("Build-Test")
     .IsDependentOn("Test-Cudasim")
     .IsDependentOn("Cuda-Compile")
     .IsDependentOn("Bindings-Check")
@@ -129,7 +140,7 @@ Task("Faults").IsDependentOn("Native-Library").IsDependentOn("Managed-Build").Do
 Task("Trainer").Does(() => Run("trainer-build", "dotnet", $"build {trainer} -c {configuration} -v q"));
 
 Task("Demo").IsDependentOn("Native-Library").IsDependentOn("Trainer").Does(() =>
-    Llasa("demo --out artifacts/demo" + (seed is { } s ? $" --seed {s}" : "")));
+    Llasa("demo --out artifacts/demo" + Passed("seed") + Passed("steps") + Passed("minutes")));
 
 Task("Bench").IsDependentOn("Native-Library").IsDependentOn("Trainer").Does(() =>
 {

@@ -8,9 +8,9 @@ usage() {
   cat <<'TEXT'
 usage: ./build.sh [TARGET] [--option value ...]
 
-  test        build, check the bindings, run native tests (on the CPU, and the CUDA kernels on a simulator) and managed ones
-              (default)
-  demo        train the tiny world by GRPO and write artifacts/demo/index.html   [--seed N]
+  test        build, check the bindings, run native tests (on the CPU, and every CUDA kernel on a simulator) and managed ones
+  demo        train the tiny world by GRPO and write artifacts/demo/index.html
+              [--seed N, and for a short look --steps N or --minutes M]
   bench       microbenchmarks and a GRPO step against the machine's roofs
   faults      kill, starve and corrupt training runs at length [--kills N --seed N]; counts in artifacts/faults
   sanitize    native tests under AddressSanitizer and UBSan, on the CPU's code and on the kernels (Sanitize-Threads: under
@@ -23,6 +23,8 @@ usage: ./build.sh [TARGET] [--option value ...]
   gpu-check   tests, compute-sanitizer, benchmarks and a training run on this machine's GPU
   clean       remove build/ and artifacts/
 
+  --needs               install what the target needs and stop
+  --strict              warnings of g++ and nvcc are errors (CMake: LLASA_WARNINGS_AS_ERRORS)
   --with-cuda-toolkit   also install Debian's nvidia-cuda-toolkit (5 GB), adding its component to apt's sources if need
                         be; where it cannot be had, a warning says so and the rest goes on
   any task of build.cake can be named too; other options are passed on to it
@@ -31,6 +33,7 @@ TEXT
 
 target=Test
 with_cuda=0
+only_needs=0
 options=()
 if [[ $# -gt 0 && $1 != --* ]]; then
   case $1 in
@@ -55,6 +58,7 @@ while [[ $# -gt 0 ]]; do
   case $1 in
     --help | -h) usage; exit 0 ;;
     --with-cuda-toolkit) with_cuda=1 ;;
+    --needs) only_needs=1 ;;
     --*=*) options+=("$1") ;;
     --*) if [[ $# -gt 1 && $2 != --* ]]; then options+=("$1=$2"); shift; else options+=("$1=true"); fi ;;
     *) echo "build.sh: unexpected argument '$1'" >&2; usage >&2; exit 2 ;;
@@ -63,34 +67,85 @@ while [[ $# -gt 0 ]]; do
 done
 
 # ------------------------------------------------------------------------------ what a fresh machine lacks
+# Every question is the build's own: tools are tried on what the build gives them, and libraries are left to the find
+# modules of CMake (cmake/probe).
+declare -A fedora=([g++]=gcc-c++ [libopenblas-pthread-dev]="openblas-devel openblas-static" [libgtest-dev]=gtest-devel
+  [libbenchmark-dev]=google-benchmark-devel [g++-11]=gcc-toolset-11-gcc-c++)
+declare -A arch=([g++]=gcc [ninja-build]=ninja [libopenblas-pthread-dev]=openblas [libgtest-dev]=gtest
+  [libbenchmark-dev]=benchmark [g++-11]=gcc11)
+probe=build/probe
 lacking=() # Debian packages
 reasons=()
 need() { # package, why, command that succeeds when it is there
-  if ! eval "$3" >/dev/null 2>&1; then
+  if ! eval "$3" >>"$probe/tools.log" 2>&1; then
     lacking+=("$1")
     reasons+=("  $1: $2")
   fi
 }
-has_header() { echo "#include <$1>" | "${CXX:-c++}" -E -x c++ - "${@:2}" >/dev/null; }
-openblas_flags=(-I/usr/include/x86_64-linux-gnu/openblas-pthread -I/usr/include/openblas)
-
-need g++ "compiles the native library (C++20)" "command -v ${CXX:-c++}"
-need cmake "configures the native build" "command -v cmake"
-need ninja-build "runs the native build" "command -v ninja"
-need libopenblas-pthread-dev "matrix products on the CPU, linked statically" "has_header cblas.h ${openblas_flags[*]}"
-case $target in
-  Demo | Package | Bench | Bindings-Generate) ;;
-  *) need libgtest-dev "the native tests" "has_header gtest/gtest.h" ;;
-esac
-case $target in
-  Test | Default | Bindings-*) need clang "the bindings check reads the C header through it" "command -v clang" ;;
-esac
-if [[ $target == Bench ]]; then
-  need libbenchmark-dev "the microbenchmarks" "has_header benchmark/benchmark.h"
-fi
-if [[ $target =~ ^(Test|Default|Cuda-Archs)$ && -n $(command -v nvcc) ]]; then
-  need g++-11 "the newest host compiler that nvcc of CUDA 11 takes" "command -v g++-11 || nvcc --version | grep -E 'release 1[2-9]'"
-fi
+try_cxx20() {
+  local flags=(-std=c++20)
+  if [[ $(uname -m) == x86_64 ]]; then flags+=(-march=x86-64-v4); fi
+  "${CXX:-c++}" "${flags[@]}" cmake/probe/cxx20.cc -o "$probe/cxx20"
+}
+try_cmake() { # as old as the build allows
+  local oldest found
+  oldest=$(sed -n 's/^cmake_minimum_required(VERSION \([0-9.]*\)).*/\1/p' native/CMakeLists.txt)
+  found=$(cmake --version | sed -n 's/^cmake version \([0-9.]*\).*/\1/p')
+  printf '%s\n' "$oldest" "$found" | sort -V -C
+}
+try_clang() { clang -x c -std=c11 -fsyntax-only native/include/llasa_native.h; }
+try_host_of_nvcc() { # nvcc of CUDA 11 takes no g++ newer than 11
+  ! nvcc --version | grep -q 'release 11\.' || [[ $("${CXX:-c++}" -dumpversion) -lt 12 ]] || command -v g++-11 || command -v g++-10
+}
+# Which of the named libraries the native build would not find: all of them while it cannot even be configured.
+missing_libraries() {
+  rm -rf "$probe/cmake"
+  if cmake -G Ninja -S cmake/probe -B "$probe/cmake" "-DLLASA_PROBE=$(IFS=';' && echo "$*")" >"$probe/cmake.log" 2>&1; then
+    cat "$probe/cmake/lacking"
+  else
+    printf '%s\n' "$@"
+  fi
+}
+find_lacking() {
+  local libraries=(openblas) library
+  lacking=() reasons=()
+  rm -rf "$probe" && mkdir -p "$probe"
+  need g++ "compiles the native library (C++20: GCC 11 or later)" try_cxx20
+  need cmake "configures the native build ($(sed -n 's/^cmake_minimum_required(VERSION \([0-9.]*\)).*/\1/p' native/CMakeLists.txt) or later)" try_cmake
+  need ninja-build "runs the native build" "ninja --version"
+  case $target in
+    Demo | Package | Bench | Faults | Bindings-*) ;;
+    *) libraries+=(gtest) ;;
+  esac
+  if [[ $target == Bench ]]; then libraries+=(benchmark); fi
+  case $target in
+    Test | Default | Bindings-*)
+      need clang "the bindings check reads the C header through it" try_clang
+      need git "the bindings check compares with it" "git --version"
+      ;;
+  esac
+  if [[ $target =~ ^(Test|Default|Cuda-.*|Package)$ && -n $(command -v nvcc) ]]; then
+    need g++-11 "the newest host compiler that nvcc of CUDA 11 takes" try_host_of_nvcc
+  fi
+  for library in $(missing_libraries "${libraries[@]}"); do
+    case $library in
+      openblas) need libopenblas-pthread-dev "matrix products on the CPU (OpenBLAS, not another BLAS), linked statically" false ;;
+      gtest) need libgtest-dev "the native tests" false ;;
+      benchmark) need libbenchmark-dev "the microbenchmarks" false ;;
+    esac
+  done
+}
+# What to type where this script cannot install.
+name_packages() {
+  local package on_fedora=() on_arch=()
+  for package in "${lacking[@]}"; do
+    on_fedora+=("${fedora[$package]:-$package}")
+    on_arch+=("${arch[$package]:-$package}")
+  done
+  echo "  Debian, Ubuntu: apt-get install ${lacking[*]}"
+  echo "  Fedora: dnf install ${on_fedora[*]}"
+  echo "  Arch: pacman -S ${on_arch[*]}"
+}
 
 # Debian's contrib and non-free components, from the same servers as what is there, in files of our own.
 add_non_free() {
@@ -113,11 +168,15 @@ if [[ $(id -u) != 0 ]]; then
   as_root=(sudo)
 fi
 
+can_install() { command -v apt-get >/dev/null && { [[ ${#as_root[@]} -eq 0 ]] || command -v sudo >/dev/null; }; }
+
+find_lacking
 if [[ ${#lacking[@]} -gt 0 ]]; then
   echo "This machine lacks:"
   printf '%s\n' "${reasons[@]}"
-  if ! command -v apt-get >/dev/null || { [[ ${#as_root[@]} -gt 0 ]] && ! command -v sudo >/dev/null; }; then
-    echo "build.sh: cannot install them (needs apt-get, as root or with sudo). Install these packages and run again: ${lacking[*]}" >&2
+  if ! can_install; then
+    echo "build.sh: cannot install them (that takes apt-get, as root or with sudo). Install these packages and run again:" >&2
+    name_packages >&2
     exit 1
   fi
   echo "Installing: ${as_root[*]} apt-get install --no-install-recommends ${lacking[*]}"
@@ -126,15 +185,26 @@ if [[ ${#lacking[@]} -gt 0 ]]; then
     DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y --no-install-recommends "${lacking[@]}"; } \
     >artifacts/logs/apt.log 2>&1; then
     tail -n 20 artifacts/logs/apt.log >&2
-    echo "build.sh: installing failed; the log is artifacts/logs/apt.log" >&2
+    echo "build.sh: installing failed; the log is artifacts/logs/apt.log. What is needed:" >&2
+    name_packages >&2
     exit 1
   fi
+  find_lacking
+  if [[ ${#lacking[@]} -gt 0 ]]; then
+    echo "build.sh: installed, and still not what the build needs (logs in $probe):" >&2
+    printf '%s\n' "${reasons[@]}" >&2
+    exit 1
+  fi
+fi
+if [[ $only_needs == 1 ]]; then
+  echo "Everything that $target needs is here."
+  exit 0
 fi
 
 # The CUDA toolkit is asked for, not needed: test-cudasim tests the kernels without it.
 install_cuda_toolkit() {
   local packages=(nvidia-cuda-toolkit) free_gb
-  if ! command -v apt-get >/dev/null || { [[ ${#as_root[@]} -gt 0 ]] && ! command -v sudo >/dev/null; }; then
+  if ! can_install; then
     echo "there is no apt-get, or no sudo to run it"
     return 1
   fi

@@ -33,7 +33,7 @@ function(llasa_add_cuda target)
   # The kernels are a target of their own, because the host's warning flags are not nvcc's.
   add_library(llasa_cuda_kernels OBJECT ${kernels})
   target_include_directories(llasa_cuda_kernels PRIVATE include src)
-  target_compile_options(llasa_cuda_kernels PRIVATE --Werror=all-warnings -lineinfo
+  target_compile_options(llasa_cuda_kernels PRIVATE ${LLASA_CUDA_WERROR} -lineinfo
                                                     -Xcompiler=-Wall,-Wextra,-Wno-restrict)
   if(LLASA_CUDA_REGISTERS)
     target_compile_options(llasa_cuda_kernels PRIVATE -Xptxas=-v)

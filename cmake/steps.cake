@@ -6,7 +6,7 @@ bool IsEndToEnd(FilePath project) => project.GetFilename().FullPath.Contains("En
 string FileRead(string path) => System.IO.File.ReadAllText(path);
 
 void Configure(string preset, string more = "") =>
-    Run($"configure-{preset}", "cmake", $"--preset {preset} {more}", $"{root}/native");
+    Run($"configure-{preset}", "cmake", $"--preset {preset} -DLLASA_WARNINGS_AS_ERRORS={(strict ? "ON" : "OFF")} {more}", $"{root}/native");
 
 void Build(string preset, string more = "") =>
     Run($"build-{preset}", "cmake", $"--build build/native/{preset} -j {jobs} {more}");
@@ -44,6 +44,9 @@ void Clear(string file)
     EnsureDirectoryExists(results);
     System.IO.File.Delete(file);
 }
+
+// An option of ours as one of `llasa`, if it was given.
+string Passed(string name) => HasArgument(name) ? $" --{name} {Argument<string>(name)}" : "";
 
 // The program `llasa` on the library that was just built, its output shown as it comes.
 void Llasa(string arguments) => Show("dotnet", $"managed/LlasaNative.Trainer/bin/{configuration}/net10.0/llasa.dll {arguments}");
@@ -136,6 +139,12 @@ class Tally
         }
 
         Failed += exit != 0 && Failed == before ? 1 : 0;
+    }
+
+    public void AddScript(int exit)
+    {
+        Passed += exit == 0 ? 1 : 0;
+        Failed += exit == 0 ? 0 : 1;
     }
 
     public void ThrowIfFailed()
