@@ -6,7 +6,9 @@ var target = Argument("target", "Default");
 var configuration = Argument("configuration", "Release");
 var seed = Argument<int?>("seed", null);
 var filter = Argument<string>("filter", null);            // of native tests, as --gtest_filter
-var strict = Argument("strict", false);                   // warnings of g++ and nvcc are errors
+var thorough = Argument("thorough", false);               // Test: the whole suite on the simulator, under sanitizers
+var strict = Argument("strict", thorough);                // warnings of g++ and nvcc are errors
+var kernels = !Argument("without-kernels", false);         // Test: nothing on the simulator
 var jobs = Argument("jobs", System.Environment.ProcessorCount);
 
 var root = MakeAbsolute(Directory(".")).FullPath;
@@ -67,6 +69,13 @@ Task("Test-Cudasim").IsDependentOn("Native-Library-For-Tests").Does(() =>
     CudasimTests("cudasim-asan", "artifacts/test-cudasim");
 });
 
+// Every kernel once, checked by the simulator alone: what a newcomer's test has time for.
+Task("Test-Kernels").WithCriteria(kernels).Does(() =>
+{
+    BuildCudasim("cudasim-kernels", "--target llasa_cudasim_tests");
+    CudasimTests("cudasim-kernels", "artifacts/test-kernels");
+});
+
 // What build.sh asks of a machine before it builds.
 Task("Build-Test").Does(() =>
 {
@@ -114,7 +123,7 @@ Task("EndToEnd").IsDependentOn("Native-Build").IsDependentOn("Managed-Build").Do
 Task("Test")
     .IsDependentOn("Native-Test")
     .IsDependentOn("Build-Test")
-    .IsDependentOn("Test-Cudasim")
+    .IsDependentOn(thorough ? "Test-Cudasim" : "Test-Kernels")
     .IsDependentOn("Cuda-Compile")
     .IsDependentOn("Bindings-Check")
     .IsDependentOn("Managed-Test")

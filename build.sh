@@ -9,13 +9,16 @@ usage() {
 usage: ./build.sh [TARGET] [--option value ...]
 
   test        build, check the bindings, run native tests (on the CPU, and every CUDA kernel on a simulator) and managed ones
+              (default)   [--thorough: the whole native suite on the simulator, under sanitizers, and warnings are errors;
+              --without-kernels: nothing on the simulator]
   demo        train the tiny world by GRPO and write artifacts/demo/index.html
               [--seed N, and for a short look --steps N or --minutes M]
+  fresh       demo and tests on new Debian machines made by debootstrap (as root) [--keep] [NAME ...]
   bench       microbenchmarks and a GRPO step against the machine's roofs
   faults      kill, starve and corrupt training runs at length [--kills N --seed N]; counts in artifacts/faults
   sanitize    native tests under AddressSanitizer and UBSan, on the CPU's code and on the kernels (Sanitize-Threads: under
               ThreadSanitizer)
-  test-cudasim  the part of test that runs the CUDA kernels on a simulator [--filter PATTERN]
+  test-cudasim  the part of test --thorough that runs the CUDA kernels on a simulator [--filter PATTERN]
   package     NuGet packages and the self-contained program, in artifacts/package
   format      check formatting
   bindings    regenerate the bindings from native/include/llasa_native.h
@@ -24,7 +27,7 @@ usage: ./build.sh [TARGET] [--option value ...]
   clean       remove build/ and artifacts/
 
   --needs               install what the target needs and stop
-  --strict              warnings of g++ and nvcc are errors (CMake: LLASA_WARNINGS_AS_ERRORS)
+  --strict              warnings of g++ and nvcc are errors (test --thorough does so, too)
   --with-cuda-toolkit   also install Debian's nvidia-cuda-toolkit (5 GB), adding its component to apt's sources if need
                         be; where it cannot be had, a warning says so and the rest goes on
   any task of build.cake can be named too; other options are passed on to it
@@ -48,6 +51,7 @@ if [[ $# -gt 0 && $1 != --* ]]; then
     bindings) target=Bindings-Generate ;;
     test-cudasim) target=Test-Cudasim ;;
     cuda-archs) target=Cuda-Archs ;;
+    fresh) exec tests/fresh/fresh.sh "${@:2}" ;;
     gpu-check) exec native/gpu-check.sh "${@:2}" ;;
     clean) rm -rf build artifacts; exit 0 ;;
     *) target=$1 ;;
