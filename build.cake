@@ -77,7 +77,7 @@ Task("Test-Kernels").WithCriteria(kernels).Does(() =>
 });
 
 // What build.sh asks of a machine before it builds.
-Task("Build-Test").Does(() =>
+Task("Machine-Test").Does(() =>
 {
     foreach (var script in GetFiles("tests/machine/*_test.sh"))
     {
@@ -122,7 +122,7 @@ Task("EndToEnd").IsDependentOn("Native-Build").IsDependentOn("Managed-Build").Do
 
 Task("Test")
     .IsDependentOn("Native-Test")
-    .IsDependentOn("Build-Test")
+    .IsDependentOn("Machine-Test")
     .IsDependentOn(thorough ? "Test-Cudasim" : "Test-Kernels")
     .IsDependentOn("Cuda-Compile")
     .IsDependentOn("Bindings-Check")

@@ -117,7 +117,7 @@ string[] ReadLog(string log, string[] names, TestResults results)
 
 void BuildCudasim(string preset, string more = "")
 {
-    Configure(preset, "-DLLASA_BUILD_TESTS=ON");
+    Configure(preset);
     Build(preset, more);
 }
 
