@@ -1,3 +1,5 @@
+using LlasaNative.Text;
+
 namespace LlasaNative.Models;
 
 /// <summary>How the recogniser listens.</summary>
@@ -20,4 +22,18 @@ public sealed record ScoringOptions
 
     /// <summary>Device that codec and recogniser live on, by index; -1 = the one that the policy lives on.</summary>
     public int Device { get; init; } = -1;
+
+    /// <summary>Whether texts are measured with a space before them by a recogniser of this vocabulary.</summary>
+    /// <param name="vocabulary">What decides for <see cref="LeadingSpace.Auto"/>.</param>
+    public bool BeginsWithSpace(WhisperVocabulary vocabulary)
+    {
+        ArgumentNullException.ThrowIfNull(vocabulary);
+        return LeadingSpace switch
+        {
+            LeadingSpace.Auto => Prompt == ScorePromptStyle.Full && vocabulary.HasSpacedWords,
+            LeadingSpace.True => true,
+            LeadingSpace.False => false,
+            _ => throw new InvalidOperationException($"LeadingSpace {LeadingSpace}: no such way to begin a text."),
+        };
+    }
 }

@@ -43,13 +43,7 @@ public sealed class SpeechScorer : IDisposable
         var canPrompt = !Tokens.IsMultilingual || (Tokens.Transcribe is not null && Tokens.Languages.Count > 0);
         _transcriptPrompt = canPrompt ? Tokens.FullPrompt(language) : Tokens.SeedPrompt();
         _targetPrompt = options.Prompt == ScorePromptStyle.Full ? Tokens.FullPrompt(language) : Tokens.SeedPrompt();
-        _spaced = options.LeadingSpace switch
-        {
-            LeadingSpace.Auto => options.Prompt == ScorePromptStyle.Full && vocabulary.HasSpacedWords,
-            LeadingSpace.True => true,
-            LeadingSpace.False => false,
-            _ => throw new ArgumentOutOfRangeException(nameof(options), options.LeadingSpace, "No such way to begin a text."),
-        };
+        _spaced = options.BeginsWithSpace(vocabulary);
     }
 
     /// <summary>Sizes of the model.</summary>

@@ -77,8 +77,16 @@ public sealed class ByteLevelBpe
     public static ByteLevelBpe FromTiktoken(string path, IReadOnlyList<AddedToken>? addedTokens = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return new(TiktokenReader.Read(FileErrors.ReadAllBytes(path), path, addedTokens ?? []));
+        return FromTiktoken(FileErrors.ReadAllBytes(path), path, addedTokens);
     }
+
+    /// <summary>Reads tiktoken ranks from memory.</summary>
+    /// <param name="ranks">Content of a rank file.</param>
+    /// <param name="path">Name for error messages.</param>
+    /// <param name="addedTokens">Special tokens, whose ids must lie above the ranks.</param>
+    /// <exception cref="ModelFileException">As for a file.</exception>
+    public static ByteLevelBpe FromTiktoken(ReadOnlySpan<byte> ranks, string path, IReadOnlyList<AddedToken>? addedTokens = null) =>
+        new(TiktokenReader.Read(ranks, path, addedTokens ?? []));
 
     /// <summary>Encodes a text.</summary>
     /// <param name="text">Any text.</param>

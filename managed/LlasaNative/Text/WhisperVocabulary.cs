@@ -6,16 +6,19 @@ namespace LlasaNative.Text;
 /// written <c>&lt;|like this|&gt;</c>, which timestamps are although no tokenizer flags them, and ids without a token: old
 /// tokenizers end before the timestamps. Tokens that somebody added for words stay. <b>Threads:</b> immutable.
 /// </remarks>
-internal sealed class WhisperVocabulary
+public sealed class WhisperVocabulary
 {
     private readonly ByteLevelBpe _tokenizer;
     private readonly bool[] _isText;
 
+    /// <summary>Sorts the ids of a model.</summary>
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="tokens">Its special tokens.</param>
     /// <param name="size">Number of ids of the model.</param>
     public WhisperVocabulary(ByteLevelBpe tokenizer, WhisperTokens tokens, int size)
     {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        ArgumentNullException.ThrowIfNull(tokens);
         _tokenizer = tokenizer;
         Tokens = tokens;
         HashSet<int> named = [tokens.EndOfText, tokens.StartOfTranscript, .. tokens.Languages.Values];
@@ -32,9 +35,11 @@ internal sealed class WhisperVocabulary
     public bool HasSpacedWords { get; }
 
     /// <summary>The ids of a text, in which nothing is taken for a special token.</summary>
+    /// <param name="text">Any text.</param>
     public int[] Encode(string text) => _tokenizer.Encode(text, matchAddedTokens: false);
 
     /// <summary>The text of a transcript's ids.</summary>
+    /// <param name="ids">Ids of the model; those that are no text contribute nothing.</param>
     public string Words(ReadOnlySpan<int> ids)
     {
         List<int> words = new(ids.Length);

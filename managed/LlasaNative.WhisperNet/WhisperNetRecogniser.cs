@@ -1,0 +1,250 @@
+using System.Globalization;
+using System.Text;
+using LlasaNative.Audio;
+using LlasaNative.Models;
+using LlasaNative.Text;
+
+namespace LlasaNative.WhisperNet;
+
+/// <summary>Whisper from a ggml file by Whisper.net: what is heard in a clip, in which language, and how likely a given text is.</summary>
+/// <remarks>
+/// Clips are heard side by side, each in a state of its own, so no result depends on the others or on the number of states.
+/// <b>Threads:</b> any. <b>Lifetime:</b> dispose it once nobody listens.
+/// </remarks>
+/// <example>
+/// <code>
+/// using WhisperNetRecogniser ear = WhisperNetRecogniser.Load("ggml-large-v3.bin");
+/// using WaveBatch waves = new(samples, WhisperNetRecogniser.SampleRate);
+/// HeardSpeech[] heard = ear.Listen(waves, ["a quiet river"]);
+/// </code>
+/// </example>
+public sealed class WhisperNetRecogniser : IDisposable
+{
+    /// <summary>Samples per second of the sound it listens to.</summary>
+    public const int SampleRate = SpeechScorer.SampleRate;
+
+    private readonly GgmlModel _model;
+    private readonly ByteLevelBpe _tokenizer;
+    private readonly ScoringOptions _options;
+    private readonly int _states;
+    private readonly bool _detect;
+    private readonly bool _spaced;
+    private readonly int[] _transcriptPrompt;
+    private readonly int[] _targetPrompt;
+    private readonly bool[] _banned;
+    private readonly bool[] _bannedFirst;
+
+    private WhisperNetRecogniser(GgmlModel model, ScoringOptions options, int states)
+    {
+        _model = model;
+        _options = options;
+        _states = states;
+        Tokens = FindTokens(model);
+        _tokenizer = ByteLevelBpe.FromTiktoken(Ranks(model.Header.Tokens, Tokens.EndOfText), model.Path);
+        _spaced = options.BeginsWithSpace(new WhisperVocabulary(_tokenizer, Tokens, model.Header.VocabularySize));
+        _detect = options.Language == "auto";
+        _transcriptPrompt = Tokens.FullPrompt(_detect ? "en" : options.Language);
+        _targetPrompt = options.Prompt == ScorePromptStyle.Full ? _transcriptPrompt : Tokens.SeedPrompt();
+        // The ids that whisper.cpp never produces without timestamps: everything above the text, except the end.
+        _banned = [.. Enumerable.Range(0, model.Header.VocabularySize).Select(id => id > Tokens.EndOfText)];
+        _bannedFirst = [.. _banned];
+        _bannedFirst[Tokens.EndOfText] = true;
+        foreach (var id in _tokenizer.Encode(" ", matchAddedTokens: false))
+        {
+            _bannedFirst[id] = true;
+        }
+    }
+
+    /// <summary>The model's special tokens.</summary>
+    public WhisperTokens Tokens { get; }
+
+    /// <summary>Whether a model's name says that it is a ggml file: <c>*.bin</c> or <c>*.ggml</c>.</summary>
+    /// <param name="path">Path of a model.</param>
+    public static bool Reads(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        return Path.GetExtension(path).ToUpperInvariant() is ".BIN" or ".GGML";
+    }
+
+    /// <summary>Loads a file.</summary>
+    /// <param name="path">A ggml file of a multilingual Whisper.</param>
+    /// <param name="options">How it listens; null for the defaults.</param>
+    /// <param name="states">Clips heard at the same time; 0 = one per processor.</param>
+    /// <exception cref="ModelFileException">The file is missing, malformed or not supported; the message names file and field.</exception>
+    /// <exception cref="UsageException">The model does not know the language.</exception>
+    public static WhisperNetRecogniser Load(string path, ScoringOptions? options = null, int states = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(states);
+        options ??= new ScoringOptions();
+        var model = GgmlModel.Load(path, Math.Max(options.Device, 0));
+        try
+        {
+            return new WhisperNetRecogniser(model, options, states > 0 ? states : Environment.ProcessorCount);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Token ids of a text as its likelihood is measured: prompt, text, end of text.</summary>
+    /// <param name="text">The text.</param>
+    /// <exception cref="UsageException">It is longer than the model allows.</exception>
+    public int[] EncodeTarget(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        int[] ids = [.. _targetPrompt, .. _tokenizer.Encode(_spaced ? " " + text : text, matchAddedTokens: false), Tokens.EndOfText];
+        return ids.Length <= _model.Header.TextContext
+            ? ids
+            : throw new UsageException($"the text `{(text.Length <= 40 ? text : text[..40] + "…")}` takes {ids.Length} tokens of the recogniser, "
+                + $"which allows {_model.Header.TextContext} (n_text_ctx)");
+    }
+
+    /// <summary>Listens to clips. One longer than a window is transcribed window after window; likelihood, language and silence are of the first.</summary>
+    /// <param name="waves">The clips, 16 kHz.</param>
+    /// <param name="texts">What each should say, for the likelihood; empty = transcripts only.</param>
+    /// <param name="cancellation">Honoured between clips.</param>
+    /// <returns>One per clip.</returns>
+    /// <exception cref="ArgumentException">The rate or the number of texts is wrong.</exception>
+    public HeardSpeech[] Listen(WaveBatch waves, IReadOnlyList<string> texts, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(waves);
+        ArgumentNullException.ThrowIfNull(texts);
+        if (waves.SampleRate != SampleRate)
+        {
+            throw new ArgumentException($"{waves.SampleRate} samples per second, expected {SampleRate}", nameof(waves));
+        }
+
+        if (texts.Count > 0 && texts.Count != waves.Count)
+        {
+            throw new ArgumentException($"{texts.Count} texts, expected {waves.Count} or none", nameof(texts));
+        }
+
+        int[][] targets = [.. texts.Select(EncodeTarget)];
+        var heard = new HeardSpeech[waves.Count];
+        ParallelOptions parallel = new() { MaxDegreeOfParallelism = _states, CancellationToken = cancellation };
+        try
+        {
+            Parallel.For(0, heard.Length, parallel, i =>
+            {
+                using var state = _model.Borrow();
+                heard[i] = Hear(state, waves[i], targets.Length > 0 ? targets[i] : []);
+            });
+        }
+        catch (AggregateException e) when (e.InnerExceptions.All(inner => inner is LlasaException))
+        {
+            throw new LlasaException(e.InnerExceptions[0].Message, e);
+        }
+
+        return heard;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _model.Dispose();
+
+    private HeardSpeech Hear(GgmlState state, ReadOnlySpan<float> sound, int[] target)
+    {
+        var window = _model.Header.WindowSamples;
+        state.Hear(sound[..Math.Min(window, sound.Length)]);
+        var logits = state.Step(Tokens.StartOfTranscript, 0);
+        var silence = Tokens.NoSpeech is { } id ? Math.Exp(logits[id] - GgmlState.LogSum(logits)) : 0;
+        var language = _detect ? MostLikely(logits) : _options.Language;
+        int[] prompt = [.. _transcriptPrompt];
+        prompt[1] = Tokens.Language(language);
+        var nll = double.NaN;
+        if (target.Length > 0)
+        {
+            int[] ids = [.. target];
+            if (_targetPrompt.Length > 1)
+            {
+                ids[1] = prompt[1];
+            }
+
+            nll = state.MeanNll(ids, _targetPrompt.Length);
+        }
+
+        List<int> text = [];
+        Transcription so = new(0, 0);
+        so = Transcribe(state, prompt, text, so);
+        for (var start = window; start < sound.Length; start += window)
+        {
+            state.Hear(sound[start..Math.Min(start + window, sound.Length)]);
+            so = Transcribe(state, prompt, text, so);
+        }
+
+        var transcript = _tokenizer.Decode(text.ToArray(), skipSpecialTokens: true).Trim();
+        return new HeardSpeech(new SpeechScore(transcript, nll, so.LogProb / Math.Max(so.Drawn, 1), silence), language);
+    }
+
+    private Transcription Transcribe(GgmlState state, int[] prompt, List<int> text, Transcription so)
+    {
+        var most = _options.MaxTokens > 0 ? _options.MaxTokens : int.MaxValue;
+        ReadOnlySpan<float> logits = [];
+        for (var i = 0; i < prompt.Length; i++)
+        {
+            logits = state.Step(prompt[i], i);
+        }
+
+        for (var position = prompt.Length; position < _model.Header.TextContext && text.Count < most; position++)
+        {
+            var (id, logProb) = Choose(logits, position == prompt.Length ? _bannedFirst : _banned);
+            so = new Transcription(so.Drawn + 1, so.LogProb + logProb);
+            if (id == Tokens.EndOfText)
+            {
+                break;
+            }
+
+            text.Add(id);
+            logits = state.Step(id, position);
+        }
+
+        return so;
+    }
+
+    /// <summary>The likeliest id that is allowed, and its log-prob among those allowed.</summary>
+    private static (int Id, double LogProb) Choose(ReadOnlySpan<float> logits, bool[] banned)
+    {
+        var allowed = logits.ToArray();
+        for (var i = 0; i < allowed.Length; i++)
+        {
+            allowed[i] = banned[i] ? float.NegativeInfinity : allowed[i];
+        }
+
+        var id = Array.IndexOf(allowed, allowed.Max());
+        return (id, allowed[id] - GgmlState.LogSum(allowed));
+    }
+
+    private string MostLikely(ReadOnlySpan<float> logits)
+    {
+        var (best, most) = ("en", float.NegativeInfinity);
+        foreach (var (language, id) in Tokens.Languages)
+        {
+            if (logits[id] > most)
+            {
+                (best, most) = (language, logits[id]);
+            }
+        }
+
+        return best;
+    }
+
+    private static WhisperTokens FindTokens(GgmlModel model) => model.Header is { VocabularySize: 51865 or 51866 } header
+        ? WhisperTokens.Standard(header.VocabularySize)
+        : throw new ModelFileException(
+            model.Path, "n_vocab", $"{model.Header.VocabularySize}, expected 51865 or 51866: a multilingual model (English-only ones have no prompt)");
+
+    /// <summary>The tokens as a file of ranks: Whisper's ids are the ranks of its merges.</summary>
+    private static byte[] Ranks(IReadOnlyList<byte[]> tokens, int count)
+    {
+        StringBuilder ranks = new();
+        for (var id = 0; id < Math.Min(count, tokens.Count); id++)
+        {
+            ranks.Append(tokens[id].Length == 0 ? "=" : Convert.ToBase64String(tokens[id])).Append(' ').Append(id.ToString(CultureInfo.InvariantCulture)).Append('\n');
+        }
+
+        return Encoding.ASCII.GetBytes(ranks.ToString());
+    }
+
+    private readonly record struct Transcription(int Drawn, double LogProb);
+}

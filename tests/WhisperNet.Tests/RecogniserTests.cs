@@ -1,0 +1,117 @@
+using System.Globalization;
+using LlasaNative.Audio;
+
+using LlasaNative.Models;
+using LlasaNative.Rewards;
+using LlasaNative.Tests.Support;
+using LlasaNative.Text;
+using LlasaNative.Training;
+
+namespace LlasaNative.WhisperNet.Tests;
+
+/// <summary>The tiny recogniser by Whisper.net, against the same weights by the native engine.</summary>
+public class RecogniserTests
+{
+    private TemporaryDirectory _folder = null!;
+    private string _model = null!;
+    private string[] _texts = null!;
+    private WaveBatch _waves = null!;
+
+    /// <summary>How many sentences; more of them when asked, for the table in docs/dependencies.md.</summary>
+    private static int Sentences =>
+        int.TryParse(Environment.GetEnvironmentVariable("LLASA_EAR_SENTENCES"), NumberStyles.None, CultureInfo.InvariantCulture, out var n) ? n : 16;
+
+    [OneTimeSetUp]
+    public void Speak()
+    {
+        _folder = new TemporaryDirectory();
+        _model = Ggml.Tiny(_folder.Path);
+        var tiny = Path.Combine(OracleData.RepositoryRoot, "assets", "tiny");
+        _texts = [.. File.ReadLines(Path.Combine(tiny, "sentences", "test.txt")).Take(Sentences)];
+        ModelOptions models = new() { Policy = Path.Combine(tiny, "policy"), Codec = Path.Combine(tiny, "xcodec2"), Recogniser = Ggml.TinyWhisper };
+        using var all = GrpoModels.Load(models, new PromptOptions(), new ScoringOptions());
+        var spoken = new Evaluator(all, new SampleJudge(new RewardOptions())).Evaluate(_texts, new EvaluationOptions(), _ => true);
+        float[][] sounds = [.. spoken.Samples.Select(s => s.Sound!)];
+        var offsets = new long[sounds.Length + 1];
+        for (var i = 0; i < sounds.Length; i++)
+        {
+            offsets[i + 1] = offsets[i] + sounds[i].Length;
+        }
+
+        _waves = new WaveBatch(offsets, WhisperNetRecogniser.SampleRate);
+        sounds.SelectMany(s => s).ToArray().CopyTo(_waves.Samples);
+    }
+
+    [OneTimeTearDown]
+    public void CleanUp()
+    {
+        _waves?.Dispose();
+        _folder.Dispose();
+    }
+
+    [Test]
+    public void Listen_HearsWhatTheNativeEngineHears([Values] ScorePromptStyle style)
+    {
+        ScoringOptions options = new() { Prompt = style };
+        using var native = SpeechScorer.Load(Ggml.TinyWhisper, options);
+        using var ear = WhisperNetRecogniser.Load(_model, options);
+        var wanted = native.Score(_waves, _texts);
+        var heard = ear.Listen(_waves, _texts);
+        var bound = Ggml.LogProbBound(Ggml.TinyWhisper);
+        var equal = heard.Zip(wanted).Count(p => p.First.Score.Transcript == p.Second.Transcript);
+        double[] apart = [.. heard.Zip(wanted).Select(p => Math.Abs(p.First.Score.Nll - p.Second.Nll))];
+        TestContext.Out.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{style}: {equal} of {heard.Length} transcripts equal, |difference of NLL| mean {apart.Average():e2}, worst {apart.Max():e2}, bound {bound:e2}; ")
+            + string.Create(CultureInfo.InvariantCulture, $"no speech {heard.Zip(wanted).Max(p => Math.Abs(p.First.Score.NoSpeechProb - p.Second.NoSpeechProb)):e2}"));
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(apart.Max(), Is.LessThan(bound));
+            Assert.That(equal, Is.EqualTo(heard.Length));
+            Assert.That(heard.Select(h => h.Language), Is.All.EqualTo("en"));
+        }
+    }
+
+    [Test]
+    public void Listen_WithOneOrSeveralStates_IsTheSame()
+    {
+        using var one = WhisperNetRecogniser.Load(_model, states: 1);
+        using var several = WhisperNetRecogniser.Load(_model, states: 4);
+        Assert.That(several.Listen(_waves, _texts), Is.EqualTo(one.Listen(_waves, _texts)));
+    }
+
+    [Test]
+    public void Listen_ToTheWrongText_FindsItLessLikely()
+    {
+        using var ear = WhisperNetRecogniser.Load(_model);
+        var right = ear.Listen(_waves, _texts).Average(h => h.Score.Nll);
+        var wrong = ear.Listen(_waves, [.. _texts.Skip(1), _texts[0]]).Average(h => h.Score.Nll);
+        Assert.That(wrong, Is.GreaterThan(right + 1));
+    }
+
+    [Test]
+    public void Listen_ToNothing_IsPossible()
+    {
+        using var ear = WhisperNetRecogniser.Load(_model);
+        using WaveBatch nothing = new([0, 0], WhisperNetRecogniser.SampleRate);
+        Assert.That(ear.Listen(nothing, ["a quiet river"])[0].Score.Nll, Is.Positive.And.LessThan(double.PositiveInfinity));
+    }
+
+    [Test]
+    public void EncodeTarget_OfALongText_SaysWhatTheModelAllows()
+    {
+        using var ear = WhisperNetRecogniser.Load(_model);
+        Assert.That(() => ear.EncodeTarget(new string('a', 100)), Throws.TypeOf<UsageException>().With.Message.Contains("105 tokens").And.Message.Contains("allows 64"));
+    }
+
+    [Test]
+    public void EncodeTarget_InBothStyles_StartsAsAsked()
+    {
+        using var full = WhisperNetRecogniser.Load(_model);
+        using var seed = WhisperNetRecogniser.Load(_model, new ScoringOptions { Prompt = ScorePromptStyle.Seed });
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(full.EncodeTarget("ab"), Is.EqualTo(new[] { 50258, 50259, 50359, 50363, 64, 65, 50257 }));
+            Assert.That(seed.EncodeTarget("ab"), Is.EqualTo(new[] { 50258, 64, 65, 50257 }));
+        }
+    }
+}
