@@ -107,7 +107,7 @@ public sealed class CommandTests : TinyWorldTests
         LlasaRunner.RunWell(Train(run, 1, "--set", "optimiser.learning_rate=0.01", "--set", "optimiser.warmup_steps=0"));
         File.WriteAllLines(Path.Combine(Folder, "texts.txt"), ["a big dog", "the cat sleeps", "where is the white ship"]);
         string[] common = ["--data", Path.Combine(Folder, "texts.txt"), "--samples", "2", "--clips", "2", "--seed", "3"];
-        var outcome = LlasaRunner.RunWell(["compare", TinyWorld.Policy, run, "--out", Path.Combine(Folder, "out"), .. common]);
+        var outcome = LlasaRunner.RunWell(["compare", TinyWorld.Policy, run, "--out", Path.Combine(Folder, "out"), "--sounds", .. common]);
         Assert.That(outcome.Output, Does.Contain("character error rate").And.Contain("speaking rate, char/s").And.Contain("F0 standard deviation, Hz"));
         using var json = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "out", "comparison.json")));
         var measures = json.RootElement.GetProperty("measures");
@@ -121,6 +121,16 @@ public sealed class CommandTests : TinyWorldTests
             Assert.That(measures.GetProperty("rate").GetProperty("before").GetProperty("value").GetDouble(), Is.InRange(1, 100));
             Assert.That(File.ReadAllText(Path.Combine(Folder, "out", "index.html")).Split("<audio").Length - 1, Is.EqualTo(4));
             Assert.That(File.ReadLines(Path.Combine(Folder, "out", "samples-after.jsonl")).Count(), Is.EqualTo(6));
+            foreach (var side in new[] { "before", "after" })
+            {
+                var sounds = Directory.GetFiles(Path.Combine(Folder, "out", "sounds-" + side)).Select(Path.GetFileName).Order(StringComparer.Ordinal);
+                Assert.That(sounds, Is.EqualTo(new[] { "1-1.wav", "1-2.wav", "2-1.wav", "2-2.wav", "3-1.wav", "3-2.wav" }));
+                var third = Audio.WaveFile.Read(Path.Combine(Folder, "out", "sounds-" + side, "3-1.wav"));
+                var told = File.ReadLines(Path.Combine(Folder, "out", $"samples-{side}.jsonl")).ElementAt(4);
+                using var sample = JsonDocument.Parse(told);
+                Assert.That(third.Samples.Length, Is.EqualTo(sample.RootElement.GetProperty("codes").GetInt32() * 320), told);
+            }
+
             Assert.That(new FileInfo(Path.Combine(Folder, "out", "comparison.png")).Length, Is.GreaterThan(5000));
         });
 

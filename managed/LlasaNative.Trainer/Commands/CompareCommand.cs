@@ -14,7 +14,7 @@ namespace LlasaNative.Trainer.Commands;
 internal static class CompareCommand
 {
     private sealed record Request(
-        string Before, string After, string Data, int Limit, int Clips, string Out, string? Names, EvaluationOptions How, GrpoOptions Options);
+        string Before, string After, string Data, int Limit, int Clips, string Out, bool Sounds, string? Names, EvaluationOptions How, GrpoOptions Options);
 
     public static Command Create()
     {
@@ -26,11 +26,12 @@ internal static class CompareCommand
         Option<int> limit = new("--limit") { Description = "Use only the first so many texts; 0 = all." };
         Option<int> clips = new("--clips") { Description = "Texts to listen to on the page.", DefaultValueFactory = _ => 12 };
         Option<string> output = new("--out") { Description = "Directory of the page, the chart and the numbers.", DefaultValueFactory = _ => Path.Combine("artifacts", "comparison") };
+        Option<bool> sounds = new("--sounds") { Description = "Write the sound of every sample as a WAV file, too: sounds-before/I-J.wav and sounds-after/I-J.wav for sample J of text I." };
         Option<string> names = new("--names") { Description = "What the two are called, separated by a comma; default: their directories' names." };
         Command command = new("compare", "Compare two policies: errors, reward, pace, pauses and pitch, with intervals, a chart and a page to listen to.");
         command.Arguments.Add(before);
         command.Arguments.Add(after);
-        foreach (var option in new Option[] { data, limit, clips, output, names, models.Codec, models.Recogniser, models.PolicyType, models.ScoringType }.Concat(speaking.All))
+        foreach (var option in new Option[] { data, limit, clips, output, sounds, names, models.Codec, models.Recogniser, models.PolicyType, models.ScoringType }.Concat(speaking.All))
         {
             command.Options.Add(option);
         }
@@ -46,7 +47,7 @@ internal static class CompareCommand
             var options = judging with { Models = models.Read(parsed, judging.Models) };
             return Run(new Request(
                 parsed.GetValue(before)!, parsed.GetValue(after)!, parsed.GetValue(data) ?? "", parsed.GetValue(limit), parsed.GetValue(clips), parsed.GetValue(output)!,
-                parsed.GetValue(names), speaking.Read(parsed, 1) with { Prosody = true }, options));
+                parsed.GetValue(sounds), parsed.GetValue(names), speaking.Read(parsed, 1) with { Prosody = true }, options));
         });
     }
 
@@ -74,6 +75,12 @@ internal static class CompareCommand
             Pairs = Pairs(resultBefore, resultAfter, request.Clips),
         };
         Write(request.Out, report, resultBefore, resultAfter);
+        if (request.Sounds)
+        {
+            WriteSounds(Path.Combine(request.Out, "sounds-before"), resultBefore);
+            WriteSounds(Path.Combine(request.Out, "sounds-after"), resultAfter);
+        }
+
         Print(report);
         Console.WriteLine(Path.Combine(request.Out, "index.html"));
         return 0;
@@ -97,7 +104,8 @@ internal static class CompareCommand
         using var models = GrpoModels.Load(options.Models, options.Prompt, options.Scoring, frozen: true);
         var texts = TrainingData.Fitting(prompts, models, request.How.MaxNewTokens);
         var progress = Terminal.Progress(texts.Length);
-        var result = new Evaluator(models, options.CreateJudge()).Evaluate(texts, request.How, i => i < request.Clips, done => progress.Step(done, name), cancellation: abort);
+        var result = new Evaluator(models, options.CreateJudge()).Evaluate(
+            texts, request.How, i => request.Sounds || i < request.Clips, done => progress.Step(done, name), cancellation: abort);
         progress.Finish();
         return result;
     }
@@ -128,6 +136,16 @@ internal static class CompareCommand
         }
 
         AtomicFile.WriteText(Path.Combine(folder, "index.html"), ComparisonPage.ToHtml(report));
+    }
+
+    private static void WriteSounds(string folder, EvaluationResult result)
+    {
+        Directory.CreateDirectory(folder);
+        for (var i = 0; i < result.Samples.Count; i++)
+        {
+            var name = string.Create(CultureInfo.InvariantCulture, $"{(i / result.SamplesPerText) + 1}-{(i % result.SamplesPerText) + 1}.wav");
+            WaveFile.Write(Path.Combine(folder, name), result.Samples[i].Sound ?? [], SpeechScorer.SampleRate);
+        }
     }
 
     private static void Print(ComparisonReport report)
