@@ -76,6 +76,21 @@ public sealed class StrangersPoliciesTests : TinyWorldTests
         });
     }
 
+    [Test]
+    public void MyPolicyHasAWeightThatF16CannotHold_IsNotExportedAsF16()
+    {
+        var large = TinyModelCopy.Make(TinyWorld.Policy, Path.Combine(Folder, "large"), ("model.norm.weight", "model.norm.weight", values => [.. values.Skip(1).Prepend(70000)]));
+        var target = Directory.CreateDirectory(Path.Combine(Folder, "target")).FullName;
+        using var policy = PolicyModel.Load(large);
+        var error = Assert.Throws<ModelFileException>(() => policy.Save(target, TensorType.F16));
+        Assert.Multiple(() =>
+        {
+            Assert.That(error!.Message, Does.Contain("model.norm.weight").And.Contains("70000").And.Contains("65504").And.Contains("BF16"));
+            Assert.That(Directory.GetFileSystemEntries(target), Is.Empty, "nothing is written before");
+            Assert.That(() => policy.Save(target, TensorType.BF16), Throws.Nothing);
+        });
+    }
+
     private static float[] OwnHead(float[] values) => [.. values.Select((v, i) => v + (i % 7 * 0.01f))];
 
     private static float[] Logits(string directory)

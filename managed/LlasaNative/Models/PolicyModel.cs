@@ -168,18 +168,33 @@ public sealed class PolicyModel : IDisposable
     /// <exception cref="ModelFileException">A file cannot be written, for example because the disk is full.</exception>
     public void Save(string target, TensorType type)
     {
-        _directory.CopySideFiles(target, type, Config.TieWordEmbeddings);
         var tensors = BaseTensors;
-        using SafeTensorsWriter writer = new(
-            System.IO.Path.Combine(target, "model.safetensors"), tensors.Select(t => new TensorInfo(t.Name, type, [.. t.Shape])));
+        var file = System.IO.Path.Combine(target, "model.safetensors");
         foreach (var tensor in tensors)
         {
-            var values = new float[tensor.Count];
-            Native.GetMergedTensor(tensor.Name, values);
-            writer.Write(tensor.Name, values);
+            // Before anything is written.
+            if (TensorConversion.WhyNot(Merged(tensor), type) is { } reason)
+            {
+                throw new ModelFileException(file, tensor.Name, reason);
+            }
+        }
+
+        _directory.CopySideFiles(target, type, Config.TieWordEmbeddings);
+        using SafeTensorsWriter writer = new(
+            file, tensors.Select(t => new TensorInfo(t.Name, type, [.. t.Shape])));
+        foreach (var tensor in tensors)
+        {
+            writer.Write(tensor.Name, Merged(tensor));
         }
 
         writer.Complete();
+
+        float[] Merged(NativeTensor tensor)
+        {
+            var values = new float[tensor.Count];
+            Native.GetMergedTensor(tensor.Name, values);
+            return values;
+        }
     }
 
     /// <inheritdoc/>

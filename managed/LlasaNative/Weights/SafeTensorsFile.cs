@@ -131,6 +131,11 @@ public sealed class SafeTensorsFile : IDisposable
             int count = Math.Min(Chunk, destination.Length - start);
             ReadOnlySpan<byte> bytes = GetBytes(name, (long)start * size, count * size);
             TensorConversion.ToSingle(bytes, info.Type, destination.Slice(start, count));
+            if (info.Type == TensorType.F64 && TensorConversion.AllFinite(bytes, info.Type)
+                && TensorConversion.WhyNot(destination.Slice(start, count), TensorType.F32) is not null)
+            {
+                throw new ModelFileException(Path, name, "holds values beyond the range of F32");
+            }
         }
     }
 

@@ -72,7 +72,7 @@ public sealed class SafeTensorsWriter : IDisposable
     /// <param name="elementOffset">Index of the first value inside the tensor.</param>
     /// <exception cref="ArgumentException">The tensor is not declared or not floating-point.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The values reach beyond the tensor.</exception>
-    /// <exception cref="ModelFileException">Writing failed, for example because the disk is full.</exception>
+    /// <exception cref="ModelFileException">Writing failed, for example because the disk is full, or a narrower type cannot hold a value.</exception>
     public void Write(string name, ReadOnlySpan<float> values, long elementOffset = 0)
     {
         Slot slot = Find(name);
@@ -90,6 +90,11 @@ public sealed class SafeTensorsWriter : IDisposable
             {
                 int count = Math.Min(ChunkElements, values.Length);
                 Span<byte> bytes = buffer.AsSpan(0, count * size);
+                if (TensorConversion.WhyNot(values[..count], slot.Info.Type) is { } reason)
+                {
+                    throw new ModelFileException(Path, name, reason);
+                }
+
                 TensorConversion.FromSingle(values[..count], slot.Info.Type, bytes);
                 WriteBytes(name, bytes, elementOffset * size);
                 values = values[count..];

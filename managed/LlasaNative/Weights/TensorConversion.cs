@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace LlasaNative.Weights;
@@ -85,6 +86,39 @@ public static class TensorConversion
 
                 break;
         }
+    }
+
+    /// <summary>The largest finite number of a type.</summary>
+    /// <param name="type">F32, F16, BF16 or F64.</param>
+    /// <exception cref="ArgumentException">The type is not floating-point.</exception>
+    public static double Largest(TensorType type) => type switch
+    {
+        TensorType.F16 => (double)Half.MaxValue,
+        TensorType.BF16 => BitConverter.UInt32BitsToSingle(0x7F7F_0000),
+        TensorType.F32 => float.MaxValue,
+        TensorType.F64 => double.MaxValue,
+        _ => throw new ArgumentException($"{type} is not a floating-point type.", nameof(type)),
+    };
+
+    /// <summary>What keeps values from being stored as a type: one that is not finite, or the largest beyond its range; null = nothing.</summary>
+    /// <param name="values">Values.</param>
+    /// <param name="type">F32, F16, BF16 or F64.</param>
+    public static string? WhyNot(ReadOnlySpan<float> values, TensorType type)
+    {
+        float largest = 0;
+        foreach (float value in values)
+        {
+            if (!float.IsFinite(value))
+            {
+                return string.Create(CultureInfo.InvariantCulture, $"holds {value}");
+            }
+
+            largest = Math.Max(largest, Math.Abs(value));
+        }
+
+        double limit = Largest(type);
+        return largest <= limit ? null : string.Create(
+            CultureInfo.InvariantCulture, $"holds values up to {largest:R}, {type} ends at {limit:R}{(type == TensorType.F16 ? ": BF16 holds them" : string.Empty)}");
     }
 
     /// <summary>The bits of the nearest bfloat16, ties to even.</summary>

@@ -124,4 +124,47 @@ public class StrangersWeightsTests
         json.CopyTo(bytes, 8);
         _directory.Write(file, bytes);
     }
+
+    // Half ends at 65504; bfloat16 at 3.3895e38, a little before float32.
+    [TestCase(TensorType.F16, 70000f, "70000", "65504", "BF16")]
+    [TestCase(TensorType.F16, -65505f, "65505", "65504", "BF16")]
+    [TestCase(TensorType.BF16, float.MaxValue, "3.4028235E+38", "3.38953", "BF16")]
+    [TestCase(TensorType.F16, float.NaN, "NaN", "holds", "NaN")]
+    [TestCase(TensorType.BF16, float.PositiveInfinity, "Infinity", "holds", "Infinity")]
+    public void AWeightBeyondItsNewType_IsRefusedByNameAndSize(TensorType type, float value, string found, string limit, string more)
+    {
+        using TemporaryDirectory directory = new();
+        using SafeTensorsWriter writer = new(directory.File("model.safetensors"), [new TensorInfo("lm_head.weight", type, 3)]);
+        var error = Assert.Throws<ModelFileException>(() => writer.Write("lm_head.weight", [1, value, -2]));
+        Assert.That(error!.Message, Does.Contain("lm_head.weight").And.Contains(found).And.Contains(limit).And.Contains(more));
+    }
+
+    [TestCase(TensorType.F16, 65504f)]
+    [TestCase(TensorType.BF16, 70000f)]
+    public void AWeightThatJustFits_IsWritten(TensorType type, float value)
+    {
+        using TemporaryDirectory directory = new();
+        using (SafeTensorsWriter writer = new(directory.File("model.safetensors"), [new TensorInfo("a", type, 1)]))
+        {
+            writer.Write("a", [value]);
+            writer.Complete();
+        }
+
+        using var file = SafeTensorsFile.Open(directory.File("model.safetensors"));
+        Assert.That(file.ReadFloats("a")[0], Is.EqualTo(value).Within(value / 256));
+    }
+
+    [Test]
+    public void ADoubleBeyondFloat32_IsRefused_NotReadAsInfinity()
+    {
+        using TemporaryDirectory directory = new();
+        using (SafeTensorsWriter writer = new(directory.File("model.safetensors"), [new TensorInfo("a", TensorType.F64, 1)]))
+        {
+            writer.WriteBytes("a", BitConverter.GetBytes(1e300));
+            writer.Complete();
+        }
+
+        using var file = SafeTensorsFile.Open(directory.File("model.safetensors"));
+        Assert.That(() => file.ReadFloats("a"), Throws.TypeOf<ModelFileException>().With.Message.Contains("beyond the range of F32"));
+    }
 }
