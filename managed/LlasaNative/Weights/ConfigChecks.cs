@@ -29,13 +29,28 @@ internal static class ConfigChecks
         }
     }
 
-    public static void RequireText(JsonFields json, string name, string expected, string fallback)
+    /// <summary>Refuses another choice; <paramref name="names"/> are Transformers' names of the one that is supported, its default first.</summary>
+    public static void RequireName(JsonFields json, string name, params ReadOnlySpan<string> names)
     {
-        string value = json.StringOr(name, fallback);
-        if (value != expected)
+        string value = json.StringOr(name, names[0]);
+        if (!names.Contains(value))
         {
-            throw json.Error(name, $"`{value}` is not supported, expected `{expected}`");
+            throw json.Error(name, $"`{value}` is not supported, expected `{names[0]}`");
         }
+    }
+
+    /// <summary>
+    /// The base of the rotary frequencies and the object that says how they are scaled. Transformers 5 keeps both in
+    /// <c>rope_parameters</c>, earlier ones in <c>rope_theta</c> and <c>rope_scaling</c>; of a file that has several of them a
+    /// <c>rope_scaling</c> that is not empty goes before <c>rope_parameters</c>, and the base inside before the one beside.
+    /// </summary>
+    public static (double Theta, JsonFields? Rope) ReadRope(JsonFields json)
+    {
+        const double DefaultTheta = 10000;
+        JsonFields? scaling = json.ObjectOrNull("rope_scaling");
+        JsonFields? rope = scaling is { IsEmpty: false } ? scaling : json.ObjectOrNull("rope_parameters");
+        double theta = rope is { } inner && inner.Has("rope_theta") ? inner.Positive("rope_theta") : json.PositiveOr("rope_theta", DefaultTheta);
+        return (theta, rope);
     }
 
     public static void RequireFalse(JsonFields json, string name)

@@ -216,8 +216,17 @@ public sealed class HuggingFaceDirectory : IDisposable
         {
             JsonObject config = JsonNode.Parse(FileErrors.ReadAllBytes(ConfigPath))?.AsObject()
                 ?? throw new ModelFileException(ConfigPath, null, "expected a JSON object");
-            string key = config.ContainsKey("torch_dtype") ? "torch_dtype" : "dtype";
-            config[key] = type.ConfigName();
+            // Transformers 5 reads one name, Transformers 4 the other: what is written agrees in both.
+            if (config.ContainsKey("torch_dtype"))
+            {
+                config["torch_dtype"] = type.ConfigName();
+            }
+
+            if (config.ContainsKey("dtype") || !config.ContainsKey("torch_dtype"))
+            {
+                config["dtype"] = type.ConfigName();
+            }
+
             if (tied is { } value)
             {
                 config["tie_word_embeddings"] = value;

@@ -46,6 +46,9 @@ internal readonly struct JsonFields
         }
     }
 
+    /// <summary>Whether the object has no fields.</summary>
+    public bool IsEmpty => !_element.EnumerateObject().MoveNext();
+
     /// <summary>Whether the field is there and not null.</summary>
     public bool Has(string name) => TryGet(name, out _);
 

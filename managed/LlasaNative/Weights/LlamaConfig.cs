@@ -93,7 +93,7 @@ public sealed record LlamaConfig
     private static LlamaConfig Read(JsonFields json)
     {
         ConfigChecks.RequireModelType(json, "llama", "LlamaForCausalLM");
-        ConfigChecks.RequireText(json, "hidden_act", "silu", "silu");
+        ConfigChecks.RequireName(json, "hidden_act", "silu", "swish");
         ConfigChecks.RequireFalse(json, "attention_bias");
         ConfigChecks.RequireFalse(json, "mlp_bias");
         int hidden = json.Int("hidden_size", 1, MaxExtent);
@@ -116,7 +116,8 @@ public sealed record LlamaConfig
         }
 
         int vocabulary = json.Int("vocab_size", 1, MaxExtent);
-        (double theta, LlamaRopeScaling? scaling) = ReadRope(json);
+        int maxPositions = json.IntOr("max_position_embeddings", 2048, 1, int.MaxValue);
+        (double theta, LlamaRopeScaling? scaling) = ReadRope(json, maxPositions);
         return new LlamaConfig
         {
             VocabularySize = vocabulary,
@@ -126,7 +127,7 @@ public sealed record LlamaConfig
             QueryHeads = heads,
             KeyValueHeads = keyValueHeads,
             HeadDimension = headDimension,
-            MaxPositions = json.IntOr("max_position_embeddings", 2048, 1, int.MaxValue),
+            MaxPositions = maxPositions,
             RmsNormEpsilon = json.PositiveOr("rms_norm_eps", 1e-6),
             TieWordEmbeddings = json.BoolOr("tie_word_embeddings", false),
             RopeTheta = theta,
@@ -137,15 +138,10 @@ public sealed record LlamaConfig
         };
     }
 
-    /// <summary>Transformers 5 keeps everything in <c>rope_parameters</c>; earlier ones split theta and scaling.</summary>
-    private static (double Theta, LlamaRopeScaling? Scaling) ReadRope(JsonFields json)
+    private static (double Theta, LlamaRopeScaling? Scaling) ReadRope(JsonFields json, int maxPositions)
     {
-        const double DefaultTheta = 10000;
-        JsonFields? parameters = json.ObjectOrNull("rope_parameters");
-        double theta = parameters is { } p && p.Has("rope_theta")
-            ? p.PositiveOr("rope_theta", DefaultTheta)
-            : json.PositiveOr("rope_theta", DefaultTheta);
-        if ((parameters ?? json.ObjectOrNull("rope_scaling")) is not { } rope)
+        (double theta, JsonFields? found) = ConfigChecks.ReadRope(json);
+        if (found is not { } rope)
         {
             return (theta, null);
         }
@@ -161,7 +157,7 @@ public sealed record LlamaConfig
                     rope.Positive("factor"),
                     rope.Positive("low_freq_factor"),
                     rope.Positive("high_freq_factor"),
-                    rope.Int("original_max_position_embeddings", 1, int.MaxValue));
+                    rope.IntOr("original_max_position_embeddings", maxPositions, 1, int.MaxValue));
                 return scaling.HighFrequencyFactor > scaling.LowFrequencyFactor
                     ? (theta, scaling)
                     : throw rope.Error("high_freq_factor", "must be larger than low_freq_factor");

@@ -55,15 +55,16 @@ public sealed record WhisperConfig
     {
         JsonFields json = JsonFields.FromFile(path);
         ConfigChecks.RequireModelType(json, "whisper", "WhisperForConditionalGeneration");
-        ConfigChecks.RequireText(json, "activation_function", "gelu", "gelu");
+        ConfigChecks.RequireName(json, "activation_function", "gelu", "gelu_python");
         ConfigChecks.RequireFalse(json, "scale_embedding");
         if (!json.BoolOr("tie_word_embeddings", true))
         {
             throw json.Error("tie_word_embeddings", "false is not supported");
         }
 
-        int hidden = json.Int("d_model", 1, MaxExtent);
-        int encoderHeads = json.Int("encoder_attention_heads", 1, 65536);
+        // What Transformers maps another name to is set by that name after its own.
+        int hidden = json.Int(json.Has("hidden_size") ? "hidden_size" : "d_model", 1, MaxExtent);
+        int encoderHeads = json.Int(json.Has("num_attention_heads") ? "num_attention_heads" : "encoder_attention_heads", 1, 65536);
         int decoderHeads = json.Int("decoder_attention_heads", 1, 65536);
         if (hidden % encoderHeads != 0 || hidden % decoderHeads != 0)
         {
@@ -73,7 +74,7 @@ public sealed record WhisperConfig
         return new WhisperConfig
         {
             HiddenSize = hidden,
-            EncoderLayers = json.Int("encoder_layers", 1, 10_000),
+            EncoderLayers = json.Int(json.Has("num_hidden_layers") ? "num_hidden_layers" : "encoder_layers", 1, 10_000),
             DecoderLayers = json.Int("decoder_layers", 1, 10_000),
             EncoderHeads = encoderHeads,
             DecoderHeads = decoderHeads,

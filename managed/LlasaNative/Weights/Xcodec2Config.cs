@@ -70,7 +70,7 @@ public sealed record Xcodec2Config
     private static Xcodec2Config ReadHuggingFace(JsonFields json)
     {
         ConfigChecks.RequireModelType(json, "xcodec2", "Xcodec2Model");
-        ConfigChecks.RequireText(json, "hidden_act", "silu", "silu");
+        ConfigChecks.RequireName(json, "hidden_act", "silu", "swish");
         ConfigChecks.RequireFalse(json, "attention_bias");
         int hidden = json.IntOr("hidden_size", 1024, 1, MaxExtent);
         int heads = json.IntOr("num_attention_heads", 16, 1, 65536);
@@ -102,7 +102,7 @@ public sealed record Xcodec2Config
             Heads = heads,
             HeadDimension = json.IntOr("head_dim", hidden / heads, 1, 65536),
             RmsNormEpsilon = json.PositiveOr("rms_norm_eps", 1e-6),
-            RopeTheta = ReadTheta(json),
+            RopeTheta = ConfigChecks.ReadRope(json).Theta,
             QuantizationDimension = json.IntOr("quantization_dim", 2048, 1, MaxExtent),
             QuantizationLevels = ReadLevels(json, 8),
             HopLength = (int)hop,
@@ -150,7 +150,7 @@ public sealed record Xcodec2Config
             Heads = heads,
             HeadDimension = json.IntOr("head_dim", hidden / heads, 1, 65536),
             RmsNormEpsilon = json.PositiveOr("rms_norm_eps", 1e-6),
-            RopeTheta = ReadTheta(json),
+            RopeTheta = ConfigChecks.ReadRope(json).Theta,
             QuantizationDimension = Extent(tensors, "generator.quantizer.project_in.weight", 1),
             QuantizationLevels = ReadLevels(json, digits),
             HopLength = spectrum / 4,
@@ -189,7 +189,4 @@ public sealed record Xcodec2Config
             ? [.. levels]
             : throw json.Error("quantization_levels", $"{levels.Length} digits with {codes} codes are not supported");
     }
-
-    private static double ReadTheta(JsonFields json) =>
-        json.ObjectOrNull("rope_parameters") is { } rope ? rope.PositiveOr("rope_theta", 10000) : json.PositiveOr("rope_theta", 10000);
 }

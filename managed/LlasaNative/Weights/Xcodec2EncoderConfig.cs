@@ -50,7 +50,7 @@ public sealed record Xcodec2EncoderConfig
         var json = JsonFields.FromFile(directory.ConfigPath);
         var semantic = json.ObjectOrNull("semantic_model_config")
             ?? throw json.Error("semantic_model_config", "missing: encoding needs a checkpoint in Transformers' layout");
-        ConfigChecks.RequireText(semantic, "position_embeddings_type", "relative_key", "relative_key");
+        ConfigChecks.RequireName(semantic, "position_embeddings_type", "relative_key");
         ConfigChecks.RequireFalse(semantic, "add_adapter");
         int hidden = semantic.IntOr("hidden_size", 1024, 1, MaxExtent);
         return new Xcodec2EncoderConfig

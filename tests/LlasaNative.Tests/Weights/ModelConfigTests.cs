@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using LlasaNative.Tests.Support;
 using LlasaNative.Weights;
 
@@ -114,6 +115,67 @@ public class ModelConfigTests
         Assert.That(LlamaConfig.FromFile(directory.File("target/config.json")).HiddenSize, Is.EqualTo(48));
     }
 
+    private const string Llama3 = "\"rope_type\":\"llama3\",\"factor\":8.0,\"low_freq_factor\":1.0,\"high_freq_factor\":4.0";
+
+    // Transformers 5: `rope_scaling or rope_parameters`, then the base inside before the one beside, then 10000.
+    [TestCase(",\"rope_theta\":5.0,\"rope_parameters\":{\"rope_theta\":7.0}", 7, false)]
+    [TestCase(",\"rope_theta\":5.0,\"rope_parameters\":{}", 5, false)]
+    [TestCase(",\"rope_theta\":5.0,\"rope_parameters\":{\"rope_theta\":7.0},\"rope_scaling\":{}", 7, false)]
+    [TestCase(",\"rope_theta\":5.0,\"rope_parameters\":{\"rope_theta\":7.0},\"rope_scaling\":null", 7, false)]
+    [TestCase(",\"rope_theta\":5.0,\"rope_parameters\":{\"rope_theta\":7.0},\"rope_scaling\":{" + Llama3 + "}", 5, true)]
+    [TestCase(",\"rope_parameters\":{" + Llama3 + ",\"rope_theta\":7.0},\"rope_scaling\":{\"rope_type\":\"default\",\"rope_theta\":9.0}", 9, false)]
+    [TestCase(",\"rope_scaling\":{\"type\":\"linear\"," + Llama3 + "}", 10000, true)]
+    public void MyConfigSaysItsRopeInOldAndNewWords_AndIsReadAsTransformersReadsIt(string rope, double theta, bool scaled)
+    {
+        LlamaConfig config = Parse("{" + Sizes + rope + "}");
+        Xcodec2Config codec = ReadCodec(rope.Replace(Llama3, "\"rope_type\":\"default\"", StringComparison.Ordinal));
+        Assert.Multiple(() =>
+        {
+            Assert.That(config.RopeTheta, Is.EqualTo(theta));
+            Assert.That(config.RopeScaling is not null, Is.EqualTo(scaled));
+            Assert.That(config.RopeScaling?.OriginalMaxPositions ?? 777, Is.EqualTo(777), "without a word of its own: max_position_embeddings");
+            Assert.That(codec.RopeTheta, Is.EqualTo(theta));
+        });
+    }
+
+    [Test]
+    public void MyConfigCallsItsActivationSwish_WhichIsSilu() =>
+        Assert.That(Parse("{" + Sizes + ",\"hidden_act\":\"swish\"}").HiddenSize, Is.EqualTo(48));
+
+    [Test]
+    public void MyWhisperNamesItsSizesAsOtherModelsDo()
+    {
+        using TemporaryDirectory directory = new();
+        const string Rest = "\"model_type\":\"whisper\",\"decoder_layers\":3,\"decoder_attention_heads\":2,\"encoder_ffn_dim\":128,\"decoder_ffn_dim\":128,\"vocab_size\":300";
+        WhisperConfig aliases = WhisperConfig.FromFile(directory.Write("a.json", "{" + Rest + ",\"hidden_size\":64,\"num_hidden_layers\":2,\"num_attention_heads\":4}"));
+        WhisperConfig both = WhisperConfig.FromFile(directory.Write(
+            "b.json", "{" + Rest + ",\"d_model\":64,\"encoder_layers\":2,\"encoder_attention_heads\":4,\"num_hidden_layers\":2}"));
+        Assert.That(aliases, Is.EqualTo(both));
+        Assert.That((aliases.HiddenSize, aliases.EncoderLayers, aliases.EncoderHeads, aliases.DecoderLayers), Is.EqualTo((64, 2, 4, 3)));
+    }
+
+    [TestCase(",\"torch_dtype\":\"float16\",\"dtype\":\"float16\"", "bfloat16", "bfloat16")]
+    [TestCase(",\"torch_dtype\":\"float16\"", "bfloat16", null)]
+    [TestCase(",\"dtype\":\"float16\"", null, "bfloat16")]
+    [TestCase("", null, "bfloat16")]
+    public void MyConfigNamesItsDtypeTwice_AndTheExportAgreesInBoth(string names, string? old, string? current)
+    {
+        using TemporaryDirectory directory = new();
+        directory.Write("config.json", "{" + Sizes + names + "}");
+        directory.Write("target/x", "");
+        WriteTensor(directory.File("model.safetensors"), "a", 1);
+        using HuggingFaceDirectory model = HuggingFaceDirectory.Open(directory.Path);
+        model.CopySideFiles(directory.File("target"), TensorType.BF16);
+        using JsonDocument written = JsonDocument.Parse(File.ReadAllText(directory.File("target/config.json")));
+        Assert.Multiple(() =>
+        {
+            Assert.That(Field("torch_dtype"), Is.EqualTo(old));
+            Assert.That(Field("dtype"), Is.EqualTo(current));
+        });
+
+        string? Field(string name) => written.RootElement.TryGetProperty(name, out JsonElement value) ? value.GetString() : null;
+    }
+
     private static IEnumerable<string> LlamaCases() => OracleData.Cases("llama_forward").Select(c => Path.Combine(c, "model"));
 
     [Test]
@@ -191,6 +253,16 @@ public class ModelConfigTests
     {
         using HuggingFaceDirectory model = HuggingFaceDirectory.Open(path);
         return Xcodec2Config.FromDirectory(model);
+    }
+
+    private const string Sizes = "\"model_type\":\"llama\",\"hidden_size\":48,\"num_attention_heads\":4,\"intermediate_size\":96,\"num_hidden_layers\":2,"
+        + "\"vocab_size\":300,\"max_position_embeddings\":777";
+
+    private static Xcodec2Config ReadCodec(string more)
+    {
+        using TemporaryDirectory directory = new();
+        return Xcodec2Config.FromFile(directory.Write(
+            "config.json", "{\"model_type\":\"xcodec2\",\"hidden_size\":64,\"num_attention_heads\":4,\"downsampling_ratios\":[2,3,4],\"quantization_levels\":[8,5,5,5]" + more + "}"));
     }
 
     private static LlamaConfig Parse(string json) => LlamaConfig.Parse(Encoding.UTF8.GetBytes(json), "config.json");
