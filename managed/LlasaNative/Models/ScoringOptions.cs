@@ -8,8 +8,8 @@ public sealed record ScoringOptions
     /// <summary>What stands before the text whose likelihood is measured.</summary>
     public ScorePromptStyle Prompt { get; init; } = ScorePromptStyle.Full;
 
-    /// <summary>Language code such as <c>en</c>, or <c>auto</c> to have it detected.</summary>
-    public string Language { get; init; } = "en";
+    /// <summary>Language code such as <c>en</c>, or <c>auto</c> to have it detected. Set, it may be what <see cref="LanguageNames.ToCode"/> reads.</summary>
+    public string Language { get; init => field = LanguageNames.ToCode(value); } = "en";
 
     /// <summary>Whether texts are measured with a space before them.</summary>
     public LeadingSpace LeadingSpace { get; init; } = LeadingSpace.Auto;

@@ -71,7 +71,7 @@ public sealed class RewardModel : IRewardModel
     public static ITextNormalizer CreateNormalizer(RewardOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        bool english = string.Equals(options.Language, "en", StringComparison.OrdinalIgnoreCase);
+        bool english = options.Language == "en";
         TextNormalization kind = options.Mode == RewardMode.Seed ? TextNormalization.None
             : options.Normalization != TextNormalization.Auto ? options.Normalization
             : english ? TextNormalization.English : TextNormalization.Basic;

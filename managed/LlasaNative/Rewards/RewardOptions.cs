@@ -1,3 +1,4 @@
+using LlasaNative.Text;
 using System.Globalization;
 
 namespace LlasaNative.Rewards;
@@ -25,7 +26,7 @@ public sealed record RewardOptions
     public TextNormalization Normalization { get; init; } = TextNormalization.Auto;
 
     /// <summary>Language code of the texts, for <see cref="TextNormalization.Auto"/>.</summary>
-    public string Language { get; init; } = "en";
+    public string Language { get; init => field = LanguageNames.ToCode(value); } = "en";
 
     /// <summary>What becomes of samples that never ended, in <see cref="RewardMode.Guarded"/>.</summary>
     public UnfinishedPolicy Unfinished { get; init; } = UnfinishedPolicy.Zero;

@@ -114,12 +114,12 @@ public sealed record WhisperTokens
     }
 
     /// <summary>Id of a language token.</summary>
-    /// <param name="language">Code such as <c>en</c>.</param>
+    /// <param name="language">Code such as <c>en</c>, or what <see cref="LanguageNames.ToCode"/> reads.</param>
     /// <exception cref="UsageException">The model does not know the language.</exception>
     public int Language(string language)
     {
         ArgumentNullException.ThrowIfNull(language);
-        return Languages.TryGetValue(language, out int id)
+        return Languages.TryGetValue(language, out int id) || Languages.TryGetValue(LanguageNames.ToCode(language), out id)
             ? id
             : throw new UsageException($"language `{language}` is not one of the recogniser's {Languages.Count}: "
                 + string.Join(", ", Languages.Keys.Order(StringComparer.Ordinal).Take(8)) + (Languages.Count > 8 ? ", …" : string.Empty));
@@ -132,7 +132,7 @@ public sealed record WhisperTokens
     /// The prompt of the <c>full</c> style: start, language, transcribe, no timestamps; of these what the model has, so that an
     /// English-only one gets start and no timestamps.
     /// </summary>
-    /// <param name="language">Code such as <c>en</c>.</param>
+    /// <param name="language">Code such as <c>en</c>, or what <see cref="LanguageNames.ToCode"/> reads.</param>
     /// <exception cref="UsageException">The model does not know the language, or has no such tokens.</exception>
     public int[] FullPrompt(string language)
     {
@@ -149,12 +149,12 @@ public sealed record WhisperTokens
     }
 
     /// <summary>Refuses a language for a model that takes none; the one it has anyway passes.</summary>
-    /// <param name="language">Code such as <c>en</c>.</param>
+    /// <param name="language">Code such as <c>en</c>, or what <see cref="LanguageNames.ToCode"/> reads.</param>
     /// <exception cref="UsageException">The model is English-only, and the language is another.</exception>
     public void RequireEnglish(string language)
     {
         ArgumentNullException.ThrowIfNull(language);
-        if (!IsMultilingual && language.ToLowerInvariant() is not ("en" or "english"))
+        if (!IsMultilingual && LanguageNames.ToCode(language) != "en")
         {
             throw new UsageException($"language `{language}`: the recogniser is an English-only model, which takes no language; leave it at `en`");
         }

@@ -8,6 +8,8 @@ internal static class ConfigChecks
     /// <summary>Refuses another architecture; a config that names none is judged by <c>model_type</c>.</summary>
     public static void RequireModelType(JsonFields json, string modelType, string architecture)
     {
+        string type = json.StringOr("model_type", "");
+        string kinds = KindOf(type) is { } kind && type != modelType ? $": this is {kind}, not {KindOf(modelType)}" : string.Empty;
         if (json.TryGet("architectures", out JsonElement list) && list.ValueKind == JsonValueKind.Array && list.GetArrayLength() > 0)
         {
             bool found = false;
@@ -18,16 +20,24 @@ internal static class ConfigChecks
 
             if (!found)
             {
-                throw json.Error("architectures", $"{list.GetRawText()} is not supported, expected [\"{architecture}\"]");
+                throw json.Error("architectures", $"{list.GetRawText()} is not supported, expected [\"{architecture}\"]{kinds}");
             }
         }
 
-        string type = json.String("model_type");
+        type = json.String("model_type");
         if (type != modelType)
         {
-            throw json.Error("model_type", $"`{type}` is not supported, expected `{modelType}`");
+            throw json.Error("model_type", $"`{type}` is not supported, expected `{modelType}`{kinds}");
         }
     }
+
+    private static string? KindOf(string modelType) => modelType switch
+    {
+        "llama" => "a Llama policy",
+        "whisper" => "a Whisper recogniser",
+        "xcodec2" => "an X-Codec2 codec",
+        _ => null,
+    };
 
     /// <summary>Refuses another choice; <paramref name="names"/> are Transformers' names of the one that is supported, its default first.</summary>
     public static void RequireName(JsonFields json, string name, params ReadOnlySpan<string> names)

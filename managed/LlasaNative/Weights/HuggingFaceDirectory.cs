@@ -60,12 +60,12 @@ public sealed class HuggingFaceDirectory : IDisposable
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (!Directory.Exists(path))
         {
-            throw new ModelFileException(path, null, File.Exists(path) ? "expected a model directory, found a file" : "no such directory");
+            throw new ModelFileException(path, null, WrongPlaces.NoDirectory(path));
         }
 
         if (!File.Exists(System.IO.Path.Combine(path, "config.json")))
         {
-            throw new ModelFileException(System.IO.Path.Combine(path, "config.json"), null, "no such file");
+            throw new ModelFileException(System.IO.Path.Combine(path, "config.json"), null, WrongPlaces.NoConfig(path));
         }
 
         List<SafeTensorsFile> files = [];
@@ -82,7 +82,7 @@ public sealed class HuggingFaceDirectory : IDisposable
 
             if (!File.Exists(index))
             {
-                throw new ModelFileException(path, null, $"holds neither {SingleFile} nor {IndexFile}");
+                throw new ModelFileException(path, null, WrongPlaces.NoWeights(path, SingleFile, IndexFile));
             }
 
             var shards = ShardIndex.Read(index, files);

@@ -167,4 +167,49 @@ public class StrangersWeightsTests
         using var file = SafeTensorsFile.Open(directory.File("model.safetensors"));
         Assert.That(() => file.ReadFloats("a"), Throws.TypeOf<ModelFileException>().With.Message.Contains("beyond the range of F32"));
     }
+
+    [TestCase("model.gguf", "GGUF\u0003", "GGUF file of llama.cpp")]
+    [TestCase("ggml-base.bin", "lmgg\u0001", "ggml file of whisper.cpp")]
+    [TestCase("pytorch_model.bin", "PK\u0003\u0004", "PyTorch checkpoint")]
+    [TestCase("model.safetensors", "\u0008", "single safetensors file")]
+    public void IGiveAFileForAModel_AndAmToldWhatItIs(string name, string content, string kind)
+    {
+        using TemporaryDirectory directory = new();
+        var path = directory.Write(name, content);
+        Assert.That(() => HuggingFaceDirectory.Open(path), Throws.TypeOf<ModelFileException>().With.Message.Contains(kind).And.Message.Contains("expected a Hugging Face directory"));
+    }
+
+    [TestCase("pytorch_model.bin", "PK\u0003\u0004", "safe_serialization")]
+    [TestCase("pytorch_model-00001-of-00002.bin", "PK\u0003\u0004", "PyTorch checkpoint")]
+    [TestCase("tf_model.h5", "x", "TensorFlow")]
+    [TestCase("flax_model.msgpack", "x", "Flax")]
+    public void MyModelIsNotSavedAsSafetensors_AndIAmToldHowToConvertIt(string name, string content, string advice)
+    {
+        using TemporaryDirectory directory = new();
+        directory.Write("config.json", "{}");
+        directory.Write(name, content);
+        Assert.That(() => HuggingFaceDirectory.Open(directory.Path), Throws.TypeOf<ModelFileException>().With.Message.Contains(advice).And.Message.Contains(name));
+    }
+
+    [Test]
+    public void IGiveAnAdapterWhereAModelIsNeeded_AndAmToldSo()
+    {
+        using TemporaryDirectory directory = new();
+        directory.Write("adapter_config.json", "{}");
+        Assert.That(() => HuggingFaceDirectory.Open(directory.Path), Throws.TypeOf<ModelFileException>().With.Message.Contains("LoRA adapter"));
+    }
+
+    [Test]
+    public void IGiveARecogniserForAPolicy_AndTheOtherWayRound_AndAmToldSo()
+    {
+        using TemporaryDirectory directory = new();
+        var whisper = directory.Write("w.json", "{\"model_type\":\"whisper\",\"architectures\":[\"WhisperForConditionalGeneration\"]}");
+        var llama = directory.Write("l.json", "{\"model_type\":\"llama\"}");
+        Assert.Multiple(() =>
+        {
+            Assert.That(() => LlamaConfig.FromFile(whisper), Throws.TypeOf<ModelFileException>().With.Message.Contains("this is a Whisper recogniser, not a Llama policy"));
+            Assert.That(() => WhisperConfig.FromFile(llama), Throws.TypeOf<ModelFileException>().With.Message.Contains("this is a Llama policy, not a Whisper recogniser"));
+            Assert.That(() => Xcodec2Config.FromFile(llama), Throws.TypeOf<ModelFileException>().With.Message.Contains("this is a Llama policy, not an X-Codec2 codec"));
+        });
+    }
 }
