@@ -60,6 +60,19 @@ public sealed class ResumeTests : TinyWorldTests
     }
 
     [Test]
+    public void MyKlIsChargedInTheReward_AndGroupsAreJudgedAfterIt()
+    {
+        // No group's rewards deviate by 10. In step 1 the policy is the reference, up to rounding; in step 2 what each sample is
+        // charged for differs by far more than 10.
+        LlasaRunner.RunWell(Train(
+            Folder, 2, "--set", "loss.kl_placement=reward", "--set", "loss.kl_coefficient=10000000", "--set", "loss.min_group_deviation=10",
+            "--set", "loss.mask_flat_groups=false", "--set", "optimiser.warmup_steps=0", "--set", "optimiser.learning_rate=0.001"));
+        Assert.That(
+            File.ReadLines(Path.Combine(Folder, "metrics.jsonl")).Select(l => JsonDocument.Parse(l).RootElement.GetProperty("rollout/groups_flat").GetDouble()),
+            Is.EqualTo(new double[] { 2, 0 }));
+    }
+
+    [Test]
     public void Train_SeveralUpdatesPerRollout_MoveTheRatio()
     {
         LlasaRunner.RunWell(Train(Folder, 1, "--set", "update.epochs=2", "--set", "update.mini_batch_prompts=1", "--set", "optimiser.warmup_steps=0", "--set", "optimiser.learning_rate=0.001"));

@@ -6,21 +6,27 @@ namespace LlasaNative.Training;
 /// <summary>Samples that were drawn, heard and judged; sample j of group g has index g * n + j.</summary>
 internal sealed record DrawnGroups(string[] Texts, RolloutBatch Samples, int[][] Codes, IReadOnlyList<Hearing> Heard, Judgement[] Judged)
 {
+    /// <summary>[B] log-probs of each sample's tokens under the starting policy; empty while nobody asked for them.</summary>
+    public float[][] Reference { get; init; } = [];
+
+    /// <summary>[B] what the starting policy charges each sample for, taken from its reward; empty = nothing.</summary>
+    public double[] Charges { get; init; } = [];
+
     /// <summary>Samples of a group.</summary>
     public int GroupSize => Samples.SamplesPerPrompt;
 
     /// <summary>Number of groups.</summary>
     public int Groups => Judged.Length / GroupSize;
 
-    /// <summary>Whether each group gives its samples no reason to differ: their rewards deviate by no more than a bound.</summary>
+    /// <summary>Whether each group gives its samples no reason to differ: their rewards, less <see cref="Charges"/>, deviate by no more than a bound.</summary>
     /// <param name="minDeviation">The bound; 0 = equal rewards only.</param>
     /// <remarks>
     /// Masked samples do not count; a group of nothing else has no variance either. One left with a single sample is not without
     /// variance: its advantage is the reward itself.
     /// </remarks>
-    public bool[] Flat(double minDeviation) => [.. Judged.Chunk(GroupSize).Select(group =>
+    public bool[] Flat(double minDeviation) => [.. Enumerable.Range(0, Judged.Length).Chunk(GroupSize).Select(group =>
     {
-        double[] rewards = [.. group.Where(j => !j.Masked).Select(j => (double)(float)j.Reward)];
+        double[] rewards = [.. group.Where(i => !Judged[i].Masked).Select(i => (double)(float)(Judged[i].Reward - (Charges.Length > 0 ? Charges[i] : 0)))];
         return rewards.Length == 0 || (rewards.Length > 1 && (rewards.Min() == rewards.Max() || Deviation(rewards) <= minDeviation));
     })];
 
@@ -32,7 +38,11 @@ internal sealed record DrawnGroups(string[] Texts, RolloutBatch Samples, int[][]
         int[] kept = [.. groups.SelectMany(g => Enumerable.Range(g * GroupSize, GroupSize))];
         return new DrawnGroups(
             [.. kept.Select(i => Texts[i]), .. others?.Texts ?? []], Samples.Select(groups, others?.Samples), [.. kept.Select(i => Codes[i]), .. others?.Codes ?? []],
-            [.. kept.Select(i => Heard[i]), .. others?.Heard ?? []], [.. kept.Select(i => Judged[i]), .. others?.Judged ?? []]);
+            [.. kept.Select(i => Heard[i]), .. others?.Heard ?? []], [.. kept.Select(i => Judged[i]), .. others?.Judged ?? []])
+        {
+            Reference = Reference.Length == 0 ? [] : [.. kept.Select(i => Reference[i]), .. others?.Reference ?? []],
+            Charges = Charges.Length == 0 ? [] : [.. kept.Select(i => Charges[i]), .. others?.Charges ?? []],
+        };
     }
 
     private static double Deviation(double[] values)

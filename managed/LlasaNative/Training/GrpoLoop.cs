@@ -159,7 +159,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         // ⑦ reward
         CheckScored(number, heard, _options.RewardServer.MaxNotScored);
         var judged = timer.Measure("reward", () => _judge.Judge(spoken, samples, codes, heard));
-        return new DrawnGroups(spoken, samples, codes, heard, judged);
+        return _update.Charge(new DrawnGroups(spoken, samples, codes, heard, judged), timer);
     }
 
     private bool Overlaps => _options.Rollout.OverlapScoring switch

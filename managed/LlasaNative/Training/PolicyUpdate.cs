@@ -28,8 +28,33 @@ internal sealed class PolicyUpdate
         _head = policy.Head(options.Rollout.Temperature, options.Rollout.SpeechOnly);
     }
 
-    /// <summary>⑧ Advantages, after what the reference charges.</summary>
+    /// <summary>Takes from each sample's reward what the starting policy charges, if it is to: what a group's variance is judged by.</summary>
     /// <param name="drawn">The samples.</param>
+    /// <param name="timer">Told how long it takes.</param>
+    public DrawnGroups Charge(DrawnGroups drawn, PhaseTimer timer)
+    {
+        var loss = _options.Loss;
+        if (_referenceLogProbs is not { } compute || loss is not { KlPlacement: KlPlacement.Reward, KlCoefficient: > 0 })
+        {
+            return drawn;
+        }
+
+        var packed = timer.Measure("reference", () => compute(drawn.Samples.Pack()));
+        var reference = new float[drawn.Samples.Count][];
+        for (int b = 0, next = 0; b < reference.Length; next += reference[b++].Length)
+        {
+            reference[b] = packed[next..(next + drawn.Samples.Lengths[b])];
+        }
+
+        return drawn with
+        {
+            Reference = reference,
+            Charges = [.. reference.Select((values, b) => Charges(drawn.Samples.LogProbs(b), values).Sum())],
+        };
+    }
+
+    /// <summary>⑧ Advantages, after what the reference charges.</summary>
+    /// <param name="drawn">The samples, <see cref="Charge"/>d.</param>
     /// <param name="takesPart">[B] which of them count.</param>
     /// <param name="timer">Told how long it takes.</param>
     public Terms Prepare(DrawnGroups drawn, bool[] takesPart, PhaseTimer timer)
@@ -37,19 +62,23 @@ internal sealed class PolicyUpdate
         var samples = drawn.Samples;
         TokenValues tokens = new(samples.Lengths);
         var old = tokens.All<float>((b, span) => samples.LogProbs(b).CopyTo(span));
-        var reference = takesPart.Contains(true) && _referenceLogProbs is { } compute ? timer.Measure("reference", () => compute(samples.Pack())) : [];
-        var loss = _options.Loss;
-        var charges = loss is { KlPlacement: KlPlacement.Reward, KlCoefficient: > 0 } && reference.Length > 0
-            ? tokens.All<double>((_, _) => { })
-            : [];
+        float[] reference = drawn.Reference.Length > 0 ? [.. drawn.Reference.SelectMany(r => r)]
+            : takesPart.Contains(true) && _referenceLogProbs is { } compute ? timer.Measure("reference", () => compute(samples.Pack())) : [];
+        var charges = drawn.Charges.Length > 0 ? Charges(old, reference) : [];
+        var rewards = Array.ConvertAll(drawn.Judged, j => j.Reward);
+        var advantages = timer.Measure("advantage", () => Advantages.Compute(_options.Loss, rewards, drawn.GroupSize, takesPart, samples.Lengths, charges));
+        return new Terms(tokens, old, reference, advantages, takesPart);
+    }
+
+    private double[] Charges(ReadOnlySpan<float> old, ReadOnlySpan<float> reference)
+    {
+        var charges = new double[old.Length];
         for (var t = 0; t < charges.Length; t++)
         {
-            charges[t] = loss.KlCoefficient * Divergence.Estimate(loss.KlEstimator, old[t], reference[t]);
+            charges[t] = _options.Loss.KlCoefficient * Divergence.Estimate(_options.Loss.KlEstimator, old[t], reference[t]);
         }
 
-        var rewards = Array.ConvertAll(drawn.Judged, j => j.Reward);
-        var advantages = timer.Measure("advantage", () => Advantages.Compute(loss, rewards, drawn.GroupSize, takesPart, samples.Lengths, charges));
-        return new Terms(tokens, old, reference, advantages, takesPart);
+        return charges;
     }
 
     /// <summary>⑨ ⑩ Every epoch and mini-batch of a step.</summary>
