@@ -26,7 +26,7 @@ public sealed class SpeechScorer : IDisposable
 
     private SpeechScorer(ScoringOptions options, WhisperConfig config, ByteLevelBpe tokenizer, HuggingFaceDirectory directory)
         : this(options, config, new WhisperVocabulary(tokenizer, WhisperTokens.Find(
-            tokenizer, config, WhisperGenerationConfig.FromFile(Path.Combine(directory.Path, "generation_config.json"))), config.VocabularySize), null!)
+            tokenizer, config, WhisperGenerationConfig.FromDirectory(directory.Path)), config.VocabularySize), null!)
     {
     }
 

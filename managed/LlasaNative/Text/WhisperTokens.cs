@@ -61,8 +61,8 @@ public sealed record WhisperTokens
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(generation);
-        int start = Id("<|startoftranscript|>") ?? generation.DecoderStartTokenId ?? config.DecoderStartTokenId;
-        int end = Id("<|endoftext|>") ?? generation.EosTokenId ?? config.EosTokenId;
+        int start = generation.DecoderStartTokenId ?? config.DecoderStartTokenId ?? Id("<|startoftranscript|>") ?? throw Unnamed("decoder_start_token_id");
+        int end = generation.EosTokenId ?? config.EosTokenId ?? Id("<|endoftext|>") ?? throw Unnamed("eos_token_id");
         Dictionary<string, int> languages = LanguagesOf(tokenizer, generation, start);
         bool multilingual = generation.IsMultilingual
             ?? (generation.LanguageIds.Count > 0 || (languages.Count > 0 && end != EnglishEndOfText && config.VocabularySize != EnglishVocabularySize));
@@ -82,6 +82,7 @@ public sealed record WhisperTokens
         tokens.CheckRange(config.VocabularySize, tokenizer.Path);
         return tokens;
 
+        ModelFileException Unnamed(string field) => new(tokenizer.Path, field, "neither the model's configs nor its tokenizer name this token");
         int? Id(string content) => tokenizer.TryGetId(content, out int id) ? id : null;
         int? Task(string name) => generation.TaskIds.TryGetValue(name, out int id) ? id : Id($"<|{name}|>");
     }

@@ -39,11 +39,11 @@ public sealed record WhisperConfig
     /// <summary>Decoder positions.</summary>
     public required int MaxTargetPositions { get; init; }
 
-    /// <summary>First token given to the decoder.</summary>
-    public required int DecoderStartTokenId { get; init; }
+    /// <summary>First token given to the decoder; null when not named.</summary>
+    public int? DecoderStartTokenId { get; init; }
 
-    /// <summary>Token that ends a transcript.</summary>
-    public required int EosTokenId { get; init; }
+    /// <summary>Token that ends a transcript; null when not named.</summary>
+    public int? EosTokenId { get; init; }
 
     /// <summary>Samples of one window at 16 kHz: 320 per encoder position.</summary>
     public int WindowSamples => MaxSourcePositions * 320;
@@ -84,8 +84,8 @@ public sealed record WhisperConfig
             MelBins = json.IntOr("num_mel_bins", 80, 1, 4096),
             MaxSourcePositions = json.IntOr("max_source_positions", 1500, 1, 1_000_000),
             MaxTargetPositions = json.IntOr("max_target_positions", 448, 1, 1_000_000),
-            DecoderStartTokenId = json.IntOr("decoder_start_token_id", 50258, 0, int.MaxValue),
-            EosTokenId = json.IntOr("eos_token_id", 50257, 0, int.MaxValue),
+            DecoderStartTokenId = json.IntOrNull("decoder_start_token_id", 0, int.MaxValue),
+            EosTokenId = json.IntOrNull("eos_token_id", 0, int.MaxValue),
         };
     }
 }

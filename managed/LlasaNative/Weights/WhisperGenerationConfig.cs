@@ -33,8 +33,17 @@ public sealed record WhisperGenerationConfig
     /// <summary>Token that ends a transcript; null when not named.</summary>
     public int? EosTokenId { get; init; }
 
+    /// <summary>Reads what a model's directory says: its <c>generation_config.json</c>, or, as in Transformers, where there is none the same fields of <c>config.json</c>.</summary>
+    /// <param name="directory">Directory of the model.</param>
+    /// <exception cref="ModelFileException">As <see cref="FromFile"/>.</exception>
+    public static WhisperGenerationConfig FromDirectory(string directory)
+    {
+        string own = Path.Combine(directory, "generation_config.json");
+        return FromFile(File.Exists(own) ? own : Path.Combine(directory, "config.json"));
+    }
+
     /// <summary>Reads a generation config.</summary>
-    /// <param name="path">Path of a <c>generation_config.json</c>; a missing file gives <see cref="Empty"/>.</param>
+    /// <param name="path">Path of a <c>generation_config.json</c>, or of a <c>config.json</c> with such fields; a missing file gives <see cref="Empty"/>.</param>
     /// <exception cref="ModelFileException">The file is malformed; the message names the field.</exception>
     public static WhisperGenerationConfig FromFile(string path)
     {

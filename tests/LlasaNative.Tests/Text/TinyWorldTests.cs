@@ -31,8 +31,8 @@ public class TinyWorldTests
         using HuggingFaceDirectory model = HuggingFaceDirectory.Open(Find("whisper", "recogniser"));
         WhisperConfig config = WhisperConfig.FromFile(model.ConfigPath);
         WhisperTokens tokens = WhisperTokens.Find(
-            ByteLevelBpe.FromFile(model.TokenizerPath), config, WhisperGenerationConfig.FromFile(Path.Combine(model.Path, "generation_config.json")));
-        Assert.That((tokens.EndOfText, tokens.StartOfTranscript), Is.EqualTo((config.EosTokenId, config.DecoderStartTokenId)));
+            ByteLevelBpe.FromFile(model.TokenizerPath), config, WhisperGenerationConfig.FromDirectory(model.Path));
+        Assert.That((tokens.EndOfText, tokens.StartOfTranscript), Is.EqualTo((config.EosTokenId!.Value, config.DecoderStartTokenId!.Value)));
     }
 
     [Test]

@@ -48,6 +48,39 @@ public class WhisperTokensTests
         Assert.That(() => tokens.Language("en"), Throws.TypeOf<UsageException>());
     }
 
+    [TestCase(null)]
+    [TestCase("""{"eos_token_id":[260],"decoder_start_token_id":261,"suppress_tokens":[1],"begin_suppress_tokens":null}""")]
+    public void MyOldWhisperHasNoGenerationConfig_ThenItsConfigSaysWhatIsSuppressed(string? generation)
+    {
+        using TemporaryDirectory directory = new();
+        directory.Write("config.json", """
+            {"model_type":"whisper","suppress_tokens":[3,7,-1],"begin_suppress_tokens":[4,256],"forced_decoder_ids":[[1,258]],"eos_token_id":256,"decoder_start_token_id":257}
+            """);
+        if (generation is not null)
+        {
+            directory.Write("generation_config.json", generation);
+        }
+
+        WhisperTokens tokens = WhisperTokens.Find(Tokenizer(Names), Config, WhisperGenerationConfig.FromDirectory(directory.Path));
+        Assert.Multiple(() =>
+        {
+            Assert.That(tokens.SuppressTokens, Is.EqualTo(generation is null ? new[] { 3, 7 } : [1]));
+            Assert.That(tokens.BeginSuppressTokens, Is.EqualTo(generation is null ? new[] { 4, 256 } : []), "one file or the other, not both");
+            Assert.That((tokens.EndOfText, tokens.StartOfTranscript), Is.EqualTo(generation is null ? (256, 257) : (260, 261)), "configs go before the tokenizer");
+        });
+    }
+
+    [Test]
+    public void MyConfigsNameNoEnd_ThenTheTokenizerDoes_OrItIsRefused()
+    {
+        WhisperConfig unnamed = Config with { EosTokenId = null, DecoderStartTokenId = null };
+        WhisperTokens tokens = WhisperTokens.Find(Tokenizer(Names), unnamed, WhisperGenerationConfig.Empty);
+        Assert.That((tokens.EndOfText, tokens.StartOfTranscript), Is.EqualTo((256, 257)));
+        Assert.That(
+            () => WhisperTokens.Find(Tokenizer(Names[2..]), unnamed, WhisperGenerationConfig.Empty),
+            Throws.TypeOf<ModelFileException>().With.Property("Field").EqualTo("decoder_start_token_id"));
+    }
+
     [Test]
     public void Find_WithoutTasks_StillHasTheSeedPrompt()
     {
@@ -130,7 +163,7 @@ public class WhisperTokensTests
         {
             var first = 256 + extra.Length;
             var tokenizer = ByteLevelBpe.FromJson(Encoding.UTF8.GetBytes(Json(extra, [.. Names.Select((n, i) => Added(first + i, n))], merges)), "tokenizer.json");
-            return new WhisperVocabulary(tokenizer, WhisperTokens.Find(tokenizer, Config, WhisperGenerationConfig.Empty), Config.VocabularySize);
+            return new WhisperVocabulary(tokenizer, WhisperTokens.Find(tokenizer, Config with { EosTokenId = first, DecoderStartTokenId = first + 1 }, WhisperGenerationConfig.Empty), Config.VocabularySize);
         }
     }
 
