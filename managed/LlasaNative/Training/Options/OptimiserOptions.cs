@@ -22,7 +22,7 @@ public sealed record OptimiserOptions
     public double Beta1 { get; init; } = 0.9;
 
     /// <summary>Decay of the second moment.</summary>
-    public double Beta2 { get; init; } = 0.99;
+    public double Beta2 { get; init; } = 0.999;
 
     /// <summary>Added to the root of the second moment.</summary>
     public double Epsilon { get; init; } = 1e-8;
