@@ -77,6 +77,8 @@ public sealed class CommandTests : TinyWorldTests
         AssertSame(Checkpoint(Path.Combine(Folder, "b"), 4), Checkpoint(Path.Combine(Folder, "a"), 4));
         var losses = File.ReadLines(Path.Combine(Folder, "a", "metrics.jsonl")).Select(l => JsonDocument.Parse(l).RootElement.GetProperty("sft/loss").GetDouble()).ToArray();
         Assert.That(losses[^1], Is.LessThan(losses[0]));
+        var seconds = JsonDocument.Parse(File.ReadLines(Path.Combine(Folder, "a", "metrics.jsonl")).Last()).RootElement.GetProperty("seconds/step").GetDouble();
+        Assert.That(seconds, Is.GreaterThan(0), "a step's time has one name, whatever trains");
     }
 
     [Test]

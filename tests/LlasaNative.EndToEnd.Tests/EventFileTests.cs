@@ -43,6 +43,30 @@ public sealed class EventFileTests : TinyWorldTests
     }
 
     [Test]
+    public void MyResumedRun_TellsTensorBoardTheFirstStepItWritesAgain_SoThatNoneIsLost()
+    {
+        LlasaRunner.RunWell(Train(Folder, 2));
+        LlasaRunner.RunWell(Train(Folder, 3, "--set", "rollout.readback_steps=4"));   // free to change on resume
+        var files = Directory.GetFiles(Path.Combine(Folder, "tensorboard"));
+        Assert.Multiple(() =>
+        {
+            // event_file_writer purges what it has of a tag from the step of a START event (session_log, field 7) on.
+            Assert.That(files, Has.Length.EqualTo(2));
+            Assert.That(files.Select(StartStep).Order(), Is.EqualTo(new long[] { 1, 3 }));
+        });
+
+        // The second record of a file is the START event; of its fields, step (2) is a varint behind the wall time (1).
+        static long StartStep(string path)
+        {
+            var bytes = File.ReadAllBytes(path).AsSpan();
+            bytes = bytes[(16 + (int)BitConverter.ToUInt64(bytes))..];
+            var message = bytes.Slice(12, (int)BitConverter.ToUInt64(bytes));
+            Assert.That((message[0], message[9]), Is.EqualTo(((byte)0x09, (byte)0x10)), "wall time, then step");
+            return message[10];
+        }
+    }
+
+    [Test]
     public async Task Train_WithADashboard_ServesTheRunWhileItGoesOn()
     {
         using System.Net.Sockets.TcpListener probe = new(System.Net.IPAddress.Loopback, 0);
