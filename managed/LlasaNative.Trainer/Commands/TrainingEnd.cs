@@ -34,7 +34,8 @@ internal static class TrainingEnd
     {
         SaveType.F32 => TensorType.F32,
         SaveType.F16 => TensorType.F16,
-        _ => TensorType.BF16,
+        SaveType.Bf16 => TensorType.BF16,
+        _ => throw new ArgumentOutOfRangeException(nameof(type), type, "No such type."),
     }));
 
     private static void Publish(string target, Action<string> write)

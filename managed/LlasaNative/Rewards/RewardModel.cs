@@ -79,7 +79,8 @@ public sealed class RewardModel : IRewardModel
         {
             TextNormalization.English => new EnglishTextNormalizer(),
             TextNormalization.Basic => new BasicTextNormalizer(),
-            _ => new NoTextNormalizer(),
+            TextNormalization.None => new NoTextNormalizer(),
+            _ => throw new ArgumentOutOfRangeException(nameof(options), kind, "No such normalisation."),
         };
     }
 

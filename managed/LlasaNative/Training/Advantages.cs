@@ -58,7 +58,8 @@ public readonly record struct Advantages(float[] Sequences, float[] Tokens)
         {
             AdvantageEstimator.DrGrpo => NativeAdvantageEstimator.DrGrpo,
             AdvantageEstimator.Rloo => NativeAdvantageEstimator.Rloo,
-            _ => NativeAdvantageEstimator.Grpo,
+            AdvantageEstimator.Grpo => NativeAdvantageEstimator.Grpo,
+            _ => throw new ArgumentOutOfRangeException(nameof(loss), loss.Advantage, "No estimator of groups."),
         };
         NativeKernels.GroupAdvantage(estimator, Array.ConvertAll(rewards, r => (float)r), groups, advantages, mask, (float)loss.AdvantageEpsilon);
         return advantages;

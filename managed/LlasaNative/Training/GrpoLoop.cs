@@ -166,7 +166,8 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
     {
         OverlapScoring.Always => true,
         OverlapScoring.Never => false,
-        _ => _models.Listener is not LocalListener || NativeDevice.GetInfo().Backend is "cuda",
+        OverlapScoring.Auto => _models.Listener is not LocalListener || NativeDevice.GetInfo().Backend is "cuda",
+        _ => throw new InvalidOperationException($"OverlapScoring {_options.Rollout.OverlapScoring}: no such choice."),
     };
 
     /// <summary>A step that too few samples speak for is given up before it changes anything.</summary>

@@ -22,7 +22,8 @@ public static class Schedules
         {
             LearningRateSchedule.Cosine => 0.5 * (1 + Math.Cos(Math.PI * progress)),
             LearningRateSchedule.Linear => 1 - progress,
-            _ => 1,
+            LearningRateSchedule.Constant => 1,
+            _ => throw new ArgumentOutOfRangeException(nameof(options), options.Schedule, "No such schedule."),
         };
         return options.LearningRate * (options.FinalRatio + ((1 - options.FinalRatio) * left));
     }

@@ -22,6 +22,7 @@ public static class AlgorithmPresets
         [
             new("loss.advantage", "reinforce_plus_plus"), new("loss.kl_placement", "reward"), new("loss.kl_estimator", "k1"), new("loss.kl_coefficient", "0.01"),
         ],
-        _ => [],
+        Algorithm.Grpo => [],
+        _ => throw new ArgumentOutOfRangeException(nameof(algorithm), algorithm, "No such preset."),
     };
 }

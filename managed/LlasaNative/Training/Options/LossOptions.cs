@@ -55,7 +55,8 @@ public sealed record LossOptions
     {
         ReferenceKind.None => false,
         ReferenceKind.Auto => KlCoefficient > 0,
-        _ => true,
+        ReferenceKind.F32 or ReferenceKind.Bf16 => true,
+        _ => throw new InvalidOperationException($"Reference {Reference}: no such kind."),
     };
 
     /// <summary>Element type of the reference policy's matrices.</summary>
@@ -64,7 +65,8 @@ public sealed record LossOptions
     {
         ReferenceKind.F32 => ComputeType.F32,
         ReferenceKind.Bf16 => ComputeType.Bf16,
-        _ => policy,
+        ReferenceKind.Auto or ReferenceKind.None => policy,
+        _ => throw new InvalidOperationException($"Reference {Reference}: no such kind."),
     };
 
     /// <summary>Weight of the entropy bonus.</summary>
