@@ -94,7 +94,7 @@ public sealed class WhisperNetRecogniser : IDisposable
     public int[] EncodeTarget(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        int[] ids = [.. _targetPrompt, .. _tokenizer.Encode(_spaced ? " " + text : text, matchAddedTokens: false), Tokens.EndOfText];
+        int[] ids = [.. _targetPrompt, .. _tokenizer.Encode(_spaced && !text.StartsWith(' ') ? " " + text : text, matchAddedTokens: false), Tokens.EndOfText];
         return ids.Length <= _model.Header.TextContext
             ? ids
             : throw new UsageException($"the text `{(text.Length <= 40 ? text : text[..40] + "…")}` takes {ids.Length} tokens of the recogniser, "
