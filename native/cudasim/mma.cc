@@ -3,6 +3,7 @@
 #include "cudasim/mma.h"
 
 #include <cstring>
+#include <utility>
 
 #include "core/half.h"
 #include "cudasim/warp.h"

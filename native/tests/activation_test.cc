@@ -1,5 +1,7 @@
 #include "ops/activation.h"
 
+#include <limits>
+
 #include "isa_test.h"
 #include "op_test_util.h"
 #include "reference/llama_ops.h"

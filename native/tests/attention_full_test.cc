@@ -2,6 +2,8 @@
 // is about 16 eps times the largest score (|q.k| scale < 8) plus the sums.
 #include "ops/attention_full.h"
 
+#include <algorithm>
+
 #include "op_test_util.h"
 
 using namespace llasa;

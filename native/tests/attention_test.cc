@@ -1,5 +1,7 @@
 #include "ops/attention.h"
 
+#include <algorithm>
+
 #include "isa_test.h"
 #include "op_test_util.h"
 #include "packed_layout.h"

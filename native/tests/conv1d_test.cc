@@ -2,6 +2,8 @@
 // taken generously as 4e-6 sqrt(K I) for unit-variance inputs.
 #include "ops/conv1d.h"
 
+#include <algorithm>
+
 #include "bf16_arrays.h"
 #include "op_test_util.h"
 

@@ -1,5 +1,8 @@
 // Products with a bf16 operand. What is rounded is exact to say, so the reference multiplies the rounded
 // values in double and the tolerance is that of the f32 sums.
+#include <algorithm>
+#include <tuple>
+
 #include "bf16_arrays.h"
 #include "isa_test.h"
 #include "op_test_util.h"

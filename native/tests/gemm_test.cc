@@ -1,5 +1,8 @@
 #include "ops/gemm.h"
 
+#include <algorithm>
+#include <tuple>
+
 #include "isa_test.h"
 #include "op_test_util.h"
 

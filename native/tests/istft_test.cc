@@ -3,6 +3,7 @@
 // sin and the sum.
 #include "ops/istft.h"
 
+#include <algorithm>
 #include <numbers>
 
 #include "op_test_util.h"

@@ -1,5 +1,7 @@
 #include "ops/logprob_head.h"
 
+#include <limits>
+
 #include "isa_test.h"
 #include "op_test_util.h"
 #include "ops/policy_loss.h"

@@ -2,6 +2,7 @@
 // must hold of any adapter: it costs what its size says, base weights stay, merging changes nothing.
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "rollout_fixture.h"
 #include "trainer_case.h"

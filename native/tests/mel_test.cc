@@ -1,6 +1,8 @@
 // Log-mel against the oracle (openai/whisper in float64) and against its own statistics of the filterbank.
 #include "ops/mel.h"
 
+#include <algorithm>
+
 #include "fixture.h"
 #include "op_test_util.h"
 #include "wave_file.h"

@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <map>
+#include <tuple>
 
 #include "core/device.h"
 #include "core/parallel.h"

@@ -1,5 +1,7 @@
 #include "ops/optimizer.h"
 
+#include <limits>
+
 #include "isa_test.h"
 #include "op_test_util.h"
 

@@ -1,5 +1,6 @@
 // The policy's forward pass against the oracle, and what must not change its log-probs.
 #include <algorithm>
+#include <utility>
 
 #include "policy_fixture.h"
 

@@ -1,5 +1,7 @@
 #include "ops/rope.h"
 
+#include <algorithm>
+
 #include "isa_test.h"
 #include "op_test_util.h"
 

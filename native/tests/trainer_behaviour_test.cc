@@ -1,5 +1,7 @@
 // What must hold of training whatever the model: gradients are slopes, and neither packing, micro-batches,
 // recomputation nor threads change a step.
+#include <tuple>
+
 #include "core/parallel.h"
 #include "simulated.h"
 #include "trainer_fixture.h"

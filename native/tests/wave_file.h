@@ -1,6 +1,7 @@
 // Reads the 16-bit mono WAV files of the fixtures; tests only (the product reads audio in C#).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>

@@ -1,6 +1,8 @@
 // Whisper against the oracle (transformers in float64): encoder, logits, likelihoods, greedy transcripts.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "abi/speech.h"
 #include "op_test_util.h"
 #include "speech_models.h"

@@ -1,6 +1,8 @@
 // X-Codec2 against the oracle: every stage of the decoder, both layouts, batches, faults.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "abi/speech.h"
 #include "op_test_util.h"
 #include "speech_models.h"

@@ -1,4 +1,5 @@
 // The codec: creation, weights in, codes to waveforms and back.
+#include <algorithm>
 #include <cmath>
 #include <memory>
 

@@ -1,6 +1,7 @@
 // llasa_sample and llasa_sampling_distribution: the fused sampling kernel alone, on logits of the caller.
 #include "ops/sampling.h"
 
+#include <algorithm>
 #include <cmath>
 #include <span>
 #include <vector>

@@ -5,6 +5,7 @@
 // together. Where a split begins depends on the row's token counts alone, so a row's bits do not depend on
 // its neighbours. Neighbouring rows with one prefix (the samples of a group) read its keys and values
 // together.
+#include <algorithm>
 #include <type_traits>
 
 #include "cuda/attention_mma.h"

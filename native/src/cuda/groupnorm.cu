@@ -1,5 +1,7 @@
 // GroupNorm on the device; contract in ops/norm.h. Three kernels: statistics of chunks of frames, their
 // combination per clip and group, the result with the optional SiLU.
+#include <algorithm>
+
 #include "cuda/common.cuh"
 #include "cuda/scratch.h"
 #include "ops/norm.h"

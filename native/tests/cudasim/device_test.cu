@@ -1,6 +1,7 @@
 // Several devices, lost ones, full ones and none: what the CUDA backend makes of them, on the simulator.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>

@@ -3,6 +3,7 @@
 // and sums are not rounded. Exact{} makes it the oracle.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <vector>

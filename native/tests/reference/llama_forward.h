@@ -2,6 +2,7 @@
 // oracle of decoding, independent of every op.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <map>
