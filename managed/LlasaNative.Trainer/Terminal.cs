@@ -13,6 +13,13 @@ internal static class Terminal
         return new ProgressLine(Console.Error, total, live, live ? Width() : 120);
     }
 
+    /// <summary>What computes, for the manifest of a run.</summary>
+    public static RunDevice Device()
+    {
+        var device = NativeDevice.GetInfo();
+        return new RunDevice(device.Backend, device.Isa, device.DeviceName, device.NumThreads);
+    }
+
     /// <summary>Backend and device in one line, e.g. <c>cuda (sm_90), 16 threads, NVIDIA H200</c>, and what keeps a GPU that is there from being used.</summary>
     public static string Describe(NativeDeviceInfo device) =>
         string.Create(CultureInfo.InvariantCulture, $"{device.Backend} ({device.Isa}), {device.NumThreads} threads, {device.DeviceName}")

@@ -41,7 +41,7 @@ public sealed class WhisperNetRecogniser : IDisposable
         _states = states;
         Tokens = FindTokens(model);
         _tokenizer = ByteLevelBpe.FromTiktoken(Ranks(model.Header.Tokens, Tokens.EndOfText), model.Path);
-        _spaced = options.BeginsWithSpace(new WhisperVocabulary(_tokenizer, Tokens, model.Header.VocabularySize));
+        _spaced = new WhisperVocabulary(_tokenizer, Tokens, model.Header.VocabularySize).BeginsWithSpace(options);
         _detect = options.Language == "auto";
         _transcriptPrompt = Tokens.FullPrompt(_detect ? "en" : options.Language);
         _targetPrompt = options.Prompt == ScorePromptStyle.Full ? _transcriptPrompt : Tokens.SeedPrompt();

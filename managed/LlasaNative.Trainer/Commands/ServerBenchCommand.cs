@@ -75,7 +75,7 @@ internal static class ServerBenchCommand
         using var file = File.Create(path);
         using Utf8JsonWriter json = new(file, new JsonWriterOptions { Indented = true, NewLine = "\n" });
         json.WriteStartObject();
-        json.WriteString("version", RunManifest.Version);
+        json.WriteString("version", LlasaVersion.Text);
         json.WriteString("device", device.DeviceName);
         json.WriteString("backend", device.Backend);
         json.WriteString("isa", device.Isa);

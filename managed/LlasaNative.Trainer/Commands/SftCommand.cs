@@ -43,7 +43,7 @@ internal static class SftCommand
 
         using SftLoop loop = new(options, policy, utterances);
         var keys = SftOptions.Table.Entries.ToDictionary(e => e.Key, e => e.Get(options));
-        RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "sft", keys, NativeDevice.GetInfo());
+        RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "sft", keys, Terminal.Device());
         var progress = Terminal.Progress(options.Run.Steps);
         progress.Note($"computing on {Terminal.Describe(NativeDevice.GetInfo())}");
         using StopSignal stop = new(progress.Note);

@@ -32,7 +32,7 @@ internal static class TrainCommand
         var texts = TrainingData.Fitting(prompts, options, models);
         using GrpoLoop loop = new(options, models, texts);
         var keys = GrpoOptions.Table.Entries.ToDictionary(e => e.Key, e => e.Get(options));
-        RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "train", keys, NativeDevice.GetInfo());
+        RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "train", keys, Terminal.Device());
         var progress = Terminal.Progress(options.Run.Steps);
         progress.Note($"computing on {Terminal.Describe(NativeDevice.GetInfo())}");
         using StopSignal stop = new(progress.Note);

@@ -45,7 +45,7 @@ internal sealed class RewardServer : IAsyncDisposable
             MaxSamples = options.MaxSamples,
             MaxCodes = options.MaxCodes,
             CodeCount = listener.CodeCount,
-            Version = RunManifest.Version,
+            Version = LlasaVersion.Text,
         };
         _app = Build(options);
         Endpoints endpoints = new(listener, scoring, model, options, _engine);

@@ -61,7 +61,7 @@ public sealed class Evaluator
             }
 
             var heard = listening.Complete().Hearings;
-            var judged = _judge.Judge(wanted, samples, codes, heard);
+            var judged = _judge.Judge(wanted, [.. Enumerable.Range(0, samples.Count).Select(samples.Ended)], codes, heard);
             audio += heard.Where(h => h.Failure is null).Sum(h => h.Seconds);
             for (var i = 0; i < samples.Count; i++)
             {

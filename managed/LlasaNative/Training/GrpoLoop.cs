@@ -158,7 +158,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
 
         // ⑦ reward
         CheckScored(number, heard, _options.RewardServer.MaxNotScored);
-        var judged = timer.Measure("reward", () => _judge.Judge(spoken, samples, codes, heard));
+        var judged = timer.Measure("reward", () => _judge.Judge(spoken, [.. Enumerable.Range(0, samples.Count).Select(samples.Ended)], codes, heard));
         return _update.Charge(new DrawnGroups(spoken, samples, codes, heard, judged), timer);
     }
 

@@ -26,7 +26,7 @@ public sealed class AdvantagesTests
         var width = mask.Length / rewards.Length;
         int[] unmasked = [.. Enumerable.Range(0, mask.Length).Where(i => mask[i] != 0)];
         int[] lengths = [.. Enumerable.Range(0, rewards.Length).Select(b => unmasked.Count(i => i / width == b))];
-        double[] charges = coefficient == 0 ? [] : [.. unmasked.Select(i => coefficient * Divergence.Estimate(NativeKlEstimator.K1, old[i], reference[i]))];
+        double[] charges = coefficient == 0 ? [] : [.. unmasked.Select(i => coefficient * Divergence.Estimate(KlEstimator.K1, old[i], reference[i]))];
 
         var computed = Advantages.Compute(new LossOptions { Advantage = estimator }, rewards, rewards.Length, [true, true, true, true], lengths, charges);
 
@@ -67,10 +67,10 @@ public sealed class AdvantagesTests
         Assert.That(first[1], Is.GreaterThan(first[0]));
     }
 
-    [TestCase(NativeKlEstimator.K1, 0.5)]
-    [TestCase(NativeKlEstimator.K2, 0.125)]
-    [TestCase(NativeKlEstimator.K3, 0.106530659712633)]   // exp(-0.5) + 0.5 - 1
-    public void Divergence_OfALogRatioOfOneHalf(NativeKlEstimator estimator, double expected) =>
+    [TestCase(KlEstimator.K1, 0.5)]
+    [TestCase(KlEstimator.K2, 0.125)]
+    [TestCase(KlEstimator.K3, 0.106530659712633)]   // exp(-0.5) + 0.5 - 1
+    public void Divergence_OfALogRatioOfOneHalf(KlEstimator estimator, double expected) =>
         Assert.That(Divergence.Estimate(estimator, -1, -1.5), Is.EqualTo(expected).Within(1e-12));
 
     [Test]

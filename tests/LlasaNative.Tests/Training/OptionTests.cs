@@ -18,7 +18,7 @@ public sealed class OptionTests
         Assert.Multiple(() =>
         {
             Assert.That(options.Rollout.Temperature, Is.EqualTo(0.7));
-            Assert.That(options.Loss.Aggregation, Is.EqualTo(NativeLossAggregation.Constant));
+            Assert.That(options.Loss.Aggregation, Is.EqualTo(LossAggregation.Constant));
         });
     }
 
@@ -101,7 +101,7 @@ public sealed class OptionTests
             Assert.That(options.Algorithm, Is.EqualTo(Algorithm.Dapo));
             Assert.That((options.Rollout.Dynamic, options.Rollout.DynamicRounds), Is.EqualTo((true, 3)));
             Assert.That(options.Loss.ClipHigh, Is.EqualTo(0.3), "written down before, and still over the preset");
-            Assert.That(options.Loss.Ratio, Is.EqualTo(NativeRatioLevel.Token), "the last preset alone counts");
+            Assert.That(options.Loss.Ratio, Is.EqualTo(RatioLevel.Token), "the last preset alone counts");
         });
     }
 

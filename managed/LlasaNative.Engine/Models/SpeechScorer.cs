@@ -1,0 +1,237 @@
+using LlasaNative.Interop;
+using LlasaNative.Text;
+using LlasaNative.Training;
+using LlasaNative.Weights;
+
+namespace LlasaNative.Models;
+
+/// <summary>Whisper from a Hugging Face directory: what is heard in a clip, and how likely a given text is.</summary>
+/// <remarks><b>Threads:</b> one at a time. <b>Lifetime:</b> dispose it.</remarks>
+public sealed class SpeechScorer : IDisposable
+{
+    /// <summary>Samples per second of the sound it listens to.</summary>
+    public const int SampleRate = Listening.Hearing.SampleRate;
+
+    private readonly NativeWhisper _whisper;
+    private readonly WhisperVocabulary _vocabulary;
+    private readonly ScoringOptions _options;
+    private readonly int[] _transcriptPrompt;
+    private readonly int[] _targetPrompt;
+    private readonly bool _detect;
+    private readonly bool _spaced;
+
+    private SpeechScorer(HuggingFaceDirectory directory, ScoringOptions options, ComputeType type)
+        : this(options, WhisperConfig.FromFile(directory.ConfigPath), ByteLevelBpe.FromFile(directory.TokenizerPath), directory) =>
+        _whisper = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativeWhisper(ToNative(Config, Tokens.EndOfText, type, options.Device)));
+
+    private SpeechScorer(ScoringOptions options, WhisperConfig config, ByteLevelBpe tokenizer, HuggingFaceDirectory directory)
+        : this(options, config, new WhisperVocabulary(tokenizer, WhisperTokens.Find(
+            tokenizer, config, WhisperGenerationConfig.FromDirectory(directory.Path)), config.VocabularySize), null!)
+    {
+    }
+
+    private SpeechScorer(ScoringOptions options, WhisperConfig config, WhisperVocabulary vocabulary, NativeWhisper whisper)
+    {
+        _options = options;
+        Config = config;
+        _vocabulary = vocabulary;
+        _whisper = whisper;
+        var anyLanguage = options.Language == "auto";
+        _detect = anyLanguage && Tokens.IsMultilingual;
+        var language = anyLanguage ? Tokens.Languages.Keys.FirstOrDefault("en") : options.Language;
+        Tokens.RequireEnglish(language);
+        var canPrompt = !Tokens.IsMultilingual || (Tokens.Transcribe is not null && Tokens.Languages.Count > 0);
+        _transcriptPrompt = canPrompt ? Tokens.FullPrompt(language) : Tokens.SeedPrompt();
+        _targetPrompt = options.Prompt == ScorePromptStyle.Full ? Tokens.FullPrompt(language) : Tokens.SeedPrompt();
+        _spaced = vocabulary.BeginsWithSpace(options);
+    }
+
+    /// <summary>Sizes of the model.</summary>
+    public WhisperConfig Config { get; }
+
+    /// <summary>Its special tokens.</summary>
+    public WhisperTokens Tokens => _vocabulary.Tokens;
+
+    /// <summary>Number of parameters.</summary>
+    public long ParameterCount => _whisper.GetTensors().Sum(t => t.Count);
+
+    /// <summary>Loads a directory.</summary>
+    /// <param name="path">Hugging Face directory of a Whisper model.</param>
+    /// <param name="options">How it listens; null for the defaults.</param>
+    /// <param name="type">Element type of the matrices and filters.</param>
+    /// <exception cref="ModelFileException">Something is missing, malformed or not supported; the message names file and field.</exception>
+    /// <exception cref="UsageException">The model does not know the language, or lacks the tokens of the prompt.</exception>
+    public static SpeechScorer Load(string path, ScoringOptions? options = null, ComputeType type = ComputeType.F32)
+    {
+        using var directory = HuggingFaceDirectory.Open(path);
+        if (TiedHead.Whisper.Differs(directory))
+        {
+            throw new ModelFileException(directory.FileOf(TiedHead.Whisper.Head).Path, TiedHead.Whisper.Head,
+                $"differs from `{TiedHead.Whisper.Embedding}`: a recogniser whose head is not its embedding is not supported");
+        }
+
+        SpeechScorer scorer = new(directory, options ?? new ScoringOptions(), type);
+        try
+        {
+            WeightLoader.Load(directory, scorer._whisper.GetTensors(), scorer._whisper.SetTensor, TiedHead.Whisper);
+            return scorer;
+        }
+        catch
+        {
+            scorer.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Clips it listens to at once.</summary>
+    public int BatchSize => _options.BatchSize;
+
+    /// <summary>The same weights, listening in another way.</summary>
+    /// <param name="options">How it listens.</param>
+    /// <returns>Shares the thread and the lifetime of this one; disposing it as well does no harm.</returns>
+    /// <exception cref="UsageException">The model does not know the language, or lacks the tokens of the prompt.</exception>
+    public SpeechScorer With(ScoringOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return new SpeechScorer(options, Config, _vocabulary, _whisper);
+    }
+
+    /// <summary>Token ids of a text as its likelihood is measured: prompt, text, end of text.</summary>
+    /// <param name="text">The text.</param>
+    /// <exception cref="UsageException">It is longer than the model allows.</exception>
+    public int[] EncodeTarget(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        int[] ids = [.. _targetPrompt, .. _vocabulary.Encode(_spaced && !text.StartsWith(' ') ? " " + text : text), Tokens.EndOfText];
+        return ids.Length <= Config.MaxTargetPositions
+            ? ids
+            : throw new UsageException($"the text `{(text.Length <= 40 ? text : text[..40] + "…")}` takes {ids.Length} tokens of the recogniser, "
+                + $"which allows {Config.MaxTargetPositions} (max_target_positions)");
+    }
+
+    /// <summary>Tokens of a text alone.</summary>
+    /// <param name="text">Any text.</param>
+    public int CountTokens(string text) => _vocabulary.Encode(text).Length;
+
+    /// <summary>Listens to clips.</summary>
+    /// <param name="waves">The clips, 16 kHz.</param>
+    /// <param name="texts">What each should say, for the likelihood; empty = transcripts only.</param>
+    /// <param name="cancellation">Honoured between batches.</param>
+    /// <returns>One score per clip.</returns>
+    public SpeechScore[] Score(WaveBatch waves, IReadOnlyList<string> texts, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(waves);
+        ArgumentNullException.ThrowIfNull(texts);
+        var scores = new SpeechScore[waves.Count];
+        for (var first = 0; first < waves.Count; first += _options.BatchSize)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var count = Math.Min(_options.BatchSize, waves.Count - first);
+            var batchTexts = texts.Count == 0 ? texts : [.. texts.Skip(first).Take(count)];
+            ScoreBatch(waves, first, count, batchTexts, scores.AsSpan(first, count));
+        }
+
+        return scores;
+    }
+
+    /// <summary>Makes sound of codes and listens to it; on its way the sound stays on the device, and a copy of it comes back.</summary>
+    /// <param name="codec">Makes the sound, on the recogniser's device.</param>
+    /// <param name="codes">Codes of at most <see cref="BatchSize"/> clips; a clip may be empty.</param>
+    /// <param name="texts">As for sound.</param>
+    /// <param name="scores">[clips] receives the scores.</param>
+    /// <param name="codecSeconds">Receives the seconds until there was sound.</param>
+    /// <returns>The sound; dispose it.</returns>
+    internal WaveBatch Score(SpeechCodec codec, IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, Span<SpeechScore> scores, out double codecSeconds)
+    {
+        var offsets = SpeechCodec.Offsets(codes);
+        var waves = codec.MakeRoom(offsets);
+        try
+        {
+            var result = _whisper.ScoreCodes(codec.Native, offsets, codes.SelectMany(c => c).ToArray(), Request(texts), waves.Samples);
+            ToScores(result, texts.Count > 0, scores);
+            codecSeconds = result.CodecSeconds;
+            return waves;
+        }
+        catch
+        {
+            waves.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _whisper.Dispose();
+
+    internal static NativeWhisperOptions ToNative(WhisperConfig config, int endOfText, ComputeType type, int device = -1)
+    {
+        var options = NativeWhisperOptions.CreateDefault();
+        options.ComputeDtype = type == ComputeType.Bf16 ? NativeDType.BF16 : NativeDType.F32;
+        options.Device = device;
+        options.VocabSize = config.VocabularySize;
+        options.NumMelBins = config.MelBins;
+        options.DModel = config.HiddenSize;
+        options.EncoderLayers = config.EncoderLayers;
+        options.EncoderHeads = config.EncoderHeads;
+        options.EncoderFfnDim = config.EncoderIntermediateSize;
+        options.DecoderLayers = config.DecoderLayers;
+        options.DecoderHeads = config.DecoderHeads;
+        options.DecoderFfnDim = config.DecoderIntermediateSize;
+        options.MaxSourcePositions = config.MaxSourcePositions;
+        options.MaxTargetPositions = config.MaxTargetPositions;
+        options.EotToken = endOfText;
+        return options;
+    }
+
+    private void ScoreBatch(WaveBatch waves, int first, int count, IReadOnlyList<string> texts, Span<SpeechScore> scores)
+    {
+        var start = waves.Offsets[first];
+        var offsets = new long[count + 1];
+        for (var i = 0; i <= count; i++)
+        {
+            offsets[i] = waves.Offsets[first + i] - start;
+        }
+
+        var samples = waves.Samples[(int)start..(int)waves.Offsets[first + count]];
+        ToScores(_whisper.Score(offsets, samples, Request(texts)), texts.Count > 0, scores);
+    }
+
+    private NativeWhisperRequest Request(IReadOnlyList<string> texts)
+    {
+        int[][] targets = [.. texts.Select(EncodeTarget)];
+        var targetOffsets = texts.Count == 0 ? [] : new long[targets.Length + 1];
+        for (var i = 0; i < targets.Length; i++)
+        {
+            targetOffsets[i + 1] = targetOffsets[i] + targets[i].Length;
+        }
+
+        var longest = Config.MaxTargetPositions - _transcriptPrompt.Length;
+        var languages = Tokens.Languages.Values;
+        return new NativeWhisperRequest
+        {
+            MaxNewTokens = _options.MaxTokens > 0 ? Math.Min(_options.MaxTokens, longest) : longest,
+            PromptIds = _transcriptPrompt,
+            LanguageSlot = _detect && _transcriptPrompt.Length > 1 ? 1 : -1,
+            FirstLanguageToken = languages.Any() ? languages.Min() : 0,
+            LanguageCount = languages.Any() ? languages.Max() - languages.Min() + 1 : 0,
+            NoSpeechToken = Tokens.NoSpeech ?? -1,
+            SuppressIds = Tokens.SuppressTokens.AsSpan(),
+            BeginSuppressIds = Tokens.BeginSuppressTokens.AsSpan(),
+            TargetOffsets = targetOffsets,
+            TargetIds = targets.SelectMany(t => t).ToArray(),
+            TargetFirst = targets.Select(_ => _targetPrompt.Length).ToArray(),
+            TargetLanguageSlot = _detect && _targetPrompt.Length > 1 ? 1 : -1,
+        };
+    }
+
+    private void ToScores(NativeWhisperResult result, bool hasTargets, Span<SpeechScore> scores)
+    {
+        for (var i = 0; i < scores.Length; i++)
+        {
+            scores[i] = new SpeechScore(
+                _vocabulary.Words(result.Tokens(i)).Trim(),
+                hasTargets ? result.MeanNlls[i] : double.NaN,
+                result.MeanLogProbs[i],
+                Tokens.NoSpeech is null ? 0 : result.NoSpeechProbs[i]);
+        }
+    }
+}

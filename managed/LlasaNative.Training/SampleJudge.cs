@@ -1,0 +1,70 @@
+using LlasaNative.Listening;
+using LlasaNative.Rewards;
+
+namespace LlasaNative.Training;
+
+/// <summary>Brings together what is known about a sample and has it judged.</summary>
+/// <remarks><b>Threads:</b> one at a time.</remarks>
+public sealed class SampleJudge
+{
+    private readonly WeightedReward _model;
+
+    /// <summary>Prepares a judge.</summary>
+    /// <param name="options">The reward.</param>
+    /// <exception cref="UsageException">An option is out of range.</exception>
+    public SampleJudge(RewardOptions options) => _model = new WeightedReward(options);
+
+    /// <summary>Whether a component of the reward may want to hear the sound: hearings should then hold it.</summary>
+    public bool WantsSound => _model.WantsSound;
+
+    /// <summary>Judges a batch of samples.</summary>
+    /// <param name="texts">What each should say.</param>
+    /// <param name="ended">Whether each ended by itself.</param>
+    /// <param name="codes">Speech codes of each.</param>
+    /// <param name="heard">What was heard in each.</param>
+    public Judgement[] Judge(IReadOnlyList<string> texts, IReadOnlyList<bool> ended, IReadOnlyList<int[]> codes, IReadOnlyList<Hearing> heard)
+    {
+        ArgumentNullException.ThrowIfNull(texts);
+        ArgumentNullException.ThrowIfNull(ended);
+        ArgumentNullException.ThrowIfNull(codes);
+        ArgumentNullException.ThrowIfNull(heard);
+        var judged = new Judgement[texts.Count];
+        for (var i = 0; i < judged.Length; i++)
+        {
+            judged[i] = Judge(texts[i], heard[i], codes[i], ended[i]);
+        }
+
+        return judged;
+    }
+
+    /// <summary>Judges one sample; one that nobody could listen to is left out of its group and of the loss.</summary>
+    /// <param name="text">What it should say.</param>
+    /// <param name="heard">What was heard.</param>
+    /// <param name="codes">Its speech codes; null when unknown.</param>
+    /// <param name="ended">Whether it ended by itself.</param>
+    public Judgement Judge(string text, Hearing heard, int[]? codes, bool ended)
+    {
+        ArgumentNullException.ThrowIfNull(heard);
+        if (heard.Failure is not null)
+        {
+            return new Judgement(RewardModel.NotScored(text), 0, 0, 0, 0, ended, double.NaN);
+        }
+
+        var breakdown = _model.Score(new SpeechSample
+        {
+            Reference = text,
+            Transcript = heard.Score.Transcript,
+            Nll = heard.Score.Nll,
+            Ended = ended,
+            Codes = codes is null ? null : (ReadOnlyMemory<int>?)codes,
+            Seconds = heard.Seconds,
+            Rms = heard.Rms,
+            NoSpeechProbability = heard.Score.NoSpeechProb,
+            Sound = heard.Sound is null ? null : (ReadOnlyMemory<float>?)heard.Sound,
+            SampleRate = Hearing.SampleRate,
+        });
+        var (edits, characters) = CharacterErrorRate.Count(breakdown.ComparedReference, breakdown.ComparedTranscript);
+        var (wordEdits, words) = CharacterErrorRate.CountWords(breakdown.ComparedReference, breakdown.ComparedTranscript);
+        return new Judgement(breakdown, edits, characters, wordEdits, words, ended, heard.Score.NoSpeechProb);
+    }
+}
