@@ -167,6 +167,8 @@ public sealed unsafe class NativeWhisper : IDisposable
             input.TargetIds = targetIds;
             input.TargetFirst = targetFirst;
             input.TargetLanguageSlot = request.TargetLanguageSlot;
+            input.MinWindowSamples = request.MinWindowSamples;
+            input.SilenceRms = request.SilenceRms;
             var output = WhisperResultRaw.Create();
             output.Tokens = tokens;
             output.Lengths = lengths;

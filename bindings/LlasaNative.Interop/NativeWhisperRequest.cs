@@ -44,6 +44,12 @@ public readonly ref struct NativeWhisperRequest
     /// <summary>As <see cref="LanguageSlot"/>, in the targets.</summary>
     public int TargetLanguageSlot { get; init; } = -1;
 
+    /// <summary>Fewest samples of a second or later window that is transcribed; 0 = all are.</summary>
+    public int MinWindowSamples { get; init; }
+
+    /// <summary>Least root mean square (full scale is 1) of such a window; 0 = any.</summary>
+    public float SilenceRms { get; init; }
+
     internal void Check(long clips)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(MaxNewTokens);

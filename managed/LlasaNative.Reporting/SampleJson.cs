@@ -42,6 +42,7 @@ public static class SampleJson
         json.WriteFinite("repetition_factor", judged.Breakdown.RepetitionFactor);
         json.WriteString("guard", judged.Guard);
         json.WriteBoolean("ended", sample.Ended);
+        json.WriteBoolean("beyond_window", judged.BeyondWindow);
         json.WriteNumber("codes", sample.Codes.Count);
         json.WriteFinite("no_speech_prob", judged.NoSpeechProb);
         if (judged.Breakdown.ComparedReference != sample.Text || judged.Breakdown.ComparedTranscript != sample.Transcript)

@@ -17,12 +17,12 @@ internal static class Listeners
 
     /// <summary>Loads a run's models; with reward servers, the policy alone. frozen: the policy's own weights stay as they are.</summary>
     public static GrpoModels Load(GrpoOptions options, bool frozen, CancellationToken cancellation) => options.RewardServer.Urls.Count == 0
-        ? GrpoModels.Load(options.Models, options.Prompt, options.Scoring, frozen)
+        ? GrpoModels.Load(options.Models, options.Prompt, options.ToScoring(), frozen)
         : GrpoModels.Load(options.Models, options.Prompt, () => Connect(options, cancellation), frozen);
 
     private static RemoteListener Connect(GrpoOptions options, CancellationToken cancellation)
     {
         var token = ServeRewardCommand.ReadToken(null);
-        return RemoteListener.Connect(options.RewardServer, options.Scoring, token, fault => Console.Error.WriteLine($"llasa: {fault}"), cancellation);
+        return RemoteListener.Connect(options.RewardServer, options.ToScoring(), token, fault => Console.Error.WriteLine($"llasa: {fault}"), cancellation);
     }
 }

@@ -13,6 +13,9 @@ namespace LlasaNative.Training;
 public sealed record Judgement(
     RewardBreakdown Breakdown, int Edits, int Characters, int WordEdits, int Words, bool Ended, double NoSpeechProb)
 {
+    /// <summary>Whether it is longer than the recogniser's window, which alone the NLL is of.</summary>
+    public bool BeyondWindow { get; init; }
+
     /// <summary>0 to 1.</summary>
     public double Reward => Breakdown.Reward;
 

@@ -60,11 +60,12 @@ public sealed class SampleJudge
             Seconds = heard.Seconds,
             Rms = heard.Rms,
             NoSpeechProbability = heard.Score.NoSpeechProb,
+            BeyondWindow = heard.Score.BeyondWindow,
             Sound = heard.Sound is null ? null : (ReadOnlyMemory<float>?)heard.Sound,
             SampleRate = Hearing.SampleRate,
         });
         var (edits, characters) = CharacterErrorRate.Count(breakdown.ComparedReference, breakdown.ComparedTranscript);
         var (wordEdits, words) = CharacterErrorRate.CountWords(breakdown.ComparedReference, breakdown.ComparedTranscript);
-        return new Judgement(breakdown, edits, characters, wordEdits, words, ended, heard.Score.NoSpeechProb);
+        return new Judgement(breakdown, edits, characters, wordEdits, words, ended, heard.Score.NoSpeechProb) { BeyondWindow = heard.Score.BeyondWindow };
     }
 }

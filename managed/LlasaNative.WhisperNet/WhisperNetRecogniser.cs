@@ -101,7 +101,7 @@ public sealed class WhisperNetRecogniser : IDisposable
                 + $"which allows {_model.Header.TextContext} (n_text_ctx)");
     }
 
-    /// <summary>Listens to clips. One longer than a window is transcribed window after window; likelihood, language and silence are of the first.</summary>
+    /// <summary>Listens to clips. One longer than a window is transcribed window after window, without those that <see cref="ScoringOptions.ListensTo"/> leaves out; likelihood, language and silence are of the first.</summary>
     /// <param name="waves">The clips, 16 kHz.</param>
     /// <param name="texts">What each should say, for the likelihood; empty = transcripts only.</param>
     /// <param name="cancellation">Honoured between clips.</param>
@@ -169,12 +169,17 @@ public sealed class WhisperNetRecogniser : IDisposable
         so = Transcribe(state, prompt, text, so);
         for (var start = window; start < sound.Length; start += window)
         {
-            state.Hear(sound[start..Math.Min(start + window, sound.Length)]);
-            so = Transcribe(state, prompt, text, so);
+            var later = sound[start..Math.Min(start + window, sound.Length)];
+            if (_options.ListensTo(later))
+            {
+                state.Hear(later);
+                so = Transcribe(state, prompt, text, so);
+            }
         }
 
         var transcript = _tokenizer.Decode(text.ToArray(), skipSpecialTokens: true).Trim();
-        return new HeardSpeech(new SpeechScore(transcript, nll, so.LogProb / Math.Max(so.Drawn, 1), silence), language);
+        SpeechScore score = new(transcript, nll, so.LogProb / Math.Max(so.Drawn, 1), silence) { BeyondWindow = sound.Length > window };
+        return new HeardSpeech(score, language);
     }
 
     private Transcription Transcribe(GgmlState state, int[] prompt, List<int> text, Transcription so)

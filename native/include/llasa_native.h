@@ -41,7 +41,7 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------- common */
 
 #define LLASA_ABI_MAJOR 1
-#define LLASA_ABI_MINOR 8
+#define LLASA_ABI_MINOR 9
 
 /* Status of a call. Values are frozen; 1xx argument, 2xx state, 3xx resource, 4xx device, 5xx numeric. */
 typedef int32_t llasa_status;
@@ -675,6 +675,8 @@ typedef struct llasa_whisper_request {
   const int32_t* target_first;   /* [B] first scored index >= 1; the mean runs to the sequence's end */
   int32_t target_language_slot;  /* as language_slot, for target_ids; -1 = given */
   int32_t reserved;
+  int32_t min_window_samples; /* fewest of a second or later window that is transcribed; 0 = all are */
+  float silence_rms;          /* least root mean square (full scale 1) of such a window; 0 = any */
 } llasa_whisper_request;
 
 typedef struct llasa_whisper_result {
@@ -690,7 +692,8 @@ typedef struct llasa_whisper_result {
 } llasa_whisper_result;
 
 /* Transcript and NLL from one encoder pass. Clips longer than one window are transcribed window after window
- * (ids concatenated, M shared); the NLL is of the first window, as the reference's pad_or_trim does. */
+ * (ids concatenated, M shared), without the windows that min_window_samples and silence_rms leave out: a
+ * recogniser invents words for them. The NLL is of the first window, as the reference's pad_or_trim does. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_score(llasa_whisper* whisper,
                                                           const llasa_whisper_request* request,
                                                           llasa_whisper_result* result);

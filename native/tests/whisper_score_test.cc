@@ -32,7 +32,8 @@ struct Scoring {
   std::vector<int32_t> prompt, suppress, begin_suppress, targets, first;
   std::vector<int64_t> target_offsets{0};
   int32_t max_new_tokens = 0, language_slot = -1, first_language = 0, num_languages = 0, no_speech = -1,
-          target_language_slot = -1;
+          target_language_slot = -1, min_window_samples = 0;
+  float silence_rms = 0.0f;
   // results
   std::vector<int32_t> tokens, lengths, languages;
   std::vector<float> logprobs, no_speech_probs, nlls;
@@ -63,6 +64,8 @@ struct Scoring {
       r.target_first = first.data();
     }
     r.target_language_slot = target_language_slot;
+    r.min_window_samples = min_window_samples;
+    r.silence_rms = silence_rms;
     return r;
   }
   llasa_whisper_result result(size_t B) {
@@ -264,6 +267,47 @@ TEST_F(WhisperScore, LongAudioGoesWindowByWindow) {
   EXPECT_EQ(one.ids(0), std::vector<int32_t>(expected.begin(), expected.begin() + 5));
 }
 
+// What stands behind a full window and is too short or too silent to be speech says nothing, the end of the
+// text included; likelihoods are those of the first window in any case.
+TEST_F(WhisperScore, LaterWindowsWithoutSpeechAreNotTranscribed) {
+  const auto wave = synthetic();  // exactly one window
+  const auto with = [&](std::vector<float> tail) {
+    auto clip = wave;
+    clip.insert(clip.end(), tail.begin(), tail.end());
+    return clip;
+  };
+  const std::vector<float> second(wave.begin(), wave.begin() + 16000), quiet = random_floats(48000, 5, 1e-5f);
+  const auto hear = [&](const Clips& clips, float silence_rms) {
+    Scoring s = transcript();
+    s.suppress.clear();
+    s.max_new_tokens = 64;
+    s.min_window_samples = 16000;
+    s.silence_rms = silence_rms;
+    for (size_t b = 0; b < clips.size(); ++b) s.add_target({kSot, 9, kEot}, 1);
+    check(s.run(whisper_.get(), clips));
+    return s;
+  };
+  const Scoring one = hear({wave}, 1e-4f), later = hear({second}, 1e-4f);
+  auto silent_then_speech = with(quiet);
+  silent_then_speech.insert(silent_then_speech.end(), second.begin(), second.end());
+  const Scoring s = hear(
+      {with({0.5f}), with({second.begin(), second.end() - 1}), with(quiet), with(second), silent_then_speech},
+      1e-4f);
+  for (const size_t b : {0, 1, 2}) {
+    EXPECT_EQ(s.ids(b), one.ids(0)) << b;
+    EXPECT_EQ(s.lengths[b], one.lengths[0]) << b;
+  }
+  auto both = one.ids(0);
+  if (both.back() == kEot) both.pop_back();
+  const auto tail = later.ids(0);
+  both.insert(both.end(), tail.begin(), tail.end());
+  both.resize(std::min<size_t>(both.size(), 64));
+  EXPECT_EQ(s.ids(3), both);
+  EXPECT_EQ(s.ids(4), both);
+  for (size_t b = 0; b < 5; ++b) EXPECT_NEAR(s.nlls[b], one.nlls[0], 2e-5) << b;
+  EXPECT_NE(hear({with(quiet)}, 0.0f).ids(0), one.ids(0));  // 0: any window is transcribed
+}
+
 TEST_F(WhisperScore, TextNeverOutgrowsTheModel) {
   Scoring s = transcript();
   s.max_new_tokens = 500;
@@ -296,6 +340,8 @@ TEST_F(WhisperScore, FaultyRequestsAreRefused) {
   EXPECT_EQ(run([](Scoring& s) { s.target_language_slot = 1; }), LLASA_ERR_ARGUMENT);
   EXPECT_EQ(run([](Scoring& s) { s.language_slot = 4; }), LLASA_ERR_ARGUMENT);
   EXPECT_EQ(run([](Scoring& s) { s.prompt.clear(); }), LLASA_ERR_ARGUMENT);
+  EXPECT_EQ(run([](Scoring& s) { s.min_window_samples = -1; }), LLASA_ERR_ARGUMENT);
+  EXPECT_EQ(run([](Scoring& s) { s.silence_rms = NAN; }), LLASA_ERR_ARGUMENT);
   EXPECT_EQ(run([](Scoring& s) {  // nothing left to choose from
               s.suppress.resize(kVocabulary);
               std::iota(s.suppress.begin(), s.suppress.end(), 0);

@@ -72,6 +72,24 @@ public class RecogniserTests
     }
 
     [Test]
+    public void MyClipIsOneSampleLongerThanTheWindow_AndTheSecondEarInventsNoWordsEither()
+    {
+        using var ear = WhisperNetRecogniser.Load(_model);
+        float[] window = [.. _waves.Samples[..48_000]], quiet = [.. Enumerable.Range(0, 24_000).Select(i => i % 2 == 0 ? 1e-5f : -1e-5f)];
+        var alone = Listen(window);
+        Assert.That(alone.BeyondWindow, Is.False);
+        Assert.That(Listen([.. window, 0.5f]), Is.EqualTo(alone with { BeyondWindow = true }));
+        Assert.That(Listen([.. window, .. quiet]), Is.EqualTo(alone with { BeyondWindow = true }));
+        Assert.That(Listen([.. window, .. window[..32_000]]).Transcript, Is.Not.EqualTo(alone.Transcript), "two seconds of speech are transcribed");
+
+        SpeechScore Listen(float[] sound)
+        {
+            using WaveBatch waves = new(sound, WhisperNetRecogniser.SampleRate);
+            return ear.Listen(waves, ["a quiet river"])[0].Score;
+        }
+    }
+
+    [Test]
     public void Listen_WithOneOrSeveralStates_IsTheSame()
     {
         using var one = WhisperNetRecogniser.Load(_model, states: 1);

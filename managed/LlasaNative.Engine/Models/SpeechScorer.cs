@@ -148,7 +148,7 @@ public sealed class SpeechScorer : IDisposable
         try
         {
             var result = _whisper.ScoreCodes(codec.Native, offsets, codes.SelectMany(c => c).ToArray(), Request(texts), waves.Samples);
-            ToScores(result, texts.Count > 0, scores);
+            ToScores(result, waves.Offsets, texts.Count > 0, scores);
             codecSeconds = result.CodecSeconds;
             return waves;
         }
@@ -192,7 +192,7 @@ public sealed class SpeechScorer : IDisposable
         }
 
         var samples = waves.Samples[(int)start..(int)waves.Offsets[first + count]];
-        ToScores(_whisper.Score(offsets, samples, Request(texts)), texts.Count > 0, scores);
+        ToScores(_whisper.Score(offsets, samples, Request(texts)), offsets, texts.Count > 0, scores);
     }
 
     private NativeWhisperRequest Request(IReadOnlyList<string> texts)
@@ -220,10 +220,12 @@ public sealed class SpeechScorer : IDisposable
             TargetIds = targets.SelectMany(t => t).ToArray(),
             TargetFirst = targets.Select(_ => _targetPrompt.Length).ToArray(),
             TargetLanguageSlot = _detect && _targetPrompt.Length > 1 ? 1 : -1,
+            MinWindowSamples = ScoringOptions.MinWindowSamples,
+            SilenceRms = (float)_options.SilenceRms,
         };
     }
 
-    private void ToScores(NativeWhisperResult result, bool hasTargets, Span<SpeechScore> scores)
+    private void ToScores(NativeWhisperResult result, ReadOnlySpan<long> offsets, bool hasTargets, Span<SpeechScore> scores)
     {
         for (var i = 0; i < scores.Length; i++)
         {
@@ -231,7 +233,10 @@ public sealed class SpeechScorer : IDisposable
                 _vocabulary.Words(result.Tokens(i)).Trim(),
                 hasTargets ? result.MeanNlls[i] : double.NaN,
                 result.MeanLogProbs[i],
-                Tokens.NoSpeech is null ? 0 : result.NoSpeechProbs[i]);
+                Tokens.NoSpeech is null ? 0 : result.NoSpeechProbs[i])
+            {
+                BeyondWindow = offsets[i + 1] - offsets[i] > Config.WindowSamples,
+            };
         }
     }
 }

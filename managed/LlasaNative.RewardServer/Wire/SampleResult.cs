@@ -25,6 +25,9 @@ public sealed record SampleResult
     /// <summary>Root mean square of the sound, full scale is 1; null when it is not a number.</summary>
     public required double? Rms { get; init; }
 
+    /// <summary>Whether the sound is longer than the recogniser's window, which alone the likelihood is of.</summary>
+    public bool BeyondWindow { get; init; }
+
     /// <summary>The sound, 16 kHz mono, little-endian float32 in base64; absent unless it was asked for.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public byte[]? Sound { get; init; }
@@ -46,6 +49,7 @@ public sealed record SampleResult
             NoSpeechProb = Number(hearing.Score.NoSpeechProb),
             Seconds = hearing.Seconds,
             Rms = Number(hearing.Rms),
+            BeyondWindow = hearing.Score.BeyondWindow,
             Sound = hearing.Sound is { } sound ? MemoryMarshal.AsBytes(sound.AsSpan()).ToArray() : null,
             Prosody = hearing.Prosody is { } prosody ? ProsodyResult.From(prosody) : null,
         };
@@ -63,7 +67,7 @@ public sealed record SampleResult
         Check(Sound is null || Sound.Length % sizeof(float) == 0, "sound", Sound?.Length);
         return new Hearing
         {
-            Score = new SpeechScore(Transcript, Nll ?? double.NaN, MeanLogProb ?? double.NaN, NoSpeechProb ?? double.NaN),
+            Score = new SpeechScore(Transcript, Nll ?? double.NaN, MeanLogProb ?? double.NaN, NoSpeechProb ?? double.NaN) { BeyondWindow = BeyondWindow },
             Seconds = Seconds,
             Rms = Rms ?? double.NaN,
             Sound = Sound is null ? null : MemoryMarshal.Cast<byte, float>(Sound).ToArray(),

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using LlasaNative.Audio;
 using LlasaNative.Models;
 using LlasaNative.Training;
 
@@ -20,6 +21,9 @@ public sealed record ScoringRequest
     /// <summary>Longest transcript in tokens; 0 = what the model allows.</summary>
     public int MaxTokens { get; init; }
 
+    /// <summary>Root mean square below which a window behind a clip's first is not transcribed, as <c>reward.silence_rms</c>; 0 = none is so silent.</summary>
+    public double SilenceRms { get; init; } = SoundLevel.Silence;
+
     /// <summary>Clips given to the recogniser at once.</summary>
     public required int BatchSize { get; init; }
 
@@ -34,20 +38,23 @@ public sealed record ScoringRequest
             Language = options.Language,
             LeadingSpace = OptionNames.Of(options.LeadingSpace),
             MaxTokens = options.MaxTokens,
+            SilenceRms = options.SilenceRms,
             BatchSize = options.BatchSize,
         };
     }
 
     /// <summary>The options of the wire form.</summary>
     /// <exception cref="FormatException">The prompt or the leading space has no such name, or a number is out of range.</exception>
-    public ScoringOptions ToOptions() => MaxTokens < 0 || BatchSize is < 1 or > 1_000_000
-        ? throw new FormatException($"`max_tokens` {MaxTokens} must be at least 0 and `batch_size` {BatchSize} 1 to 1000000")
+    public ScoringOptions ToOptions() => MaxTokens < 0 || BatchSize is < 1 or > 1_000_000 || SilenceRms is not (>= 0 and <= float.MaxValue)
+        ? throw new FormatException(FormattableString.Invariant(
+            $"`max_tokens` {MaxTokens} must be at least 0, `batch_size` {BatchSize} 1 to 1000000, `silence_rms` {SilenceRms} at least 0"))
         : new ScoringOptions
         {
             Prompt = OptionNames.Parse<ScorePromptStyle>(Prompt),
             Language = Language,
             LeadingSpace = OptionNames.Parse<LeadingSpace>(LeadingSpace),
             MaxTokens = MaxTokens,
+            SilenceRms = SilenceRms,
             BatchSize = BatchSize,
         };
 }

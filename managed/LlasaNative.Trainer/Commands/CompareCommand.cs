@@ -101,7 +101,7 @@ internal static class CompareCommand
     private static EvaluationResult Evaluate(Request request, string policy, string name, PromptSet prompts, CancellationToken abort)
     {
         var options = request.Options with { Models = request.Options.Models with { Policy = policy } };
-        using var models = GrpoModels.Load(options.Models, options.Prompt, options.Scoring, frozen: true);
+        using var models = GrpoModels.Load(options.Models, options.Prompt, options.ToScoring(), frozen: true);
         var texts = TrainingData.Fitting(prompts, models, request.How.MaxNewTokens);
         var progress = Terminal.Progress(texts.Length);
         var result = new Evaluator(models, options.CreateJudge()).Evaluate(

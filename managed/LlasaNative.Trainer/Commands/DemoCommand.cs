@@ -72,7 +72,7 @@ internal static class DemoCommand
     {
         var timer = PhaseTimer.Since(Environment.GetEnvironmentVariable("LLASA_BUILD_STARTED"));   // set by build.sh
         var training = TrainingData.Read(options.Data.Train, DataSplit.Train, options.Data).Texts.ToArray();
-        using var models = GrpoModels.Load(options.Models, options.Prompt, options.Scoring);
+        using var models = GrpoModels.Load(options.Models, options.Prompt, options.ToScoring());
         using GrpoLoop loop = new(options, models, training);
         using StopSignal stop = new(text => Console.Error.WriteLine(text));
         EvaluationOptions how = new() { Samples = samples, Seed = options.Run.Seed, MaxNewTokens = options.Rollout.MaxNewTokens };

@@ -71,6 +71,11 @@ internal static class EvalCommand
             text.Append(CultureInfo.InvariantCulture, $"not scored {result.NotScored}\n");
         }
 
+        if (result.BeyondWindow > 0)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"too long   {result.BeyondWindow} (for the recogniser's window, which alone NLL is of)\n");
+        }
+
         foreach (var (reason, count) in result.Guarded)
         {
             text.Append(CultureInfo.InvariantCulture, $"refused    {count} ({reason})\n");
@@ -110,6 +115,7 @@ internal static class EvalCommand
             json.WriteNumber("samples", result.Samples.Count);
             json.WriteNumber("samples_per_text", result.SamplesPerText);
             json.WriteNumber("not_ended", result.NotEnded);
+            json.WriteNumber("beyond_window", result.BeyondWindow);
             json.WriteStartObject("refused");
             foreach (var (reason, count) in result.Guarded)
             {

@@ -47,11 +47,17 @@ internal static class ScoreCommand
         }
 
         using var waves = wavePath is not null ? ReadWave(wavePath) : ReadCodes(codesPath!, models);
-        using var scorer = SpeechScorer.Load(models.Recogniser, options.Scoring, models.ScoringType);
+        using var scorer = SpeechScorer.Load(models.Recogniser, options.ToScoring(), models.ScoringType);
         var heard = scorer.Score(waves, [text]);
         var judged = options.CreateJudge().Judge(text, Hearing.Of(heard[0], waves[0], waves.SampleRate), null, ended: true);
         Console.Write(string.Create(CultureInfo.InvariantCulture,
             $"CER         {judged.Cer:F4}\nNLL         {judged.Nll:F4}\nreward      {judged.Reward:F4}\n"));
+        if (judged.BeyondWindow)
+        {
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"too long    {waves.TotalSeconds:F2} s: NLL is of the recogniser's window alone, the first {(double)scorer.Config.WindowSamples / SpeechScorer.SampleRate:F2} s"));
+        }
+
         Console.WriteLine(judged.Guard.Length > 0 ? $"refused     {judged.Guard}\ntranscript  {heard[0].Transcript}" : $"transcript  {heard[0].Transcript}");
         return 0;
     }

@@ -43,7 +43,7 @@ internal static class ServeRewardCommand
             List<OptionAssignment> assignments = [.. parsed.GetValue(config) is { Length: > 0 } file ? OptionFile.Read(file) : []];
             assignments.AddRange((parsed.GetValue(set) ?? []).Select(OptionAssignment.Parse));
             var options = GrpoOptions.Table.Build(assignments);
-            return Run(models.Read(parsed, options.Models), options.Scoring, new ServerOptions
+            return Run(models.Read(parsed, options.Models), options.ToScoring(), new ServerOptions
             {
                 Address = IPAddress.TryParse(parsed.GetValue(listen), out var address)
                     ? address

@@ -46,7 +46,7 @@ internal static class ServerBenchCommand
 
     private static Cost Work(GrpoOptions options, List<ScoreRequest> samples, string[] transcripts)
     {
-        using var listener = LocalListener.Load(options.Models, options.Scoring);
+        using var listener = LocalListener.Load(options.Models, options.ToScoring());
         var peaks = NativeDevice.MeasurePeaks();
         var flops = samples.Select((s, i) => StepCost.Scoring(listener, s.Tokens.Length, s.Text, transcripts[i])).Average();
         return new Cost(flops * 1e-9, options.Models.ScoringType == ComputeType.Bf16 ? peaks.GemmBF16Gflops : peaks.GemmGflops);

@@ -33,22 +33,13 @@ public sealed record Hearing
     /// <param name="sound">Mono samples.</param>
     /// <param name="sampleRate">Samples per second.</param>
     /// <param name="keepSound">Whether the sound is kept.</param>
-    public static Hearing Of(SpeechScore score, ReadOnlySpan<float> sound, int sampleRate, bool keepSound = false)
+    public static Hearing Of(SpeechScore score, ReadOnlySpan<float> sound, int sampleRate, bool keepSound = false) => new()
     {
-        double sum = 0;
-        foreach (var sample in sound)
-        {
-            sum += (double)sample * sample;
-        }
-
-        return new Hearing
-        {
-            Score = score,
-            Seconds = (double)sound.Length / sampleRate,
-            Rms = sound.IsEmpty ? 0 : Math.Sqrt(sum / sound.Length),
-            Sound = keepSound ? sound.ToArray() : null,
-        };
-    }
+        Score = score,
+        Seconds = (double)sound.Length / sampleRate,
+        Rms = SoundLevel.RootMeanSquare(sound),
+        Sound = keepSound ? sound.ToArray() : null,
+    };
 
     /// <summary>A sample nobody could listen to.</summary>
     /// <param name="failure">Why.</param>

@@ -1,3 +1,5 @@
+using LlasaNative.Audio;
+using LlasaNative.Listening;
 using LlasaNative.Text;
 
 namespace LlasaNative.Models;
@@ -5,6 +7,9 @@ namespace LlasaNative.Models;
 /// <summary>How the recogniser listens.</summary>
 public sealed record ScoringOptions
 {
+    /// <summary>Fewest samples of a window behind a clip's first that is transcribed: a second.</summary>
+    public const int MinWindowSamples = Hearing.SampleRate;
+
     /// <summary>What stands before the text whose likelihood is measured.</summary>
     public ScorePromptStyle Prompt { get; init; } = ScorePromptStyle.Full;
 
@@ -17,9 +22,17 @@ public sealed record ScoringOptions
     /// <summary>Longest transcript in tokens; 0 = what the model allows.</summary>
     public int MaxTokens { get; init; }
 
+    /// <summary>Root mean square (full scale is 1) below which a window behind a clip's first is not transcribed; 0 = none is so silent.</summary>
+    public double SilenceRms { get; init; } = SoundLevel.Silence;
+
     /// <summary>Clips given to the recogniser at once.</summary>
     public int BatchSize { get; init; } = 32;
 
     /// <summary>Device that codec and recogniser live on, by index; -1 = the one that the policy lives on.</summary>
     public int Device { get; init; } = -1;
+
+    /// <summary>Whether a window behind a clip's first is transcribed: it lasts a second and is not silent. A recogniser invents words for others.</summary>
+    /// <param name="window">What the clip has in it, 16 kHz.</param>
+    public bool ListensTo(ReadOnlySpan<float> window) =>
+        window.Length >= MinWindowSamples && (SilenceRms <= 0 || SoundLevel.RootMeanSquare(window) >= SilenceRms);
 }

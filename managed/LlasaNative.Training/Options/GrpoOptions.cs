@@ -66,6 +66,9 @@ public sealed record GrpoOptions
     /// <summary>How long, and what is written where.</summary>
     public RunOptions Run { get; init; } = new();
 
+    /// <summary>How the recogniser listens, with what the reward says of it.</summary>
+    public ScoringOptions ToScoring() => Scoring with { SilenceRms = Reward.SilenceRms };
+
     /// <summary>The judge of a run: the reward, in the recogniser's language.</summary>
     public SampleJudge CreateJudge() => new(Reward with { Language = Scoring.Language, MaxTokens = Rollout.MaxNewTokens });
 

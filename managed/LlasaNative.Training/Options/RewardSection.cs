@@ -14,7 +14,8 @@ internal static class RewardSection
         section.Number("lambda_nll", "Weight of the NLL's utility.", "number, at least 0", v => v >= 0, s => s.LambdaNll, (s, v) => s with { LambdaNll = v });
         section.Choice("normalization", "What happens to both texts before they are compared, in guarded mode.", s => s.Normalization, (s, v) => s with { Normalization = v });
         section.Choice("unfinished", "A sample that hit the length cap: reward 0, left out of its group and of the loss, or judged like any other.", s => s.Unfinished, (s, v) => s with { Unfinished = v });
-        section.Number("silence_rms", "Root mean square below which a sound is silent; 0: guard off.", "number, at least 0", v => v >= 0, s => s.SilenceRms, (s, v) => s with { SilenceRms = v });
+        section.Choice("beyond_window", "A sample longer than the recogniser's window, which alone its NLL is of: judged like any other, reward 0, or left out of its group and of the loss.", s => s.BeyondWindow, (s, v) => s with { BeyondWindow = v });
+        section.Number("silence_rms", "Root mean square below which a sound is silent; 0: guard off. Windows behind a sample's first that are as silent are not transcribed.", "number, at least 0", v => v >= 0, s => s.SilenceRms, (s, v) => s with { SilenceRms = v });
         section.Number("no_speech_threshold", "No-speech probability above which a sample is refused; 1: guard off.", "number, 0 to 1", v => v is >= 0 and <= 1, s => s.NoSpeechThreshold, (s, v) => s with { NoSpeechThreshold = v });
         section.Number("min_characters_per_second", "Slowest speech without penalty; 0: no bound.", "number, at least 0", v => v >= 0, s => s.MinCharactersPerSecond ?? 0, (s, v) => s with { MinCharactersPerSecond = v == 0 ? null : v });
         section.Number("max_characters_per_second", "Fastest speech without penalty; 0: no bound.", "number, at least 0", v => v >= 0, s => s.MaxCharactersPerSecond ?? 0, (s, v) => s with { MaxCharactersPerSecond = v == 0 ? null : v });
@@ -31,6 +32,11 @@ internal static class RewardSection
         if (options.LambdaCer + options.LambdaNll <= 0)
         {
             yield return "`reward.lambda_cer` and `reward.lambda_nll` must not both be 0";
+        }
+
+        if (options is { Mode: RewardMode.Seed, BeyondWindow: not RefusalPolicy.Keep })
+        {
+            yield return $"`reward.beyond_window` {OptionNames.Of(options.BeyondWindow)} needs `reward.mode` guarded: seed refuses nothing";
         }
 
         List<string> components = [];

@@ -125,7 +125,8 @@ public sealed class RewardModel : IRewardModel
         RewardReason reason = FindReason(formula, sample);
         if (reason != RewardReason.None)
         {
-            bool masked = reason == RewardReason.NeverEnded && _options.Unfinished == UnfinishedPolicy.Mask;
+            bool masked = (reason == RewardReason.NeverEnded && _options.Unfinished == RefusalPolicy.Mask)
+                || (reason == RewardReason.BeyondWindow && _options.BeyondWindow == RefusalPolicy.Mask);
             return formula with { Reward = 0, Masked = masked, Reason = reason };
         }
 
@@ -143,9 +144,14 @@ public sealed class RewardModel : IRewardModel
 
     private RewardReason FindReason(RewardBreakdown formula, SpeechSample sample)
     {
-        if (!sample.Ended && _options.Unfinished != UnfinishedPolicy.Keep)
+        if (!sample.Ended && _options.Unfinished != RefusalPolicy.Keep)
         {
             return RewardReason.NeverEnded;
+        }
+
+        if (sample.BeyondWindow && _options.BeyondWindow != RefusalPolicy.Keep)
+        {
+            return RewardReason.BeyondWindow;
         }
 
         if (sample.Codes is { IsEmpty: true })

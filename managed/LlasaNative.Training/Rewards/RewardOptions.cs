@@ -1,5 +1,6 @@
-using LlasaNative.Text;
 using System.Globalization;
+using LlasaNative.Audio;
+using LlasaNative.Text;
 
 namespace LlasaNative.Rewards;
 
@@ -29,10 +30,13 @@ public sealed record RewardOptions
     public string Language { get; init => field = LanguageNames.ToCode(value); } = "en";
 
     /// <summary>What becomes of samples that never ended, in <see cref="RewardMode.Guarded"/>.</summary>
-    public UnfinishedPolicy Unfinished { get; init; } = UnfinishedPolicy.Zero;
+    public RefusalPolicy Unfinished { get; init; } = RefusalPolicy.Zero;
+
+    /// <summary>What becomes of samples longer than the recogniser's window, in <see cref="RewardMode.Guarded"/>.</summary>
+    public RefusalPolicy BeyondWindow { get; init; } = RefusalPolicy.Keep;
 
     /// <summary>Root mean square (full scale is 1) below which a waveform counts as silent; 0 switches the guard off.</summary>
-    public double SilenceRms { get; init; } = 1e-4;
+    public double SilenceRms { get; init; } = SoundLevel.Silence;
 
     /// <summary>No-speech probability above which a sample counts as non-speech, where the recogniser gives one; 1 switches the guard off.</summary>
     public double NoSpeechThreshold { get; init; } = 0.9;

@@ -9,6 +9,9 @@ public enum RewardReason
     /// <summary>The sample hit the length cap.</summary>
     NeverEnded,
 
+    /// <summary>The sound is longer than the recogniser's window.</summary>
+    BeyondWindow,
+
     /// <summary>The sample has no speech codes.</summary>
     NoSpeechCodes,
 

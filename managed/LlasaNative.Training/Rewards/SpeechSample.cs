@@ -31,6 +31,9 @@ public sealed record SpeechSample
     /// <summary>Samples per second of <see cref="Sound"/>.</summary>
     public int SampleRate { get; init; } = 16_000;
 
+    /// <summary>Whether the sound is longer than the recogniser's window, which alone <see cref="Nll"/> is of.</summary>
+    public bool BeyondWindow { get; init; }
+
     /// <summary>The recogniser's probability that there is no speech; null when it gives none.</summary>
     public double? NoSpeechProbability { get; init; }
 }

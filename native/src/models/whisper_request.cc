@@ -69,6 +69,10 @@ void check_whisper_request(const WhisperConfig& c, const llasa_whisper_request& 
               number(r.num_clips));
   LLASA_CHECK(r.max_new_tokens >= 0, LLASA_ERR_ARGUMENT, "`request.max_new_tokens`: %d, expected >= 0",
               r.max_new_tokens);
+  LLASA_CHECK(r.min_window_samples >= 0, LLASA_ERR_ARGUMENT,
+              "`request.min_window_samples`: %d, expected >= 0", r.min_window_samples);
+  LLASA_CHECK(r.silence_rms >= 0.0f, LLASA_ERR_ARGUMENT, "`request.silence_rms`: %g, expected >= 0",
+              static_cast<double>(r.silence_rms));
   check_ids(r.prompt_ids, r.prompt_length, c.vocab_size, "prompt_ids");
   check_ids(r.suppress_ids, r.num_suppress, c.vocab_size, "suppress_ids");
   check_ids(r.begin_suppress_ids, r.num_begin_suppress, c.vocab_size, "begin_suppress_ids");

@@ -1,6 +1,7 @@
 #include "models/whisper_score.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "ops/transcript.h"
 
@@ -17,6 +18,12 @@ std::vector<uint8_t> id_mask(int64_t V, const int32_t* ids, int64_t count) {
   std::vector<uint8_t> mask(static_cast<size_t>(V), 0);
   for (int64_t i = 0; i < count; ++i) mask[static_cast<size_t>(ids[i])] = 1;
   return mask;
+}
+
+double root_mean_square(const std::vector<float>& samples) {
+  double sum = 0.0;
+  for (const float sample : samples) sum += static_cast<double>(sample) * static_cast<double>(sample);
+  return std::sqrt(sum / static_cast<double>(std::max<size_t>(samples.size(), 1)));
 }
 
 }  // namespace
@@ -50,27 +57,50 @@ void WhisperScorer::upload_masks(const llasa_whisper_request& request) {
   whisper_.stream().synchronize();
 }
 
+// The windows of a clip that are transcribed: the first, and of the later ones those with enough in them to
+// be speech: for a window of padding behind a few samples a recogniser writes words that nobody said.
+std::vector<int64_t> WhisperScorer::windows_of(const llasa_whisper_request& request, const float* samples,
+                                               const Text& text) {
+  const int64_t window = whisper_.config().window_samples();
+  std::vector<int64_t> windows{0};
+  for (int64_t w = 1; text.samples_begin + w * window < text.samples_end; ++w) {
+    const int64_t begin = text.samples_begin + w * window,
+                  length = std::min(window, text.samples_end - begin);
+    if (length < request.min_window_samples) continue;
+    if (request.silence_rms > 0.0f) {
+      std::vector<float> heard(static_cast<size_t>(length));
+      copy_to_host(whisper_.stream(), heard.data(), samples + begin,
+                   length * static_cast<int64_t>(sizeof(float)));
+      // Written so that NaN counts as silent.
+      if (!(root_mean_square(heard) >= static_cast<double>(request.silence_rms))) continue;
+    }
+    windows.push_back(w);
+  }
+  return windows;
+}
+
 void WhisperScorer::score_chunk(const llasa_whisper_request& request, const DeviceClips& clips, int64_t first,
                                 int64_t count, llasa_whisper_result& result) {
-  const int64_t window = whisper_.config().window_samples(), M = request.max_new_tokens;
+  const int64_t M = request.max_new_tokens;
   texts_.assign(static_cast<size_t>(count), {});
   int64_t windows = 1;
   for (int64_t b = 0; b < count; ++b) {
     Text& text = texts_[static_cast<size_t>(b)];
     text.samples_begin = clips.begin[first + b];
     text.samples_end = clips.end[first + b];
-    if (M > 0)
-      text.windows = std::max<int64_t>(1, (text.samples_end - text.samples_begin + window - 1) / window);
-    windows = std::max(windows, text.windows);
+    if (M > 0) text.windows = windows_of(request, clips.samples, text);
+    windows = std::max(windows, text.windows.back() + 1);
   }
   decoder_.reserve(count, request.prompt_length > 0);
   for (int64_t w = 0; w < windows; ++w) {
     std::vector<Writer> writers;
     for (size_t b = 0; b < texts_.size(); ++b) {
-      const bool room = M == 0 || static_cast<int64_t>(texts_[b].ids.size()) < M;
-      if (w < texts_[b].windows && room) writers.push_back({b, static_cast<int64_t>(writers.size())});
+      const Text& text = texts_[b];
+      const bool room = M == 0 || static_cast<int64_t>(text.ids.size()) < M;
+      const bool wanted = std::binary_search(text.windows.begin(), text.windows.end(), w);
+      if (wanted && room) writers.push_back({b, static_cast<int64_t>(writers.size())});
     }
-    if (writers.empty()) break;
+    if (writers.empty()) continue;
     encode_windows(clips.samples, w, writers);
     if (request.prompt_length > 0) read_prompt(request, writers, w == 0);
     if (M > 0) write_texts(request, writers, w);
@@ -216,7 +246,7 @@ void WhisperScorer::write_texts(const llasa_whisper_request& request, std::vecto
       ++writer.in_window;
       writer.last = ids[a];
       if (ids[a] == config.eot_token) {
-        text.ended = window + 1 == text.windows;  // the ends of earlier windows are not part of the text
+        text.ended = window == text.windows.back();  // the ends of earlier windows are not part of the text
         if (text.ended) text.ids.push_back(ids[a]);
         continue;
       }

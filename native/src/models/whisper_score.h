@@ -32,9 +32,9 @@ class WhisperScorer {
   // One clip's text while it is written.
   struct Text {
     int64_t samples_begin = 0, samples_end = 0;
-    int64_t windows = 1;
-    std::vector<int32_t> ids;  // generated, eot last if reached
-    bool ended = false;        // with eot
+    std::vector<int64_t> windows{0};  // those that are listened to, ascending
+    std::vector<int32_t> ids;         // generated, eot last if reached
+    bool ended = false;               // with eot
     double logprob_sum = 0.0;
     int64_t drawn = 0;
     float no_speech = 0.0f;
@@ -48,6 +48,8 @@ class WhisperScorer {
     int32_t last = -1;
   };
 
+  std::vector<int64_t> windows_of(const llasa_whisper_request& request, const float* samples,
+                                  const Text& text);
   void score_chunk(const llasa_whisper_request& request, const DeviceClips& clips, int64_t first,
                    int64_t count, llasa_whisper_result& result);
   void encode_windows(const float* samples, int64_t window, std::vector<Writer>& writers);

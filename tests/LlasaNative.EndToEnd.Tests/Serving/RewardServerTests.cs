@@ -44,13 +44,15 @@ public sealed class RewardServerTests : RewardServerFixture
     [TestCase(ScorePromptStyle.Seed, "en")]
     public async Task ScoreBatch_HasTheBitsOfTheSameModelsInThisProcess(ScorePromptStyle prompt, string language)
     {
-        ScoringOptions scoring = new() { Prompt = prompt, Language = language, BatchSize = 3 };
-        ScoreRequest[] samples = [Sample(1), Sample(2, 0), Sample(3, 90, "the cat sleeps"), Sample(4, 7, ""), Sample(5, 61)];
+        // The last is longer than the recogniser's window, and what is behind that counts as silent.
+        ScoringOptions scoring = new() { Prompt = prompt, Language = language, BatchSize = 3, SilenceRms = 0.9 };
+        ScoreRequest[] samples = [Sample(1), Sample(2, 0), Sample(3, 90, "the cat sleeps"), Sample(4, 7, ""), Sample(5, 61), Sample(6, 220)];
         await using var server = await StartAsync();
         using var client = Client(server);
         var answer = await ScoreBatchAsync(client, new BatchRequest { Samples = samples, Scoring = ScoringRequest.From(scoring), Sound = true, Prosody = true });
         var expected = await LocallyAsync(scoring, HearingExtras.Sound | HearingExtras.Prosody, samples);
         Assert.That(answer.Model, Is.EqualTo(server.Health.Model));
+        Assert.That(answer.Results.Select(r => r.BeyondWindow), Is.EqualTo(new[] { false, false, false, false, false, true }));
         for (var i = 0; i < samples.Length; i++)
         {
             var heard = answer.Results[i].ToHearing();

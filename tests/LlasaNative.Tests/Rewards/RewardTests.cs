@@ -1,6 +1,7 @@
 using System.Text.Json;
 using LlasaNative.Rewards;
 using LlasaNative.Tests.Support;
+using LlasaNative.Training;
 
 namespace LlasaNative.Tests.Rewards;
 
@@ -84,11 +85,28 @@ public class RewardTests
     public void NeverEnded_IsMaskedOrKeptByOption()
     {
         SpeechSample unfinished = Good with { Ended = false };
-        RewardBreakdown masked = new RewardModel(new RewardOptions { Unfinished = UnfinishedPolicy.Mask }).Score(unfinished);
+        RewardBreakdown masked = new RewardModel(new RewardOptions { Unfinished = RefusalPolicy.Mask }).Score(unfinished);
         Assert.That((masked.Reward, masked.Masked), Is.EqualTo((0.0, true)));
-        RewardBreakdown kept = new RewardModel(new RewardOptions { Unfinished = UnfinishedPolicy.Keep }).Score(unfinished);
+        RewardBreakdown kept = new RewardModel(new RewardOptions { Unfinished = RefusalPolicy.Keep }).Score(unfinished);
         Assert.That((kept.Reward > 0.5, kept.Masked), Is.EqualTo((true, false)));
     }
+
+    [Test]
+    public void BeyondTheWindow_IsJudgedUnlessTheOptionRefusesIt()
+    {
+        SpeechSample beyond = Good with { BeyondWindow = true };
+        RewardBreakdown[] judged = [.. new[] { RefusalPolicy.Keep, RefusalPolicy.Zero, RefusalPolicy.Mask }.Select(
+            policy => new RewardModel(new RewardOptions { BeyondWindow = policy }).Score(beyond))];
+        Assert.That(judged[0], Is.EqualTo(new RewardModel().Score(Good)));
+        Assert.That(judged.Skip(1).Select(j => (j.Reward, j.Reason, j.Masked)), Is.EqualTo(
+            new[] { (0.0, RewardReason.BeyondWindow, false), (0.0, RewardReason.BeyondWindow, true) }));
+        Assert.That(new RewardModel(new RewardOptions { BeyondWindow = RefusalPolicy.Zero }).Score(Good).Reward, Is.GreaterThan(0));
+    }
+
+    [Test]
+    public void BeyondTheWindow_RefusedInSeedMode_IsAContradiction() => Assert.That(
+        () => GrpoOptions.Table.Build([OptionAssignment.Parse("reward.mode=seed"), OptionAssignment.Parse("reward.beyond_window=mask")]),
+        Throws.TypeOf<UsageException>().With.Message.Contains("`reward.beyond_window` mask needs `reward.mode` guarded"));
 
     [Test]
     public void Penalties_AreOffByDefaultAndProportional()

@@ -1,7 +1,7 @@
 namespace LlasaNative.Rewards;
 
-/// <summary>What becomes of a sample that hit the length cap.</summary>
-public enum UnfinishedPolicy
+/// <summary>What becomes of a sample that one may refuse to judge.</summary>
+public enum RefusalPolicy
 {
     /// <summary>Its reward is 0.</summary>
     Zero,
