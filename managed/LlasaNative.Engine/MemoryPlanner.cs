@@ -72,10 +72,9 @@ public static class MemoryPlanner
         var head = NativeHeadOptions.CreateDefault();
         sampling.MaxNewTokens = options.Rollout.MaxNewTokens;
         sampling.RepetitionPenalty = (float)options.Rollout.RepetitionPenalty;
-        var tokenizer = Path.Combine(path, "tokenizer.json");
-        if (options.Rollout.SpeechOnly && File.Exists(tokenizer))
+        if (options.Rollout.SpeechOnly && ByteLevelBpe.IsIn(path))
         {
-            var speech = LlasaPrompt.Create(ByteLevelBpe.FromFile(tokenizer), options.Prompt).Speech;
+            var speech = LlasaPrompt.Create(ByteLevelBpe.FromDirectory(path), options.Prompt).Speech;
             (head.RestrictStart, head.RestrictEnd, head.RestrictExtra) = (speech.Offset, speech.Offset + speech.Count, speech.End);
             (sampling.RestrictStart, sampling.RestrictEnd, sampling.RestrictExtra) = (head.RestrictStart, head.RestrictEnd, head.RestrictExtra);
         }

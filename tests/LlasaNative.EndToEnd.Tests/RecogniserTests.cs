@@ -80,7 +80,7 @@ public sealed class RecogniserTests : TinyWorldTests
     private static NativeWhisper LoadNative(string path, out ByteLevelBpe tokenizer)
     {
         using var directory = HuggingFaceDirectory.Open(path);
-        tokenizer = ByteLevelBpe.FromFile(directory.TokenizerPath);
+        tokenizer = ByteLevelBpe.FromDirectory(directory.Path);
         NativeWhisper whisper = new(SpeechScorer.ToNative(WhisperConfig.FromFile(directory.ConfigPath), 256, ComputeType.F32));
         WeightLoader.Load(directory, whisper.GetTensors(), whisper.SetTensor);
         return whisper;

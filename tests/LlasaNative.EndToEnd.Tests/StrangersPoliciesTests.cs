@@ -57,6 +57,30 @@ public sealed class StrangersPoliciesTests : TinyWorldTests
     }
 
     [Test]
+    public void MyModelsAreFromBeforeTokenizerJson_AndAreUsedAndExportedAllTheSame()
+    {
+        const string Sentence = "the cat sat";
+        var (old, export) = (Copy("old", null), Directory.CreateDirectory(Path.Combine(Folder, "export")).FullName);
+        var ear = TinyModelCopy.Make(TinyWorld.Recogniser, Path.Combine(Folder, "ear"));
+        TinyModelCopy.SplitTokenizer(old);
+        TinyModelCopy.SplitTokenizer(ear);
+        using var recogniser = SpeechScorer.Load(TinyWorld.Recogniser);
+        using var oldRecogniser = SpeechScorer.Load(ear);
+        Assert.That(oldRecogniser.EncodeTarget(Sentence), Is.EqualTo(recogniser.EncodeTarget(Sentence)));
+        using var policy = PolicyModel.Load(TinyWorld.Policy);
+        using (var oldPolicy = PolicyModel.Load(old))
+        {
+            Assert.That(oldPolicy.Prompt.Encode(Sentence), Is.EqualTo(policy.Prompt.Encode(Sentence)));
+            oldPolicy.Save(export, TensorType.F32);
+        }
+
+        using var exported = PolicyModel.Load(export);
+        Assert.That(exported.Prompt.Encode(Sentence), Is.EqualTo(policy.Prompt.Encode(Sentence)));
+        Assert.That(LlasaRunner.RunWell("inspect", old).Output, Does.Contain("speech").And.Not.Contain("tokenizer"));
+        Assert.That(LlasaRunner.RunWell("inspect", "--memory", old).Output, Is.EqualTo(LlasaRunner.RunWell("inspect", "--memory", TinyWorld.Policy).Output.Replace(TinyWorld.Policy, old, StringComparison.Ordinal)));
+    }
+
+    [Test]
     public void MyUntiedCheckpointLacksItsHead_IsRefusedWithAdvice()
     {
         var error = Assert.Throws<ModelFileException>(() => PolicyModel.Load(Copy("headless", null, ("tie_word_embeddings", null))).Dispose());

@@ -57,4 +57,21 @@ internal static class TinyModelCopy
         writer.Complete();
         return target;
     }
+
+    /// <summary>Replaces a copy's <c>tokenizer.json</c> by the files that Transformers wrote before it.</summary>
+    /// <param name="directory">The copy.</param>
+    public static void SplitTokenizer(string directory)
+    {
+        var json = JsonNode.Parse(File.ReadAllBytes(Path.Combine(directory, "tokenizer.json")))!;
+        var added = json["added_tokens"]!.AsArray();
+        File.Delete(Path.Combine(directory, "tokenizer.json"));
+        File.WriteAllText(Path.Combine(directory, "vocab.json"), json["model"]!["vocab"]!.ToJsonString());
+        File.WriteAllText(Path.Combine(directory, "merges.txt"), "#version: 0.2\n" + string.Concat(json["model"]!["merges"]!.AsArray().Select(merge => $"{merge![0]} {merge[1]}\n")));
+        File.WriteAllText(
+            Path.Combine(directory, "added_tokens.json"), new JsonObject(added.Select(token => KeyValuePair.Create((string)token!["content"]!, (JsonNode?)(int)token["id"]!))).ToJsonString());
+        File.WriteAllText(Path.Combine(directory, "special_tokens_map.json"), new JsonObject
+        {
+            ["additional_special_tokens"] = new JsonArray([.. added.Where(token => (bool)token!["special"]!).Select(token => token!["content"]!.DeepClone())]),
+        }.ToJsonString());
+    }
 }

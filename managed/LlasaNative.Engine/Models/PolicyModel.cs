@@ -25,7 +25,7 @@ public sealed class PolicyModel : IDisposable
     {
         _directory = directory;
         Config = LlamaConfig.FromDirectory(directory);
-        Prompt = LlasaPrompt.Create(ByteLevelBpe.FromFile(directory.TokenizerPath), prompt);
+        Prompt = LlasaPrompt.Create(ByteLevelBpe.FromDirectory(directory.Path), prompt);
         var last = Math.Max(Prompt.Speech.Offset + Prompt.Speech.Count - 1, Prompt.Speech.End);
         if (last >= Config.VocabularySize)
         {

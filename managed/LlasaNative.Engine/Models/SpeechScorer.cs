@@ -21,7 +21,7 @@ public sealed class SpeechScorer : IDisposable
     private readonly bool _spaced;
 
     private SpeechScorer(HuggingFaceDirectory directory, ScoringOptions options, ComputeType type)
-        : this(options, WhisperConfig.FromFile(directory.ConfigPath), ByteLevelBpe.FromFile(directory.TokenizerPath), directory) =>
+        : this(options, WhisperConfig.FromFile(directory.ConfigPath), ByteLevelBpe.FromDirectory(directory.Path), directory) =>
         _whisper = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativeWhisper(ToNative(Config, Tokens.EndOfText, type, options.Device)));
 
     private SpeechScorer(ScoringOptions options, WhisperConfig config, ByteLevelBpe tokenizer, HuggingFaceDirectory directory)

@@ -6,8 +6,8 @@ using LlasaNative.Weights;
 namespace LlasaNative.Text;
 
 /// <summary>
-/// Byte-level BPE tokenizer, from a Hugging Face <c>tokenizer.json</c> (Llama 3, GPT-2, Whisper) or a tiktoken rank file;
-/// encodes and decodes exactly as the tokenizers library does.
+/// Byte-level BPE tokenizer, from a Hugging Face directory (Llama 3, GPT-2, Whisper) or a tiktoken rank file; encodes and decodes
+/// exactly as the tokenizers library does.
 /// </summary>
 /// <remarks>
 /// <para>A split pattern other than Llama 3's and GPT-2's is run by .NET's regular expressions, for which letters outside
@@ -16,7 +16,7 @@ namespace LlasaNative.Text;
 /// </remarks>
 /// <example>
 /// <code>
-/// ByteLevelBpe tokenizer = ByteLevelBpe.FromFile("assets/tiny/policy/tokenizer.json");
+/// ByteLevelBpe tokenizer = ByteLevelBpe.FromDirectory("assets/tiny/policy");
 /// int[] ids = tokenizer.Encode("a big dog");
 /// string text = tokenizer.Decode(ids);
 /// </code>
@@ -46,7 +46,7 @@ public sealed class ByteLevelBpe
         }
     }
 
-    /// <summary>Name of the file it was read from.</summary>
+    /// <summary>Name of the file it was read from; that of the vocabulary where there are several.</summary>
     public string Path => _parts.Path;
 
     /// <summary>One more than the largest token id; ids in between may be unused.</summary>
@@ -54,6 +54,26 @@ public sealed class ByteLevelBpe
 
     /// <summary>All added tokens, in the order of the file.</summary>
     public IReadOnlyList<AddedToken> AddedTokens => _parts.AddedTokens;
+
+    /// <summary>Whether a directory holds a tokenizer that <see cref="FromDirectory"/> reads.</summary>
+    /// <param name="directory">Directory of a model.</param>
+    public static bool IsIn(string directory) => File.Exists(JsonIn(directory)) || VocabularyFiles.AreIn(directory);
+
+    /// <summary>Reads the tokenizer of a model: its <c>tokenizer.json</c>, or where there is none its <c>vocab.json</c> and <c>merges.txt</c>.</summary>
+    /// <remarks>
+    /// The older files do not say how text is split. Transformers' classes for Whisper and GPT-2 have their pattern; any other
+    /// is taken for Llama 3's, for which a piece that is a token of the vocabulary is never put together from merges.
+    /// </remarks>
+    /// <param name="directory">Directory of the model.</param>
+    /// <exception cref="ModelFileException">The directory has neither, or a file is malformed; the message names file and field.</exception>
+    public static ByteLevelBpe FromDirectory(string directory)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(directory);
+        string json = JsonIn(directory);
+        return File.Exists(json) ? FromFile(json)
+            : VocabularyFiles.AreIn(directory) ? new(VocabularyFiles.Read(directory))
+            : throw new ModelFileException(json, null, WrongPlaces.NoTokenizer(directory));
+    }
 
     /// <summary>Reads a <c>tokenizer.json</c>.</summary>
     /// <param name="path">Path of the file.</param>
@@ -176,6 +196,8 @@ public sealed class ByteLevelBpe
     /// <summary>Whether an id names an added token that decoding may leave out.</summary>
     /// <param name="id">Token id.</param>
     public bool IsSpecial(int id) => _specialIds.Contains(id);
+
+    private static string JsonIn(string directory) => System.IO.Path.Combine(directory, "tokenizer.json");
 
     private string Normalize(string text) =>
         _parts.Normalization is { } form ? UnicodeNormalizer.Normalize(text, form) : text;

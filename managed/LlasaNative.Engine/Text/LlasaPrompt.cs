@@ -14,7 +14,7 @@ namespace LlasaNative.Text;
 /// </remarks>
 /// <example>
 /// <code>
-/// LlasaPrompt prompt = LlasaPrompt.Create(ByteLevelBpe.FromFile(model.TokenizerPath));
+/// LlasaPrompt prompt = LlasaPrompt.Create(ByteLevelBpe.FromDirectory(model.Path));
 /// int[] ids = prompt.Encode("a big dog");
 /// </code>
 /// </example>

@@ -10,16 +10,27 @@ namespace LlasaNative.Text;
 internal sealed class TokenizerJsonReader
 {
     private readonly string _path;
-    private readonly TokenTable _tokens = new();
-    private readonly Dictionary<int, string> _literal = [];
-    private byte[] _buffer = new byte[1024];
+    private readonly TokenizerBuilder _builder = new();
 
     private TokenizerJsonReader(string path)
     {
         _path = path;
     }
 
-    public static TokenizerParts Read(ReadOnlyMemory<byte> json, string path)
+    public static TokenizerParts Read(ReadOnlyMemory<byte> json, string path) =>
+        Document(json, path, root => new TokenizerJsonReader(path).Read(root));
+
+    /// <summary>Reads <c>vocab.json</c>, which is the vocabulary of the model alone.</summary>
+    /// <param name="path">Path of the file.</param>
+    /// <returns>A builder that waits for merges.</returns>
+    public static TokenizerBuilder ReadVocabulary(string path) => Document(FileErrors.ReadAllBytes(path), path, root =>
+    {
+        TokenizerJsonReader reader = new(path);
+        reader.ReadVocabulary(root, string.Empty);
+        return reader._builder;
+    });
+
+    private static T Document<T>(ReadOnlyMemory<byte> json, string path, Func<JsonElement, T> read)
     {
         if (json.Span.StartsWith(Encoding.UTF8.Preamble))
         {
@@ -34,7 +45,7 @@ internal sealed class TokenizerJsonReader
         try
         {
             using JsonDocument document = PythonJson.Parse(json);
-            return new TokenizerJsonReader(path).Read(document.RootElement);
+            return read(document.RootElement);
         }
         catch (JsonException e)
         {
@@ -54,22 +65,22 @@ internal sealed class TokenizerJsonReader
         TokenizerComponents components = new(_path);
         CheckModel(model);
         JsonElement vocabulary = Get(model, "vocab", JsonValueKind.Object, "model.");
-        ReadVocabulary(vocabulary);
+        ReadVocabulary(vocabulary, "model.vocab.");
         JsonElement merges = Get(model, "merges", JsonValueKind.Array, "model.");
-        BpeMerger merger = new(_tokens, merges.GetArrayLength());
-        if (merger.LacksBytes && model.TryGetProperty("unk_token", out JsonElement unknown) && unknown.ValueKind == JsonValueKind.String)
+        bool complete = _builder.BeginMerges(merges.GetArrayLength());
+        if (!complete && model.TryGetProperty("unk_token", out JsonElement unknown) && unknown.ValueKind == JsonValueKind.String)
         {
             throw Error("model.unk_token", "is not supported when the vocabulary lacks single bytes");
         }
 
-        ReadMerges(merges, merger);
-        List<AddedToken> added = ReadAddedTokens(root);
+        ReadMerges(merges);
+        ReadAddedTokens(root);
         UnicodeForm? form = components.ReadNormalizer(Optional(root, "normalizer"));
         List<PreTokenizerStep> steps = components.ReadPreTokenizer(Optional(root, "pre_tokenizer"));
         components.CheckDecoder(Optional(root, "decoder"));
         (List<int> prefix, List<int> suffix) = components.ReadPostProcessor(Optional(root, "post_processor"));
         bool ignoreMerges = model.TryGetProperty("ignore_merges", out JsonElement ignore) && ignore.ValueKind == JsonValueKind.True;
-        return new TokenizerParts(_path, _tokens, merger, ignoreMerges, _literal, added, steps, form, prefix, suffix);
+        return _builder.Build(_path, ignoreMerges, steps, form, prefix, suffix);
     }
 
     private void CheckModel(JsonElement model)
@@ -95,8 +106,9 @@ internal sealed class TokenizerJsonReader
         }
     }
 
-    private void ReadVocabulary(JsonElement vocabulary)
+    private void ReadVocabulary(JsonElement vocabulary, string prefix)
     {
+        Require(vocabulary, JsonValueKind.Object, "(top level)");
         foreach (JsonProperty property in vocabulary.EnumerateObject())
         {
             ReadOnlySpan<byte> raw = JsonMarshal.GetRawUtf8PropertyName(property);
@@ -105,145 +117,93 @@ internal sealed class TokenizerJsonReader
                 raw = Encoding.UTF8.GetBytes(property.Name);
             }
 
-            int id = ReadId(property.Value, "model.vocab");
-            if (_tokens.Contains(id))
+            string? reason = IsId(property.Value, out int id) ? _builder.AddEntry(raw, id) : NoId(property.Value);
+            if (reason is not null)
             {
-                throw Error($"model.vocab.{property.Name}", $"id {id} is used twice");
-            }
-
-            Span<byte> bytes = Buffer(raw.Length);
-            if (ByteAlphabet.TryToBytes(raw, bytes, out int count))
-            {
-                if (count > 0 && _tokens.Find(bytes[..count]) >= 0)
-                {
-                    throw Error($"model.vocab.{property.Name}", "appears twice");
-                }
-
-                _tokens.Add(id, bytes[..count], findable: true);
-            }
-            else
-            {
-                // Never the result of encoding; decodes to its own text, as in the reference.
-                _tokens.Add(id, raw, findable: false);
-                _literal[id] = Encoding.UTF8.GetString(raw);
+                throw Error(prefix + property.Name, reason);
             }
         }
     }
 
-    private void ReadMerges(JsonElement merges, BpeMerger merger)
+    private void ReadMerges(JsonElement merges)
     {
         int rank = 0;
-        byte[] both = new byte[256];
         foreach (JsonElement merge in merges.EnumerateArray())
         {
-            int left;
-            int right;
+            string? reason;
             if (merge.ValueKind == JsonValueKind.String)
             {
                 ReadOnlySpan<byte> raw = RawText(merge);
                 int space = raw.IndexOf((byte)' ');
-                if (space < 0 || raw[(space + 1)..].Contains((byte)' '))
-                {
-                    throw Error($"model.merges[{rank}]", $"{Short(merge)} is not two tokens with one space between");
-                }
-
-                left = Find(raw[..space], rank);
-                right = Find(raw[(space + 1)..], rank);
-            }
-            else if (merge.ValueKind == JsonValueKind.Array && merge.GetArrayLength() == 2
-                && merge[0].ValueKind == JsonValueKind.String && merge[1].ValueKind == JsonValueKind.String)
-            {
-                left = Find(RawText(merge[0]), rank);
-                right = Find(RawText(merge[1]), rank);
+                reason = space < 0 || raw[(space + 1)..].Contains((byte)' ')
+                    ? $"{Short(merge)} is not two tokens with one space between"
+                    : _builder.AddMerge(raw[..space], raw[(space + 1)..]);
             }
             else
             {
-                throw Error($"model.merges[{rank}]", $"{Short(merge)} is neither \"a b\" nor [\"a\",\"b\"]");
+                reason = merge.ValueKind == JsonValueKind.Array && merge.GetArrayLength() == 2
+                    && merge[0].ValueKind == JsonValueKind.String && merge[1].ValueKind == JsonValueKind.String
+                    ? _builder.AddMerge(RawText(merge[0]), RawText(merge[1]))
+                    : $"{Short(merge)} is neither \"a b\" nor [\"a\",\"b\"]";
             }
 
-            ReadOnlySpan<byte> a = _tokens.Bytes(left);
-            ReadOnlySpan<byte> b = _tokens.Bytes(right);
-            if (both.Length < a.Length + b.Length)
+            if (reason is not null)
             {
-                both = new byte[2 * (a.Length + b.Length)];
+                throw Error($"model.merges[{rank}]", reason);
             }
 
-            a.CopyTo(both);
-            b.CopyTo(both.AsSpan(a.Length));
-            int merged = _tokens.Find(both.AsSpan(0, a.Length + b.Length));
-            if (merged < 0)
-            {
-                throw Error($"model.merges[{rank}]", $"the result of {Short(merge)} is not in the vocabulary");
-            }
-
-            merger.Add(left, right, rank++, merged);
+            rank++;
         }
     }
 
-    private int Find(ReadOnlySpan<byte> raw, int rank)
+    private void ReadAddedTokens(JsonElement root)
     {
-        Span<byte> bytes = Buffer(raw.Length);
-        int id = ByteAlphabet.TryToBytes(raw, bytes, out int count) ? _tokens.Find(bytes[..count]) : -1;
-        return id >= 0 ? id : throw Error($"model.merges[{rank}]", $"`{Encoding.UTF8.GetString(raw)}` is not in the vocabulary");
-    }
-
-    private List<AddedToken> ReadAddedTokens(JsonElement root)
-    {
-        List<AddedToken> added = [];
         if (Optional(root, "added_tokens") is not { } list)
         {
-            return added;
+            return;
         }
 
         Require(list, JsonValueKind.Array, "added_tokens");
-        Dictionary<int, string> seen = [];
         foreach (JsonElement item in list.EnumerateArray())
         {
-            string field = $"added_tokens[{added.Count}]";
+            string field = $"added_tokens[{_builder.Added.Count}]";
             Require(item, JsonValueKind.Object, field);
             int id = ReadId(Get(item, "id", JsonValueKind.Number, field + "."), field + ".id");
-            string content = Get(item, "content", JsonValueKind.String, field + ".").GetString()!;
-            if (content.Length == 0 || !seen.TryAdd(id, content))
+            if (_builder.Add(ReadAddedToken(item, id, _path, field)) is { } reason)
             {
-                throw Error(field, content.Length == 0 ? "has no content" : $"id {id} is used twice");
+                throw Error(field, reason);
             }
-
-            bool special = Flag(item, "special", false);
-            added.Add(new AddedToken(
-                id, content, special, Flag(item, "single_word", false), Flag(item, "lstrip", false), Flag(item, "rstrip", false),
-                Flag(item, "normalized", !special)));
-            byte[] utf8 = Encoding.UTF8.GetBytes(content);
-            Span<byte> bytes = Buffer(utf8.Length);
-            bool inAlphabet = ByteAlphabet.TryToBytes(utf8, bytes, out int count);
-            ReadOnlySpan<byte> decoded = inAlphabet ? bytes[..count] : utf8;
-            if (_tokens.Contains(id) && !_tokens.Bytes(id).SequenceEqual(decoded))
-            {
-                throw Error(field + ".id", $"{id} is another token in the vocabulary");
-            }
-
-            if (!_tokens.Contains(id))
-            {
-                _tokens.Add(id, decoded, findable: false);
-            }
-
-            _literal[id] = content;
         }
-
-        return added;
     }
 
-    private int ReadId(JsonElement value, string field) =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int id) && id is >= 0 and < TokenTable.MaxId
-            ? id
-            : throw Error(field, $"{Short(value)} is not a token id from 0 to {TokenTable.MaxId - 1}");
-
-    private bool Flag(JsonElement item, string name, bool fallback) => Optional(item, name) switch
+    /// <summary>A token as Transformers and its tokenizers write it; what is not said has their default.</summary>
+    public static AddedToken ReadAddedToken(JsonElement item, int id, string path, string field)
     {
-        null => fallback,
-        { ValueKind: JsonValueKind.True } => true,
-        { ValueKind: JsonValueKind.False } => false,
-        { } other => throw Error(name, $"{Short(other)} is neither true nor false"),
-    };
+        TokenizerJsonReader reader = new(path);
+        reader.Require(item, JsonValueKind.Object, field);
+        string content = JsonFields.TextOf(reader.Get(item, "content", JsonValueKind.String, field + "."), path, field + ".content");
+        bool special = Flag("special", false);
+        return new AddedToken(
+            id, content, special, Flag("single_word", false), Flag("lstrip", false), Flag("rstrip", false), Flag("normalized", !special));
+
+        bool Flag(string name, bool fallback) => Optional(item, name) switch
+        {
+            null => fallback,
+            { ValueKind: JsonValueKind.True } => true,
+            { ValueKind: JsonValueKind.False } => false,
+            { } other => throw reader.Error($"{field}.{name}", $"{Short(other)} is neither true nor false"),
+        };
+    }
+
+    private int ReadId(JsonElement value, string field) => IsId(value, out int id) ? id : throw Error(field, NoId(value));
+
+    private static bool IsId(JsonElement value, out int id)
+    {
+        id = -1;
+        return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out id) && id is >= 0 and < TokenTable.MaxId;
+    }
+
+    private static string NoId(JsonElement value) => $"{Short(value)} is not a token id from 0 to {TokenTable.MaxId - 1}";
 
     private static JsonElement? Optional(JsonElement parent, string name) =>
         parent.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
@@ -267,16 +227,6 @@ internal sealed class TokenizerJsonReader
     {
         ReadOnlySpan<byte> raw = JsonMarshal.GetRawUtf8Value(text)[1..^1];
         return raw.Contains((byte)'\\') ? Encoding.UTF8.GetBytes(text.GetString()!) : raw;
-    }
-
-    private Span<byte> Buffer(int length)
-    {
-        if (_buffer.Length < length)
-        {
-            _buffer = new byte[2 * length];
-        }
-
-        return _buffer;
     }
 
     private static string Short(JsonElement value)

@@ -46,9 +46,6 @@ public sealed class HuggingFaceDirectory : IDisposable
     /// <summary>Path of its <c>config.json</c>.</summary>
     public string ConfigPath => System.IO.Path.Combine(Path, "config.json");
 
-    /// <summary>Path of its <c>tokenizer.json</c>, which need not exist.</summary>
-    public string TokenizerPath => System.IO.Path.Combine(Path, "tokenizer.json");
-
     /// <summary>All tensors of all files, in ordinal order of their names.</summary>
     public IReadOnlyList<TensorInfo> Tensors { get; }
 

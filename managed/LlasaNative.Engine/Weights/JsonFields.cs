@@ -24,6 +24,9 @@ internal readonly struct JsonFields
     /// <summary>Parses a file whose top level is an object.</summary>
     public static JsonFields FromFile(string path) => Parse(FileErrors.ReadAllBytes(path), path);
 
+    /// <summary>Parses a file that need not be there; without it there are no fields.</summary>
+    public static JsonFields FromFileOrEmpty(string path) => File.Exists(path) ? FromFile(path) : Parse("{}"u8.ToArray(), path);
+
     public static JsonFields Parse(ReadOnlyMemory<byte> json, string path)
     {
         if (!Utf8.IsValid(json.Span))
@@ -51,6 +54,15 @@ internal readonly struct JsonFields
 
     /// <summary>Whether the field is there and not null.</summary>
     public bool Has(string name) => TryGet(name, out _);
+
+    /// <summary>All fields, in the order of the file.</summary>
+    public IEnumerable<(string Name, JsonElement Value)> All()
+    {
+        foreach (JsonProperty property in _element.EnumerateObject())
+        {
+            yield return (NameOf(property, _path), property.Value);
+        }
+    }
 
     public bool TryGet(string name, out JsonElement value) =>
         _element.TryGetProperty(name, out value) && value.ValueKind != JsonValueKind.Null;
@@ -129,18 +141,15 @@ internal readonly struct JsonFields
     }
 
     /// <summary>An object whose values are whole numbers; absent gives an empty map.</summary>
-    public Dictionary<string, int> IntMap(string name)
+    public Dictionary<string, int> IntMap(string name) => ObjectOrNull(name)?.IntMap(int.MaxValue) ?? new(StringComparer.Ordinal);
+
+    /// <summary>All fields, which are whole numbers from 0 on.</summary>
+    public Dictionary<string, int> IntMap(int maximum)
     {
         Dictionary<string, int> map = new(StringComparer.Ordinal);
-        if (ObjectOrNull(name) is not { } fields)
+        foreach ((string key, JsonElement value) in All())
         {
-            return map;
-        }
-
-        foreach (JsonProperty property in fields._element.EnumerateObject())
-        {
-            string key = NameOf(property, _path);
-            map[key] = fields.AsInt(key, property.Value, 0, int.MaxValue);
+            map[key] = AsInt(key, value, 0, maximum);
         }
 
         return map;

@@ -30,6 +30,14 @@ internal static class WrongPlaces
             : $"{text}, only {KindOf(other)}, `{Path.GetFileName(other)}`; to convert a checkpoint, load it in Transformers and call model.save_pretrained(directory, safe_serialization=True)";
     }
 
+    /// <summary>Why a directory has no tokenizer.</summary>
+    public static string NoTokenizer(string path)
+    {
+        const string Text = "no such file, and no vocab.json with merges.txt beside it either";
+        string? other = Array.Find(["vocab.json", "merges.txt", "tokenizer.model", "vocab.txt"], name => File.Exists(Path.Combine(path, name)));
+        return other is null ? Text : $"{Text}, only `{other}`; to convert a tokenizer, load it with AutoTokenizer in Transformers and call save_pretrained(directory)";
+    }
+
     private static bool HasEnding(string file, params ReadOnlySpan<string> endings)
     {
         foreach (string ending in endings)

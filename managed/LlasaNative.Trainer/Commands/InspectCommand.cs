@@ -134,13 +134,13 @@ internal static class InspectCommand
             $"{config.Layers} layers, hidden {config.HiddenSize}, ffn {config.IntermediateSize}, {config.QueryHeads} heads of {config.HeadDimension} ({config.KeyValueHeads} kv)"));
         Line("positions", config.MaxPositions.ToString(CultureInfo.InvariantCulture));
         Line("vocabulary", string.Create(CultureInfo.InvariantCulture, $"{config.VocabularySize}, head {(config.TieWordEmbeddings ? "tied" : "untied")}"));
-        if (!File.Exists(directory.TokenizerPath))
+        if (!ByteLevelBpe.IsIn(directory.Path))
         {
             Line("tokenizer", "none");
             return;
         }
 
-        var prompt = LlasaPrompt.Create(ByteLevelBpe.FromFile(directory.TokenizerPath));
+        var prompt = LlasaPrompt.Create(ByteLevelBpe.FromDirectory(directory.Path));
         var speech = prompt.Speech;
         Line("speech", string.Create(CultureInfo.InvariantCulture, $"{speech.Count} codes from id {speech.Offset}; start {speech.Start}, end {speech.End}"));
         Line("prompt", string.Create(CultureInfo.InvariantCulture, $"{OptionNames.Of(prompt.Style)}, {prompt.OverheadTokens} tokens beside the text"));

@@ -59,7 +59,7 @@ internal static class PrepareCommand
         if (policy is not null)
         {
             using var model = HuggingFaceDirectory.Open(Places.Model(policy));
-            var prompt = LlasaPrompt.Create(ByteLevelBpe.FromFile(model.TokenizerPath));
+            var prompt = LlasaPrompt.Create(ByteLevelBpe.FromDirectory(model.Path));
             options = options with { Length = row => prompt.Encode(row.Text).Length };
         }
 

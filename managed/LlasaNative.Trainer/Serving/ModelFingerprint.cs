@@ -6,7 +6,7 @@ namespace LlasaNative.Trainer.Serving;
 /// <summary>Names models so that other weights or another configuration have another name.</summary>
 internal static class ModelFingerprint
 {
-    private static readonly string[] Patterns = ["*.safetensors", "*.json"];
+    private static readonly string[] Patterns = ["*.safetensors", "*.json", "merges.txt"];
 
     /// <summary>Names of codec and recogniser, each with the first 12 hex digits of the SHA-256 of its files, and the type they compute in unless it is float32.</summary>
     public static string Of(ModelOptions models) =>

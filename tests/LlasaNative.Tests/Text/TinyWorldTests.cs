@@ -12,7 +12,7 @@ public class TinyWorldTests
     {
         using HuggingFaceDirectory model = HuggingFaceDirectory.Open(Find("policy", "policy_sft"));
         LlamaConfig config = LlamaConfig.FromFile(model.ConfigPath);
-        ByteLevelBpe tokenizer = ByteLevelBpe.FromFile(model.TokenizerPath);
+        ByteLevelBpe tokenizer = ByteLevelBpe.FromDirectory(model.Path);
         LlasaPrompt prompt = LlasaPrompt.Create(tokenizer);
         model.RequireFinite();
         Assert.Multiple(() =>
@@ -31,7 +31,7 @@ public class TinyWorldTests
         using HuggingFaceDirectory model = HuggingFaceDirectory.Open(Find("whisper", "recogniser"));
         WhisperConfig config = WhisperConfig.FromFile(model.ConfigPath);
         WhisperTokens tokens = WhisperTokens.Find(
-            ByteLevelBpe.FromFile(model.TokenizerPath), config, WhisperGenerationConfig.FromDirectory(model.Path));
+            ByteLevelBpe.FromDirectory(model.Path), config, WhisperGenerationConfig.FromDirectory(model.Path));
         Assert.That((tokens.EndOfText, tokens.StartOfTranscript), Is.EqualTo((config.EosTokenId!.Value, config.DecoderStartTokenId!.Value)));
     }
 

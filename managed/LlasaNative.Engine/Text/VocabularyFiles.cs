@@ -1,0 +1,219 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using LlasaNative.Weights;
+
+namespace LlasaNative.Text;
+
+/// <summary>
+/// Reads the files of a tokenizer from before <c>tokenizer.json</c>: <c>vocab.json</c>, <c>merges.txt</c>, and the three that say
+/// which tokens stand apart. Which tokens those are is decided as Transformers does when it loads such a directory.
+/// </summary>
+internal sealed class VocabularyFiles
+{
+    private const string Vocabulary = "vocab.json";
+    private const string Merges = "merges.txt";
+    private const string EndOfText = "<|endoftext|>";
+    private static readonly string[] _named = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+    private static readonly string[] _lists = ["additional_special_tokens", "extra_special_tokens"];
+
+    private readonly string _directory;
+    private readonly JsonFields _config;
+    private readonly string _kind;
+    private readonly TokenizerBuilder _builder;
+
+    // What the files name as special, by role, in the order in which Transformers adds what is missing.
+    private readonly Dictionary<string, List<AddedToken>> _special = new(StringComparer.Ordinal);
+
+    private VocabularyFiles(string directory)
+    {
+        _directory = directory;
+        _config = JsonFields.FromFileOrEmpty(File("tokenizer_config.json"));
+        _kind = Kind();
+        _builder = TokenizerJsonReader.ReadVocabulary(File(Vocabulary));
+    }
+
+    /// <summary>Whether a directory has such files.</summary>
+    public static bool AreIn(string directory) => System.IO.File.Exists(Path.Combine(directory, Vocabulary)) && System.IO.File.Exists(Path.Combine(directory, Merges));
+
+    /// <summary>Reads a directory that has them.</summary>
+    public static TokenizerParts Read(string directory) => new VocabularyFiles(directory).Read();
+
+    private bool IsWhisper => _kind == "WhisperTokenizer";
+
+    private bool SplitsAsGpt2 => IsWhisper || _kind == "GPT2Tokenizer";
+
+    private TokenizerParts Read()
+    {
+        ReadMerges();
+        ReadTokens();
+        IReadOnlyList<PreTokenizerStep> steps = SplitsAsGpt2
+            ? [new(_config.BoolOr("add_prefix_space", false), new Gpt2Scanner())]
+            : [new(false, new Llama3Scanner()), new(false, null)];
+        (int[] prefix, int[] suffix) = Template();
+        return _builder.Build(File(Vocabulary), ignoreMerges: !SplitsAsGpt2, steps, form: null, prefix, suffix);
+    }
+
+    private string File(string name) => Path.Combine(_directory, name);
+
+    /// <summary>The class that Transformers would load, without the ending that tells its two implementations apart.</summary>
+    private string Kind()
+    {
+        JsonFields model = JsonFields.FromFileOrEmpty(File("config.json"));
+        string name = _config.StringOr("tokenizer_class", model.StringOr("tokenizer_class", string.Empty));
+        name = name.EndsWith("Fast", StringComparison.Ordinal) ? name[..^4] : name;
+        return name != "GPT2Tokenizer" && model.StringOr("model_type", string.Empty) == "whisper" ? "WhisperTokenizer" : name;
+    }
+
+    private void ReadMerges()
+    {
+        string path = File(Merges);
+        ReadOnlySpan<byte> text = FileErrors.ReadAllBytes(path);
+        _builder.BeginMerges(text.Count((byte)'\n') + 1);
+        text = text.StartsWith(Encoding.UTF8.Preamble) ? text[Encoding.UTF8.Preamble.Length..] : text;
+        int number = 0;
+        foreach (Range range in text.Split((byte)'\n'))
+        {
+            ReadOnlySpan<byte> line = text[range].TrimEnd((byte)'\r');
+            number++;
+
+            // Only this line is none: a merge may begin with # like any other.
+            if (line.IsEmpty || line.StartsWith("#version"u8))
+            {
+                continue;
+            }
+
+            int space = line.IndexOf((byte)' ');
+            string? reason = space <= 0 || line[(space + 1)..].Contains((byte)' ') || space + 1 == line.Length
+                ? "expected two tokens with one space between"
+                : _builder.AddMerge(line[..space], line[(space + 1)..]);
+            if (reason is not null)
+            {
+                throw new ModelFileException(path, string.Create(CultureInfo.InvariantCulture, $"line {number}"), reason);
+            }
+        }
+    }
+
+    private void ReadTokens()
+    {
+        foreach (string role in SplitsAsGpt2 ? ["bos_token", "eos_token", "unk_token"] : Array.Empty<string>())
+        {
+            _special[role] = [Special(EndOfText)];
+        }
+
+        ReadSpecial(_config);
+        SortedDictionary<int, AddedToken> added = [];
+        string path;
+        if (_config.ObjectOrNull("added_tokens_decoder") is { } decoder)
+        {
+            // Such a file says everything; the two older ones are left alone then.
+            path = _config.Path;
+            foreach ((string key, JsonElement value) in decoder.All())
+            {
+                string field = $"added_tokens_decoder.{key}";
+                int id = int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number < TokenTable.MaxId
+                    ? number
+                    : throw new ModelFileException(path, field, "is not a token id");
+                added[id] = TokenizerJsonReader.ReadAddedToken(value, id, path, field);
+            }
+        }
+        else
+        {
+            path = File("added_tokens.json");
+            ReadSpecial(JsonFields.FromFileOrEmpty(File("special_tokens_map.json")));
+            foreach ((string content, int id) in JsonFields.FromFileOrEmpty(path).IntMap(TokenTable.MaxId - 1))
+            {
+                added[id] = new AddedToken(id, content, Normalized: true);
+            }
+        }
+
+        Add(added.Values, path);
+    }
+
+    private void Add(IEnumerable<AddedToken> added, string path)
+    {
+        List<AddedToken> special = [.. _named.Concat(_lists).SelectMany(role => _special.GetValueOrDefault(role) ?? [])];
+        HashSet<string> names = [.. special.Select(token => token.Content)];
+        bool saysHow = _config.Has("added_tokens_decoder");
+        HashSet<string> seen = [];
+        foreach (AddedToken token in added.Where(token => token.Content.Length > 0))
+        {
+            bool named = names.Contains(token.Content);
+            AddedToken whole = token with { Special = token.Special || named, Normalized = saysHow ? token.Normalized : !named };
+            seen.Add(token.Content);
+            if (_builder.Add(whole) is { } reason)
+            {
+                throw new ModelFileException(path, token.Content, reason);
+            }
+        }
+
+        foreach (AddedToken token in special.Where(token => token.Content.Length > 0 && seen.Add(token.Content)))
+        {
+            int known = _builder.Find(Encoding.UTF8.GetBytes(token.Content));
+            AddedToken whole = token with { Id = known >= 0 ? known : _builder.Tokens.Count };
+            if (_builder.Add(whole) is { } reason)
+            {
+                throw new ModelFileException(File(Vocabulary), token.Content, reason);
+            }
+        }
+    }
+
+    private void ReadSpecial(JsonFields fields)
+    {
+        foreach ((string role, JsonElement value) in fields.All())
+        {
+            if (_named.Contains(role))
+            {
+                _special[role] = value.ValueKind == JsonValueKind.Null ? [] : [Special(value, fields.Path, role)];
+            }
+            else if (_lists.Contains(role) && value.ValueKind != JsonValueKind.Null)
+            {
+                List<AddedToken> list = _special.TryGetValue(role, out List<AddedToken>? before) ? before : _special[role] = [];
+                list.AddRange(value.ValueKind switch
+                {
+                    JsonValueKind.Array => value.EnumerateArray().Select((item, i) => Special(item, fields.Path, $"{role}[{i}]")),
+                    JsonValueKind.Object => value.EnumerateObject().Select(item => Special(item.Value, fields.Path, role)),
+                    _ => throw new ModelFileException(fields.Path, role, $"expected a list of tokens, found {value.ValueKind}"),
+                });
+            }
+        }
+    }
+
+    private static AddedToken Special(string content) => new(-1, content, Special: true);
+
+    private static AddedToken Special(JsonElement value, string path, string field) => value.ValueKind == JsonValueKind.String
+        ? Special(JsonFields.TextOf(value, path, field))
+        : TokenizerJsonReader.ReadAddedToken(value, -1, path, field) with { Special = true };
+
+    /// <summary>What Transformers puts around a text.</summary>
+    private (int[] Prefix, int[] Suffix) Template()
+    {
+        if (!IsWhisper)
+        {
+            bool begins = _config.BoolOr("add_bos_token", _kind == "LlamaTokenizer");
+            return (begins ? Ids("bos_token") : [], _config.BoolOr("add_eos_token", false) ? Ids("eos_token") : []);
+        }
+
+        List<string> names = ["<|startoftranscript|>"];
+        if (_config.Has("language"))
+        {
+            names.Add($"<|{LanguageNames.ToCode(_config.String("language"))}|>");
+        }
+
+        if (_config.Has("task"))
+        {
+            names.Add($"<|{_config.String("task")}|>");
+        }
+
+        if (!_config.BoolOr("predict_timestamps", false))
+        {
+            names.Add("<|notimestamps|>");
+        }
+
+        return ([.. names.SelectMany(IdsOf)], Ids("eos_token"));
+    }
+
+    private int[] Ids(string role) => _special.GetValueOrDefault(role) is [var token, ..] ? IdsOf(token.Content) : [];
+
+    private int[] IdsOf(string content) => [.. _builder.Added.Where(token => token.Content == content).Select(token => token.Id).Take(1)];
+}
