@@ -6,8 +6,9 @@ namespace LlasaNative.Data;
 /// <remarks>
 /// <para>A file that is named is taken as it is. Of a directory all files of a known kind are, but for hidden files and folders
 /// (names with a dot in front), folders with two underscores in front (<c>__MACOSX</c>), and <c>.txt</c> files that are about
-/// the data (<c>LICENSE.txt</c>, <c>README.txt</c>); of these, where names say splits (<see cref="SplitNames"/>), those of the
-/// wanted one.</para>
+/// the data (<c>LICENSE.txt</c>, <c>README.txt</c>); of these those that the directory's <c>README.md</c> lists, where it lists
+/// any (<see cref="DatasetCard"/>); of these, where it or their names say splits (<see cref="SplitNames"/>), those of the wanted
+/// one.</para>
 /// <para><b>Threads:</b> immutable.</para>
 /// </remarks>
 /// <example><code>DataFiles files = DataFiles.Find("data", DataSplit.Train); Console.Error.WriteLine(files.Describe());</code></example>
@@ -51,7 +52,8 @@ public sealed class DataFiles
             List<string> names = [];
             DataFiles files = new(path);
             files.Walk(new DirectoryInfo(path), "", RealPath.Of(path), names);
-            return files.Choose(names, split);
+            string card = Path.Combine(path, DatasetCard.FileName);
+            return files.Choose(names, split, File.Exists(card) ? ReadCard(card) : null);
         }
 
         return !File.Exists(path) ? throw new DataFileException(path, null, "there is no such file")
@@ -63,9 +65,10 @@ public sealed class DataFiles
     /// <param name="place">The place, for messages.</param>
     /// <param name="names">Paths below it, with slashes.</param>
     /// <param name="split">What they are read for.</param>
+    /// <param name="card">Path here of its <c>README.md</c>; null where it has none.</param>
     /// <returns>The chosen names, at least one.</returns>
     /// <exception cref="UsageException">As <see cref="Find"/>.</exception>
-    public static IReadOnlyList<string> Choose(string place, IEnumerable<string> names, DataSplit split)
+    public static IReadOnlyList<string> Choose(string place, IEnumerable<string> names, DataSplit split, string? card = null)
     {
         ArgumentNullException.ThrowIfNull(names);
         DataFiles files = new(place);
@@ -77,7 +80,7 @@ public sealed class DataFiles
             files.Sort(name, why, candidates);
         }
 
-        return files.Choose(candidates, split)._taken;
+        return files.Choose(candidates, split, card is null ? null : ReadCard(card))._taken;
     }
 
     /// <summary>One line for the user: how many files were taken and why, and what was left out.</summary>
@@ -164,7 +167,29 @@ public sealed class DataFiles
         }
     }
 
-    private DataFiles Choose(List<string> names, DataSplit split)
+    private static string ReadCard(string path)
+    {
+        try
+        {
+            return File.ReadAllText(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DataFileException(path, null, $"cannot be read: {e.Message}", e);
+        }
+    }
+
+    /// <summary>The splits of the files that a card lists; the others are left out.</summary>
+    private IReadOnlyDictionary<string, DataSplit[]> Listed(DatasetCard card, List<string> names)
+    {
+        IReadOnlyDictionary<string, DataSplit[]> splits = card.Of(names);
+        _left.AddRange(names.Where(name => !splits.ContainsKey(name)).Select(name => (name, $"not in the `configs` of {DatasetCard.FileName}")));
+        names.RemoveAll(name => !splits.ContainsKey(name));
+        return names.Count > 0 ? splits
+            : throw new UsageException($"{Root}: none of the files is one that the `configs` of {DatasetCard.FileName} lists: {Listed([.. _left.Select(l => l.Name)])}");
+    }
+
+    private DataFiles Choose(List<string> names, DataSplit split, string? readme)
     {
         if (names.Count == 0)
         {
@@ -173,7 +198,9 @@ public sealed class DataFiles
         }
 
         names.Sort(StringComparer.Ordinal);
-        IReadOnlyDictionary<string, DataSplit[]> splits = SplitNames.Of(names);
+        DatasetCard? card = readme is null ? null : DatasetCard.Read(Root, readme);
+        IReadOnlyDictionary<string, DataSplit[]> splits = card is null ? SplitNames.Of(names) : Listed(card, names);
+        string by = card is null ? "by name" : $"by {DatasetCard.FileName}";
         bool isSaid = splits.Values.Any(s => s.Length > 0);
         DataSplit[] order = split switch
         {
@@ -188,7 +215,7 @@ public sealed class DataFiles
             string[] found = [.. names.Where(name => splits[name].Contains(wanted))];
             if (found.Length > 0)
             {
-                _rule = $"the {Name(wanted)} split by name";
+                _rule = $"the {Name(wanted)} split {by}";
                 _taken.AddRange(found);
                 _left.AddRange(names.Except(found).Select(name => (name, splits[name].Length > 0 ? $"{Name(splits[name][0])} split" : "of no split")));
                 return this;
@@ -208,10 +235,10 @@ public sealed class DataFiles
             }
 
             throw new UsageException(
-                $"{Root}: by their names none of the files is for training: {Listed([.. names.Select(name => $"{name} ({Name(splits[name][0])})")])}; name the file that is");
+                $"{Root}: {(card is null ? "by their names" : by)} none of the files is for training: {Listed([.. names.Select(name => $"{name} ({Name(splits[name][0])})")])}; name the file that is");
         }
 
-        _rule = split == DataSplit.All ? "all files" : isSaid ? "all files, as none is named for a test or validation" : "all files, as no name says a split";
+        _rule = split == DataSplit.All ? card is null ? "all files" : $"all files {by}" : isSaid ? "all files, as none is named for a test or validation" : "all files, as no name says a split";
         _taken.AddRange(names);
         return this;
     }

@@ -38,7 +38,7 @@ public sealed class RemoteData : IDisposable
         if (HubLocation.IsHub(place))
         {
             using HubDownloader hub = new(Options());
-            return hub.FetchFilesAsync(HubLocation.Parse(place), names => DataFiles.Choose(place, names, split), cancellation).GetAwaiter().GetResult();
+            return hub.FetchFilesAsync(HubLocation.Parse(place), (names, card) => DataFiles.Choose(place, names, split, card), cancellation).GetAwaiter().GetResult();
         }
 
         return HdfsLocation.IsHdfs(place) ? FetchFromHdfsAsync(HdfsLocation.Parse(place), split, cancellation).GetAwaiter().GetResult() : place;
@@ -125,16 +125,28 @@ public sealed class RemoteData : IDisposable
         IReadOnlyList<HdfsLocation> all = await client.ListAsync(location, cancellation).ConfigureAwait(false);
         bool isFile = all.Count == 1 && all[0] == location;
         string Name(HdfsLocation file) => isFile ? Path.GetFileName(file.Path) : file.Path[(location.Path.TrimEnd('/').Length + 1)..];
-        HashSet<string> wanted = isFile ? [Name(location)] : [.. DataFiles.Choose(location.Text, all.Select(Name), split)];
+        string? card = null;
+        foreach (HdfsLocation file in all.Where(file => !isFile && Name(file) == DatasetCard.FileName))
+        {
+            card = await DownloadAsync(file).ConfigureAwait(false);
+        }
+
+        HashSet<string> wanted = isFile ? [Name(location)] : [.. DataFiles.Choose(location.Text, all.Select(Name), split, card)];
         foreach (HdfsLocation file in all.Where(file => wanted.Contains(Name(file))))
+        {
+            await DownloadAsync(file).ConfigureAwait(false);
+        }
+
+        return isFile ? Path.Combine(directory, Name(location)) : directory;
+
+        async Task<string> DownloadAsync(HdfsLocation file)
         {
             string local = Path.Combine(directory, Name(file));
             Directory.CreateDirectory(Path.GetDirectoryName(local)!);
             _note?.Invoke($"fetching {file}");
             await client.DownloadAsync(file, local, cancellation).ConfigureAwait(false);
+            return local;
         }
-
-        return isFile ? Path.Combine(directory, Name(location)) : directory;
     }
 
     private async Task<string> PublishToHubAsync(string[] files, HubLocation location, bool? create, CancellationToken cancellation)

@@ -50,7 +50,8 @@ internal static class SplitNames
             && parts[^1][of - 6] == '-' && parts[^1][(of - 5)..of].All(char.IsAsciiDigit) && parts[^1][(of + 4)..(of + 9)].All(char.IsAsciiDigit);
     }
 
-    private static DataSplit[] InName(string name) =>
+    /// <summary>The splits that a name says; empty when it says none.</summary>
+    public static DataSplit[] InName(string name) =>
         [.. _keywords.Where(k => k.Words.Any(word => Holds(name, word))).Select(k => k.Split)];
 
     private static bool Holds(string name, string word)

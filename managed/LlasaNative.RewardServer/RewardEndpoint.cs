@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using LlasaNative.Listening.Wire;
+using LlasaNative.Text;
 
 namespace LlasaNative.Listening.Remote;
 
@@ -54,7 +55,7 @@ internal sealed class RewardEndpoint(Uri url, HttpClient http, TimeSpan timeout)
                 throw Refusal(response, body);
             }
 
-            return JsonSerializer.Deserialize(body, type) ?? throw new RewardServerException($"{Url}: the answer is null", isTransient: false);
+            return PythonJson.Read(body, json => JsonSerializer.Deserialize(json.Span, type)) ?? throw new RewardServerException($"{Url}: the answer is null", isTransient: false);
         }
         catch (HttpRequestException e)
         {
@@ -92,7 +93,7 @@ internal sealed class RewardEndpoint(Uri url, HttpClient http, TimeSpan timeout)
         try
         {
             if (response.Content.Headers.ContentType?.MediaType == Problem.MediaType
-                && JsonSerializer.Deserialize(body, WireJson.Default.Problem) is { Detail: { Length: > 0 } detail })
+                && PythonJson.Read(body, json => JsonSerializer.Deserialize(json.Span, WireJson.Default.Problem)) is { Detail: { Length: > 0 } detail })
             {
                 return detail.ReplaceLineEndings(" ");
             }

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
+using LlasaNative.Text;
 
 namespace LlasaNative.Http;
 
@@ -79,7 +80,7 @@ internal sealed class HttpRequests : IDisposable
         byte[] body = await ReadAsync(response.Content, cancellation).ConfigureAwait(false);
         try
         {
-            using JsonDocument document = JsonDocument.Parse(body);
+            using JsonDocument document = PythonJson.Parse(body);
             return document.RootElement.Clone();
         }
         catch (JsonException e)
@@ -212,7 +213,7 @@ internal sealed class HttpRequests : IDisposable
     {
         try
         {
-            using JsonDocument json = JsonDocument.Parse(body);
+            using JsonDocument json = PythonJson.Parse(body);
             foreach (string name in new[] { "error", "message" })
             {
                 if (json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty(name, out JsonElement value)

@@ -1,7 +1,9 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
+using LlasaNative.Data;
 using LlasaNative.Http;
+using LlasaNative.Text;
 
 namespace LlasaNative.Hub;
 
@@ -76,11 +78,11 @@ public sealed class HubDownloader : IDisposable
 
     /// <summary>Fetches files of a repository.</summary>
     /// <param name="location">Its path names one file, or a directory of which the wanted files are fetched.</param>
-    /// <param name="choose">Which files of a directory, given their paths below it.</param>
+    /// <param name="choose">Which files of a directory, given their paths below it and the path here of its <c>README.md</c>, null where it has none.</param>
     /// <param name="cancellation">Ends it; what was fetched stays for the next time.</param>
     /// <returns>Path of the file or directory in the cache.</returns>
     /// <exception cref="RemoteException">The Hub refuses, is not to be reached, or has no such file.</exception>
-    public async Task<string> FetchFilesAsync(HubLocation location, Func<IEnumerable<string>, IReadOnlyList<string>> choose, CancellationToken cancellation = default)
+    public async Task<string> FetchFilesAsync(HubLocation location, Func<IEnumerable<string>, string?, IReadOnlyList<string>> choose, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(location);
         ArgumentNullException.ThrowIfNull(choose);
@@ -101,7 +103,8 @@ public sealed class HubDownloader : IDisposable
             throw new RemoteException(location.ToString(), location.Path.Length > 0 ? "there is no such file, nor files below it" : "holds no file");
         }
 
-        foreach (string name in choose(below))
+        string? card = below.Contains(DatasetCard.FileName) ? await FetchAsync(location, snapshot, DatasetCard.FileName, cancellation).ConfigureAwait(false) : null;
+        foreach (string name in choose(below, card))
         {
             await FetchAsync(location, snapshot, name, cancellation).ConfigureAwait(false);
         }
@@ -131,8 +134,8 @@ public sealed class HubDownloader : IDisposable
     {
         try
         {
-            using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(index));
-            return [.. json.RootElement.GetProperty("weight_map").EnumerateObject().Select(p => p.Value.GetString() ?? "").Distinct()];
+            using JsonDocument json = PythonJson.Parse(File.ReadAllBytes(index));
+            return [.. json.RootElement.GetProperty("weight_map").EnumerateObject().Where(p => p.Value.ValueKind == JsonValueKind.String).Select(p => p.Value.GetString()!).Distinct()];
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
         {

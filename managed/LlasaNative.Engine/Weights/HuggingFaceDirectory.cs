@@ -1,5 +1,5 @@
 using System.Text.Json;
-using System.Text.Json.Nodes;
+using LlasaNative.Text;
 
 namespace LlasaNative.Weights;
 
@@ -211,27 +211,29 @@ public sealed class HuggingFaceDirectory : IDisposable
     {
         try
         {
-            JsonObject config = JsonNode.Parse(FileErrors.ReadAllBytes(ConfigPath))?.AsObject()
-                ?? throw new ModelFileException(ConfigPath, null, "expected a JSON object");
+            byte[] config = FileErrors.ReadAllBytes(ConfigPath);
+            JsonFields fields = JsonFields.Parse(config, ConfigPath);
+            List<(string, object)> changes = [];
             // Transformers 5 reads one name, Transformers 4 the other: what is written agrees in both.
-            if (config.ContainsKey("torch_dtype"))
+            bool old = fields.All().Any(field => field.Name == "torch_dtype");
+            if (old)
             {
-                config["torch_dtype"] = type.ConfigName();
+                changes.Add(("torch_dtype", type.ConfigName()));
             }
 
-            if (config.ContainsKey("dtype") || !config.ContainsKey("torch_dtype"))
+            if (!old || fields.All().Any(field => field.Name == "dtype"))
             {
-                config["dtype"] = type.ConfigName();
+                changes.Add(("dtype", type.ConfigName()));
             }
 
             if (tied is { } value)
             {
-                config["tie_word_embeddings"] = value;
+                changes.Add(("tie_word_embeddings", value));
             }
 
-            File.WriteAllText(target, config.ToJsonString(JsonWriting.Indented) + "\n");
+            File.WriteAllText(target, PythonJson.WithFields(config, changes, JsonWriting.Indented) + "\n");
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw new ModelFileException(ConfigPath, null, $"not a valid JSON object: {e.Message}", e);
         }

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Text.Json;
+using LlasaNative.Text;
 
 namespace LlasaNative.Weights;
 
@@ -41,11 +42,12 @@ internal sealed class SafeTensorsHeader
             throw new ModelFileException(path, "header length", Invariant($"{jsonLength} bytes, but only {file.Length - 8} follow (truncated file?)"));
         }
 
-        Dictionary<string, (TensorInfo, long)> tensors = new(StringComparer.Ordinal);
-        Dictionary<string, string> metadata = new(StringComparer.Ordinal);
+        Dictionary<string, (TensorInfo, long)> tensors;
+        Dictionary<string, string> metadata;
         try
         {
-            ReadJson(file.Slice(8, (int)jsonLength), path, tensors, metadata);
+            (tensors, metadata) = PythonJson.Read<(Dictionary<string, (TensorInfo, long)>, Dictionary<string, string>)>(
+                file.Slice(8, (int)jsonLength).ToArray(), json => ReadJson(json.Span, path));
         }
         catch (JsonException e)
         {
@@ -61,12 +63,10 @@ internal sealed class SafeTensorsHeader
         return header;
     }
 
-    private static void ReadJson(
-        ReadOnlySpan<byte> json,
-        string path,
-        Dictionary<string, (TensorInfo Info, long Offset)> tensors,
-        Dictionary<string, string> metadata)
+    private static (Dictionary<string, (TensorInfo, long)> Tensors, Dictionary<string, string> Metadata) ReadJson(ReadOnlySpan<byte> json, string path)
     {
+        Dictionary<string, (TensorInfo, long)> tensors = new(StringComparer.Ordinal);
+        Dictionary<string, string> metadata = new(StringComparer.Ordinal);
         Utf8JsonReader reader = new(json, new JsonReaderOptions { MaxDepth = 64 });
         Expect(ref reader, JsonTokenType.StartObject, path, "header");
         HashSet<string> seen = new(StringComparer.Ordinal);
@@ -93,6 +93,8 @@ internal sealed class SafeTensorsHeader
         {
             throw new ModelFileException(path, "header", "text after the closing brace");
         }
+
+        return (tensors, metadata);
     }
 
     /// <summary>Keeps what is text. Nothing depends on the rest, so whatever it is, it is no fault of the file.</summary>

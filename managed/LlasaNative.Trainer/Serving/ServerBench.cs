@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using System.Net.Http.Json;
+using System.Text.Json;
 using LlasaNative.Listening.Wire;
 using LlasaNative.Models;
+using LlasaNative.Text;
 using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Serving;
@@ -86,7 +88,7 @@ internal static class ServerBench
     {
         using var response = await http.PostAsJsonAsync("score", sample, WireJson.Default.ScoreRequest);
         response.EnsureSuccessStatusCode();
-        return (await response.Content.ReadFromJsonAsync(WireJson.Default.ScoreResponse))!;
+        return PythonJson.Read(await response.Content.ReadAsByteArrayAsync(), json => JsonSerializer.Deserialize(json.Span, WireJson.Default.ScoreResponse))!;
     }
 
     /// <summary>Batched and alone must differ by rounding only: 1e-3 nats is a hundred times what that comes to.</summary>

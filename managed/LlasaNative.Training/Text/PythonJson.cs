@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Text;
 using System.Text.Json;
 
 namespace LlasaNative.Text;
@@ -43,8 +45,75 @@ public static class PythonJson
     public static bool IsNaN(JsonElement element) =>
         element.ValueKind == JsonValueKind.Array && element.GetArrayLength() == 1 && element[0].ValueKind == JsonValueKind.String && element[0].ValueEquals("NaN");
 
+    /// <summary>An object with some of its fields set, all else as it was, such numbers included.</summary>
+    /// <param name="json">UTF-8 text of the object.</param>
+    /// <param name="fields">Names and texts, numbers or flags; a name that is not there comes last.</param>
+    /// <param name="options">How it is written.</param>
+    /// <exception cref="JsonException">It is no JSON, such numbers apart, or no object.</exception>
+    public static string WithFields(ReadOnlyMemory<byte> json, IReadOnlyList<(string Name, object Value)> fields, JsonSerializerOptions options)
+    {
+        json = json.Span.StartsWith((ReadOnlySpan<byte>)[0xEF, 0xBB, 0xBF]) ? json[3..] : json;
+        // A text that stands for such a number while it is no number: one that the object does not hold.
+        string mark = "number:";
+        while (json.Span.IndexOf(Encoding.UTF8.GetBytes(mark)) >= 0)
+        {
+            mark += ":";
+        }
+
+        using JsonDocument document = JsonDocument.Parse(Named(json.Span, $"\"{mark}", "\"") ?? json);
+        if (document.RootElement.ValueKind != JsonValueKind.Object)
+        {
+            throw new JsonException($"expected an object, found {document.RootElement.ValueKind}");
+        }
+
+        // Of a name that comes twice the last counts, as in Python.
+        Dictionary<string, JsonElement> before = [];
+        foreach (JsonProperty property in document.RootElement.EnumerateObject())
+        {
+            before[property.Name] = property.Value;
+        }
+
+        ArrayBufferWriter<byte> text = new();
+        using (Utf8JsonWriter writer = new(text, new JsonWriterOptions { Indented = options.WriteIndented, NewLine = options.NewLine, Encoder = options.Encoder }))
+        {
+            Dictionary<string, object> set = fields.ToDictionary(field => field.Name, field => field.Value);
+            writer.WriteStartObject();
+            foreach ((string name, JsonElement value) in before)
+            {
+                writer.WritePropertyName(name);
+                if (set.Remove(name, out object? own))
+                {
+                    JsonSerializer.Serialize(writer, own);
+                }
+                else
+                {
+                    value.WriteTo(writer);
+                }
+            }
+
+            foreach ((string name, object value) in set)
+            {
+                writer.WritePropertyName(name);
+                JsonSerializer.Serialize(writer, value);
+            }
+
+            writer.WriteEndObject();
+        }
+
+        string written = Encoding.UTF8.GetString(text.WrittenSpan);
+        foreach (string name in _names.Select(name => Encoding.UTF8.GetString(name)))
+        {
+            written = written.Replace($"\"{mark}{name}\"", name, StringComparison.Ordinal);
+        }
+
+        return written;
+    }
+
     // The text with such numbers as lists; null when there are none outside of texts.
-    private static byte[]? Listed(ReadOnlySpan<byte> json)
+    private static byte[]? Listed(ReadOnlySpan<byte> json) => Named(json, "[\"", "\"]");
+
+    // The text with such numbers between two others; null when there are none outside of texts.
+    private static byte[]? Named(ReadOnlySpan<byte> json, string before, string after)
     {
         List<byte>? result = null;
         int copied = 0;
@@ -59,16 +128,16 @@ public static class PythonJson
             }
 
             inText = json[at] == '"';
-            if (inText || Named(json[at..]) is not { Length: > 0 } name)
+            if (inText || NameAt(json[at..]) is not { Length: > 0 } name)
             {
                 continue;
             }
 
             result ??= new List<byte>(json.Length + 16);
             result.AddRange(json[copied..at]);
-            result.AddRange("[\""u8);
+            result.AddRange(Encoding.UTF8.GetBytes(before));
             result.AddRange(name);
-            result.AddRange("\"]"u8);
+            result.AddRange(Encoding.UTF8.GetBytes(after));
             copied = at + name.Length;
             at = copied - 1;
         }
@@ -77,7 +146,7 @@ public static class PythonJson
         return result?.ToArray();
     }
 
-    private static byte[]? Named(ReadOnlySpan<byte> rest)
+    private static byte[]? NameAt(ReadOnlySpan<byte> rest)
     {
         foreach (byte[] name in _names)
         {

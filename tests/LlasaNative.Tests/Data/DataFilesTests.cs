@@ -48,6 +48,60 @@ public sealed class DataFilesTests
         });
     }
 
+    // Expected are the files that datasets.load_dataset gives for the split (MetadataConfigs of datasets 4).
+    [TestCase("data_files: b.txt", DataSplit.Train, "b.txt")]
+    [TestCase("data_files: ['a.txt', 'sub/*.txt']", DataSplit.Train, "a.txt sub/d.txt")]
+    [TestCase("data_files: [{split: train, path: b.txt}, {split: test, path: [a.txt, 'sub/**']}]", DataSplit.Train, "b.txt")]
+    [TestCase("data_files: [{split: train, path: b.txt}, {split: test, path: [a.txt, 'sub/**']}]", DataSplit.Test, "a.txt sub/d.txt sub/deep/train.txt")]
+    [TestCase("data_files: [{split: train, path: b.txt}, {split: test, path: [a.txt, 'sub/**']}]", DataSplit.All, "a.txt b.txt sub/d.txt sub/deep/train.txt")]
+    [TestCase("data_files: {validation: '[!b-z].txt', train: '**/?.txt'}", DataSplit.Validation, "a.txt")]
+    [TestCase("data_files: {validation: '[!b-z].txt', train: '**/?.txt'}", DataSplit.Train, "a.txt b.txt sub/d.txt")]
+    [TestCase("data_files: [{split: full, path: ./test.txt}]", DataSplit.Train, "test.txt")]
+    [TestCase("{data_dir: sub, data_files: d.txt}", DataSplit.Train, "sub/d.txt")]
+    [TestCase("data_dir: sub", DataSplit.Train, "sub/deep/train.txt")]
+    [TestCase("drop_labels: true", DataSplit.Train, "sub/deep/train.txt")]
+    public void MyReadmeSaysWhichFilesAreWhichSplit_AndThoseAreRead(string config, DataSplit split, string expected)
+    {
+        string[] names = ["a.txt", "b.txt", "test.txt", "sub/d.txt", "sub/deep/train.txt", "notes.md"];
+        Make(names);
+        string text = $"---\nlicense: mit\nconfigs:\n- {(config[0] == '{' ? config : $"{{config_name: default, {config}}}")}\n---\n# Data\n";
+        File.WriteAllText(Path.Combine(_directory.Path, "README.md"), text);
+        DataFiles found = DataFiles.Find(_directory.Path, split);
+        Assert.Multiple(() =>
+        {
+            Assert.That(found.Paths, Is.EqualTo(expected.Split(' ').Select(f => Path.Combine(_directory.Path, f))));
+            Assert.That(DataFiles.Choose("hf://datasets/me/set", names, split, Path.Combine(_directory.Path, "README.md")), Is.EqualTo(expected.Split(' ')));
+            Assert.That(found.LeftOut.Select(l => l.Name).Concat(expected.Split(' ')), Is.EquivalentTo(names.Append("README.md")));
+        });
+    }
+
+    [Test]
+    public void MyReadmeListsSeveralConfigurations_AndTheDefaultOneIsRead()
+    {
+        Make("en.txt", "de.txt");
+        string card = Path.Combine(_directory.Path, "README.md");
+        File.WriteAllText(card, "---\nconfigs:\n- config_name: en\n  data_files: en.txt\n- config_name: de\n  data_files: de.txt\n  default: true\n---\n");
+        DataFiles found = DataFiles.Find(_directory.Path, DataSplit.Train);
+        Assert.That(found.Paths.Select(Path.GetFileName), Is.EqualTo(["de.txt"]));
+        Assert.That(found.Describe(), Does.Contain("the train split by README.md, 1 file: de.txt").And.Contains("left out (not in the `configs` of README.md): en.txt"));
+        File.WriteAllText(card, "---\nconfigs:\n- config_name: en\n  data_files: en.txt\n- config_name: de\n  data_files: de.txt\n---\n");
+        Assert.That(() => DataFiles.Find(_directory.Path), Throws.TypeOf<UsageException>().With.Message.Contains("`en`, `de`").And.Message.Contains("none of them the default"));
+        File.WriteAllText(card, "---\nconfigs:\n- data_files: fr/*.txt\n---\n");
+        Assert.That(() => DataFiles.Find(_directory.Path), Throws.TypeOf<UsageException>().With.Message.Contains("en.txt").And.Message.Contains("README.md"));
+    }
+
+    [TestCase("# Data\n\nconfigs:\n- data_files: b.txt\n")]
+    [TestCase("---\nconfigs:\n- data_files: b.txt\n")]
+    [TestCase("---\nnot: [yaml\n---\n")]
+    [TestCase("---\n---\n")]
+    [TestCase("---\nlicense: mit\nconfigs: []\n---\n")]
+    public void MyReadmeSaysNothingOfFiles_AndTheirNamesDo(string text)
+    {
+        Make("a.txt", "b.txt");
+        File.WriteAllText(Path.Combine(_directory.Path, "README.md"), text);
+        Assert.That(DataFiles.Find(_directory.Path, DataSplit.Train).Paths, Has.Count.EqualTo(2));
+    }
+
     [Test]
     public void Find_ForTraining_RefusesADirectoryWithATestSetOnly()
     {

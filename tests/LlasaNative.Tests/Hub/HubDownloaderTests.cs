@@ -92,6 +92,32 @@ public class HubDownloaderTests
     }
 
     [Test]
+    public async Task FetchModel_WhoseIndexHoldsANaN_TakesItsShards()
+    {
+        byte[] index = "{\"metadata\": {\"loss\": NaN}, \"weight_map\": {\"a\": \"m-1.safetensors\", \"b\": null}}"u8.ToArray();
+        _server.Add("me/big", ("config.json", "{}"u8.ToArray()), ("model.safetensors.index.json", index), ("m-1.safetensors", [1]));
+        Assert.That(File.Exists(Path.Combine(await Model("hf://me/big"), "m-1.safetensors")));
+    }
+
+    [Test]
+    public async Task FetchFiles_WithACard_GivesTheCardBeforeItChooses()
+    {
+        _server.Add("datasets/me/carded", ("README.md", "a card"u8.ToArray()), ("a.txt", "a\n"u8.ToArray()), ("b.txt", "b\n"u8.ToArray()));
+        _server.Add("datasets/me/plain", ("a.txt", "a\n"u8.ToArray()));
+        using HubDownloader hub = new(Options);
+        string? seen = "";
+        string path = await hub.FetchFilesAsync(HubLocation.Parse("hf://datasets/me/carded"), (names, card) =>
+        {
+            seen = File.ReadAllText(card!);
+            return ["b.txt"];
+        });
+        Assert.That(seen, Is.EqualTo("a card"));
+        Assert.That(Directory.GetFiles(path).Select(Path.GetFileName), Is.EquivalentTo(["README.md", "b.txt"]));
+        await hub.FetchFilesAsync(HubLocation.Parse("hf://datasets/me/plain"), (names, card) => [.. names.Where(_ => (seen = card) is null)]);
+        Assert.That(seen, Is.Null);
+    }
+
+    [Test]
     public async Task Fetch_WhenTheConnectionBreaks_GoesOnWhereItStopped()
     {
         _server.CutAfter = 1500;
@@ -184,12 +210,12 @@ public class HubDownloaderTests
     public async Task FetchFiles_OfADataSet_TakesTheWantedOnesOrTheOneNamed()
     {
         using HubDownloader hub = new(Options);
-        string all = await hub.FetchFilesAsync(HubLocation.Parse("hf://datasets/me/set"), names => [.. names.Where(name => !name.EndsWith(".md", StringComparison.Ordinal))]);
-        Assert.That(Directory.GetFiles(all, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(all, f)), Is.EquivalentTo(["data/a.jsonl", "data/b.parquet"]));
-        string one = await hub.FetchFilesAsync(HubLocation.Parse("hf://datasets/me/set/data/b.parquet"), _ => []);
+        string all = await hub.FetchFilesAsync(HubLocation.Parse("hf://datasets/me/set"), (names, _) => [.. names.Where(name => !name.EndsWith(".md", StringComparison.Ordinal))]);
+        Assert.That(Directory.GetFiles(all, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(all, f)), Is.EquivalentTo(["README.md", "data/a.jsonl", "data/b.parquet"]), "the card is fetched before anything is chosen");
+        string one = await hub.FetchFilesAsync(HubLocation.Parse("hf://datasets/me/set/data/b.parquet"), (_, _) => []);
         Assert.That(File.ReadAllBytes(one), Is.EqualTo(_weights));
         Assert.That(
-            () => hub.FetchFilesAsync(HubLocation.Parse("hf://datasets/me/set/data/c.parquet"), names => [.. names]),
+            () => hub.FetchFilesAsync(HubLocation.Parse("hf://datasets/me/set/data/c.parquet"), (names, _) => [.. names]),
             Throws.TypeOf<RemoteException>().With.Message.Contains("hf://datasets/me/set/data/c.parquet: there is no such file"));
     }
 
@@ -201,7 +227,7 @@ public class HubDownloaderTests
         _server.Add("me/evil", (name, Encoding.ASCII.GetBytes("x")));
         using HubDownloader hub = new(Options);
         Assert.That(
-            () => hub.FetchFilesAsync(HubLocation.Parse("hf://me/evil"), names => [.. names]), Throws.TypeOf<RemoteException>().With.Message.Contains("cannot be one"));
+            () => hub.FetchFilesAsync(HubLocation.Parse("hf://me/evil"), (names, _) => [.. names]), Throws.TypeOf<RemoteException>().With.Message.Contains("cannot be one"));
         Assert.That(Directory.Exists(_directory.File("hub")), Is.False);
     }
 

@@ -1,7 +1,10 @@
 using System.Text;
 using System.Text.Json;
 using LlasaNative.Data;
+using LlasaNative.Listening.Remote;
+using LlasaNative.Listening.Wire;
 using LlasaNative.Tests.Support;
+using LlasaNative.Tests.Support.Servers;
 using LlasaNative.Text;
 using LlasaNative.Weights;
 
@@ -40,6 +43,24 @@ public sealed class PythonJsonTests
         Assert.That(() => PromptFile.Read(broken), Throws.TypeOf<DataFileException>().With.Message.Contains("expected an object with a text `text`"));
         string codes = directory.Write("c.jsonl", "{\"text\": \"one\", \"codes\": [NaN]}\n");
         Assert.That(() => PromptFile.ReadUtterances(DataFiles.Find(codes), 6), Throws.TypeOf<DataFileException>().With.Message.Contains("code [\"NaN\"] is not a whole number"));
+    }
+
+    [Test]
+    public async Task ANaNThatNobodyReads_InAnAnswerOfARewardServer_IsPassedOver_AndOneThatIsReadIsRefused()
+    {
+        string answer = """{"nll": 0.5, "transcript": "a NaN", "snr": NaN, "more": [-Infinity]}""";
+        using LoopbackServer server = new(context =>
+        {
+            context.Response.ContentType = "application/json";
+            return context.Response.Body.WriteAsync(Encoding.UTF8.GetBytes(answer)).AsTask();
+        });
+        using HttpClient http = new();
+        RewardEndpoint endpoint = new(new Uri(server.Address), http, TimeSpan.FromSeconds(30));
+        Task<ScoreResponse> Ask() => endpoint.PostAsync("score", new Problem(), WireJson.Default.Problem, WireJson.Default.ScoreResponse, default);
+        ScoreResponse response = await Ask();
+        Assert.That((response.Nll, response.Transcript), Is.EqualTo(((double?)0.5, "a NaN")));
+        answer = """{"nll": NaN, "transcript": ""}""";
+        Assert.That(() => Ask(), Throws.TypeOf<RewardServerException>().With.Message.Contains("not the JSON expected").And.Message.Contains("nll"));
     }
 
     [Test]

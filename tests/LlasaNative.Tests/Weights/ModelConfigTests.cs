@@ -115,6 +115,22 @@ public class ModelConfigTests
         Assert.That(LlamaConfig.FromFile(directory.File("target/config.json")).HiddenSize, Is.EqualTo(48));
     }
 
+    [Test]
+    public void MyConfigHoldsANaNAndANameTwice_AndIsExportedAsPythonReadsIt()
+    {
+        using TemporaryDirectory directory = new();
+        directory.Write("config.json", "\uFEFF" + Llama + ",\"best_metric\":NaN,\"range\":[-Infinity,1e-05,\"number: NaN\"],\"hidden_size\":48,\"torch_dtype\":null,\"inner\":{\"x\":Infinity}}");
+        directory.Write("target/x", "");
+        WriteTensor(directory.File("model.safetensors"), "a", 1);
+        using HuggingFaceDirectory model = HuggingFaceDirectory.Open(directory.Path);
+        model.CopySideFiles(directory.File("target"), TensorType.F16, tied: false);
+        string text = File.ReadAllText(directory.File("target/config.json"));
+        string[] lines = [.. text.Split('\n').Select(line => line.Trim().TrimEnd(','))];
+        Assert.That(lines, Is.SupersetOf(new[] { "\"best_metric\": NaN", "-Infinity", "1e-05", "\"number: NaN\"", "\"x\": Infinity", "\"torch_dtype\": \"float16\"", "\"tie_word_embeddings\": false" }));
+        Assert.That(lines.Count(line => line.StartsWith("\"hidden_size\"", StringComparison.Ordinal)), Is.EqualTo(1));
+        Assert.That(LlamaConfig.FromFile(directory.File("target/config.json")).HiddenSize, Is.EqualTo(48));
+    }
+
     private const string Llama3 = "\"rope_type\":\"llama3\",\"factor\":8.0,\"low_freq_factor\":1.0,\"high_freq_factor\":4.0";
 
     // Transformers 5: `rope_scaling or rope_parameters`, then the base inside before the one beside, then 10000.

@@ -40,6 +40,7 @@ public class StrangersWeightsTests
     [TestCase("""{"__metadata__":null,"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""")]
     [TestCase("""{"__metadata__":{"format":"pt","n":3,"x":{"y":[1,{}]},"n":null,"format":"np"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""")]
     [TestCase("""{"__metadata__":[{"a":1}],"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""")]
+    [TestCase("""{"__metadata__":{"best_loss":Infinity,"x":[NaN]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"note":-Infinity}}""")]
     [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"note":{"by":["me"]}}}""")]
     [TestCase("""{"none":{"dtype":"F32","shape":[0,3],"data_offsets":[0,0]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"end":{"dtype":"I64","shape":[7,0],"data_offsets":[4,4]}}""")]
     public void MetadataAndEmptyTensors_OfAnyKind_AreNoFault(string header)
