@@ -43,7 +43,7 @@ public sealed class WhisperNetRecogniser : IDisposable
         _tokenizer = ByteLevelBpe.FromTiktoken(Ranks(model.Header.Tokens, Tokens.EndOfText), model.Path);
         _spaced = new WhisperVocabulary(_tokenizer, Tokens, model.Header.VocabularySize).BeginsWithSpace(options);
         _detect = options.Language == "auto";
-        _transcriptPrompt = Tokens.FullPrompt(_detect ? "en" : options.Language);
+        _transcriptPrompt = Tokens.FullPrompt(_detect ? "en" : options.TextLanguage);
         _targetPrompt = options.Prompt == ScorePromptStyle.Full ? _transcriptPrompt : Tokens.SeedPrompt();
         // The ids that whisper.cpp never produces without timestamps: everything above the text, except the end.
         _banned = [.. Enumerable.Range(0, model.Header.VocabularySize).Select(id => id > Tokens.EndOfText)];
@@ -149,7 +149,7 @@ public sealed class WhisperNetRecogniser : IDisposable
         state.Hear(sound[..Math.Min(window, sound.Length)]);
         var logits = state.Step(Tokens.StartOfTranscript, 0);
         var silence = Tokens.NoSpeech is { } id ? Math.Exp(logits[id] - GgmlState.LogSum(logits)) : 0;
-        var language = _detect ? MostLikely(logits) : _options.Language;
+        var language = _detect ? MostLikely(logits) : _options.TextLanguage;
         int[] prompt = [.. _transcriptPrompt];
         prompt[1] = Tokens.Language(language);
         var nll = double.NaN;

@@ -44,7 +44,11 @@ public sealed class RecogniserTests : TinyWorldTests
     {
         var path = Copy("generation_config.json", json => json["is_multilingual"] = false);
         ScoringOptions options = new() { Prompt = style };
-        Assert.That(() => SpeechScorer.Load(path, options with { Language = "de" }), Throws.TypeOf<UsageException>().With.Message.Contains("English-only"));
+        foreach (var language in new[] { "de", "en", "English" })
+        {
+            Assert.That(() => SpeechScorer.Load(path, options with { Language = language }), Throws.TypeOf<UsageException>().With.Message.Contains("English-only").And.Message.Contains("`default`"));
+        }
+
         using var detecting = SpeechScorer.Load(path, options with { Language = "auto" });
         using var waves = Spoken();
         using var given = SpeechScorer.Load(path, options);

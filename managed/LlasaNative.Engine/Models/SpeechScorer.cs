@@ -38,8 +38,12 @@ public sealed class SpeechScorer : IDisposable
         _whisper = whisper;
         var anyLanguage = options.Language == "auto";
         _detect = anyLanguage && Tokens.IsMultilingual;
-        var language = anyLanguage ? Tokens.Languages.Keys.FirstOrDefault("en") : options.Language;
-        Tokens.RequireEnglish(language);
+        var language = anyLanguage ? Tokens.Languages.Keys.FirstOrDefault("en") : options.TextLanguage;
+        if (!Tokens.IsMultilingual && !anyLanguage && options.Language != ScoringOptions.NoLanguage)
+        {
+            throw new UsageException($"recogniser.language `{options.Language}`: the recogniser is an English-only model, which takes no language; leave it at `{ScoringOptions.NoLanguage}`");
+        }
+
         var canPrompt = !Tokens.IsMultilingual || (Tokens.Transcribe is not null && Tokens.Languages.Count > 0);
         _transcriptPrompt = canPrompt ? Tokens.FullPrompt(language) : Tokens.SeedPrompt();
         _targetPrompt = options.Prompt == ScorePromptStyle.Full ? Tokens.FullPrompt(language) : Tokens.SeedPrompt();

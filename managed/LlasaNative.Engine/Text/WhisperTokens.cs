@@ -140,25 +140,13 @@ public sealed record WhisperTokens
         int[] plain = NoTimestamps is { } id ? [id] : [];
         if (!IsMultilingual)
         {
-            RequireEnglish(language);
-            return [StartOfTranscript, .. plain];
+            return LanguageNames.ToCode(language) == "en" ? [StartOfTranscript, .. plain]
+                : throw new UsageException($"language `{language}`: the recogniser is an English-only model, which takes no language");
         }
 
         return Transcribe is { } task
             ? [StartOfTranscript, Language(language), task, .. plain]
             : throw new UsageException("the recogniser has no <|transcribe|> token: use the `seed` prompt");
-    }
-
-    /// <summary>Refuses a language for a model that takes none; the one it has anyway passes.</summary>
-    /// <param name="language">Code such as <c>en</c>, or what <see cref="LanguageNames.ToCode"/> reads.</param>
-    /// <exception cref="UsageException">The model is English-only, and the language is another.</exception>
-    public void RequireEnglish(string language)
-    {
-        ArgumentNullException.ThrowIfNull(language);
-        if (!IsMultilingual && LanguageNames.ToCode(language) != "en")
-        {
-            throw new UsageException($"language `{language}`: the recogniser is an English-only model, which takes no language; leave it at `en`");
-        }
     }
 
     private static Dictionary<string, int> LanguagesOf(ByteLevelBpe tokenizer, WhisperGenerationConfig generation, int start)

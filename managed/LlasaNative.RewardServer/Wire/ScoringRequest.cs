@@ -11,8 +11,8 @@ public sealed record ScoringRequest
     /// <summary><c>seed</c> or <c>full</c>, as <c>recogniser.prompt</c>.</summary>
     public required string Prompt { get; init; }
 
-    /// <summary>Language code, or <c>auto</c>.</summary>
-    public required string Language { get; init; }
+    /// <summary>Language code, <c>auto</c>, or <c>default</c>, as <c>recogniser.language</c>.</summary>
+    public string Language { get; init; } = ScoringOptions.NoLanguage;
 
     /// <summary>Whether texts are measured with a space before them: <c>auto</c>, <c>true</c> or <c>false</c>, or the JSON literals.</summary>
     [JsonConverter(typeof(TextOrFlag))]

@@ -10,11 +10,20 @@ public sealed record ScoringOptions
     /// <summary>Fewest samples of a window behind a clip's first that is transcribed: a second.</summary>
     public const int MinWindowSamples = Hearing.SampleRate;
 
+    /// <summary>The <see cref="Language"/> of those who give none: English, and nothing for a recogniser that takes no language.</summary>
+    public const string NoLanguage = "default";
+
     /// <summary>What stands before the text whose likelihood is measured.</summary>
     public ScorePromptStyle Prompt { get; init; } = ScorePromptStyle.Full;
 
-    /// <summary>Language code such as <c>en</c>, or <c>auto</c> to have it detected. Set, it may be what <see cref="LanguageNames.ToCode"/> reads.</summary>
-    public string Language { get; init => field = LanguageNames.ToCode(value); } = "en";
+    /// <summary>
+    /// Language code such as <c>en</c>, <c>auto</c> to have it detected, or <see cref="NoLanguage"/>. Set, it may be what
+    /// <see cref="LanguageNames.ToCode"/> reads.
+    /// </summary>
+    public string Language { get; init => field = LanguageNames.ToCode(value); } = NoLanguage;
+
+    /// <summary>The language of the texts: <c>en</c> where none is given.</summary>
+    public string TextLanguage => Language == NoLanguage ? "en" : Language;
 
     /// <summary>Whether texts are measured with a space before them.</summary>
     public LeadingSpace LeadingSpace { get; init; } = LeadingSpace.Auto;

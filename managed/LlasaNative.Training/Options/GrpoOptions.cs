@@ -70,7 +70,7 @@ public sealed record GrpoOptions
     public ScoringOptions ToScoring() => Scoring with { SilenceRms = Reward.SilenceRms };
 
     /// <summary>The judge of a run: the reward, in the recogniser's language.</summary>
-    public SampleJudge CreateJudge() => new(Reward with { Language = Scoring.Language, MaxTokens = Rollout.MaxNewTokens });
+    public SampleJudge CreateJudge() => new(Reward with { Language = Scoring.TextLanguage, MaxTokens = Rollout.MaxNewTokens });
 
     /// <summary>How evaluations during training speak, with what the rest of the options decides.</summary>
     public EvaluationOptions ToEvaluation() => Evaluation with

@@ -27,7 +27,7 @@ internal static class GrpoSections
     public static void Scoring(OptionSection<GrpoOptions, ScoringOptions> section)
     {
         section.Choice("prompt", "What stands before the text whose likelihood is measured: start of transcript alone, or with language and task.", s => s.Prompt, (s, v) => s with { Prompt = v });
-        section.Text("language", "Language of the texts.", "code or name such as en, ko-KR, English, or auto", s => s.Language, (s, v) => s with { Language = v });
+        section.Text("language", "Language of the texts; auto: detected; default: English, and no language is asked of an English-only recogniser, which refuses any other value.", "code or name such as en, ko-KR, English; auto, default", s => s.Language, (s, v) => s with { Language = v });
         section.Choice("leading_space", "Measure texts with a space before them, as the public models were trained; auto: where prompt is full and the vocabulary has words that begin with a space.", s => s.LeadingSpace, (s, v) => s with { LeadingSpace = v });
         section.Whole("max_tokens", "Longest transcript in tokens; 0: what the model allows.", 0, int.MaxValue, s => s.MaxTokens, (s, v) => s with { MaxTokens = (int)v });
         section.Whole("batch_size", "Clips given to the recogniser at once.", 1, 1_000_000, s => s.BatchSize, (s, v) => s with { BatchSize = (int)v });

@@ -1,4 +1,5 @@
 using LlasaNative.Data;
+using LlasaNative.Models;
 
 namespace LlasaNative.Training;
 
@@ -18,8 +19,12 @@ internal static class ResumedOptions
     /// <param name="oldDirectory">Where the run was started that wrote it; null when that is not known.</param>
     /// <param name="now">Its value now.</param>
     public static bool AreSame(string key, string old, string? oldDirectory, string now) => old == now
+        || (key == "recogniser.language" && IsEnglish(old) && IsEnglish(now))
         || (_paths.Contains(key) && IsLocal(old) && IsLocal(now)
             && RealPath.Of(Path.Combine(oldDirectory ?? Environment.CurrentDirectory, old)) == RealPath.Of(now));
+
+    // Earlier runs wrote `en` for a language that was not given.
+    private static bool IsEnglish(string language) => language is "en" or ScoringOptions.NoLanguage;
 
     private static bool IsLocal(string place) => place.Length > 0 && !RemoteData.IsRemote(place);
 }

@@ -41,6 +41,8 @@ public class LanguageNamesTests
         Assert.Multiple(() =>
         {
             Assert.That(new ScoringOptions { Language = "English" }, Is.EqualTo(new ScoringOptions { Language = "en" }));
+            Assert.That(new ScoringOptions().TextLanguage, Is.EqualTo("en"));
+            Assert.That(new ScoringOptions(), Is.Not.EqualTo(new ScoringOptions { Language = "en" }), "who gives none is told apart from who gives English");
             Assert.That(RewardModel.CreateNormalizer(new RewardOptions { Language = "en-US" }), Is.TypeOf<EnglishTextNormalizer>());
             Assert.That(RewardModel.CreateNormalizer(new RewardOptions { Language = "ko-KR" }), Is.TypeOf<BasicTextNormalizer>());
             Assert.That(WhisperTokens.Standard(51865).Language("ko-KR"), Is.EqualTo(50264));

@@ -211,4 +211,11 @@ public sealed class OptionTests
             Assert.Throws<UsageException>(() => OptionAssignment.Parse(text));
         }
     }
+
+    [TestCase("en", "default", true)]
+    [TestCase("default", "en", true)]
+    [TestCase("de", "default", false)]
+    [TestCase("auto", "default", false)]
+    public void MyRunIsFromBeforeTheDefaultLanguage_AndGoesOn(string old, string now, bool same) =>
+        Assert.That(ResumedOptions.AreSame("recogniser.language", old, null, now), Is.EqualTo(same));
 }
