@@ -145,6 +145,7 @@ public sealed unsafe class NativeWhisper : IDisposable
         fixed (float* samples = waveforms, spoken = speech)
         fixed (int* codeIds = codes, prompt = request.PromptIds, suppress = request.SuppressIds)
         fixed (int* begin = request.BeginSuppressIds, targetIds = request.TargetIds, targetFirst = request.TargetFirst)
+        fixed (int* knownLanguages = request.LanguageIds, ends = request.EndIds)
         fixed (int* tokens = result.TokenArray, lengths = result.LengthArray, languages = result.LanguageArray)
         fixed (float* means = result.MeanLogProbArray, noSpeech = result.NoSpeechArray, nlls = result.NllArray)
         {
@@ -156,8 +157,10 @@ public sealed unsafe class NativeWhisper : IDisposable
             input.PromptIds = prompt;
             input.PromptLength = request.PromptIds.Length;
             input.LanguageSlot = request.LanguageSlot;
-            input.FirstLanguageToken = request.FirstLanguageToken;
-            input.NumLanguages = request.LanguageCount;
+            input.LanguageIds = knownLanguages;
+            input.NumLanguageIds = request.LanguageIds.Length;
+            input.EndIds = ends;
+            input.NumEndIds = request.EndIds.Length;
             input.NoSpeechToken = request.NoSpeechToken;
             input.SuppressIds = suppress;
             input.NumSuppress = request.SuppressIds.Length;

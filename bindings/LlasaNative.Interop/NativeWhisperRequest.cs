@@ -17,14 +17,14 @@ public readonly ref struct NativeWhisperRequest
     /// <summary>Index in <see cref="PromptIds"/> that the detected language replaces; -1 = language given.</summary>
     public int LanguageSlot { get; init; } = -1;
 
-    /// <summary>First of the language tokens.</summary>
-    public int FirstLanguageToken { get; init; }
-
-    /// <summary>How many language tokens follow one another.</summary>
-    public int LanguageCount { get; init; }
+    /// <summary>The language tokens, in any order.</summary>
+    public ReadOnlySpan<int> LanguageIds { get; init; }
 
     /// <summary>Token whose probability right after sot is reported; -1 = none.</summary>
     public int NoSpeechToken { get; init; } = -1;
+
+    /// <summary>Tokens that end a transcript as the model's eot does, beside it.</summary>
+    public ReadOnlySpan<int> EndIds { get; init; }
 
     /// <summary>Tokens never generated.</summary>
     public ReadOnlySpan<int> SuppressIds { get; init; }

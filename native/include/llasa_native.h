@@ -41,7 +41,7 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------- common */
 
 #define LLASA_ABI_MAJOR 1
-#define LLASA_ABI_MINOR 9
+#define LLASA_ABI_MINOR 10
 
 /* Status of a call. Values are frozen; 1xx argument, 2xx state, 3xx resource, 4xx device, 5xx numeric. */
 typedef int32_t llasa_status;
@@ -652,8 +652,9 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_logits(llasa_whisper* whispe
                                                            const int32_t* token_ids, int64_t num_tokens,
                                                            float* out_logits);
 
-/* What to do with a batch of clips. Transcription is greedy: from the prompt until eot, max_new_tokens or
- * max_target_positions. suppress ids get -inf always, begin_suppress ids at the first generated token. */
+/* What to do with a batch of clips. Transcription is greedy: from the prompt until eot (the model's or one of
+ * end_ids), max_new_tokens or max_target_positions. suppress ids get -inf always, begin_suppress ids at the
+ * first generated token. */
 typedef struct llasa_whisper_request {
   uint32_t struct_size;
   int32_t max_new_tokens;          /* M; 0 = no transcription */
@@ -663,7 +664,7 @@ typedef struct llasa_whisper_request {
   const int32_t* prompt_ids; /* [prompt_length] start of every transcript, e.g. sot, en, transcribe, .. */
   int64_t prompt_length;
   int32_t language_slot;        /* index in prompt_ids replaced by the detected language; -1 = given */
-  int32_t first_language_token; /* the languages are [first, first + num_languages) */
+  int32_t first_language_token; /* without language_ids the languages are [first, first + num_languages) */
   int32_t num_languages;
   int32_t no_speech_token;     /* its probability right after sot is reported; -1 = none */
   const int32_t* suppress_ids; /* [num_suppress] */
@@ -675,8 +676,12 @@ typedef struct llasa_whisper_request {
   const int32_t* target_first;   /* [B] first scored index >= 1; the mean runs to the sequence's end */
   int32_t target_language_slot;  /* as language_slot, for target_ids; -1 = given */
   int32_t reserved;
-  int32_t min_window_samples; /* fewest of a second or later window that is transcribed; 0 = all are */
-  float silence_rms;          /* least root mean square (full scale 1) of such a window; 0 = any */
+  int32_t min_window_samples;  /* fewest of a second or later window that is transcribed; 0 = all are */
+  float silence_rms;           /* least root mean square (full scale 1) of such a window; 0 = any */
+  const int32_t* language_ids; /* [num_language_ids] the languages, in any order */
+  int64_t num_language_ids;    /* 0 = those from first_language_token on */
+  const int32_t* end_ids;      /* [num_end_ids] ids that end a transcript as eot_token does, beside it */
+  int64_t num_end_ids;
 } llasa_whisper_request;
 
 typedef struct llasa_whisper_result {

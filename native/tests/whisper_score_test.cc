@@ -29,7 +29,7 @@ using Clips = std::vector<std::vector<float>>;
 
 // A request over clips with everything it points to.
 struct Scoring {
-  std::vector<int32_t> prompt, suppress, begin_suppress, targets, first;
+  std::vector<int32_t> prompt, suppress, begin_suppress, targets, first, language_ids, end_ids;
   std::vector<int64_t> target_offsets{0};
   int32_t max_new_tokens = 0, language_slot = -1, first_language = 0, num_languages = 0, no_speech = -1,
           target_language_slot = -1, min_window_samples = 0;
@@ -66,6 +66,10 @@ struct Scoring {
     r.target_language_slot = target_language_slot;
     r.min_window_samples = min_window_samples;
     r.silence_rms = silence_rms;
+    r.language_ids = language_ids.data();
+    r.num_language_ids = static_cast<int64_t>(language_ids.size());
+    r.end_ids = end_ids.data();
+    r.num_end_ids = static_cast<int64_t>(end_ids.size());
     return r;
   }
   llasa_whisper_result result(size_t B) {
@@ -243,6 +247,48 @@ TEST_F(WhisperScore, LanguageIsDetectedAndUsedEverywhere) {
   }
 }
 
+TEST_F(WhisperScore, LanguagesAreTheIdsListed_NotAllBetweenThem) {
+  const std::vector<float> wave = clips()[0];
+  const auto l = logits(wave, {kSot});
+  std::vector<int32_t> order(kLanguages);
+  std::iota(order.begin(), order.end(), kFirstLanguage);
+  std::sort(order.begin(), order.end(),
+            [&](int32_t a, int32_t b) { return l[static_cast<size_t>(a)] > l[static_cast<size_t>(b)]; });
+  const int32_t likeliest = order[0], expected = order[1];
+  order.erase(order.begin());
+  ASSERT_NE(likeliest, kFirstLanguage);  // so that it lies between the others
+  ASSERT_NE(likeliest, kFirstLanguage + kLanguages - 1);
+  Scoring s = transcript();
+  s.language_slot = 1;
+  s.language_ids.assign(order.rbegin(), order.rend());
+  check(s.run(whisper_.get(), {wave}));
+  EXPECT_EQ(s.languages[0], expected);
+
+  for (const int32_t id : {likeliest, expected}) {
+    Scoring given = transcript();
+    given.prompt[1] = id;
+    given.language_ids = order;
+    check(given.run(whisper_.get(), {wave}));
+    EXPECT_EQ(given.languages[0], id == likeliest ? -1 : id);
+  }
+}
+
+TEST_F(WhisperScore, EachOfSeveralEndsEndsATranscript) {
+  const std::vector<float> wave = clips()[2];
+  Scoring whole = transcript();
+  whole.suppress = {kEot};
+  check(whole.run(whisper_.get(), {wave}));
+  const std::vector<int32_t> all = whole.ids(0);
+  ASSERT_EQ(all.size(), 12u);
+  const int32_t end = all.back();
+  const auto at = std::find(all.begin(), all.end(), end);
+  Scoring s = whole;
+  s.end_ids = {kNoSpeech, end};
+  check(s.run(whisper_.get(), {wave}));
+  EXPECT_EQ(s.ids(0), std::vector<int32_t>(all.begin(), at + 1));
+  EXPECT_EQ(s.lengths[0], static_cast<int32_t>(at - all.begin()));
+}
+
 TEST_F(WhisperScore, LongAudioGoesWindowByWindow) {
   auto wave = synthetic();  // exactly one window
   Scoring one = transcript(), two = transcript();
@@ -339,6 +385,9 @@ TEST_F(WhisperScore, FaultyRequestsAreRefused) {
   EXPECT_NE(std::string(llasa_last_error()).find("max_target_positions"), std::string::npos);
   EXPECT_EQ(run([](Scoring& s) { s.target_language_slot = 1; }), LLASA_ERR_ARGUMENT);
   EXPECT_EQ(run([](Scoring& s) { s.language_slot = 4; }), LLASA_ERR_ARGUMENT);
+  EXPECT_EQ(run([](Scoring& s) { s.language_slot = 1; }), LLASA_ERR_TOKEN);
+  EXPECT_EQ(run([](Scoring& s) { s.language_ids = {kFirstLanguage, kVocabulary}; }), LLASA_ERR_TOKEN);
+  EXPECT_EQ(run([](Scoring& s) { s.end_ids = {-1}; }), LLASA_ERR_TOKEN);
   EXPECT_EQ(run([](Scoring& s) { s.prompt.clear(); }), LLASA_ERR_ARGUMENT);
   EXPECT_EQ(run([](Scoring& s) { s.min_window_samples = -1; }), LLASA_ERR_ARGUMENT);
   EXPECT_EQ(run([](Scoring& s) { s.silence_rms = NAN; }), LLASA_ERR_ARGUMENT);

@@ -209,14 +209,13 @@ public sealed class SpeechScorer : IDisposable
         }
 
         var longest = Config.MaxTargetPositions - _transcriptPrompt.Length;
-        var languages = Tokens.Languages.Values;
         return new NativeWhisperRequest
         {
             MaxNewTokens = _options.MaxTokens > 0 ? Math.Min(_options.MaxTokens, longest) : longest,
             PromptIds = _transcriptPrompt,
             LanguageSlot = _detect && _transcriptPrompt.Length > 1 ? 1 : -1,
-            FirstLanguageToken = languages.Any() ? languages.Min() : 0,
-            LanguageCount = languages.Any() ? languages.Max() - languages.Min() + 1 : 0,
+            LanguageIds = Tokens.Languages.Values.ToArray(),
+            EndIds = Tokens.OtherEnds.AsSpan(),
             NoSpeechToken = Tokens.NoSpeech ?? -1,
             SuppressIds = Tokens.SuppressTokens.AsSpan(),
             BeginSuppressIds = Tokens.BeginSuppressTokens.AsSpan(),

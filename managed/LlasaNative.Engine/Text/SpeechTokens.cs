@@ -54,11 +54,16 @@ public sealed class SpeechTokens
             count++;
         }
 
-        int total = tokenizer.AddedTokens.Count(t => t.Content.StartsWith("<|s_", StringComparison.Ordinal)
-            && int.TryParse(t.Content.AsSpan(4).TrimEnd("|>"), NumberStyles.None, CultureInfo.InvariantCulture, out _));
-        return total <= count
-            ? new SpeechTokens(offset, count, start, end)
-            : throw new ModelFileException(tokenizer.Path, Name(count), "missing, but higher speech tokens are there");
+        for (int id = 0; id < tokenizer.VocabularySize; id++)
+        {
+            if (CodeOf(tokenizer.GetBytes(id)) is { } code && code >= count)
+            {
+                throw new ModelFileException(tokenizer.Path, Name(count), string.Create(
+                    CultureInfo.InvariantCulture, $"missing, expected with id {offset + count}, but {Name(code)} is there with id {id}: speech tokens must be contiguous"));
+            }
+        }
+
+        return new SpeechTokens(offset, count, start, end);
     }
 
     /// <summary>Content of the token of a code.</summary>
@@ -103,6 +108,10 @@ public sealed class SpeechTokens
 
         return [.. codes];
     }
+
+    /// <summary>The code of a token's text; null for one that is no speech token.</summary>
+    private static int? CodeOf(ReadOnlySpan<byte> token) =>
+        token.StartsWith("<|s_"u8) && token.EndsWith("|>"u8) && int.TryParse(token[4..^2], NumberStyles.None, CultureInfo.InvariantCulture, out int code) ? code : null;
 
     internal static int Require(ByteLevelBpe tokenizer, string token) => tokenizer.TryGetId(token, out int id)
         ? id

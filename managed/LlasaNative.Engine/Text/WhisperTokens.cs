@@ -21,8 +21,11 @@ public sealed record WhisperTokens
     /// <summary>Whether prompts name language and task; English-only models know neither.</summary>
     public bool IsMultilingual { get; init; } = true;
 
-    /// <summary>Ends a transcript.</summary>
+    /// <summary>Ends a transcript, and stands at the end of a text whose likelihood is measured.</summary>
     public required int EndOfText { get; init; }
+
+    /// <summary>What ends a transcript as well; empty for OpenAI's models.</summary>
+    public ImmutableArray<int> OtherEnds { get; init; } = [];
 
     /// <summary>First token of every prompt.</summary>
     public required int StartOfTranscript { get; init; }
@@ -62,7 +65,9 @@ public sealed record WhisperTokens
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(generation);
         int start = generation.DecoderStartTokenId ?? config.DecoderStartTokenId ?? Id("<|startoftranscript|>") ?? throw Unnamed("decoder_start_token_id");
-        int end = generation.EosTokenId ?? config.EosTokenId ?? Id("<|endoftext|>") ?? throw Unnamed("eos_token_id");
+        ImmutableArray<int> ends = generation.EosTokenIds is { IsEmpty: false } named ? named : config.EosTokenIds;
+        int? own = Id("<|endoftext|>");
+        int end = ends.IsEmpty ? own ?? throw Unnamed("eos_token_id") : own is { } id && ends.Contains(id) ? id : ends[0];
         Dictionary<string, int> languages = LanguagesOf(tokenizer, generation, start);
         bool multilingual = generation.IsMultilingual
             ?? (generation.LanguageIds.Count > 0 || (languages.Count > 0 && end != EnglishEndOfText && config.VocabularySize != EnglishVocabularySize));
@@ -70,6 +75,7 @@ public sealed record WhisperTokens
         {
             IsMultilingual = multilingual,
             EndOfText = end,
+            OtherEnds = [.. ends.Where(id => id != end).Distinct()],
             StartOfTranscript = start,
             Languages = multilingual ? languages : [],
             Transcribe = multilingual ? Task("transcribe") : null,
@@ -157,7 +163,7 @@ public sealed record WhisperTokens
             languages[LanguageCode(name)] = id;
         }
 
-        foreach (AddedToken token in languages.Count > 0 ? [] : tokenizer.AddedTokens.Where(t => t.Id > start && IsLanguage(t.Content)))
+        foreach (AddedToken token in languages.Count > 0 ? [] : tokenizer.AddedTokens.Where(t => IsLanguage(t.Content) && (t.Id > start || LanguageNames.IsCode(LanguageCode(t.Content)))))
         {
             languages[LanguageCode(token.Content)] = token.Id;
         }
@@ -175,7 +181,7 @@ public sealed record WhisperTokens
     {
         // An English-only model has no use for what else its files may list.
         List<int?> all = [EndOfText, StartOfTranscript, Transcribe, Translate, NoTimestamps, NoSpeech];
-        all.AddRange(Languages.Values.Concat(SuppressTokens).Concat(BeginSuppressTokens).Select(id => (int?)id));
+        all.AddRange(Languages.Values.Concat(OtherEnds).Concat(SuppressTokens).Concat(BeginSuppressTokens).Select(id => (int?)id));
         if (all.Find(id => id >= vocabularySize) is { } bad)
         {
             throw new ModelFileException(path, null, string.Create(

@@ -23,7 +23,7 @@ public sealed class WhisperVocabulary
         ArgumentNullException.ThrowIfNull(tokens);
         _tokenizer = tokenizer;
         Tokens = tokens;
-        HashSet<int> named = [tokens.EndOfText, tokens.StartOfTranscript, .. tokens.Languages.Values];
+        HashSet<int> named = [tokens.EndOfText, .. tokens.OtherEnds, tokens.StartOfTranscript, .. tokens.Languages.Values];
         named.UnionWith(new[] { tokens.Transcribe, tokens.Translate, tokens.NoTimestamps, tokens.NoSpeech }.OfType<int>());
         _isText = [.. Enumerable.Range(0, size).Select(id => !tokenizer.IsSpecial(id) && !named.Contains(id) && !IsMarkup(tokenizer.GetBytes(id)))];
         // The space alone is in every byte-level vocabulary; words with their space are in those that were learnt from text.

@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace LlasaNative.Weights;
 
 /// <summary>Sizes of a Whisper model from a Hugging Face <c>config.json</c>.</summary>
@@ -42,8 +44,8 @@ public sealed record WhisperConfig
     /// <summary>First token given to the decoder; null when not named.</summary>
     public int? DecoderStartTokenId { get; init; }
 
-    /// <summary>Token that ends a transcript; null when not named.</summary>
-    public int? EosTokenId { get; init; }
+    /// <summary>Tokens that end a transcript; empty when not named.</summary>
+    public ImmutableArray<int> EosTokenIds { get; init; } = [];
 
     /// <summary>Samples of one window at 16 kHz: 320 per encoder position.</summary>
     public int WindowSamples => MaxSourcePositions * 320;
@@ -85,7 +87,7 @@ public sealed record WhisperConfig
             MaxSourcePositions = json.IntOr("max_source_positions", 1500, 1, 1_000_000),
             MaxTargetPositions = json.IntOr("max_target_positions", 448, 1, 1_000_000),
             DecoderStartTokenId = json.IntOrNull("decoder_start_token_id", 0, int.MaxValue),
-            EosTokenId = json.IntOrNull("eos_token_id", 0, int.MaxValue),
+            EosTokenIds = [.. json.Ints("eos_token_id", 0, int.MaxValue)],
         };
     }
 }

@@ -30,8 +30,8 @@ public sealed record WhisperGenerationConfig
     /// <summary>First token given to the decoder; null when not named.</summary>
     public int? DecoderStartTokenId { get; init; }
 
-    /// <summary>Token that ends a transcript; null when not named.</summary>
-    public int? EosTokenId { get; init; }
+    /// <summary>Tokens that end a transcript; empty when not named.</summary>
+    public ImmutableArray<int> EosTokenIds { get; init; } = [];
 
     /// <summary>Reads what a model's directory says: its <c>generation_config.json</c>, or, as in Transformers, where there is none the same fields of <c>config.json</c>.</summary>
     /// <param name="directory">Directory of the model.</param>
@@ -53,7 +53,6 @@ public sealed record WhisperGenerationConfig
         }
 
         JsonFields json = JsonFields.FromFile(path);
-        int[] eos = json.Ints("eos_token_id", 0, int.MaxValue);
         return new WhisperGenerationConfig
         {
             IsMultilingual = json.Has("is_multilingual") ? json.BoolOr("is_multilingual", true) : null,
@@ -63,7 +62,7 @@ public sealed record WhisperGenerationConfig
             BeginSuppressTokens = [.. json.Ints("begin_suppress_tokens", -1, int.MaxValue).Where(id => id >= 0)],
             NoTimestampsTokenId = json.IntOrNull("no_timestamps_token_id", 0, int.MaxValue),
             DecoderStartTokenId = json.IntOrNull("decoder_start_token_id", 0, int.MaxValue),
-            EosTokenId = eos.Length > 0 ? eos[0] : null,
+            EosTokenIds = [.. json.Ints("eos_token_id", 0, int.MaxValue)],
         };
     }
 }

@@ -23,6 +23,10 @@ public static class LanguageNames
 
     private static readonly HashSet<string> Known = [.. Codes.Values];
 
+    /// <summary>Whether a text is a code of a language known here.</summary>
+    /// <param name="text">Any text.</param>
+    public static bool IsCode(string text) => Known.Contains(text);
+
     /// <summary>The code of a language.</summary>
     /// <param name="language">A code of any case, with or without a region or script behind it, or an English name.</param>
     /// <returns>

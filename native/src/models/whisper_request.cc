@@ -25,8 +25,10 @@ void check_languages(const WhisperConfig& c, const llasa_whisper_request& r) {
               "`request.language_slot`: %d, expected below %lld", r.language_slot, number(r.prompt_length));
   LLASA_CHECK(r.language_slot != 0, LLASA_ERR_ARGUMENT,
               "`request.language_slot`: 0, expected -1 or a position behind the first prompt token");
-  LLASA_CHECK(!detect || (r.num_languages > 0 && r.first_language_token >= 0 &&
-                          int64_t{r.first_language_token} + r.num_languages <= c.vocab_size),
+  check_ids(r.language_ids, r.num_language_ids, c.vocab_size, "language_ids");
+  LLASA_CHECK(!detect || r.num_language_ids > 0 ||
+                  (r.num_languages > 0 && r.first_language_token >= 0 &&
+                   int64_t{r.first_language_token} + r.num_languages <= c.vocab_size),
               LLASA_ERR_TOKEN,
               "`request.first_language_token`: languages %d..%lld, expected a range of ids below %lld",
               r.first_language_token, number(int64_t{r.first_language_token} + r.num_languages - 1),
@@ -88,6 +90,7 @@ void check_whisper_request(const WhisperConfig& c, const llasa_whisper_request& 
   LLASA_CHECK(r.prompt_length <= c.max_target_positions, LLASA_ERR_CAPACITY,
               "`request.prompt_length`: %lld, the model's max_target_positions is %lld",
               number(r.prompt_length), number(c.max_target_positions));
+  check_ids(r.end_ids, r.num_end_ids, c.vocab_size, "end_ids");
   check_languages(c, r);
   check_targets(c, r, result);
 }

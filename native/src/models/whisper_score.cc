@@ -48,10 +48,17 @@ void WhisperScorer::upload_masks(const llasa_whisper_request& request) {
     mask[static_cast<size_t>(request.begin_suppress_ids[i])] = 1;
   }
   begin_suppress_.upload(whisper_.stream(), mask, kWhat);
+  is_end_ = id_mask(V, request.end_ids, request.num_end_ids);
+  is_end_[static_cast<size_t>(whisper_.config().eot_token)] = 1;
+  is_language_ = id_mask(V, request.language_ids, request.num_language_ids);
+  if (request.num_language_ids == 0) {
+    const int64_t begin = std::max<int64_t>(request.first_language_token, 0),
+                  end = std::min<int64_t>(V, int64_t{request.first_language_token} + request.num_languages);
+    for (int64_t id = begin; id < end; ++id) is_language_[static_cast<size_t>(id)] = 1;
+  }
   if (request.language_slot >= 0) {
-    std::vector<uint8_t> others(static_cast<size_t>(V), 1);
-    const auto begin = others.begin() + request.first_language_token;
-    std::fill(begin, begin + request.num_languages, uint8_t{0});
+    std::vector<uint8_t> others(is_language_);
+    for (uint8_t& other : others) other ^= 1;
     not_language_.upload(whisper_.stream(), others, kWhat);
   }
   whisper_.stream().synchronize();
@@ -210,8 +217,7 @@ void WhisperScorer::read_prompt(const llasa_whisper_request& request, std::vecto
     const std::vector<int32_t> prompt = prompt_of(request, text);
     writer.last = prompt.back();
     for (const int32_t id : prompt) {  // a language that was given
-      const int64_t language = int64_t{id} - request.first_language_token;
-      if (text.language < 0 && language >= 0 && language < request.num_languages) text.language = id;
+      if (text.language < 0 && is_language_[static_cast<size_t>(id)] != 0) text.language = id;
     }
   }
 }
@@ -245,7 +251,7 @@ void WhisperScorer::write_texts(const llasa_whisper_request& request, std::vecto
       ++text.drawn;
       ++writer.in_window;
       writer.last = ids[a];
-      if (ids[a] == config.eot_token) {
+      if (is_end_[static_cast<size_t>(ids[a])] != 0) {
         text.ended = window == text.windows.back();  // the ends of earlier windows are not part of the text
         if (text.ended) text.ids.push_back(ids[a]);
         continue;

@@ -69,6 +69,7 @@ class WhisperScorer {
   DeviceBuffer<int32_t> ids_;
   DeviceBuffer<int64_t> rows_;
   DeviceBuffer<uint8_t> suppress_, begin_suppress_, not_language_;
+  std::vector<uint8_t> is_language_, is_end_;  // [V], of the call in progress
 };
 
 // Checks a request against the model; B clips.

@@ -32,7 +32,7 @@ public class TinyWorldTests
         WhisperConfig config = WhisperConfig.FromFile(model.ConfigPath);
         WhisperTokens tokens = WhisperTokens.Find(
             ByteLevelBpe.FromDirectory(model.Path), config, WhisperGenerationConfig.FromDirectory(model.Path));
-        Assert.That((tokens.EndOfText, tokens.StartOfTranscript), Is.EqualTo((config.EosTokenId!.Value, config.DecoderStartTokenId!.Value)));
+        Assert.That((tokens.EndOfText, tokens.StartOfTranscript), Is.EqualTo((config.EosTokenIds.Single(), config.DecoderStartTokenId!.Value)));
     }
 
     [Test]

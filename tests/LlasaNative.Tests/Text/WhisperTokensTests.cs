@@ -12,7 +12,7 @@ public class WhisperTokensTests
     {
         HiddenSize = 8, EncoderLayers = 1, DecoderLayers = 1, EncoderHeads = 1, DecoderHeads = 1, EncoderIntermediateSize = 8,
         DecoderIntermediateSize = 8, VocabularySize = 270, MelBins = 80, MaxSourcePositions = 150, MaxTargetPositions = 64,
-        DecoderStartTokenId = 257, EosTokenId = 256,
+        DecoderStartTokenId = 257, EosTokenIds = [256],
     };
 
     private static readonly string[] Names =
@@ -71,9 +71,48 @@ public class WhisperTokensTests
     }
 
     [Test]
+    public void MyGenerationConfigListsSeveralEnds_AndAllOfThemEnd()
+    {
+        using TemporaryDirectory directory = new();
+        string path = directory.Write("generation_config.json", """{"eos_token_id":[265,256,265]}""");
+        WhisperTokens tokens = WhisperTokens.Find(Tokenizer(Names), Config, WhisperGenerationConfig.FromFile(path));
+        Assert.That(tokens.EndOfText, Is.EqualTo(256), "the tokenizer's own stands at the end of texts");
+        Assert.That(tokens.OtherEnds, Is.EqualTo([265]));
+        WhisperTokens fromConfig = WhisperTokens.Find(Tokenizer(Names), Config with { EosTokenIds = [265, 264] }, WhisperGenerationConfig.Empty);
+        Assert.That((fromConfig.EndOfText, fromConfig.OtherEnds.Single()), Is.EqualTo((265, 264)));
+        Assert.That(
+            () => WhisperTokens.Find(Tokenizer(Names), Config with { EosTokenIds = [256, 270] }, WhisperGenerationConfig.Empty),
+            Throws.TypeOf<ModelFileException>().With.Message.Contains("270"));
+        WhisperVocabulary vocabulary = new(Tokenizer(Names), tokens with { OtherEnds = [97] }, Config.VocabularySize);
+        Assert.That(vocabulary.Words([96, 97, 98]), Is.EqualTo(Tokenizer(Names).Decode([96, 98])), "an end is no text");
+    }
+
+    [Test]
+    public void MyLanguagesAreScattered_AndOnlyThoseListedAreLanguages()
+    {
+        using TemporaryDirectory directory = new();
+        string path = directory.Write("generation_config.json", """{"lang_to_id":{"<|ko|>":269,"<|en|>":258,"<|de|>":12}}""");
+        WhisperTokens listed = WhisperTokens.Find(Tokenizer(Names), Config, WhisperGenerationConfig.FromFile(path));
+        Assert.That(listed.Languages, Is.EquivalentTo(new Dictionary<string, int> { ["ko"] = 269, ["en"] = 258, ["de"] = 12 }));
+        string[] names = ["<|endoftext|>", "<|de|>", "<|startoftranscript|>", "<|en|>", "<|translate|>", "<|transcribe|>", "<|ko|>"];
+        WhisperTokens found = WhisperTokens.Find(Tokenizer(names), Config with { DecoderStartTokenId = 258 }, WhisperGenerationConfig.Empty);
+        Assert.That(found.Languages, Is.EquivalentTo(new Dictionary<string, int> { ["de"] = 257, ["en"] = 259, ["ko"] = 262 }), "before and behind the start");
+    }
+
+    [Test]
+    public void MyConfigForcesALanguageAndATranslation_WhichTheLanguageAndTaskAskedForReplace()
+    {
+        // Transformers passes forced_decoder_ids over where language or task are given, as they always are here.
+        using TemporaryDirectory directory = new();
+        string path = directory.Write("generation_config.json", """{"forced_decoder_ids":[[1,259],[2,260],[3,null]]}""");
+        WhisperTokens tokens = WhisperTokens.Find(Tokenizer(Names), Config, WhisperGenerationConfig.FromFile(path));
+        Assert.That(tokens.FullPrompt("en"), Is.EqualTo([257, 258, 261, 263]));
+    }
+
+    [Test]
     public void MyConfigsNameNoEnd_ThenTheTokenizerDoes_OrItIsRefused()
     {
-        WhisperConfig unnamed = Config with { EosTokenId = null, DecoderStartTokenId = null };
+        WhisperConfig unnamed = Config with { EosTokenIds = [], DecoderStartTokenId = null };
         WhisperTokens tokens = WhisperTokens.Find(Tokenizer(Names), unnamed, WhisperGenerationConfig.Empty);
         Assert.That((tokens.EndOfText, tokens.StartOfTranscript), Is.EqualTo((256, 257)));
         Assert.That(
@@ -163,7 +202,7 @@ public class WhisperTokensTests
         {
             var first = 256 + extra.Length;
             var tokenizer = ByteLevelBpe.FromJson(Encoding.UTF8.GetBytes(Json(extra, [.. Names.Select((n, i) => Added(first + i, n))], merges)), "tokenizer.json");
-            return new WhisperVocabulary(tokenizer, WhisperTokens.Find(tokenizer, Config with { EosTokenId = first, DecoderStartTokenId = first + 1 }, WhisperGenerationConfig.Empty), Config.VocabularySize);
+            return new WhisperVocabulary(tokenizer, WhisperTokens.Find(tokenizer, Config with { EosTokenIds = [first], DecoderStartTokenId = first + 1 }, WhisperGenerationConfig.Empty), Config.VocabularySize);
         }
     }
 
