@@ -20,6 +20,7 @@ internal static class Annotations
         ("NativeRatioLevel", "What a probability ratio is of.", ["LLASA_RATIO_"]),
         ("NativeKlEstimator", "How the KL divergence from the reference is estimated.", ["LLASA_KL_"]),
         ("NativeTrainerState", "An array the trainer keeps for each parameter.", ["LLASA_STATE_"]),
+        ("NativeEarlyEnd", "Why a transcript ended before its model ended it.", ["LLASA_ENDED_"]),
         ("NativeCodecLayout", "Parameter names a codec is loaded with.", ["LLASA_CODEC_LAYOUT_"]),
     ];
 

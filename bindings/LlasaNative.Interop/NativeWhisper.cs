@@ -139,9 +139,11 @@ public sealed unsafe class NativeWhisper : IDisposable
         ReadOnlySpan<int> codes, NativeWhisperRequest request, Span<float> speech)
     {
         var clips = (codec is null ? waveformOffsets.Length : codeOffsets.Length) - 1;
-        request.Check(clips);
+        request.Check(clips, _options.VocabSize);
         var result = new NativeWhisperResult(clips, request.MaxNewTokens, !request.TargetOffsets.IsEmpty);
         fixed (long* offsets = waveformOffsets, codeStarts = codeOffsets, targets = request.TargetOffsets)
+        fixed (long* most = request.MaxCharacters, looping = request.LoopCharacters)
+        fixed (int* characters = request.IdCharacters, early = result.EarlyEndArray)
         fixed (float* samples = waveforms, spoken = speech)
         fixed (int* codeIds = codes, prompt = request.PromptIds, suppress = request.SuppressIds)
         fixed (int* begin = request.BeginSuppressIds, targetIds = request.TargetIds, targetFirst = request.TargetFirst)
@@ -172,6 +174,9 @@ public sealed unsafe class NativeWhisper : IDisposable
             input.TargetLanguageSlot = request.TargetLanguageSlot;
             input.MinWindowSamples = request.MinWindowSamples;
             input.SilenceRms = request.SilenceRms;
+            input.IdCharacters = characters;
+            input.MaxCharacters = most;
+            input.LoopCharacters = looping;
             var output = WhisperResultRaw.Create();
             output.Tokens = tokens;
             output.Lengths = lengths;
@@ -179,6 +184,7 @@ public sealed unsafe class NativeWhisper : IDisposable
             output.NoSpeechProbs = noSpeech;
             output.Languages = languages;
             output.MeanNlls = nlls;
+            output.EndedEarly = early;
             Native.Check(codec is null
                 ? NativeMethods.llasa_whisper_score(_handle, &input, &output)
                 : NativeMethods.llasa_whisper_score_codes(_handle, codec.Handle, codeStarts, codeIds, &input, &output, spoken));

@@ -50,9 +50,25 @@ public readonly ref struct NativeWhisperRequest
     /// <summary>Least root mean square (full scale is 1) of such a window; 0 = any.</summary>
     public float SilenceRms { get; init; }
 
-    internal void Check(long clips)
+    /// <summary>[vocab_size] characters that each token adds to a transcript; empty = no transcript ends early.</summary>
+    public ReadOnlySpan<int> IdCharacters { get; init; }
+
+    /// <summary>[B] characters at which a transcript ends; at least 1.</summary>
+    public ReadOnlySpan<long> MaxCharacters { get; init; }
+
+    /// <summary>[B] characters from which on a transcript that repeats itself ends; at least 1.</summary>
+    public ReadOnlySpan<long> LoopCharacters { get; init; }
+
+    internal void Check(long clips, int vocabulary)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(MaxNewTokens);
+        if (!IdCharacters.IsEmpty)
+        {
+            Checks.Length(IdCharacters.Length, vocabulary, nameof(IdCharacters));
+            Checks.Length(MaxCharacters.Length, clips, nameof(MaxCharacters));
+            Checks.Length(LoopCharacters.Length, clips, nameof(LoopCharacters));
+        }
+
         if (!TargetOffsets.IsEmpty)
         {
             Checks.Length(TargetOffsets.Length, clips + 1, nameof(TargetOffsets));

@@ -11,6 +11,7 @@ public sealed class NativeWhisperResult
         MeanLogProbArray = new float[count];
         NoSpeechArray = new float[count];
         LanguageArray = new int[count];
+        EarlyEndArray = new int[count];
         NllArray = hasTargets ? new float[count] : [];
     }
 
@@ -46,6 +47,12 @@ public sealed class NativeWhisperResult
     internal int[] LanguageArray { get; }
 
     internal float[] NllArray { get; }
+
+    internal int[] EarlyEndArray { get; }
+
+    /// <summary>Why a clip's transcript ended before the model ended it.</summary>
+    /// <param name="index">Of the clip.</param>
+    public NativeEarlyEnd EarlyEnd(int index) => (NativeEarlyEnd)EarlyEndArray[index];
 
     /// <summary>Tokens of a clip's transcript, eot not included.</summary>
     /// <param name="index">Of the clip.</param>

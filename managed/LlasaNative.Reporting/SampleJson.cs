@@ -45,6 +45,11 @@ public static class SampleJson
         json.WriteBoolean("beyond_window", judged.BeyondWindow);
         json.WriteNumber("codes", sample.Codes.Count);
         json.WriteFinite("no_speech_prob", judged.NoSpeechProb);
+        if (judged.EndedEarly)
+        {
+            json.WriteBoolean("transcript_ended_early", true);
+        }
+
         if (judged.Breakdown.ComparedReference != sample.Text || judged.Breakdown.ComparedTranscript != sample.Transcript)
         {
             json.WriteString("compared_text", judged.Breakdown.ComparedReference);

@@ -1,5 +1,6 @@
 using LlasaNative.Listening;
 using LlasaNative.Listening.Remote;
+using LlasaNative.Models;
 using LlasaNative.Trainer.Commands;
 using LlasaNative.Training;
 
@@ -15,14 +16,14 @@ internal static class Listeners
     public static IEnumerable<OptionAssignment> FromEnvironment() =>
         Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } servers ? [new OptionAssignment("reward_server.servers", servers, Variable)] : [];
 
-    /// <summary>Loads a run's models; with reward servers, the policy alone. frozen: the policy's own weights stay as they are.</summary>
-    public static GrpoModels Load(GrpoOptions options, bool frozen, CancellationToken cancellation) => options.RewardServer.Urls.Count == 0
-        ? GrpoModels.Load(options.Models, options.Prompt, options.ToScoring(), frozen)
-        : GrpoModels.Load(options.Models, options.Prompt, () => Connect(options, cancellation), frozen);
+    /// <summary>Loads models; with reward servers, the policy alone. training: for a run; frozen: the policy's own weights stay as they are.</summary>
+    public static GrpoModels Load(GrpoOptions options, bool training, bool frozen, CancellationToken cancellation) => options.RewardServer.Urls.Count == 0
+        ? GrpoModels.Load(options.Models, options.Prompt, options.ToScoring(training), frozen)
+        : GrpoModels.Load(options.Models, options.Prompt, () => Connect(options, options.ToScoring(training), cancellation), frozen);
 
-    private static RemoteListener Connect(GrpoOptions options, CancellationToken cancellation)
+    private static RemoteListener Connect(GrpoOptions options, ScoringOptions scoring, CancellationToken cancellation)
     {
         var token = ServeRewardCommand.ReadToken(null);
-        return RemoteListener.Connect(options.RewardServer, options.ToScoring(), token, fault => Console.Error.WriteLine($"llasa: {fault}"), cancellation);
+        return RemoteListener.Connect(options.RewardServer, scoring, token, fault => Console.Error.WriteLine($"llasa: {fault}"), cancellation);
     }
 }

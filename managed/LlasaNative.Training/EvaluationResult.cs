@@ -31,6 +31,9 @@ public sealed record EvaluationResult(IReadOnlyList<SampleRecord> Samples, int S
     /// <summary>Samples longer than the recogniser's window, which alone their NLL is of.</summary>
     public int BeyondWindow => Samples.Count(s => s.Judgement.BeyondWindow);
 
+    /// <summary>Samples whose transcript was ended before the recogniser ended it.</summary>
+    public int EndedEarly => Samples.Count(s => s.Judgement.EndedEarly);
+
     /// <summary>Samples that the reward's guard refused, by reason.</summary>
     public IReadOnlyDictionary<string, int> Guarded => Samples.Where(s => s.Judgement.Guard.Length > 0)
         .GroupBy(s => s.Judgement.Guard).OrderBy(g => g.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count());

@@ -16,6 +16,9 @@ public sealed record Judgement(
     /// <summary>Whether it is longer than the recogniser's window, which alone the NLL is of.</summary>
     public bool BeyondWindow { get; init; }
 
+    /// <summary>Whether its transcript was ended before the recogniser ended it.</summary>
+    public bool EndedEarly { get; init; }
+
     /// <summary>0 to 1.</summary>
     public double Reward => Breakdown.Reward;
 

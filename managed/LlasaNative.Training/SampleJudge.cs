@@ -66,6 +66,6 @@ public sealed class SampleJudge
         });
         var (edits, characters) = CharacterErrorRate.Count(breakdown.ComparedReference, breakdown.ComparedTranscript);
         var (wordEdits, words) = CharacterErrorRate.CountWords(breakdown.ComparedReference, breakdown.ComparedTranscript);
-        return new Judgement(breakdown, edits, characters, wordEdits, words, ended, heard.Score.NoSpeechProb) { BeyondWindow = heard.Score.BeyondWindow };
+        return new Judgement(breakdown, edits, characters, wordEdits, words, ended, heard.Score.NoSpeechProb) { BeyondWindow = heard.Score.BeyondWindow, EndedEarly = heard.Score.EndedEarly };
     }
 }

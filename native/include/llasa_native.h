@@ -652,9 +652,18 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_logits(llasa_whisper* whispe
                                                            const int32_t* token_ids, int64_t num_tokens,
                                                            float* out_logits);
 
+/* Why a transcript ended before its model ended it. */
+#define LLASA_ENDED_NO 0         /* it did not */
+#define LLASA_ENDED_LENGTH 1     /* max_characters */
+#define LLASA_ENDED_LOOP 2       /* it repeated itself, with loop_characters or more */
+#define LLASA_ENDED_EMPTY_LOOP 3 /* it repeated ids without characters; only that window's part ended */
+
 /* What to do with a batch of clips. Transcription is greedy: from the prompt until eot (the model's or one of
  * end_ids), max_new_tokens or max_target_positions. suppress ids get -inf always, begin_suppress ids at the
- * first generated token. */
+ * first generated token.
+ * With id_characters a transcript also ends where it has max_characters, or where its last ids are three or
+ * more times the same up to 32 ids and it has loop_characters, or where such a repetition goes on for 32 ids
+ * or more without a character. */
 typedef struct llasa_whisper_request {
   uint32_t struct_size;
   int32_t max_new_tokens;          /* M; 0 = no transcription */
@@ -682,6 +691,9 @@ typedef struct llasa_whisper_request {
   int64_t num_language_ids;    /* 0 = those from first_language_token on */
   const int32_t* end_ids;      /* [num_end_ids] ids that end a transcript as eot_token does, beside it */
   int64_t num_end_ids;
+  const int32_t* id_characters;   /* [V] characters an id adds to a transcript; NULL = none ends early */
+  const int64_t* max_characters;  /* [B] */
+  const int64_t* loop_characters; /* [B] */
 } llasa_whisper_request;
 
 typedef struct llasa_whisper_result {
@@ -694,6 +706,7 @@ typedef struct llasa_whisper_result {
   int32_t* languages;     /* [B] token of the language used, -1 when the prompt has none; may be NULL */
   float* mean_nlls;       /* [B] mean teacher-forced NLL in nats; may be NULL when no targets */
   double codec_seconds;   /* of llasa_whisper_score_codes: until the waveforms were there */
+  int32_t* ended_early;   /* [B] LLASA_ENDED_*; may be NULL */
 } llasa_whisper_result;
 
 /* Transcript and NLL from one encoder pass. Clips longer than one window are transcribed window after window

@@ -152,7 +152,7 @@ public sealed class SpeechScorer : IDisposable
         try
         {
             var result = _whisper.ScoreCodes(codec.Native, offsets, codes.SelectMany(c => c).ToArray(), Request(texts), waves.Samples);
-            ToScores(result, waves.Offsets, texts.Count > 0, scores);
+            ToScores(result, waves.Offsets, waves.Samples, texts, scores);
             codecSeconds = result.CodecSeconds;
             return waves;
         }
@@ -196,10 +196,10 @@ public sealed class SpeechScorer : IDisposable
         }
 
         var samples = waves.Samples[(int)start..(int)waves.Offsets[first + count]];
-        ToScores(_whisper.Score(offsets, samples, Request(texts)), offsets, texts.Count > 0, scores);
+        ToScores(_whisper.Score(offsets, samples, Request(texts)), offsets, samples, texts, scores);
     }
 
-    private NativeWhisperRequest Request(IReadOnlyList<string> texts)
+    private NativeWhisperRequest Request(IReadOnlyList<string> texts, bool toTheEnd = false)
     {
         int[][] targets = [.. texts.Select(EncodeTarget)];
         var targetOffsets = texts.Count == 0 ? [] : new long[targets.Length + 1];
@@ -209,6 +209,7 @@ public sealed class SpeechScorer : IDisposable
         }
 
         var longest = Config.MaxTargetPositions - _transcriptPrompt.Length;
+        var bound = toTheEnd || texts.Count == 0 ? null : _options.Bound;
         return new NativeWhisperRequest
         {
             MaxNewTokens = _options.MaxTokens > 0 ? Math.Min(_options.MaxTokens, longest) : longest,
@@ -225,21 +226,39 @@ public sealed class SpeechScorer : IDisposable
             TargetLanguageSlot = _detect && _targetPrompt.Length > 1 ? 1 : -1,
             MinWindowSamples = ScoringOptions.MinWindowSamples,
             SilenceRms = (float)_options.SilenceRms,
+            IdCharacters = bound is null ? [] : _vocabulary.Characters,
+            MaxCharacters = bound is null ? [] : texts.Select(t => bound.Characters(t, 1)).ToArray(),
+            LoopCharacters = bound is null ? [] : texts.Select(t => bound.Characters(t, TranscriptBound.LoopShare)).ToArray(),
         };
     }
 
-    private void ToScores(NativeWhisperResult result, ReadOnlySpan<long> offsets, bool hasTargets, Span<SpeechScore> scores)
+    private void ToScores(
+        NativeWhisperResult result, ReadOnlySpan<long> offsets, ReadOnlySpan<float> samples, IReadOnlyList<string> texts, Span<SpeechScore> scores)
     {
+        List<int> tooEarly = [];
         for (var i = 0; i < scores.Length; i++)
         {
             scores[i] = new SpeechScore(
                 _vocabulary.Words(result.Tokens(i)).Trim(),
-                hasTargets ? result.MeanNlls[i] : double.NaN,
+                texts.Count > 0 ? result.MeanNlls[i] : double.NaN,
                 result.MeanLogProbs[i],
                 Tokens.NoSpeech is null ? 0 : result.NoSpeechProbs[i])
             {
                 BeyondWindow = offsets[i + 1] - offsets[i] > Config.WindowSamples,
+                EndedEarly = result.EarlyEnd(i) != NativeEarlyEnd.No,
             };
+            if (result.EarlyEnd(i) is (NativeEarlyEnd.Length or NativeEarlyEnd.Loop) and var end
+                && !_options.Bound!.Holds(texts[i], scores[i].Transcript, end == NativeEarlyEnd.Length ? 1 : TranscriptBound.LoopShare))
+            {
+                tooEarly.Add(i);
+            }
+        }
+
+        foreach (var i in tooEarly)
+        {
+            var clip = samples[(int)offsets[i]..(int)offsets[i + 1]];
+            var whole = _whisper.Score([0, clip.Length], clip, Request([texts[i]], toTheEnd: true));
+            scores[i] = scores[i] with { Transcript = _vocabulary.Words(whole.Tokens(0)).Trim(), MeanLogProb = whole.MeanLogProbs[0], EndedEarly = false };
         }
     }
 }

@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Text;
 using LlasaNative.Models;
 
 namespace LlasaNative.Text;
@@ -12,6 +14,7 @@ public sealed class WhisperVocabulary
 {
     private readonly ByteLevelBpe _tokenizer;
     private readonly bool[] _isText;
+    private readonly Lazy<int[]> _characters;
 
     /// <summary>Sorts the ids of a model.</summary>
     /// <param name="tokenizer">The model's tokenizer.</param>
@@ -27,6 +30,7 @@ public sealed class WhisperVocabulary
         named.UnionWith(new[] { tokens.Transcribe, tokens.Translate, tokens.NoTimestamps, tokens.NoSpeech }.OfType<int>());
         _isText = [.. Enumerable.Range(0, size).Select(id => !tokenizer.IsSpecial(id) && !named.Contains(id) && !IsMarkup(tokenizer.GetBytes(id)))];
         // The space alone is in every byte-level vocabulary; words with their space are in those that were learnt from text.
+        _characters = new(() => [.. Enumerable.Range(0, size).Select(id => _isText[id] ? CountCharacters(tokenizer.GetBytes(id)) : 0)]);
         HasSpacedWords = Enumerable.Range(0, size).Any(id => _isText[id] && tokenizer.GetBytes(id) is [(byte)' ', not (byte)' ', ..]);
     }
 
@@ -50,6 +54,12 @@ public sealed class WhisperVocabulary
         };
     }
 
+    /// <summary>
+    /// [size] letters and digits that each id adds to a text, which are what every normaliser keeps. A character of several ids
+    /// counts with its first byte. An id with a bracket, within which normalisers leave everything out, takes more than any text has.
+    /// </summary>
+    public ReadOnlySpan<int> Characters => _characters.Value;
+
     /// <summary>The ids of a text, in which nothing is taken for a special token.</summary>
     /// <param name="text">Any text.</param>
     public int[] Encode(string text) => _tokenizer.Encode(text, matchAddedTokens: false);
@@ -68,6 +78,24 @@ public sealed class WhisperVocabulary
         }
 
         return _tokenizer.Decode(words.ToArray());
+    }
+
+    private static int CountCharacters(ReadOnlySpan<byte> token)
+    {
+        if (token.IndexOfAny("[(<"u8) >= 0)
+        {
+            return -1_000_000;
+        }
+
+        var count = 0;
+        while (!token.IsEmpty)
+        {
+            var status = Rune.DecodeFromUtf8(token, out var rune, out var length);
+            count += status == OperationStatus.NeedMoreData || (status == OperationStatus.Done && (Rune.IsLetter(rune) || Rune.IsNumber(rune))) ? 1 : 0;
+            token = token[length..];
+        }
+
+        return count;
     }
 
     private static bool IsMarkup(ReadOnlySpan<byte> token) => token.IsEmpty || (token.Length > 4 && token.StartsWith("<|"u8) && token.EndsWith("|>"u8));

@@ -28,6 +28,9 @@ public sealed record SampleResult
     /// <summary>Whether the sound is longer than the recogniser's window, which alone the likelihood is of.</summary>
     public bool BeyondWindow { get; init; }
 
+    /// <summary>Whether the transcript was ended where <see cref="ScoringRequest.SaturatedCer"/> allows it.</summary>
+    public bool EndedEarly { get; init; }
+
     /// <summary>The sound, 16 kHz mono, little-endian float32 in base64; absent unless it was asked for.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public byte[]? Sound { get; init; }
@@ -50,6 +53,7 @@ public sealed record SampleResult
             Seconds = hearing.Seconds,
             Rms = Number(hearing.Rms),
             BeyondWindow = hearing.Score.BeyondWindow,
+            EndedEarly = hearing.Score.EndedEarly,
             Sound = hearing.Sound is { } sound ? MemoryMarshal.AsBytes(sound.AsSpan()).ToArray() : null,
             Prosody = hearing.Prosody is { } prosody ? ProsodyResult.From(prosody) : null,
         };
@@ -67,7 +71,7 @@ public sealed record SampleResult
         Check(Sound is null || Sound.Length % sizeof(float) == 0, "sound", Sound?.Length);
         return new Hearing
         {
-            Score = new SpeechScore(Transcript, Nll ?? double.NaN, MeanLogProb ?? double.NaN, NoSpeechProb ?? double.NaN) { BeyondWindow = BeyondWindow },
+            Score = new SpeechScore(Transcript, Nll ?? double.NaN, MeanLogProb ?? double.NaN, NoSpeechProb ?? double.NaN) { BeyondWindow = BeyondWindow, EndedEarly = EndedEarly },
             Seconds = Seconds,
             Rms = Rms ?? double.NaN,
             Sound = Sound is null ? null : MemoryMarshal.Cast<byte, float>(Sound).ToArray(),

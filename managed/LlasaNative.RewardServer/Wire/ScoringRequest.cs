@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using LlasaNative.Audio;
 using LlasaNative.Models;
+using LlasaNative.Rewards;
 using LlasaNative.Training;
 
 namespace LlasaNative.Listening.Wire;
@@ -24,6 +25,12 @@ public sealed record ScoringRequest
     /// <summary>Root mean square below which a window behind a clip's first is not transcribed, as <c>reward.silence_rms</c>; 0 = none is so silent.</summary>
     public double SilenceRms { get; init; } = SoundLevel.Silence;
 
+    /// <summary>CER from which on a transcript may end before the recogniser ends it; 0 = none does.</summary>
+    public double SaturatedCer { get; init; }
+
+    /// <summary>What happens to both texts before they are compared, for <see cref="SaturatedCer"/>: <c>none</c>, <c>basic</c> or <c>english</c>.</summary>
+    public string Normalization { get; init; } = OptionNames.Of(TextNormalization.None);
+
     /// <summary>Clips given to the recogniser at once.</summary>
     public required int BatchSize { get; init; }
 
@@ -39,15 +46,17 @@ public sealed record ScoringRequest
             LeadingSpace = OptionNames.Of(options.LeadingSpace),
             MaxTokens = options.MaxTokens,
             SilenceRms = options.SilenceRms,
+            SaturatedCer = options.Bound?.SaturatedCer ?? 0,
+            Normalization = OptionNames.Of(options.Bound?.Normalization ?? TextNormalization.None),
             BatchSize = options.BatchSize,
         };
     }
 
     /// <summary>The options of the wire form.</summary>
     /// <exception cref="FormatException">The prompt or the leading space has no such name, or a number is out of range.</exception>
-    public ScoringOptions ToOptions() => MaxTokens < 0 || BatchSize is < 1 or > 1_000_000 || SilenceRms is not (>= 0 and <= float.MaxValue)
+    public ScoringOptions ToOptions() => MaxTokens < 0 || BatchSize is < 1 or > 1_000_000 || SilenceRms is not (>= 0 and <= float.MaxValue) || !(SaturatedCer >= 0)
         ? throw new FormatException(FormattableString.Invariant(
-            $"`max_tokens` {MaxTokens} must be at least 0, `batch_size` {BatchSize} 1 to 1000000, `silence_rms` {SilenceRms} at least 0"))
+            $"`max_tokens` {MaxTokens} must be at least 0, `batch_size` {BatchSize} 1 to 1000000, `silence_rms` {SilenceRms} and `saturated_cer` {SaturatedCer} at least 0"))
         : new ScoringOptions
         {
             Prompt = OptionNames.Parse<ScorePromptStyle>(Prompt),
@@ -55,6 +64,11 @@ public sealed record ScoringRequest
             LeadingSpace = OptionNames.Parse<LeadingSpace>(LeadingSpace),
             MaxTokens = MaxTokens,
             SilenceRms = SilenceRms,
+            Bound = SaturatedCer > 0 ? new TranscriptBound(SaturatedCer, Comparison()) : null,
             BatchSize = BatchSize,
         };
+
+    private TextNormalization Comparison() => OptionNames.Parse<TextNormalization>(Normalization) is not TextNormalization.Auto and var kind
+        ? kind
+        : throw new FormatException("`normalization` is auto, expected none, basic or english");
 }

@@ -54,7 +54,7 @@ internal static class BenchCommand
     private static int Run(GrpoOptions options, int steps, string output)
     {
         var texts = TrainingData.Read(options.Data.Train, DataSplit.Train, options.Data).Texts.ToArray();
-        using var models = GrpoModels.Load(options.Models, options.Prompt, options.ToScoring());
+        using var models = GrpoModels.Load(options.Models, options.Prompt, options.ToScoring(training: true));
         using GrpoLoop loop = new(options, models, texts);
         using StopSignal stop = new(atOnce: true);
         var device = NativeDevice.GetInfo();

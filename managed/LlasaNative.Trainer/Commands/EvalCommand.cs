@@ -32,7 +32,7 @@ internal static class EvalCommand
             var judging = speaking.Judging(parsed);
             var rows = judging.Data with { FaultyRows = parsed.GetValue(skip) ? RowFaults.Skip : RowFaults.Refuse };
             var prompts = TrainingData.Read(parsed.GetValue(data) ?? "", DataSplit.Test, rows).Take(Math.Max(parsed.GetValue(limit), 0));
-            using var loaded = Listeners.Load(judging with { Models = models.Read(parsed, judging.Models) }, frozen: true, CancellationToken.None);
+            using var loaded = Listeners.Load(judging with { Models = models.Read(parsed, judging.Models) }, training: false, frozen: true, CancellationToken.None);
             var texts = TrainingData.Fitting(prompts, loaded, how.MaxNewTokens);
             using StopSignal stop = new(atOnce: true);
             var progress = Terminal.Progress(texts.Length);
@@ -74,6 +74,11 @@ internal static class EvalCommand
         if (result.BeyondWindow > 0)
         {
             text.Append(CultureInfo.InvariantCulture, $"too long   {result.BeyondWindow} (for the recogniser's window, which alone NLL is of)\n");
+        }
+
+        if (result.EndedEarly > 0)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"cut short  {result.EndedEarly} (transcripts that recogniser.early_end ended)\n");
         }
 
         foreach (var (reason, count) in result.Guarded)

@@ -58,6 +58,11 @@ internal static class ScoreCommand
                 $"too long    {waves.TotalSeconds:F2} s: NLL is of the recogniser's window alone, the first {(double)scorer.Config.WindowSamples / SpeechScorer.SampleRate:F2} s"));
         }
 
+        if (judged.EndedEarly)
+        {
+            Console.WriteLine("cut short   the transcript, by recogniser.early_end");
+        }
+
         Console.WriteLine(judged.Guard.Length > 0 ? $"refused     {judged.Guard}\ntranscript  {heard[0].Transcript}" : $"transcript  {heard[0].Transcript}");
         return 0;
     }

@@ -28,7 +28,7 @@ internal static class TrainCommand
         options = options with { Models = TinyWorld.Fill(options.Models) };
         _ = options.CreateJudge();   // a component that cannot be loaded is said before models are
         var prompts = TrainingData.Read(options.Data.Train, DataSplit.Train, options.Data).Take(options.Data.Limit);
-        using var models = Listeners.Load(options, options.Lora.Enabled, CancellationToken.None);
+        using var models = Listeners.Load(options, training: true, options.Lora.Enabled, CancellationToken.None);
         var texts = TrainingData.Fitting(prompts, options, models);
         using GrpoLoop loop = new(options, models, texts);
         var keys = GrpoOptions.Table.Entries.ToDictionary(e => e.Key, e => e.Get(options));
@@ -65,7 +65,8 @@ internal static class TrainCommand
         {
             var result = evaluator.Evaluate(texts, how, cancellation: abort);
             row.Add("evaluation/not_scored", result.NotScored).Add("evaluation/cer", result.Cer).Add("evaluation/wer", result.Wer).Add("evaluation/nll", result.Nll)
-                .Add("evaluation/reward", result.Reward).Add("evaluation/exact", result.Exact).Add("evaluation/not_ended", result.NotEnded);
+                .Add("evaluation/reward", result.Reward).Add("evaluation/exact", result.Exact).Add("evaluation/not_ended", result.NotEnded)
+                .Add("evaluation/beyond_window", result.BeyondWindow).Add("evaluation/ended_early", result.EndedEarly);
         };
     }
 }

@@ -34,6 +34,12 @@ public sealed record ScoringOptions
     /// <summary>Root mean square (full scale is 1) below which a window behind a clip's first is not transcribed; 0 = none is so silent.</summary>
     public double SilenceRms { get; init; } = SoundLevel.Silence;
 
+    /// <summary>When transcripts end before the recogniser ends them.</summary>
+    public EarlyEnd EarlyEnd { get; init; } = EarlyEnd.Auto;
+
+    /// <summary>Where transcripts end early, made of <see cref="EarlyEnd"/> and the reward; null = nowhere.</summary>
+    public TranscriptBound? Bound { get; init; }
+
     /// <summary>Clips given to the recogniser at once.</summary>
     public int BatchSize { get; init; } = 32;
 

@@ -9,4 +9,7 @@ public readonly record struct SpeechScore(string Transcript, double Nll, double 
 {
     /// <summary>Whether the clip is longer than the recogniser's window: likelihood, language and silence are of the window alone.</summary>
     public bool BeyondWindow { get; init; }
+
+    /// <summary>Whether the transcript was ended before the recogniser ended it, as <see cref="ScoringOptions.Bound"/> asks.</summary>
+    public bool EndedEarly { get; init; }
 }

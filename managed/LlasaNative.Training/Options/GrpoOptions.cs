@@ -67,10 +67,27 @@ public sealed record GrpoOptions
     public RunOptions Run { get; init; } = new();
 
     /// <summary>How the recogniser listens, with what the reward says of it.</summary>
-    public ScoringOptions ToScoring() => Scoring with { SilenceRms = Reward.SilenceRms };
+    /// <param name="training">Whether transcripts matter for the reward alone.</param>
+    public ScoringOptions ToScoring(bool training = false)
+    {
+        var endsEarly = Scoring.EarlyEnd switch
+        {
+            EarlyEnd.Auto => training && ComponentList.Parse(Reward.Components, []).All(c => c.Library is null),
+            EarlyEnd.Always => true,
+            EarlyEnd.Never => false,
+            _ => throw new InvalidOperationException($"EarlyEnd {Scoring.EarlyEnd}: no such choice."),
+        };
+        return Scoring with
+        {
+            SilenceRms = Reward.SilenceRms,
+            Bound = endsEarly ? new TranscriptBound(HarmonicUtilityReward.Saturation / Reward.BetaCer, RewardModel.NormalizationOf(ToReward())) : null,
+        };
+    }
 
     /// <summary>The judge of a run: the reward, in the recogniser's language.</summary>
-    public SampleJudge CreateJudge() => new(Reward with { Language = Scoring.TextLanguage, MaxTokens = Rollout.MaxNewTokens });
+    public SampleJudge CreateJudge() => new(ToReward());
+
+    private RewardOptions ToReward() => Reward with { Language = Scoring.TextLanguage, MaxTokens = Rollout.MaxNewTokens };
 
     /// <summary>How evaluations during training speak, with what the rest of the options decides.</summary>
     public EvaluationOptions ToEvaluation() => Evaluation with

@@ -30,6 +30,7 @@ internal static class GrpoSections
         section.Text("language", "Language of the texts; auto: detected; default: English, and no language is asked of an English-only recogniser, which refuses any other value.", "code or name such as en, ko-KR, English; auto, default", s => s.Language, (s, v) => s with { Language = v });
         section.Choice("leading_space", "Measure texts with a space before them, as the public models were trained; auto: where prompt is full and the vocabulary has words that begin with a space.", s => s.LeadingSpace, (s, v) => s with { LeadingSpace = v });
         section.Whole("max_tokens", "Longest transcript in tokens; 0: what the model allows.", 0, int.MaxValue, s => s.MaxTokens, (s, v) => s with { MaxTokens = (int)v });
+        section.Choice("early_end", "End a transcript that is so much longer than its text, or repeats itself, that nothing of the reward is left (docs/reward.md). auto: while training, unless a component of your own reads it; eval, score and compare hear everything.", s => s.EarlyEnd, (s, v) => s with { EarlyEnd = v });
         section.Whole("batch_size", "Clips given to the recogniser at once.", 1, 1_000_000, s => s.BatchSize, (s, v) => s with { BatchSize = (int)v });
         section.Whole("device", "GPU that codec and recogniser live on, by index; -1: the policy's (LLASA_DEVICE, else 0).", -1, 255, s => s.Device, (s, v) => s with { Device = (int)v });
     }

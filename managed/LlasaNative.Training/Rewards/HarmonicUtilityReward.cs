@@ -5,11 +5,17 @@ namespace LlasaNative.Rewards;
 /// </summary>
 /// <remarks>
 /// <para>R = (λc+λn) / (λc/U_CER + λn/U_NLL), evaluated as (λc+λn)·U_CER·U_NLL / (λc·U_NLL + λn·U_CER) so that nothing
-/// divides by zero. In float64: tanh saturates at βc·CER ≈ 19.</para>
+/// divides by zero.</para>
 /// <para><b>Threads:</b> stateless, any thread.</para>
 /// </remarks>
 public static class HarmonicUtilityReward
 {
+    /// <summary>
+    /// βc·CER from which on U_CER is 0 in float64: 1 − tanh(x) = 2 / (e^2x + 1) is less than half the distance from 1 to the number
+    /// below, 2^−54, from x = 27.5·ln 2 = 19.062 on.
+    /// </summary>
+    public const double Saturation = 19.07;
+
     /// <summary>Utility of a character error rate: 1 for 0, falling to 0.</summary>
     /// <param name="cer">Character error rate, at least 0.</param>
     /// <param name="beta">Steepness, positive.</param>

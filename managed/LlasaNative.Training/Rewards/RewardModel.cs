@@ -33,7 +33,7 @@ public sealed class RewardModel : IRewardModel
     public RewardBreakdown Score(SpeechSample sample)
     {
         ArgumentNullException.ThrowIfNull(sample);
-        (string reference, string transcript) = Compared(sample);
+        (string reference, string transcript) = Compared(_normalizer, sample.Reference, sample.Transcript);
         double cer = CharacterErrorRate.Compute(reference, transcript);
         RewardBreakdown formula = new()
         {
@@ -68,21 +68,32 @@ public sealed class RewardModel : IRewardModel
 
     /// <summary>The normaliser that the options ask for; none in seed mode.</summary>
     /// <param name="options">Mode, normalisation and language.</param>
-    public static ITextNormalizer CreateNormalizer(RewardOptions options)
+    public static ITextNormalizer CreateNormalizer(RewardOptions options) => CreateNormalizer(NormalizationOf(options));
+
+    /// <summary>The normalisation that the options ask for; none in seed mode.</summary>
+    /// <param name="options">Mode, normalisation and language.</param>
+    public static TextNormalization NormalizationOf(RewardOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        bool english = options.Language == "en";
-        TextNormalization kind = options.Mode == RewardMode.Seed ? TextNormalization.None
+        return options.Mode == RewardMode.Seed ? TextNormalization.None
             : options.Normalization != TextNormalization.Auto ? options.Normalization
-            : english ? TextNormalization.English : TextNormalization.Basic;
-        return kind switch
-        {
-            TextNormalization.English => new EnglishTextNormalizer(),
-            TextNormalization.Basic => new BasicTextNormalizer(),
-            TextNormalization.None => new NoTextNormalizer(),
-            _ => throw new ArgumentOutOfRangeException(nameof(options), kind, "No such normalisation."),
-        };
+            : options.Language == "en" ? TextNormalization.English : TextNormalization.Basic;
     }
+
+    /// <summary>A text and its transcript as they are compared.</summary>
+    /// <param name="kind">Not <see cref="TextNormalization.Auto"/>.</param>
+    /// <param name="text">What should be said.</param>
+    /// <param name="transcript">What was heard.</param>
+    public static (string Reference, string Transcript) Compared(TextNormalization kind, string text, string transcript) =>
+        Compared(CreateNormalizer(kind), text, transcript);
+
+    private static ITextNormalizer CreateNormalizer(TextNormalization kind) => kind switch
+    {
+        TextNormalization.English => new EnglishTextNormalizer(),
+        TextNormalization.Basic => new BasicTextNormalizer(),
+        TextNormalization.None => new NoTextNormalizer(),
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "No such normalisation."),
+    };
 
     private static int LongestRun(ReadOnlySpan<int> codes)
     {
@@ -112,12 +123,10 @@ public sealed class RewardModel : IRewardModel
     }
 
     /// <summary>A reference of nothing but punctuation is compared as it stands: normalised it would ask for silence.</summary>
-    private (string Reference, string Transcript) Compared(SpeechSample sample)
+    private static (string Reference, string Transcript) Compared(ITextNormalizer normalizer, string text, string transcript)
     {
-        string reference = _normalizer.Normalize(sample.Reference);
-        return !HasWords(reference)
-            ? (sample.Reference, sample.Transcript)
-            : (reference, _normalizer.Normalize(sample.Transcript));
+        string reference = normalizer.Normalize(text);
+        return HasWords(reference) ? (reference, normalizer.Normalize(transcript)) : (text, transcript);
     }
 
     private RewardBreakdown Guard(RewardBreakdown formula, SpeechSample sample)

@@ -14,7 +14,7 @@ namespace LlasaNative.Training;
 /// </remarks>
 /// <example>
 /// <code>
-/// using GrpoModels models = GrpoModels.Load(options.Models, options.Prompt, options.ToScoring());
+/// using GrpoModels models = GrpoModels.Load(options.Models, options.Prompt, options.ToScoring(training: true));
 /// using GrpoLoop loop = new(options, models, PromptFile.Read("sentences.txt"));
 /// StepReport report = loop.TakeStep(1, keepSound: false, CancellationToken.None);
 /// </code>

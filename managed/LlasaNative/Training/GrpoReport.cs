@@ -72,7 +72,7 @@ internal static class GrpoReport
             .Add("reward/utility_cer", FiniteMean(judged.Select(j => j.Breakdown.CerUtility))).Add("reward/utility_nll", FiniteMean(judged.Select(j => j.Breakdown.NllUtility)))
             .Add("reward/exact", Share(judged, j => j is { Scored: true, Edits: 0 })).Add("reward/guarded", Share(judged, j => j.Guard.Length > 0))
             .Add("reward/masked", Share(judged, j => j.Masked)).Add("reward/not_scored", judged.Length - scored.Length)
-            .Add("reward/beyond_window", judged.Count(j => j.BeyondWindow))
+            .Add("reward/beyond_window", judged.Count(j => j.BeyondWindow)).Add("reward/ended_early", judged.Count(j => j.EndedEarly))
             .Add("advantage/abs_mean", outcome.Terms.Advantages.Sequences.Average(a => Math.Abs(a)));
         AddProsody(row, drawn);
         row.Add("policy/loss", loss.Loss / count).Add("policy/policy_loss", loss.PolicyLoss / count).Add("policy/kl", loss.KlSum / tokens)

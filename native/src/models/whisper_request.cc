@@ -40,6 +40,22 @@ void check_languages(const WhisperConfig& c, const llasa_whisper_request& r) {
               r.target_language_slot);
 }
 
+void check_bounds(const llasa_whisper_request& r) {
+  if (r.id_characters == nullptr || r.num_clips == 0) return;
+  LLASA_CHECK(r.max_characters != nullptr, LLASA_ERR_ARGUMENT,
+              "`request.max_characters` is NULL, but there are `request.id_characters`");
+  LLASA_CHECK(r.loop_characters != nullptr, LLASA_ERR_ARGUMENT,
+              "`request.loop_characters` is NULL, but there are `request.id_characters`");
+  for (int64_t b = 0; b < r.num_clips; ++b) {
+    LLASA_CHECK(r.max_characters[b] >= 1, LLASA_ERR_ARGUMENT,
+                "`request.max_characters[%lld]`: %lld, expected >= 1", number(b),
+                number(r.max_characters[b]));
+    LLASA_CHECK(r.loop_characters[b] >= 1, LLASA_ERR_ARGUMENT,
+                "`request.loop_characters[%lld]`: %lld, expected >= 1", number(b),
+                number(r.loop_characters[b]));
+  }
+}
+
 void check_targets(const WhisperConfig& c, const llasa_whisper_request& r,
                    const llasa_whisper_result& result) {
   if (r.target_offsets == nullptr) return;
@@ -92,6 +108,7 @@ void check_whisper_request(const WhisperConfig& c, const llasa_whisper_request& 
               number(r.prompt_length), number(c.max_target_positions));
   check_ids(r.end_ids, r.num_end_ids, c.vocab_size, "end_ids");
   check_languages(c, r);
+  check_bounds(r);
   check_targets(c, r, result);
 }
 

@@ -12,12 +12,19 @@ namespace {
 constexpr const char* kWhat = "buffers of the recogniser";
 constexpr int64_t kCacheBytes = int64_t{1} << 30;   // of keys and values held at a time
 constexpr int64_t kTargetRows = 4096;               // teacher-forced rows computed at a time
+constexpr int64_t kLoopIds = 32;                    // longest part whose repetition is looked for
 constexpr int64_t kLogitFloats = int64_t{1} << 22;  // logits of scored rows held at a time
 
 std::vector<uint8_t> id_mask(int64_t V, const int32_t* ids, int64_t count) {
   std::vector<uint8_t> mask(static_cast<size_t>(V), 0);
   for (int64_t i = 0; i < count; ++i) mask[static_cast<size_t>(ids[i])] = 1;
   return mask;
+}
+
+// Whether the last `span` ids repeat with this period.
+bool repeats(std::span<const int32_t> ids, size_t period, size_t span) {
+  const auto tail = ids.last(span);
+  return std::equal(tail.begin() + static_cast<std::ptrdiff_t>(period), tail.end(), tail.begin());
 }
 
 double root_mean_square(const std::vector<float>& samples) {
@@ -103,14 +110,15 @@ void WhisperScorer::score_chunk(const llasa_whisper_request& request, const Devi
     std::vector<Writer> writers;
     for (size_t b = 0; b < texts_.size(); ++b) {
       const Text& text = texts_[b];
-      const bool room = M == 0 || static_cast<int64_t>(text.ids.size()) < M;
+      const bool enough = text.ended_early == LLASA_ENDED_LENGTH || text.ended_early == LLASA_ENDED_LOOP;
+      const bool room = M == 0 || (static_cast<int64_t>(text.ids.size()) < M && !enough);
       const bool wanted = std::binary_search(text.windows.begin(), text.windows.end(), w);
       if (wanted && room) writers.push_back({b, static_cast<int64_t>(writers.size())});
     }
     if (writers.empty()) continue;
     encode_windows(clips.samples, w, writers);
     if (request.prompt_length > 0) read_prompt(request, writers, w == 0);
-    if (M > 0) write_texts(request, writers, w);
+    if (M > 0) write_texts(request, first, writers, w);
     if (w == 0 && request.target_offsets != nullptr)
       score_targets(request, first, count, result.mean_nlls + first);
   }
@@ -128,6 +136,7 @@ void WhisperScorer::score_chunk(const llasa_whisper_request& request, const Devi
       result.mean_logprobs[first + b] = static_cast<float>(text.logprob_sum / drawn);
     }
     if (result.no_speech_probs != nullptr) result.no_speech_probs[first + b] = text.no_speech;
+    if (result.ended_early != nullptr) result.ended_early[first + b] = text.ended_early;
     if (result.languages != nullptr) result.languages[first + b] = text.language;
   }
 }
@@ -222,9 +231,39 @@ void WhisperScorer::read_prompt(const llasa_whisper_request& request, std::vecto
   }
 }
 
-// Greedy decoding of one window, all clips in step; a clip that is finished leaves the batch.
-void WhisperScorer::write_texts(const llasa_whisper_request& request, std::vector<Writer> writers,
-                                int64_t window) {
+// Whether the text that has just got its writer's last id ends here by the request's bounds. A recogniser
+// that loops does so until it has no room left, which takes longer than all else together.
+bool WhisperScorer::ends_early(const llasa_whisper_request& request, int64_t clip, const Writer& writer) {
+  if (request.id_characters == nullptr) return false;
+  Text& text = texts_[writer.text];
+  text.characters += request.id_characters[writer.last];
+  if (text.characters >= request.max_characters[clip]) {
+    text.ended_early = LLASA_ENDED_LENGTH;
+    return true;
+  }
+  const std::span<const int32_t> window = std::span(text.ids).last(static_cast<size_t>(writer.in_window));
+  for (size_t period = 1; period <= kLoopIds && 3 * period <= window.size(); ++period) {
+    if (!repeats(window, period, 3 * period)) continue;
+    if (text.characters >= request.loop_characters[clip]) {
+      text.ended_early = LLASA_ENDED_LOOP;
+      return true;
+    }
+    const auto part = window.last(period);
+    const bool empty =
+        std::all_of(part.begin(), part.end(), [&](int32_t id) { return request.id_characters[id] == 0; });
+    const size_t span = std::max<size_t>(3 * period, kLoopIds);
+    if (empty && span <= window.size() && repeats(window, period, span)) {
+      text.ended_early = LLASA_ENDED_EMPTY_LOOP;
+      return true;
+    }
+  }
+  return false;
+}
+
+// Greedy decoding of one window, all clips in step; a clip that is finished leaves the batch. first_clip: the
+// chunk's.
+void WhisperScorer::write_texts(const llasa_whisper_request& request, int64_t first_clip,
+                                std::vector<Writer> writers, int64_t window) {
   const WhisperConfig& config = whisper_.config();
   Stream& stream = whisper_.stream();
   const int64_t room = config.max_target_positions - request.prompt_length;
@@ -258,7 +297,8 @@ void WhisperScorer::write_texts(const llasa_whisper_request& request, std::vecto
       }
       text.ids.push_back(ids[a]);
       const bool full = static_cast<int64_t>(text.ids.size()) == request.max_new_tokens;
-      if (!full && writer.in_window < room) going.push_back(writer);
+      const bool early = ends_early(request, first_clip + static_cast<int64_t>(writer.text), writer);
+      if (!full && !early && writer.in_window < room) going.push_back(writer);
     }
     writers = std::move(going);
   }

@@ -35,6 +35,8 @@ class WhisperScorer {
     std::vector<int64_t> windows{0};  // those that are listened to, ascending
     std::vector<int32_t> ids;         // generated, eot last if reached
     bool ended = false;               // with eot
+    int64_t characters = 0;
+    int32_t ended_early = LLASA_ENDED_NO;
     double logprob_sum = 0.0;
     int64_t drawn = 0;
     float no_speech = 0.0f;
@@ -44,7 +46,7 @@ class WhisperScorer {
   struct Writer {
     size_t text;  // index in texts_
     int64_t slot;
-    int64_t in_window = 0;  // ids generated in this window
+    int64_t in_window = 0;  // ids generated in this window, the end included
     int32_t last = -1;
   };
 
@@ -54,10 +56,12 @@ class WhisperScorer {
                    int64_t count, llasa_whisper_result& result);
   void encode_windows(const float* samples, int64_t window, std::vector<Writer>& writers);
   void read_prompt(const llasa_whisper_request& request, std::vector<Writer>& writers, bool first_window);
-  void write_texts(const llasa_whisper_request& request, std::vector<Writer> writers, int64_t window);
+  void write_texts(const llasa_whisper_request& request, int64_t first_clip, std::vector<Writer> writers,
+                   int64_t window);
   void score_targets(const llasa_whisper_request& request, int64_t first, int64_t count, float* mean_nlls);
   void target_nlls(const std::vector<int64_t>& rows, const std::vector<int32_t>& targets, const float* hidden,
                    std::vector<float>& nlls);
+  bool ends_early(const llasa_whisper_request& request, int64_t clip, const Writer& writer);
   std::vector<int32_t> prompt_of(const llasa_whisper_request& request, const Text& text) const;
   void upload_masks(const llasa_whisper_request& request);
   const float* head(const float* hidden, int64_t N);

@@ -4,6 +4,7 @@ using LlasaNative.Audio;
 using LlasaNative.Listening;
 using LlasaNative.Listening.Wire;
 using LlasaNative.Models;
+using LlasaNative.Rewards;
 
 namespace LlasaNative.EndToEnd.Tests.Serving;
 
@@ -44,8 +45,8 @@ public sealed class RewardServerTests : RewardServerFixture
     [TestCase(ScorePromptStyle.Seed, "en")]
     public async Task ScoreBatch_HasTheBitsOfTheSameModelsInThisProcess(ScorePromptStyle prompt, string language)
     {
-        // The last is longer than the recogniser's window, and what is behind that counts as silent.
-        ScoringOptions scoring = new() { Prompt = prompt, Language = language, BatchSize = 3, SilenceRms = 0.9 };
+        // The last is longer than the recogniser's window, and what is behind that counts as silent; transcripts end after a few letters.
+        ScoringOptions scoring = new() { Prompt = prompt, Language = language, BatchSize = 3, SilenceRms = 0.9, Bound = new TranscriptBound(0.1, TextNormalization.English) };
         ScoreRequest[] samples = [Sample(1), Sample(2, 0), Sample(3, 90, "the cat sleeps"), Sample(4, 7, ""), Sample(5, 61), Sample(6, 220)];
         await using var server = await StartAsync();
         using var client = Client(server);
@@ -53,6 +54,7 @@ public sealed class RewardServerTests : RewardServerFixture
         var expected = await LocallyAsync(scoring, HearingExtras.Sound | HearingExtras.Prosody, samples);
         Assert.That(answer.Model, Is.EqualTo(server.Health.Model));
         Assert.That(answer.Results.Select(r => r.BeyondWindow), Is.EqualTo(new[] { false, false, false, false, false, true }));
+        Assert.That(answer.Results.Count(r => r.EndedEarly), Is.Positive);
         for (var i = 0; i < samples.Length; i++)
         {
             var heard = answer.Results[i].ToHearing();

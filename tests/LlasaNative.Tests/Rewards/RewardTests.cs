@@ -1,4 +1,5 @@
 using System.Text.Json;
+using LlasaNative.Models;
 using LlasaNative.Rewards;
 using LlasaNative.Tests.Support;
 using LlasaNative.Training;
@@ -89,6 +90,48 @@ public class RewardTests
         Assert.That((masked.Reward, masked.Masked), Is.EqualTo((0.0, true)));
         RewardBreakdown kept = new RewardModel(new RewardOptions { Unfinished = RefusalPolicy.Keep }).Score(unfinished);
         Assert.That((kept.Reward > 0.5, kept.Masked), Is.EqualTo((true, false)));
+    }
+
+    [Test]
+    public void Saturation_IsWhereNothingOfTheUtilityIsLeft([Values(0.1, 0.5, 1, 2, 3, 3.7, 10, 1e6)] double beta)
+    {
+        Assert.That(HarmonicUtilityReward.CerUtility(HarmonicUtilityReward.Saturation / beta, beta), Is.Zero);
+        Assert.That(HarmonicUtilityReward.CerUtility(0.98 * HarmonicUtilityReward.Saturation / beta, beta), Is.Positive);
+    }
+
+    [Test]
+    public void ATranscriptMayEnd_WhereItsLengthAloneSaturatesItsCer()
+    {
+        TranscriptBound bound = new(HarmonicUtilityReward.Saturation / 3, TextNormalization.English);
+        foreach (var text in new[] { "A big dog.", "Mr. Fox paid $20.", "?!", "一条安静的河" })
+        {
+            var most = (int)bound.Characters(text, 1);
+            SpeechSample heard = Good with { Reference = text, Transcript = string.Concat(Enumerable.Repeat("la ", most)) };
+            Assert.That(bound.Holds(text, heard.Transcript, 1), Is.True);
+            Assert.That(new RewardModel().Score(heard with { Transcript = new string('a', most) }).Reward, Is.Zero, text);
+            Assert.That(bound.Holds(text, new string('a', most - 1), 1), Is.False);
+            // With a third of that CER 1 - tanh(19.07 / 3) = 6e-6 is left, and R is at most (λc + λn) / λc of it.
+            var loop = new string('a', (int)bound.Characters(text, TranscriptBound.LoopShare));
+            Assert.That(new RewardModel().Score(heard with { Transcript = loop }).Reward, Is.LessThan(1.1e-5), text);
+        }
+
+        Assert.That(bound.Characters("A big dog.", 1), Is.EqualTo(67), "(1 + 6.357) * 9, without the full stop");
+        Assert.That(bound.Holds("A big dog.", string.Concat(Enumerable.Repeat("seventy seven ", 6)), 1), Is.False, "72 letters, compared as 77 77 77 77 77 77");
+    }
+
+    [Test]
+    public void TranscriptsEndEarly_WhileTrainingWithRewardsOfOursOnly()
+    {
+        Assert.That(Bound(true), Is.EqualTo(new TranscriptBound(HarmonicUtilityReward.Saturation / 3, TextNormalization.English)));
+        Assert.That(Bound(true, "reward.beta_cer=2", "recogniser.language=de"), Is.EqualTo(new TranscriptBound(HarmonicUtilityReward.Saturation / 2, TextNormalization.Basic)));
+        Assert.That(Bound(true, "reward.mode=seed")!.Normalization, Is.EqualTo(TextNormalization.None));
+        Assert.That(Bound(false), Is.Null, "eval and score");
+        Assert.That(Bound(false, "recogniser.early_end=always"), Is.Not.Null);
+        Assert.That(Bound(true, "recogniser.early_end=never"), Is.Null);
+        Assert.That(Bound(true, $"reward.components=utility=1,{typeof(RewardTests).Assembly.Location}:My.Class=1"), Is.Null, "it may read the transcript");
+
+        static TranscriptBound? Bound(bool training, params string[] set) =>
+            GrpoOptions.Table.Build([.. set.Select(OptionAssignment.Parse)]).ToScoring(training).Bound;
     }
 
     [Test]

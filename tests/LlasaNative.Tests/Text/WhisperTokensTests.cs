@@ -192,6 +192,20 @@ public class WhisperTokensTests
     }
 
     [Test]
+    public void CharactersOfATranscript_AreLettersAndDigits_AndBracketsPromiseNothing()
+    {
+        string json = Json([], [.. Names.Select((n, i) => Added(256 + i, n))]);
+        var tokenizer = ByteLevelBpe.FromJson(Encoding.UTF8.GetBytes(json), "tokenizer.json");
+        WhisperVocabulary vocabulary = new(tokenizer, WhisperTokens.Find(tokenizer, Config, WhisperGenerationConfig.Empty), Config.VocabularySize);
+        Assert.That(Of("a 1."), Is.EqualTo(new[] { 1, 0, 1, 0 }));
+        Assert.That(Of("é一"), Is.EqualTo(new[] { 1, 0, 1, 0, 0 }), "a character of several ids counts with its first");
+        Assert.That(Of("[(<"), Is.All.LessThan(-100_000));
+        Assert.That(vocabulary.Characters[256..].ToArray(), Is.All.Zero, "what is no text");
+
+        int[] Of(string text) => [.. vocabulary.Encode(text).Select(id => vocabulary.Characters[id])];
+    }
+
+    [Test]
     public void WordsWithTheirSpace_AreNotedApartFromTheSpaceAlone()
     {
         Assert.That(Vocabulary([], "[]").HasSpacedWords, Is.False);
