@@ -25,18 +25,18 @@ public sealed unsafe class NativeTrainer : IDisposable
     /// <summary>Forward and backward over a batch, in micro-batches; adds to the gradients.</summary>
     /// <param name="batch">The sequences.</param>
     /// <param name="head">Temperature and allowed ids, as when the samples were drawn.</param>
-    /// <param name="loss">The loss, with the totals of the whole step.</param>
-    /// <param name="inputs">Advantages, old and reference log-probs, mask.</param>
+    /// <param name="loss">What the policy term and the KL term are of.</param>
+    /// <param name="terms">Advantages, weights and log-probs of the tokens.</param>
     /// <param name="logProbs">[N] receives the current log-probs; empty = not wanted.</param>
     /// <param name="progress">Told of tokens done, or null.</param>
     /// <param name="cancellation">Honoured within one micro-batch.</param>
-    /// <returns>Sums over the unmasked tokens.</returns>
+    /// <returns>Sums over the tokens that count.</returns>
     /// <exception cref="OperationCanceledException">Cancelled; call <see cref="ZeroGradients"/> before going on.</exception>
     public NativeLossStats Accumulate(
-        NativeTokenBatch batch, in NativeHeadOptions head, in NativeLossOptions loss, NativeLossInputs inputs,
+        NativeTokenBatch batch, in NativeHeadOptions head, in NativeLossOptions loss, NativeTokenTerms terms,
         Span<float> logProbs = default, NativeProgress? progress = null, CancellationToken cancellation = default)
     {
-        inputs.Check(batch);
+        terms.Check(batch);
         Checks.OptionalLength(logProbs.Length, batch.ScoredTokens, nameof(logProbs));
         using var scope = new ProgressScope(progress, cancellation);
         var stats = NativeLossStats.Create();
@@ -45,24 +45,26 @@ public sealed unsafe class NativeTrainer : IDisposable
         fixed (long* prompts = batch.PromptLengths)
         fixed (NativeHeadOptions* headPointer = &head)
         fixed (NativeLossOptions* lossPointer = &loss)
-        fixed (float* advantages = inputs.Advantages)
-        fixed (float* oldLogProbs = inputs.OldLogProbs)
-        fixed (float* refLogProbs = inputs.RefLogProbs)
-        fixed (byte* mask = inputs.Mask)
-        fixed (float* tokenAdvantages = inputs.TokenAdvantages)
-        fixed (float* importance = inputs.ImportanceWeights)
+        fixed (float* advantages = terms.Advantages)
+        fixed (float* policyWeights = terms.PolicyWeights)
+        fixed (float* klWeights = terms.KlWeights)
+        fixed (float* entropyWeights = terms.EntropyWeights)
+        fixed (float* oldLogProbs = terms.OldLogProbs)
+        fixed (float* refLogProbs = terms.RefLogProbs)
+        fixed (float* policyCaps = terms.PolicyCaps)
         fixed (float* current = logProbs)
         {
             var rawBatch = batch.Raw(offsets, ids, prompts);
-            var rawInputs = LossInputsRaw.Create();
-            rawInputs.Advantages = advantages;
-            rawInputs.OldLogProbs = oldLogProbs;
-            rawInputs.RefLogProbs = refLogProbs;
-            rawInputs.Mask = mask;
-            rawInputs.TokenAdvantages = tokenAdvantages;
-            rawInputs.ImportanceWeights = importance;
+            var rawTerms = TokenTermsRaw.Create();
+            rawTerms.Advantages = advantages;
+            rawTerms.PolicyWeights = policyWeights;
+            rawTerms.KlWeights = klWeights;
+            rawTerms.EntropyWeights = entropyWeights;
+            rawTerms.OldLogProbs = oldLogProbs;
+            rawTerms.RefLogProbs = refLogProbs;
+            rawTerms.PolicyCaps = policyCaps;
             scope.Check(NativeMethods.llasa_trainer_accumulate(
-                _handle, &rawBatch, headPointer, lossPointer, &rawInputs, scope.Callback, scope.User, current, &stats));
+                _handle, &rawBatch, headPointer, lossPointer, &rawTerms, scope.Callback, scope.User, current, &stats));
         }
 
         return stats;

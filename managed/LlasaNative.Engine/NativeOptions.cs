@@ -32,30 +32,41 @@ internal static class NativeOptions
         return native;
     }
 
-    public static NativeLossOptions ToNative(this LossOptions options)
+    public static NativeLossOptions ToNative(this LossShape shape)
     {
         var native = NativeLossOptions.CreateDefault();
-        native.Kind = NativeLossKind.Grpo;
-        native.Aggregation = options.Aggregation switch
+        native.PolicyTerm = shape.Term switch
         {
-            LossAggregation.TokenMean => NativeLossAggregation.TokenMean,
-            LossAggregation.SequenceMean => NativeLossAggregation.SequenceMean,
-            LossAggregation.Constant => NativeLossAggregation.Constant,
-            _ => throw new ArgumentOutOfRangeException(nameof(options), options.Aggregation, "No such aggregation."),
+            PolicyTerm.Ratio => NativePolicyTerm.Ratio,
+            PolicyTerm.LogProb => NativePolicyTerm.LogProb,
+            _ => throw new ArgumentOutOfRangeException(nameof(shape), shape.Term, "No such term."),
         };
-        native.ClipLow = (float)options.ClipLow;
-        native.ClipHigh = (float)options.ClipHigh;
-        native.DualClip = (float)options.DualClip;
-        native.Ratio = options.Ratio == RatioLevel.Sequence ? NativeRatioLevel.Sequence : NativeRatioLevel.Token;
-        native.KlEstimator = options.KlEstimator switch
+        native.Ratio = shape.Ratio switch
+        {
+            RatioLevel.Token => NativeRatioLevel.Token,
+            RatioLevel.Sequence => NativeRatioLevel.Sequence,
+            _ => throw new ArgumentOutOfRangeException(nameof(shape), shape.Ratio, "No such ratio."),
+        };
+        native.KlEstimator = shape.KlEstimator switch
         {
             KlEstimator.K1 => NativeKlEstimator.K1,
             KlEstimator.K2 => NativeKlEstimator.K2,
             KlEstimator.K3 => NativeKlEstimator.K3,
-            _ => throw new ArgumentOutOfRangeException(nameof(options), options.KlEstimator, "No such estimator."),
+            _ => throw new ArgumentOutOfRangeException(nameof(shape), shape.KlEstimator, "No such estimator."),
         };
-        native.KlCoef = options.KlPlacement == KlPlacement.Loss ? (float)options.KlCoefficient : 0;
-        native.EntropyCoef = (float)options.EntropyCoefficient;
+        native.ClipLow = (float)shape.ClipLow;
+        native.ClipHigh = (float)shape.ClipHigh;
         return native;
     }
+
+    public static NativeTokenTerms ToNative(this TokenTerms terms) => new()
+    {
+        Advantages = terms.Advantages,
+        PolicyWeights = terms.PolicyWeights,
+        KlWeights = terms.KlWeights,
+        EntropyWeights = terms.EntropyWeights,
+        OldLogProbs = terms.OldLogProbs,
+        RefLogProbs = terms.ReferenceLogProbs,
+        PolicyCaps = terms.PolicyCaps,
+    };
 }

@@ -1,4 +1,3 @@
-
 namespace LlasaNative.Training;
 
 /// <summary>Estimates of the KL divergence from a reference, per token (joschu.net/blog/kl-approx.html), and importance weights.</summary>

@@ -76,25 +76,25 @@ void head(int64_t N, int64_t V, const std::string& name) {
 
 void loss(int64_t N, const char* name) {
   add(std::string("logprob_head/policy_loss_backward/") + name,
-      {32.0 * static_cast<double>(N), 0, 32.0 * static_cast<double>(N)}, [=](Kernel& k) {
-        PolicyLossOptions options;
-        options.kl_coef = 0.1f;
-        options.entropy_coef = 0.01f;
-        const float *logp = k.random(N, 1), *old = k.random(N, 2), *ref = k.random(N, 3),
-                    *advantage = k.random(N, 4), *weight = k.random(N, 5, 0.1f, 1.0f);
+      {40.0 * static_cast<double>(N), 0, 40.0 * static_cast<double>(N)}, [=](Kernel& k) {
+        const PolicyLossOptions options;
+        TokenTerms terms;
+        terms.old_logprobs = k.random(N, 2);
+        terms.ref_logprobs = k.random(N, 3);
+        terms.advantages = k.random(N, 4);
+        terms.policy_weights = terms.kl_weights = terms.entropy_weights = k.random(N, 5, 0.1f, 1.0f);
+        const float* logp = k.random(N, 1);
         float *dlogp = k.zeros(N), *dentropy = k.zeros(N);
-        const auto run = [&] {
-          policy_loss_backward(k.stream(), options, logp, old, ref, advantage, weight, weight, dlogp,
-                               dentropy, N);
-        };
+        const auto run = [&] { policy_loss_backward(k.stream(), options, terms, logp, dlogp, dentropy, N); };
         run();
         const int64_t n = N - 1;
-        const PolicyTokenLoss t =
-            policy_token_loss(options, noise(1, n), noise(2, n), noise(4, n), true, noise(3, n));
+        const float advantage = noise(4, n), old = noise(2, n), ref = noise(3, n);
+        const PolicyTokenLoss t = policy_token_loss(
+            options, {.advantages = &advantage, .old_logprobs = &old, .ref_logprobs = &ref}, 0, noise(1, n));
         const double w = 1.0 + 0.1 * static_cast<double>(noise(5, n));
         k.near("dlogp", k.read(dlogp + n, 1)[0],
-               w * (static_cast<double>(t.policy_gradient) + 0.1 * static_cast<double>(t.kl_gradient)), 1e-5);
-        k.near("dentropy", k.read(dentropy + n, 1)[0], -0.01 * w, 1e-7);
+               w * (static_cast<double>(t.policy_gradient) + static_cast<double>(t.kl_gradient)), 1e-5);
+        k.near("dentropy", k.read(dentropy + n, 1)[0], -w, 1e-7);
         k.time(run);
       });
 }

@@ -86,7 +86,7 @@ void training_step(benchmark::State& state) {
     }
     offsets.push_back(static_cast<int64_t>(ids.size()));
     prompt_lengths.push_back(kPromptTokens);
-    advantages.push_back(s % 2 == 0 ? 1.0f : -1.0f);
+    advantages.insert(advantages.end(), kResponseTokens, s % 2 == 0 ? 1.0f : -1.0f);
   }
   llasa_token_batch batch{};
   batch.num_sequences = kPrompts * kSamples;
@@ -100,12 +100,14 @@ void training_step(benchmark::State& state) {
   head.restrict_extra = 266;
   llasa_loss_options loss{};
   loss.clip_low = loss.clip_high = 0.2f;
-  loss.total_tokens = static_cast<double>(kPrompts * kSamples * kResponseTokens);
-  llasa_loss_inputs inputs{};
-  inputs.advantages = advantages.data();
+  const std::vector<float> weights(advantages.size(), 1.0f / static_cast<float>(advantages.size()));
+  llasa_token_terms terms{};
+  terms.advantages = advantages.data();
+  terms.policy_weights = weights.data();
   for (auto _ : state) {
-    const llasa_loss_stats stats = trainer.accumulate(batch, head, loss, inputs, nullptr, nullptr, nullptr);
-    if (!std::isfinite(trainer.step(1e-5f).grad_norm) || stats.tokens != loss.total_tokens) {
+    const llasa_loss_stats stats = trainer.accumulate(batch, head, loss, terms, nullptr, nullptr, nullptr);
+    if (!std::isfinite(trainer.step(1e-5f).grad_norm) ||
+        stats.tokens != static_cast<double>(advantages.size())) {
       state.SkipWithError("not a step");
       break;
     }

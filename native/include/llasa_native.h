@@ -40,8 +40,8 @@ extern "C" {
 
 /* ------------------------------------------------------------------------------------------- common */
 
-#define LLASA_ABI_MAJOR 1
-#define LLASA_ABI_MINOR 10
+#define LLASA_ABI_MAJOR 2
+#define LLASA_ABI_MINOR 0
 
 /* Status of a call. Values are frozen; 1xx argument, 2xx state, 3xx resource, 4xx device, 5xx numeric. */
 typedef int32_t llasa_status;
@@ -223,10 +223,9 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_policy_copy_weights(llasa_policy* po
 /* A low-rank adapter (arXiv 2106.09685): every target projection W computes W x + (alpha / rank) B A x. */
 typedef struct llasa_lora_options {
   uint32_t struct_size;
-  int32_t rank;    /* 1..4096; default 16 */
-  float alpha;     /* > 0; default 32 */
-  int32_t targets; /* sum of LLASA_LORA_*; default all */
-  /* Since 1.3: */
+  int32_t rank;      /* 1..4096; default 16 */
+  float alpha;       /* > 0; default 32 */
+  int32_t targets;   /* sum of LLASA_LORA_*; default all */
   float dropout;     /* 0 <= dropout < 1; default 0. Share of the inputs of A that llasa_trainer_accumulate
                         leaves out, the rest scaled by 1 / (1 - dropout); nothing else drops any. */
   uint32_t reserved; /* 0 */
@@ -423,82 +422,73 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_create(llasa_policy* policy,
                                                            llasa_trainer** out);
 LLASA_API void llasa_trainer_destroy(llasa_trainer* trainer);
 
-#define LLASA_LOSS_GRPO 0
-#define LLASA_LOSS_SFT 1 /* cross-entropy; old/ref log-probs and advantages ignored */
-
-#define LLASA_AGGREGATE_TOKEN_MEAN 0    /* sum over tokens / total_tokens */
-#define LLASA_AGGREGATE_SEQUENCE_MEAN 1 /* mean over each sequence's tokens, then / total_sequences */
-#define LLASA_AGGREGATE_CONSTANT 2      /* sum over tokens / (total_sequences * constant): Dr.GRPO */
+#define LLASA_POLICY_TERM_RATIO 0    /* max(-A r, -A clip(r, 1 - clip_low, 1 + clip_high)) */
+#define LLASA_POLICY_TERM_LOG_PROB 1 /* -A logp: REINFORCE, and cross-entropy where every A is 1 */
 
 #define LLASA_RATIO_TOKEN 0    /* r = exp(logp - old) of the token */
-#define LLASA_RATIO_SEQUENCE 1 /* r = exp(mean of logp - old over the sequence's unmasked tokens): GSPO */
+#define LLASA_RATIO_SEQUENCE 1 /* r = exp(mean of logp - old over the sequence's tokens that count) */
 
 #define LLASA_KL_K3 0 /* exp(ref - logp) - (ref - logp) - 1 */
 #define LLASA_KL_K1 1 /* logp - ref; as a loss its gradient is 0 in expectation: meant for rewards */
 #define LLASA_KL_K2 2 /* (logp - ref)^2 / 2 */
 
-/* Loss of a step = sum over its llasa_trainer_accumulate calls. Per token, with r as `ratio` says:
- * policy term w max(-A r, -A clip(r, 1-clip_low, 1+clip_high)), for A < 0 at most -w A dual_clip, w the
- * token's importance weight;  + kl_coef * (k1, k2 or k3);  - entropy_coef * entropy.
- * The policy term is aggregated as `aggregation` says, KL and entropy always as the token mean.
- * log-ratios are clamped to +-20 before exp and k3 to 10, as verl does. LLASA_RATIO_SEQUENCE runs the head
- * twice: log-probs of the whole micro-batch first. Every token of a sequence then has the sequence's ratio,
- * and d r / d logp is r / length under LLASA_AGGREGATE_SEQUENCE_MEAN: the gradient of GSPO's objective.
- * Maths: arXiv 2402.03300, 2503.20783, 2507.18071. */
+/* The loss of a step is the sum over its llasa_trainer_accumulate calls, of their scored tokens, of
+ *   policy_weight min(policy term, policy_cap)  +  kl_weight (k1, k2 or k3)  -  entropy_weight entropy.
+ * log-ratios are clamped to +-20 before exp and k3 to 10, as verl does. With LLASA_RATIO_SEQUENCE every token
+ * of a sequence has the sequence's ratio; d r / d logp is then r / length if the weights are 1 / length
+ * (arXiv 2507.18071). The ratios need all log-probs of a sequence first: where a micro-batch has more rows
+ * than chunk_tokens, its head is computed twice. */
 typedef struct llasa_loss_options {
   uint32_t struct_size;
-  int32_t kind;        /* LLASA_LOSS_* */
-  int32_t aggregation; /* LLASA_AGGREGATE_* */
-  float clip_low;      /* default 0.2 */
-  float clip_high;     /* default 0.2 */
-  float dual_clip;     /* > 1; 0 = off */
-  float kl_coef;       /* 0 = no reference needed */
-  float entropy_coef;
-  double total_tokens;    /* unmasked scored tokens of the whole step */
-  double total_sequences; /* sequences of the whole step with at least one unmasked token */
-  double constant;        /* of LLASA_AGGREGATE_CONSTANT, e.g. max_new_tokens */
-  int32_t ratio;          /* LLASA_RATIO_*; default LLASA_RATIO_TOKEN */
-  int32_t kl_estimator;   /* LLASA_KL_*; default LLASA_KL_K3 */
+  int32_t policy_term;  /* LLASA_POLICY_TERM_*; default LLASA_POLICY_TERM_RATIO */
+  int32_t ratio;        /* LLASA_RATIO_*; default LLASA_RATIO_TOKEN; not used by LLASA_POLICY_TERM_LOG_PROB */
+  int32_t kl_estimator; /* LLASA_KL_*; default LLASA_KL_K3 */
+  float clip_low;       /* default 0.2 */
+  float clip_high;      /* default 0.2 */
 } llasa_loss_options;
 
 LLASA_API void llasa_loss_options_init(llasa_loss_options* options);
 
-/* Per-sequence and per-scored-token inputs of the loss (N as in llasa_token_batch). */
-typedef struct llasa_loss_inputs {
+/* What an algorithm comes to, per scored token: [N] each, N as in llasa_token_batch. Aggregation, masks,
+ * importance weights and coefficients are in the weights. A token whose weights are all 0 does not count: its
+ * other entries may be anything, and no statistic and no sequence's ratio knows of it. */
+typedef struct llasa_token_terms {
   uint32_t struct_size;
   uint32_t reserved;
-  const float* advantages;         /* [B]; NULL for SFT, or with token_advantages */
-  const float* old_logprobs;       /* [N]; NULL = the current log-probs (ratio exactly 1) */
-  const float* ref_logprobs;       /* [N]; NULL only if kl_coef is 0 */
-  const uint8_t* mask;             /* [N] 1 = in the loss; NULL = all */
-  const float* token_advantages;   /* [N] in place of advantages; NULL = every token has its sequence's */
-  const float* importance_weights; /* [N] >= 0, factor of the policy term; NULL = 1 */
-} llasa_loss_inputs;
+  const float* advantages;
+  const float* policy_weights;  /* >= 0 */
+  const float* kl_weights;      /* NULL = no KL term */
+  const float* entropy_weights; /* NULL = no entropy term */
+  const float* old_logprobs;    /* NULL = the current log-probs: every ratio is exactly 1 */
+  const float* ref_logprobs;    /* NULL = no KL statistics, and only without kl_weights */
+  const float* policy_caps; /* largest policy term (dual clip: -A c where A < 0); infinity = none; NULL = none
+                               at all */
+} llasa_token_terms;
 
-/* Sums over the unmasked tokens of one call (add the calls of a step, divide by tokens for means). */
+/* Sums over the tokens of one call that count (add the calls of a step, divide by tokens for means). */
 typedef struct llasa_loss_stats {
   uint32_t struct_size;
   uint32_t reserved;
   double loss;        /* contribution to the step's loss */
-  double policy_loss; /* its policy (or cross-entropy) part */
-  double tokens;      /* unmasked scored tokens */
+  double policy_loss; /* its policy part */
+  double tokens;      /* that count */
   double kl_sum;      /* kl_estimator against the reference; 0 without one */
   double entropy_sum;
   double ratio_sum;
   double approx_kl_sum; /* old - logp */
   double clipped_low;   /* tokens whose clipped term was taken, by side; */
   double clipped_high;
-  double dual_clipped;    /* tokens at the dual clip */
+  double capped;          /* tokens at their policy_cap */
   double logprob_gap_sum; /* |old - logp| */
   double logprob_gap_max;
   double computed_tokens; /* tokens the forward pass ran over, shared prompts counted once */
 } llasa_loss_stats;
 
 /* Forward and backward over a batch, in micro-batches; adds to the gradients. out_logprobs [N] or NULL: the
- * current log-probs, masked tokens included. out_stats: struct_size set by the caller. */
+ * current log-probs, of tokens that do not count as well. out_stats: struct_size set by the caller. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_accumulate(
     llasa_trainer* trainer, const llasa_token_batch* batch, const llasa_head_options* head,
-    const llasa_loss_options* loss, const llasa_loss_inputs* inputs, llasa_progress_callback progress,
+    const llasa_loss_options* loss, const llasa_token_terms* terms, llasa_progress_callback progress,
     void* progress_user, float* out_logprobs, llasa_loss_stats* out_stats);
 
 typedef struct llasa_step_stats {

@@ -7,7 +7,7 @@
 
 #include "bf16_arrays.h"
 #include "core/device.h"
-#include "policy_fixture.h"
+#include "token_terms.h"
 
 namespace llasa::test {
 namespace {
@@ -163,19 +163,7 @@ TrainerHandle create_trainer(llasa_policy* policy, bool recompute = false) {
 llasa_loss_stats accumulate(llasa_trainer* trainer, const BatchData& batch) {
   llasa_head_options head;
   llasa_head_options_init(&head);
-  llasa_loss_options loss;
-  llasa_loss_options_init(&loss);
-  loss.kind = LLASA_LOSS_SFT;
-  loss.total_tokens = static_cast<double>(batch.scored());
-  loss.total_sequences = static_cast<double>(batch.prompt_lengths.size());
-  llasa_loss_inputs inputs{};
-  inputs.struct_size = sizeof inputs;
-  llasa_loss_stats stats{};
-  stats.struct_size = sizeof stats;
-  const llasa_token_batch view = batch.view();
-  EXPECT_OK(
-      llasa_trainer_accumulate(trainer, &view, &head, &loss, &inputs, nullptr, nullptr, nullptr, &stats));
-  return stats;
+  return accumulate(trainer, batch, head, Loss::cross_entropy(), {});
 }
 
 std::vector<float> gradient(llasa_trainer* trainer, const Parameter& p) {

@@ -61,22 +61,29 @@ TEST_P(LogprobHeadTest, HugeLogitsDoNotOverflow) {
   EXPECT_GE(entropy.values()[0], 0.0f);
 }
 
+PolicyTokenLoss loss_of(const PolicyLossOptions& options, float logp, float old, float advantage,
+                        const float* ref = nullptr, const float* cap = nullptr) {
+  return policy_token_loss(
+      options, {.advantages = &advantage, .old_logprobs = &old, .ref_logprobs = ref, .policy_caps = cap}, 0,
+      logp);
+}
+
 // The gradient of a token's loss is the slope of the loss, away from the kinks.
 TEST(PolicyLoss, GradientsAreSlopes) {
   PolicyLossOptions options;
   options.clip_high = 0.28f;
-  options.dual_clip = 3.0f;
-  const float h = 1e-3f;
-  int clipped = 0, dual = 0;
+  const float h = 1e-3f, ref = -1.3f;
+  int clipped = 0, capped = 0;
   for (float advantage : {-1.7f, -0.3f, 0.4f, 2.0f}) {
     for (float log_ratio = -2.05f; log_ratio < 2.0f; log_ratio += 0.1f) {
+      const float cap = std::abs(3.0f * advantage);
       const auto at = [&](float shift) {
-        return policy_token_loss(options, -1.0f + log_ratio + shift, -1.0f, advantage, true, -1.3f);
+        return loss_of(options, -1.0f + log_ratio + shift, -1.0f, advantage, &ref, &cap);
       };
       const PolicyTokenLoss t = at(0);
       clipped += t.clipped;
-      dual += t.dual_clipped;
-      if (at(h).clipped != at(-h).clipped || at(h).dual_clipped != at(-h).dual_clipped) continue;
+      capped += t.capped;
+      if (at(h).clipped != at(-h).clipped || at(h).capped != at(-h).capped) continue;
       // Rounding 1e-6 / 2h and curvature h^2: 1e-3 with room.
       EXPECT_NEAR(t.policy_gradient, (at(h).policy - at(-h).policy) / (2 * h), 4e-3)
           << advantage << " " << log_ratio;
@@ -84,33 +91,85 @@ TEST(PolicyLoss, GradientsAreSlopes) {
     }
   }
   EXPECT_GT(clipped, 10);
-  EXPECT_GT(dual, 3);
+  EXPECT_GT(capped, 3);
 }
 
 TEST(PolicyLoss, ExtremeRatiosAreClampedAndNanIsNotHidden) {
   const PolicyLossOptions options;
-  const PolicyTokenLoss far = policy_token_loss(options, 0.0f, -1000.0f, -1.0f, true, 1000.0f);
+  const float ref = 1000.0f;
+  const PolicyTokenLoss far = loss_of(options, 0.0f, -1000.0f, -1.0f, &ref);
   EXPECT_FLOAT_EQ(far.ratio, std::exp(20.0f));
   EXPECT_EQ(far.policy_gradient, 0.0f);
   EXPECT_EQ(far.kl, 10.0f);
   EXPECT_EQ(far.kl_gradient, 0.0f);
-  EXPECT_TRUE(std::isnan(policy_token_loss(options, std::nanf(""), 0.0f, 1.0f, false, 0.0f).policy_gradient));
+  EXPECT_TRUE(std::isnan(loss_of(options, std::nanf(""), 0.0f, 1.0f).policy_gradient));
+}
+
+TEST(PolicyLoss, TheLogProbTermKnowsNoRatio) {
+  PolicyLossOptions options;
+  options.log_prob = true;
+  const PolicyTokenLoss t = loss_of(options, -3.0f, 2.0f, 0.5f);
+  EXPECT_EQ(t.policy, 1.5f);
+  EXPECT_EQ(t.policy_gradient, -0.5f);
+  EXPECT_EQ(t.ratio, 1.0f);
+  const float cap = 1.0f;
+  EXPECT_EQ(loss_of(options, -3.0f, 2.0f, 0.5f, nullptr, &cap).policy, 1.0f);
+  EXPECT_EQ(loss_of(options, -3.0f, 2.0f, 0.5f, nullptr, &cap).policy_gradient, 0.0f);
 }
 
 TEST(PolicyLoss, MaskedTokensGetNoGradientWhateverTheyHold) {
   Stream stream;
   const float inf = std::numeric_limits<float>::infinity();
   Guarded logp({-1.0f, -1.0f}), old({-1.0f, inf}), ref({-1.0f, -inf}), advantage({1.0f, 1.0f}),
-      weight({0.5f, 0.0f}), dlogp(2), dentropy(2);
-  PolicyLossOptions options;
-  options.kl_coef = 0.1f;
-  options.entropy_coef = 0.01f;
-  policy_loss_backward(stream, options, logp.data(), old.data(), ref.data(), advantage.data(), weight.data(),
-                       weight.data(), dlogp.data(), dentropy.data(), 2);
+      weight({0.5f, 0.0f}), kl({0.05f, 0.0f}), entropy({0.005f, 0.0f}), dlogp(2), dentropy(2);
+  TokenTerms terms;
+  terms.advantages = advantage.data();
+  terms.policy_weights = weight.data();
+  terms.kl_weights = kl.data();
+  terms.entropy_weights = entropy.data();
+  terms.old_logprobs = old.data();
+  terms.ref_logprobs = ref.data();
+  policy_loss_backward(stream, {}, terms, logp.data(), dlogp.data(), dentropy.data(), 2);
   EXPECT_FLOAT_EQ(dlogp.values()[0], -0.5f);
   EXPECT_EQ(dlogp.values()[1], 0.0f);
   EXPECT_FLOAT_EQ(dentropy.values()[0], -0.005f);
   EXPECT_EQ(dentropy.values()[1], 0.0f);
+}
+
+// Sequences around the width of a block, one empty, one with nothing that counts, tokens that do not count
+// holding NaN.
+TEST(PolicyLoss, SequenceRatiosAreMeansOverTheTokensThatCount) {
+  Stream stream;
+  const std::vector<int64_t> offsets = {0, 1, 1, 8, 9, 265, 600};
+  const int64_t N = offsets.back();
+  std::vector<float> logps = random_floats(N, 1), olds = random_floats(N, 2), weights(static_cast<size_t>(N));
+  for (size_t n = 0; n < weights.size(); ++n) {
+    weights[n] = n % 5 == 3 ? 0.0f : 0.1f;
+    if (weights[n] == 0.0f) olds[n] = std::nanf("");
+  }
+  ASSERT_EQ(weights[8], 0.0f);  // all of the fourth sequence
+  Guarded logp(logps), old(olds), weight(weights), out(N);
+  DeviceArray<int64_t> starts(offsets);
+  TokenTerms terms;
+  terms.policy_weights = weight.data();
+  terms.old_logprobs = old.data();
+  sequence_ratio_logprobs(stream, terms, logp.data(), starts.data(), out.data(),
+                          static_cast<int64_t>(offsets.size()) - 1);
+  const std::vector<float> got = out.values();
+  for (size_t b = 0; b + 1 < offsets.size(); ++b) {
+    const auto begin = static_cast<size_t>(offsets[b]), end = static_cast<size_t>(offsets[b + 1]);
+    double sum = 0, count = 0;
+    for (size_t n = begin; n < end; ++n) {
+      if (weights[n] == 0.0f) continue;
+      sum += static_cast<double>(logps[n]) - static_cast<double>(olds[n]);
+      count += 1;
+    }
+    const double mean = count > 0 ? sum / count : 0.0;
+    for (size_t n = begin; n < end; ++n) {
+      // One rounding to float of numbers below 8.
+      EXPECT_NEAR(got[n], static_cast<double>(logps[n]) - mean, 2.4e-7 * 2) << n;
+    }
+  }
 }
 
 }  // namespace

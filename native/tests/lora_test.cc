@@ -100,21 +100,11 @@ TEST_P(LoraOracle, LogProbsGradientsAndThreeStepsMatch) {
   options.max_grad_norm = static_cast<float>(optimizer["max_grad_norm"].number());
   options.recompute = targets == bit_of("q_proj") + bit_of("v_proj");  // one case each way
   const TrainerHandle trainer = create_trainer(policy.get(), options);
-  const llasa_token_batch view = batch.tokens.view();
   const llasa_head_options head = head_of(manifest["loss"]);
-  const llasa_loss_options loss = loss_of(manifest, batch);
-  llasa_loss_inputs inputs{};
-  inputs.struct_size = sizeof inputs;
-  inputs.mask = batch.mask.data();
-  inputs.advantages = batch.advantages.data();
-  inputs.old_logprobs = batch.old_logprobs.data();
-  inputs.ref_logprobs = batch.ref_logprobs.data();
+  const Loss loss = loss_of(manifest);
   const Tensors gradients = read_safetensors(GetParam() / "expected_grads.safetensors");
   for (size_t step = 0; step < 3; ++step) {
-    llasa_loss_stats stats{};
-    stats.struct_size = sizeof stats;
-    ASSERT_OK(llasa_trainer_accumulate(trainer.get(), &view, &head, &loss, &inputs, nullptr, nullptr, nullptr,
-                                       &stats));
+    const llasa_loss_stats stats = accumulate(trainer.get(), batch.tokens, head, loss, batch.data);
     EXPECT_NEAR(stats.loss, manifest["expected_steps"][step]["loss"].number(),
                 tolerance["loss_abs"].number());
     for (const Parameter& p : tensors_of(policy.get(), true)) {
@@ -249,20 +239,9 @@ class AdapterWithDropout {
 
   double accumulate() {
     const BatchData data = some_sequences();
-    const llasa_token_batch view = data.view();
     llasa_head_options head;
     llasa_head_options_init(&head);
-    llasa_loss_options loss;
-    llasa_loss_options_init(&loss);
-    loss.kind = LLASA_LOSS_SFT;
-    loss.total_tokens = static_cast<double>(data.scored());
-    llasa_loss_inputs inputs{};
-    inputs.struct_size = sizeof inputs;
-    llasa_loss_stats stats{};
-    stats.struct_size = sizeof stats;
-    EXPECT_OK(llasa_trainer_accumulate(trainer_.get(), &view, &head, &loss, &inputs, nullptr, nullptr,
-                                       nullptr, &stats));
-    return stats.loss;
+    return test::accumulate(trainer_.get(), data, head, Loss::cross_entropy(), {}).loss;
   }
 
   double afresh() {
@@ -371,16 +350,14 @@ TEST(Lora, WrongOrdersAndValuesAreRefused) {
   const llasa_token_batch view = data.view();
   llasa_head_options head;
   llasa_head_options_init(&head);
-  llasa_loss_options loss;
-  llasa_loss_options_init(&loss);
-  loss.kind = LLASA_LOSS_SFT;
-  loss.total_tokens = 1;
-  llasa_loss_inputs inputs{};
-  inputs.struct_size = sizeof inputs;
+  const Loss loss = Loss::cross_entropy();
+  const TermArrays arrays(data, loss, {});
+  const llasa_token_terms terms = arrays.view();
   llasa_loss_stats stats{};
   stats.struct_size = sizeof stats;
   const auto accumulate = [&](llasa_trainer* trainer) {
-    return llasa_trainer_accumulate(trainer, &view, &head, &loss, &inputs, nullptr, nullptr, nullptr, &stats);
+    return llasa_trainer_accumulate(trainer, &view, &head, &loss.options, &terms, nullptr, nullptr, nullptr,
+                                    &stats);
   };
   const TrainerHandle trainer = create_trainer(policy.get(), trainer_options);
   EXPECT_EQ(accumulate(trainer.get()), LLASA_ERR_STATE);  // the adapter has no values yet

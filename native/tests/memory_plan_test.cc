@@ -9,6 +9,7 @@
 #include "core/parallel.h"
 #include "rollout_fixture.h"
 #include "speech_models.h"
+#include "token_terms.h"
 #include "trainer_fixture.h"
 
 namespace llasa::test {
@@ -128,20 +129,9 @@ TEST_P(MemoryPlanOfTraining, IsWhatAStepTakes) {
     ASSERT_OK(llasa_policy_logprobs(reference, &view, &head, trainer_options.micro_batch_tokens,
                                     values.data(), nullptr));
 
-    llasa_loss_options loss;
-    llasa_loss_options_init(&loss);
-    loss.kind = LLASA_LOSS_GRPO;
+    Loss loss;
     loss.kl_coef = 0.1f;
-    loss.total_tokens = static_cast<double>(data.scored());
-    const std::vector<float> advantages(kPrompts * kSamples, 1.0f);
-    llasa_loss_inputs inputs{};
-    inputs.struct_size = sizeof inputs;
-    inputs.old_logprobs = inputs.ref_logprobs = values.data();
-    inputs.advantages = advantages.data();
-    llasa_loss_stats stats{};
-    stats.struct_size = sizeof stats;
-    ASSERT_OK(llasa_trainer_accumulate(trainer.get(), &view, &head, &loss, &inputs, nullptr, nullptr, nullptr,
-                                       &stats));
+    accumulate(trainer.get(), data, head, loss, {.old_logprobs = values, .ref_logprobs = values});
     llasa_step_stats step{};
     step.struct_size = sizeof step;
     ASSERT_OK(llasa_trainer_step(trainer.get(), 0.0f, &step));

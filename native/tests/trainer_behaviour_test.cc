@@ -4,6 +4,7 @@
 
 #include "core/parallel.h"
 #include "simulated.h"
+#include "token_terms.h"
 #include "trainer_fixture.h"
 
 namespace llasa::test {
@@ -12,10 +13,9 @@ namespace {
 // Groups of responses to shared prompts, and sequences of their own; some responses are empty.
 struct Problem {
   BatchData batch;
-  std::vector<float> advantages, old_logprobs, ref_logprobs;
-  std::vector<uint8_t> mask;
+  LossData data;
   llasa_head_options head;
-  llasa_loss_options loss;
+  Loss loss;
 
   explicit Problem(int32_t vocab = 61) {
     uint64_t counter = 0;
@@ -35,40 +35,26 @@ struct Problem {
         std::vector<int32_t> ids = prompt;
         for (int32_t id : tokens(response)) ids.push_back(id);
         batch.add(ids, static_cast<int64_t>(prompt_length));
-        advantages.push_back(normal(7, counter));
+        data.advantages.push_back(normal(7, counter));
       }
     }
     llasa_head_options_init(&head);
     head.temperature = 0.9f;
-    llasa_loss_options_init(&loss);
     loss.kl_coef = 0.05f;
     loss.entropy_coef = 0.02f;
-    loss.clip_low = loss.clip_high = 5.0f;  // no kinks near by
-    loss.dual_clip = 0;
-    loss.total_sequences = static_cast<double>(advantages.size());
+    loss.options.clip_low = loss.options.clip_high = 5.0f;  // no kinks near by
     loss.constant = 20;
     for (int64_t i = 0; i < batch.scored(); ++i) {
-      old_logprobs.push_back(-4.0f + 0.2f * normal(8, static_cast<uint64_t>(i)));
-      ref_logprobs.push_back(-4.0f + 0.2f * normal(9, static_cast<uint64_t>(i)));
-      mask.push_back(i % 5 != 3);
-      loss.total_tokens += mask.back();
+      data.old_logprobs.push_back(-4.0f + 0.2f * normal(8, static_cast<uint64_t>(i)));
+      data.ref_logprobs.push_back(-4.0f + 0.2f * normal(9, static_cast<uint64_t>(i)));
+      data.mask.push_back(i % 5 != 3);
     }
   }
 
   llasa_loss_stats accumulate(llasa_trainer* trainer, std::vector<float>* logprobs = nullptr) const {
-    const llasa_token_batch view = batch.view();
-    llasa_loss_inputs inputs{};
-    inputs.struct_size = sizeof inputs;
-    inputs.advantages = advantages.data();
-    inputs.old_logprobs = old_logprobs.data();
-    inputs.ref_logprobs = ref_logprobs.data();
-    inputs.mask = mask.data();
-    llasa_loss_stats stats{};
-    stats.struct_size = sizeof stats;
     if (logprobs != nullptr) logprobs->resize(static_cast<size_t>(batch.scored()));
-    EXPECT_OK(llasa_trainer_accumulate(trainer, &view, &head, &loss, &inputs, nullptr, nullptr,
-                                       logprobs == nullptr ? nullptr : logprobs->data(), &stats));
-    return stats;
+    return test::accumulate(trainer, batch, head, loss, data,
+                            logprobs == nullptr ? nullptr : logprobs->data());
   }
 };
 
@@ -123,13 +109,13 @@ void expect_close(const std::vector<float>& a, const std::vector<float>& b) {
   EXPECT_LE(worst, 2e-5 * largest);
 }
 
-class TrainerGradient : public testing::TestWithParam<std::tuple<int32_t, bool, bool>> {};
+class TrainerGradient : public testing::TestWithParam<std::tuple<Aggregate, bool, bool>> {};
 
 // Along a random direction d of length 1 in each parameter: (L(w + e d) - L(w - e d)) / 2e = <gradient, d>.
 TEST_P(TrainerGradient, IsTheSlopeOfTheLoss) {
   const auto& [aggregation, tied, restricted] = GetParam();
   Problem problem(restricted ? 40 : 61);
-  problem.loss.aggregation = aggregation;
+  problem.loss.aggregate = aggregation;
   if (restricted) {  // drawn ids are 0..39
     problem.head.restrict_end = 39;
     problem.head.restrict_extra = 39;
@@ -146,7 +132,8 @@ TEST_P(TrainerGradient, IsTheSlopeOfTheLoss) {
   // Two passes per tensor: on the simulator each loss takes a quarter of them, its own one; all four together
   // see all.
   const size_t stride = repetitions<size_t>(1, 4),
-               own = static_cast<size_t>(aggregation) + (aggregation > 0 || restricted ? 1 : 0);
+               own = static_cast<size_t>(aggregation) +
+                     (aggregation != Aggregate::kTokenMean || restricted ? 1 : 0);
   for (const Parameter& p : parameters(policy.get())) {
     const std::vector<float>& gradient = gradients[index++];
     if (index % stride != own % stride) continue;
@@ -182,10 +169,10 @@ TEST_P(TrainerGradient, IsTheSlopeOfTheLoss) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Losses, TrainerGradient,
-                         testing::Values(std::tuple{LLASA_AGGREGATE_TOKEN_MEAN, true, false},
-                                         std::tuple{LLASA_AGGREGATE_TOKEN_MEAN, false, true},
-                                         std::tuple{LLASA_AGGREGATE_SEQUENCE_MEAN, false, false},
-                                         std::tuple{LLASA_AGGREGATE_CONSTANT, true, true}));
+                         testing::Values(std::tuple{Aggregate::kTokenMean, true, false},
+                                         std::tuple{Aggregate::kTokenMean, false, true},
+                                         std::tuple{Aggregate::kSequenceMean, false, false},
+                                         std::tuple{Aggregate::kConstant, true, true}));
 
 TEST(Trainer, RecomputationChangesNothing) {
   const Problem problem;
@@ -209,44 +196,124 @@ TEST(Trainer, MicroBatchesAndHeadChunksChangeOnlyRounding) {
 
 TEST(Trainer, SequenceRatiosDoNotDependOnMicroBatches) {
   Problem problem;
-  problem.loss.ratio = LLASA_RATIO_SEQUENCE;
-  problem.loss.aggregation = LLASA_AGGREGATE_SEQUENCE_MEAN;
+  problem.loss.options.ratio = LLASA_RATIO_SEQUENCE;
+  problem.loss.aggregate = Aggregate::kSequenceMean;
   llasa_trainer_options options = trainer_options();
   const std::vector<float> whole = gradients_of(problem, options);
   options.micro_batch_tokens = 20;
   problem.head.chunk_tokens = 7;
   expect_close(whole, gradients_of(problem, options));
-  problem.loss.ratio = LLASA_RATIO_TOKEN;
+  problem.loss.options.ratio = LLASA_RATIO_TOKEN;
   EXPECT_NE(gradients_of(problem, options), whole);
 }
 
-TEST(Trainer, ImportanceWeightsAndTokenAdvantagesScaleThePolicyTerm) {
-  Problem problem;
-  problem.loss.kl_coef = problem.loss.entropy_coef = 0;
+TEST(Trainer, EachTermHasItsOwnWeights) {
+  const Problem problem;
   const PolicyHandle policy = random_policy(true);
-  const llasa_token_batch view = problem.batch.view();
-  const auto n = static_cast<size_t>(problem.batch.scored());
-  const auto gradients = [&](float weight, float advantage) {
+  const auto gradients = [&](float advantage, float policy_weight, float kl, float entropy) {
+    TermArrays arrays(problem.batch, problem.loss, problem.data);
+    for (size_t n = 0; n < arrays.advantages.size(); ++n) {
+      arrays.advantages[n] = advantage;
+      arrays.policy_weights[n] *= policy_weight;
+      arrays.kl_weights[n] *= kl;
+      arrays.entropy_weights[n] *= entropy;
+    }
     const TrainerHandle trainer = create_trainer(policy.get(), trainer_options());
-    const std::vector<float> weights(n, weight), advantages(n, advantage);
-    llasa_loss_inputs inputs{};
-    inputs.struct_size = sizeof inputs;
-    inputs.token_advantages = advantages.data();
-    inputs.importance_weights = weights.data();
+    const llasa_token_batch view = problem.batch.view();
+    const llasa_token_terms terms = arrays.view();
     llasa_loss_stats stats{};
     stats.struct_size = sizeof stats;
-    EXPECT_OK(llasa_trainer_accumulate(trainer.get(), &view, &problem.head, &problem.loss, &inputs, nullptr,
-                                       nullptr, nullptr, &stats));
+    EXPECT_OK(llasa_trainer_accumulate(trainer.get(), &view, &problem.head, &problem.loss.options, &terms,
+                                       nullptr, nullptr, nullptr, &stats));
     return all_state(trainer.get(), policy.get(), LLASA_STATE_GRADIENT);
   };
-  EXPECT_EQ(gradients(0.5f, 1.0f), gradients(1.0f, 0.5f));  // powers of two: to the bit
-  EXPECT_NE(gradients(1.0f, 1.0f), gradients(1.0f, 0.5f));
+  const std::vector<float> all = gradients(1, 1, 1, 1), first = gradients(1, 1, 0, 0),
+                           second = gradients(1, 0, 1, 0), third = gradients(1, 0, 0, 1);
+  EXPECT_EQ(gradients(0.5f, 1, 0, 0), gradients(1, 0.5f, 0, 0));  // powers of two: to the bit
+  std::vector<float> sum(all.size());
+  for (size_t i = 0; i < sum.size(); ++i) sum[i] = first[i] + second[i] + third[i];
+  expect_close(all, sum);
+  for (const auto* part : {&first, &second, &third}) {
+    EXPECT_NE(*part, std::vector<float>(part->size(), 0.0f));
+  }
+}
+
+// REINFORCE is what a clipped ratio comes to while nothing has moved.
+TEST(Trainer, TheLogProbTermIsTheRatioTermAtARatioOfOne) {
+  Problem problem;
+  problem.data.old_logprobs.clear();
+  const std::vector<float> ratio = gradients_of(problem, trainer_options());
+  problem.loss.options.policy_term = LLASA_POLICY_TERM_LOG_PROB;
+  EXPECT_EQ(gradients_of(problem, trainer_options()), ratio);
+}
+
+TEST(Trainer, RefusesTermsThatAreMissingOrNotFinite) {
+  const Problem problem;
+  const PolicyHandle policy = random_policy(true);
+  const TrainerHandle trainer = create_trainer(policy.get(), trainer_options());
+  const llasa_token_batch view = problem.batch.view();
+  const TermArrays good(problem.batch, problem.loss, problem.data);
+  const auto refuse = [&](const TermArrays& arrays, const llasa_loss_options& options, llasa_status status,
+                          const char* message) {
+    const llasa_token_terms terms = arrays.view();
+    llasa_loss_stats stats{};
+    stats.struct_size = sizeof stats;
+    EXPECT_EQ(llasa_trainer_accumulate(trainer.get(), &view, &problem.head, &options, &terms, nullptr,
+                                       nullptr, nullptr, &stats),
+              status);
+    EXPECT_NE(std::string(llasa_last_error()).find(message), std::string::npos) << llasa_last_error();
+  };
+  const float nan = std::nanf("");
+  const auto bad = [&](std::vector<float> TermArrays::*array, float value, llasa_status status,
+                       const char* message) {
+    TermArrays arrays = good;
+    if ((arrays.*array).empty()) (arrays.*array).resize(good.advantages.size());
+    (arrays.*array)[2] = value;
+    refuse(arrays, problem.loss.options, status, message);
+  };
+  const auto without = [&](std::vector<float> TermArrays::*array, const char* message) {
+    TermArrays arrays = good;
+    (arrays.*array).clear();
+    refuse(arrays, problem.loss.options, LLASA_ERR_ARGUMENT, message);
+  };
+  bad(&TermArrays::advantages, nan, LLASA_ERR_NOT_FINITE, "`terms.advantages[2]`");
+  bad(&TermArrays::policy_weights, nan, LLASA_ERR_NOT_FINITE, "`terms.policy_weights[2]`");
+  bad(&TermArrays::policy_weights, -1, LLASA_ERR_ARGUMENT, "`terms.policy_weights[2]`: -1, expected >= 0");
+  bad(&TermArrays::kl_weights, nan, LLASA_ERR_NOT_FINITE, "`terms.kl_weights[2]`");
+  bad(&TermArrays::entropy_weights, nan, LLASA_ERR_NOT_FINITE, "`terms.entropy_weights[2]`");
+  bad(&TermArrays::old_logprobs, nan, LLASA_ERR_NOT_FINITE, "`terms.old_logprobs[2]`");
+  bad(&TermArrays::ref_logprobs, nan, LLASA_ERR_NOT_FINITE, "`terms.ref_logprobs[2]`");
+  bad(&TermArrays::policy_caps, nan, LLASA_ERR_NOT_FINITE, "`terms.policy_caps[2]`");
+  without(&TermArrays::advantages, "`terms.advantages` is NULL");
+  without(&TermArrays::policy_weights, "`terms.policy_weights` is NULL");
+  without(&TermArrays::ref_logprobs, "`terms.ref_logprobs` is NULL");
+  const auto bad_option = [&](auto field, auto value, const char* message) {
+    llasa_loss_options options = problem.loss.options;
+    options.*field = value;
+    refuse(good, options, LLASA_ERR_ARGUMENT, message);
+  };
+  bad_option(&llasa_loss_options::policy_term, 2, "`loss.policy_term`: 2");
+  bad_option(&llasa_loss_options::ratio, 2, "`loss.ratio`: 2");
+  bad_option(&llasa_loss_options::kl_estimator, 3, "`loss.kl_estimator`: 3");
+  bad_option(&llasa_loss_options::clip_low, -0.1f, "`loss.clip_low`: -0.1");
+  bad_option(&llasa_loss_options::clip_high, nan, "`loss.clip_high`: nan");
+}
+
+TEST(Trainer, ATokenWithoutWeightMayHoldAnything) {
+  const Problem problem;
+  const std::vector<float> plain = gradients_of(problem, trainer_options());
+  Problem other = problem;
+  for (size_t n = 0; n < other.data.mask.size(); ++n) {
+    if (other.data.mask[n] == 0) other.data.old_logprobs[n] = other.data.ref_logprobs[n] = std::nanf("");
+  }
+  EXPECT_EQ(gradients_of(other, trainer_options()), plain);
 }
 
 TEST(Trainer, SeveralCallsAddUp) {
   Problem problem;
   const std::vector<float> once = gradients_of(problem, trainer_options());
-  problem.loss.total_tokens *= 2;
+  problem.loss.total_tokens = 0;
+  for (uint8_t counts : problem.data.mask) problem.loss.total_tokens += 2 * counts;
   const PolicyHandle policy = random_policy(true);
   const TrainerHandle trainer = create_trainer(policy.get(), trainer_options());
   problem.accumulate(trainer.get());
@@ -297,21 +364,15 @@ TEST(Trainer, SharedPromptsGiveTheGradientsOfSeparateOnes) {
 
 TEST(Trainer, OldLogProbsLeftOutMeanARatioOfOne) {
   Problem problem;
-  problem.loss.kl_coef = 0;
+  problem.data.old_logprobs.clear();
+  problem.data.mask.clear();
   const PolicyHandle policy = random_policy(true);
   const TrainerHandle trainer = create_trainer(policy.get(), trainer_options());
-  const llasa_token_batch view = problem.batch.view();
-  llasa_loss_inputs inputs{};
-  inputs.struct_size = sizeof inputs;
-  inputs.advantages = problem.advantages.data();
-  llasa_loss_stats stats{};
-  stats.struct_size = sizeof stats;
-  ASSERT_OK(llasa_trainer_accumulate(trainer.get(), &view, &problem.head, &problem.loss, &inputs, nullptr,
-                                     nullptr, nullptr, &stats));
+  const llasa_loss_stats stats = problem.accumulate(trainer.get());
   EXPECT_EQ(stats.ratio_sum, stats.tokens);
   EXPECT_EQ(stats.tokens, static_cast<double>(problem.batch.scored()));
   EXPECT_EQ(stats.logprob_gap_max, 0);
-  EXPECT_EQ(stats.clipped_low + stats.clipped_high + stats.dual_clipped, 0);
+  EXPECT_EQ(stats.clipped_low + stats.clipped_high + stats.capped, 0);
 }
 
 TEST(Trainer, SavedStateContinuesToTheBit) {
@@ -376,10 +437,8 @@ TEST(Trainer, ReportsProgressAndCanBeCancelled) {
   options.micro_batch_tokens = 20;
   const TrainerHandle trainer = create_trainer(policy.get(), options);
   const llasa_token_batch view = problem.batch.view();
-  llasa_loss_inputs inputs{};
-  inputs.struct_size = sizeof inputs;
-  inputs.advantages = problem.advantages.data();
-  inputs.ref_logprobs = problem.ref_logprobs.data();
+  const TermArrays arrays(problem.batch, problem.loss, problem.data);
+  const llasa_token_terms terms = arrays.view();
   llasa_loss_stats stats{};
   stats.struct_size = sizeof stats;
   struct Seen {
@@ -392,8 +451,8 @@ TEST(Trainer, ReportsProgressAndCanBeCancelled) {
     return s->done.size() == s->stop_at;
   };
   const auto run = [&] {
-    return llasa_trainer_accumulate(trainer.get(), &view, &problem.head, &problem.loss, &inputs, progress,
-                                    &seen, nullptr, &stats);
+    return llasa_trainer_accumulate(trainer.get(), &view, &problem.head, &problem.loss.options, &terms,
+                                    progress, &seen, nullptr, &stats);
   };
   EXPECT_EQ(run(), LLASA_ERR_CANCELLED);
   EXPECT_EQ(seen.done.size(), 2u);

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "policy_fixture.h"
+#include "token_terms.h"
 
 namespace llasa::test {
 
@@ -12,11 +12,8 @@ namespace llasa::test {
 // predicted token; the prompt is what lies before the first unmasked token.
 struct CaseBatch {
   BatchData tokens;
-  std::vector<float> advantages, old_logprobs, ref_logprobs;
-  std::vector<float> token_advantages, importance_weights;  // of the scored tokens; empty: not in the case
-  std::vector<uint8_t> mask;
+  LossData data;
   std::vector<size_t> cell;  // of each scored token in the [B, L] arrays
-  double unmasked = 0;
 
   explicit CaseBatch(const Tensors& inputs) {
     const auto ids = inputs.at("input_ids").integers<int32_t>();
@@ -27,7 +24,9 @@ struct CaseBatch {
       return inputs.count(name) ? inputs.at(name).floats() : std::vector<float>(ids.size(), 0.0f);
     };
     const std::vector<float> old_all = optional("old_logp"), ref_all = optional("ref_logp");
-    if (inputs.count("advantages")) advantages = inputs.at("advantages").floats();
+    const bool sft = !inputs.count("advantages") && !inputs.count("token_advantages");
+    const bool per_token = inputs.count("token_advantages");
+    if (!sft && !per_token) data.advantages = inputs.at("advantages").floats();
     const std::vector<float> token_all = optional("token_advantages"), weight_all = optional("importance");
     for (size_t b = 0; b < lengths.size(); ++b) {
       const auto length = static_cast<size_t>(lengths[b]);
@@ -38,12 +37,11 @@ struct CaseBatch {
           static_cast<int64_t>(prompt));
       for (size_t t = prompt; t < length; ++t) {
         cell.push_back(b * L + t);
-        old_logprobs.push_back(old_all[b * L + t]);
-        ref_logprobs.push_back(ref_all[b * L + t]);
-        if (inputs.count("token_advantages")) token_advantages.push_back(token_all[b * L + t]);
-        if (inputs.count("importance")) importance_weights.push_back(weight_all[b * L + t]);
-        mask.push_back(masks[b * L + t] != 0.0f);
-        unmasked += mask.back();
+        if (!sft) data.old_logprobs.push_back(old_all[b * L + t]);
+        if (!sft) data.ref_logprobs.push_back(ref_all[b * L + t]);
+        if (per_token) data.advantages.push_back(token_all[b * L + t]);
+        if (inputs.count("importance")) data.importance.push_back(weight_all[b * L + t]);
+        data.mask.push_back(masks[b * L + t] != 0.0f);
       }
     }
   }
@@ -61,30 +59,26 @@ inline llasa_head_options head_of(const Json& loss) {
   return head;
 }
 
-inline llasa_loss_options loss_of(const Json& manifest, const CaseBatch& batch) {
+inline Loss loss_of(const Json& manifest) {
   const Json& given = manifest["loss"];
-  llasa_loss_options loss;
-  llasa_loss_options_init(&loss);
-  loss.kind = given["kind"].string() == "sft" ? LLASA_LOSS_SFT : LLASA_LOSS_GRPO;
-  loss.clip_low = static_cast<float>(given.number_or("clip_low", 0.2));
-  loss.clip_high = static_cast<float>(given.number_or("clip_high", 0.2));
+  if (given["kind"].string() == "sft") return Loss::cross_entropy();
+  Loss loss;
+  loss.options.clip_low = static_cast<float>(given.number_or("clip_low", 0.2));
+  loss.options.clip_high = static_cast<float>(given.number_or("clip_high", 0.2));
   loss.dual_clip = static_cast<float>(given.number_or("dual_clip_c", 0.0));
   loss.kl_coef = static_cast<float>(given.number_or("kl_coef", 0.0));
   loss.entropy_coef = static_cast<float>(given.number_or("entropy_coef", 0.0));
-  if (given.has("agg") && given["agg"].string() == "seq-mean-token-mean") {
-    loss.aggregation = LLASA_AGGREGATE_SEQUENCE_MEAN;
-  }
-  if (given.has("agg") && given["agg"].string() == "constant") {
-    loss.aggregation = LLASA_AGGREGATE_CONSTANT;
+  const std::string aggregate = given.has("agg") ? given["agg"].string() : "token-mean";
+  if (aggregate == "seq-mean-token-mean") loss.aggregate = Aggregate::kSequenceMean;
+  if (aggregate == "constant") {
+    loss.aggregate = Aggregate::kConstant;
     loss.constant = given["constant"].number();
   }
-  if (given.has("ratio") && given["ratio"].string() == "sequence") loss.ratio = LLASA_RATIO_SEQUENCE;
+  if (given.has("ratio") && given["ratio"].string() == "sequence") loss.options.ratio = LLASA_RATIO_SEQUENCE;
   if (given.has("kl_estimator")) {
     const std::string name = given["kl_estimator"].string();
-    loss.kl_estimator = name == "k1" ? LLASA_KL_K1 : name == "k2" ? LLASA_KL_K2 : LLASA_KL_K3;
+    loss.options.kl_estimator = name == "k1" ? LLASA_KL_K1 : name == "k2" ? LLASA_KL_K2 : LLASA_KL_K3;
   }
-  loss.total_tokens = batch.unmasked;
-  loss.total_sequences = static_cast<double>(batch.tokens.prompt_lengths.size());
   return loss;
 }
 

@@ -29,26 +29,37 @@ public sealed class TrainerTests : LeakCheckedTests
         using var policy = TinyPolicy.Create();
         using var trainer = new NativeTrainer(policy, NativeTrainerOptions.CreateDefault());
         Assert.That(
-            () => trainer.Accumulate(Batch(), NativeHeadOptions.CreateDefault(), Sft(), default, progress: Stop),
+            () => trainer.Accumulate(Batch(), NativeHeadOptions.CreateDefault(), CrossEntropy(), Terms(), progress: Stop),
             Throws.TypeOf<OperationCanceledException>());
         trainer.ZeroGradients();
         Assert.That(Step(trainer), Is.Positive);
     }
 
+    [Test]
+    public void Trainer_GivenTooFewWeights_RefusesThem()
+    {
+        using var policy = TinyPolicy.Create();
+        using var trainer = new NativeTrainer(policy, NativeTrainerOptions.CreateDefault());
+        Assert.That(
+            () => trainer.Accumulate(
+                Batch(), NativeHeadOptions.CreateDefault(), CrossEntropy(), new NativeTokenTerms { Advantages = new float[4], PolicyWeights = new float[3] }),
+            Throws.ArgumentException.With.Message.Contains("3 elements, expected at least 4").And.Message.Contains("PolicyWeights"));
+    }
+
     private static NativeTokenBatch Batch() => new([0, 4, 7], new[] { 1, 2, 3, 4, 5, 6, 7 }, [1, 2]);
 
-    private static NativeLossOptions Sft()
+    private static NativeLossOptions CrossEntropy()
     {
         var loss = NativeLossOptions.CreateDefault();
-        loss.Kind = NativeLossKind.Sft;
-        loss.TotalTokens = 4;
-        loss.TotalSequences = 2;
+        loss.PolicyTerm = NativePolicyTerm.LogProb;
         return loss;
     }
 
+    private static NativeTokenTerms Terms() => new() { Advantages = new float[] { 1, 1, 1, 1 }, PolicyWeights = new[] { 0.25f, 0.25f, 0.25f, 0.25f } };
+
     private static double Step(NativeTrainer trainer)
     {
-        var stats = trainer.Accumulate(Batch(), NativeHeadOptions.CreateDefault(), Sft(), default);
+        var stats = trainer.Accumulate(Batch(), NativeHeadOptions.CreateDefault(), CrossEntropy(), Terms());
         Assert.That(trainer.Step(0.01f).Skipped, Is.Zero);
         return stats.Loss;
     }

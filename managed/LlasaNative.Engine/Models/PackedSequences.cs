@@ -41,21 +41,4 @@ public sealed class PackedSequences
             _logProbs.Add(logProbs.IsEmpty ? 0 : logProbs[i]);
         }
     }
-
-    /// <summary>Whether each scored token counts: all tokens of the sequences that take part.</summary>
-    /// <param name="takesPart">[Count] per sequence.</param>
-    /// <returns>[N] of 0 and 1.</returns>
-    public byte[] Mask(ReadOnlySpan<bool> takesPart)
-    {
-        var mask = new byte[ScoredTokens];
-        var next = 0;
-        for (var b = 0; b < Count; b++)
-        {
-            var scored = (int)(_offsets[b + 1] - _offsets[b] - _promptLengths[b]);
-            mask.AsSpan(next, scored).Fill(takesPart[b] ? (byte)1 : (byte)0);
-            next += scored;
-        }
-
-        return mask;
-    }
 }

@@ -1,4 +1,3 @@
-
 namespace LlasaNative.Training;
 
 /// <summary>From rewards to the gradient.</summary>

@@ -27,6 +27,20 @@ public readonly record struct Advantages(float[] Sequences, float[] Tokens)
             : new Advantages(OfGroups(loss, Charged(rewards, lengths, charges), groupSize, takesPart), []);
     }
 
+    /// <summary>One for each response token of some samples.</summary>
+    /// <param name="layout">Which tokens are whose.</param>
+    /// <param name="samples">Which samples, in order.</param>
+    internal float[] OfTokens(TokenValues layout, IReadOnlyList<int> samples)
+    {
+        if (Tokens.Length > 0)
+        {
+            return layout.Of<float>(Tokens, samples);
+        }
+
+        var sequences = Sequences;
+        return layout.Of<float>(layout.All<float>((b, span) => span.Fill(sequences[b])), samples);
+    }
+
     private static double[] Charged(ReadOnlySpan<double> rewards, ReadOnlySpan<int> lengths, ReadOnlySpan<double> charges)
     {
         var result = rewards.ToArray();

@@ -78,7 +78,7 @@ internal static class GrpoReport
         row.Add("policy/loss", loss.Loss / count).Add("policy/policy_loss", loss.PolicyLoss / count).Add("policy/kl", loss.KlSum / tokens)
             .Add("policy/approx_kl", loss.ApproxKlSum / tokens).Add("policy/entropy", loss.EntropySum / tokens).Add("policy/ratio", loss.RatioSum / tokens)
             .Add("policy/clip_fraction", (loss.ClippedLow + loss.ClippedHigh) / tokens).Add("policy/clip_low_fraction", loss.ClippedLow / tokens)
-            .Add("policy/clip_high_fraction", loss.ClippedHigh / tokens).Add("policy/dual_clip_fraction", loss.DualClipped / tokens)
+            .Add("policy/clip_high_fraction", loss.ClippedHigh / tokens).Add("policy/dual_clip_fraction", loss.Capped / tokens)
             .Add("policy/logprob_gap_mean", loss.LogProbGapSum / updates.FirstTokens).Add("policy/logprob_gap_max", loss.LogProbGapMax);
         row.Add("rollout/length", lengths.Average()).Add("rollout/length_max", lengths.Max()).Add("rollout/length_min", lengths.Min())
             .Add("rollout/ended", Share(judged, j => j.Ended)).Add("rollout/capped", Share(judged, j => !j.Ended)).Add("rollout/tokens", outcome.Counts.Tokens)

@@ -14,6 +14,7 @@ internal sealed class PolicyUpdate
     private readonly NativeTrainer _trainer;
     private readonly Func<PackedSequences, float[]>? _referenceLogProbs;
     private readonly NativeHeadOptions _head;
+    private readonly ClippedLoss _loss;
 
     /// <param name="options">Validated options.</param>
     /// <param name="policy">Trained in place.</param>
@@ -26,6 +27,7 @@ internal sealed class PolicyUpdate
         _trainer = trainer;
         _referenceLogProbs = referenceLogProbs;
         _head = policy.Head(options.Rollout.Temperature, options.Rollout.SpeechOnly);
+        _loss = new ClippedLoss(options.Loss);
     }
 
     /// <summary>Takes from each sample's reward what the starting policy charges, if it is to: what a group's variance is judged by.</summary>
@@ -152,25 +154,17 @@ internal sealed class PolicyUpdate
             return;
         }
 
-        var packed = samples.Pack(chosen);
-        var mask = packed.Mask(takesPart);
-        var loss = _options.Loss.ToNative();
-        loss.TotalTokens = mask.Count(m => m == 1);
-        loss.TotalSequences = takesPart.Count(t => t);
-        loss.Constant = _options.Rollout.MaxNewTokens;
-        var weights = terms.Layout.Of<float>(importance, chosen);
-        summary.AddImportance(weights, mask);
-        var old = terms.Layout.Of<float>(proximal, chosen);
-        var reference = terms.Layout.Of<float>(terms.Reference, chosen);
-        var tokenAdvantages = terms.Layout.Of<float>(terms.Advantages.Tokens, chosen);
-        float[] advantages = [.. chosen.Select(i => terms.Advantages.Sequences[i])];
+        int[] lengths = [.. chosen.Select(i => samples.Lengths[i])];
+        var tokens = _loss.Terms(new LossBatch(lengths, takesPart, terms.Advantages.OfTokens(terms.Layout, chosen))
+        {
+            OldLogProbs = terms.Layout.Of<float>(proximal, chosen),
+            ReferenceLogProbs = terms.Layout.Of<float>(terms.Reference, chosen),
+            Importance = terms.Layout.Of<float>(importance, chosen),
+            MaxTokens = _options.Rollout.MaxNewTokens,
+        });
+        summary.AddImportance(terms.Layout.Of<float>(importance, chosen), tokens.PolicyWeights);
         var stats = timer.Measure("gradient", () => _trainer.Accumulate(
-            packed.Batch, _head, loss,
-            new NativeLossInputs
-            {
-                Advantages = advantages, TokenAdvantages = tokenAdvantages, OldLogProbs = old, RefLogProbs = reference, Mask = mask, ImportanceWeights = weights,
-            },
-            cancellation: cancellation));
+            samples.Pack(chosen).Batch, _head, _loss.Shape.ToNative(), tokens.ToNative(), cancellation: cancellation));
         summary.Add(stats, timer.Measure("update", () => _trainer.Step((float)rate)));
     }
 

@@ -10,6 +10,7 @@ namespace LlasaNative.Training;
 /// <remarks><b>Threads:</b> one at a time. <b>Lifetime:</b> dispose it before its policy.</remarks>
 public sealed class SftLoop : ITrainingLoop, IDisposable
 {
+    private static readonly LossShape CrossEntropy = new(PolicyTerm.LogProb);
     private readonly SftOptions _options;
     private readonly IReadOnlyList<Utterance> _utterances;
     private readonly EpochOrder _order;
@@ -60,12 +61,8 @@ public sealed class SftLoop : ITrainingLoop, IDisposable
             packed.Add(Policy.EncodePrompt(utterance.Text, response.Length), response);
         }
 
-        var loss = NativeLossOptions.CreateDefault();
-        loss.Kind = NativeLossKind.Sft;
-        loss.Aggregation = NativeLossAggregation.TokenMean;
-        loss.TotalTokens = packed.ScoredTokens;
-        loss.TotalSequences = packed.Count;
-        var stats = timer.Measure("gradient", () => Trainer.Accumulate(packed.Batch, _head, loss, default, cancellation: cancellation));
+        TokenTerms terms = new(Filled(packed.ScoredTokens, 1), Filled(packed.ScoredTokens, (float)(1.0 / packed.ScoredTokens)));
+        var stats = timer.Measure("gradient", () => Trainer.Accumulate(packed.Batch, _head, CrossEntropy.ToNative(), terms.ToNative(), cancellation: cancellation));
         var rate = Schedules.LearningRate(_options.Optimiser, number, _options.Run.Steps);
         var update = timer.Measure("update", () => Trainer.Step((float)rate));
         MetricRow row = new(number);
@@ -80,4 +77,11 @@ public sealed class SftLoop : ITrainingLoop, IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => Trainer.Dispose();
+
+    private static float[] Filled(int count, float value)
+    {
+        var values = new float[count];
+        Array.Fill(values, value);
+        return values;
+    }
 }

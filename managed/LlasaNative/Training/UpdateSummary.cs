@@ -28,18 +28,18 @@ internal sealed class UpdateSummary
     /// <summary>Statistics of all updates together; the log-prob gap is that of the first alone, before which nothing had changed.</summary>
     public NativeLossStats Loss => _sum;
 
-    /// <summary>Unmasked tokens of the first update.</summary>
+    /// <summary>Tokens of the first update that count.</summary>
     public double FirstTokens => Math.Max(_firstTokens, 1);
 
     /// <summary>Mean importance weight; 1 without any.</summary>
     public double ImportanceMean => _importanceCount == 0 ? 1 : _importanceSum / _importanceCount;
 
-    /// <summary>Counts the importance weights of unmasked tokens.</summary>
-    public void AddImportance(ReadOnlySpan<float> weights, ReadOnlySpan<byte> mask)
+    /// <summary>Counts the importance weights of tokens that count.</summary>
+    public void AddImportance(ReadOnlySpan<float> weights, ReadOnlySpan<float> policyWeights)
     {
         for (var i = 0; i < weights.Length; i++)
         {
-            if (mask[i] != 0)
+            if (policyWeights[i] != 0)
             {
                 (_importanceSum, _importanceCount) = (_importanceSum + weights[i], _importanceCount + 1);
             }
@@ -66,7 +66,7 @@ internal sealed class UpdateSummary
         _sum.ApproxKlSum += loss.ApproxKlSum;
         _sum.ClippedLow += loss.ClippedLow;
         _sum.ClippedHigh += loss.ClippedHigh;
-        _sum.DualClipped += loss.DualClipped;
+        _sum.Capped += loss.Capped;
         _sum.ComputedTokens += loss.ComputedTokens;
         Updates++;
         Skipped += step.Skipped;

@@ -55,7 +55,7 @@ void llasa_trainer_destroy(llasa_trainer* trainer) {
 
 llasa_status llasa_trainer_accumulate(llasa_trainer* trainer, const llasa_token_batch* batch,
                                       const llasa_head_options* head, const llasa_loss_options* loss,
-                                      const llasa_loss_inputs* inputs, llasa_progress_callback progress,
+                                      const llasa_token_terms* terms, llasa_progress_callback progress,
                                       void* progress_user, float* out_logprobs, llasa_loss_stats* out_stats) {
   return guarded(__func__, [&] {
     required(trainer, "trainer");
@@ -67,7 +67,7 @@ llasa_status llasa_trainer_accumulate(llasa_trainer* trainer, const llasa_token_
     llasa_loss_options_init(&loss_defaults);
     const llasa_loss_stats stats = trainer->model.accumulate(
         read_options(batch, llasa_token_batch{}, "batch"), read_options(head, head_defaults, "head"),
-        read_options(loss, loss_defaults, "loss"), read_options(inputs, llasa_loss_inputs{}, "inputs"),
+        read_options(loss, loss_defaults, "loss"), read_options(terms, llasa_token_terms{}, "terms"),
         progress, progress_user, out_logprobs);
     llasa::abi::write_struct(out_stats, stats, "out_stats");
   });

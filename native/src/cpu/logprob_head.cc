@@ -50,22 +50,36 @@ void logprob_backward(Stream&, float* logits, const int32_t* targets, float inve
   });
 }
 
-void policy_loss_backward(Stream&, const PolicyLossOptions& options, const float* logprobs,
-                          const float* old_logprobs, const float* ref_logprobs, const float* advantages,
-                          const float* policy_weights, const float* token_weights, float* dlogprobs,
-                          float* dentropies, int64_t N) {
+void policy_loss_backward(Stream&, const PolicyLossOptions& options, const TokenTerms& terms,
+                          const float* logprobs, float* dlogprobs, float* dentropies, int64_t N) {
   parallel_ranges(N, 1024, [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
-      const float logp = logprobs[n];
-      const bool has_reference = ref_logprobs != nullptr;
-      const PolicyTokenLoss t =
-          policy_token_loss(options, logp, old_logprobs == nullptr ? logp : old_logprobs[n], advantages[n],
-                            has_reference, has_reference ? ref_logprobs[n] : 0.0f);
+      const PolicyTokenLoss t = policy_token_loss(options, terms, n, logprobs[n]);
       // A masked token's terms may be anything, so they are not multiplied by 0 but left out.
-      const float policy = policy_weights[n] == 0.0f ? 0.0f : policy_weights[n] * t.policy_gradient;
-      const float kl = token_weights[n] == 0.0f ? 0.0f : token_weights[n] * options.kl_coef * t.kl_gradient;
+      const float policy_weight = terms.policy_weights[n],
+                  kl_weight = TokenTerms::weight(terms.kl_weights, n);
+      const float policy = policy_weight == 0.0f ? 0.0f : policy_weight * t.policy_gradient;
+      const float kl = kl_weight == 0.0f ? 0.0f : kl_weight * t.kl_gradient;
       dlogprobs[n] = policy + kl;
-      if (dentropies != nullptr) dentropies[n] = -options.entropy_coef * token_weights[n];
+      if (dentropies != nullptr) dentropies[n] = -TokenTerms::weight(terms.entropy_weights, n);
+    }
+  });
+}
+
+void sequence_ratio_logprobs(Stream&, const TokenTerms& terms, const float* logprobs, const int64_t* offsets,
+                             float* out, int64_t B) {
+  parallel_ranges(B, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b) {
+      double sum = 0, count = 0;
+      for (int64_t n = offsets[b]; n < offsets[b + 1]; ++n) {
+        if (!terms.counts(n)) continue;
+        sum += static_cast<double>(logprobs[n]) - static_cast<double>(terms.old_logprobs[n]);
+        count += 1;
+      }
+      const double mean = count > 0 ? sum / count : 0.0;
+      for (int64_t n = offsets[b]; n < offsets[b + 1]; ++n) {
+        out[n] = static_cast<float>(static_cast<double>(logprobs[n]) - mean);
+      }
     }
   });
 }

@@ -151,27 +151,47 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 // Derivatives of the loss by log-prob and entropy, one token per thread.
-//   traffic       at most 32 bytes per token; 65,536 tokens 2.1 MB: the launch is what it costs (2 us)
+//   traffic       at most 40 bytes per token; 65,536 tokens 2.6 MB: the launch is what it costs (2 us)
 //   numerics      policy_token_loss, the same inline function that the host's statistics use
 __global__ void __launch_bounds__(kThreads)
-    policy_loss_backward_kernel(PolicyLossOptions options, const float* __restrict__ logprobs,
-                                const float* __restrict__ old_logprobs,
-                                const float* __restrict__ ref_logprobs, const float* __restrict__ advantages,
-                                const float* __restrict__ policy_weights,
-                                const float* __restrict__ token_weights, float* __restrict__ dlogprobs,
+    policy_loss_backward_kernel(PolicyLossOptions options, TokenTerms terms,
+                                const float* __restrict__ logprobs, float* __restrict__ dlogprobs,
                                 float* __restrict__ dentropies, int64_t N) {
   const int64_t n = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (n >= N) return;
-  const float logp = logprobs[n];
-  const bool has_reference = ref_logprobs != nullptr;
-  const PolicyTokenLoss t =
-      policy_token_loss(options, logp, old_logprobs == nullptr ? logp : old_logprobs[n], advantages[n],
-                        has_reference, has_reference ? ref_logprobs[n] : 0.0f);
+  const PolicyTokenLoss t = policy_token_loss(options, terms, n, logprobs[n]);
   // A masked token's terms may be anything, so they are not multiplied by 0 but left out.
-  const float policy = policy_weights[n] == 0.0f ? 0.0f : policy_weights[n] * t.policy_gradient;
-  const float kl = token_weights[n] == 0.0f ? 0.0f : token_weights[n] * options.kl_coef * t.kl_gradient;
+  const float policy_weight = terms.policy_weights[n], kl_weight = TokenTerms::weight(terms.kl_weights, n);
+  const float policy = policy_weight == 0.0f ? 0.0f : policy_weight * t.policy_gradient;
+  const float kl = kl_weight == 0.0f ? 0.0f : kl_weight * t.kl_gradient;
   dlogprobs[n] = policy + kl;
-  if (dentropies != nullptr) dentropies[n] = -options.entropy_coef * token_weights[n];
+  if (dentropies != nullptr) dentropies[n] = -TokenTerms::weight(terms.entropy_weights, n);
+}
+
+// out = logp - m, m = sum over the sequence's tokens that count of logp - old, by their number.
+//   mapping       block = sequence, thread = every kThreads-th token of it
+//   shared        a double and a count per warp
+//   traffic       at most 28 bytes per token; 65,536 tokens 1.8 MB: the launch is what it costs (3 us)
+//   numerics      sums in double; a sequence without tokens that count has m = 0
+//   determinism   fixed tree (block_sum)
+__global__ void __launch_bounds__(kThreads)
+    sequence_ratio_logprobs_kernel(TokenTerms terms, const float* __restrict__ logprobs,
+                                   const int64_t* __restrict__ offsets, float* __restrict__ out) {
+  __shared__ double sums[kMaxWarps];
+  __shared__ double counts[kMaxWarps];
+  const int64_t begin = offsets[blockIdx.x], end = offsets[blockIdx.x + 1];
+  double sum = 0, count = 0;
+  for (int64_t n = begin + threadIdx.x; n < end; n += kThreads) {
+    if (!terms.counts(n)) continue;
+    sum += static_cast<double>(logprobs[n]) - static_cast<double>(terms.old_logprobs[n]);
+    count += 1;
+  }
+  sum = block_sum(sum, sums);
+  count = block_sum(count, counts);
+  const double mean = count > 0 ? sum / count : 0.0;
+  for (int64_t n = begin + threadIdx.x; n < end; n += kThreads) {
+    out[n] = static_cast<float>(static_cast<double>(logprobs[n]) - mean);
+  }
 }
 
 // Threads of a block that owns a row: enough for kUnroll columns each, within [32, kRowThreads].
@@ -201,15 +221,20 @@ void logprob_backward(Stream& stream, float* logits, const int32_t* targets, flo
                entropies, dlogprobs, dentropies, V);
 }
 
-void policy_loss_backward(Stream& stream, const PolicyLossOptions& options, const float* logprobs,
-                          const float* old_logprobs, const float* ref_logprobs, const float* advantages,
-                          const float* policy_weights, const float* token_weights, float* dlogprobs,
-                          float* dentropies, int64_t N) {
+void policy_loss_backward(Stream& stream, const PolicyLossOptions& options, const TokenTerms& terms,
+                          const float* logprobs, float* dlogprobs, float* dentropies, int64_t N) {
   using namespace cuda;
   if (N == 0) return;
   LLASA_LAUNCH(policy_loss_backward_kernel, grid_of(ceil_div(N, kThreads)), kThreads, 0, stream, options,
-               logprobs, old_logprobs, ref_logprobs, advantages, policy_weights, token_weights, dlogprobs,
-               dentropies, N);
+               terms, logprobs, dlogprobs, dentropies, N);
+}
+
+void sequence_ratio_logprobs(Stream& stream, const TokenTerms& terms, const float* logprobs,
+                             const int64_t* offsets, float* out, int64_t B) {
+  using namespace cuda;
+  if (B == 0) return;
+  LLASA_LAUNCH(sequence_ratio_logprobs_kernel, grid_of(B), kThreads, 0, stream, terms, logprobs, offsets,
+               out);
 }
 
 }  // namespace llasa

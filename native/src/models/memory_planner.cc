@@ -62,19 +62,12 @@ void train(const PlannedRun& run, Trainer& trainer, const StepBatch& batch) {
   const llasa_token_batch view = batch.view();
   llasa_loss_options loss{};
   loss.struct_size = sizeof loss;
-  loss.kind = LLASA_LOSS_GRPO;
-  loss.clip_low = loss.clip_high = 0.2f;
-  loss.kl_coef = run.reference ? 0.01f : 0.0f;
-  loss.total_tokens = static_cast<double>(scored_tokens(view));
-  loss.total_sequences = static_cast<double>(batch.sequences());
-  const std::vector<float> logprobs(static_cast<size_t>(scored_tokens(view)), 0.0f);
-  const std::vector<float> advantages(static_cast<size_t>(batch.sequences()), 1.0f);
-  llasa_loss_inputs inputs{};
-  inputs.struct_size = sizeof inputs;
-  inputs.old_logprobs = logprobs.data();
-  inputs.ref_logprobs = run.reference ? logprobs.data() : nullptr;
-  inputs.advantages = advantages.data();
-  trainer.accumulate(view, run.head, loss, inputs, nullptr, nullptr, nullptr);
+  const std::vector<float> numbers(static_cast<size_t>(scored_tokens(view)), 0.0f);
+  llasa_token_terms terms{};
+  terms.struct_size = sizeof terms;
+  terms.advantages = terms.policy_weights = terms.old_logprobs = numbers.data();
+  if (run.reference) terms.kl_weights = terms.ref_logprobs = numbers.data();
+  trainer.accumulate(view, run.head, loss, terms, nullptr, nullptr, nullptr);
   trainer.step(0.0f);
 }
 

@@ -113,16 +113,18 @@ void PolicyHead::backward_chunk(const float* hidden, int64_t n, const HeadOption
                    frozen ? normed_.data() : policy_.layout().final_norm(gradients), n, C);
 }
 
+void PolicyHead::score_chunk(const float* hidden, int64_t first, int64_t n, const HeadOptions& options) {
+  forward_chunk(hidden + first * policy_.config().hidden_size, n, options);
+  logprob_forward(policy_.stream(), logits_.data(), targets_.data() + first, options.inverse_temperature,
+                  lse_.data(), logprobs_.data() + first, entropies_.data() + first, n, options.columns());
+}
+
 void PolicyHead::score(const float* hidden, const std::vector<int32_t>& targets, const HeadOptions& options) {
-  Stream& stream = policy_.stream();
-  const int64_t N = static_cast<int64_t>(targets.size()), C = policy_.config().hidden_size;
+  const auto N = static_cast<int64_t>(targets.size());
   reserve(N, options, false);
-  targets_.upload(stream, std::span<const int32_t>(targets), "targets");
+  targets_.upload(policy_.stream(), std::span<const int32_t>(targets), "targets");
   for (int64_t i = 0; i < N; i += options.chunk) {
-    const int64_t n = std::min(options.chunk, N - i);
-    forward_chunk(hidden + i * C, n, options);
-    logprob_forward(stream, logits_.data(), targets_.data() + i, options.inverse_temperature, lse_.data(),
-                    logprobs_.data() + i, entropies_.data() + i, n, options.columns());
+    score_chunk(hidden, i, std::min(options.chunk, N - i), options);
   }
 }
 
@@ -133,16 +135,24 @@ void PolicyHead::score_and_backward(const float* hidden, const std::vector<int32
   const int64_t N = static_cast<int64_t>(targets.size()), C = policy_.config().hidden_size;
   reserve(N, options, true);
   targets_.upload(stream, std::span<const int32_t>(targets), "targets");
-  const auto from = [](const float* array, int64_t i) { return array == nullptr ? nullptr : array + i; };
+  TokenTerms terms = loss.terms;
+  const bool sequence_ratios = loss.ratios.offsets != nullptr;
+  // Logits of one chunk are still there when all log-probs are known.
+  const bool scored = sequence_ratios && N <= options.chunk;
+  if (sequence_ratios) {
+    for (int64_t i = 0; i < N; i += options.chunk) {
+      score_chunk(hidden, i, std::min(options.chunk, N - i), options);
+    }
+    sequence_ratio_logprobs(stream, terms, logprobs_.data(), loss.ratios.offsets, loss.ratios.logprobs,
+                            loss.ratios.sequences);
+    terms.old_logprobs = loss.ratios.logprobs;
+  }
   for (int64_t i = 0; i < N; i += options.chunk) {
     const int64_t n = std::min(options.chunk, N - i);
-    float* dentropies = loss.options.entropy_coef == 0.0f ? nullptr : dentropies_.data() + i;
-    forward_chunk(hidden + i * C, n, options);
-    logprob_forward(stream, logits_.data(), targets_.data() + i, options.inverse_temperature, lse_.data(),
-                    logprobs_.data() + i, entropies_.data() + i, n, options.columns());
-    policy_loss_backward(stream, loss.options, logprobs_.data() + i, from(loss.old_logprobs, i),
-                         from(loss.ref_logprobs, i), loss.advantages + i, loss.policy_weights + i,
-                         loss.token_weights + i, dlogprobs_.data() + i, dentropies, n);
+    float* dentropies = terms.entropy_weights == nullptr ? nullptr : dentropies_.data() + i;
+    if (!scored) score_chunk(hidden, i, n, options);
+    policy_loss_backward(stream, loss.options, terms.from(i), logprobs_.data() + i, dlogprobs_.data() + i,
+                         dentropies, n);
     logprob_backward(stream, logits_.data(), targets_.data() + i, options.inverse_temperature, lse_.data(),
                      entropies_.data() + i, dlogprobs_.data() + i, dentropies, n, options.columns());
     backward_chunk(hidden + i * C, n, options, dhidden + i * C, gradients);

@@ -27,14 +27,18 @@ HeadOptions make_head_options(const llasa_head_options& options, const LlamaConf
 // Columns of target ids; throws LLASA_ERR_TOKEN for an id that is not allowed.
 std::vector<int32_t> target_columns(const HeadOptions& options, const std::vector<int32_t>& ids);
 
-// Device arrays over the rows of a micro-batch; NULL as in policy_loss_backward.
+// Ratios of whole sequences: where the B sequences of a micro-batch begin among its rows, [B+1], and room for
+// sequence_ratio_logprobs [N], all on the device. offsets NULL: ratios are of tokens.
+struct SequenceRatios {
+  const int64_t* offsets = nullptr;
+  int64_t sequences = 0;
+  float* logprobs = nullptr;
+};
+
 struct HeadLoss {
   PolicyLossOptions options;
-  const float* old_logprobs = nullptr;
-  const float* ref_logprobs = nullptr;
-  const float* advantages = nullptr;
-  const float* policy_weights = nullptr;
-  const float* token_weights = nullptr;
+  TokenTerms terms;  // of the micro-batch's rows, on the device
+  SequenceRatios ratios;
 };
 
 class PolicyHead {
@@ -56,6 +60,8 @@ class PolicyHead {
  private:
   void reserve(int64_t N, const HeadOptions& options, bool backward);
   void forward_chunk(const float* hidden, int64_t n, const HeadOptions& options);
+  // Logits, log-probs and entropies of rows [first, first + n).
+  void score_chunk(const float* hidden, int64_t first, int64_t n, const HeadOptions& options);
   void backward_chunk(const float* hidden, int64_t n, const HeadOptions& options, float* dhidden,
                       float* gradients);
 

@@ -64,27 +64,32 @@ void Trainer::check_trainable() const {
               "the policy got an adapter after this trainer was created");
 }
 
-HeadLoss Trainer::upload_terms(const LossTerms& terms, const MicroBatch& micro) {
-  const auto upload = [&](DeviceBuffer<float>& buffer, const std::vector<float>& values, const char* what) {
-    return values.empty()
+TokenTerms Trainer::upload_terms(const TokenTerms& terms, const MicroBatch& micro) {
+  const auto upload = [&](DeviceBuffer<float>& buffer, const float* values, const char* what) {
+    return values == nullptr
                ? nullptr
-               : buffer.upload(policy_->stream(),
-                               std::span<const float>(values).subspan(static_cast<size_t>(micro.first_scored),
-                                                                      static_cast<size_t>(micro.scored)),
-                               what);
+               : buffer.upload(policy_->stream(), values + micro.first_scored, micro.scored, what);
   };
-  HeadLoss loss;
-  loss.options = terms.options;
-  loss.old_logprobs = upload(old_logprobs_, terms.denominators(), "old log-probs");
-  loss.ref_logprobs = upload(ref_logprobs_, terms.ref_logprobs, "reference log-probs");
-  loss.advantages = upload(advantages_, terms.advantages, "advantages");
-  loss.policy_weights = upload(policy_weights_, terms.policy_weights, "token weights");
-  loss.token_weights = upload(token_weights_, terms.token_weights, "token weights");
-  return loss;
+  return {upload(advantages_, terms.advantages, "advantages"),
+          upload(policy_weights_, terms.policy_weights, "token weights"),
+          upload(kl_weights_, terms.kl_weights, "token weights"),
+          upload(entropy_weights_, terms.entropy_weights, "token weights"),
+          upload(old_logprobs_, terms.old_logprobs, "old log-probs"),
+          upload(ref_logprobs_, terms.ref_logprobs, "reference log-probs"),
+          upload(policy_caps_, terms.policy_caps, "policy caps")};
+}
+
+SequenceRatios Trainer::upload_offsets(const llasa_token_batch& batch, const MicroBatch& micro) {
+  std::vector<int64_t> offsets{0};
+  for (int64_t b = micro.begin; b < micro.end; ++b) {
+    offsets.push_back(offsets.back() + response_length(batch, b));
+  }
+  return {offsets_.upload(policy_->stream(), std::span<const int64_t>(offsets), "sequence offsets"),
+          micro.end - micro.begin, ratio_logprobs_.reserve(micro.scored, "ratios of sequences")};
 }
 
 llasa_loss_stats Trainer::accumulate(const llasa_token_batch& batch, const llasa_head_options& head,
-                                     const llasa_loss_options& loss, const llasa_loss_inputs& inputs,
+                                     const llasa_loss_options& given_loss, const llasa_token_terms& given,
                                      llasa_progress_callback progress, void* progress_user,
                                      float* out_logprobs) {
   policy_->require_complete();
@@ -93,7 +98,11 @@ llasa_loss_stats Trainer::accumulate(const llasa_token_batch& batch, const llasa
               "the policy's adapter is switched off, so nothing can be trained");
   check_token_batch(batch, policy_->config());
   const HeadOptions head_options = make_head_options(head, policy_->config());
-  LossTerms terms = make_loss_terms(batch, loss, inputs);
+  const PolicyLossOptions loss = make_loss_options(given_loss);
+  const TokenTerms terms = make_token_terms(batch, given_loss, given);
+  // Without old log-probs every ratio is 1, whichever it is.
+  const bool sequence_ratio =
+      given_loss.ratio == LLASA_RATIO_SEQUENCE && !loss.log_prob && terms.old_logprobs != nullptr;
   const int64_t total = scored_tokens(batch);
   llasa_loss_stats stats{};
   accumulated_ = true;
@@ -106,24 +115,25 @@ llasa_loss_stats Trainer::accumulate(const llasa_token_batch& batch, const llasa
         (static_cast<uint64_t>(steps_) << 20 | static_cast<uint64_t>(++passes_)) & ((uint64_t{1} << 44) - 1);
     const float* hidden =
         pass_.forward(packed, options_.recompute ? Keep::kLayerInputs : Keep::kActivations, dropout);
-    std::vector<float> logprobs(static_cast<size_t>(micro.scored)), entropies(logprobs.size());
-    const int64_t bytes = micro.scored * static_cast<int64_t>(sizeof(float));
-    if (terms.sequence_ratio) {
-      // A sequence's ratio is known only when all its tokens are: they are never in two micro-batches.
-      head_.score(hidden, targets, head_options);
-      copy_to_host(stream, logprobs.data(), head_.logprobs(), bytes);
-      set_sequence_ratios(terms, batch, micro, logprobs.data());
-    }
-    const HeadLoss head_loss = upload_terms(terms, micro);
+    HeadLoss head_loss{loss, upload_terms(terms, micro), {}};
+    // A sequence's ratio needs all its tokens: they are never in two micro-batches.
+    if (sequence_ratio) head_loss.ratios = upload_offsets(batch, micro);
     head_.score_and_backward(hidden, targets, head_options, head_loss, pass_.output_gradient(),
                              gradients_.data());
     pass_.backward(packed, gradients_.data());
 
-    copy_to_host(stream, logprobs.data(), head_.logprobs(), bytes);
-    copy_to_host(stream, entropies.data(), head_.entropies(), bytes);
+    std::vector<float> logprobs(static_cast<size_t>(micro.scored)), entropies(logprobs.size()), ratios;
+    const auto read = [&](std::vector<float>& values, const float* source) {
+      values.resize(logprobs.size());
+      copy_to_host(stream, values.data(), source, micro.scored * static_cast<int64_t>(sizeof(float)));
+    };
+    read(logprobs, head_.logprobs());
+    read(entropies, head_.entropies());
+    if (sequence_ratio) read(ratios, ratio_logprobs_.data());
     if (out_logprobs != nullptr)
       std::copy(logprobs.begin(), logprobs.end(), out_logprobs + micro.first_scored);
-    add_loss_stats(terms, micro.first_scored, micro.scored, logprobs.data(), entropies.data(), stats);
+    add_loss_stats(loss, terms.from(micro.first_scored), sequence_ratio ? ratios.data() : nullptr,
+                   logprobs.data(), entropies.data(), micro.scored, stats);
     stats.computed_tokens += static_cast<double>(packed.rows);
     LLASA_CHECK(progress == nullptr || progress(progress_user, micro.first_scored + micro.scored, total) == 0,
                 LLASA_ERR_CANCELLED, "cancelled by `progress`; the gradients hold part of the batch");

@@ -5,9 +5,9 @@
 #include <memory>
 #include <string>
 
-#include "models/grpo_loss.h"
 #include "models/policy_head.h"
 #include "models/policy_pass.h"
+#include "models/token_terms.h"
 #include "ops/optimizer.h"
 
 namespace llasa {
@@ -28,7 +28,7 @@ class Trainer {
   // llasa_trainer_accumulate. Cancelled or failed half way, the gradients hold part of the batch: zero_grad
   // then.
   llasa_loss_stats accumulate(const llasa_token_batch& batch, const llasa_head_options& head,
-                              const llasa_loss_options& loss, const llasa_loss_inputs& inputs,
+                              const llasa_loss_options& loss, const llasa_token_terms& terms,
                               llasa_progress_callback progress, void* progress_user, float* out_logprobs);
   llasa_step_stats step(float learning_rate);
   void zero_grad();
@@ -40,7 +40,8 @@ class Trainer {
   void set_steps_taken(int64_t steps);
 
  private:
-  HeadLoss upload_terms(const LossTerms& terms, const MicroBatch& micro);
+  TokenTerms upload_terms(const TokenTerms& terms, const MicroBatch& micro);
+  SequenceRatios upload_offsets(const llasa_token_batch& batch, const MicroBatch& micro);
   void check_trainable() const;
   float* state(int32_t kind, const TensorSpec& spec, int64_t count);
 
@@ -50,7 +51,9 @@ class Trainer {
   PolicyPass pass_;
   PolicyHead head_;
   DeviceBuffer<float> gradients_, moment1_, moment2_;  // flat, laid out as policy.trainable()
-  DeviceBuffer<float> old_logprobs_, ref_logprobs_, advantages_, policy_weights_, token_weights_;
+  DeviceBuffer<float> advantages_, policy_weights_, kl_weights_, entropy_weights_;
+  DeviceBuffer<float> old_logprobs_, ref_logprobs_, policy_caps_, ratio_logprobs_;
+  DeviceBuffer<int64_t> offsets_;
   bool accumulated_ = false;
   int64_t steps_ = 0;
   int64_t passes_ = 0;  // micro-batches since the last step: with steps_, the key of dropout

@@ -1,6 +1,6 @@
-// The loss of one token of a response and its derivatives (GRPO: arXiv 2402.03300; clip-higher: 2503.14476;
-// dual clip: 1912.09729; k1, k2, k3: joschu.net/blog/kl-approx.html). The formula is inline, so that the op
-// and the host's statistics are the same code.
+// The loss of one token of a response and its derivatives (clipped ratios: arXiv 1707.06347, 2402.03300;
+// ratios of sequences: 2507.18071; k1, k2, k3: joschu.net/blog/kl-approx.html). The formula is inline, so
+// that the op and the host's statistics are the same code.
 #pragma once
 
 #include <cmath>
@@ -12,13 +12,35 @@
 namespace llasa {
 
 struct PolicyLossOptions {
-  bool cross_entropy = false;  // SFT: the policy term is -logp and nothing else counts
+  bool log_prob = false;  // the policy term is -A logp: no ratio, no clip
   float clip_low = 0.2f;
   float clip_high = 0.2f;
-  float dual_clip = 0.0f;  // 0 = off
-  float kl_coef = 0.0f;
-  int32_t kl_estimator = 0;  // LLASA_KL_*
-  float entropy_coef = 0.0f;
+  int32_t kl_estimator = LLASA_KL_K3;
+};
+
+// llasa_token_terms: [N] each, of the device or of the host; NULL: not given.
+struct TokenTerms {
+  const float* advantages = nullptr;
+  const float* policy_weights = nullptr;
+  const float* kl_weights = nullptr;
+  const float* entropy_weights = nullptr;
+  const float* old_logprobs = nullptr;  // NULL: every ratio is exactly 1
+  const float* ref_logprobs = nullptr;
+  const float* policy_caps = nullptr;  // NULL: none
+
+  LLASA_HOST_DEVICE static float weight(const float* weights, int64_t n) {
+    return weights == nullptr ? 0.0f : weights[n];
+  }
+  // A token that weighs nothing is masked; what it holds may be anything.
+  LLASA_HOST_DEVICE bool counts(int64_t n) const {
+    return policy_weights[n] != 0.0f || weight(kl_weights, n) != 0.0f || weight(entropy_weights, n) != 0.0f;
+  }
+  // The terms of tokens first.. .
+  TokenTerms from(int64_t first) const {
+    const auto at = [&](const float* values) { return values == nullptr ? nullptr : values + first; };
+    return {at(advantages),   at(policy_weights), at(kl_weights), at(entropy_weights),
+            at(old_logprobs), at(ref_logprobs),   at(policy_caps)};
+  }
 };
 
 struct PolicyTokenLoss {
@@ -28,45 +50,22 @@ struct PolicyTokenLoss {
   float kl = 0.0f;  // k1, k2 or k3
   float kl_gradient = 0.0f;
   bool clipped = false;  // the clipped term was larger
-  bool dual_clipped = false;
+  bool capped = false;   // the term was larger than its cap
 };
 
 LLASA_HOST_DEVICE inline float clamp_log_ratio(float x) {
   return x < -20.0f ? -20.0f : x > 20.0f ? 20.0f : x;
 }
 
-// old_logp: pass logp itself for a ratio of exactly 1. has_reference: whether ref_logp means anything.
-LLASA_HOST_DEVICE inline PolicyTokenLoss policy_token_loss(const PolicyLossOptions& options, float logp,
-                                                           float old_logp, float advantage,
-                                                           bool has_reference, float ref_logp) {
-  PolicyTokenLoss t;
-  if (options.cross_entropy) {
-    t.policy = -logp;
-    t.policy_gradient = -1.0f;
-    return t;
-  }
-  const float log_ratio = logp - old_logp;
-  const float clamped = clamp_log_ratio(log_ratio);
-  t.ratio = expf(clamped);
-  const float low = 1.0f - options.clip_low, high = 1.0f + options.clip_high;
-  const float bounded = t.ratio < low ? low : t.ratio > high ? high : t.ratio;
-  const float plain = -advantage * t.ratio, clipped = -advantage * bounded;
-  t.clipped = clipped > plain;
-  t.policy = t.clipped ? clipped : plain;
-  t.policy_gradient = t.clipped || clamped != log_ratio ? 0.0f : plain;
-  if (options.dual_clip > 0.0f && advantage < 0.0f && t.policy > -advantage * options.dual_clip) {
-    t.dual_clipped = true;
-    t.policy = -advantage * options.dual_clip;
-    t.policy_gradient = 0.0f;
-  }
-  if (logp != logp) t.policy_gradient = logp;  // a NaN must reach the gradient, where it is seen
-  if (has_reference && options.kl_estimator == LLASA_KL_K1) {
+LLASA_HOST_DEVICE inline void kl_token_loss(int32_t estimator, float logp, float ref_logp,
+                                            PolicyTokenLoss& t) {
+  if (estimator == LLASA_KL_K1) {
     t.kl = logp - ref_logp;
     t.kl_gradient = 1.0f;
-  } else if (has_reference && options.kl_estimator == LLASA_KL_K2) {
+  } else if (estimator == LLASA_KL_K2) {
     t.kl = 0.5f * (logp - ref_logp) * (logp - ref_logp);
     t.kl_gradient = logp - ref_logp;
-  } else if (has_reference) {
+  } else {
     const float difference = ref_logp - logp;
     const float k = clamp_log_ratio(difference);
     const float e = expf(k);
@@ -77,15 +76,47 @@ LLASA_HOST_DEVICE inline PolicyTokenLoss policy_token_loss(const PolicyLossOptio
       t.kl_gradient = 0.0f;
     }
   }
+}
+
+// Of token n, whose current log-prob is logp.
+LLASA_HOST_DEVICE inline PolicyTokenLoss policy_token_loss(const PolicyLossOptions& options,
+                                                           const TokenTerms& terms, int64_t n, float logp) {
+  PolicyTokenLoss t;
+  const float advantage = terms.advantages[n];
+  if (options.log_prob) {
+    t.policy = -advantage * logp;
+    t.policy_gradient = -advantage;
+  } else {
+    const float log_ratio = logp - (terms.old_logprobs == nullptr ? logp : terms.old_logprobs[n]);
+    const float clamped = clamp_log_ratio(log_ratio);
+    t.ratio = expf(clamped);
+    const float low = 1.0f - options.clip_low, high = 1.0f + options.clip_high;
+    const float bounded = t.ratio < low ? low : t.ratio > high ? high : t.ratio;
+    const float plain = -advantage * t.ratio, clipped = -advantage * bounded;
+    t.clipped = clipped > plain;
+    t.policy = t.clipped ? clipped : plain;
+    t.policy_gradient = t.clipped || clamped != log_ratio ? 0.0f : plain;
+  }
+  if (terms.policy_caps != nullptr && t.policy > terms.policy_caps[n]) {
+    t.capped = true;
+    t.policy = terms.policy_caps[n];
+    t.policy_gradient = 0.0f;
+  }
+  if (logp != logp) t.policy_gradient = logp;  // a NaN must reach the gradient, where it is seen
+  if (terms.ref_logprobs != nullptr) kl_token_loss(options.kl_estimator, logp, terms.ref_logprobs[n], t);
   return t;
 }
 
-// Derivatives of the loss sum over tokens of policy_weights * policy + token_weights * (kl_coef kl -
-// entropy_coef entropy), all arrays [N]; both weights are 0 for a masked token. old_logprobs, ref_logprobs
-// may be NULL (ratio 1; no reference). dentropies may be NULL when entropy_coef is 0.
-void policy_loss_backward(Stream& stream, const PolicyLossOptions& options, const float* logprobs,
-                          const float* old_logprobs, const float* ref_logprobs, const float* advantages,
-                          const float* policy_weights, const float* token_weights, float* dlogprobs,
-                          float* dentropies, int64_t N);
+// Derivatives of the loss, the sum over tokens of policy_weights policy + kl_weights kl - entropy_weights
+// entropy, by log-prob and entropy: logprobs, dlogprobs, dentropies [N]. dentropies may be NULL where
+// entropy_weights is.
+void policy_loss_backward(Stream& stream, const PolicyLossOptions& options, const TokenTerms& terms,
+                          const float* logprobs, float* dlogprobs, float* dentropies, int64_t N);
+
+// Log-probs that make every token's ratio exp(logp - out) its sequence's: out = logp - m, m the mean of
+// logp - old over the sequence's tokens that count (0 if none does). offsets [B+1] on the device: where the
+// sequences begin among the N tokens; logprobs, out [N]. Sums in double, in a fixed order.
+void sequence_ratio_logprobs(Stream& stream, const TokenTerms& terms, const float* logprobs,
+                             const int64_t* offsets, float* out, int64_t B);
 
 }  // namespace llasa

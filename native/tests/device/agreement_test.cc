@@ -18,6 +18,7 @@
 
 #include "device/tiny_world.h"
 #include "op_test_util.h"
+#include "token_terms.h"
 
 namespace llasa::test {
 namespace {
@@ -181,18 +182,13 @@ TEST_F(Agreement, GradientsOfAGrpoMicroBatch) {
   head.restrict_start = worlds().sampling.restrict_start;
   head.restrict_end = worlds().sampling.restrict_end;
   head.restrict_extra = worlds().sampling.restrict_extra;
-  llasa_loss_options loss;
-  llasa_loss_options_init(&loss);
+  Loss loss;
   loss.kl_coef = 0.05f;
   loss.entropy_coef = 0.01f;
-  loss.total_tokens = static_cast<double>(old.size());
-  loss.total_sequences = static_cast<double>(advantages.size());
-  llasa_loss_inputs inputs{};
-  inputs.struct_size = sizeof inputs;
-  inputs.advantages = advantages.data();
-  inputs.old_logprobs = old.data();
-  inputs.ref_logprobs = reference.data();
-  const auto compute = [&](TinyWorld& world) { return world.gradients(batch, head, loss, inputs); };
+  const TermArrays arrays(batch, loss,
+                          {.advantages = advantages, .old_logprobs = old, .ref_logprobs = reference});
+  const llasa_token_terms terms = arrays.view();
+  const auto compute = [&](TinyWorld& world) { return world.gradients(batch, head, loss.options, terms); };
   const auto cpu = compute(worlds().here), device = compute(worlds().there);
   std::vector<std::map<std::string, Floats>> moved;
   for (const auto& world : worlds().moved) moved.push_back(compute(*world));

@@ -107,7 +107,7 @@ class TinyWorld {
 
   // Gradient of every parameter by name, under "" the losses' sum, and under "norm" the gradient's.
   std::map<std::string, Floats> gradients(const BatchData& batch, const llasa_head_options& head,
-                                          const llasa_loss_options& loss, const llasa_loss_inputs& inputs) {
+                                          const llasa_loss_options& loss, const llasa_token_terms& terms) {
     llasa_trainer_options options;
     llasa_trainer_options_init(&options);
     llasa_trainer* trainer = nullptr;
@@ -115,8 +115,8 @@ class TinyWorld {
     const llasa_token_batch view = batch.view();
     llasa_loss_stats stats{};
     stats.struct_size = sizeof stats;
-    backend_.check(backend_.trainer_accumulate(trainer, &view, &head, &loss, &inputs, nullptr, nullptr,
-                                               nullptr, &stats));
+    backend_.check(
+        backend_.trainer_accumulate(trainer, &view, &head, &loss, &terms, nullptr, nullptr, nullptr, &stats));
     std::map<std::string, Floats> all;
     all["loss"] = {static_cast<float>(stats.loss)};
     int64_t count = 0;

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using LlasaNative.Interop;
 using LlasaNative.Tests.Support;
 using LlasaNative.Training;
 using LlasaNative.Weights;
