@@ -56,11 +56,9 @@ typedef int32_t llasa_status;
 #define LLASA_ERR_CAPACITY 301      /* a sequence does not fit the model, the cache or the caller's buffer */
 #define LLASA_ERR_DEVICE 400        /* the device failed; the handle is dead */
 #define LLASA_ERR_NO_DEVICE 401     /* no usable device */
-#define LLASA_ERR_NOT_FINITE                                                                              \
-  500                           /* NaN or infinity where a number is needed; the message names the tensor \
-                                 */
-#define LLASA_ERR_CANCELLED 600 /* a callback asked to stop */
-#define LLASA_ERR_INTERNAL 900  /* a bug in this library */
+#define LLASA_ERR_NOT_FINITE 500    /* NaN or infinity where a number is due; the message names the tensor */
+#define LLASA_ERR_CANCELLED 600     /* a callback asked to stop */
+#define LLASA_ERR_INTERNAL 900      /* a bug in this library */
 
 /* Element types of tensors that cross the ABI. */
 typedef int32_t llasa_dtype;
@@ -72,8 +70,8 @@ typedef int32_t llasa_dtype;
 LLASA_API uint32_t llasa_abi_version(void);
 
 /* Message of the calling thread's last failing call, UTF-8; "" when none failed. Names the function, the
- * argument, what was expected and what came. Threads: any. Lifetime: until that thread's next failing call.
- */
+ * argument, what was expected and what came. Threads: any. Lifetime: until that thread's next failing
+ * call. */
 LLASA_API const char* llasa_last_error(void);
 
 typedef struct llasa_device_info {
@@ -243,16 +241,16 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_policy_attach_lora(llasa_policy* pol
 /* Switches the adapter on (1, as attached) or off (0): then log-probs, logits and rollouts are those of the
  * base weights, the starting policy. LLASA_ERR_STATE without an adapter. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_policy_use_lora(llasa_policy* policy, int32_t on);
-/* llasa_policy_get_tensor of a base parameter with the adapter's product added; without an adapter the same.
- */
+/* llasa_policy_get_tensor of a base parameter with the adapter's product added; without an adapter the
+ * same. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_policy_get_merged_tensor(llasa_policy* policy, const char* name,
                                                                      llasa_dtype dtype, void* out_data,
                                                                      int64_t size_bytes);
 
 /* Whole sequences, packed. Tokens prompt_lengths[b].. of sequence b are "scored": those a loss or log-prob is
  * wanted for; N = sum over b of (length_b - prompt_lengths[b]). Arrays over scored tokens are packed in this
- * order. Consecutive sequences with the same prompt tokens are recognised and their prompt is computed once.
- */
+ * order. Consecutive sequences with the same prompt tokens are recognised and their prompt is computed
+ * once. */
 typedef struct llasa_token_batch {
   uint32_t struct_size;
   uint32_t reserved;
@@ -366,8 +364,7 @@ typedef struct llasa_rollout_result {
 
 /* Draws n samples for each prompt. The prompt of a group is prefilled once and its keys and values shared.
  * Cancelled through request->progress or request->finished; results are then undefined. temperature 0 records
- * log-probs at T = 1.
- */
+ * log-probs at T = 1. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_rollout_generate(llasa_rollout* rollout,
                                                              const llasa_sampling_options* sampling,
                                                              const llasa_rollout_request* request,
@@ -525,10 +522,11 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_set_step(llasa_trainer* trai
 typedef struct llasa_codec llasa_codec;
 
 /* Layouts of a checkpoint. It may hold tensors that no computation reads. llasa_codec_set_tensor refuses them
- * like any unknown name (LLASA_ERR_NAME); a loader skips names that match, * standing for any text: both
- * layouts  *.filter  *.window  *.masked_spec_embed HF            semantic_encoder.encoder.layers.N.* with N
- * >= semantic_num_layers ORIGINAL      semantic_model.encoder.layers.N.* with N >= semantic_num_layers (the
- * published checkpoint has one); and, should an export carry them, SemanticDecoder_module.*  fc_post_s.*
+ * like any unknown name (LLASA_ERR_NAME); a loader skips names that match, * standing for any text:
+ *   both layouts  *.filter  *.window  *.masked_spec_embed
+ *   HF            semantic_encoder.encoder.layers.N.* with N >= semantic_num_layers
+ *   ORIGINAL      semantic_model.encoder.layers.N.* with N >= semantic_num_layers (the published checkpoint
+ *                 has one); and, should an export carry them, SemanticDecoder_module.*  fc_post_s.*
  * Encoder tensors are optional: without all of them a codec decodes, and llasa_codec_encode is
  * LLASA_ERR_STATE. */
 #define LLASA_CODEC_LAYOUT_HF 0       /* parameter names and q/k row order of Xcodec2Model */
@@ -586,8 +584,8 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_codec_geometry(llasa_codec* codec, i
 LLASA_API LLASA_MUST_USE llasa_status llasa_vocode(llasa_codec* codec, int64_t num_clips,
                                                    const int64_t* code_offsets, const int32_t* codes,
                                                    float* out_waveforms);
-/* Waveform (16 kHz, num_samples >= 1) to codes. capacity >= num_samples / hop + 1; out_count of them written.
- */
+/* Waveform (16 kHz, num_samples >= 1) to codes. capacity >= num_samples / hop + 1; out_count of them
+ * written. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_codec_encode(llasa_codec* codec, const float* waveform,
                                                          int64_t num_samples, int32_t* out_codes,
                                                          int64_t capacity, int64_t* out_count);

@@ -31,7 +31,8 @@ struct Add {
 // y[i] = op(a[i], b[i]); one-operand ops pass a twice.
 //   mapping       thread = 4 neighbouring elements (1 when a pointer is not 16-byte aligned)
 //   traffic       8 bytes per element (12 for two operands): 8192 x 8192 elements 537 MB, 112 us on an H200
-//   numerics      erff and expf are within 2 ulp; determinism: no sums
+//   numerics      erff and expf are within 2 ulp
+//   determinism   no sums
 template <bool kVector, typename Op>
 __global__ void __launch_bounds__(kThreads)
     elementwise_kernel(const float* a, const float* b, float* y, int64_t count, Op op) {

@@ -17,8 +17,7 @@ constexpr int kThreads = 128;
 //                 walks, 4 us) beat a sort and its launches, and every group's sums keep their order
 //   shared        13 bytes per thread
 //   numerics      sums in double in index order, as on the CPU: equal rewards give exactly 0. A NaN reaches
-//   the
-//                 members of its group only
+//                 the members of its group only
 //   determinism   index order
 __global__ void __launch_bounds__(kThreads, 8)
     group_advantage_kernel(int32_t estimator, double epsilon, const float* __restrict__ rewards,

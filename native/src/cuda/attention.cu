@@ -31,7 +31,8 @@ constexpr int64_t backward_shared_bytes() {
 //   mapping       block = (query tile, head), threads as in the forward kernel
 //   memory        backward_shared_bytes: 45 KB for D = 64, 77 KB for 128
 //   traffic       6 D flops per visible pair and head
-//   numerics      f32; determinism: keys in order
+//   numerics      f32
+//   determinism   keys in order
 template <int kD>
 __global__ void __launch_bounds__(kTileThreads, 2)
     attention_dq_kernel(BackwardArguments a, const QueryTile* __restrict__ tiles) {
@@ -119,8 +120,7 @@ __global__ void __launch_bounds__(kTileThreads, 2)
 //   memory        as attention_dq_kernel; registers 2 kT/16 kD/16 accumulators
 //   traffic       8 D flops per visible pair and head
 //   determinism   query heads in order, for each the ranges in order: prefix, part 0, part 1, ..; keys shared
-//   by
-//                 many rows are split among blocks by kRowsPerSlot and added in slot order afterwards
+//                 by many rows are split among blocks by kRowsPerSlot and added in slot order afterwards
 template <int kD>
 __global__ void __launch_bounds__(kTileThreads, 2)
     attention_dkv_kernel(BackwardArguments a, const KeyTile* __restrict__ tiles,

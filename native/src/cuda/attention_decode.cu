@@ -222,13 +222,11 @@ __device__ void attend_vectors(const DecodeArguments& a, void* const* table, int
 // Softmax-weighted values of one split, unnormalised, with their maximum and sum.
 //   shapes        D <= 32 kPer; a row has H / G query vectors per key/value head, kVectors at a time
 //   mapping       block = (row, g, own split) or (kSharedRows rows, g, prefix split); warp = every 4th cache
-//   block
-//                 of 16 tokens; lane = 4 tokens x D/8 dimensions of the keys, then every 32nd dimension of
-//                 values
+//                 block of 16 tokens; lane = 4 tokens x D/8 dimensions of the keys, then every 32nd dimension
+//                 of values
 //   memory        kVectors D floats of queries, four warps' results; registers kVectors (kPer + 6)
 //   traffic       8 D bytes per token and g (4 D from bf16), prefixes once per kSharedRows rows: Llasa-1B,
-//   128
-//                 rows of 1000 own tokens, one layer 525 MB, 109 us on an H200
+//                 128 rows of 1000 own tokens, one layer 525 MB, 109 us on an H200
 //   numerics      scores and sums in f32, online softmax per warp. With keys in bf16 q and the weights are
 //                 rounded as the training pass does (D <= 128). Unwritten places of a cache block are not
 //                 read

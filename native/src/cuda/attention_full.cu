@@ -26,7 +26,8 @@ struct CacheArguments {
 
 // Rows of keys and values into the columns of their slots, through a tile that turns them.
 //   mapping       block = (32 rows, 32 channels, sequence and keys or values); warp = every 8th row, then
-//   channel traffic       16 bytes per row and channel; 64 B of neighbours per write where rows allow
+//                 channel
+//   traffic       16 bytes per row and channel; 64 B of neighbours per write where rows allow
 __global__ void __launch_bounds__(kThreads)
     cache_append_kernel(const float* __restrict__ keys, const float* __restrict__ values, CacheArguments a) {
   __shared__ float tile[kWarp][kWarp + 1];
@@ -53,8 +54,7 @@ __global__ void __launch_bounds__(kThreads)
 // y = softmax(scale q k) v for kQ queries of one sequence and head.
 //   maths         online softmax over chunks of positions, as in attention_tile.cuh
 //   mapping       block = (kQ queries, head, sequence); scores: thread = position, all queries at once;
-//   values: warp
-//                 = every 8th dimension, lanes along the positions
+//                 values: warp = every 8th dimension, lanes along the positions
 //   memory        kQ (kChunk + 2 D) floats of shared memory, kChunk = 1024 for one query, 256 for eight
 //   traffic       8 D bytes per position and kQ queries: one token of Whisper large v3 (20 heads of 64, 1500
 //                 positions), 64 sequences: 983 MB per layer, 205 us on an H200

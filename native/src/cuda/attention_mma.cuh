@@ -38,9 +38,8 @@ __device__ __forceinline__ int mma_place() {
 // Where the row begins that a lane gives to ldmatrix_x4, for 16 rows x 16 columns of a tile as
 //   down_first   upper left, lower left, upper right, lower right: a[0..3]; transposed b0, b1 of the left
 //                columns, then of the right ones, the contraction running down the rows
-//   right_first  upper left, upper right, lower left, lower right: b0, b1 of the upper rows, then of the
-//   lower
-//                ones, the contraction running along the rows
+//   right_first  upper left, upper right, lower left, lower right: b0, b1 of the upper rows, then of
+//                the lower ones, the contraction running along the rows
 LLASA_HOST_DEVICE constexpr int down_first(int lane, int stride) {
   return lane % 16 * stride + lane / 16 * 8;
 }

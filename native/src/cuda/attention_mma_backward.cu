@@ -69,8 +69,7 @@ __device__ __forceinline__ void row_constants(const BackwardArguments& a, const 
 // dq of one query tile and head, and delta on the way.
 //   maths         p = exp(scale q k - lse), ds = p (dout v - delta), dq = scale ds k
 //   mapping       block = (query tile, head), 4 warps of 32 queries (16 for D > 64); steps of 32 keys with
-//   two
-//                 barriers, as in attention_mma_forward_kernel
+//                 two barriers, as in attention_mma_forward_kernel
 //   memory        backward_shared_bytes: 51 KB for D = 64, 61 KB for 128
 //   traffic       6 D flops per visible pair and head on tensor cores
 //   numerics      q, k, v, dout rounded to bf16, ds rounded for its product; all sums f32

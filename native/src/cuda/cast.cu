@@ -13,7 +13,8 @@ constexpr int kThreads = 256;
 //   mapping       thread = W neighbours (4 where both arrays are aligned, else 1)
 //   traffic       6 bytes per element: the refresh of 1.24e9 parameters 7.4 GB, 1.6 ms on an H200; the input
 //                 of a layer's product, 8192 x 2048, 101 MB, 21 us
-//   numerics      one rounding; determinism: no sums
+//   numerics      one rounding
+//   determinism   no sums
 template <int W, typename From, typename To>
 __global__ void __launch_bounds__(kThreads)
     cast_kernel(const From* __restrict__ x, To* __restrict__ y, int64_t count) {

@@ -17,8 +17,7 @@ constexpr int kMels = static_cast<int>(kKaldiMels), kLines = static_cast<int>(kK
 
 // values[t,m] = log of the Kaldi filterbank's power of frame t, in double.
 //   mapping       block = frame; the 512-point transform in shared memory, thread = one butterfly of each of
-//   9
-//                 stages, then thread = mel
+//                 9 stages, then thread = mel
 //   shared        12 KB of doubles
 //   traffic       3000 frames: 0.2 Gflop in double and 1.9 MB; the filters (164 KB) come from L2
 //   numerics      double throughout: the normalisation amplifies rounding in quiet bins
@@ -98,8 +97,8 @@ constexpr int kSnakeWarps = 8;
 constexpr int kHalo = 3;
 
 // Sample of the doubled signal at phase 0 (even) or 1 (odd) of frame j, the activation applied:
-//   s = 2 sum over k of x[j + k - 3 + phase] f[11 - 2k - phase], k = 0..5; s + sin^2(s e^alpha) / (e^beta +
-//   1e-9)
+//   s = 2 sum over k of x[j + k - 3 + phase] f[11 - 2k - phase], k = 0..5;
+//   s + sin^2(s e^alpha) / (e^beta + 1e-9)
 __device__ __forceinline__ float snake_sample(const float* __restrict__ x, const SnakeFilter& f, int64_t j,
                                               int phase, int64_t T, int64_t C, int64_t c, float scale,
                                               float inverse) {
@@ -124,7 +123,8 @@ __device__ __forceinline__ float snake_sample(const float* __restrict__ x, const
 //   mapping       block = 64 frames x 32 channels, lane = channel, warp = every 8th frame; both phases of 70
 //                 frames in shared memory (18 KB), each computed once per block
 //   traffic       8 T C bytes; 2 sines and 50 flops per element: 240,000 x 48 92 MB, 40 us
-//   numerics      f32, sinf (2 ulp). determinism: fixed order
+//   numerics      f32, sinf (2 ulp)
+//   determinism   fixed order
 __global__ void __launch_bounds__(kChannels* kSnakeWarps)
     snake_kernel(const float* __restrict__ x, const float* __restrict__ alpha, const float* __restrict__ beta,
                  SnakeFilter f, float* __restrict__ y, int64_t T, int64_t C) {
@@ -172,7 +172,8 @@ constexpr int kOwn = kQueries / kAttentionWarps;
 //   shared        queries, keys (rows of D + 1: no bank conflicts) and values, and [32, P] scores against the
 //                 distances: 34 KB at D = 64, P = 73
 //   traffic       4 T^2 D H flops: 1500^2 x 1024 9.2 Gflop, 0.7 ms at a fifth of an H200's f32 rate
-//   numerics      f32, maxima and sums rescaled per tile of keys. determinism: fixed order
+//   numerics      f32, maxima and sums rescaled per tile of keys
+//   determinism   fixed order
 __global__ void __launch_bounds__(kAttentionWarps* kWarp)
     relative_attention_kernel(const float* __restrict__ q, const float* __restrict__ k,
                               const float* __restrict__ v, const float* __restrict__ distance,

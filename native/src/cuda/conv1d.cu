@@ -39,12 +39,10 @@ __device__ __forceinline__ float tap(const float* __restrict__ x, const Source& 
 // y[t,o] = bias[o] + sum over j of taps[t,j] weight[o,j] (+ y).
 //   shapes        x [T,I]; weight [O, J], J = kernel I; y [T',O]
 //   mapping       block = 64 frames x 64 channels, thread = 4 x 4 of them, 16 apart; taps and weights pass
-//   through
-//                 shared memory 16 at a time
+//                 through shared memory 16 at a time
 //   shared        10 KB; about 60 registers
 //   traffic       2 T' J O flops: 7 x 48 x 96 channels at 80,000 frames 5.2 GFLOP; each tap is read O/64
-//   times,
-//                 from L1 and L2. Bound by f32 multiply-adds: 0.16 ms at half of an H200's 67 TFLOP/s
+//                 times, from L1 and L2. Bound by f32 multiply-adds: 0.16 ms at half of an H200's 67 TFLOP/s
 //   numerics      f32, taps in order: error about eps sqrt(J)
 //   determinism   order fixed by J
 __global__ void __launch_bounds__(kThreads)
@@ -141,9 +139,9 @@ constexpr int64_t kMaxTaps = 256;  // of a depthwise filter
 //   mapping       block = 64 frames x 32 channels, lane = channel, warp = every 8th frame
 //   shared        (64 + K - 1) x 32 inputs and K x 32 weights: 16 KB at K = 31
 //   traffic       8 T C bytes and the halo of K - 1 in 64 frames: 1500 x 1024 12 MB, 3.8 us on an H200; 2 K
-//   flops
-//                 per element stay below that
-//   numerics      f32, k ascending; determinism: order fixed by K
+//                 flops per element stay below that
+//   numerics      f32, k ascending
+//   determinism   order fixed by K
 __global__ void __launch_bounds__(kChannels* kFrameThreads)
     depthwise_conv1d_kernel(ClipTable clips, const float* __restrict__ x, const float* __restrict__ weight,
                             float* __restrict__ y, int64_t end_row, int32_t C, int32_t K, int32_t pad_left) {

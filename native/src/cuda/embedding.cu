@@ -19,7 +19,8 @@ constexpr int kThreads = 128;
 //                 aligned)
 //   traffic       8 C bytes per token (6 C from bf16), none reused: 8192 tokens of C = 2048 are 134 MB, 28 us
 //                 on an H200
-//   numerics      a copy; determinism: no sums
+//   numerics      a copy
+//   determinism   no sums
 template <typename T, bool kVector>
 __global__ void embedding_forward_kernel(const T* __restrict__ weight, const int32_t* __restrict__ ids,
                                          float* __restrict__ y, int64_t C) {
@@ -55,8 +56,8 @@ __global__ void __launch_bounds__(kThreads)
 
 // dweight[id,:] += sum of dy[t,:] over ids[t] = id, in the order of t.
 //   mapping       block = place in the order x kThreads columns; blocks whose place does not begin an id
-//   leave traffic       4 C bytes read per token, 8 C per distinct id: 8192 tokens of C = 2048 are at most
-//   200 MB,
+//                 leave
+//   traffic       4 C bytes read per token, 8 C per distinct id: 8192 tokens of C = 2048 are at most 200 MB,
 //                 42 us on an H200; a frequent id is one block's sequential chain, four loads deep
 //   determinism   fixed order of addition, one block per element of dweight
 __global__ void __launch_bounds__(kThreads)

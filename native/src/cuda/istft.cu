@@ -15,9 +15,9 @@ constexpr int kThreads = 256;
 //                 rows of Q, which is a multiple of 16
 //   mapping       block = frame, thread = every 256th line
 //   traffic       4 (4h + 2 + 4Q) bytes per frame: 96,000 frames (64 clips x 30 s) at h = 320 1.0 GB, 210 us
-//   on
-//                 an H200; sincosf takes phases of many turns in its slow path
-//   numerics      expf, sincosf (2 ulp, any finite phase); NaN stays NaN. determinism: no sums
+//                 on an H200; sincosf takes phases of many turns in its slow path
+//   numerics      expf, sincosf (2 ulp, any finite phase); NaN stays NaN
+//   determinism   no sums
 __global__ void __launch_bounds__(kThreads)
     istft_polar_kernel(const float* __restrict__ prediction, float* __restrict__ spectrum, int32_t h,
                        int32_t Q) {
@@ -43,9 +43,9 @@ __global__ void __launch_bounds__(kThreads)
 // of a frame is a, b, c, d with the signs of ops/istft.h, the second and fourth read backwards.
 //   mapping       block = hop of one clip, thread = every 256th sample of it
 //   traffic       16 quarters of Q floats in (L2 serves 3 of 4), h floats out: 96,000 frames at h = 320 0.6
-//   GB,
-//                 130 us on an H200
-//   numerics      f32, frames from the newest to the oldest; determinism: that order
+//                 GB, 130 us on an H200
+//   numerics      f32, frames from the newest to the oldest
+//   determinism   that order
 __global__ void __launch_bounds__(kThreads)
     istft_overlap_kernel(ClipTable clips, const float* __restrict__ quarters,
                          const float* __restrict__ window, float* __restrict__ y, int32_t h, int32_t Q) {

@@ -68,14 +68,13 @@ __device__ Moments block_moments(Moments m, Moments* shared) {
 // lse = max + log s, logprob = z_target - max - log s, entropy = log s - w / s with the online moments s, w.
 //   shapes        logits [N,V]; targets, lse, logprobs, entropies [N]
 //   mapping       block = row, thread = every blockDim-th column, kUnroll of them per step, so that the
-//   running
-//                 maximum is raised at most once per step
+//                 running maximum is raised at most once per step
 //   shared        12 bytes per warp; 32 registers or so
 //   traffic       4 N V bytes, once; 3 flops and one exp per element. 1024 rows x 65,537: 268 MB, 56 us on an
 //                 H200 at 4.8 TB/s
 //   numerics      f32; lane sums of V / 512 terms, then a tree: relative error of s and w about 3e-7.
-//   Relative
-//                 to the row's maximum, so large logits lose no digits. NaN and +inf give NaN, -inf no mass
+//                 Relative to the row's maximum, so large logits lose no digits. NaN and +inf give NaN, -inf
+//                 no mass
 //   determinism   fixed by V alone
 __global__ void __launch_bounds__(kRowThreads)
     logprob_forward_kernel(const float* __restrict__ logits, const int32_t* __restrict__ targets,
@@ -126,8 +125,10 @@ __global__ void __launch_bounds__(kRowThreads)
 // dlogits_j = p_j (a + b (z_j - lse)) + 1[j = target] dlogp, with p = exp(z - lse), dlogp = dlogprob / T,
 // a = -dlogp - dentropy entropy / T, b = -dentropy / T, written over the logits.
 //   mapping       block = kUnroll * kThreads columns of a row (grid x = row, y = part), thread = kUnroll
-//   columns traffic       8 N V bytes: 1024 rows x 65,537 537 MB, 112 us on an H200 numerics      one exp (2
-//   ulp) per element; z = -inf gives 0. determinism: no sums
+//                 columns
+//   traffic       8 N V bytes: 1024 rows x 65,537 537 MB, 112 us on an H200
+//   numerics      one exp (2 ulp) per element; z = -inf gives 0
+//   determinism   no sums
 __global__ void __launch_bounds__(kThreads)
     logprob_backward_kernel(float* __restrict__ logits, const int32_t* __restrict__ targets,
                             float inverse_temperature, const float* __restrict__ lse,

@@ -74,12 +74,12 @@ __global__ void __launch_bounds__(kThreads)
 // maximum.
 //   shapes        basis four [112,112]; y [B, frames, num_mels]; largest [B, blocks]
 //   mapping       block = 16 frames of a clip (grid x = block, y = clip); thread = spectrum line of the
-//   product,
-//                 16 frames in registers, then thread = mel
+//                 product, 16 frames in registers, then thread = mel
 //   shared        46 KB: windowed frames, one folded quarter, powers; about 60 registers
 //   traffic       3000 frames: 1.9 MB of samples in, 1 to 1.5 MB out; 82 kflop per frame, 245 Mflop per clip,
 //                 7 us at half of an H200's f32 rate; the basis (200 KB) stays in L1 and L2
-//   numerics      f32, sums of 101 and of a filter's lines in order. determinism: that order, a frame alone
+//   numerics      f32, sums of 101 and of a filter's lines in order
+//   determinism   that order, a frame alone
 __global__ void __launch_bounds__(kThreads)
     log_mel_kernel(ClipTable clips, const float* __restrict__ samples, const float* __restrict__ basis,
                    const float* __restrict__ window, const float* __restrict__ filters,

@@ -104,8 +104,7 @@ __global__ void __launch_bounds__(kThreads)
 // Rows [part * rows, ...) of one part, in order: dx += rstd (w dy - x rstd^2 mean(w dy x)), and the part's
 // sum of dy x rstd goes to partial[part, :].
 //   mapping       block = part, thread = every 256th float4 of each row; its columns of the part's sum are
-//   its
-//                 own shared memory words, C floats in all
+//                 its own shared memory words, C floats in all
 //   traffic       16 C bytes per row: 8192 x 2048 268 MB, 56 us on an H200
 //   determinism   parts by T alone; rows of a part in order
 template <bool kVector>

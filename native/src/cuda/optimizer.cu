@@ -67,7 +67,8 @@ __device__ __forceinline__ Parameter updated(Parameter p, float gradient, const 
 //   mapping       thread = 4 neighbouring parameters (1 when an array is not 16-byte aligned)
 //   traffic       28 bytes per parameter (4 reads, 3 writes): 1.24e9 parameters 34.7 GB, 7.2 ms on an H200;
 //                 about 15 flops, a square root and a division hide under it
-//   numerics      f32, IEEE square root and division; determinism: no sums
+//   numerics      f32, IEEE square root and division
+//   determinism   no sums
 template <bool kVector>
 __global__ void __launch_bounds__(kThreads)
     adamw_kernel(float* __restrict__ weights, const float* __restrict__ gradients,

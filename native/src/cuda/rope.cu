@@ -13,7 +13,8 @@ constexpr int kThreads = 128;
 //   mapping       block = token x kThreads * W pairs, thread = W pairs of one head; W = 4 where aligned
 //   traffic       8 bytes per float of the turned heads; the table row (4 D) stays in the first cache. 8192
 //                 tokens of 40 heads of 64 (Llasa-1B): 168 MB, 35 us on an H200
-//   numerics      one rounding per product and sum, fused; determinism: no sums over threads
+//   numerics      one rounding per product and sum, fused
+//   determinism   no sums over threads
 template <int W>
 __global__ void __launch_bounds__(kThreads)
     rope_kernel(float* __restrict__ x, const int32_t* __restrict__ positions, const float* __restrict__ table,

@@ -260,13 +260,12 @@ __device__ int32_t draw(const Prepared& p, RowShared& s, double u) {
 //   mapping       block = row; warp = a segment of the row, lanes on neighbouring columns, kBatch loads each
 //   shared        37 KB: coarse and fine histograms of (count, mass); at most 64 registers (1024 threads)
 //   traffic       4 n bytes once and 1/32 of it again, when nothing is dropped: 128 rows x 193,800 99 MB, 21
-//   us
-//                 on an H200 (one wave of blocks); top-p alone adds 4 passes, top-k and top-p 6, of which
+//                 us on an H200 (one wave of blocks); top-p alone adds 4 passes, top-k and top-p 6, of which
 //                 rows that fit the 50 MB of L2 together (the speech range: 128 x 65,537) reread from there:
 //                 4 n x 5 bytes, 105 us at worst
 //   numerics      weights f32 (2 ulp), masses in integers of 2^-43, the total's log in double
 //   determinism   integer sums; the f32 sums of pass 1 have an order fixed by n. A row depends on itself
-//   alone
+//                 alone
 __global__ void __launch_bounds__(kMaxThreads)
     sampling_kernel(SamplingParameters parameters, float* logits, int64_t ld,
                     const SampleRow* __restrict__ info, uint32_t* seen, int32_t* __restrict__ ids,
@@ -305,7 +304,7 @@ __global__ void __launch_bounds__(kMaxThreads)
 
 // The distribution that sampling_kernel draws from, over the same passes; probs [rows, n].
 //   traffic       as sampling_kernel, and 4 n bytes written per row; a test's and a caller's tool, not a hot
-//   path
+//                 path
 __global__ void __launch_bounds__(kMaxThreads)
     sampling_distribution_kernel(SamplingParameters parameters, float* logits, int64_t ld,
                                  const SampleRow* __restrict__ info, const uint32_t* seen,

@@ -1,10 +1,10 @@
 // X-Codec2 (transformers.Xcodec2Model, github zhenye234/X-Codec-2.0): speech codes to waveform and back.
 //
-// Decoding: FSQ digits -> project_out -> fc -> embed (conv k7) -> 2 resnet blocks -> transformer -> 2 resnet
-// blocks
-// -> LayerNorm -> head (log-magnitudes and phases) -> inverse STFT. The transformer is not causal. The
-// reference turns q and k by RoPE with the HEAD index as position; every frame of a head is turned by the
-// same angles, a rotation common to q and k leaves q.k as it is, so it is left out here.
+// Decoding: FSQ digits -> project_out -> fc -> embed (conv k7) -> 2 resnet blocks -> transformer
+//   -> 2 resnet blocks -> LayerNorm -> head (log-magnitudes and phases) -> inverse STFT.
+// The transformer is not causal. The reference turns q and k by RoPE with the HEAD index as position; every
+// frame of a head is turned by the same angles, a rotation common to q and k leaves q.k as it is, so it is
+// left out here.
 #pragma once
 
 #include <functional>

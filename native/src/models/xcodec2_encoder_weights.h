@@ -8,8 +8,9 @@
 //   acoustic_encoder.block.i.snake1, conv1        CodecEnc.conv_blocks.{i+1}.block.3, block.4
 //   acoustic_encoder.snake1, conv2                CodecEnc.conv_final_block.0, .1
 //   semantic_encoder.                             semantic_model.
-//   semantic_adapter.conv{1,2,3,4}                SemanticEncoder_module.initial_conv, residual_blocks.{1,3},
-//   final_conv fc_encoder, quantizer.project_in              fc_prior, generator.quantizer.project_in
+//   semantic_adapter.conv{1,2,3,4}                SemanticEncoder_module.initial_conv,
+//                                                 residual_blocks.{1,3}, final_conv
+//   fc_encoder, quantizer.project_in              fc_prior, generator.quantizer.project_in
 //
 // The original layout stores the acoustic convolutions as weight_g, weight_v: weight = g v / |v| per output
 // channel.

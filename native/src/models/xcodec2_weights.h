@@ -9,7 +9,8 @@
 //   decoder.layers.i.input_layernorm           generator.backbone.transformers.i.att_norm
 //   decoder.layers.i.post_attention_layernorm  generator.backbone.transformers.i.ffn_norm
 //   decoder.post_resnet_block{1,2}             generator.backbone.post_net.{0,1}
-//   decoder.final_layer_norm, decoder.head.linear   generator.backbone.final_layer_norm, generator.head.out
+//   decoder.final_layer_norm                   generator.backbone.final_layer_norm
+//   decoder.head.linear                        generator.head.out
 //   quantizer.project_{in,out}, fc_encoder     generator.quantizer.project_{in,out}, fc_prior
 //
 // The rows of q and k are ordered for another pairing of the rotation in each layout. It makes no difference:

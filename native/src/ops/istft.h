@@ -1,8 +1,9 @@
 // The vocoder's last step (vocos ISTFTHead with "same" padding): log-magnitudes and phases to samples.
 //
-// A frame of n_fft = 4 hop samples is x[n] = (1/n_fft) sum over k of c_k (Re_k cos(2 pi k n / n_fft) - Im_k
-// sin(..)), c = 1 for k = 0 and n_fft/2, else 2. It is a matrix product, but not with the full [n_fft/2+1,
-// n_fft] matrix: with h = hop, n = 0..h and the four sums
+// A frame of n_fft = 4 hop samples is
+//   x[n] = (1/n_fft) sum over k of c_k (Re_k cos(2 pi k n / n_fft) - Im_k sin(2 pi k n / n_fft)),
+// c = 1 for k = 0 and n_fft/2, else 2. It is a matrix product, but not with the full [n_fft/2+1, n_fft]
+// matrix: with h = hop, n = 0..h and the four sums
 //   a(n) = even k, cosines   b(n) = odd k, cosines   c(n) = even k, sines   d(n) = odd k, sines
 // the symmetries of cosine and sine give all four quarters of the frame,
 //   x[n] = a + b + c + d    x[2h-n] = a - b - c + d    x[2h+n] = a - b + c - d    x[4h-n] = a + b - c - d,

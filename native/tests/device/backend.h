@@ -11,18 +11,17 @@
 
 namespace llasa::test {
 
-#define LLASA_BACKEND_FUNCTIONS(X)                                                                      \
-  X(last_error)                                                                                         \
-  X(set_num_threads)                                                                                    \
-  X(get_device_info)                                                                                    \
-  X(policy_create)                                                                                      \
-  X(policy_destroy)                                                                                     \
-  X(policy_set_tensor) X(policy_tensor_count) X(policy_tensor_info) X(policy_logits) X(rollout_create)  \
-      X(rollout_destroy) X(rollout_generate) X(trainer_create) X(trainer_destroy) X(trainer_accumulate) \
-          X(trainer_step) X(trainer_get_state) X(codec_create) X(codec_destroy) X(codec_set_tensor)     \
-              X(codec_geometry) X(codec_encode) X(vocode) X(whisper_create) X(whisper_destroy)          \
-                  X(whisper_set_tensor) X(whisper_log_mel) X(whisper_encode) X(whisper_logits)          \
-                      X(whisper_score_codes)
+// Laid out by hand: clang-format lays this list out anew each time.
+// clang-format off
+#define LLASA_BACKEND_FUNCTIONS(X)                                                                \
+  X(last_error) X(set_num_threads) X(get_device_info) X(policy_create) X(policy_destroy)          \
+  X(policy_set_tensor) X(policy_tensor_count) X(policy_tensor_info) X(policy_logits)              \
+  X(rollout_create) X(rollout_destroy) X(rollout_generate) X(trainer_create) X(trainer_destroy)   \
+  X(trainer_accumulate) X(trainer_step) X(trainer_get_state) X(codec_create) X(codec_destroy)     \
+  X(codec_set_tensor) X(codec_geometry) X(codec_encode) X(vocode) X(whisper_create)               \
+  X(whisper_destroy) X(whisper_set_tensor) X(whisper_log_mel) X(whisper_encode) X(whisper_logits) \
+  X(whisper_score_codes)
+// clang-format on
 
 struct Backend {
 #define LLASA_MEMBER(name) decltype(&llasa_##name) name = nullptr;
