@@ -14,7 +14,8 @@ constexpr int kThreads = 128;
 //   shapes        rewards, group_ids, mask, advantages [count]
 //   mapping       thread = sample; every thread walks all samples, a tile of them in shared memory at a time.
 //                 A step has hundreds to thousands of samples: count^2 comparisons (1e6 for 1024 samples, two
-//                 walks, 4 us) beat a sort and its launches, and every group's sums keep their order
+//                 walks, an estimated 4 us) beat a sort and its launches, and every group's sums keep their
+//                 order
 //   shared        13 bytes per thread
 //   numerics      sums in double in index order, as on the CPU: equal rewards give exactly 0. A NaN reaches
 //                 the members of its group only

@@ -73,7 +73,7 @@ __device__ __forceinline__ void soften(OnlineSoftmax& state, float (&score)[kM][
 //   memory        384 (kD + 8) bytes of shared memory: 28 KB for D = 64, 52 KB for 128; registers kD + 32 of
 //                 accumulators, kD / 4 on the way to a tile: no spills, two blocks per multiprocessor
 //   traffic       4 D flops per visible pair and head on tensor cores: 8192 causal tokens, 32 heads of 64:
-//                 275 GFLOP, 0.28 ms at the peak of an H200 (989 TFLOP/s)
+//                 275 GFLOP, floor 0.28 ms (computed, H200 989 TFLOP/s)
 //   numerics      q, k, v rounded to bf16, products exact, sums f32; softmax f32, its weights rounded to bf16
 //                 for the product with v and divided by the sum of what they were rounded to, so that they
 //                 sum to 1; lse from the sum of the exact ones. A row sees a key in its first step, so no

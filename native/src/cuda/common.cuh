@@ -2,6 +2,10 @@
 //
 // Reductions give every thread the same bits whatever runs beside them: lanes meet in a butterfly (__shfl_xor
 // adds the same pairs on both sides, and a + b = b + a), warps are added in the order of their index.
+//
+// Kernels carry cards: what a block and a thread do, what moves, what rounds, what fixes the order of sums. A
+// "floor" on a card is computed, not measured: bytes or operations over what an H200's data sheet promises,
+// 4.8 TB/s, 67 TFLOP/s in f32, 989 TFLOP/s in bf16 on tensor cores.
 #pragma once
 
 #include <cstdint>

@@ -122,7 +122,8 @@ __device__ __forceinline__ float snake_sample(const float* __restrict__ x, const
 // signal; past its ends it repeats its first (e[0]) and last (o[T-1]) sample.
 //   mapping       block = 64 frames x 32 channels, lane = channel, warp = every 8th frame; both phases of 70
 //                 frames in shared memory (18 KB), each computed once per block
-//   traffic       8 T C bytes; 2 sines and 50 flops per element: 240,000 x 48 92 MB, 40 us
+//   traffic       8 T C bytes; 2 sines and 50 flops per element: 240,000 x 48 92 MB, floor 19 us (computed,
+//                 H200 4.8 TB/s), some 40 us with the sines
 //   numerics      f32, sinf (2 ulp)
 //   determinism   fixed order
 __global__ void __launch_bounds__(kChannels* kSnakeWarps)
@@ -171,7 +172,8 @@ constexpr int kOwn = kQueries / kAttentionWarps;
 //                 dimension for the output
 //   shared        queries, keys (rows of D + 1: no bank conflicts) and values, and [32, P] scores against the
 //                 distances: 34 KB at D = 64, P = 73
-//   traffic       4 T^2 D H flops: 1500^2 x 1024 9.2 Gflop, 0.7 ms at a fifth of an H200's f32 rate
+//   traffic       4 T^2 D H flops: 1500^2 x 1024 9.2 Gflop, floor 0.14 ms (computed, H200 67 TFLOP/s), at a
+//                 fifth of that rate 0.7 ms
 //   numerics      f32, maxima and sums rescaled per tile of keys
 //   determinism   fixed order
 __global__ void __launch_bounds__(kAttentionWarps* kWarp)

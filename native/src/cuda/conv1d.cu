@@ -42,7 +42,8 @@ __device__ __forceinline__ float tap(const float* __restrict__ x, const Source& 
 //                 through shared memory 16 at a time
 //   shared        10 KB; about 60 registers
 //   traffic       2 T' J O flops: 7 x 48 x 96 channels at 80,000 frames 5.2 GFLOP; each tap is read O/64
-//                 times, from L1 and L2. Bound by f32 multiply-adds: 0.16 ms at half of an H200's 67 TFLOP/s
+//                 times, from L1 and L2. Bound by f32 multiply-adds: floor 0.08 ms (computed, H200 67
+//                 TFLOP/s), at half of that rate 0.16 ms
 //   numerics      f32, taps in order: error about eps sqrt(J)
 //   determinism   order fixed by J
 __global__ void __launch_bounds__(kThreads)
@@ -107,7 +108,8 @@ __global__ void __launch_bounds__(kThreads)
 
 // columns[r, j] = tap j of output row begin + r.
 //   mapping       block = output row, thread = every 256th tap
-//   traffic       8 J bytes per row (reads mostly from L2): 4096 rows x 3072 taps 101 MB, 21 us on an H200
+//   traffic       8 J bytes per row (reads mostly from L2): 4096 rows x 3072 taps 101 MB, floor 21 us
+//                 (computed, H200 4.8 TB/s)
 __global__ void __launch_bounds__(kThreads)
     conv1d_columns_kernel(ClipTable clips, Conv1dShape shape, const float* __restrict__ x,
                           float* __restrict__ columns, int64_t begin) {
@@ -138,8 +140,8 @@ constexpr int64_t kMaxTaps = 256;  // of a depthwise filter
 // y[t,c] = sum over k of weight[c,k] x[t + k - pad_left, c], taps outside t's clip left out.
 //   mapping       block = 64 frames x 32 channels, lane = channel, warp = every 8th frame
 //   shared        (64 + K - 1) x 32 inputs and K x 32 weights: 16 KB at K = 31
-//   traffic       8 T C bytes and the halo of K - 1 in 64 frames: 1500 x 1024 12 MB, 3.8 us on an H200; 2 K
-//                 flops per element stay below that
+//   traffic       8 T C bytes and the halo of K - 1 in 64 frames: 1500 x 1024 12 MB, floor 3.8 us (computed,
+//                 H200 4.8 TB/s); 2 K flops per element stay below that
 //   numerics      f32, k ascending
 //   determinism   order fixed by K
 __global__ void __launch_bounds__(kChannels* kFrameThreads)

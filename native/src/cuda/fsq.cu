@@ -24,7 +24,7 @@ Levels levels_of(const int32_t* levels, int64_t n) {
 
 // y[t,i] = (digit_i(code_t) - half) / half.
 //   mapping       thread = frame; 4 (1 + n) bytes per frame. 50 frames/s x 30 s x 64 clips, n = 8: 3.5 MB,
-//                 one launch (2 us)
+//                 launch bound
 //   numerics      one division, exact digits
 __global__ void __launch_bounds__(kThreads)
     fsq_dequantize_kernel(const int32_t* __restrict__ codes, Levels levels, float* __restrict__ y, int64_t T,

@@ -14,8 +14,8 @@ constexpr int kThreads = 256;
 //   shapes        prediction [T, 4h+2]; spectrum [T, 4, Q], lines past the end 0: the products run over whole
 //                 rows of Q, which is a multiple of 16
 //   mapping       block = frame, thread = every 256th line
-//   traffic       4 (4h + 2 + 4Q) bytes per frame: 96,000 frames (64 clips x 30 s) at h = 320 1.0 GB, 210 us
-//                 on an H200; sincosf takes phases of many turns in its slow path
+//   traffic       4 (4h + 2 + 4Q) bytes per frame: 96,000 frames (64 clips x 30 s) at h = 320 1.0 GB, floor
+//                 210 us (computed, H200 4.8 TB/s); sincosf takes phases of many turns in its slow path
 //   numerics      expf, sincosf (2 ulp, any finite phase); NaN stays NaN
 //   determinism   no sums
 __global__ void __launch_bounds__(kThreads)
@@ -43,7 +43,7 @@ __global__ void __launch_bounds__(kThreads)
 // of a frame is a, b, c, d with the signs of ops/istft.h, the second and fourth read backwards.
 //   mapping       block = hop of one clip, thread = every 256th sample of it
 //   traffic       16 quarters of Q floats in (L2 serves 3 of 4), h floats out: 96,000 frames at h = 320 0.6
-//                 GB, 130 us on an H200
+//                 GB, floor 130 us (computed, H200 4.8 TB/s)
 //   numerics      f32, frames from the newest to the oldest
 //   determinism   that order
 __global__ void __launch_bounds__(kThreads)

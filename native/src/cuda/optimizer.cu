@@ -13,8 +13,8 @@ constexpr int64_t kBlock = 65536;  // elements of one partial sum
 // Pass 1: partial[b] = sum of squares of block b, in double.
 //   mapping       block = 65,536 elements; thread = every 256th of them, four sums so that loads and
 //                 conversions overlap
-//   traffic       4 bytes per element: 1.24e9 parameters (Llasa-1B) 5 GB, 1.03 ms on an H200. The double
-//                 multiply-adds, half of the f32 rate on data-centre cards, stay below that
+//   traffic       4 bytes per element: 1.24e9 parameters (Llasa-1B) 5 GB, floor 1.03 ms (computed, H200 4.8
+//                 TB/s). The double multiply-adds, half of the f32 rate on data-centre cards, stay below that
 //   numerics      f32 squares are exact in double; relative error of the sum < 1e-13. NaN and inf stay
 //   determinism   order fixed by count alone: strides, then the tree of block_sum
 __global__ void __launch_bounds__(kThreads)
@@ -65,8 +65,8 @@ __device__ __forceinline__ Parameter updated(Parameter p, float gradient, const 
 
 // AdamW with bias correction, f32 master weights and moments.
 //   mapping       thread = 4 neighbouring parameters (1 when an array is not 16-byte aligned)
-//   traffic       28 bytes per parameter (4 reads, 3 writes): 1.24e9 parameters 34.7 GB, 7.2 ms on an H200;
-//                 about 15 flops, a square root and a division hide under it
+//   traffic       28 bytes per parameter (4 reads, 3 writes): 1.24e9 parameters 34.7 GB, floor 7.2 ms
+//                 (computed, H200 4.8 TB/s); about 15 flops, a square root and a division hide under it
 //   numerics      f32, IEEE square root and division
 //   determinism   no sums
 template <bool kVector>

@@ -1,10 +1,10 @@
 // Fused sampling on the device; contract in ops/sampling.h, passes in cuda/sampling_row.cuh, derivations in
 // docs/kernels/sampling.md.
 //
-// One block per row, no sort and no scratch: a row is at most 0.8 MB, which one SM streams in some 7 us, the
-// time of three launches. The first pass applies the penalty and finds the largest logit and the mass at
-// once; without top-k, top-p and min-p it is the only one over the whole row. The kept set is a prefix of the
-// order (x descending, column ascending); histograms over it find its last member (Limit).
+// One block per row, no sort and no scratch: a row is at most 0.8 MB, which one SM streams in an estimated
+// 7 us, the time of three launches. The first pass applies the penalty and finds the largest logit and the
+// mass at once; without top-k, top-p and min-p it is the only one over the whole row. The kept set is a
+// prefix of the order (x descending, column ascending); histograms over it find its last member (Limit).
 #include <algorithm>
 
 #include "core/philox.h"
@@ -259,10 +259,10 @@ __device__ int32_t draw(const Prepared& p, RowShared& s, double u) {
 //   shapes        logits [rows, ld], n columns used; info, ids, both log-probs [rows]; seen [.., seen_words]
 //   mapping       block = row; warp = a segment of the row, lanes on neighbouring columns, kBatch loads each
 //   shared        37 KB: coarse and fine histograms of (count, mass); at most 64 registers (1024 threads)
-//   traffic       4 n bytes once and 1/32 of it again, when nothing is dropped: 128 rows x 193,800 99 MB, 21
-//                 us on an H200 (one wave of blocks); top-p alone adds 4 passes, top-k and top-p 6, of which
-//                 rows that fit the 50 MB of L2 together (the speech range: 128 x 65,537) reread from there:
-//                 4 n x 5 bytes, 105 us at worst
+//   traffic       4 n bytes once and 1/32 of it again, when nothing is dropped: 128 rows x 193,800 99 MB,
+//                 floor 21 us (computed, H200 4.8 TB/s), one wave of blocks; top-p alone adds 4 passes, top-k
+//                 and top-p 6, of which rows that fit the 50 MB of L2 together (the speech range: 128 x
+//                 65,537) reread from there: 4 n x 5 bytes, at worst floor 105 us
 //   numerics      weights f32 (2 ulp), masses in integers of 2^-43, the total's log in double
 //   determinism   integer sums; the f32 sums of pass 1 have an order fixed by n. A row depends on itself
 //                 alone
