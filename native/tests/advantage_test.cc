@@ -1,3 +1,5 @@
+#include "ops/advantage.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -109,6 +111,18 @@ TEST(Advantage, MayRunInPlaceAndWithoutSamples) {
   EXPECT_EQ(values, (std::vector<float>{-0.5f, 0.5f}));
   EXPECT_EQ(llasa_group_advantage(LLASA_ADVANTAGE_DR_GRPO, 0, nullptr, nullptr, nullptr, 0, nullptr),
             LLASA_OK);
+}
+
+TEST(Advantage, EveryEstimatorIsNamed_AndNoOtherIsTakenForOne) {
+  EXPECT_EQ(advantage_factor(LLASA_ADVANTAGE_GRPO, 3, 8, 0), 0.5);
+  EXPECT_EQ(advantage_factor(LLASA_ADVANTAGE_DR_GRPO, 3, 8, 0), 1.0);
+  EXPECT_EQ(advantage_factor(LLASA_ADVANTAGE_RLOO, 3, 8, 0), 1.5);
+  EXPECT_TRUE(std::isnan(advantage_factor(LLASA_ADVANTAGE_RLOO + 1, 3, 8, 0)));
+  float reward = 1;
+  const int64_t group = 0;
+  EXPECT_EQ(llasa_group_advantage(LLASA_ADVANTAGE_RLOO + 1, 0, &reward, &group, nullptr, 1, &reward),
+            LLASA_ERR_ARGUMENT);
+  EXPECT_EQ(reward, 1.0f);
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 #include "ops/advantage.h"
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 namespace llasa {
@@ -20,17 +19,12 @@ void one_group(int32_t estimator, double epsilon, const float* rewards, const in
   for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(rewards[members[i]]);
   // n equal floats sum exactly in double (24 + log2 n bits), so their mean is the value itself.
   const double mean = sum / count;
-  double factor = 1;
-  if (estimator == LLASA_ADVANTAGE_RLOO) factor = count / (count - 1);
-  if (estimator == LLASA_ADVANTAGE_GRPO) {
-    double squares = 0;
-    for (int64_t i = 0; i < n; ++i) {
-      const double centred = static_cast<double>(rewards[members[i]]) - mean;
-      squares += centred * centred;
-    }
-    const double deviation = std::sqrt(squares / (count - 1));
-    factor = deviation == 0 ? 1 : 1 / (deviation + epsilon);  // 0 over 0 + 0 is 0 here
+  double squares = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const double centred = static_cast<double>(rewards[members[i]]) - mean;
+    squares += centred * centred;
   }
+  const double factor = advantage_factor(estimator, count, squares, epsilon);
   for (int64_t i = 0; i < n; ++i) {
     const double centred = static_cast<double>(rewards[members[i]]) - mean;
     advantages[members[i]] = static_cast<float>(centred * factor);

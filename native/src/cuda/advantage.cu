@@ -1,7 +1,6 @@
 // Group advantages on the device; contract in ops/advantage.h.
 #include "cuda/common.cuh"
 #include "cuda/scratch.h"
-#include "llasa_native.h"
 #include "ops/advantage.h"
 
 namespace llasa {
@@ -69,13 +68,7 @@ __global__ void __launch_bounds__(kThreads, 8)
   } else if (members == 1) {
     advantages[i] = reward;
   } else {
-    double factor = 1.0;
-    const double n = static_cast<double>(members);
-    if (estimator == LLASA_ADVANTAGE_RLOO) factor = n / (n - 1.0);
-    if (estimator == LLASA_ADVANTAGE_GRPO) {
-      const double deviation = sqrt(squares / (n - 1.0));
-      factor = deviation == 0.0 ? 1.0 : 1.0 / (deviation + epsilon);  // 0 over 0 + 0 is 0 here
-    }
+    const double factor = advantage_factor(estimator, static_cast<double>(members), squares, epsilon);
     advantages[i] = static_cast<float>((static_cast<double>(reward) - mean) * factor);
   }
 }

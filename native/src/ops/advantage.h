@@ -1,9 +1,31 @@
 // Group-relative advantages: the reward of a sample against the other samples of its prompt.
 #pragma once
 
+#include <cmath>
+
+#include "core/host_device.h"
+#include "llasa_native.h"
 #include "ops/shapes.h"
 
 namespace llasa {
+
+// What the distance from the mean is multiplied by, in a group of n > 1 whose squared distances sum to
+// `squares`. NaN for an estimator that is none, so that one forgotten here is seen.
+LLASA_HOST_DEVICE inline double advantage_factor(int32_t estimator, double n, double squares,
+                                                 double epsilon) {
+  switch (estimator) {
+    case LLASA_ADVANTAGE_GRPO: {
+      const double deviation = sqrt(squares / (n - 1.0));
+      return deviation == 0.0 ? 1.0 : 1.0 / (deviation + epsilon);  // 0 over 0 + 0 is 0 here
+    }
+    case LLASA_ADVANTAGE_DR_GRPO:
+      return 1.0;
+    case LLASA_ADVANTAGE_RLOO:
+      return n / (n - 1.0);
+    default:
+      return NAN;
+  }
+}
 
 // For each group, over its unmasked members (n of them, mean m, s the unbiased standard deviation):
 //   LLASA_ADVANTAGE_GRPO     (r - m) / (s + epsilon)      arXiv 2402.03300, as verl computes it
