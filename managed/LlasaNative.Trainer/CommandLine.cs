@@ -1,6 +1,7 @@
 using System.CommandLine;
 using LlasaNative.Interop;
 using LlasaNative.Trainer.Commands;
+using LlasaNative.Training;
 
 namespace LlasaNative.Trainer;
 
@@ -119,7 +120,7 @@ internal static class CommandLine
 
     private static int Fail(ParseResult parsed, Exception error, int code, string prefix = "")
     {
-        Console.Error.WriteLine($"llasa: {prefix}{error.Message.ReplaceLineEndings(" ")}");
+        Console.Error.WriteLine($"llasa: {prefix}{MemoryAdvice.Describe(error).ReplaceLineEndings(" ")}");
         if (parsed.GetValue(Verbose))
         {
             Console.Error.WriteLine(error);

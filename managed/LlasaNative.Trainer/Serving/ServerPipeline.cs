@@ -6,6 +6,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using LlasaNative.Listening.Wire;
+using LlasaNative.Training;
 using Microsoft.AspNetCore.Http;
 
 namespace LlasaNative.Trainer.Serving;
@@ -133,7 +134,7 @@ internal sealed class ServerPipeline(ServerOptions options, ServerMetrics metric
             JsonException json => ProblemException.Malformed($"not the JSON expected: {json.Message}"),
             UsageException usage => ProblemException.Invalid(usage.Message),
             OperationCanceledException => ProblemException.Late(options.RequestTimeout),
-            _ => new ProblemException(500, "internal", "The request could not be scored", error.Message.ReplaceLineEndings(" ")),
+            _ => new ProblemException(500, "internal", "The request could not be scored", MemoryAdvice.Describe(error).ReplaceLineEndings(" ")),
         };
         if (problem.Problem.Status == StatusCodes.Status500InternalServerError)
         {

@@ -114,23 +114,6 @@ void note_if_lost(cudaError_t error, const std::string& message) {
   device.lost.store(true);
 }
 
-// Which option makes less of it necessary; `what` is the caller's name of the array.
-const char* hint(const std::string& what) {
-  const auto has = [&](const char* word) { return what.find(word) != std::string::npos; };
-  if (has("codec") || has("recogniser") || has("text decoder") || has("of the texts") || has("waveform") ||
-      has("encoder states") || has("log-mel")) {
-    return "fewer clips at a time lower it (recogniser.batch_size), and another device can hold it "
-           "(recogniser.device)";
-  }
-  if (has("rollout") || has("cache blocks") || has("repetition history"))
-    return "fewer sequences at a time lower it (rollout.slots)";
-  if (has("moments") || has("gradients")) return "training an adapter lowers it (lora.enabled)";
-  if (has("adapter")) return "a lower rank lowers it (lora.rank)";
-  if (has("the policy's weights")) return "a smaller policy is needed";
-  return "fewer tokens at a time lower it (optimiser.micro_batch_tokens), and recomputation does "
-         "(optimiser.recompute)";
-}
-
 }  // namespace
 
 namespace cuda {
@@ -166,9 +149,9 @@ void out_of_memory(const char* kind, int64_t bytes, const char* what) {
   if (cudaMemGetInfo(&available, &total) != cudaSuccess) cudaGetLastError();
   const Device& device = use_device();
   fail(LLASA_ERR_OUT_OF_MEMORY,
-       "out of %s memory allocating %lld bytes for %s: %lld of %lld bytes are free on device %d (%s); %s",
-       kind, static_cast<long long>(bytes), what, static_cast<long long>(available),
-       static_cast<long long>(total), device.index, device.name.c_str(), hint(what));
+       "out of %s memory allocating %lld bytes for %s: %lld of %lld bytes are free on device %d (%s)", kind,
+       static_cast<long long>(bytes), what, static_cast<long long>(available), static_cast<long long>(total),
+       device.index, device.name.c_str());
 }
 
 bool& recording_on_this_thread() {

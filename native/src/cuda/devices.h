@@ -27,7 +27,7 @@ struct Device {
 const Device& use_device();
 // -1: LLASA_DEVICE in the environment, else 0.
 const Device& describe(int index);
-// Throws LLASA_ERR_OUT_OF_MEMORY with what was wanted, what is free and which option lowers it.
+// Throws LLASA_ERR_OUT_OF_MEMORY with what was wanted and what is free.
 [[noreturn]] void out_of_memory(const char* kind, int64_t bytes, const char* what);
 
 // Whether the calling thread records a graph: it may neither wait nor copy from or to the host then.

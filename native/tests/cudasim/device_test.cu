@@ -152,19 +152,11 @@ TEST_F(Devices, UploadsMayBeReusedAtOnceHoweverManyThereAre) {
   EXPECT_EQ(one.download(stream, static_cast<int64_t>(expected.size())), expected);
 }
 
-TEST_F(Devices, OutOfMemorySaysWhatForHowMuchHowMuchIsFreeAndWhatHelps) {
+TEST_F(Devices, OutOfMemorySaysWhatForHowMuchAndHowMuchIsFree) {
   cudasim::set_device_memory(size_t{1} << 20);
   const std::string message = error_of([] { DeviceBuffer<float> x(1 << 20, "the logits of rollouts"); });
   EXPECT_HAS(message, "out of device memory allocating 4194304 bytes for the logits of rollouts");
   EXPECT_HAS(message, " of 1048576 bytes are free on device 0 (simulated device)");
-  EXPECT_HAS(message, "rollout.slots");
-  const auto hint_of = [](const char* what) {
-    return error_of([&] { DeviceBuffer<float> x(1 << 20, what); });
-  };
-  EXPECT_HAS(hint_of("activations of the codec"), "recogniser.batch_size");
-  EXPECT_HAS(hint_of("activations of the codec"), "recogniser.device");
-  EXPECT_HAS(hint_of("activations of a micro-batch"), "optimiser.micro_batch_tokens");
-  EXPECT_HAS(hint_of("second moments"), "lora.enabled");
   const llasa_policy_options o = policy_options();
   llasa_policy* policy = nullptr;
   EXPECT_EQ(llasa_policy_create(&o, &policy), LLASA_ERR_OUT_OF_MEMORY);
