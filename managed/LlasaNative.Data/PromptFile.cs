@@ -19,35 +19,42 @@ public static class PromptFile
     /// <param name="textField">Field that holds the text.</param>
     /// <param name="faults">What happens to rows that have no text or codes.</param>
     /// <param name="onSkipped">Told of every row that is left out; may be null.</param>
-    /// <param name="check">Throws <see cref="UsageException"/> for an utterance that does not fit the model; may be null.</param>
     /// <returns>At least one utterance.</returns>
     /// <exception cref="LlasaException">The file cannot be read, or a row is refused; the message names the row.</exception>
     public static IReadOnlyList<Utterance> ReadUtterances(
-        DataFiles files, int codeCount, string textField = "text", RowFaults faults = RowFaults.Refuse,
-        Action<LlasaException>? onSkipped = null, Action<Utterance>? check = null)
+        DataFiles files, int codeCount, string textField = "text", RowFaults faults = RowFaults.Refuse, Action<LlasaException>? onSkipped = null) =>
+        ReadUtterances(files, codeCount, utterance => utterance, textField, faults, onSkipped);
+
+    /// <summary>Makes something of every utterance that fits.</summary>
+    /// <typeparam name="T">What is made.</typeparam>
+    /// <param name="files">Files of .jsonl or .parquet with <c>codes</c>.</param>
+    /// <param name="codeCount">Size of the codebook.</param>
+    /// <param name="make">Throws <see cref="UsageException"/> for an utterance that does not fit the model.</param>
+    /// <param name="textField">Field that holds the text.</param>
+    /// <param name="faults">What happens to rows that have no text or codes, or do not fit.</param>
+    /// <param name="onSkipped">Told of every row that is left out; may be null.</param>
+    /// <returns>What was made, in order, at least one.</returns>
+    /// <exception cref="LlasaException">The file cannot be read, or a row is refused; the message names the row.</exception>
+    public static IReadOnlyList<T> ReadUtterances<T>(
+        DataFiles files, int codeCount, Func<Utterance, T> make, string textField = "text", RowFaults faults = RowFaults.Refuse, Action<LlasaException>? onSkipped = null)
     {
         ArgumentNullException.ThrowIfNull(files);
-        List<Utterance> utterances = [];
+        ArgumentNullException.ThrowIfNull(make);
+        List<T> made = [];
         foreach (var row in files.Rows(textField))
         {
-            Utterance? utterance = null;
-            var fault = row.Fault ?? UtteranceFault(row, codeCount, check, out utterance);
-            if (fault is null)
-            {
-                utterances.Add(utterance!);
-            }
-            else
+            var fault = row.Fault ?? UtteranceFault(row, codeCount, utterance => made.Add(make(utterance)));
+            if (fault is not null)
             {
                 PromptSet.Handle(fault, faults, onSkipped);
             }
         }
 
-        return utterances.Count > 0 ? utterances : throw new DataFileException(files.Root, null, "holds no utterance");
+        return made.Count > 0 ? made : throw new DataFileException(files.Root, null, "holds no utterance");
     }
 
-    private static LlasaException? UtteranceFault(SourceRow row, int codeCount, Action<Utterance>? check, out Utterance? utterance)
+    private static LlasaException? UtteranceFault(SourceRow row, int codeCount, Action<Utterance> take)
     {
-        utterance = null;
         var text = row.Text.Trim();
         if (text.Length == 0)
         {
@@ -67,10 +74,9 @@ public static class PromptFile
             }
         }
 
-        utterance = new Utterance(text, codes);
         try
         {
-            check?.Invoke(utterance);
+            take(new Utterance(text, codes));
             return null;
         }
         catch (UsageException e)

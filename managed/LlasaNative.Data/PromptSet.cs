@@ -7,7 +7,7 @@ namespace LlasaNative.Data;
 /// <example>
 /// <code>
 /// PromptSet prompts = PromptSet.Read(DataFiles.Find("data", DataSplit.Train), "text", RowFaults.Skip, fault => Console.Error.WriteLine(fault.Message));
-/// prompts = prompts.Fitting(text => _ = policy.EncodePrompt(text, maxNewTokens: 400));
+/// EncodedText[] texts = prompts.Fitting(text => models.Encode(text, maxNewTokens: 400));
 /// </code>
 /// </example>
 public sealed class PromptSet
@@ -31,7 +31,7 @@ public sealed class PromptSet
         (_path, _texts, _places, _faults, _onSkipped) = (path, [.. texts], [.. places], faults, onSkipped);
         if (_texts.Length == 0)
         {
-            throw new DataFileException(path, null, "holds no text");
+            throw NoText(path);
         }
     }
 
@@ -72,38 +72,28 @@ public sealed class PromptSet
         }
     }
 
-    /// <summary>The texts that fit, by the same rule for faults.</summary>
-    /// <param name="check">Throws <see cref="UsageException"/> for a text that does not fit.</param>
+    /// <summary>Makes something of every text that fits, by the same rule for faults.</summary>
+    /// <typeparam name="T">What is made.</typeparam>
+    /// <param name="make">Throws <see cref="UsageException"/> for a text that does not fit.</param>
+    /// <returns>What was made, in order, at least one.</returns>
     /// <exception cref="LlasaException">A text does not fit and is refused, or none is left; the message names its place.</exception>
-    public PromptSet Fitting(Action<string> check)
+    public T[] Fitting<T>(Func<string, T> make)
     {
-        ArgumentNullException.ThrowIfNull(check);
-        return new PromptSet(_path, Rows(), _faults, _onSkipped);
-
-        IEnumerable<(string Text, RowPlace Place)> Rows()
+        ArgumentNullException.ThrowIfNull(make);
+        List<T> made = new(_texts.Length);
+        for (var i = 0; i < _texts.Length; i++)
         {
-            for (var i = 0; i < _texts.Length; i++)
+            try
             {
-                LlasaException? fault = null;
-                try
-                {
-                    check(_texts[i]);
-                }
-                catch (UsageException e)
-                {
-                    fault = _places[i].Fault(e.Message, e);
-                }
-
-                if (fault is null)
-                {
-                    yield return (_texts[i], _places[i]);
-                }
-                else
-                {
-                    Handle(fault, _faults, _onSkipped);
-                }
+                made.Add(make(_texts[i]));
+            }
+            catch (UsageException e)
+            {
+                Handle(_places[i].Fault(e.Message, e), _faults, _onSkipped);
             }
         }
+
+        return made.Count > 0 ? [.. made] : throw NoText(_path);
     }
 
     /// <summary>The first so many texts.</summary>
@@ -114,6 +104,8 @@ public sealed class PromptSet
 
     /// <inheritdoc/>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{_texts.Length} texts of {_path}");
+
+    private static DataFileException NoText(string path) => new(path, null, "holds no text");
 
     internal static void Handle(LlasaException fault, RowFaults faults, Action<LlasaException>? onSkipped)
     {

@@ -1,4 +1,5 @@
 using LlasaNative.Data;
+using LlasaNative.Models;
 using LlasaNative.Training;
 
 namespace LlasaNative.Trainer;
@@ -14,26 +15,30 @@ internal static class TrainingData
         return prompts;
     });
 
-    /// <summary>Utterances of a file or directory, see <see cref="PromptFile.ReadUtterances"/>.</summary>
-    public static IReadOnlyList<Utterance> ReadUtterances(DataOptions data, int codeCount, Action<Utterance> check) => Places.Read(data.Train, DataSplit.Train, files =>
-    {
-        Announce(files, null);
-        return PromptFile.ReadUtterances(files, codeCount, data.TextField, data.FaultyRows, Report, check);
-    });
+    /// <summary>What is trained on: the first <c>data.limit</c> texts of <c>data.train</c>.</summary>
+    public static PromptSet ReadTraining(DataOptions data) => Read(data.Train, DataSplit.Train, data).Take(data.Limit);
 
-    /// <summary>The texts whose prompt, response and transcript fit the models.</summary>
-    public static string[] Fitting(PromptSet prompts, GrpoModels models, int maxNewTokens, int maxPromptTokens = 0)
+    /// <summary>The first <c>data.limit</c> utterances of <c>data.train</c> that fit a policy.</summary>
+    public static IReadOnlyList<EncodedUtterance> ReadUtterances(DataOptions data, PolicyModel policy)
+    {
+        var utterances = Places.Read(data.Train, DataSplit.Train, files =>
+        {
+            Announce(files, null);
+            return PromptFile.ReadUtterances(
+                files, policy.Speech.Count, utterance => EncodedUtterance.Of(policy, utterance), data.TextField, data.FaultyRows, Report);
+        });
+        return data.Limit > 0 ? [.. utterances.Take(data.Limit)] : utterances;
+    }
+
+    /// <summary>The texts whose prompt, response and transcript fit the models, encoded.</summary>
+    public static EncodedText[] Fitting(PromptSet prompts, GrpoModels models, int maxNewTokens, int maxPromptTokens = 0)
     {
         models.Listener.Announce(prompts.Texts);
-        return [.. prompts.Fitting(text =>
-        {
-            _ = models.Policy.EncodePrompt(text, maxNewTokens, maxPromptTokens);
-            models.Listener.CheckText(text);
-        }).Texts];
+        return prompts.Fitting(text => models.Encode(text, maxNewTokens, maxPromptTokens));
     }
 
     /// <inheritdoc cref="Fitting(PromptSet, GrpoModels, int, int)"/>
-    public static string[] Fitting(PromptSet prompts, GrpoOptions options, GrpoModels models) =>
+    public static EncodedText[] Fitting(PromptSet prompts, GrpoOptions options, GrpoModels models) =>
         Fitting(prompts, models, Math.Max(options.Rollout.MaxNewTokens, options.ToEvaluation().MaxNewTokens), options.Data.MaxPromptTokens);
 
     /// <summary>Says on standard error that a row was left out.</summary>

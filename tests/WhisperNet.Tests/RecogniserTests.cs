@@ -30,7 +30,8 @@ public class RecogniserTests
         _texts = [.. File.ReadLines(Path.Combine(tiny, "sentences", "test.txt")).Take(Sentences)];
         ModelOptions models = new() { Policy = Path.Combine(tiny, "policy"), Codec = Path.Combine(tiny, "xcodec2"), Recogniser = Ggml.TinyWhisper };
         using var all = GrpoModels.Load(models, new PromptOptions(), new ScoringOptions());
-        var spoken = new Evaluator(all, new SampleJudge(new RewardOptions())).Evaluate(_texts, new EvaluationOptions(), _ => true);
+        EvaluationOptions how = new();
+        var spoken = new Evaluator(all, new SampleJudge(new RewardOptions())).Evaluate(all.Encode(_texts, how.MaxNewTokens), how, _ => true);
         float[][] sounds = [.. spoken.Samples.Select(s => s.Sound!)];
         var offsets = new long[sounds.Length + 1];
         for (var i = 0; i < sounds.Length; i++)

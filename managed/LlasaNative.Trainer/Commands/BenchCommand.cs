@@ -53,9 +53,9 @@ internal static class BenchCommand
 
     private static int Run(GrpoOptions options, int steps, string output)
     {
-        var texts = TrainingData.Read(options.Data.Train, DataSplit.Train, options.Data).Texts.ToArray();
+        var prompts = TrainingData.ReadTraining(options.Data);
         using var models = GrpoModels.Load(options.Models, options.Prompt, options.ToScoring(training: true));
-        using GrpoLoop loop = new(options, models, texts);
+        using GrpoLoop loop = new(options, models, TrainingData.Fitting(prompts, options, models));
         using StopSignal stop = new(atOnce: true);
         var device = NativeDevice.GetInfo();
         var peaks = NativeDevice.MeasurePeaks();

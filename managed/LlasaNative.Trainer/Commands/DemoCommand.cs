@@ -62,21 +62,21 @@ internal static class DemoCommand
                 throw new UsageException("--samples must be at least 1, --clips and --limit at least 0");
             }
 
-            var texts = TrainingData.Read(parsed.GetValue(sentences) ?? "", DataSplit.Test, options.Data).Texts.ToArray();
-            texts = parsed.GetValue(limit) > 0 ? [.. texts.Take(parsed.GetValue(limit))] : texts;
-            return Run(options, texts, parsed.GetValue(samples), parsed.GetValue(clips), full.Steps, folder);
+            var heldOut = TrainingData.Read(parsed.GetValue(sentences) ?? "", DataSplit.Test, options.Data).Take(parsed.GetValue(limit));
+            return Run(options, heldOut, parsed.GetValue(samples), parsed.GetValue(clips), full.Steps, folder);
         });
     }
 
-    private static int Run(GrpoOptions options, string[] heldOut, int samples, int clips, long fullSteps, string folder)
+    private static int Run(GrpoOptions options, PromptSet heldOut, int samples, int clips, long fullSteps, string folder)
     {
         var timer = PhaseTimer.Since(Environment.GetEnvironmentVariable("LLASA_BUILD_STARTED"));   // set by build.sh
-        var training = TrainingData.Read(options.Data.Train, DataSplit.Train, options.Data).Texts.ToArray();
+        var training = TrainingData.ReadTraining(options.Data);
         using var models = GrpoModels.Load(options.Models, options.Prompt, options.ToScoring());
-        using GrpoLoop loop = new(options, models, training);
+        using GrpoLoop loop = new(options, models, TrainingData.Fitting(training, options, models));
         using StopSignal stop = new(text => Console.Error.WriteLine(text));
         EvaluationOptions how = new() { Samples = samples, Seed = options.Run.Seed, MaxNewTokens = options.Rollout.MaxNewTokens };
-        var before = Measure(models, options, heldOut, how, clips, "before", stop);
+        var texts = TrainingData.Fitting(heldOut, models, how.MaxNewTokens);
+        var before = Measure(models, options, texts, how, clips, "before", stop);
         ThrowIfStopped(stop);
         List<StepReport> reports = [];
         var progress = Terminal.Progress(options.Run.Steps);
@@ -91,7 +91,7 @@ internal static class DemoCommand
         });
         ThrowIfStopped(stop);
         TrainingEnd.Export(loop.Policy, Path.Combine(folder, "policy"), options.Run.ExportType);
-        var after = Measure(models, options, heldOut, how, clips, "after ", stop);
+        var after = Measure(models, options, texts, how, clips, "after ", stop);
         ThrowIfStopped(stop);
         var (_, low, high) = PairedBootstrap.Difference(before.PerText(), after.PerText(), Seeds.Bootstrap(options.Run.Seed));
         DemoReport report = new()
@@ -102,7 +102,7 @@ internal static class DemoCommand
             IntervalHigh = high,
             Exact = (before.Exact, after.Exact),
             Reward = (before.Reward, after.Reward),
-            Sentences = heldOut.Length,
+            Sentences = texts.Length,
             SamplesPerSentence = samples,
             Seed = options.Run.Seed,
             Steps = outcome.Step,
@@ -129,7 +129,7 @@ internal static class DemoCommand
     }
 
     private static EvaluationResult Measure(
-        GrpoModels models, GrpoOptions options, string[] texts, EvaluationOptions how, int clips, string name, StopSignal stop)
+        GrpoModels models, GrpoOptions options, EncodedText[] texts, EvaluationOptions how, int clips, string name, StopSignal stop)
     {
         using CancellationTokenSource cancel = CancellationTokenSource.CreateLinkedTokenSource(stop.Abort);
         var result = new Evaluator(models, options.CreateJudge()).Evaluate(texts, how, i => i < clips, _ =>

@@ -34,13 +34,7 @@ internal static class SftCommand
         var path = options.Models.Policy.Length > 0 ? Places.Model(options.Models.Policy) : TinyWorld.Policy;
         options = options with { Models = options.Models with { Policy = path } };
         using var policy = PolicyModel.Load(path, options.Prompt, options.Models.PolicyType);
-        var utterances = TrainingData.ReadUtterances(
-            options.Data, policy.Speech.Count, utterance => _ = policy.EncodePrompt(utterance.Text, utterance.Codes.Count + 1));
-        if (options.Data.Limit > 0)
-        {
-            utterances = [.. utterances.Take(options.Data.Limit)];
-        }
-
+        var utterances = TrainingData.ReadUtterances(options.Data, policy);
         using SftLoop loop = new(options, policy, utterances);
         var keys = SftOptions.Table.Entries.ToDictionary(e => e.Key, e => e.Get(options));
         RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "sft", keys, Terminal.Device());
@@ -50,7 +44,7 @@ internal static class SftCommand
         using var dashboard = DashboardServer.StartFor(parsed.GetValue(arguments.Dashboard), options.Run.Out, progress.Note);
         var outcome = TrainingRun.Execute(loop, new RunSettings
         {
-            Run = options.Run, Options = keys, DataFingerprint = DataFingerprint.Of(utterances), Resume = parsed.GetValue(arguments.Resume)!, Progress = progress, Stop = stop,
+            Run = options.Run, Options = keys, DataFingerprint = DataFingerprint.Of(utterances.Select(u => u.Utterance)), Resume = parsed.GetValue(arguments.Resume)!, Progress = progress, Stop = stop,
         });
         return TrainingEnd.Report(outcome, policy, options.Run, stop);
     }

@@ -27,7 +27,7 @@ internal static class TrainCommand
         var options = GrpoOptions.Table.Build([.. Listeners.FromEnvironment(), .. arguments.Read(parsed)]);
         options = options with { Models = TinyWorld.Fill(options.Models) };
         _ = options.CreateJudge();   // a component that cannot be loaded is said before models are
-        var prompts = TrainingData.Read(options.Data.Train, DataSplit.Train, options.Data).Take(options.Data.Limit);
+        var prompts = TrainingData.ReadTraining(options.Data);
         using var models = Listeners.Load(options, training: true, options.Lora.Enabled, CancellationToken.None);
         var texts = TrainingData.Fitting(prompts, options, models);
         using GrpoLoop loop = new(options, models, texts);
@@ -41,7 +41,7 @@ internal static class TrainCommand
         {
             Run = options.Run,
             Options = keys,
-            DataFingerprint = DataFingerprint.Of(texts),
+            DataFingerprint = DataFingerprint.Of(texts.Select(t => t.Text)),
             Resume = parsed.GetValue(arguments.Resume)!,
             Progress = progress,
             Stop = stop,

@@ -21,14 +21,14 @@ public sealed class Evaluator
     }
 
     /// <summary>Speaks and judges every text.</summary>
-    /// <param name="texts">The texts.</param>
+    /// <param name="texts">The texts, encoded by the models with room for the options' response.</param>
     /// <param name="options">How they are spoken.</param>
     /// <param name="keepSound">Which samples' sound is kept, by text; null = none.</param>
     /// <param name="progress">Told how many texts are done; may be null.</param>
     /// <param name="spoken">Given each sample with its sound, by its index, before the sound is forgotten; may be null.</param>
     /// <param name="cancellation">Honoured within one token step.</param>
     public EvaluationResult Evaluate(
-        IReadOnlyList<string> texts, EvaluationOptions options, Func<int, bool>? keepSound = null, Action<int>? progress = null,
+        IReadOnlyList<EncodedText> texts, EvaluationOptions options, Func<int, bool>? keepSound = null, Action<int>? progress = null,
         Action<int, SampleRecord>? spoken = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(texts);
@@ -48,9 +48,9 @@ public sealed class Evaluator
         var extras = (keepSound is null && spoken is null && !_judge.WantsSound ? 0 : HearingExtras.Sound) | (options.Prosody ? HearingExtras.Prosody : 0);
         for (var first = 0; first < texts.Count; first += options.BatchSize)
         {
-            string[] batch = [.. texts.Skip(first).Take(options.BatchSize)];
-            string[] wanted = [.. batch.SelectMany(t => Enumerable.Repeat(t, options.Samples))];
-            int[][] prompts = [.. batch.Select(t => _models.Policy.EncodePrompt(t, options.MaxNewTokens))];
+            EncodedText[] batch = [.. texts.Skip(first).Take(options.BatchSize)];
+            string[] wanted = [.. batch.SelectMany(t => Enumerable.Repeat(t.Text, options.Samples))];
+            int[][] prompts = [.. batch.Select(t => t.Prompt)];
             ulong[] ids = [.. Enumerable.Range(0, wanted.Length).Select(i => ((ulong)first * (ulong)options.Samples) + (ulong)i)];
             var samples = engine.Generate(prompts, options.Samples, sampling, ids, null, null, cancellation);
             int[][] codes = [.. Enumerable.Range(0, samples.Count).Select(samples.Codes)];

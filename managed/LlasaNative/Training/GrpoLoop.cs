@@ -15,7 +15,8 @@ namespace LlasaNative.Training;
 /// <example>
 /// <code>
 /// using GrpoModels models = GrpoModels.Load(options.Models, options.Prompt, options.ToScoring(training: true));
-/// using GrpoLoop loop = new(options, models, PromptFile.Read("sentences.txt"));
+/// EncodedText[] texts = models.Encode(PromptFile.Read("sentences.txt"), options.Rollout.MaxNewTokens);
+/// using GrpoLoop loop = new(options, models, texts);
 /// StepReport report = loop.TakeStep(1, keepSound: false, CancellationToken.None);
 /// </code>
 /// </example>
@@ -23,7 +24,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
 {
     private readonly GrpoOptions _options;
     private readonly GrpoModels _models;
-    private readonly string[] _texts;
+    private readonly IReadOnlyList<EncodedText> _texts;
     private readonly EpochOrder _order;
     private readonly RolloutEngine _engine;
     private readonly SampleJudge _judge;
@@ -34,24 +35,16 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
     /// <summary>Prepares a run.</summary>
     /// <param name="options">Validated options.</param>
     /// <param name="models">The models; the policy is trained in place.</param>
-    /// <param name="texts">Training texts; all must fit the models.</param>
-    /// <exception cref="UsageException">A text is too long for a model.</exception>
-    public GrpoLoop(GrpoOptions options, GrpoModels models, string[] texts)
+    /// <param name="texts">Training texts, encoded by the models with room for <c>rollout.max_new_tokens</c>.</param>
+    public GrpoLoop(GrpoOptions options, GrpoModels models, IReadOnlyList<EncodedText> texts)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(texts);
         _options = options;
         _models = models;
-        _texts = options.Data.Limit > 0 ? [.. texts.Take(options.Data.Limit)] : texts;
-        models.Listener.Announce(_texts);
-        foreach (var text in _texts)
-        {
-            _ = models.Policy.EncodePrompt(text, options.Rollout.MaxNewTokens, options.Data.MaxPromptTokens);
-            models.Listener.CheckText(text);
-        }
-
-        _order = new EpochOrder(_texts.Length, Seeds.DataOrder(options.Run.Seed), options.Data.Shuffle);
+        _texts = texts;
+        _order = new EpochOrder(texts.Count, Seeds.DataOrder(options.Run.Seed), options.Data.Shuffle);
         if (options.Lora.Enabled && models.Policy.Adapter is null)
         {
             models.Policy.AttachAdapter(options.Lora, Seeds.Adapter(options.Run.Seed));
@@ -137,11 +130,11 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         var group = _options.Rollout.SamplesPerPrompt;
 
         // ① text
-        string[] texts = [.. Enumerable.Range(0, prompts).Select(p => _texts[_order[first + p]])];
-        string[] spoken = [.. texts.SelectMany(text => Enumerable.Repeat(text, group))];
+        EncodedText[] texts = [.. Enumerable.Range(0, prompts).Select(p => _texts[_order[first + p]])];
+        string[] spoken = [.. texts.SelectMany(text => Enumerable.Repeat(text.Text, group))];
 
         // ② tokens
-        int[][] tokens = [.. texts.Select(text => Policy.EncodePrompt(text, _sampling.MaxNewTokens))];
+        int[][] tokens = [.. texts.Select(text => text.Prompt)];
 
         // ③ rollouts; a sample's random numbers are keyed by its place in the walk through the texts. Who listens may begin with
         // the first samples while others are still drawn.

@@ -68,6 +68,30 @@ public sealed class GrpoModels : IDisposable
         return new GrpoModels(policy, listening);
     }
 
+    /// <summary>Encodes a text, if both models have room for it.</summary>
+    /// <param name="text">What to say.</param>
+    /// <param name="maxNewTokens">Room the response needs.</param>
+    /// <param name="maxPromptTokens">Longest prompt; 0 = what the policy has room for.</param>
+    /// <exception cref="UsageException">It is empty, or too long for a model.</exception>
+    public EncodedText Encode(string text, int maxNewTokens, int maxPromptTokens = 0)
+    {
+        var prompt = Policy.EncodePrompt(text, maxNewTokens, maxPromptTokens);
+        Listener.CheckText(text);
+        return new EncodedText(text, prompt);
+    }
+
+    /// <summary>Encodes texts, if both models have room for all of them.</summary>
+    /// <param name="texts">What to say.</param>
+    /// <param name="maxNewTokens">Room the responses need.</param>
+    /// <param name="maxPromptTokens">Longest prompt; 0 = what the policy has room for.</param>
+    /// <exception cref="UsageException">One is empty, or too long for a model.</exception>
+    public EncodedText[] Encode(IReadOnlyCollection<string> texts, int maxNewTokens, int maxPromptTokens = 0)
+    {
+        ArgumentNullException.ThrowIfNull(texts);
+        Listener.Announce(texts);
+        return [.. texts.Select(text => Encode(text, maxNewTokens, maxPromptTokens))];
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -12,16 +12,15 @@ public sealed class SftLoop : ITrainingLoop, IDisposable
 {
     private static readonly LossShape CrossEntropy = new(PolicyTerm.LogProb);
     private readonly SftOptions _options;
-    private readonly IReadOnlyList<Utterance> _utterances;
+    private readonly IReadOnlyList<EncodedUtterance> _utterances;
     private readonly EpochOrder _order;
     private readonly NativeHeadOptions _head;
 
     /// <summary>Prepares a run.</summary>
     /// <param name="options">Validated options.</param>
     /// <param name="policy">Trained in place.</param>
-    /// <param name="utterances">Texts with their codes; all must fit the model.</param>
-    /// <exception cref="UsageException">An utterance is too long for the model.</exception>
-    public SftLoop(SftOptions options, PolicyModel policy, IReadOnlyList<Utterance> utterances)
+    /// <param name="utterances">Texts with their codes, encoded for the policy.</param>
+    public SftLoop(SftOptions options, PolicyModel policy, IReadOnlyList<EncodedUtterance> utterances)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(policy);
@@ -29,11 +28,6 @@ public sealed class SftLoop : ITrainingLoop, IDisposable
         _options = options;
         _utterances = utterances;
         Policy = policy;
-        foreach (var utterance in utterances)
-        {
-            _ = policy.EncodePrompt(utterance.Text, utterance.Codes.Count + 1);
-        }
-
         _order = new EpochOrder(utterances.Count, Seeds.DataOrder(options.Run.Seed), options.Data.Shuffle);
         _head = policy.Head(1, options.Sft.SpeechOnly);
         Trainer = new NativeTrainer(policy.Native, options.Optimiser.ToNative());
@@ -57,8 +51,7 @@ public sealed class SftLoop : ITrainingLoop, IDisposable
         for (var i = 0; i < _options.Sft.BatchSize; i++)
         {
             var utterance = _utterances[_order[((number - 1) * _options.Sft.BatchSize) + i]];
-            int[] response = [.. utterance.Codes.Select(Policy.Speech.ToToken), Policy.Speech.End];
-            packed.Add(Policy.EncodePrompt(utterance.Text, response.Length), response);
+            packed.Add(utterance.Prompt, [.. utterance.Utterance.Codes.Select(Policy.Speech.ToToken), Policy.Speech.End]);
         }
 
         TokenTerms terms = new(Filled(packed.ScoredTokens, 1), Filled(packed.ScoredTokens, (float)(1.0 / packed.ScoredTokens)));

@@ -69,11 +69,10 @@ public sealed class PromptFileTests
         var path = Write("a.jsonl", "{\"text\": \"a\", \"codes\": [1]}\n{\"text\": \"b\"}\n{\"text\": \"long\", \"codes\": [2]}\n{\"text\": \"c\", \"codes\": [3]}\n");
         List<string> told = [];
         var read = PromptFile.ReadUtterances(
-            DataFiles.Find(path), 6, faults: RowFaults.Skip, onSkipped: e => told.Add(e.Message),
-            check: u => _ = u.Text.Length <= 1 ? 0 : throw new UsageException("too long"));
+            DataFiles.Find(path), 6, u => u.Text.Length <= 1 ? u.Text : throw new UsageException("too long"), faults: RowFaults.Skip, onSkipped: e => told.Add(e.Message));
         Assert.Multiple(() =>
         {
-            Assert.That(read.Select(u => u.Text), Is.EqualTo(["a", "c"]));
+            Assert.That(read, Is.EqualTo(["a", "c"]));
             Assert.That(told, Is.EqualTo([$"{path}: line 2: has no list `codes`", $"{path}: line 3: too long"]));
         });
     }
@@ -88,15 +87,15 @@ public sealed class PromptFileTests
             () => PromptSet.Read(DataFiles.Find(path)).Fitting(Short),
             Throws.TypeOf<ParquetException>().With.Message.EqualTo($"{path}: row group 1, row 3: 13 characters"));
         List<string> told = [];
-        var kept = PromptSet.Read(DataFiles.Find(path), "text", RowFaults.Skip, e => told.Add(e.Message)).Fitting(Short);
+        var prompts = PromptSet.Read(DataFiles.Find(path), "text", RowFaults.Skip, e => told.Add(e.Message));
         Assert.Multiple(() =>
         {
-            Assert.That(kept.Texts, Is.EqualTo(["one", "two", "three"]));
+            Assert.That(prompts.Fitting(Short), Is.EqualTo([3, 3, 5]));
             Assert.That(told, Has.Count.EqualTo(1));
-            Assert.That(() => kept.Fitting(_ => throw new UsageException("no")), Throws.TypeOf<DataFileException>().With.Message.Contains("no text"));
+            Assert.That(() => prompts.Fitting<int>(_ => throw new UsageException("no")), Throws.TypeOf<DataFileException>().With.Message.Contains("no text"));
         });
 
-        static void Short(string text) => _ = text.Length <= 5 ? 0 : throw new UsageException($"{text.Length} characters");
+        static int Short(string text) => text.Length <= 5 ? text.Length : throw new UsageException($"{text.Length} characters");
     }
 
     [Test]
