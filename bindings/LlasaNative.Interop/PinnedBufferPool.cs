@@ -13,21 +13,8 @@ public sealed class PinnedBufferPool : IDisposable
 
     /// <summary>Rents at least the wanted length, cut to it; contents are undefined. Dispose to give it back.</summary>
     /// <param name="length">Elements, at least 1.</param>
-    public IMemoryOwner<float> Rent(int length) => RentBuffer(length);
-
-    /// <summary>Rents a rectangle; contents are undefined. Dispose to give it back.</summary>
-    /// <param name="rows">At least 1.</param>
-    /// <param name="columns">Elements of each row, at least 1.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A size is below 1, or the product is above what an index can say.</exception>
-    public PinnedRows Rent(int rows, int columns)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(columns, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan((long)rows * columns, Array.MaxLength, nameof(columns));
-        return new PinnedRows(RentBuffer(rows * columns), rows, columns);
-    }
-
-    internal PinnedBuffer RentBuffer(int length)
+    /// <exception cref="ArgumentOutOfRangeException">The length is below 1.</exception>
+    public IMemoryOwner<float> Rent(int length)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(length, 1);
         var handle = Take(SizeClass(length)) ?? PinnedBuffer.NewHandle(1L << SizeClass(length));

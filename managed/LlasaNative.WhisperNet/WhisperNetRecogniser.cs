@@ -58,14 +58,6 @@ public sealed class WhisperNetRecogniser : IDisposable
     /// <summary>The model's special tokens.</summary>
     public WhisperTokens Tokens { get; }
 
-    /// <summary>Whether a model's name says that it is a ggml file: <c>*.bin</c> or <c>*.ggml</c>.</summary>
-    /// <param name="path">Path of a model.</param>
-    public static bool Reads(string path)
-    {
-        ArgumentNullException.ThrowIfNull(path);
-        return Path.GetExtension(path).ToUpperInvariant() is ".BIN" or ".GGML";
-    }
-
     /// <summary>Loads a file.</summary>
     /// <param name="path">A ggml file of a multilingual Whisper.</param>
     /// <param name="options">How it listens; null for the defaults.</param>

@@ -1,8 +1,6 @@
 using System.Runtime.InteropServices;
 using LlasaNative.Audio;
-using LlasaNative.Interop;
 using LlasaNative.Models;
-using LlasaNative.Trainer;
 using LlasaNative.Weights;
 
 namespace LlasaNative.EndToEnd.Tests;
@@ -32,25 +30,5 @@ public sealed class SpeechCodecTests : TinyWorldTests
 
         // A decoder-only checkpoint says which tensor is missing.
         Assert.That(Assert.Throws<ModelFileException>(() => SpeechCodec.Load(Path.Combine(Case, "..", "decoder_short_fsq", "hf"), withEncoder: true).Dispose())!.Message, Does.Contain("missing"));
-    }
-
-    [Test]
-    public void Decode_AsRows_PadsShorterClipsWithSilence()
-    {
-        using PinnedBufferPool pool = new();
-        using var codec = SpeechCodec.Load(TinyWorld.Codec);
-        using var waves = codec.Decode([[1, 2, 3], [], [4]]);
-        using var rows = waves.ToRows(pool)!;
-        Assert.Multiple(() =>
-        {
-            Assert.That((rows.Memory.Height, rows.Memory.Width), Is.EqualTo((3, 3 * codec.SamplesPerCode)));
-            Assert.That(rows.Span.GetRowSpan(0).ToArray(), Is.EqualTo(waves[0].ToArray()));
-            Assert.That(rows.Span.GetRowSpan(1).ToArray(), Is.EqualTo(new float[3 * codec.SamplesPerCode]));
-            Assert.That(rows.Span.GetRowSpan(2)[..codec.SamplesPerCode].ToArray(), Is.EqualTo(waves[2].ToArray()));
-            Assert.That(rows.Span.GetRowSpan(2)[codec.SamplesPerCode..].ToArray(), Is.EqualTo(new float[2 * codec.SamplesPerCode]));
-        });
-
-        using var silent = codec.Decode([[]]);
-        Assert.That(silent.ToRows(pool), Is.Null);
     }
 }

@@ -94,48 +94,6 @@ public sealed class BufferTests : LeakCheckedTests
         });
     }
 
-    [Test]
-    public void Pool_RentsRectangles_ThatAreOnePieceOfPinnedMemory()
-    {
-        using var pool = new PinnedBufferPool();
-        long first;
-        using (var rented = pool.Rent(3, 100))
-        {
-            for (var r = 0; r < 3; r++)
-            {
-                rented.Span.GetRowSpan(r).Fill(r + 1);
-            }
-
-            Assert.That(rented.Memory.TryGetMemory(out var flat), Is.True, "contiguous");
-            Assert.That(flat.Span[99..201].ToArray(), Is.EqualTo((float[])[1, .. Enumerable.Repeat(2f, 100), 3]));
-            using var pin = flat.Pin();
-            first = Address(pin);
-        }
-
-        using var again = pool.Rent(15, 20);
-        Assert.That(again.Memory.TryGetMemory(out var memory), Is.True);
-        using var againPin = memory.Pin();
-        Assert.That(Address(againPin), Is.EqualTo(first), "the same memory again");
-    }
-
-    [Test]
-    public void Rectangle_AfterDispose_ThrowsInsteadOfReadingFreedMemory()
-    {
-        using var pool = new PinnedBufferPool();
-        var rented = pool.Rent(2, 2);
-        rented.Dispose();
-        Assert.That(() => rented.Span[0, 0], Throws.TypeOf<ObjectDisposedException>());
-    }
-
-    [TestCase(0, 1)]
-    [TestCase(1, 0)]
-    [TestCase(1 << 20, 1 << 20)]
-    public void Rectangle_OfNoSizeOrTooLarge_IsRefused(int rows, int columns)
-    {
-        using var pool = new PinnedBufferPool();
-        Assert.That(() => pool.Rent(rows, columns), Throws.TypeOf<ArgumentOutOfRangeException>());
-    }
-
     private static void Abandon() => _ = new PinnedBuffer(16);
 
     private static unsafe long Address(MemoryHandle handle) => (long)handle.Pointer;

@@ -76,7 +76,7 @@ public sealed class RolloutBatch
         PackedSequences packed = new();
         foreach (var i in sequences)
         {
-            packed.Add(_prompts[i / SamplesPerPrompt], Tokens(i), LogProbs(i));
+            packed.Add(_prompts[i / SamplesPerPrompt], Tokens(i));
         }
 
         return packed;

@@ -52,35 +52,6 @@ public sealed class WaveBatch : IDisposable
     /// <param name="index">Of the clip.</param>
     public Span<float> this[int index] => Samples[(int)_offsets[index]..(int)_offsets[index + 1]];
 
-    /// <summary>The clips as a rectangle, one per row, silence behind those that are shorter.</summary>
-    /// <param name="pool">Lends the memory.</param>
-    /// <returns>[Count, longest clip]; dispose it. Null when there is no sound at all.</returns>
-    public PinnedRows? ToRows(PinnedBufferPool pool)
-    {
-        ArgumentNullException.ThrowIfNull(pool);
-        var longest = 0L;
-        for (var i = 0; i < Count; i++)
-        {
-            longest = Math.Max(longest, _offsets[i + 1] - _offsets[i]);
-        }
-
-        if (longest == 0)
-        {
-            return null;
-        }
-
-        var rows = pool.Rent(Count, (int)longest);
-        for (var i = 0; i < Count; i++)
-        {
-            var row = rows.Span.GetRowSpan(i);
-            var clip = this[i];
-            clip.CopyTo(row);
-            row[clip.Length..].Clear();
-        }
-
-        return rows;
-    }
-
     /// <inheritdoc/>
     public void Dispose() => _buffer?.Dispose();
 }

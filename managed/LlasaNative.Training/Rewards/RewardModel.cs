@@ -14,7 +14,7 @@ namespace LlasaNative.Rewards;
 /// RewardBreakdown judged = model.Score(new SpeechSample { Reference = "a big dog", Transcript = "A pig dog.", Nll = 0.7 });
 /// </code>
 /// </example>
-public sealed class RewardModel : IRewardModel
+public sealed class RewardModel
 {
     private readonly RewardOptions _options;
     private readonly ITextNormalizer _normalizer;
@@ -29,7 +29,8 @@ public sealed class RewardModel : IRewardModel
         _normalizer = CreateNormalizer(_options);
     }
 
-    /// <inheritdoc/>
+    /// <summary>Judges one sample.</summary>
+    /// <param name="sample">What is known about it.</param>
     public RewardBreakdown Score(SpeechSample sample)
     {
         ArgumentNullException.ThrowIfNull(sample);

@@ -2,7 +2,7 @@ namespace LlasaNative.Rewards;
 
 /// <summary>The reward of a run: the weighted components, each with what the formula says of the sample.</summary>
 /// <remarks><b>Threads:</b> one at a time.</remarks>
-public sealed class WeightedReward : IRewardModel
+public sealed class WeightedReward
 {
     private readonly RewardModel _formula;
     private readonly RewardOptions _options;
@@ -37,7 +37,8 @@ public sealed class WeightedReward : IRewardModel
     /// <summary>Whether a component is somebody's own and may want to hear the sound.</summary>
     public bool WantsSound => _components.Exists(c => c.Guard is not null);
 
-    /// <inheritdoc/>
+    /// <summary>Judges one sample.</summary>
+    /// <param name="sample">What is known about it.</param>
     /// <exception cref="RewardUnavailableException">A component failed and <see cref="RewardOptions.OnFailure"/> says to stop.</exception>
     public RewardBreakdown Score(SpeechSample sample)
     {
