@@ -1,4 +1,5 @@
 using System.CommandLine;
+using LlasaNative.Configuration;
 using LlasaNative.Training;
 
 namespace LlasaNative.Trainer;
@@ -35,23 +36,10 @@ internal sealed class ConfigurationArguments(params (string Flag, string Descrip
     public IEnumerable<Option> All => [Config, Set, Resume, Dashboard, .. _flags.Select(f => f.Option)];
 
     /// <summary>Assignments in order of precedence: file, flags, --set.</summary>
-    public IReadOnlyList<OptionAssignment> Read(ParseResult parsed)
-    {
-        List<OptionAssignment> assignments = [];
-        if (parsed.GetValue(Config) is { Length: > 0 } file)
-        {
-            assignments.AddRange(OptionFile.Read(file));
-        }
-
-        foreach (var (option, key) in _flags)
-        {
-            if (parsed.GetValue(option) is { } value)
-            {
-                assignments.Add(new OptionAssignment(key, value, option.Name));
-            }
-        }
-
-        assignments.AddRange((parsed.GetValue(Set) ?? []).Select(OptionAssignment.Parse));
-        return assignments;
-    }
+    public IReadOnlyList<OptionAssignment> Read(ParseResult parsed) =>
+    [
+        .. OptionAssignment.Read(parsed.GetValue(Config), null),
+        .. from flag in _flags let value = parsed.GetValue(flag.Option) where value is not null select new OptionAssignment(flag.Key, value, flag.Option.Name),
+        .. OptionAssignment.Read(null, parsed.GetValue(Set)),
+    ];
 }

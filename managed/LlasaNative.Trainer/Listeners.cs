@@ -1,3 +1,4 @@
+using LlasaNative.Configuration;
 using LlasaNative.Listening;
 using LlasaNative.Listening.Remote;
 using LlasaNative.Models;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using LlasaNative.Configuration;
 using LlasaNative.Training;
 
 namespace LlasaNative.Trainer;

@@ -1,24 +1,27 @@
+#pragma warning disable CS1591   // what [Option] says of a property is its documentation
+using LlasaNative.Configuration;
+
 namespace LlasaNative.Training;
 
 /// <summary>How held-out texts are spoken and judged.</summary>
 public sealed record EvaluationOptions
 {
-    /// <summary>Samples per text.</summary>
+    [Option("Samples of each text.", AtLeast = 1, AtMost = 10_000, Verl = "actor_rollout_ref.rollout.val_kwargs.n")]
     public int Samples { get; init; } = 1;
 
-    /// <summary>Softmax temperature; 0 = greedy.</summary>
+    [Option("Softmax temperature; 0: greedy.", AtLeast = 0, Verl = "actor_rollout_ref.rollout.val_kwargs.temperature")]
     public double Temperature { get; init; } = 0.8;
 
-    /// <summary>Draw from the k most probable tokens only; 0 = all.</summary>
+    [Option("Draw from the k most probable tokens only; 0: all.", AtLeast = 0, Verl = "actor_rollout_ref.rollout.val_kwargs.top_k")]
     public int TopK { get; init; }
 
-    /// <summary>Draw from the smallest set of tokens with this much probability; 1 = all.</summary>
+    [Option("Draw from the smallest set with this much probability; 1: all.", Above = 0, AtMost = 1, Verl = "actor_rollout_ref.rollout.val_kwargs.top_p")]
     public double TopP { get; init; } = 0.9;
 
-    /// <summary>Longest response in tokens.</summary>
+    [Option("Longest response; 0: as in training.", AtLeast = 0, Unit = "tokens")]
     public int MaxNewTokens { get; init; } = 160;
 
-    /// <summary>Texts spoken at once; no result depends on it.</summary>
+    [Option("Texts spoken at once; no result depends on it.", AtLeast = 1, AtMost = 1_000_000)]
     public int BatchSize { get; init; } = 64;
 
     /// <summary>Measure pitch, pauses and speed of every sample.</summary>

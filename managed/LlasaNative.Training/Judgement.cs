@@ -1,3 +1,4 @@
+using LlasaNative.Configuration;
 using LlasaNative.Rewards;
 
 namespace LlasaNative.Training;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using LlasaNative.Audio;
+using LlasaNative.Configuration;
 using LlasaNative.Models;
 using LlasaNative.Trainer;
 
@@ -39,7 +40,7 @@ public sealed class LongSoundTests : TinyWorldTests
         using var louder = scorer.With(GrpoOptionsOf("reward.silence_rms=0"));
         Assert.That(Listen(louder, [.. window, .. tail]).MeanLogProb, Is.Not.EqualTo(Listen(louder, window).MeanLogProb), "the guard is off");
 
-        static ScoringOptions GrpoOptionsOf(string set) => Training.GrpoOptions.Table.Build([Training.OptionAssignment.Parse(set)]).ToScoring();
+        static ScoringOptions GrpoOptionsOf(string set) => OptionTree.Build<Training.GrpoOptions>([OptionAssignment.Parse(set)]).ToScoring();
     }
 
     [Test]

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using LlasaNative.Audio;
+using LlasaNative.Configuration;
 using LlasaNative.Models;
 using LlasaNative.Rewards;
 using LlasaNative.Training;

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using LlasaNative.Configuration;
 using LlasaNative.Data;
 using LlasaNative.Interop;
 using LlasaNative.Listening;
@@ -38,9 +39,7 @@ internal static class BenchCommand
             }
 
             // The policy stays as it is, so that every step has the same work to do.
-            List<OptionAssignment> assignments = [new("optimiser.learning_rate", "0", "bench")];
-            assignments.AddRange((parsed.GetValue(set) ?? []).Select(OptionAssignment.Parse));
-            var options = GrpoOptions.Table.Build(assignments);
+            var options = OptionTree.Build<GrpoOptions>([new("optimiser.learning_rate", "0", "bench"), .. OptionAssignment.Read(null, parsed.GetValue(set))]);
             options = options with { Models = models.Read(parsed, options.Models) };
             if (parsed.GetValue(server))
             {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using LlasaNative.Audio;
+using LlasaNative.Configuration;
 using LlasaNative.Data;
 using LlasaNative.Interop;
 using LlasaNative.Models;
@@ -42,7 +43,7 @@ internal static class DemoCommand
                 throw new UsageException("--steps must be at least 1, --minutes a number above 0");
             }
 
-            var full = GrpoOptions.Table.Build(assignments).Run;
+            var full = OptionTree.Build<GrpoOptions>(assignments).Run;
             if (parsed.GetValue(steps) is { } count)
             {
                 assignments.Add(new OptionAssignment("run.steps", count.ToString(CultureInfo.InvariantCulture), "--steps"));
@@ -53,8 +54,8 @@ internal static class DemoCommand
                 assignments.Add(new OptionAssignment("run.time_limit_minutes", time.ToString(CultureInfo.InvariantCulture), "--minutes"));
             }
 
-            assignments.AddRange((parsed.GetValue(set) ?? []).Select(OptionAssignment.Parse));
-            var options = GrpoOptions.Table.Build(assignments);
+            assignments.AddRange(OptionAssignment.Read(null, parsed.GetValue(set)));
+            var options = OptionTree.Build<GrpoOptions>(assignments);
             var named = models.Read(parsed, options.Models);
             options = options with { Models = named };
             if (parsed.GetValue(samples) < 1 || parsed.GetValue(clips) < 0 || parsed.GetValue(limit) < 0)
@@ -83,7 +84,7 @@ internal static class DemoCommand
         var outcome = TrainingRun.Execute(loop, new RunSettings
         {
             Run = options.Run,
-            Options = GrpoOptions.Table.Entries.ToDictionary(e => e.Key, e => e.Get(options)),
+            Options = options,
             Resume = "never",
             Progress = progress,
             Stop = stop,
@@ -112,7 +113,8 @@ internal static class DemoCommand
             Device = Terminal.Describe(NativeDevice.GetInfo()),
             RewardCurve = [.. reports.Select(r => r.Metrics["reward/mean"])],
             CerCurve = [.. reports.Select(r => r.Metrics["reward/cer"])],
-            Settings = [.. GrpoOptions.Table.Entries.Select(e => KeyValuePair.Create(e.Key, Shown(e, options)))],
+            // Directories by their last name only.
+            Settings = [.. OptionTree.Entries(options).Select(e => KeyValuePair.Create(e.Key, e.Declared.IsPath ? Path.GetFileName(e.Value.TrimEnd('/')) : e.Value))],
             Pairs = Pairs(before, after, clips),
         };
         AtomicFile.WriteText(Path.Combine(folder, "index.html"), DemoPage.ToHtml(report));
@@ -161,15 +163,6 @@ internal static class DemoCommand
 
     private static DemoClip Clip(SampleRecord sample) =>
         new(sample.Transcript, sample.Judgement.Cer, SoundFiles.Encode(sample));
-
-    /// <summary>A setting as the page shows it: directories by their last name only.</summary>
-    private static string Shown(OptionEntry<GrpoOptions> entry, GrpoOptions options)
-    {
-        var value = entry.Get(options);
-        return entry.Key.StartsWith("models.", StringComparison.Ordinal) || entry.Key is "run.out" or "data.train" or "data.evaluation"
-            ? Path.GetFileName(value.TrimEnd('/'))
-            : value;
-    }
 
     private static string Resource(string name)
     {

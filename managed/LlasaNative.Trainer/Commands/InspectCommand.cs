@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using LlasaNative.Configuration;
 using LlasaNative.Text;
 using LlasaNative.Training;
 using LlasaNative.Weights;

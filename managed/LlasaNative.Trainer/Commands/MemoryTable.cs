@@ -1,4 +1,5 @@
 using System.Globalization;
+using LlasaNative.Configuration;
 using LlasaNative.Interop;
 using LlasaNative.Training;
 
@@ -9,8 +10,7 @@ internal static class MemoryTable
 {
     public static int Run(string policy, string? codec, string? recogniser, string? config, string[] set)
     {
-        List<OptionAssignment> assignments = [.. config is { Length: > 0 } ? OptionFile.Read(config) : [], .. set.Select(OptionAssignment.Parse)];
-        var options = GrpoOptions.Table.Build(assignments);
+        var options = OptionTree.Build<GrpoOptions>(OptionAssignment.Read(config, set));
         options = options with
         {
             Models = options.Models with

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using LlasaNative.Audio;
+using LlasaNative.Configuration;
 using LlasaNative.Listening;
 using LlasaNative.Models;
 using LlasaNative.Training;
@@ -27,9 +28,7 @@ internal static class ScoreCommand
 
         return command.Does(parsed =>
         {
-            List<OptionAssignment> assignments = [.. parsed.GetValue(config) is { Length: > 0 } file ? OptionFile.Read(file) : []];
-            assignments.AddRange((parsed.GetValue(set) ?? []).Select(OptionAssignment.Parse));
-            var options = GrpoOptions.Table.Build(assignments);
+            var options = OptionTree.Build<GrpoOptions>(OptionAssignment.Read(parsed.GetValue(config), parsed.GetValue(set)));
             return Run(parsed.GetValue(text)!, parsed.GetValue(wave), parsed.GetValue(codes), models.Read(parsed, options.Models), options);
         });
     }

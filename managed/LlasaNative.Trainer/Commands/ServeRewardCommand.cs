@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Net;
+using LlasaNative.Configuration;
 using LlasaNative.Models;
 using LlasaNative.Trainer.Serving;
 using LlasaNative.Training;
@@ -40,9 +41,7 @@ internal static class ServeRewardCommand
 
         return command.Does(parsed =>
         {
-            List<OptionAssignment> assignments = [.. parsed.GetValue(config) is { Length: > 0 } file ? OptionFile.Read(file) : []];
-            assignments.AddRange((parsed.GetValue(set) ?? []).Select(OptionAssignment.Parse));
-            var options = GrpoOptions.Table.Build(assignments);
+            var options = OptionTree.Build<GrpoOptions>(OptionAssignment.Read(parsed.GetValue(config), parsed.GetValue(set)));
             return Run(models.Read(parsed, options.Models), options.ToScoring(), new ServerOptions
             {
                 Address = IPAddress.TryParse(parsed.GetValue(listen), out var address)

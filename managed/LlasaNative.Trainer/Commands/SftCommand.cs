@@ -1,4 +1,5 @@
 using System.CommandLine;
+using LlasaNative.Configuration;
 using LlasaNative.Data;
 using LlasaNative.Interop;
 using LlasaNative.Models;
@@ -25,7 +26,7 @@ internal static class SftCommand
 
     private static int Run(ConfigurationArguments arguments, ParseResult parsed)
     {
-        var options = SftOptions.Table.Build(arguments.Read(parsed));
+        var options = OptionTree.Build<SftOptions>(arguments.Read(parsed));
         if (options.Data.Train.Length == 0)
         {
             throw new UsageException("data.train: name a .jsonl or .parquet file of utterances");
@@ -36,15 +37,14 @@ internal static class SftCommand
         using var policy = PolicyModel.Load(path, options.Prompt, options.Models.PolicyType);
         var utterances = TrainingData.ReadUtterances(options.Data, policy);
         using SftLoop loop = new(options, policy, utterances);
-        var keys = SftOptions.Table.Entries.ToDictionary(e => e.Key, e => e.Get(options));
-        RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "sft", keys, Terminal.Device());
+        RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "sft", OptionTree.Values(options), Terminal.Device());
         var progress = Terminal.Progress(options.Run.Steps);
         progress.Note($"computing on {Terminal.Describe(NativeDevice.GetInfo())}");
         using StopSignal stop = new(progress.Note);
         using var dashboard = DashboardServer.StartFor(parsed.GetValue(arguments.Dashboard), options.Run.Out, progress.Note);
         var outcome = TrainingRun.Execute(loop, new RunSettings
         {
-            Run = options.Run, Options = keys, DataFingerprint = DataFingerprint.Of(utterances.Select(u => u.Utterance)), Resume = parsed.GetValue(arguments.Resume)!, Progress = progress, Stop = stop,
+            Run = options.Run, Options = options, DataFingerprint = DataFingerprint.Of(utterances.Select(u => u.Utterance)), Resume = parsed.GetValue(arguments.Resume)!, Progress = progress, Stop = stop,
         });
         return TrainingEnd.Report(outcome, policy, options.Run, stop);
     }

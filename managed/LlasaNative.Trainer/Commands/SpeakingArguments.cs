@@ -1,4 +1,5 @@
 using System.CommandLine;
+using LlasaNative.Configuration;
 using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Commands;
@@ -60,15 +61,5 @@ internal sealed class SpeakingArguments
     }
 
     /// <summary>The sections prompt, recogniser and reward.</summary>
-    public GrpoOptions Judging(ParseResult parsed)
-    {
-        List<OptionAssignment> assignments = [];
-        if (parsed.GetValue(Config) is { Length: > 0 } file)
-        {
-            assignments.AddRange(OptionFile.Read(file));
-        }
-
-        assignments.AddRange((parsed.GetValue(Set) ?? []).Select(OptionAssignment.Parse));
-        return GrpoOptions.Table.Build(assignments);
-    }
+    public GrpoOptions Judging(ParseResult parsed) => OptionTree.Build<GrpoOptions>(OptionAssignment.Read(parsed.GetValue(Config), parsed.GetValue(Set)));
 }

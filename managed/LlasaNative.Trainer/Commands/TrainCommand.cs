@@ -1,4 +1,5 @@
 using System.CommandLine;
+using LlasaNative.Configuration;
 using LlasaNative.Data;
 using LlasaNative.Interop;
 using LlasaNative.Reporting;
@@ -24,15 +25,14 @@ internal static class TrainCommand
 
     private static int Run(ConfigurationArguments arguments, ParseResult parsed)
     {
-        var options = GrpoOptions.Table.Build([.. Listeners.FromEnvironment(), .. arguments.Read(parsed)]);
+        var options = OptionTree.Build<GrpoOptions>([.. Listeners.FromEnvironment(), .. arguments.Read(parsed)]);
         options = options with { Models = TinyWorld.Fill(options.Models) };
         _ = options.CreateJudge();   // a component that cannot be loaded is said before models are
         var prompts = TrainingData.ReadTraining(options.Data);
         using var models = Listeners.Load(options, training: true, options.Lora.Enabled, CancellationToken.None);
         var texts = TrainingData.Fitting(prompts, options, models);
         using GrpoLoop loop = new(options, models, texts);
-        var keys = GrpoOptions.Table.Entries.ToDictionary(e => e.Key, e => e.Get(options));
-        RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "train", keys, Terminal.Device());
+        RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "train", OptionTree.Values(options), Terminal.Device());
         var progress = Terminal.Progress(options.Run.Steps);
         progress.Note($"computing on {Terminal.Describe(NativeDevice.GetInfo())}");
         using StopSignal stop = new(progress.Note);
@@ -40,7 +40,7 @@ internal static class TrainCommand
         var outcome = TrainingRun.Execute(loop, new RunSettings
         {
             Run = options.Run,
-            Options = keys,
+            Options = options,
             DataFingerprint = DataFingerprint.Of(texts.Select(t => t.Text)),
             Resume = parsed.GetValue(arguments.Resume)!,
             Progress = progress,

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using LlasaNative.Configuration;
 using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Serving;

@@ -1,4 +1,6 @@
+#pragma warning disable CS1591   // what [Option] says of a property is its documentation
 using LlasaNative.Audio;
+using LlasaNative.Configuration;
 using LlasaNative.Listening;
 using LlasaNative.Text;
 
@@ -13,37 +15,34 @@ public sealed record ScoringOptions
     /// <summary>The <see cref="Language"/> of those who give none: English, and nothing for a recogniser that takes no language.</summary>
     public const string NoLanguage = "default";
 
-    /// <summary>What stands before the text whose likelihood is measured.</summary>
+    [Option("What stands before the text whose likelihood is measured: start of transcript alone, or with language and task.")]
     public ScorePromptStyle Prompt { get; init; } = ScorePromptStyle.Full;
 
-    /// <summary>
-    /// Language code such as <c>en</c>, <c>auto</c> to have it detected, or <see cref="NoLanguage"/>. Set, it may be what
-    /// <see cref="LanguageNames.ToCode"/> reads.
-    /// </summary>
+    [Option("Language of the texts; auto: detected; default: English, and no language is asked of an English-only recogniser, which refuses any other value.", Takes = "code or name such as en, ko-KR, English; auto, default")]
     public string Language { get; init => field = LanguageNames.ToCode(value); } = NoLanguage;
 
     /// <summary>The language of the texts: <c>en</c> where none is given.</summary>
     public string TextLanguage => Language == NoLanguage ? "en" : Language;
 
-    /// <summary>Whether texts are measured with a space before them.</summary>
+    [Option("Measure texts with a space before them, as the public models were trained; auto: where prompt is full and the vocabulary has words that begin with a space.")]
     public LeadingSpace LeadingSpace { get; init; } = LeadingSpace.Auto;
 
-    /// <summary>Longest transcript in tokens; 0 = what the model allows.</summary>
+    [Option("Longest transcript; 0: what the model allows.", AtLeast = 0, Unit = "tokens")]
     public int MaxTokens { get; init; }
 
     /// <summary>Root mean square (full scale is 1) below which a window behind a clip's first is not transcribed; 0 = none is so silent.</summary>
     public double SilenceRms { get; init; } = SoundLevel.Silence;
 
-    /// <summary>When transcripts end before the recogniser ends them.</summary>
+    [Option("End a transcript that is so much longer than its text, or repeats itself, that nothing of the reward is left (docs/reward.md). auto: while training, unless a component of your own reads it; eval, score and compare hear everything.")]
     public EarlyEnd EarlyEnd { get; init; } = EarlyEnd.Auto;
 
     /// <summary>Where transcripts end early, made of <see cref="EarlyEnd"/> and the reward; null = nowhere.</summary>
     public TranscriptBound? Bound { get; init; }
 
-    /// <summary>Clips given to the recogniser at once.</summary>
+    [Option("Clips given to the recogniser at once.", AtLeast = 1, AtMost = 1_000_000)]
     public int BatchSize { get; init; } = 32;
 
-    /// <summary>Device that codec and recogniser live on, by index; -1 = the one that the policy lives on.</summary>
+    [Option("GPU that codec and recogniser live on, by index; -1: the policy's (LLASA_DEVICE, else 0).", AtLeast = -1, AtMost = 255)]
     public int Device { get; init; } = -1;
 
     /// <summary>Whether a window behind a clip's first is transcribed: it lasts a second and is not silent. A recogniser invents words for others.</summary>

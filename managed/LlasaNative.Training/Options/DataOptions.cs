@@ -1,3 +1,5 @@
+#pragma warning disable CS1591   // what [Option] says of a property is its documentation
+using LlasaNative.Configuration;
 using LlasaNative.Data;
 
 namespace LlasaNative.Training;
@@ -5,24 +7,24 @@ namespace LlasaNative.Training;
 /// <summary>Which texts are spoken, and in which order.</summary>
 public sealed record DataOptions
 {
-    /// <summary>File or directory of training texts (.txt, .jsonl, .csv, .parquet); empty = the sentences that come with the program.</summary>
+    [Option("Training texts; empty: the training sentences that come with the program.", Takes = "file", IsPath = true, Verl = "data.train_files")]
     public string Train { get; init; } = "";
 
-    /// <summary>File of held-out texts for evaluation during training; empty = the validation sentences that come with the program.</summary>
+    [Option("Held-out texts; empty: the validation sentences that come with the program.", Takes = "file", IsPath = true, FreeOnResume = true, Verl = "data.val_files")]
     public string Evaluation { get; init; } = "";
 
-    /// <summary>Field that holds the text, for files with fields.</summary>
+    [Option("Field that holds the text, for files with fields.", Takes = "name", Verl = "data.prompt_key")]
     public string TextField { get; init; } = "text";
 
-    /// <summary>What happens to rows that hold no text or are too long for the models.</summary>
+    [Option("Rows that hold no text or are too long for the models: refuse the file, or skip and report them.", Verl = "data.filter_overlong_prompts")]
     public RowFaults FaultyRows { get; init; } = RowFaults.Refuse;
 
-    /// <summary>Longest prompt in tokens; 0 = what the model has room for.</summary>
+    [Option("Longest prompt, instructions included; 0: what the model has room for.", AtLeast = 0, Unit = "tokens", Verl = "data.max_prompt_length")]
     public int MaxPromptTokens { get; init; }
 
-    /// <summary>Use only the first so many training texts; 0 = all.</summary>
+    [Option("Use only the first so many texts; 0: all.", AtLeast = 0, Verl = "data.train_max_samples")]
     public int Limit { get; init; }
 
-    /// <summary>Whether each epoch goes through the texts in another order.</summary>
+    [Option("Go through the texts in another order each epoch.", Verl = "data.shuffle")]
     public bool Shuffle { get; init; } = true;
 }

@@ -1,3 +1,5 @@
+#pragma warning disable CS1591   // what [Option] says of a property is its documentation
+using LlasaNative.Configuration;
 using LlasaNative.Models;
 using LlasaNative.Rewards;
 using LlasaNative.Text;
@@ -5,65 +7,48 @@ using LlasaNative.Text;
 namespace LlasaNative.Training;
 
 /// <summary>Everything that decides a GRPO run, one record per concern.</summary>
-public sealed record GrpoOptions
+public sealed record GrpoOptions : IPresetOptions, ICheckedOptions
 {
-    /// <summary>Every key of a configuration file.</summary>
-    public static OptionTable<GrpoOptions> Table { get; } = new OptionTable<GrpoOptions>(GrpoFaults.Of)
-        .Preset("algorithm", "Sets several keys, listed in docs/algorithms.md; keys that are written down win over it.", o => o.Algorithm, (o, a) => o with { Algorithm = a }, AlgorithmPresets.Of)
-        .Section("models", "The models: Hugging Face directories. Empty: the tiny models that come with the program.", o => o.Models, (o, s) => o with { Models = s }, SharedSections.Models)
-        .Section("prompt", "How the policy is asked to speak.", o => o.Prompt, (o, s) => o with { Prompt = s }, SharedSections.Prompt)
-        .Section("data", "Texts: .txt with one per line, .jsonl, .csv, .parquet, or a directory of such files.", o => o.Data, (o, s) => o with { Data = s }, SharedSections.Data)
-        .Section("rollout", "How speech is drawn while training.", o => o.Rollout, (o, s) => o with { Rollout = s }, GrpoSections.Rollout)
-        .Section("recogniser", "How the recogniser listens.", o => o.Scoring, (o, s) => o with { Scoring = s }, GrpoSections.Scoring)
-        .Section("reward", "From transcript and likelihood to a reward of 0 to 1.", o => o.Reward, (o, s) => o with { Reward = s }, RewardSection.Fill)
-        .Section("reward_server", "Reward servers (llasa serve-reward) in place of codec and recogniser in this process.", o => o.RewardServer, (o, s) => o with { RewardServer = s }, GrpoSections.RewardServer)
-        .Section("loss", "From rewards to the gradient.", o => o.Loss, (o, s) => o with { Loss = s }, GrpoSections.Loss)
-        .Section("lora", "A low-rank adapter that is trained in place of all weights.", o => o.Lora, (o, s) => o with { Lora = s }, GrpoSections.Lora)
-        .Section("update", "How often a step's samples are used.", o => o.Update, (o, s) => o with { Update = s }, GrpoSections.Update)
-        .Section("optimiser", "AdamW and its learning rate.", o => o.Optimiser, (o, s) => o with { Optimiser = s }, SharedSections.Optimiser)
-        .Section("evaluation", "How held-out texts are spoken by evaluations during training (run.evaluate_every).", o => o.Evaluation, (o, s) => o with { Evaluation = s }, GrpoSections.Evaluation)
-        .Section("run", "How long, and what is written where.", o => o.Run, (o, s) => o with { Run = s }, SharedSections.Run);
-
-    /// <summary>The preset the other values started from.</summary>
+    [Option("Sets several keys, listed in docs/algorithms.md; keys that are written down win over it.")]
     public Algorithm Algorithm { get; init; } = Algorithm.Grpo;
 
-    /// <summary>Which models take part.</summary>
+    [Option("The models: Hugging Face directories. Empty: the tiny models that come with the program.")]
     public ModelOptions Models { get; init; } = new();
 
-    /// <summary>How the policy is asked to speak.</summary>
+    [Option("How the policy is asked to speak.")]
     public PromptOptions Prompt { get; init; } = new();
 
-    /// <summary>Which texts are spoken.</summary>
+    [Option("Texts: .txt with one per line, .jsonl, .csv, .parquet, or a directory of such files.")]
     public DataOptions Data { get; init; } = new();
 
-    /// <summary>How speech is drawn.</summary>
+    [Option("How speech is drawn while training.")]
     public RolloutOptions Rollout { get; init; } = new();
 
-    /// <summary>How the recogniser listens.</summary>
+    [Option("How the recogniser listens.", Name = "recogniser")]
     public ScoringOptions Scoring { get; init; } = new();
 
-    /// <summary>From transcript and likelihood to a reward.</summary>
+    [Option("From transcript and likelihood to a reward of 0 to 1.")]
     public RewardOptions Reward { get; init; } = new();
 
-    /// <summary>Who measures rewards when not this process.</summary>
+    [Option("Reward servers (llasa serve-reward) in place of codec and recogniser in this process.", FreeOnResume = true)]
     public RewardServerOptions RewardServer { get; init; } = new();
 
-    /// <summary>From rewards to the gradient.</summary>
+    [Option("From rewards to the gradient.")]
     public LossOptions Loss { get; init; } = new();
 
-    /// <summary>An adapter that is trained in place of all weights.</summary>
+    [Option("A low-rank adapter that is trained in place of all weights.")]
     public LoraOptions Lora { get; init; } = new();
 
-    /// <summary>How often a step's samples are used.</summary>
+    [Option("How often a step's samples are used.")]
     public UpdateOptions Update { get; init; } = new();
 
-    /// <summary>AdamW and its learning rate.</summary>
+    [Option("AdamW and its learning rate.")]
     public OptimiserOptions Optimiser { get; init; } = new();
 
-    /// <summary>How evaluations during training speak; 0 tokens = as many as in training.</summary>
+    [Option("How held-out texts are spoken by evaluations during training (run.evaluate_every).", FreeOnResume = true)]
     public EvaluationOptions Evaluation { get; init; } = new() { MaxNewTokens = 0 };
 
-    /// <summary>How long, and what is written where.</summary>
+    [Option("How long, and what is written where.")]
     public RunOptions Run { get; init; } = new();
 
     /// <summary>How the recogniser listens, with what the reward says of it.</summary>
@@ -95,4 +80,32 @@ public sealed record GrpoOptions
         Seed = Run.Seed,
         MaxNewTokens = Evaluation.MaxNewTokens > 0 ? Evaluation.MaxNewTokens : Rollout.MaxNewTokens,
     };
+
+    /// <inheritdoc/>
+    public IEnumerable<OptionAssignment> Preset() => AlgorithmPresets.Of(Algorithm).Select(p => new OptionAssignment(p.Key, p.Value, $"algorithm {OptionNames.Of(Algorithm)}"));
+
+    /// <inheritdoc/>
+    public IEnumerable<string> Faults()
+    {
+        var group = Rollout.SamplesPerPrompt;
+        if (Rollout.Dynamic && Loss.Advantage == AdvantageEstimator.ReinforcePlusPlus)
+        {
+            yield return "`rollout.dynamic` contradicts `loss.advantage` reinforce_plus_plus, for which groups do not matter";
+        }
+
+        if (group < 2 && Loss.Advantage is AdvantageEstimator.Rloo or AdvantageEstimator.ReinforcePlusPlusBaseline)
+        {
+            yield return $"`loss.advantage` {OptionNames.Of(Loss.Advantage)} needs `rollout.samples_per_prompt` of at least 2";
+        }
+
+        if (Loss.Proximal == ProximalPolicy.Epoch && Update.Epochs == 1)
+        {
+            yield return "`loss.proximal` epoch needs `update.epochs` of at least 2: in the first epoch both policies are the same";
+        }
+
+        if (Update.MiniBatchPrompts > Rollout.PromptsPerStep)
+        {
+            yield return "`update.mini_batch_prompts` must not be more than `rollout.prompts_per_step`";
+        }
+    }
 }

@@ -1,31 +1,36 @@
+#pragma warning disable CS1591   // what [Option] says of a property is its documentation
+using LlasaNative.Configuration;
+
 namespace LlasaNative.Training;
 
 /// <summary>A low-rank adapter in place of all weights (LoRA, arXiv 2106.09685).</summary>
-public sealed record LoraOptions
+public sealed record LoraOptions : ICheckedOptions
 {
-    /// <summary>The projections an adapter can stand beside, under PEFT's names.</summary>
-    public static IReadOnlyList<string> Modules { get; } = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+    private const string AllModules = "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj";
 
-    /// <summary>Whether an adapter is trained and the policy's own weights stay as they are.</summary>
+    /// <summary>The projections an adapter can stand beside, under PEFT's names.</summary>
+    public static IReadOnlyList<string> Modules { get; } = AllModules.Split(',');
+
+    [Option("Train an adapter; checkpoints hold the adapter as PEFT reads it, the exported policy has it merged in.")]
     public bool Enabled { get; init; }
 
-    /// <summary>Rank of the adapter's matrices.</summary>
+    [Option("Rank of the adapter's matrices.", AtLeast = 0, AtMost = 4096, Verl = "actor_rollout_ref.model.lora_rank")]
     public int Rank { get; init; } = 16;
 
-    /// <summary>The adapter's product is scaled by this over the rank.</summary>
+    [Option("The adapter's product is scaled by alpha / rank.", Above = 0, Verl = "actor_rollout_ref.model.lora_alpha")]
     public double Alpha { get; init; } = 32;
 
-    /// <summary>Share of the adapter's inputs that a training pass leaves out.</summary>
+    [Option("Share of the adapter's inputs that a training pass leaves out; rollouts and log-probs of frozen policies leave out none, so ratios and the log-prob gap then have its noise in them.", AtLeast = 0, Below = 1)]
     public double Dropout { get; init; }
 
-    /// <summary>Which projections, separated by commas.</summary>
-    public string Targets { get; init; } = "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj";
+    [Option("Projections the adapter stands beside.", Takes = "some of " + AllModules, Verl = "actor_rollout_ref.model.target_modules")]
+    public string Targets { get; init; } = AllModules;
 
     /// <summary>The targets one by one.</summary>
     public IReadOnlyList<string> TargetList => Targets.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
-    /// <summary>What is wrong, in the words of the configuration.</summary>
-    internal IEnumerable<string> Faults()
+    /// <inheritdoc/>
+    public IEnumerable<string> Faults()
     {
         if (!Enabled)
         {

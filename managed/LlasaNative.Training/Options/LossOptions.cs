@@ -1,51 +1,55 @@
+#pragma warning disable CS1591   // what [Option] says of a property is its documentation
+using System.Globalization;
+using LlasaNative.Configuration;
+
 namespace LlasaNative.Training;
 
 /// <summary>From rewards to the gradient.</summary>
-public sealed record LossOptions
+public sealed record LossOptions : ICheckedOptions
 {
-    /// <summary>How advantages are made from a group's rewards.</summary>
+    [Option("How advantages are made from a group's rewards.", Verl = "algorithm.adv_estimator")]
     public AdvantageEstimator Advantage { get; init; } = AdvantageEstimator.Grpo;
 
-    /// <summary>Added to the standard deviation of a group's rewards.</summary>
+    [Option("Added to the standard deviation of a group's rewards.", AtLeast = 0)]
     public double AdvantageEpsilon { get; init; } = 1e-6;
 
-    /// <summary>A group whose rewards deviate by no more than this has no variance.</summary>
+    [Option("A group whose rewards deviate by no more than this counts as without variance.", AtLeast = 0)]
     public double MinGroupDeviation { get; init; }
 
-    /// <summary>Leave groups without variance out of the loss, its KL term and its token counts.</summary>
+    [Option("Leave groups without variance out of the loss, its KL term and its token counts.")]
     public bool MaskFlatGroups { get; init; } = true;
 
-    /// <summary>What the probability ratio is of.</summary>
+    [Option("What the probability ratio is of: each token, or (GSPO) the whole sequence, its tokens' geometric mean.", Verl = "actor_rollout_ref.actor.policy_loss.loss_mode")]
     public RatioLevel Ratio { get; init; } = RatioLevel.Token;
 
-    /// <summary>Against which policy the ratio is taken.</summary>
+    [Option("The policy that ratios are taken against: the one that drew the samples, or the one at the start of the epoch.")]
     public ProximalPolicy Proximal { get; init; } = ProximalPolicy.Rollout;
 
-    /// <summary>Of what the truncated importance weights are.</summary>
+    [Option("Truncated importance weights between that policy and what the tokens were really drawn with: top-p and its kin, older weights.", Verl = "algorithm.rollout_correction.rollout_is")]
     public ImportanceLevel Importance { get; init; } = ImportanceLevel.None;
 
-    /// <summary>Largest importance weight.</summary>
+    [Option("Largest importance weight.", AtLeast = 1, Verl = "algorithm.rollout_correction.rollout_is_threshold")]
     public double ImportanceCap { get; init; } = 2;
 
-    /// <summary>Lower end of the ratio's trust region, 1 minus this.</summary>
+    [Option("The ratio is clipped below 1 minus this.", AtLeast = 0, AtMost = 1, Verl = "actor_rollout_ref.actor.clip_ratio_low")]
     public double ClipLow { get; init; } = 0.2;
 
-    /// <summary>Upper end of the ratio's trust region, 1 plus this.</summary>
+    [Option("The ratio is clipped above 1 plus this.", AtLeast = 0, Verl = "actor_rollout_ref.actor.clip_ratio_high")]
     public double ClipHigh { get; init; } = 0.2;
 
-    /// <summary>Bound on the loss of negative advantages, more than 1; 0 = off.</summary>
+    [Option("Bound on the loss of negative advantages, more than 1; 0: off.", AtLeast = 0, Verl = "actor_rollout_ref.actor.clip_ratio_c")]
     public double DualClip { get; init; }
 
-    /// <summary>Weight of the KL divergence from the starting policy.</summary>
+    [Option("Weight of the KL divergence from the starting policy.", AtLeast = 0, Verl = "actor_rollout_ref.actor.kl_loss_coef")]
     public double KlCoefficient { get; init; }
 
-    /// <summary>How the divergence is estimated.</summary>
+    [Option("k1 = log ratio, k2 = its square / 2, k3 = ratio - 1 - log ratio. k1 in the loss has a gradient of 0 on average.", Verl = "actor_rollout_ref.actor.kl_loss_type")]
     public KlEstimator KlEstimator { get; init; } = KlEstimator.K3;
 
-    /// <summary>Where it is charged.</summary>
+    [Option("Charge the divergence in the loss, or in the reward.", Verl = "algorithm.use_kl_in_reward")]
     public KlPlacement KlPlacement { get; init; } = KlPlacement.Loss;
 
-    /// <summary>How the starting policy is kept.</summary>
+    [Option("How the starting policy is kept: auto keeps it in models.policy_type when the KL coefficient is above 0. bf16 takes half the memory; beside a policy in f32 its rounding is part of the divergence.")]
     public ReferenceKind Reference { get; init; } = ReferenceKind.Auto;
 
     /// <summary>Whether a reference policy is needed.</summary>
@@ -67,9 +71,33 @@ public sealed record LossOptions
         _ => throw new InvalidOperationException($"Reference {Reference}: no such kind."),
     };
 
-    /// <summary>Weight of the entropy bonus.</summary>
+    [Option("Weight of the entropy bonus.", AtLeast = 0, Verl = "actor_rollout_ref.actor.entropy_coeff")]
     public double EntropyCoefficient { get; init; }
 
-    /// <summary>How token losses are put together.</summary>
+    [Option("How token losses are put together.", Verl = "actor_rollout_ref.actor.loss_agg_mode")]
     public LossAggregation Aggregation { get; init; } = LossAggregation.TokenMean;
+
+    /// <inheritdoc/>
+    public IEnumerable<string> Faults()
+    {
+        if (DualClip is > 0 and <= 1)
+        {
+            yield return "`loss.dual_clip` must be 0 or more than 1";
+        }
+
+        if (KlCoefficient > 0 && !KeepsReference)
+        {
+            yield return string.Create(CultureInfo.InvariantCulture, $"`loss.kl_coefficient` {KlCoefficient:R} needs a reference, but `loss.reference` is none");
+        }
+
+        if (Proximal == ProximalPolicy.Epoch && Importance == ImportanceLevel.None)
+        {
+            yield return "`loss.proximal` epoch needs `loss.importance` token or sequence: nothing else corrects for the samples' age";
+        }
+
+        if (Ratio == RatioLevel.Sequence && Advantage == AdvantageEstimator.ReinforcePlusPlus && KlPlacement == KlPlacement.Reward && KlCoefficient > 0)
+        {
+            yield return "`loss.ratio` sequence contradicts per-token rewards (`loss.advantage` reinforce_plus_plus with `loss.kl_placement` reward)";
+        }
+    }
 }

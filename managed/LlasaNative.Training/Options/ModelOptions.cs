@@ -1,21 +1,24 @@
+#pragma warning disable CS1591   // what [Option] says of a property is its documentation
+using LlasaNative.Configuration;
+
 namespace LlasaNative.Training;
 
 /// <summary>Which models take part: Hugging Face directories.</summary>
 /// <remarks>An empty path means the tiny model that comes with the program.</remarks>
 public sealed record ModelOptions
 {
-    /// <summary>Directory of the Llama policy that is trained.</summary>
+    [Option("Llama policy that is trained.", Takes = "directory", IsPath = true, Verl = "actor_rollout_ref.model.path")]
     public string Policy { get; init; } = "";
 
-    /// <summary>Directory of the X-Codec2 codec that turns codes into sound.</summary>
+    [Option("X-Codec2 codec.", Takes = "directory", IsPath = true)]
     public string Codec { get; init; } = "";
 
-    /// <summary>Directory of the Whisper recogniser that judges.</summary>
+    [Option("Whisper recogniser that judges.", Takes = "directory", IsPath = true)]
     public string Recogniser { get; init; } = "";
 
-    /// <summary>Element type of the policy's matrices while it speaks, scores and is trained.</summary>
+    [Option("Element type of the policy's matrices while it speaks and is trained; the optimiser, checkpoints and sums are float32.")]
     public ComputeType PolicyType { get; init; } = ComputeType.F32;
 
-    /// <summary>Element type of the matrices and filters of codec and recogniser.</summary>
+    [Option("Element type of the matrices and filters of codec and recogniser.")]
     public ComputeType ScoringType { get; init; } = ComputeType.F32;
 }

@@ -1,41 +1,44 @@
+#pragma warning disable CS1591   // what [Option] says of a property is its documentation
+using LlasaNative.Configuration;
+
 namespace LlasaNative.Training;
 
 /// <summary>AdamW and its learning rate.</summary>
 public sealed record OptimiserOptions
 {
-    /// <summary>Highest learning rate, reached after warm-up.</summary>
+    [Option("Highest learning rate.", AtLeast = 0, Verl = "actor_rollout_ref.actor.optim.lr")]
     public double LearningRate { get; init; } = 1e-4;
 
-    /// <summary>Steps over which the rate rises linearly.</summary>
+    [Option("Steps over which the rate rises linearly.", AtLeast = 0, Verl = "actor_rollout_ref.actor.optim.lr_warmup_steps")]
     public int WarmupSteps { get; init; } = 5;
 
-    /// <summary>What the rate does after warm-up.</summary>
+    [Option("What the rate does after warm-up.", Verl = "actor_rollout_ref.actor.optim.lr_scheduler_type")]
     public LearningRateSchedule Schedule { get; init; } = LearningRateSchedule.Constant;
 
-    /// <summary>Share of the highest rate that cosine and linear end at.</summary>
+    [Option("Share of the highest rate that cosine and linear end at.", AtLeast = 0, AtMost = 1, Verl = "actor_rollout_ref.actor.optim.min_lr_ratio")]
     public double FinalRatio { get; init; }
 
-    /// <summary>Steps at the end over which cosine and linear decay; 0 = all after warm-up.</summary>
+    [Option("Steps at the end over which cosine and linear decay; 0: all after warm-up.", AtLeast = 0)]
     public int DecaySteps { get; init; }
 
-    /// <summary>Decay of the first moment.</summary>
+    [Option("Decay of the first moment.", AtLeast = 0, Below = 1, Verl = "actor_rollout_ref.actor.optim.betas")]
     public double Beta1 { get; init; } = 0.9;
 
-    /// <summary>Decay of the second moment.</summary>
+    [Option("Decay of the second moment.", AtLeast = 0, Below = 1, Verl = "actor_rollout_ref.actor.optim.betas")]
     public double Beta2 { get; init; } = 0.999;
 
-    /// <summary>Added to the root of the second moment.</summary>
+    [Option("Added to the root of the second moment.", Above = 0)]
     public double Epsilon { get; init; } = 1e-8;
 
-    /// <summary>Decoupled weight decay, on every parameter.</summary>
+    [Option("Decoupled weight decay, on every parameter.", AtLeast = 0, Verl = "actor_rollout_ref.actor.optim.weight_decay")]
     public double WeightDecay { get; init; }
 
-    /// <summary>Global L2 norm that gradients are scaled down to; 0 = off.</summary>
+    [Option("Global L2 norm that gradients are scaled down to; 0: off.", AtLeast = 0, Verl = "actor_rollout_ref.actor.grad_clip")]
     public double MaxGradNorm { get; init; } = 1;
 
-    /// <summary>Tokens of one forward and backward pass.</summary>
+    [Option("Size of one forward and backward pass.", AtLeast = 1, Unit = "tokens", Verl = "actor_rollout_ref.actor.ppo_max_token_len_per_gpu")]
     public long MicroBatchTokens { get; init; } = 4096;
 
-    /// <summary>Keep only layer inputs and compute each layer again in the backward pass: less memory, more time.</summary>
+    [Option("Keep only layer inputs and compute each layer again in the backward pass: less memory, more time.", Verl = "actor_rollout_ref.model.enable_gradient_checkpointing")]
     public bool Recompute { get; init; }
 }

@@ -1,39 +1,34 @@
+#pragma warning disable CS1591   // what [Option] says of a property is its documentation
+using LlasaNative.Configuration;
+
 namespace LlasaNative.Training;
 
 /// <summary>Where rewards are measured when not in this process, and what happens when that fails.</summary>
 /// <remarks>None of it changes what a step computes, unless samples are left out.</remarks>
-public sealed record RewardServerOptions
+public sealed record RewardServerOptions : ICheckedOptions
 {
-    /// <summary>URLs, separated by commas; empty = codec and recogniser run in this process.</summary>
+    [Option("Where they are; empty: codec and recogniser run in this process.", Takes = "URLs, separated by commas")]
     public string Servers { get; init; } = "";
 
-    /// <summary>Seconds until an answer must have come.</summary>
+    [Option("Longest wait for an answer.", Above = 0, AtMost = 3600, Unit = "seconds")]
     public double TimeoutSeconds { get; init; } = 120;
 
-    /// <summary>Further attempts after a transient error.</summary>
+    [Option("Further attempts after a transient error.", AtLeast = 0, AtMost = 100)]
     public int Retries { get; init; } = 6;
 
-    /// <summary>Pause before the first further attempt, in seconds; doubles each time, up to 10 s.</summary>
+    [Option("Pause before the first of them; doubles each time, up to 10 s.", AtLeast = 0, AtMost = 60, Unit = "seconds")]
     public double BackoffSeconds { get; init; } = 0.25;
 
-    /// <summary>Requests each server works on at once.</summary>
+    [Option("Requests each server works on at once.", AtLeast = 1, AtMost = 1000)]
     public int InFlight { get; init; } = 2;
 
-    /// <summary>Share of a step's samples that may be left out because nobody could listen; above, the run saves and stops.</summary>
+    [Option("Share of a step's samples that may be left out because nobody could score them; above, the run saves and stops.", AtLeast = 0, AtMost = 1)]
     public double MaxNotScored { get; init; } = 0.1;
 
     /// <summary>The URLs one by one; empty when rewards are measured in this process.</summary>
     public IReadOnlyList<string> Urls => Servers.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
-    /// <summary>What is wrong with the URLs.</summary>
-    internal static IEnumerable<string> Faults(RewardServerOptions options)
-    {
-        foreach (var url in options.Urls)
-        {
-            if (!Uri.TryCreate(url, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https"))
-            {
-                yield return $"`reward_server.servers`: `{url}` is not a URL such as http://localhost:8001";
-            }
-        }
-    }
+    /// <inheritdoc/>
+    public IEnumerable<string> Faults() => Urls.Where(url => !Uri.TryCreate(url, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https"))
+        .Select(url => $"`reward_server.servers`: `{url}` is not a URL such as http://localhost:8001");
 }

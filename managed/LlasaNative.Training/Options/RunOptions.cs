@@ -1,44 +1,47 @@
+#pragma warning disable CS1591   // what [Option] says of a property is its documentation
+using LlasaNative.Configuration;
+
 namespace LlasaNative.Training;
 
 /// <summary>How long a run is, and what it writes where.</summary>
 public sealed record RunOptions
 {
-    /// <summary>Directory of the run: metrics, samples, checkpoints, the trained policy.</summary>
+    [Option("Directory of the run: metrics, samples, checkpoints, the trained policy.", Takes = "directory", IsPath = true, FreeOnResume = true, Verl = "trainer.default_local_dir")]
     public string Out { get; init; } = "runs/grpo";
 
-    /// <summary>Optimiser steps.</summary>
+    [Option("Optimiser steps.", AtLeast = 1, FreeOnResumeWhen = "optimiser.schedule=constant", Verl = "trainer.total_training_steps")]
     public int Steps { get; init; } = 200;
 
-    /// <summary>Every random number of the run follows from it.</summary>
+    [Option("Every random number of the run follows from it.", AtLeast = 0, Verl = "data.seed")]
     public long Seed { get; init; } = 1;
 
-    /// <summary>Save a checkpoint every so many steps; 0 = only at the end and on interruption.</summary>
+    [Option("Save a checkpoint every so many steps; 0: only at the end and on interruption.", AtLeast = 0, FreeOnResume = true, Verl = "trainer.save_freq")]
     public int SaveEvery { get; init; } = 50;
 
-    /// <summary>Newest checkpoints that stay; 0 = all.</summary>
+    [Option("Newest checkpoints that stay; 0: all.", AtLeast = 0, FreeOnResume = true, Verl = "trainer.max_actor_ckpt_to_keep")]
     public int Keep { get; init; } = 2;
 
-    /// <summary>Evaluate on held-out texts every so many steps; 0 = never.</summary>
+    [Option("Evaluate on held-out texts every so many steps; 0: never.", AtLeast = 0, FreeOnResume = true, Verl = "trainer.test_freq")]
     public int EvaluateEvery { get; init; }
 
-    /// <summary>Held-out texts used by an evaluation during training.</summary>
+    [Option("Held-out texts of an evaluation during training.", AtLeast = 1, FreeOnResume = true, Verl = "data.val_max_samples")]
     public int EvaluateTexts { get; init; } = 100;
 
-    /// <summary>Write sounds of the step's samples as WAV every so many steps; 0 = never.</summary>
+    [Option("Write sounds of the step's samples as WAV every so many steps; 0: never.", AtLeast = 0, FreeOnResume = true)]
     public int SamplesEvery { get; init; } = 20;
 
-    /// <summary>How many sounds of such a step: worst and best by reward, the others evenly between; 0 = all.</summary>
+    [Option("How many sounds of such a step: worst and best by reward, the others evenly between; 0: all.", AtLeast = 0, FreeOnResume = true)]
     public int SoundsKept { get; init; } = 6;
 
-    /// <summary>Measure pitch, pauses and speed of every sample.</summary>
+    [Option("Measure pitch, pauses and speed of every sample.", FreeOnResume = true)]
     public bool Prosody { get; init; } = true;
 
-    /// <summary>Write TensorBoard event files.</summary>
+    [Option("Write TensorBoard event files.", FreeOnResume = true, Verl = "trainer.logger")]
     public bool TensorBoard { get; init; } = true;
 
-    /// <summary>Element type of the exported policy; checkpoints for resuming are always float32.</summary>
+    [Option("Element type of the exported policy; checkpoints are always float32.", FreeOnResume = true)]
     public SaveType ExportType { get; init; } = SaveType.Bf16;
 
-    /// <summary>Stop and save after so many minutes; 0 = no limit. A safety stop: the result then depends on the machine.</summary>
+    [Option("Safety stop; 0: none. The result then depends on the machine.", AtLeast = 0, Unit = "minutes", FreeOnResume = true)]
     public double TimeLimitMinutes { get; init; }
 }

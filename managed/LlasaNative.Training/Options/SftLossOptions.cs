@@ -1,11 +1,14 @@
+#pragma warning disable CS1591   // what [Option] says of a property is its documentation
+using LlasaNative.Configuration;
+
 namespace LlasaNative.Training;
 
 /// <summary>What supervised training minimises.</summary>
 public sealed record SftLossOptions
 {
-    /// <summary>Utterances per step.</summary>
+    [Option("Utterances per step.", AtLeast = 1, AtMost = 1_000_000)]
     public int BatchSize { get; init; } = 24;
 
-    /// <summary>Restrict head and softmax to speech tokens and the end token.</summary>
+    [Option("Restrict head and softmax to speech tokens and the end token.")]
     public bool SpeechOnly { get; init; } = true;
 }

@@ -1,14 +1,17 @@
+#pragma warning disable CS1591   // what [Option] says of a property is its documentation
+using LlasaNative.Configuration;
+
 namespace LlasaNative.Training;
 
 /// <summary>How often a step's samples are used.</summary>
 public sealed record UpdateOptions
 {
-    /// <summary>Passes over a step's samples.</summary>
+    [Option("Passes over a step's samples.", AtLeast = 1, AtMost = 1000, Verl = "actor_rollout_ref.actor.ppo_epochs")]
     public int Epochs { get; init; } = 1;
 
-    /// <summary>Groups of one optimiser update; 0 = all of the step.</summary>
+    [Option("Groups of one optimiser update; 0: all of the step.", AtLeast = 0, AtMost = 1_000_000, Verl = "actor_rollout_ref.actor.ppo_mini_batch_size")]
     public int MiniBatchPrompts { get; init; }
 
-    /// <summary>Whether each epoch goes through the groups in another order.</summary>
+    [Option("Go through the groups in another order each epoch.", Verl = "actor_rollout_ref.actor.shuffle")]
     public bool Shuffle { get; init; } = true;
 }

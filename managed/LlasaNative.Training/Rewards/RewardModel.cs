@@ -1,4 +1,5 @@
 using System.Text;
+using LlasaNative.Configuration;
 using LlasaNative.Text;
 
 namespace LlasaNative.Rewards;
@@ -25,7 +26,11 @@ public sealed class RewardModel
     public RewardModel(RewardOptions? options = null)
     {
         _options = options ?? new RewardOptions();
-        _options.Validate();
+        if (OptionTree.Faults(_options) is { Count: > 0 } faults)
+        {
+            throw new UsageException("reward options: " + string.Join("; ", faults));
+        }
+
         _normalizer = CreateNormalizer(_options);
     }
 
@@ -144,11 +149,11 @@ public sealed class RewardModel
         if (formula.CharactersPerSecond is { } speed)
         {
             // Outside the band the reward falls in proportion to how far outside.
-            rate = _options.MinCharactersPerSecond is { } slowest && speed < slowest ? speed / slowest
-                : _options.MaxCharactersPerSecond is { } fastest && speed > fastest ? fastest / speed : 1;
+            rate = _options.MinCharactersPerSecond is > 0 and var slowest && speed < slowest ? speed / slowest
+                : _options.MaxCharactersPerSecond is > 0 and var fastest && speed > fastest ? fastest / speed : 1;
         }
 
-        double repetition = _options.MaxCodeRun is { } limit && formula.LongestCodeRun > limit ? (double)limit / formula.LongestCodeRun.Value : 1;
+        double repetition = _options.MaxCodeRun is > 0 and var limit && formula.LongestCodeRun > limit ? (double)limit / formula.LongestCodeRun.Value : 1;
         return formula with { Reward = formula.Reward * rate * repetition, RateFactor = rate, RepetitionFactor = repetition };
     }
 

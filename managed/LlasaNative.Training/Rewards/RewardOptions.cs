@@ -1,98 +1,94 @@
-using System.Globalization;
+#pragma warning disable CS1591   // what [Option] says of a property is its documentation
 using LlasaNative.Audio;
+using LlasaNative.Configuration;
 using LlasaNative.Text;
 
 namespace LlasaNative.Rewards;
 
 /// <summary>All that decides a reward besides the sample.</summary>
 /// <remarks><b>Threads:</b> immutable.</remarks>
-public sealed record RewardOptions
+public sealed record RewardOptions : ICheckedOptions
 {
-    /// <summary>How a sample is judged.</summary>
+    [Option("guarded: normalised text, nothing for silent, empty or endless samples. seed: the formula on the raw strings.")]
     public RewardMode Mode { get; init; } = RewardMode.Guarded;
 
-    /// <summary>βc, steepness of U_CER; positive.</summary>
+    [Option("Steepness of the CER's utility, 1 - tanh(beta * CER).", Above = 0)]
     public double BetaCer { get; init; } = 3;
 
-    /// <summary>τn, scale of U_NLL in nats; positive.</summary>
+    [Option("Scale of the NLL's utility, exp(-NLL / tau).", Above = 0, Unit = "nats")]
     public double TauNll { get; init; } = 3;
 
-    /// <summary>λc, weight of U_CER; at least 0.</summary>
+    [Option("Weight of the CER's utility.", AtLeast = 0)]
     public double LambdaCer { get; init; } = 0.6;
 
-    /// <summary>λn, weight of U_NLL; at least 0; not both weights 0.</summary>
+    [Option("Weight of the NLL's utility.", AtLeast = 0)]
     public double LambdaNll { get; init; } = 0.4;
 
-    /// <summary>Normalisation in <see cref="RewardMode.Guarded"/>.</summary>
+    [Option("What happens to both texts before they are compared, in guarded mode.")]
     public TextNormalization Normalization { get; init; } = TextNormalization.Auto;
 
     /// <summary>Language code of the texts, for <see cref="TextNormalization.Auto"/>.</summary>
     public string Language { get; init => field = LanguageNames.ToCode(value); } = "en";
 
-    /// <summary>What becomes of samples that never ended, in <see cref="RewardMode.Guarded"/>.</summary>
+    [Option("A sample that hit the length cap: reward 0, left out of its group and of the loss, or judged like any other.")]
     public RefusalPolicy Unfinished { get; init; } = RefusalPolicy.Zero;
 
-    /// <summary>What becomes of samples longer than the recogniser's window, in <see cref="RewardMode.Guarded"/>.</summary>
+    [Option("A sample longer than the recogniser's window, which alone its NLL is of: judged like any other, reward 0, or left out of its group and of the loss.")]
     public RefusalPolicy BeyondWindow { get; init; } = RefusalPolicy.Keep;
 
-    /// <summary>Root mean square (full scale is 1) below which a waveform counts as silent; 0 switches the guard off.</summary>
+    [Option("Root mean square below which a sound is silent; 0: guard off. Windows behind a sample's first that are as silent are not transcribed.", AtLeast = 0)]
     public double SilenceRms { get; init; } = SoundLevel.Silence;
 
-    /// <summary>No-speech probability above which a sample counts as non-speech, where the recogniser gives one; 1 switches the guard off.</summary>
+    [Option("No-speech probability above which a sample is refused; 1: guard off.", AtLeast = 0, AtMost = 1)]
     public double NoSpeechThreshold { get; init; } = 0.9;
 
-    /// <summary>Lowest rate, in characters of the reference per second, without penalty; null for no bound.</summary>
-    public double? MinCharactersPerSecond { get; init; }
+    [Option("Slowest speech without penalty; 0: no bound.", AtLeast = 0)]
+    public double MinCharactersPerSecond { get; init; }
 
-    /// <summary>Highest rate without penalty; null for no bound.</summary>
-    public double? MaxCharactersPerSecond { get; init; }
+    [Option("Fastest speech without penalty; 0: no bound.", AtLeast = 0)]
+    public double MaxCharactersPerSecond { get; init; }
 
-    /// <summary>Longest run of one speech code without penalty; null for no bound.</summary>
-    public int? MaxCodeRun { get; init; }
+    [Option("Longest run of one speech code without penalty; 0: no bound.", AtLeast = 0)]
+    public int MaxCodeRun { get; init; }
 
-    /// <summary>Components and weights, <c>name=weight</c> separated by commas; see <see cref="IRewardComponent"/>.</summary>
+    [Option("Weighted parts of the reward: utility (the formula above, with its guards), cer, nll, exact, overlong, or your own class.", Takes = "name=weight or library.dll:Type=weight, separated by commas")]
     public string Components { get; init; } = "utility=1";
 
-    /// <summary>What happens when a component of one's own fails.</summary>
+    [Option("When a component of your own throws, hangs or returns NaN: stop the run, or leave the sample out of its group and of the loss.")]
     public ComponentFailure OnFailure { get; init; } = ComponentFailure.Stop;
 
-    /// <summary>Longest time a component of one's own may take for one sample, in seconds.</summary>
+    [Option("Longest time a component of your own may take for one sample.", Above = 0, AtMost = 86_400, Unit = "seconds", FreeOnResume = true)]
     public double TimeoutSeconds { get; init; } = 30;
 
-    /// <summary>Share of the longest response, at its end, over which the component <c>overlong</c> falls from 0 to -1.</summary>
+    [Option("The component overlong falls from 0 to -1 over this share of rollout.max_new_tokens, at its end.", Above = 0, AtMost = 1)]
     public double OverlongShare { get; init; } = 0.2;
 
     /// <summary>Longest response in tokens, for <c>overlong</c>; 0 = unknown.</summary>
     public int MaxTokens { get; init; }
 
-    /// <summary>Checks all values.</summary>
-    /// <exception cref="UsageException">Some are out of range; the message lists every one.</exception>
-    public void Validate()
+    /// <inheritdoc/>
+    public IEnumerable<string> Faults()
     {
-        List<string> faults = [];
-        Require(BetaCer > 0 && double.IsFinite(BetaCer), nameof(BetaCer), BetaCer, "a positive number");
-        Require(TauNll > 0 && double.IsFinite(TauNll), nameof(TauNll), TauNll, "a positive number");
-        Require(LambdaCer >= 0 && double.IsFinite(LambdaCer), nameof(LambdaCer), LambdaCer, "at least 0");
-        Require(LambdaNll >= 0 && double.IsFinite(LambdaNll), nameof(LambdaNll), LambdaNll, "at least 0");
-        Require(LambdaCer + LambdaNll > 0, nameof(LambdaNll), LambdaNll, "more than 0 when LambdaCer is 0");
-        Require(SilenceRms >= 0 && double.IsFinite(SilenceRms), nameof(SilenceRms), SilenceRms, "at least 0");
-        Require(NoSpeechThreshold is >= 0 and <= 1, nameof(NoSpeechThreshold), NoSpeechThreshold, "0 to 1");
-        Require(MinCharactersPerSecond is null or > 0, nameof(MinCharactersPerSecond), MinCharactersPerSecond, "a positive number");
-        Require(
-            MaxCharactersPerSecond is null || MaxCharactersPerSecond > (MinCharactersPerSecond ?? 0),
-            nameof(MaxCharactersPerSecond), MaxCharactersPerSecond, "more than MinCharactersPerSecond");
-        Require(MaxCodeRun is null or > 0, nameof(MaxCodeRun), MaxCodeRun, "at least 1");
-        if (faults.Count > 0)
+        if (LambdaCer + LambdaNll <= 0)
         {
-            throw new UsageException("reward options: " + string.Join("; ", faults));
+            yield return "`reward.lambda_cer` and `reward.lambda_nll` must not both be 0";
         }
 
-        void Require(bool holds, string name, double? value, string expected)
+        if (Mode == RewardMode.Seed && BeyondWindow != RefusalPolicy.Keep)
         {
-            if (!holds)
-            {
-                faults.Add(string.Create(CultureInfo.InvariantCulture, $"{name} is {value}, expected {expected}"));
-            }
+            yield return $"`reward.beyond_window` {OptionNames.Of(BeyondWindow)} needs `reward.mode` guarded: seed refuses nothing";
+        }
+
+        List<string> components = [];
+        _ = ComponentList.Parse(Components, components);
+        foreach (var fault in components)
+        {
+            yield return $"`reward.components`: {fault}";
+        }
+
+        if (MaxCharactersPerSecond > 0 && MaxCharactersPerSecond <= MinCharactersPerSecond)
+        {
+            yield return "`reward.max_characters_per_second` must be more than `reward.min_characters_per_second`";
         }
     }
 }

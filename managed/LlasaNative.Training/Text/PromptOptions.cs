@@ -1,15 +1,18 @@
+#pragma warning disable CS1591   // what [Option] says of a property is its documentation
+using LlasaNative.Configuration;
+
 namespace LlasaNative.Text;
 
 /// <summary>How a text becomes a prompt.</summary>
 /// <remarks><b>Threads:</b> immutable.</remarks>
 public sealed record PromptOptions
 {
-    /// <summary>The template.</summary>
+    [Option("Chat template; auto reads it off the policy's directory.")]
     public PromptStyle Style { get; init; } = PromptStyle.Auto;
 
-    /// <summary>The date in the system block of <see cref="PromptStyle.Llama32"/>.</summary>
+    [Option("Date line of the Llama 3.2 system block.")]
     public string Date { get; init; } = "26 Jul 2024";
 
-    /// <summary>What the user turn says before the text.</summary>
+    [Option("What the user asks before the text.")]
     public string Instruction { get; init; } = "Convert the text to speech:";
 }

@@ -8,8 +8,8 @@ public sealed record RunSettings
     /// <summary>How long, and what is written where.</summary>
     public required RunOptions Run { get; init; }
 
-    /// <summary>Every option by key; those that change results must be equal when resuming.</summary>
-    public required IReadOnlyDictionary<string, string> Options { get; init; }
+    /// <summary>The options record of the run; what changes results in it must be equal when resuming.</summary>
+    public required object Options { get; init; }
 
     /// <summary>What the data hold (<see cref="LlasaNative.Data.DataFingerprint"/>), which must be equal when resuming; null = not compared.</summary>
     public string? DataFingerprint { get; init; }

@@ -1,3 +1,4 @@
+using LlasaNative.Configuration;
 using LlasaNative.Reporting;
 using LlasaNative.Weights;
 
@@ -10,10 +11,6 @@ namespace LlasaNative.Training;
 /// </remarks>
 public static class TrainingRun
 {
-    // Options that may differ when a run is resumed: none of them changes what a step computes.
-    private static readonly string[] Free = ["run.out", "run.save_every", "run.keep", "run.samples_every", "run.sounds_kept", "run.prosody", "run.tensor_board", "run.export_type",
-        "run.time_limit_minutes", "run.evaluate_every", "run.evaluate_texts", "data.evaluation", "rollout.slots", "rollout.readback_steps", "rollout.overlap_scoring", "reward.timeout_seconds"];
-
     /// <summary>Runs until the last step, a stop signal or the time limit; then saves.</summary>
     /// <param name="loop">How to train.</param>
     /// <param name="settings">How long, and what is written where.</param>
@@ -93,7 +90,7 @@ public static class TrainingRun
                 DataPosition = loop.DataPosition,
                 MetricsLength = files.MetricsLength,
                 SamplesLength = files.SamplesLength,
-                Options = settings.Options,
+                Options = OptionTree.Values(settings.Options),
                 WorkingDirectory = Environment.CurrentDirectory,
                 DataFingerprint = settings.DataFingerprint,
             };
@@ -138,18 +135,7 @@ public static class TrainingRun
         }
 
         var state = TrainerState.Read(path);
-        List<string> differences = [];
-        var scheduleDependsOnSteps = settings.Options.GetValueOrDefault("optimiser.schedule") != OptionNames.Of(LearningRateSchedule.Constant);
-        foreach (var (key, value) in settings.Options)
-        {
-            var isFree = Free.Contains(key) || key.StartsWith("reward_server.", StringComparison.Ordinal) || key.StartsWith("evaluation.", StringComparison.Ordinal)
-                || (key == "run.steps" && !scheduleDependsOnSteps);
-            if (!isFree && state.Options.GetValueOrDefault(key) is { } old && !ResumedOptions.AreSame(key, old, state.WorkingDirectory, value))
-            {
-                differences.Add($"`{key}` was {old}, is {value}");
-            }
-        }
-
+        List<string> differences = [.. ResumedOptions.Differences(settings.Options, state.Options, state.WorkingDirectory)];
         if (ResumedOptions.DataDifference(state.DataFingerprint, settings.DataFingerprint) is { } other)
         {
             differences.Add(other);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using LlasaNative.Configuration;
 using LlasaNative.Models;
 using LlasaNative.Rewards;
 using LlasaNative.Tests.Support;
@@ -131,7 +132,7 @@ public class RewardTests
         Assert.That(Bound(true, $"reward.components=utility=1,{typeof(RewardTests).Assembly.Location}:My.Class=1"), Is.Null, "it may read the transcript");
 
         static TranscriptBound? Bound(bool training, params string[] set) =>
-            GrpoOptions.Table.Build([.. set.Select(OptionAssignment.Parse)]).ToScoring(training).Bound;
+            OptionTree.Build<GrpoOptions>([.. set.Select(OptionAssignment.Parse)]).ToScoring(training).Bound;
     }
 
     [Test]
@@ -148,7 +149,7 @@ public class RewardTests
 
     [Test]
     public void BeyondTheWindow_RefusedInSeedMode_IsAContradiction() => Assert.That(
-        () => GrpoOptions.Table.Build([OptionAssignment.Parse("reward.mode=seed"), OptionAssignment.Parse("reward.beyond_window=mask")]),
+        () => OptionTree.Build<GrpoOptions>([OptionAssignment.Parse("reward.mode=seed"), OptionAssignment.Parse("reward.beyond_window=mask")]),
         Throws.TypeOf<UsageException>().With.Message.Contains("`reward.beyond_window` mask needs `reward.mode` guarded"));
 
     [Test]
@@ -176,7 +177,7 @@ public class RewardTests
 
     [Test]
     public void Validate_ListsEveryFault() => Assert.That(
-        () => new RewardModel(new RewardOptions { BetaCer = 0, TauNll = double.NaN, LambdaCer = -1, MaxCodeRun = 0 }),
-        Throws.TypeOf<UsageException>().With.Message.Contains("BetaCer").And.Message.Contains("TauNll")
-            .And.Message.Contains("LambdaCer").And.Message.Contains("MaxCodeRun"));
+        () => new RewardModel(new RewardOptions { BetaCer = 0, TauNll = double.NaN, LambdaCer = -1, MaxCodeRun = -1 }),
+        Throws.TypeOf<UsageException>().With.Message.Contains("`beta_cer`: 0, expected number, more than 0").And.Message.Contains("tau_nll")
+            .And.Message.Contains("lambda_cer").And.Message.Contains("max_code_run"));
 }

@@ -1,3 +1,4 @@
+using LlasaNative.Configuration;
 using System.Text.RegularExpressions;
 using LlasaNative.Interop;
 using LlasaNative.Tests.Support;
@@ -20,7 +21,7 @@ public class MemoryAdviceTests
 
     private static GrpoOptions Options(params string[] set)
     {
-        var options = GrpoOptions.Table.Build([.. set.Select(OptionAssignment.Parse)]);
+        var options = OptionTree.Build<GrpoOptions>([.. set.Select(OptionAssignment.Parse)]);
         var tiny = Path.Combine(OracleData.RepositoryRoot, "assets", "tiny");
         return options with
         {
@@ -49,7 +50,7 @@ public class MemoryAdviceTests
     {
         string[] things = ["waveforms", "keys and values of rollouts", "first moments", "gradients", "a chunk of gradients", "the adapter's weights", "the policy's weights"];
         var named = things.SelectMany(t => Regex.Matches(MemoryAdvice.For(t)!, @"[a-z]+\.[a-z_]+")).Select(m => m.Value).Distinct().ToArray();
-        Assert.That(named, Has.Length.EqualTo(7).And.SubsetOf(GrpoOptions.Table.Entries.Select(e => e.Key)));
+        Assert.That(named, Has.Length.EqualTo(7).And.SubsetOf(OptionTree.Entries(new GrpoOptions()).Select(e => e.Key)));
     }
 
     [Test]

@@ -1,3 +1,4 @@
+using LlasaNative.Configuration;
 using LlasaNative.Interop;
 using LlasaNative.Tests.Support;
 using LlasaNative.Training;
@@ -9,12 +10,12 @@ public sealed class OptionTests
     private static OptionAssignment Set(string key, string value) => new(key, value, "--set");
 
     [Test]
-    public void Build_WithNothing_GivesTheDefaults() => Assert.That(GrpoOptions.Table.Build([]), Is.EqualTo(new GrpoOptions()));
+    public void Build_WithNothing_GivesTheDefaults() => Assert.That(OptionTree.Build<GrpoOptions>([]), Is.EqualTo(new GrpoOptions()));
 
     [Test]
     public void Build_LaterAssignment_Wins()
     {
-        var options = GrpoOptions.Table.Build([Set("rollout.temperature", "0.5"), Set("rollout.temperature", "0.7"), Set("loss.aggregation", "constant")]);
+        var options = OptionTree.Build<GrpoOptions>([Set("rollout.temperature", "0.5"), Set("rollout.temperature", "0.7"), Set("loss.aggregation", "constant")]);
         Assert.Multiple(() =>
         {
             Assert.That(options.Rollout.Temperature, Is.EqualTo(0.7));
@@ -32,9 +33,9 @@ public sealed class OptionTests
     [TestCase("off", false)]
     public void TrueAndFalse_AsPyYamlReadsThem_AreFlags(string word, bool expected)
     {
-        var fromFile = GrpoOptions.Table.Build(OptionFile.Parse($"rollout:\n  speech_only: {word}\n", "a.yaml"));
+        var fromFile = OptionTree.Build<GrpoOptions>(OptionFile.Parse($"rollout:\n  speech_only: {word}\n", "a.yaml"));
         Assert.That(fromFile.Rollout.SpeechOnly, Is.EqualTo(expected));
-        Assert.That(GrpoOptions.Table.Build([Set("rollout.speech_only", word)]).Rollout.SpeechOnly, Is.EqualTo(expected));
+        Assert.That(OptionTree.Build<GrpoOptions>([Set("rollout.speech_only", word)]).Rollout.SpeechOnly, Is.EqualTo(expected));
     }
 
     [TestCase("null")]
@@ -43,23 +44,23 @@ public sealed class OptionTests
     [TestCase("")]
     public void NothingInYaml_IsTheDefault(string nothing)
     {
-        var options = GrpoOptions.Table.Build(OptionFile.Parse($"run:\n  steps: {nothing}\n  out: {nothing}\ndata: {nothing}\n", "a.yaml"));
+        var options = OptionTree.Build<GrpoOptions>(OptionFile.Parse($"run:\n  steps: {nothing}\n  out: {nothing}\ndata: {nothing}\n", "a.yaml"));
         Assert.That(options.Run, Is.EqualTo(new GrpoOptions().Run));
-        Assert.That(GrpoOptions.Table.Build(OptionFile.Parse("data:\n  train: \"null\"\n", "a.yaml")).Data.Train, Is.EqualTo("null"), "in quotes it is a name");
+        Assert.That(OptionTree.Build<GrpoOptions>(OptionFile.Parse("data:\n  train: \"null\"\n", "a.yaml")).Data.Train, Is.EqualTo("null"), "in quotes it is a name");
     }
 
     [Test]
     public void NumbersInGroups_AsYamlAllowsThem_AreRead()
     {
-        var options = GrpoOptions.Table.Build(OptionFile.Parse("run:\n  steps: 1_000\noptimiser:\n  learning_rate: 1e-5\n", "a.yaml"));
+        var options = OptionTree.Build<GrpoOptions>(OptionFile.Parse("run:\n  steps: 1_000\noptimiser:\n  learning_rate: 1e-5\n", "a.yaml"));
         Assert.That((options.Run.Steps, options.Optimiser.LearningRate), Is.EqualTo((1000, 1e-5)));
-        Assert.That(() => GrpoOptions.Table.Build([Set("run.steps", "_1")]), Throws.TypeOf<UsageException>());
+        Assert.That(() => OptionTree.Build<GrpoOptions>([Set("run.steps", "_1")]), Throws.TypeOf<UsageException>());
     }
 
     [Test]
     public void ATildeInAPath_IsTheHomeDirectory()
     {
-        var options = GrpoOptions.Table.Build([Set("models.policy", "~/models/a"), Set("data.train", "~x/a.txt")]);
+        var options = OptionTree.Build<GrpoOptions>([Set("models.policy", "~/models/a"), Set("data.train", "~x/a.txt")]);
         Assert.That(options.Models.Policy, Is.EqualTo(Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), "models/a")));
         Assert.That(options.Data.Train, Is.EqualTo("~x/a.txt"));
     }
@@ -70,14 +71,14 @@ public sealed class OptionTests
     [TestCase("loss.kl", "loss.")]
     public void Build_UnknownKey_IsRefusedWithTheNearest(string key, string nearest)
     {
-        var error = Assert.Throws<UsageException>(() => GrpoOptions.Table.Build([Set(key, "1")]));
+        var error = Assert.Throws<UsageException>(() => OptionTree.Build<GrpoOptions>([Set(key, "1")]));
         Assert.That(error!.Message, Does.Contain($"`{key}`").And.Contains($"did you mean `{nearest}"));
     }
 
     [Test]
     public void Build_ManyFaults_ListsAllInOneLine()
     {
-        var error = Assert.Throws<UsageException>(() => GrpoOptions.Table.Build([
+        var error = Assert.Throws<UsageException>(() => OptionTree.Build<GrpoOptions>([
             Set("rollout.temperature", "-1"), Set("run.steps", "0"), Set("rollout.top_p", "much"), Set("rollout.speech_only", "y"),
             Set("loss.advantage", "ppo"), Set("rollout.min_new_tokens", "500"), Set("loss.dual_clip", "0.5"), Set("nonsense.key", "1"),
         ]));
@@ -95,7 +96,7 @@ public sealed class OptionTests
     [Test]
     public void Preset_SetsSeveralKeys_AndEachCanStillBeSet()
     {
-        var options = GrpoOptions.Table.Build([Set("loss.clip_high", "0.3"), Set("algorithm", "gspo"), Set("algorithm", "dapo")]);
+        var options = OptionTree.Build<GrpoOptions>([Set("loss.clip_high", "0.3"), Set("algorithm", "gspo"), Set("algorithm", "dapo")]);
         Assert.Multiple(() =>
         {
             Assert.That(options.Algorithm, Is.EqualTo(Algorithm.Dapo));
@@ -109,15 +110,15 @@ public sealed class OptionTests
     public void EveryPreset_IsWithoutContradiction_AndInTheDocument([Values] Algorithm algorithm)
     {
         var name = OptionNames.Of(algorithm);
-        var options = GrpoOptions.Table.Build([Set("algorithm", name)]);
+        var options = OptionTree.Build<GrpoOptions>([Set("algorithm", name)]);
         var document = File.ReadAllText(Path.Combine(OracleData.RepositoryRoot, "docs", "algorithms.md"));
         Assert.Multiple(() =>
         {
             Assert.That(document, Does.Contain($"`{name}`"));
             foreach (var (key, value) in AlgorithmPresets.Of(algorithm))
             {
-                var entry = GrpoOptions.Table.Entries.Single(e => e.Key == key);
-                Assert.That(entry.Get(options), Is.EqualTo(entry.Get(GrpoOptions.Table.Build([Set("rollout.dynamic_rounds", "3"), Set(key, value)]))), key);
+                var alone = OptionTree.Build<GrpoOptions>([Set("rollout.dynamic_rounds", "3"), Set(key, value)]);
+                Assert.That(OptionTree.Values(options)[key], Is.EqualTo(OptionTree.Values(alone)[key]), key);
                 Assert.That(document, Does.Contain($"`{key}: {value}`"), key);
             }
         });
@@ -126,7 +127,7 @@ public sealed class OptionTests
     [Test]
     public void Contradictions_AreAllListedAtOnce()
     {
-        var error = Assert.Throws<UsageException>(() => GrpoOptions.Table.Build([
+        var error = Assert.Throws<UsageException>(() => OptionTree.Build<GrpoOptions>([
             Set("loss.kl_coefficient", "0.1"), Set("loss.reference", "none"), Set("rollout.dynamic", "true"), Set("update.mini_batch_prompts", "99"),
             Set("loss.proximal", "epoch"), Set("reward.components", "utility=1,wit=2,exact"), Set("algorithm", "ppo"),
         ]));
@@ -144,17 +145,16 @@ public sealed class OptionTests
     {
         foreach (var file in Directory.GetFiles(Path.Combine(OracleData.RepositoryRoot, "configs"), "*.yaml"))
         {
-            Assert.That(() => GrpoOptions.Table.Build(OptionFile.Read(file)), Throws.Nothing, file);
+            Assert.That(() => OptionTree.Build<GrpoOptions>(OptionFile.Read(file)), Throws.Nothing, file);
         }
     }
 
     [Test]
     public void EveryKey_ReadsBackWhatItWrites()
     {
-        foreach (var entry in GrpoOptions.Table.Entries)
+        foreach (var (key, text) in OptionTree.Values(new GrpoOptions()))
         {
-            var text = entry.Get(new GrpoOptions());
-            Assert.That(entry.Get(GrpoOptions.Table.Build([Set(entry.Key, text)])), Is.EqualTo(text), entry.Key);
+            Assert.That(OptionTree.Values(OptionTree.Build<GrpoOptions>([Set(key, text)]))[key], Is.EqualTo(text), key);
         }
     }
 
@@ -164,13 +164,49 @@ public sealed class OptionTests
         var path = Path.Combine(OracleData.RepositoryRoot, "configs", "reference.yaml");
         var written = File.ReadAllText(path);
         var head = string.Join('\n', written.Split('\n').TakeWhile(l => l.StartsWith('#')).Select(l => l[1..].TrimStart(' ')));
-        Assert.That(written, Is.EqualTo(GrpoOptions.Table.WriteReference(head)), "run `llasa config > configs/reference.yaml`");
-        Assert.That(GrpoOptions.Table.Build(OptionFile.Read(path)), Is.EqualTo(new GrpoOptions()));
+        Assert.That(written, Is.EqualTo(OptionDocument.ToYaml(new GrpoOptions(), head)), "run `llasa config > configs/reference.yaml`");
+        Assert.That(OptionTree.Build<GrpoOptions>(OptionFile.Read(path)), Is.EqualTo(new GrpoOptions()));
+    }
+
+    [Test]
+    public void TheTablesInTheDocuments_AgreeWithWhatIsDeclared()
+    {
+        var written = File.ReadAllText(Path.Combine(OracleData.RepositoryRoot, "docs", "options.md"));
+        Assert.That(written, Does.EndWith(OptionDocument.ToMarkdown(new GrpoOptions())), "run `llasa config --markdown > docs/options.md`");
+    }
+
+    [Test]
+    public void TheOwnersLaunchFile_NamesVerlsKeysAsTheyAreDeclared()
+    {
+        var entries = OptionTree.Entries(new GrpoOptions()).ToLookup(e => e.Key[(e.Key.LastIndexOf('.') + 1)..]);
+        var commented = 0;
+        foreach (var line in File.ReadLines(Path.Combine(OracleData.RepositoryRoot, "configs", "llasa-1b-grpo.yaml")))
+        {
+            if (line.StartsWith("  ", StringComparison.Ordinal) && line.Split('#') is [var setting, var comment] && comment.Trim().Split(' ', ':', ',')[0] is var verl
+                && verl.StartsWith("actor_", StringComparison.Ordinal) | verl.StartsWith("data.", StringComparison.Ordinal) | verl.StartsWith("trainer.", StringComparison.Ordinal) | verl.StartsWith("algorithm.", StringComparison.Ordinal))
+            {
+                commented++;
+                Assert.That(entries[setting.Split(':')[0].Trim()].Select(e => e.Declared.Verl), Does.Contain(verl), line);
+            }
+        }
+
+        Assert.That(commented, Is.GreaterThan(30));
+    }
+
+    [Test]
+    public void Resumed_WithOtherOptions_NamesThoseThatMatter()
+    {
+        GrpoOptions now = new() { Rollout = new RolloutOptions { Slots = 7, Temperature = 1 }, Run = new RunOptions { Steps = 300, Out = "elsewhere" }, RewardServer = new RewardServerOptions { Retries = 1 } };
+        var was = OptionTree.Values(new GrpoOptions());
+        Assert.That(ResumedOptions.Differences(now, was, null), Is.EqualTo(new[] { "`rollout.temperature` was 0.8, is 1" }));
+        var cosine = now with { Optimiser = new OptimiserOptions { Schedule = LearningRateSchedule.Cosine } };
+        Assert.That(ResumedOptions.Differences(cosine, was, null).Select(d => d.Split('`')[1]), Is.EqualTo(new[] { "rollout.temperature", "optimiser.schedule", "run.steps" }));
+        Assert.That(ResumedOptions.Differences(now, new Dictionary<string, string>(), null), Is.Empty, "what an older version did not know");
     }
 
     [Test]
     public void DemoFile_IsValid() =>
-        Assert.That(GrpoOptions.Table.Build(OptionFile.Read(Path.Combine(OracleData.RepositoryRoot, "configs", "demo.yaml"))).Loss.AdvantageEpsilon, Is.EqualTo(0.1));
+        Assert.That(OptionTree.Build<GrpoOptions>(OptionFile.Read(Path.Combine(OracleData.RepositoryRoot, "configs", "demo.yaml"))).Loss.AdvantageEpsilon, Is.EqualTo(0.1));
 
     [Test]
     public void OptionFile_NamesFileAndLine()

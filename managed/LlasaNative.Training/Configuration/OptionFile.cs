@@ -2,11 +2,13 @@ using System.Globalization;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
-namespace LlasaNative.Training;
+namespace LlasaNative.Configuration;
 
-/// <summary>Reads the values written in a YAML configuration file: sections with scalar values, and scalars outside of sections.</summary>
+/// <summary>Reads the values written in a YAML configuration file: values, by key, in sections or outside of them.</summary>
 public static class OptionFile
 {
+    private const int DeepestSection = 8;   // also ends an anchor that holds itself
+
     /// <summary>Reads all values of a file, in order.</summary>
     /// <param name="path">Path of the file.</param>
     /// <returns>One assignment per value; the source names file and line.</returns>
@@ -46,41 +48,35 @@ public static class OptionFile
             return assignments;
         }
 
-        foreach (var (sectionName, section) in Fields(stream.Documents[0].RootNode, path, "the file"))
-        {
-            if (section is YamlScalarNode plain)
-            {
-                // Nothing, or a key without a section; whether there is one of that name is the table's business.
-                if (plain is not { Style: ScalarStyle.Plain, Value: null or "" or "~" or "null" or "Null" or "NULL" } && plain.Value is { Length: > 0 } preset)
-                {
-                    assignments.Add(new OptionAssignment(sectionName, preset, Invariant($"{path}:{section.Start.Line}")));
-                }
+        Collect(stream.Documents[0].RootNode, "");
+        return assignments;
 
-                continue;
+        void Collect(YamlNode mapping, string prefix)
+        {
+            if (prefix.Count(c => c == '.') > DeepestSection)
+            {
+                throw new UsageException(Invariant($"{path}:{mapping.Start.Line}: `{prefix[..^1]}`: sections are not nested so deep"));
             }
 
-            foreach (var (name, value) in Fields(section, path, $"`{sectionName}`"))
+            foreach (var (name, value) in Fields(mapping, path, prefix.Length == 0 ? "the file" : $"`{prefix[..^1]}`"))
             {
-                var key = $"{sectionName}.{name}";
-                if (value is YamlScalarNode { Style: ScalarStyle.Plain, Value: null or "" or "~" or "null" or "Null" or "NULL" })
+                if (value is not YamlScalarNode scalar)
                 {
-                    continue;   // nothing: the default
+                    Collect(value, $"{prefix}{name}.");
                 }
-
-                assignments.Add(value is YamlScalarNode scalar
-                    ? new OptionAssignment(key, scalar.Value ?? "", Invariant($"{path}:{value.Start.Line}"))
-                    : throw new UsageException(Invariant($"{path}:{value.Start.Line}: `{key}` must be a single value")));
+                else if (scalar is not { Style: ScalarStyle.Plain, Value: null or "" or "~" or "null" or "Null" or "NULL" })   // nothing: the default
+                {
+                    assignments.Add(new OptionAssignment(prefix + name, scalar.Value ?? "", Invariant($"{path}:{value.Start.Line}")));
+                }
             }
         }
-
-        return assignments;
     }
 
     private static IEnumerable<(string Name, YamlNode Value)> Fields(YamlNode node, string path, string what)
     {
         if (node is not YamlMappingNode mapping)
         {
-            throw new UsageException(Invariant($"{path}:{node.Start.Line}: {what} must be a mapping of keys to values"));
+            throw new UsageException(Invariant($"{path}:{node.Start.Line}: {what} must be a single value or a mapping of keys to values"));
         }
 
         foreach (var (key, value) in mapping.Children)

@@ -1,0 +1,99 @@
+using System.Globalization;
+using System.Reflection;
+
+namespace LlasaNative.Configuration;
+
+/// <summary>One option of an options record: its key, what is said about it, and its value there.</summary>
+/// <remarks><b>Threads:</b> as the record's.</remarks>
+public sealed class OptionEntry
+{
+    private readonly object _owner;
+    private readonly PropertyInfo _property;
+
+    internal OptionEntry(string key, object owner, PropertyInfo property, OptionAttribute declared, bool freeOnResume)
+    {
+        (Key, _owner, _property, Declared, FreeOnResume) = (key, owner, property, declared, freeOnResume || declared.FreeOnResume);
+        Choices = property.PropertyType is { IsPrimitive: false, IsEnum: false } type ? [.. type.GetCustomAttributes<OptionChoiceAttribute>(inherit: false)] : [];
+        Takes = Choices.Count > 0 ? string.Join(", ", Choices.Select(c => c.Name))
+            : property.PropertyType.IsEnum ? string.Join(", ", Enum.GetValues(property.PropertyType).Cast<Enum>().Select(OptionNames.Of))
+            : property.PropertyType == typeof(bool) ? "true or false"
+            : property.PropertyType == typeof(string) ? declared.Takes
+            : declared.Range(property.PropertyType == typeof(double) ? "number" : "whole number");
+    }
+
+    /// <summary>Section and name, for example <c>rollout.temperature</c>.</summary>
+    public string Key { get; }
+
+    /// <summary>What was declared.</summary>
+    public OptionAttribute Declared { get; }
+
+    /// <summary>The values it takes, for people.</summary>
+    public string Takes { get; }
+
+    /// <summary>Whether it may be another when a run is resumed.</summary>
+    public bool FreeOnResume { get; }
+
+    /// <summary>The value as text, which reads back to the same.</summary>
+    public string Value => _property.GetValue(_owner) switch
+    {
+        bool flag => flag ? "true" : "false",
+        Enum value => OptionNames.Of(value),
+        double number => number.ToString("R", CultureInfo.InvariantCulture),
+        string text => text,
+        IFormattable whole => whole.ToString(null, CultureInfo.InvariantCulture),
+        var chosen => Choices.First(c => c.Type == chosen!.GetType()).Name,
+    };
+
+    /// <summary>The records to choose from, of an option that is one of several; else none.</summary>
+    internal IReadOnlyList<OptionChoiceAttribute> Choices { get; }
+
+    /// <summary>The record that was chosen.</summary>
+    internal object Chosen => _property.GetValue(_owner)!;
+
+    /// <summary>Reads and sets the value.</summary>
+    /// <exception cref="FormatException">The text is not a value of this option's type.</exception>
+    internal void Set(string text) =>
+        _property.SetValue(_owner, Parse(text), BindingFlags.DoNotWrapExceptions, null, null, CultureInfo.InvariantCulture);
+
+    /// <summary>What is wrong with the present value; null when nothing is.</summary>
+    internal string? Fault() => _property.GetValue(_owner) is { } value and (double or int or long) && !Declared.Holds(Convert.ToDouble(value, CultureInfo.InvariantCulture))
+        ? $"{Value}, expected {Takes}"
+        : null;
+
+    private object Parse(string text)
+    {
+        var type = _property.PropertyType;
+        if (Choices.Count > 0)
+        {
+            return Activator.CreateInstance(Choices.FirstOrDefault(c => c.Name == text)?.Type ?? throw new FormatException($"`{text}` is not one of {Takes}"))!;
+        }
+
+        if (type == typeof(double))
+        {
+            return double.TryParse(Digits(text), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) ? number : throw new FormatException($"`{text}` is not a number");
+        }
+
+        if (type == typeof(int) || type == typeof(long))
+        {
+            var whole = long.TryParse(Digits(text), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var read) ? read : throw new FormatException($"`{text}` is not a whole number");
+            return type == typeof(long) ? whole
+                : whole is >= int.MinValue and <= int.MaxValue ? (object)(int)whole : throw new FormatException($"`{text}` is not within {int.MinValue} to {int.MaxValue}");
+        }
+
+        return type == typeof(bool) ? Flag(text)
+            : type.IsEnum ? OptionNames.Parse(type, text)
+            : Declared.IsPath && text is "~" or ['~', '/', ..] ? Environment.GetFolderPath(Environment.SpecialFolder.UserProfile) + text[1..] : text;
+    }
+
+    private static bool Flag(string text) => text switch
+    {
+        // As PyYAML reads a plain word.
+        "true" or "True" or "TRUE" or "yes" or "Yes" or "YES" or "on" or "On" or "ON" => true,
+        "false" or "False" or "FALSE" or "no" or "No" or "NO" or "off" or "Off" or "OFF" => false,
+        _ => throw new FormatException($"`{text}` is not true or false"),
+    };
+
+    // 1_000: YAML 1.1 lets numbers be read in groups.
+    private static string Digits(string text) =>
+        text.Length > 2 && char.IsAsciiDigit(text[^1]) && text.TrimStart('+', '-') is [>= '0' and <= '9', ..] ? text.Replace("_", "", StringComparison.Ordinal) : text;
+}
