@@ -71,7 +71,6 @@ public static class MemoryPlanner
         var sampling = NativeSamplingOptions.CreateDefault();
         var head = NativeHeadOptions.CreateDefault();
         sampling.MaxNewTokens = options.Rollout.MaxNewTokens;
-        sampling.RepetitionPenalty = (float)options.Rollout.RepetitionPenalty;
         if (options.Rollout.SpeechOnly && ByteLevelBpe.IsIn(path))
         {
             var speech = LlasaPrompt.Create(ByteLevelBpe.FromDirectory(path), options.Prompt).Speech;

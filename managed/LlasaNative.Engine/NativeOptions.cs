@@ -11,10 +11,7 @@ internal static class NativeOptions
         Temperature = options.Temperature,
         TopK = options.TopK,
         TopP = options.TopP,
-        MinP = options.MinP,
-        RepetitionPenalty = options.RepetitionPenalty,
         MaxNewTokens = options.MaxNewTokens,
-        MinNewTokens = options.MinNewTokens,
         SpeechOnly = options.SpeechOnly,
         Seed = seed,
     };
@@ -24,7 +21,6 @@ internal static class NativeOptions
         var native = NativeTrainerOptions.CreateDefault();
         native.Beta1 = (float)options.Beta1;
         native.Beta2 = (float)options.Beta2;
-        native.Epsilon = (float)options.Epsilon;
         native.WeightDecay = (float)options.WeightDecay;
         native.MaxGradNorm = (float)options.MaxGradNorm;
         native.Recompute = options.Recompute ? 1 : 0;

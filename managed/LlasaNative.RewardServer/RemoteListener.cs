@@ -50,7 +50,7 @@ public sealed class RemoteListener : IListener
         }
 
         var limit = TimeSpan.FromSeconds(options.TimeoutSeconds);
-        _pool = new RewardPool([.. options.Urls.Select(u => new RewardEndpoint(new Uri(u.TrimEnd('/') + "/"), _http, limit))], options.InFlight);
+        _pool = new RewardPool([.. options.Urls.Select(u => new RewardEndpoint(new Uri(u.TrimEnd('/') + "/"), _http, limit))]);
     }
 
     /// <inheritdoc/>

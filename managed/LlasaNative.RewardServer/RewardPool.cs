@@ -12,14 +12,14 @@ internal sealed class RewardPool : IDisposable
 
     private readonly Lock _lock = new();
     private readonly SemaphoreSlim _room;
-    private readonly int _inFlight;
+    private const int RequestsAtOnce = 2;   // of one server: one is worked on, the next is on its way
+
     private long _clock;
 
-    public RewardPool(IReadOnlyList<RewardEndpoint> endpoints, int inFlight)
+    public RewardPool(IReadOnlyList<RewardEndpoint> endpoints)
     {
         Endpoints = endpoints;
-        _inFlight = inFlight;
-        _room = new SemaphoreSlim(endpoints.Count * inFlight);
+        _room = new SemaphoreSlim(endpoints.Count * RequestsAtOnce);
     }
 
     public IReadOnlyList<RewardEndpoint> Endpoints { get; }
@@ -31,7 +31,7 @@ internal sealed class RewardPool : IDisposable
         lock (_lock)
         {
             var now = ++_clock;
-            var chosen = Endpoints.OrderBy(e => e.InFlight >= _inFlight).ThenBy(e => e.IsSuspect && now - e.LastUsed < Probe * Endpoints.Count)
+            var chosen = Endpoints.OrderBy(e => e.InFlight >= RequestsAtOnce).ThenBy(e => e.IsSuspect && now - e.LastUsed < Probe * Endpoints.Count)
                 .ThenBy(e => e.InFlight).ThenBy(e => e.LastUsed).First();
             chosen.InFlight++;
             chosen.LastUsed = now;

@@ -4,6 +4,9 @@ using LlasaNative.Configuration;
 namespace LlasaNative.Training;
 
 /// <summary>How held-out texts are spoken and judged.</summary>
+[RemovedOption("evaluation.top_k", "use `evaluation.top_p`")]
+[RemovedOption("evaluation.max_new_tokens", "it is `rollout.max_new_tokens`")]
+[RemovedOption("evaluation.batch_size", "no result depended on it")]
 public sealed record EvaluationOptions
 {
     [Option("Samples of each text.", AtLeast = 1, AtMost = 10_000, Verl = "actor_rollout_ref.rollout.val_kwargs.n")]
@@ -12,16 +15,16 @@ public sealed record EvaluationOptions
     [Option("Softmax temperature; 0: greedy.", AtLeast = 0, Verl = "actor_rollout_ref.rollout.val_kwargs.temperature")]
     public double Temperature { get; init; } = 0.8;
 
-    [Option("Draw from the k most probable tokens only; 0: all.", AtLeast = 0, Verl = "actor_rollout_ref.rollout.val_kwargs.top_k")]
+    /// <summary>Draw from the k most probable tokens only; 0 = all.</summary>
     public int TopK { get; init; }
 
     [Option("Draw from the smallest set with this much probability; 1: all.", Above = 0, AtMost = 1, Verl = "actor_rollout_ref.rollout.val_kwargs.top_p")]
     public double TopP { get; init; } = 0.9;
 
-    [Option("Longest response; 0: as in training.", AtLeast = 0, Unit = "tokens")]
+    /// <summary>Longest response in tokens.</summary>
     public int MaxNewTokens { get; init; } = 160;
 
-    [Option("Texts spoken at once; no result depends on it.", AtLeast = 1, AtMost = 1_000_000)]
+    /// <summary>Texts spoken at once; no result depends on it.</summary>
     public int BatchSize { get; init; } = 64;
 
     /// <summary>Measure pitch, pauses and speed of every sample.</summary>

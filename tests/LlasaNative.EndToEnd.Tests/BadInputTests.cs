@@ -12,7 +12,7 @@ public sealed class BadInputTests : TinyWorldTests
     [TestCase("train --set rollout.temprature=1", 2, "rollout.temperature")]
     [TestCase("train --set run.steps=0 --set loss.clip_low=7", 2, "loss.clip_low")]
     [TestCase("train --set algorithm=ppo", 2, "dapo")]
-    [TestCase("train --set rollout.dynamic=true", 2, "rollout.dynamic_rounds")]
+    [TestCase("train --set rollout.dynamic_rounds=0", 2, "rollout.dynamic_rounds")]
     [TestCase("train --set loss.kl_coefficient=1 --set loss.reference=none", 2, "loss.reference")]
     [TestCase("train --set reward.components=/nowhere.dll:A=1", 2, "/nowhere.dll")]
     [TestCase("train --set data.max_prompt_tokens=3", 1, "max_prompt_tokens")]

@@ -83,7 +83,7 @@ public sealed class Bf16Tests : TinyWorldTests
     [Test]
     public void Train_AnAdapterOverABf16Base_KeepsTheBaseInHalfTheMemory()
     {
-        LlasaRunner.RunWell(Train(Folder, 2, [.. Bf16, "--set", "lora.enabled=true", "--set", "lora.rank=4"]));
+        LlasaRunner.RunWell(Train(Folder, 2, [.. Bf16, "--set", "lora.rank=4"]));
         var rows = Metrics(Folder);
         Assert.Multiple(() =>
         {

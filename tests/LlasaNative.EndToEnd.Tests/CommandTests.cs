@@ -179,7 +179,7 @@ public sealed class CommandTests : TinyWorldTests
         var bare = Directory.CreateDirectory(Path.Combine(Folder, "bare")).FullName;
         File.Copy(Path.Combine(TinyWorld.Policy, "config.json"), Path.Combine(bare, "config.json"));
         var plain = LlasaRunner.RunWell("inspect", "--memory", bare, "--set", "rollout.slots=8").Output;
-        var all = LlasaRunner.RunWell("inspect", "--memory", TinyWorld.Policy, "--codec", TinyWorld.Codec, "--recogniser", TinyWorld.Recogniser, "--set", "lora.enabled=true").Output;
+        var all = LlasaRunner.RunWell("inspect", "--memory", TinyWorld.Policy, "--codec", TinyWorld.Codec, "--recogniser", TinyWorld.Recogniser, "--set", "lora.rank=16").Output;
         double Of(string table, string row) => double.Parse(
             table.Split('\n').First(l => l.Contains(row, StringComparison.Ordinal))[53..63], System.Globalization.CultureInfo.InvariantCulture);
         Assert.Multiple(() =>

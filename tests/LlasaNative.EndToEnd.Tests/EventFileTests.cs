@@ -46,7 +46,7 @@ public sealed class EventFileTests : TinyWorldTests
     public void MyResumedRun_TellsTensorBoardTheFirstStepItWritesAgain_SoThatNoneIsLost()
     {
         LlasaRunner.RunWell(Train(Folder, 2));
-        LlasaRunner.RunWell(Train(Folder, 3, "--set", "rollout.readback_steps=4"));   // free to change on resume
+        LlasaRunner.RunWell(Train(Folder, 3, "--set", "rollout.slots=4"));   // free to change on resume
         var files = Directory.GetFiles(Path.Combine(Folder, "tensorboard"));
         Assert.Multiple(() =>
         {

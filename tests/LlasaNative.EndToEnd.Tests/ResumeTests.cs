@@ -28,7 +28,7 @@ public sealed class ResumeTests : TinyWorldTests
     }
 
     [TestCase("algorithm=dapo", "rollout.dynamic_rounds=2", "loss.min_group_deviation=0.2")]
-    [TestCase("algorithm=gspo", "update.epochs=2", "update.mini_batch_prompts=1", "loss.importance=token", "loss.proximal=epoch", "rollout.top_p=0.9")]
+    [TestCase("algorithm=gspo", "update.epochs=2", "update.mini_batch_prompts=1", "loss.importance=token", "rollout.top_p=0.9")]
     [TestCase("algorithm=reinforce_plus_plus", "update.mini_batch_prompts=1", "run.evaluate_every=1", "run.evaluate_texts=2", "evaluation.temperature=0", "loss.importance=sequence")]
     [TestCase("algorithm=rloo", "loss.kl_coefficient=0.01")]
     public void Train_WithEveryAlgorithm_InTwoSessions_EndsWithTheSameBits(params string[] settings)
@@ -46,7 +46,7 @@ public sealed class ResumeTests : TinyWorldTests
     public void Train_WithDynamicSampling_DrawsUpToItsBoundAndLeavesTheRestOut()
     {
         // No group deviates by 10: all are drawn again, then left out.
-        LlasaRunner.RunWell(Train(Folder, 2, "--set", "rollout.dynamic=true", "--set", "rollout.dynamic_rounds=3", "--set", "loss.min_group_deviation=10"));
+        LlasaRunner.RunWell(Train(Folder, 2, "--set", "rollout.dynamic_rounds=3", "--set", "loss.min_group_deviation=10"));
         using var first = JsonDocument.Parse(File.ReadLines(Path.Combine(Folder, "metrics.jsonl")).First());
         double Metric(string name) => first.RootElement.GetProperty(name).GetDouble();
         Assert.Multiple(() =>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using LlasaNative.Configuration;
 using LlasaNative.Data;
 using LlasaNative.Listening;
 using LlasaNative.Trainer;
@@ -12,7 +13,7 @@ public sealed class TextTests : TinyWorldTests
     [Test]
     public void Texts_AreCheckedOnce_AndSpokenByTheTokensOfThatCheck()
     {
-        var options = GrpoOptions.Table.Build([OptionAssignment.Parse("rollout.prompts_per_step=2"), OptionAssignment.Parse("rollout.samples_per_prompt=2")]);
+        var options = OptionTree.Build<GrpoOptions>([OptionAssignment.Parse("rollout.prompts_per_step=2"), OptionAssignment.Parse("rollout.samples_per_prompt=2")]);
         options = options with { Models = TinyWorld.Fill(options.Models) };
         CountingListener listener = new(LocalListener.Load(options.Models, options.ToScoring()));
         using var models = GrpoModels.Load(options.Models, options.Prompt, () => listener);

@@ -20,7 +20,7 @@ rows=(
   "rloo|algorithm=rloo"
   "reinforce_plus_plus|algorithm=reinforce_plus_plus"
   "grpo, 2 epochs of 2 updates|algorithm=grpo update.epochs=2 update.mini_batch_prompts=4 loss.importance=token"
-  "grpo, LoRA of rank 8|algorithm=grpo lora.enabled=true lora.rank=8 lora.alpha=16 optimiser.learning_rate=1.25e-3"
+  "grpo, LoRA of rank 8|algorithm=grpo lora.rank=8 lora.alpha=16 optimiser.learning_rate=1.25e-3"
 )
 
 number() { grep -o "\"$2\": *-\?[0-9.eE+-]*" "$1" | tail -1 | sed 's/.*: *//'; }

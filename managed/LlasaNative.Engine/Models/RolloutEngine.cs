@@ -16,15 +16,13 @@ public sealed class RolloutEngine : IDisposable
     /// <param name="policy">Read at every call: new weights take effect at once.</param>
     /// <param name="slots">Sequences decoded at once.</param>
     /// <param name="maxSequenceTokens">Longest prompt and response; 0 = what the model allows.</param>
-    /// <param name="readbackSteps">Tokens drawn between two looks at which samples have ended; 0 = chosen by the library.</param>
-    public RolloutEngine(PolicyModel policy, int slots = 64, int maxSequenceTokens = 0, int readbackSteps = 0)
+    public RolloutEngine(PolicyModel policy, int slots = 64, int maxSequenceTokens = 0)
     {
         ArgumentNullException.ThrowIfNull(policy);
         _policy = policy;
         var options = NativeRolloutOptions.CreateDefault();
         options.MaxSlots = slots;
         options.MaxSequenceTokens = maxSequenceTokens;
-        options.ReadbackSteps = readbackSteps;
         _rollout = new NativeRollout(policy.Native, options);
     }
 
@@ -65,11 +63,8 @@ public sealed class RolloutEngine : IDisposable
         options.Temperature = (float)settings.Temperature;
         options.TopK = settings.TopK;
         options.TopP = (float)settings.TopP;
-        options.MinP = (float)settings.MinP;
-        options.RepetitionPenalty = (float)settings.RepetitionPenalty;
         options.StopToken = _policy.Speech.End;
         options.MaxNewTokens = settings.MaxNewTokens;
-        options.MinNewTokens = settings.MinNewTokens;
         options.Seed = settings.Seed;
         if (settings.SpeechOnly)
         {

@@ -12,17 +12,8 @@ public sealed record SamplingSettings
     /// <summary>Draw from the smallest set of tokens with this much probability; 1 = all.</summary>
     public double TopP { get; init; } = 1;
 
-    /// <summary>Drop tokens less probable than this share of the best; 0 = none.</summary>
-    public double MinP { get; init; }
-
-    /// <summary>Penalty on tokens that came before; 1 = none.</summary>
-    public double RepetitionPenalty { get; init; } = 1;
-
     /// <summary>Longest response in tokens, the end token included.</summary>
     public int MaxNewTokens { get; init; } = 160;
-
-    /// <summary>The end token cannot be drawn before this many tokens.</summary>
-    public int MinNewTokens { get; init; }
 
     /// <summary>Whether only speech tokens and the end token can be drawn.</summary>
     public bool SpeechOnly { get; init; } = true;

@@ -10,7 +10,7 @@ public static class AlgorithmPresets
         Algorithm.DrGrpo => [new("loss.advantage", "dr_grpo"), new("loss.aggregation", "constant")],
         Algorithm.Dapo =>
         [
-            new("loss.clip_high", "0.28"), new("loss.aggregation", "token_mean"), new("rollout.dynamic", "true"), new("rollout.dynamic_rounds", "3"),
+            new("loss.clip_high", "0.28"), new("loss.aggregation", "token_mean"), new("rollout.dynamic_rounds", "3"),
             new("reward.components", "utility=1,overlong=1"), new("reward.overlong_share", "0.2"),
         ],
         Algorithm.Gspo =>

@@ -46,7 +46,7 @@ public sealed record GrpoOptions : IPresetOptions, ICheckedOptions
     public OptimiserOptions Optimiser { get; init; } = new();
 
     [Option("How held-out texts are spoken by evaluations during training (run.evaluate_every).", FreeOnResume = true)]
-    public EvaluationOptions Evaluation { get; init; } = new() { MaxNewTokens = 0 };
+    public EvaluationOptions Evaluation { get; init; } = new();
 
     [Option("How long, and what is written where.")]
     public RunOptions Run { get; init; } = new();
@@ -78,7 +78,7 @@ public sealed record GrpoOptions : IPresetOptions, ICheckedOptions
     public EvaluationOptions ToEvaluation() => Evaluation with
     {
         Seed = Run.Seed,
-        MaxNewTokens = Evaluation.MaxNewTokens > 0 ? Evaluation.MaxNewTokens : Rollout.MaxNewTokens,
+        MaxNewTokens = Rollout.MaxNewTokens,
     };
 
     /// <inheritdoc/>
@@ -90,17 +90,12 @@ public sealed record GrpoOptions : IPresetOptions, ICheckedOptions
         var group = Rollout.SamplesPerPrompt;
         if (Rollout.Dynamic && Loss.Advantage == AdvantageEstimator.ReinforcePlusPlus)
         {
-            yield return "`rollout.dynamic` contradicts `loss.advantage` reinforce_plus_plus, for which groups do not matter";
+            yield return "`rollout.dynamic_rounds` of more than 1 contradicts `loss.advantage` reinforce_plus_plus, for which groups do not matter";
         }
 
         if (group < 2 && Loss.Advantage is AdvantageEstimator.Rloo or AdvantageEstimator.ReinforcePlusPlusBaseline)
         {
             yield return $"`loss.advantage` {OptionNames.Of(Loss.Advantage)} needs `rollout.samples_per_prompt` of at least 2";
-        }
-
-        if (Loss.Proximal == ProximalPolicy.Epoch && Update.Epochs == 1)
-        {
-            yield return "`loss.proximal` epoch needs `update.epochs` of at least 2: in the first epoch both policies are the same";
         }
 
         if (Update.MiniBatchPrompts > Rollout.PromptsPerStep)

@@ -4,6 +4,7 @@ using LlasaNative.Configuration;
 namespace LlasaNative.Training;
 
 /// <summary>A low-rank adapter in place of all weights (LoRA, arXiv 2106.09685).</summary>
+[RemovedOption("lora.enabled", "`lora.rank` above 0 trains an adapter")]
 public sealed record LoraOptions : ICheckedOptions
 {
     private const string AllModules = "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj";
@@ -11,11 +12,11 @@ public sealed record LoraOptions : ICheckedOptions
     /// <summary>The projections an adapter can stand beside, under PEFT's names.</summary>
     public static IReadOnlyList<string> Modules { get; } = AllModules.Split(',');
 
-    [Option("Train an adapter; checkpoints hold the adapter as PEFT reads it, the exported policy has it merged in.")]
-    public bool Enabled { get; init; }
+    [Option("Rank of the adapter's matrices; 0: no adapter. Checkpoints hold the adapter as PEFT reads it, the exported policy has it merged in.", AtLeast = 0, AtMost = 4096, Verl = "actor_rollout_ref.model.lora_rank")]
+    public int Rank { get; init; }
 
-    [Option("Rank of the adapter's matrices.", AtLeast = 0, AtMost = 4096, Verl = "actor_rollout_ref.model.lora_rank")]
-    public int Rank { get; init; } = 16;
+    /// <summary>Whether an adapter is trained and the policy's own weights stay as they are.</summary>
+    public bool Enabled => Rank > 0;
 
     [Option("The adapter's product is scaled by alpha / rank.", Above = 0, Verl = "actor_rollout_ref.model.lora_alpha")]
     public double Alpha { get; init; } = 32;
@@ -35,11 +36,6 @@ public sealed record LoraOptions : ICheckedOptions
         if (!Enabled)
         {
             yield break;
-        }
-
-        if (Rank < 1)
-        {
-            yield return "`lora.enabled` needs `lora.rank` of at least 1";
         }
 
         foreach (var target in TargetList.Where(t => !Modules.Contains(t)))

@@ -5,6 +5,7 @@ using LlasaNative.Configuration;
 namespace LlasaNative.Training;
 
 /// <summary>From rewards to the gradient.</summary>
+[RemovedOption("loss.proximal", "ratios are taken against the policy that drew the samples, as in PPO; lower `update.epochs` where they leave the clip range", "rollout")]
 public sealed record LossOptions : ICheckedOptions
 {
     [Option("How advantages are made from a group's rewards.", Verl = "algorithm.adv_estimator")]
@@ -22,10 +23,7 @@ public sealed record LossOptions : ICheckedOptions
     [Option("What the probability ratio is of: each token, or (GSPO) the whole sequence, its tokens' geometric mean.", Verl = "actor_rollout_ref.actor.policy_loss.loss_mode")]
     public RatioLevel Ratio { get; init; } = RatioLevel.Token;
 
-    [Option("The policy that ratios are taken against: the one that drew the samples, or the one at the start of the epoch.")]
-    public ProximalPolicy Proximal { get; init; } = ProximalPolicy.Rollout;
-
-    [Option("Truncated importance weights between that policy and what the tokens were really drawn with: top-p and its kin, older weights.", Verl = "algorithm.rollout_correction.rollout_is")]
+    [Option("Truncated importance weights between the policy that drew the samples and what the tokens were really drawn with: top-p and its kin.", Verl = "algorithm.rollout_correction.rollout_is")]
     public ImportanceLevel Importance { get; init; } = ImportanceLevel.None;
 
     [Option("Largest importance weight.", AtLeast = 1, Verl = "algorithm.rollout_correction.rollout_is_threshold")]
@@ -88,11 +86,6 @@ public sealed record LossOptions : ICheckedOptions
         if (KlCoefficient > 0 && !KeepsReference)
         {
             yield return string.Create(CultureInfo.InvariantCulture, $"`loss.kl_coefficient` {KlCoefficient:R} needs a reference, but `loss.reference` is none");
-        }
-
-        if (Proximal == ProximalPolicy.Epoch && Importance == ImportanceLevel.None)
-        {
-            yield return "`loss.proximal` epoch needs `loss.importance` token or sequence: nothing else corrects for the samples' age";
         }
 
         if (Ratio == RatioLevel.Sequence && Advantage == AdvantageEstimator.ReinforcePlusPlus && KlPlacement == KlPlacement.Reward && KlCoefficient > 0)

@@ -4,6 +4,7 @@ using LlasaNative.Configuration;
 namespace LlasaNative.Training;
 
 /// <summary>AdamW and its learning rate.</summary>
+[RemovedOption("optimiser.epsilon", "it is 1e-8, as PyTorch's", "1E-08")]
 public sealed record OptimiserOptions
 {
     [Option("Highest learning rate.", AtLeast = 0, Verl = "actor_rollout_ref.actor.optim.lr")]
@@ -26,9 +27,6 @@ public sealed record OptimiserOptions
 
     [Option("Decay of the second moment.", AtLeast = 0, Below = 1, Verl = "actor_rollout_ref.actor.optim.betas")]
     public double Beta2 { get; init; } = 0.999;
-
-    [Option("Added to the root of the second moment.", Above = 0)]
-    public double Epsilon { get; init; } = 1e-8;
 
     [Option("Decoupled weight decay, on every parameter.", AtLeast = 0, Verl = "actor_rollout_ref.actor.optim.weight_decay")]
     public double WeightDecay { get; init; }

@@ -5,6 +5,7 @@ namespace LlasaNative.Training;
 
 /// <summary>Where rewards are measured when not in this process, and what happens when that fails.</summary>
 /// <remarks>None of it changes what a step computes, unless samples are left out.</remarks>
+[RemovedOption("reward_server.in_flight", "each server works on 2 requests at once")]
 public sealed record RewardServerOptions : ICheckedOptions
 {
     [Option("Where they are; empty: codec and recogniser run in this process.", Takes = "URLs, separated by commas")]
@@ -18,9 +19,6 @@ public sealed record RewardServerOptions : ICheckedOptions
 
     [Option("Pause before the first of them; doubles each time, up to 10 s.", AtLeast = 0, AtMost = 60, Unit = "seconds")]
     public double BackoffSeconds { get; init; } = 0.25;
-
-    [Option("Requests each server works on at once.", AtLeast = 1, AtMost = 1000)]
-    public int InFlight { get; init; } = 2;
 
     [Option("Share of a step's samples that may be left out because nobody could score them; above, the run saves and stops.", AtLeast = 0, AtMost = 1)]
     public double MaxNotScored { get; init; } = 0.1;

@@ -4,6 +4,12 @@ using LlasaNative.Configuration;
 namespace LlasaNative.Training;
 
 /// <summary>How speech is drawn from the policy while training.</summary>
+[RemovedOption("rollout.min_p", "use `rollout.top_p`", "0")]
+[RemovedOption("rollout.repetition_penalty", "training never applied it; a component of `reward.components` can charge repetition", "1")]
+[RemovedOption("rollout.min_new_tokens", "a sample that ends at once is refused by the reward", "0")]
+[RemovedOption("rollout.dynamic", "set `rollout.dynamic_rounds` to more than 1")]
+[RemovedOption("rollout.overlap_scoring", "samples are scored while others are drawn with reward servers and on a GPU")]
+[RemovedOption("rollout.readback_steps", "the library chooses")]
 public sealed record RolloutOptions : ICheckedOptions
 {
     [Option("Texts per step.", AtLeast = 1, AtMost = 1_000_000, Verl = "data.train_batch_size")]
@@ -21,52 +27,27 @@ public sealed record RolloutOptions : ICheckedOptions
     [Option("Draw from the smallest set with this much probability; 1: all. Log-probs ignore it: a bias that loss.importance weighs down.", Above = 0, AtMost = 1, Verl = "actor_rollout_ref.rollout.top_p")]
     public double TopP { get; init; } = 1;
 
-    [Option("Drop tokens less probable than this share of the best; 0: none. Log-probs ignore it: a bias that loss.importance weighs down.", AtLeast = 0, Below = 1)]
-    public double MinP { get; init; }
-
-    [Option("Penalty on tokens that came before; 1: none. Training does not apply it: the logged gap shows it.", Above = 0)]
-    public double RepetitionPenalty { get; init; } = 1;
-
     [Option("Longest response, the end token included.", AtLeast = 1, Unit = "tokens", Verl = "data.max_response_length")]
     public int MaxNewTokens { get; init; } = 160;
-
-    [Option("The end token cannot be drawn before this many tokens.", AtLeast = 0, Unit = "tokens")]
-    public int MinNewTokens { get; init; }
 
     [Option("Restrict head and softmax to speech tokens and the end token, in rollouts and training alike.")]
     public bool SpeechOnly { get; init; } = true;
 
-    [Option("Dynamic sampling: draw groups without variance again, from the next texts.", Verl = "algorithm.filter_groups.enable")]
-    public bool Dynamic { get; init; }
-
-    [Option("Most rounds of drawing of one step, the first included; dynamic sampling needs this bound. Groups still without variance are left out.", AtLeast = 0, AtMost = 1000, Verl = "algorithm.filter_groups.max_num_gen_batches")]
+    [Option("Most rounds of drawing of one step; more than 1 is dynamic sampling: groups without variance are drawn again, from the next texts, and left out if they are still so.", AtLeast = 0, AtMost = 1000, Verl = "algorithm.filter_groups.max_num_gen_batches")]
     public int DynamicRounds { get; init; }
 
-    [Option("Score finished samples while others are still drawn; no result depends on it. auto: with reward servers or a GPU.", FreeOnResume = true)]
-    public OverlapScoring OverlapScoring { get; init; } = OverlapScoring.Auto;
+    /// <summary>Whether groups without variance are drawn again.</summary>
+    public bool Dynamic => DynamicRounds > 1;
 
     [Option("Sequences decoded at once; no result depends on it.", AtLeast = 1, AtMost = 1_000_000, FreeOnResume = true, Verl = "actor_rollout_ref.rollout.max_num_seqs")]
     public int Slots { get; init; } = 64;
 
-    [Option("Tokens drawn between two looks at which samples have ended; 0: 8 on a GPU, 1 on the CPU. More waits less and leaves places of ended samples empty longer.", AtLeast = 0, AtMost = 1024, Unit = "tokens", FreeOnResume = true)]
-    public int ReadbackSteps { get; init; }
-
     /// <inheritdoc/>
     public IEnumerable<string> Faults()
     {
-        if (MinNewTokens >= MaxNewTokens)
-        {
-            yield return "`rollout.min_new_tokens` must be less than `rollout.max_new_tokens`";
-        }
-
-        if (Dynamic && DynamicRounds < 1)
-        {
-            yield return "`rollout.dynamic` needs a bound: set `rollout.dynamic_rounds` to at least 1";
-        }
-
         if (Dynamic && SamplesPerPrompt < 2)
         {
-            yield return "`rollout.dynamic` needs `rollout.samples_per_prompt` of at least 2: a group of one has no variance";
+            yield return "`rollout.dynamic_rounds` of more than 1 needs `rollout.samples_per_prompt` of at least 2: a group of one has no variance";
         }
     }
 }

@@ -50,7 +50,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
             models.Policy.AttachAdapter(options.Lora, Seeds.Adapter(options.Run.Seed));
         }
 
-        _engine = new RolloutEngine(models.Policy, options.Rollout.Slots, readbackSteps: options.Rollout.ReadbackSteps);
+        _engine = new RolloutEngine(models.Policy, options.Rollout.Slots);
         _judge = options.CreateJudge();
         _sampling = options.Rollout.ToSampling(Seeds.Rollouts(options.Run.Seed));
         // With an adapter the reference is the policy without it, and costs nothing.
@@ -155,13 +155,11 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         return _update.Charge(new DrawnGroups(spoken, samples, codes, heard, judged), timer);
     }
 
-    private bool Overlaps => _options.Rollout.OverlapScoring switch
-    {
-        OverlapScoring.Always => true,
-        OverlapScoring.Never => false,
-        OverlapScoring.Auto => _models.Listener is not LocalListener || NativeDevice.GetInfo().Backend is "cuda",
-        _ => throw new InvalidOperationException($"OverlapScoring {_options.Rollout.OverlapScoring}: no such choice."),
-    };
+    /// <summary>
+    /// Whether samples are scored while others are drawn: with reward servers, whose processors would otherwise wait, and on a GPU, where models
+    /// have streams of their own; not by models that share the processor with the rollout. No result depends on it.
+    /// </summary>
+    private bool Overlaps => _models.Listener is not LocalListener || NativeDevice.GetInfo().Backend is "cuda";
 
     /// <summary>A step that too few samples speak for is given up before it changes anything.</summary>
     private static void CheckScored(long number, IReadOnlyList<Hearing> heard, double allowed)

@@ -95,14 +95,11 @@ internal sealed class PolicyUpdate
         UpdateSummary summary = new();
         for (var epoch = 0; epoch < _options.Update.Epochs; epoch++)
         {
-            var proximal = epoch > 0 && _options.Loss.Proximal == ProximalPolicy.Epoch
-                ? timer.Measure("proximal", () => LogProbs(_policy.Native, drawn.Samples.Pack()))
-                : terms.Old;
-            var importance = Importance(drawn.Samples, terms, proximal, summary);
+            var importance = Importance(drawn.Samples, terms, summary);
             foreach (var groups in MiniBatches(number, epoch, drawn.Groups))
             {
                 int[] chosen = [.. groups.SelectMany(g => Enumerable.Range(g * drawn.GroupSize, drawn.GroupSize))];
-                Update(drawn.Samples, chosen, terms, proximal, importance, rate, timer, summary, cancellation);
+                Update(drawn.Samples, chosen, terms, importance, rate, timer, summary, cancellation);
             }
         }
 
@@ -129,7 +126,7 @@ internal sealed class PolicyUpdate
                 : [.. Enumerable.Range(0, groups)]).Chunk(size);
     }
 
-    private float[] Importance(RolloutBatch samples, Terms terms, float[] proximal, UpdateSummary summary)
+    private float[] Importance(RolloutBatch samples, Terms terms, UpdateSummary summary)
     {
         var loss = _options.Loss;
         if (loss.Importance == ImportanceLevel.None)
@@ -138,13 +135,13 @@ internal sealed class PolicyUpdate
         }
 
         var drawn = terms.Layout.All<float>((b, span) => samples.DrawLogProbs(b).CopyTo(span));
-        var weights = Divergence.ImportanceWeights(loss.Importance, loss.ImportanceCap, proximal, drawn, samples.Lengths, out var truncated);
+        var weights = Divergence.ImportanceWeights(loss.Importance, loss.ImportanceCap, terms.Old, drawn, samples.Lengths, out var truncated);
         summary.Truncated += truncated;
         return weights;
     }
 
     private void Update(
-        RolloutBatch samples, int[] chosen, Terms terms, float[] proximal, float[] importance, double rate, PhaseTimer timer, UpdateSummary summary,
+        RolloutBatch samples, int[] chosen, Terms terms, float[] importance, double rate, PhaseTimer timer, UpdateSummary summary,
         CancellationToken cancellation)
     {
         bool[] takesPart = [.. chosen.Select(i => terms.TakesPart[i])];
@@ -157,7 +154,7 @@ internal sealed class PolicyUpdate
         int[] lengths = [.. chosen.Select(i => samples.Lengths[i])];
         var tokens = _loss.Terms(new LossBatch(lengths, takesPart, terms.Advantages.OfTokens(terms.Layout, chosen))
         {
-            OldLogProbs = terms.Layout.Of<float>(proximal, chosen),
+            OldLogProbs = terms.Layout.Of<float>(terms.Old, chosen),
             ReferenceLogProbs = terms.Layout.Of<float>(terms.Reference, chosen),
             Importance = terms.Layout.Of<float>(importance, chosen),
             MaxTokens = _options.Rollout.MaxNewTokens,

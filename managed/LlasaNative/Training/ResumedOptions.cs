@@ -17,7 +17,7 @@ internal static class ResumedOptions
         HashSet<string> values = [.. entries.Select(e => $"{e.Key}={e.Value}")];
         foreach (var entry in entries.Where(e => !e.FreeOnResume && !(e.Declared.FreeOnResumeWhen is { } when && values.Contains(when))))
         {
-            if (was.GetValueOrDefault(entry.Key) is { } old && old != entry.Value && !AreSame(entry, old, directory))
+            if (Old(entry.Key) is { } old && old != entry.Value && !AreSame(entry, old, directory))
             {
                 yield return $"`{entry.Key}` was {old}, is {entry.Value}";
             }
@@ -27,6 +27,9 @@ internal static class ResumedOptions
         {
             yield return $"`{removed.Key}` was {was[removed.Key]}, and is no option any more: {removed.Instead}";
         }
+
+        // `lora.enabled`, where there was one, decided whether `lora.rank` meant something.
+        string? Old(string key) => key == "lora.rank" && was.GetValueOrDefault("lora.enabled") == "false" ? "0" : was.GetValueOrDefault(key);
     }
 
     /// <summary>What is different about the content of the data; null when nothing is, or one of the two is not known.</summary>

@@ -80,11 +80,11 @@ public sealed class OptionTests
     {
         var error = Assert.Throws<UsageException>(() => OptionTree.Build<GrpoOptions>([
             Set("rollout.temperature", "-1"), Set("run.steps", "0"), Set("rollout.top_p", "much"), Set("rollout.speech_only", "y"),
-            Set("loss.advantage", "ppo"), Set("rollout.min_new_tokens", "500"), Set("loss.dual_clip", "0.5"), Set("nonsense.key", "1"),
+            Set("loss.advantage", "ppo"), Set("loss.dual_clip", "0.5"), Set("nonsense.key", "1"),
         ]));
         foreach (var expected in new[]
         {
-            "rollout.temperature", "run.steps", "rollout.top_p", "speech_only", "dr_grpo", "min_new_tokens", "dual_clip", "nonsense.key",
+            "rollout.temperature", "run.steps", "rollout.top_p", "speech_only", "dr_grpo", "dual_clip", "nonsense.key",
         })
         {
             Assert.That(error!.Message, Does.Contain(expected));
@@ -117,7 +117,7 @@ public sealed class OptionTests
             Assert.That(document, Does.Contain($"`{name}`"));
             foreach (var (key, value) in AlgorithmPresets.Of(algorithm))
             {
-                var alone = OptionTree.Build<GrpoOptions>([Set("rollout.dynamic_rounds", "3"), Set(key, value)]);
+                var alone = OptionTree.Build<GrpoOptions>([Set(key, value)]);
                 Assert.That(OptionTree.Values(options)[key], Is.EqualTo(OptionTree.Values(alone)[key]), key);
                 Assert.That(document, Does.Contain($"`{key}: {value}`"), key);
             }
@@ -128,12 +128,12 @@ public sealed class OptionTests
     public void Contradictions_AreAllListedAtOnce()
     {
         var error = Assert.Throws<UsageException>(() => OptionTree.Build<GrpoOptions>([
-            Set("loss.kl_coefficient", "0.1"), Set("loss.reference", "none"), Set("rollout.dynamic", "true"), Set("update.mini_batch_prompts", "99"),
-            Set("loss.proximal", "epoch"), Set("reward.components", "utility=1,wit=2,exact"), Set("algorithm", "ppo"),
+            Set("loss.kl_coefficient", "0.1"), Set("loss.reference", "none"), Set("rollout.dynamic_rounds", "2"), Set("rollout.samples_per_prompt", "1"), Set("update.mini_batch_prompts", "99"),
+            Set("reward.components", "utility=1,wit=2,exact"), Set("algorithm", "ppo"),
         ]));
         foreach (var expected in new[]
         {
-            "`loss.reference` is none", "`rollout.dynamic` needs a bound", "update.mini_batch_prompts", "`update.epochs` of at least 2", "`loss.importance`", "`wit`", "`exact`", "`ppo`",
+            "`loss.reference` is none", "`rollout.samples_per_prompt` of at least 2", "update.mini_batch_prompts", "`wit`", "`exact`", "`ppo`",
         })
         {
             Assert.That(error!.Message, Does.Contain(expected));
@@ -191,6 +191,34 @@ public sealed class OptionTests
         }
 
         Assert.That(commented, Is.GreaterThan(30));
+    }
+
+    [Test]
+    public void EveryKeyThatIsNoMore_IsRefused_AndWhatReplacesItExists()
+    {
+        var keys = OptionTree.Values(new GrpoOptions()).Keys;
+        var removed = OptionTree.Removed(new GrpoOptions()).ToArray();
+        Assert.That(removed.Select(r => r.Key), Does.Contain("rollout.min_p").And.Contain("lora.enabled").And.Contain("evaluation.top_k"));
+        foreach (var gone in removed)
+        {
+            Assert.That(keys, Does.Not.Contain(gone.Key));
+            var error = Assert.Throws<UsageException>(() => OptionTree.Build<GrpoOptions>(OptionFile.Parse($"{gone.Key.Replace(".", ":\n  ", StringComparison.Ordinal)}: 1\n", "old.yaml")));
+            Assert.That(error!.Message, Is.EqualTo($"old.yaml:2: `{gone.Key}` is no option any more: {gone.Instead}"));
+            foreach (var named in gone.Instead.Split('`').Where((_, i) => i % 2 == 1))
+            {
+                Assert.That(keys, Does.Contain(named), gone.Key);
+            }
+        }
+    }
+
+    [Test]
+    public void Resumed_AfterAKeyWent_IsRefusedOnlyWhereItHadDoneSomething()
+    {
+        Dictionary<string, string> was = new(OptionTree.Values(new GrpoOptions())) { ["rollout.min_p"] = "0", ["rollout.slots"] = "3", ["loss.proximal"] = "rollout", ["lora.enabled"] = "false", ["lora.rank"] = "16" };
+        Assert.That(ResumedOptions.Differences(new GrpoOptions(), was, null), Is.Empty);
+        was["rollout.min_p"] = "0.1";
+        was["lora.enabled"] = "true";
+        Assert.That(ResumedOptions.Differences(new GrpoOptions(), was, null), Is.EqualTo(new[] { "`lora.rank` was 16, is 0", "`rollout.min_p` was 0.1, and is no option any more: use `rollout.top_p`" }));
     }
 
     [Test]
