@@ -72,6 +72,18 @@ TEST(Parallel, RunsEveryTaskOnceForAnyThreadCount) {
   set_num_threads(0);
 }
 
+// Jobs so short that workers come late to most of them, and more threads than processors: what the body
+// points to is gone when the call returns, so a worker that joined late would write into the next job's.
+TEST(Parallel, AJobIsOverWhenTheCallReturns) {
+  set_num_threads(5);
+  for (int job = 0; job < 20000; ++job) {
+    int done[3] = {};
+    parallel_for(3, [&done, job](int64_t i) { done[i] = job + 1; });
+    for (const int d : done) ASSERT_EQ(d, job + 1);
+  }
+  set_num_threads(0);
+}
+
 TEST(Parallel, RethrowsTheErrorOfATask) {
   set_num_threads(3);
   EXPECT_THROW(parallel_for(100, [](int64_t i) { LLASA_CHECK(i != 57, LLASA_ERR_STATE, "task %d", 57); }),
