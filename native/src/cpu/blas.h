@@ -7,10 +7,13 @@
 
 namespace llasa::cpu {
 
+// Before any product by OpenBLAS: one thread, because the tasks are the parallelism, and kernels for this
+// processor.
+void prepare_blas();
+
 inline void task_gemm(bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha, const float* A,
                       int64_t lda, const float* B, int64_t ldb, float beta, float* C, int64_t ldc) {
-  // The tasks are the parallelism: OpenBLAS must not add threads of its own.
-  [[maybe_unused]] static const bool once = (openblas_set_num_threads(1), true);
+  prepare_blas();
   if (M <= 0 || N <= 0) return;
   cblas_sgemm(CblasRowMajor, CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans, static_cast<blasint>(M),
               static_cast<blasint>(N), static_cast<blasint>(K), alpha, A, static_cast<blasint>(lda), B,

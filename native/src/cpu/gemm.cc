@@ -1,28 +1,24 @@
-// Matrix products by OpenBLAS. OpenBLAS itself stays on one thread; the product is cut by its shape alone and
-// the pieces run on our pool, so it does not depend on the number of threads and nothing oversubscribes. C is
-// cut into tiles, unless it is small and K is long (weight gradients): then every tile would pack the other
-// operand again, a quarter of the time, and K is cut instead, its parts summed in order.
+// Large matrix products by OpenBLAS. OpenBLAS itself stays on one thread; the product is cut by its shape
+// alone and the pieces run on our pool, so it does not depend on the number of threads and nothing
+// oversubscribes. C is cut into tiles, unless it is small and K is long (weight gradients): then every tile
+// would pack the other operand again, a quarter of the time, and K is cut instead, its parts summed in order.
 //
 // A bf16 operand is widened panel by panel, columns of C at a time, and each panel is an f32 product.
+//
+// Few rows times the rows of a weight, what decoding does, are a product of our own (cpu/simd/product.cc):
+// bound by reading the weight, it reads it once, as it is stored, in one parallel region.
 #include "ops/gemm.h"
 
-#include <cblas.h>
-
 #include <algorithm>
-#include <mutex>
 
 #include "core/parallel.h"
+#include "cpu/blas.h"
 #include "cpu/isa.h"
 #include "cpu/scratch.h"
 
 namespace llasa {
 
 namespace {
-
-void use_one_blas_thread() {
-  static std::once_flag once;
-  std::call_once(once, [] { openblas_set_num_threads(1); });
-}
 
 // Work below this many multiply-adds is not worth waking a second thread (about 10 us of one core).
 constexpr int64_t kMinimumTile = int64_t{1} << 19;
@@ -78,7 +74,7 @@ void split_k(int64_t M, int64_t N, int64_t K, int64_t parts, float* C, int64_t l
 void gemm_f32(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
               const float* A, int64_t lda, const float* B, int64_t ldb, float beta, float* C, int64_t ldc) {
   if (M <= 0 || N <= 0) return;
-  use_one_blas_thread();
+  cpu::prepare_blas();
   if (const int64_t parts = parts_of_k(M, N, K); parts > 1) {
     split_k(M, N, K, parts, C, ldc, [&](int64_t begin, int64_t end, float* c, int64_t row, bool first) {
       cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
@@ -113,6 +109,37 @@ void gemm_f32(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t 
   });
 }
 
+// Up to this many rows our own product is faster (docs/performance.md): OpenBLAS packs the weight again in
+// every call.
+constexpr int64_t kFewRows = 16;
+
+// Columns of C of a task: enough work for a second thread, in whole register tiles.
+int64_t few_rows_task(int64_t M, int64_t K) {
+  const int64_t wanted = kMinimumTile / std::max<int64_t>(M * K, 1);
+  return std::max<int64_t>(8, (wanted + 7) / 8 * 8);
+}
+
+// C = alpha A B^T + beta C with few rows of A.
+void gemm_few_rows(int64_t M, int64_t N, int64_t K, float alpha, const float* A, int64_t lda, WeightView B,
+                   int64_t ldb, float beta, float* C, int64_t ldc) {
+  const auto& kernels = *cpu::kernels().product;
+  parallel_ranges(N, few_rows_task(M, K), [&](int64_t begin, int64_t end) {
+    cpu::ProductTask task;
+    task.x = A;
+    task.ldx = lda;
+    task.w = (B + begin * ldb).data;
+    task.ldw = ldb;
+    task.y = C + begin;
+    task.ldy = ldc;
+    task.T = M;
+    task.N = end - begin;
+    task.K = K;
+    task.alpha = alpha;
+    task.beta = beta;
+    (B.is_bf16() ? kernels.bf16 : kernels.f32)(task);
+  });
+}
+
 struct WidenedPanel;
 
 // Floats of a widened panel: with few rows it is read once and should still be in the second cache, with many
@@ -126,6 +153,10 @@ int64_t panel_floats(int64_t M) {
 void gemm(Stream&, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
           const float* A, int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
           Precision) {
+  if (!transpose_a && transpose_b && M <= kFewRows) {
+    gemm_few_rows(M, N, K, alpha, A, lda, B, ldb, beta, C, ldc);
+    return;
+  }
   if (!B.is_bf16()) {
     gemm_f32(transpose_a, transpose_b, M, N, K, alpha, A, lda, B.f32(), ldb, beta, C, ldc);
     return;

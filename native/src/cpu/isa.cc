@@ -17,12 +17,14 @@
   extern const AttentionKernels attention_kernels;   \
   extern const OptimizerKernels optimizer_kernels;   \
   extern const CastKernels cast_kernels;             \
+  extern const ProductKernels product_kernels;       \
   }
 // clang-format off
 #define LLASA_TABLES(isa_name) \
   { #isa_name, &isa_name::norm_kernels, &isa_name::activation_kernels, &isa_name::softmax_kernels, \
     &isa_name::sampling_kernels, &isa_name::speech_kernels, &isa_name::decode_kernels, \
-    &isa_name::attention_kernels, &isa_name::optimizer_kernels, &isa_name::cast_kernels }
+    &isa_name::attention_kernels, &isa_name::optimizer_kernels, &isa_name::cast_kernels, \
+    &isa_name::product_kernels }
 // clang-format on
 
 namespace llasa::cpu {

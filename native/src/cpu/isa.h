@@ -123,6 +123,24 @@ struct DecodeKernels {
   Values* values_bf16;
 };
 
+// y[t,n] = alpha sum_k x[t,k] w[n,k] + beta y[t,n] for T rows of x and N rows of w. An element's rounding
+// depends on K alone, not on T or N. beta = 0 overwrites y.
+struct ProductTask {
+  const float* x = nullptr;
+  int64_t ldx = 0;
+  const void* w = nullptr;  // of the type that the kernel is for
+  int64_t ldw = 0;
+  float* y = nullptr;
+  int64_t ldy = 0;
+  int64_t T = 0, N = 0, K = 0;
+  float alpha = 1.0f, beta = 0.0f;
+};
+
+struct ProductKernels {
+  void (*f32)(const ProductTask& task);
+  void (*bf16)(const ProductTask& task);
+};
+
 // n elements; see ops/cast.h.
 struct CastKernels {
   void (*narrow)(const float* x, Bf16* y, int64_t n);
@@ -141,6 +159,7 @@ struct Kernels {
   const AttentionKernels* attention;
   const OptimizerKernels* optimizer;
   const CastKernels* cast;
+  const ProductKernels* product;
 };
 
 const Kernels& kernels();

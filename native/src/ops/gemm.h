@@ -1,4 +1,5 @@
-// Matrix product. CPU: OpenBLAS on one thread per tile of C, tiles cut by shape alone. CUDA: cuBLASLt.
+// Matrix product. CPU: OpenBLAS on one thread per tile of C, or a product of our own for few rows, cut by
+// shape alone. CUDA: cuBLASLt.
 #pragma once
 
 #include "core/weight_view.h"
@@ -13,7 +14,7 @@ namespace llasa {
 //
 // B may be stored in bf16; the product is then of Precision::kBf16, as one of two f32 matrices is on request.
 // CUDA rounds what is not bf16 yet into scratch memory and multiplies on tensor cores; the CPU multiplies the
-// stored values, B widened part by part. C, beta C and all sums are f32.
+// stored values. C, beta C and all sums are f32.
 void gemm(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
           const float* A, int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
           Precision precision = Precision::kF32);

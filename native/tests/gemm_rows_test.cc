@@ -1,0 +1,102 @@
+// Products of few rows on the CPU: for every instruction set, and that a row does not depend on its company.
+#if !defined(LLASA_TESTS_ON_DEVICE)
+#include <cblas.h>
+
+#include "bf16_arrays.h"
+#include "cpu/isa.h"
+#include "isa_test.h"
+#include "op_test_util.h"
+#include "ops/gemm.h"
+
+namespace llasa::test {
+namespace {
+
+class GemmRows : public IsaTest {};
+LLASA_FOR_EACH_ISA(GemmRows);
+
+TEST_P(GemmRows, MatchDoublesAtEverySizeAroundATile) {
+  Stream stream;
+  for (const int64_t K : {0, 1, 15, 16, 17, 1024, 1043, 2050}) {
+    for (const int64_t N : {1, 4, 9, 37}) {
+      for (const int64_t M : {1, 2, 3, 5, 8, 13, 16}) {
+        const int64_t lda = K + 3, ldb = K + 5, ldc = N + 2;
+        const auto A = random_floats(M * lda, 1), B = random_floats(N * ldb, 2),
+                   C = random_floats(M * ldc, 3);
+        DeviceArray<Bf16> narrow(stored_bf16(B));
+        const auto rounded = rounded_bf16(B);
+        Guarded a(A), wide(B);
+        for (const bool bf16 : {false, true}) {
+          const std::vector<float>& b = bf16 ? rounded : B;
+          for (const float beta : {0.0f, 1.0f, -0.5f}) {
+            Guarded c(C);
+            gemm(stream, false, true, M, N, K, 0.75f, a.data(), lda,
+                 bf16 ? WeightView(narrow.data()) : WeightView(wide.data()), ldb, beta, c.data(), ldc);
+            std::vector<double> expected(C.begin(), C.end());
+            for (int64_t m = 0; m < M; ++m) {
+              for (int64_t n = 0; n < N; ++n) {
+                double sum = 0;
+                for (int64_t k = 0; k < K; ++k) {
+                  sum += static_cast<double>(A[static_cast<size_t>(m * lda + k)]) *
+                         static_cast<double>(b[static_cast<size_t>(n * ldb + k)]);
+                }
+                double& value = expected[static_cast<size_t>(m * ldc + n)];
+                value = 0.75 * sum + static_cast<double>(beta) * value;
+              }
+            }
+            EXPECT_LE(largest_difference(c.values(), expected), sum_tolerance(K))
+                << M << "x" << N << "x" << K << " beta " << beta << (bf16 ? " bf16" : " f32");
+          }
+        }
+      }
+    }
+  }
+}
+
+// What a decoding step multiplies: whichever of 1 to 16 samples are still running, each gets the same bits.
+TEST_P(GemmRows, ARowIsTheSameAloneAndInCompany) {
+  Stream stream;
+  const int64_t M = 16, N = 53, K = 1091;
+  const auto A = random_floats(M * K, 1), B = random_floats(N * K, 2);
+  DeviceArray<float> a(A), wide(B);
+  DeviceArray<Bf16> narrow(stored_bf16(B));
+  for (const WeightView weight : {WeightView(wide.data()), WeightView(narrow.data())}) {
+    DeviceArray<float> together(M * N);
+    linear_forward(stream, a.data(), weight, nullptr, together.data(), M, K, N);
+    const std::vector<float> all = together.values();
+    for (int64_t count = 1; count < M; ++count) {
+      const int64_t first = M - count;
+      DeviceArray<float> some(count * N);
+      linear_forward(stream, a.data() + first * K, weight, nullptr, some.data(), count, K, N);
+      EXPECT_EQ(some.values(), std::vector<float>(all.begin() + first * N, all.end())) << count;
+    }
+  }
+}
+
+TEST_P(GemmRows, BetaZeroOverwritesNanAndThreadsChangeNothing) {
+  Stream stream;
+  const int64_t M = 7, N = 1500, K = 300;
+  DeviceArray<float> a(random_floats(M * K, 1)), b(random_floats(N * K, 2));
+  expect_same_for_any_thread_count([&] {
+    DeviceArray<float> c(std::vector<float>(static_cast<size_t>(M * N), std::nanf("")));
+    linear_forward(stream, a.data(), b.data(), nullptr, c.data(), M, K, N);
+    const std::vector<float> values = c.values();
+    for (const float v : values) EXPECT_TRUE(std::isfinite(v));
+    return values;
+  });
+}
+
+// OpenBLAS gives processors that it does not know kernels for SSE3, a quarter as fast as they could be.
+TEST(OpenBlas, HasKernelsForThisProcessor) {
+  if (cpu::kernels_for("avx2") == nullptr) GTEST_SKIP() << "a processor without AVX2";
+  Stream stream;
+  DeviceArray<float> a(random_floats(64 * 64, 1)), b(random_floats(64 * 64, 2)), c(64 * 64);
+  linear_forward(stream, a.data(), b.data(), nullptr, c.data(), 64, 64, 64);
+  const std::string chosen = openblas_get_corename();
+  EXPECT_TRUE(chosen == "Haswell" || chosen == "Zen" || chosen == "SkylakeX" || chosen == "Cooperlake" ||
+              chosen == "SapphireRapids")
+      << chosen;
+}
+
+}  // namespace
+}  // namespace llasa::test
+#endif
