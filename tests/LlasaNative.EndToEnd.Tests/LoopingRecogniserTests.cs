@@ -45,7 +45,7 @@ public sealed class LoopingRecogniserTests : TinyWorldTests
     [TestCase("never", 0)]
     public void ARunWithARecogniserThatLoops_CountsWhatItCutShort(string earlyEnd, int count)
     {
-        LlasaRunner.RunWell(Train(Folder, 1, "--recogniser", Looping('a'), "--set", $"recogniser.early_end={earlyEnd}", "--set", "reward.unfinished=keep"));
+        LlasaRunner.RunWell(Train(Folder, 1, "--data", ShortTexts(), "--recogniser", Looping('a'), "--set", $"recogniser.early_end={earlyEnd}", "--set", "reward.unfinished=keep"));
         var metrics = JsonNode.Parse(File.ReadLines(Path.Combine(Folder, "metrics.jsonl")).First())!;
         JsonNode[] samples = [.. File.ReadLines(Path.Combine(Folder, "samples.jsonl")).Select(l => JsonNode.Parse(l)!)];
         Assert.That((double)metrics["reward/ended_early"]!, Is.EqualTo(count));
@@ -79,7 +79,15 @@ public sealed class LoopingRecogniserTests : TinyWorldTests
         LlasaRunner.RunWell("speak", "the cat", "--out", wave);
         Assert.That(LlasaRunner.RunWell(["score", "the cat", "--wav", wave, .. cut]).Output, Does.Contain("cut short   the transcript"));
         Assert.That(LlasaRunner.RunWell(["score", "the cat", "--wav", wave, .. cut[..2]]).Output, Does.Not.Contain("cut short"));
-        Assert.That(LlasaRunner.RunWell(["eval", "--limit", "3", .. cut]).Output, Does.Contain("cut short  3"));
+        Assert.That(LlasaRunner.RunWell(["eval", "--data", ShortTexts(), "--limit", "3", .. cut]).Output, Does.Contain("cut short  3"));
+    }
+
+    /// <summary>Texts of which the room for a transcript is more than three times the length.</summary>
+    private string ShortTexts()
+    {
+        var path = Path.Combine(Folder, "short.txt");
+        File.WriteAllLines(path, ["the cat", "a big dog", "my house", "the river"]);
+        return path;
     }
 
     private SpeechScore Heard(char letter, EarlyEnd earlyEnd)
