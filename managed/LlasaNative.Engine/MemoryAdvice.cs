@@ -14,11 +14,12 @@ public static partial class MemoryAdvice
     private static readonly (string[] Words, string? Advice)[] Rows =
     [
         (["host buffer", "staging memory"], null),
-        (["codec", "recogniser", "the encoder", "encoder states", "text decoder", "of the texts", "cross-attention", "waveform", "log-mel", "mel filterbank"], Listening),
+        (["codec", "recogniser", "the encoder", "encoder states", "text decoder", "of the texts", "cross-attention", "waveform", "log-mel", "mel filterbank", "STFT", "DFT"], Listening),
         (["rollout", "cache blocks", "repetition history", "sampl", "allowed ids"], "fewer sequences at a time lower it (rollout.slots)"),
+        (["rotations"], "shorter sequences lower it (rollout.max_new_tokens)"),
         (["adapter"], "a lower rank lowers it (lora.rank)"),
         (["the policy's weights"], "a smaller policy is needed"),
-        (["moments"], "training an adapter lowers it (lora.enabled)"),
+        (["moments"], "training an adapter lowers it (lora.rank)"),
     ];
 
     /// <summary>Advice for something that did not fit.</summary>
