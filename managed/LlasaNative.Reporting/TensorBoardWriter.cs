@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
+using System.IO.Hashing;
 using System.Numerics;
-using LlasaNative.Checksums;
 using LlasaNative.Weights;
 
 namespace LlasaNative.Reporting;
@@ -93,7 +93,8 @@ public sealed class TensorBoardWriter : IDisposable
 
     /// <summary>CRC-32C of the bytes, rotated and shifted as TFRecord wants it.</summary>
     /// <param name="data">The bytes.</param>
-    internal static uint MaskedCrc(ReadOnlySpan<byte> data) => BitOperations.RotateRight(Crc32C.Compute(data), 15) + 0xa282ead8u;
+    internal static uint MaskedCrc(ReadOnlySpan<byte> data) =>
+        BitOperations.RotateRight(Crc32.HashToUInt32(Crc32ParameterSet.Crc32C, data), 15) + 0xa282ead8u;
 
     private void WriteEvent(long step, Action<ProtoWriter> content)
     {

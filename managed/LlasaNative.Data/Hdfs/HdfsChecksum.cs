@@ -1,9 +1,8 @@
 using System.Buffers.Binary;
 using System.Globalization;
+using System.IO.Hashing;
 using System.Security.Cryptography;
 using System.Text.RegularExpressions;
-using LlasaNative.Checksums;
-using LlasaNative.Data.Parquet;
 
 namespace LlasaNative.Hdfs;
 
@@ -32,13 +31,13 @@ public static partial class HdfsChecksum
             return null;
         }
 
-        Func<uint, byte[], int, uint> append = algorithm.EndsWith("CRC32C", StringComparison.Ordinal)
-            ? (crc, bytes, count) => Crc32C.Append(crc, bytes.AsSpan(0, count))
-            : (crc, bytes, count) => Crc32.Append(crc, bytes.AsSpan(0, count));
+        Crc32ParameterSet kind = algorithm.EndsWith("CRC32C", StringComparison.Ordinal) ? Crc32ParameterSet.Crc32C : Crc32ParameterSet.Crc32;
         using FileStream file = File.OpenRead(path);
         if (isComposite)
         {
-            return Composite(file, append);
+            Crc32 crc = new(kind);
+            crc.Append(file);
+            return crc.GetCurrentHashAsUInt32().ToString("x8", CultureInfo.InvariantCulture);
         }
 
         // An empty file has no chunks, and HDFS says 0 for their size.
@@ -52,7 +51,7 @@ public static partial class HdfsChecksum
         int length = 0;
         for (long left = file.Length; left > 0; left -= blockSize)
         {
-            byte[] md5 = BlockMd5(file, Math.Min(left, blockSize), chunk, append);
+            byte[] md5 = BlockMd5(file, Math.Min(left, blockSize), chunk, kind);
             if (length + md5.Length > md5s.Length)
             {
                 Array.Resize(ref md5s, md5s.Length * 2);
@@ -65,7 +64,7 @@ public static partial class HdfsChecksum
         return Convert.ToHexStringLower(Md5(md5s));
     }
 
-    private static byte[] BlockMd5(FileStream file, long length, int chunk, Func<uint, byte[], int, uint> append)
+    private static byte[] BlockMd5(FileStream file, long length, int chunk, Crc32ParameterSet kind)
     {
         using IncrementalHash md5 = IncrementalHash.CreateHash(HashAlgorithmName.MD5);
         byte[] bytes = new byte[chunk];
@@ -74,23 +73,11 @@ public static partial class HdfsChecksum
         {
             int count = (int)Math.Min(left, chunk);
             file.ReadExactly(bytes, 0, count);
-            BinaryPrimitives.WriteUInt32BigEndian(crc, append(0, bytes, count));
+            BinaryPrimitives.WriteUInt32BigEndian(crc, Crc32.HashToUInt32(kind, bytes.AsSpan(0, count)));
             md5.AppendData(crc);
         }
 
         return md5.GetHashAndReset();
-    }
-
-    private static string Composite(FileStream file, Func<uint, byte[], int, uint> append)
-    {
-        byte[] bytes = new byte[1 << 16];
-        uint crc = 0;
-        for (int got; (got = file.Read(bytes)) > 0;)
-        {
-            crc = append(crc, bytes, got);
-        }
-
-        return crc.ToString("x8", CultureInfo.InvariantCulture);
     }
 
 #pragma warning disable CA5351 // HDFS's choice; it guards against accidents, not attackers.

@@ -1,6 +1,6 @@
 using System.Globalization;
+using System.IO.Hashing;
 using System.Text.Json;
-using LlasaNative.Checksums;
 
 namespace LlasaNative.Weights;
 
@@ -196,11 +196,19 @@ public sealed class CheckpointStore
         {
             string name = Path.GetRelativePath(directory, file).Replace('\\', '/');
             files[name] = new FileInfo(file).Length;
-            checksums[name] = Crc32C.OfFile(file);
+            checksums[name] = Checksum(file);
         }
 
         Manifest manifest = new(step, files, checksums);
         File.WriteAllText(Path.Combine(directory, ManifestName), JsonSerializer.Serialize(manifest, JsonWriting.Indented) + "\n");
+    }
+
+    private static uint Checksum(string path)
+    {
+        using FileStream file = File.OpenRead(path);
+        Crc32 crc = new(Crc32ParameterSet.Crc32C);
+        crc.Append(file);
+        return crc.GetCurrentHashAsUInt32();
     }
 
     /// <summary>Why a directory is not a complete checkpoint; null when it is.</summary>
@@ -234,7 +242,7 @@ public sealed class CheckpointStore
                 }
 
                 // A checkpoint of an earlier version has no checksums.
-                if (readContent && manifest.Crc32C?.TryGetValue(name, out uint expected) == true && Crc32C.OfFile(file.FullName) != expected)
+                if (readContent && manifest.Crc32C?.TryGetValue(name, out uint expected) == true && Checksum(file.FullName) != expected)
                 {
                     return $"{name} is damaged: its checksum is another than when it was saved";
                 }
