@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.RegularExpressions;
 
 namespace LlasaNative.Data.Parquet;
 
@@ -8,7 +9,7 @@ namespace LlasaNative.Data.Parquet;
 /// The message reads <c>path: row group 0, column `a.b`, row 17: what was expected and what was found</c>; parts that are
 /// not known are left out. <b>Threads:</b> immutable.
 /// </remarks>
-public sealed class ParquetException : LlasaException
+public sealed partial class ParquetException : LlasaException
 {
     /// <summary>Creates an error with the default message.</summary>
     public ParquetException()
@@ -64,15 +65,16 @@ public sealed class ParquetException : LlasaException
     /// <summary>The message without the place.</summary>
     public string Detail { get; }
 
-    /// <summary>True when the bytes ended too early, so that a longer window may succeed.</summary>
-    internal bool IsEndOfData { get; private init; }
-
-    internal static ParquetException EndOfData(string what) =>
-        new(string.Empty, null, null, null, $"the data end inside {what}") { IsEndOfData = true };
-
     /// <summary>The same error with the parts of the place that it does not name yet.</summary>
     internal ParquetException At(string path, int? rowGroup = null, string? column = null, long? row = null) => new(
         Path.Length == 0 ? path : Path, RowGroup ?? rowGroup, Column ?? column, Row ?? row, Detail, InnerException ?? this);
+
+    /// <summary>What a library's error says, in one line.</summary>
+    internal static string Plain(Exception e) => (LibraryMessage().Match(e.Message) is { Success: true } match ? match.Groups[1].Value : e.Message).Split('\n')[0];
+
+    // N7parquet16ParquetExceptionE (message: '...'); an error of a stream comes with where it was thrown.
+    [GeneratedRegex(@"\(message: '(.*)'\)$", RegexOptions.CultureInvariant | RegexOptions.Singleline)]
+    private static partial Regex LibraryMessage();
 
     private static string Compose(string path, int? rowGroup, string? column, long? row, string message)
     {

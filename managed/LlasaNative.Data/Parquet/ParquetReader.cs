@@ -1,13 +1,16 @@
-using System.Buffers.Binary;
+using Apache.Arrow;
+using Apache.Arrow.Ipc;
+using LlasaNative.Weights;
+using ParquetSharp;
+using ParquetSharp.Arrow;
 
 namespace LlasaNative.Data.Parquet;
 
-/// <summary>Reads a Parquet file: its schema and footer at once, rows and columns as they are asked for.</summary>
+/// <summary>Reads rows of a Parquet file: its footer at once, rows as they are asked for.</summary>
 /// <remarks>
-/// <para>Memory stays flat: rows hold one page and one dictionary per column, whatever the size of the file or row group.</para>
-/// <para>Everything read from the file is checked; what does not fit gives a <see cref="ParquetException"/>.</para>
-/// <para><b>Threads:</b> any number may read at once; each enumeration belongs to one. <b>Lifetime:</b> enumerations end
-/// with the reader.</para>
+/// <para>Apache's C++ reader does the work, by way of ParquetSharp; here its columns become rows and its errors get their place.
+/// It holds the chosen columns of one row group, as compressed as they lie in the file, and the rows of one batch.</para>
+/// <para>Checksums of pages that have one are compared. <b>Threads:</b> one at a time. <b>Lifetime:</b> enumerations end with the reader.</para>
 /// </remarks>
 /// <example>
 /// <code>
@@ -20,231 +23,219 @@ namespace LlasaNative.Data.Parquet;
 /// </example>
 public sealed class ParquetReader : IDisposable
 {
-    private const uint Magic = 0x31524150;          // PAR1
-    private const uint EncryptedMagic = 0x45524150; // PARE
+    private const int BatchRows = 1024;
 
-    private readonly ByteSource _source;
-    private readonly ParquetReadOptions _options;
-    private readonly FileMetadata _metadata;
+    private readonly FileReader _file;
+    private readonly string[] _columns;
+    private readonly HashSet<string> _texts = [];
 
-    private ParquetReader(ByteSource source, string path, ParquetReadOptions? options)
+    private ParquetReader(string path, Func<ReaderProperties, ArrowReaderProperties, FileReader> open, bool verifyChecksums)
     {
-        _source = source;
-        _options = options ?? ParquetReadOptions.Default;
         Path = path;
+        using ReaderProperties properties = ReaderProperties.GetDefaultReaderProperties();
+        if (verifyChecksums)
+        {
+            properties.EnablePageChecksumVerification();
+        }
+
+        using ArrowReaderProperties arrow = ArrowReaderProperties.GetDefault();
+        arrow.UseThreads = false;
+        arrow.PreBuffer = false;   // would read a whole row group ahead
+        arrow.BatchSize = BatchRows;
+        FileReader? file = null;
         try
         {
-            _metadata = ReadFooter(out long dataEnd);
-            Schema = SchemaTree.Build(_metadata.Elements);
-            FooterChecks.Check(_metadata, Schema, dataEnd);
+            file = _file = open(properties, arrow);
+            using ParquetFileReader footer = _file.ParquetReader;
+            FileMetaData metadata = footer.FileMetaData;
+            _columns = new string[metadata.NumColumns];
+            for (int i = 0; i < _columns.Length; i++)
+            {
+                ColumnDescriptor column = metadata.Schema.Column(i);
+                _columns[i] = column.Path.ToDotString();
+                using LogicalType meaning = column.LogicalType;
+                if (meaning is StringLogicalType)
+                {
+                    _texts.Add(_columns[i]);
+                }
+            }
+
+            ParquetRowGroup[] groups = new ParquetRowGroup[metadata.NumRowGroups];
+            for (int g = 0; g < groups.Length; g++)
+            {
+                using RowGroupReader group = footer.RowGroup(g);
+                long rows = group.MetaData.NumRows;
+                groups[g] = rows >= 0 ? new ParquetRowGroup(RowCount, rows) : throw new ParquetException(path, g, null, null, $"its number of rows is {rows}");
+                RowCount = checked(RowCount + rows);
+            }
+
+            RowGroups = groups;
         }
-        catch (ParquetException e)
+        catch (Exception e)
         {
-            source.Dispose();
-            throw e.At(path);
+            file?.Dispose();
+            throw e as ParquetException ?? new ParquetException(path, null, null, null, ParquetException.Plain(e), e);
         }
     }
 
     /// <summary>The file as it was named.</summary>
     public string Path { get; }
 
-    /// <summary>The columns.</summary>
-    public ParquetSchema Schema { get; }
-
     /// <summary>Number of rows.</summary>
-    public long RowCount => _metadata.RowCount;
+    public long RowCount { get; }
 
     /// <summary>The row groups, in order.</summary>
-    public IReadOnlyList<ParquetRowGroup> RowGroups => _metadata.RowGroups;
+    public IReadOnlyList<ParquetRowGroup> RowGroups { get; }
 
-    /// <summary>What the writer stored beside the data, by key.</summary>
-    public IReadOnlyDictionary<string, string> Metadata => _metadata.KeyValues;
-
-    /// <summary>The program that wrote the file; empty when it does not say.</summary>
-    public string CreatedBy => _metadata.CreatedBy;
+    /// <summary>The columns that hold values, as dotted paths: <c>extra_info.text</c>, <c>prompt.list.element.role</c>.</summary>
+    public IReadOnlyList<string> Columns => _columns;
 
     /// <summary>Opens a file and reads its footer.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="options">How to read; null for the defaults.</param>
     /// <returns>A reader that the caller disposes.</returns>
     /// <exception cref="ParquetException">The file cannot be read or is no valid Parquet file.</exception>
-    public static ParquetReader Open(string path, ParquetReadOptions? options = null)
+    public static ParquetReader Open(string path)
     {
         ArgumentNullException.ThrowIfNull(path);
-        return new ParquetReader(ByteSource.OpenFile(path), path, options);
+        try
+        {
+            // Says better than the C++ library why a file cannot be opened.
+            using FileStream _ = File.OpenRead(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            string message = Directory.Exists(path) ? "expected a file, found a directory" : FileErrors.Unreadable(string.Empty, e).Message;
+            throw new ParquetException(path, null, null, null, message, e);
+        }
+
+        return new ParquetReader(path, (properties, arrow) => new FileReader(path, properties, arrow), verifyChecksums: true);
     }
 
-    /// <summary>Reads a file that lies in memory.</summary>
-    /// <param name="bytes">The whole file; it must not change while the reader is used.</param>
+    /// <summary>Reads a file from a stream.</summary>
+    /// <param name="stream">The file; it must be possible to seek in it. It is closed with the reader.</param>
     /// <param name="name">What to call it in errors.</param>
-    /// <param name="options">How to read; null for the defaults.</param>
+    /// <param name="verifyChecksums">Whether the checksums of pages that have one are compared.</param>
     /// <returns>A reader that the caller disposes.</returns>
     /// <exception cref="ParquetException">It is no valid Parquet file.</exception>
-    public static ParquetReader Open(ReadOnlyMemory<byte> bytes, string name = "", ParquetReadOptions? options = null) =>
-        new(new MemorySource(bytes), name, options);
+    public static ParquetReader Open(Stream stream, string name = "", bool verifyChecksums = true) =>
+        new(name, (properties, arrow) => new FileReader(stream, properties, arrow, leaveOpen: false), verifyChecksums);
+
+    /// <summary>Whether there is such a column, or a group of columns.</summary>
+    /// <param name="path">Its dotted path.</param>
+    public bool Has(string path) => _columns.Any(column => IsBelow(column, path));
+
+    /// <summary>Whether there is such a column with texts, so named by its writer.</summary>
+    /// <param name="path">Its dotted path.</param>
+    public bool HasText(string path) => _texts.Contains(path);
 
     /// <summary>Reads all rows, or some columns of them.</summary>
     /// <param name="columns">Paths of columns or of groups of columns; null for all.</param>
     /// <returns>The rows in the order of the file, read as they are enumerated.</returns>
-    /// <exception cref="ParquetException">A column does not exist, or the file is damaged (also while enumerating).</exception>
-    public IEnumerable<ParquetRow> ReadRows(IReadOnlyCollection<string>? columns = null) => Rows(0, RowGroups.Count, columns);
+    /// <exception cref="ParquetException">A column does not exist, or the file is damaged (while enumerating).</exception>
+    public IEnumerable<ParquetRow> ReadRows(IReadOnlyCollection<string>? columns = null)
+    {
+        int[] chosen = Choose(columns);
+        return Enumerable.Range(0, RowGroups.Count).SelectMany(g => Rows(g, chosen));
+    }
 
     /// <summary>Reads the rows of one row group, or some columns of them.</summary>
     /// <param name="rowGroup">Its index, from 0.</param>
     /// <param name="columns">Paths of columns or of groups of columns; null for all.</param>
     /// <returns>The rows in the order of the file, read as they are enumerated.</returns>
-    /// <exception cref="ParquetException">A column does not exist, or the file is damaged (also while enumerating).</exception>
+    /// <exception cref="ParquetException">A column does not exist, or the file is damaged (while enumerating).</exception>
     public IEnumerable<ParquetRow> ReadRowGroup(int rowGroup, IReadOnlyCollection<string>? columns = null)
-    {
-        CheckRowGroup(rowGroup);
-        return Rows(rowGroup, 1, columns);
-    }
-
-    /// <summary>Reads one column of one row group a part at a time, without making objects.</summary>
-    /// <typeparam name="T">The .NET type of the column's stored type, see <see cref="ParquetPhysicalType"/>.</typeparam>
-    /// <param name="rowGroup">Its index, from 0.</param>
-    /// <param name="column">A leaf of <see cref="Schema"/>.</param>
-    /// <returns>Parts of at most a few thousand entries; a row may go on in the next part.</returns>
-    /// <exception cref="ArgumentException">The column is not a leaf of this schema or holds another type.</exception>
-    /// <exception cref="ParquetException">The file is damaged (while enumerating).</exception>
-    public IEnumerable<ParquetColumnData<T>> ReadColumnParts<T>(int rowGroup, ParquetField column)
-    {
-        CheckRowGroup(rowGroup);
-        ArgumentNullException.ThrowIfNull(column);
-        if (column.ColumnIndex < 0 || column.ColumnIndex >= Schema.Columns.Count || Schema.Columns[column.ColumnIndex] != column)
-        {
-            throw new ArgumentException($"`{column.Path}` is not a leaf of this file's schema.", nameof(column));
-        }
-
-        if (ValueConversion.ToObject(column) is not Func<T, object>)
-        {
-            throw new ArgumentException($"`{column.Path}` holds {column.PhysicalType}, not {typeof(T).Name}.", nameof(column));
-        }
-
-        return Parts<T>(rowGroup, column);
-    }
-
-    /// <summary>Reads one column of one row group as a whole, without making objects.</summary>
-    /// <typeparam name="T">The .NET type of the column's stored type, see <see cref="ParquetPhysicalType"/>.</typeparam>
-    /// <param name="rowGroup">Its index, from 0.</param>
-    /// <param name="column">A leaf of <see cref="Schema"/>.</param>
-    /// <returns>All entries; memory grows with them.</returns>
-    /// <exception cref="ArgumentException">The column is not a leaf of this schema or holds another type.</exception>
-    /// <exception cref="ParquetException">The file is damaged.</exception>
-    public ParquetColumnData<T> ReadColumn<T>(int rowGroup, ParquetField column)
-    {
-        List<byte> repetition = [];
-        List<byte> definition = [];
-        List<T> values = [];
-        foreach (ParquetColumnData<T> part in ReadColumnParts<T>(rowGroup, column))
-        {
-            repetition.AddRange(part.RepetitionLevels);
-            definition.AddRange(part.DefinitionLevels);
-            values.AddRange(part.Values);
-        }
-
-        return new ParquetColumnData<T>([.. repetition], [.. definition], [.. values]);
-    }
-
-    /// <summary>Closes the file.</summary>
-    public void Dispose() => _source.Dispose();
-
-    private IEnumerable<ParquetColumnData<T>> Parts<T>(int rowGroup, ParquetField column)
-    {
-        ColumnChunkReader<T> chunk = new(_source, column, RowGroups[rowGroup].Columns[column.ColumnIndex], _options);
-        while (Next())
-        {
-            chunk.ResolveIndices();
-            yield return new ParquetColumnData<T>([.. chunk.Repetition], [.. chunk.Definition], [.. chunk.Values]);
-        }
-
-        bool Next()
-        {
-            try
-            {
-                return chunk.ReadBatch();
-            }
-            catch (ParquetException e)
-            {
-                throw e.At(Path, rowGroup, column.Path);
-            }
-        }
-    }
-
-    private RowSequence Rows(int firstGroup, int groupCount, IReadOnlyCollection<string>? columns)
-    {
-        bool[] chosen = Choose(columns);
-        return new RowSequence(() => new RowEnumerator(this, _source, chosen, firstGroup, groupCount, _options));
-    }
-
-    private bool[] Choose(IReadOnlyCollection<string>? columns)
-    {
-        bool[] chosen = new bool[Schema.Columns.Count];
-        if (columns is null)
-        {
-            Array.Fill(chosen, true);
-            return chosen;
-        }
-
-        foreach (string path in columns)
-        {
-            ParquetField field = Schema.Find(path) ?? throw new ParquetException(Path, null, path, null, "there is no such column");
-            for (int i = 0; i < chosen.Length; i++)
-            {
-                chosen[i] |= IsBelow(Schema.Columns[i], field);
-            }
-        }
-
-        return chosen;
-    }
-
-    private static bool IsBelow(ParquetField? column, ParquetField field)
-    {
-        while (column is not null && column != field)
-        {
-            column = column.Parent;
-        }
-
-        return column is not null;
-    }
-
-    private void CheckRowGroup(int rowGroup)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(rowGroup);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(rowGroup, RowGroups.Count);
+        return Rows(rowGroup, Choose(columns));
     }
 
-    private FileMetadata ReadFooter(out long dataEnd)
+    /// <summary>Closes the file.</summary>
+    public void Dispose() => _file.Dispose();
+
+    private IEnumerable<ParquetRow> Rows(int rowGroup, int[] columns)
     {
-        Span<byte> end = stackalloc byte[8];
-        Span<byte> start = stackalloc byte[4];
-        if (_source.Length < 12)
+        (long row, long end) = (RowGroups[rowGroup].FirstRow, RowGroups[rowGroup].FirstRow + RowGroups[rowGroup].RowCount);
+        using IArrowArrayStream? stream = row == end ? null : At(rowGroup, row, columns, () => _file.GetRecordBatchReader([rowGroup], columns));
+        while (row < end)
         {
-            throw new ParquetException($"{_source.Length} bytes are too short for a Parquet file");
-        }
+            using RecordBatch batch = At(rowGroup, row, columns, () => Next(stream!, end - row));
+            ArrowRows rows = new(batch);
+            for (int i = 0; i < batch.Length; i++, row++)
+            {
+                ParquetRow read;
+                try
+                {
+                    read = rows[i];
+                }
+                catch (ParquetException e)
+                {
+                    throw e.At(Path, rowGroup, row: row);
+                }
 
-        _source.Read(0, start);
-        _source.Read(_source.Length - 8, end);
-        uint magic = BinaryPrimitives.ReadUInt32LittleEndian(end[4..]);
-        if (magic == EncryptedMagic)
-        {
-            throw new ParquetException("encrypted files are not supported");
+                yield return read;
+            }
         }
-
-        if (magic != Magic || BinaryPrimitives.ReadUInt32LittleEndian(start) != Magic)
-        {
-            throw new ParquetException("it does not begin and end with PAR1, so it is no Parquet file or is cut off");
-        }
-
-        uint length = BinaryPrimitives.ReadUInt32LittleEndian(end);
-        if (length > _source.Length - 12 || length > int.MaxValue)
-        {
-            throw new ParquetException($"its footer of {length} bytes does not fit into {_source.Length} bytes");
-        }
-
-        dataEnd = _source.Length - 8 - length;
-        byte[] footer = new byte[length];
-        _source.Read(dataEnd, footer);
-        return FileMetadata.Read(footer);
     }
+
+    private static RecordBatch Next(IArrowArrayStream stream, long expected)
+    {
+        RecordBatch batch = stream.ReadNextRecordBatchAsync().AsTask().GetAwaiter().GetResult() is { Length: > 0 } some
+            ? some
+            : throw new ParquetException($"the columns end before the row group: {expected} more rows are expected");
+        return batch.Length <= expected && batch.Arrays.All(column => column.Length == batch.Length)
+            ? batch
+            : throw new ParquetException($"the columns have {batch.Length} rows and more, {expected} are expected");
+    }
+
+    /// <summary>Does a part of the reading of some rows, and gives its error their place: the first row that could not be read, and the column.</summary>
+    private T At<T>(int rowGroup, long row, int[] columns, Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (Exception e)
+        {
+            string message = e is ParquetException own ? own.Detail : ParquetException.Plain(e);
+            throw new ParquetException(Path, rowGroup, Damaged(rowGroup, columns), row, message, e);
+        }
+    }
+
+    /// <summary>The column that cannot be read alone either; null when each can.</summary>
+    private string? Damaged(int rowGroup, int[] columns)
+    {
+        foreach (int column in columns)
+        {
+            try
+            {
+                using IArrowArrayStream stream = _file.GetRecordBatchReader([rowGroup], [column]);
+                for (long left = RowGroups[rowGroup].RowCount; left > 0;)
+                {
+                    using RecordBatch batch = Next(stream, left);
+                    left -= batch.Length;
+                }
+            }
+            catch (Exception)
+            {
+                return _columns[column];
+            }
+        }
+
+        return null;
+    }
+
+    private int[] Choose(IReadOnlyCollection<string>? paths)
+    {
+        foreach (string path in paths ?? [])
+        {
+            _ = Has(path) ? path : throw new ParquetException(Path, null, path, null, "there is no such column");
+        }
+
+        int[] chosen = [.. Enumerable.Range(0, _columns.Length).Where(i => paths is null || paths.Any(path => IsBelow(_columns[i], path)))];
+        return chosen.Length > 0 ? chosen : throw new ParquetException(Path, null, null, null, "no column is chosen, or the file has none");
+    }
+
+    private static bool IsBelow(string column, string path) =>
+        column.StartsWith(path, StringComparison.Ordinal) && (column.Length == path.Length || column[path.Length] == '.');
 }

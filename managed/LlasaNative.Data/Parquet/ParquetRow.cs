@@ -2,9 +2,9 @@ namespace LlasaNative.Data.Parquet;
 
 /// <summary>One row of a file, or one struct within a row: named values in the order of the schema.</summary>
 /// <remarks>
-/// <para>A value is null, a <see cref="ParquetRow"/> (struct), an <see cref="IReadOnlyList{T}"/> of values (list),
-/// an <see cref="IReadOnlyList{T}"/> of pairs (map), or what <see cref="ParquetLogicalKind"/> says; bytes are a <c>byte[]</c>
-/// that must not be changed.</para>
+/// <para>A value is null, a <see cref="ParquetRow"/> (struct), an <see cref="IReadOnlyList{T}"/> of values (list), an <see cref="IReadOnlyList{T}"/>
+/// of pairs (map), a <see cref="string"/>, <c>byte[]</c> that must not be changed, <see cref="bool"/>, the number type of its width,
+/// <see cref="DateOnly"/>, <see cref="ParquetTime"/> or <see cref="ParquetDecimal"/>.</para>
 /// <para><b>Threads:</b> immutable.</para>
 /// </remarks>
 public sealed class ParquetRow

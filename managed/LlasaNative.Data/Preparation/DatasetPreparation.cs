@@ -186,9 +186,9 @@ public static class DatasetPreparation
         string[] files, string directory, PreparationOptions options, Choice choice, CancellationToken cancellation)
     {
         MakeDirectory(directory);
-        ParquetSchema Schema() => VerlFile.Schema(choice.Optional);
-        using ParquetWriter train = ParquetWriter.Create(Path.Combine(directory, TrainFile), Schema(), options.Parquet);
-        using ParquetWriter test = ParquetWriter.Create(Path.Combine(directory, TestFile), Schema(), options.Parquet);
+        Apache.Arrow.Schema schema = VerlFile.Schema(choice.Optional);
+        using ParquetWriter train = ParquetWriter.Create(Path.Combine(directory, TrainFile), schema, options.Parquet);
+        using ParquetWriter test = ParquetWriter.Create(Path.Combine(directory, TestFile), schema, options.Parquet);
         int entry = 0;
         foreach (SourceRow row in files.SelectMany(file => TextSource.Read(file, options.TextColumn)))
         {

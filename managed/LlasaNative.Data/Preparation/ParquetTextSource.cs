@@ -13,9 +13,8 @@ internal static class ParquetTextSource
         bool isVerl;
         using (ParquetReader reader = ParquetReader.Open(path))
         {
-            bool HasText(string name) => reader.Schema.Find(name) is { LogicalType.Kind: ParquetLogicalKind.Text };
-            isVerl = !HasText(textColumn);
-            if (isVerl && !HasText("extra_info.text") && !HasText("reward_model.ground_truth") && reader.Schema.Find("prompt") is null)
+            isVerl = !reader.HasText(textColumn);
+            if (isVerl && !reader.HasText("extra_info.text") && !reader.HasText("reward_model.ground_truth") && !reader.Has("prompt"))
             {
                 throw new ParquetException(path, null, textColumn, null, "there is no such column of texts, nor verl's columns");
             }
@@ -40,8 +39,8 @@ internal static class ParquetTextSource
         string[] columns =
         [
             textColumn,
-            .. _beside.Where(name => reader.Schema.Find(name) is { IsLeaf: true }),
-            .. reader.Schema.Find(CodesColumn) is null ? Array.Empty<string>() : [CodesColumn],
+            .. _beside.Where(reader.Columns.Contains),
+            .. reader.Has(CodesColumn) ? [CodesColumn] : Array.Empty<string>(),
         ];
         string[] names = textColumn.Split('.');
         for (int g = 0; g < reader.RowGroups.Count; g++)

@@ -24,7 +24,7 @@ public class DatasetPreparationTests
         _directory.Write("set/b.jsonl", "{\"text\": \"three\", \"language\": \"en\", \"duration\": 1.5}\n{\"text\": \"  \"}\n");
         _directory.Write("set/sub/c.csv", "id,text\r\n1,\"four, \"\"quoted\"\"\nover lines\"\r\n2,five\r\n");
         _directory.Write("set/readme.md", "not read");
-        using (ParquetWriter writer = ParquetWriter.Create(Path.Combine(folder, "d.parquet"), new ParquetSchema(ParquetField.Text("text"))))
+        using (ParquetWriter writer = ParquetWriter.Create(Path.Combine(folder, "d.parquet"), Parquet.Fields.Of(Parquet.Fields.Words("text"))))
         {
             writer.Write("six");
             writer.Write("two");

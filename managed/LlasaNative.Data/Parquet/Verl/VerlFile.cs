@@ -1,3 +1,6 @@
+using Apache.Arrow;
+using Apache.Arrow.Types;
+
 namespace LlasaNative.Data.Parquet;
 
 /// <summary>Reads and writes data sets in verl's schema.</summary>
@@ -27,34 +30,37 @@ public static class VerlFile
 
     /// <summary>The schema of a file that is written.</summary>
     /// <param name="optional">The optional columns it has.</param>
-    /// <returns>A new schema.</returns>
-    public static ParquetSchema Schema(VerlColumns optional = VerlColumns.None)
+    /// <returns>A new schema; every value may be null.</returns>
+    public static Schema Schema(VerlColumns optional = VerlColumns.None)
     {
-        List<ParquetField> fields =
+        List<Field> fields =
         [
-            ParquetField.Text("data_source"),
-            ParquetField.List("prompt", ParquetField.Group("element", ParquetField.Text("role"), ParquetField.Text("content"))),
-            ParquetField.Text("ability"),
-            ParquetField.Group("reward_model", ParquetField.Text("style"), ParquetField.Text("ground_truth")),
-            ParquetField.Group(
-                "extra_info", ParquetField.Text("split"), ParquetField.Leaf("index", ParquetPhysicalType.Int64), ParquetField.Text("text")),
+            Text("data_source"),
+            List("prompt", new StructType([Text("role"), Text("content")])),
+            Text("ability"),
+            Nullable("reward_model", new StructType([Text("style"), Text("ground_truth")])),
+            Nullable("extra_info", new StructType([Text("split"), Nullable("index", Int64Type.Default), Text("text")])),
         ];
         if (optional.HasFlag(VerlColumns.Language))
         {
-            fields.Add(ParquetField.Text("language"));
+            fields.Add(Text("language"));
         }
 
         if (optional.HasFlag(VerlColumns.Duration))
         {
-            fields.Add(ParquetField.Leaf("duration", ParquetPhysicalType.Double));
+            fields.Add(Nullable("duration", DoubleType.Default));
         }
 
         if (optional.HasFlag(VerlColumns.Codes))
         {
-            fields.Add(ParquetField.List("codes", ParquetField.Leaf("element", ParquetPhysicalType.Int32)));
+            fields.Add(List("codes", Int32Type.Default));
         }
 
-        return new ParquetSchema([.. fields]);
+        return new Schema(fields, null);
+
+        static Field Nullable(string name, IArrowType type) => new(name, type, nullable: true);
+        static Field Text(string name) => Nullable(name, StringType.Default);
+        static Field List(string name, IArrowType element) => Nullable(name, new ListType(Nullable("element", element)));
     }
 
     /// <summary>Writes a file; it appears under its name when all rows have been written.</summary>
@@ -75,9 +81,9 @@ public static class VerlFile
         writer.Complete();
     }
 
-    /// <summary>The values of a row in the order of <see cref="Schema"/>.</summary>
+    /// <summary>The values of a row in the order of <see cref="Schema(VerlColumns)"/>.</summary>
     /// <param name="row">The row.</param>
-    /// <param name="optional">As for <see cref="Schema"/>.</param>
+    /// <param name="optional">As for <see cref="Schema(VerlColumns)"/>.</param>
     /// <returns>One value for each column below the root.</returns>
     public static object?[] Values(VerlRow row, VerlColumns optional = VerlColumns.None)
     {
@@ -122,8 +128,8 @@ public static class VerlFile
     internal static IEnumerable<(VerlRow? Row, ParquetException? Fault, RowPlace Place)> ReadPlaces(string path, bool needsPrompt)
     {
         using ParquetReader reader = ParquetReader.Open(path);
-        bool hasText = reader.Schema.Find("extra_info.text") is not null || reader.Schema.Find("reward_model.ground_truth") is not null;
-        string[] columns = [.. _columns.Where(column => reader.Schema.Find(column) is not null && (needsPrompt || !hasText || column != "prompt"))];
+        bool hasText = reader.Has("extra_info.text") || reader.Has("reward_model.ground_truth");
+        string[] columns = [.. _columns.Where(column => reader.Has(column) && (needsPrompt || !hasText || column != "prompt"))];
         if (needsPrompt && !columns.Contains("prompt"))
         {
             throw new ParquetException(path, null, "prompt", null, "verl's schema needs this column");

@@ -8,8 +8,9 @@ namespace LlasaNative.Tests.Data.Parquet;
 /// <summary>A damaged file gives rows or a <see cref="ParquetException"/>; never another error, a hang or much memory.</summary>
 /// <remarks>
 /// <c>LLASA_FUZZ_COUNT</c> sets the number of mutated files, <c>LLASA_FAULT_SEED</c> which. The limits for one file: 10 s of processor time (a minute by
-/// the clock, for one that hangs without computing), and 400 MiB of allocations in all, which is far above what a sound file of that size takes (about
-/// 2 MiB) and far below what a believed lie would take.
+/// the clock, for one that hangs without computing), 400 MiB of managed allocations in all, and 400 MiB by which the process grows at most, native
+/// memory included: far above what a sound file of that size takes (about 2 MiB) and far below what a believed lie of 2 GiB would take. A crash of the
+/// native reader would end the whole test run.
 /// </remarks>
 [NonParallelizable]
 public class ParquetFuzzTests
@@ -30,20 +31,23 @@ public class ParquetFuzzTests
     {
         TestContext.Out.WriteLine($"seed {Seed}, {Count} files");
         Random random = new(Seed);
-        (int rejected, long worstBytes, TimeSpan worstTime, long allBytes) = (0, 0, TimeSpan.Zero, 0);
+        (int rejected, long worstBytes, TimeSpan worstTime, long allBytes, long worstGrowth) = (0, 0, TimeSpan.Zero, 0, 0);
         for (int i = 0; i < Count; i++)
         {
             byte[] file = Mutate(Sources[i % Sources.Length], random);
+            long before = StartPeak();
             (bool isRead, long bytes, TimeSpan time) = Watched(file, $"file {i}");
+            long growth = ResidentBytes("VmHWM") - before;
             rejected += isRead ? 0 : 1;
             allBytes += bytes;
-            (worstBytes, worstTime) = (Math.Max(worstBytes, bytes), time > worstTime ? time : worstTime);
+            (worstBytes, worstTime, worstGrowth) = (Math.Max(worstBytes, bytes), time > worstTime ? time : worstTime, Math.Max(worstGrowth, growth));
             Assert.That(bytes, Is.LessThan(MostBytes), $"file {i} made the reader allocate {bytes >> 20} MiB");
+            Assert.That(growth, Is.LessThan(MostBytes), $"file {i} made the process grow by {growth >> 20} MiB");
             Assert.That(time, Is.LessThan(_longest), $"file {i} took {time}");
         }
 
         TestContext.Out.WriteLine(
-            $"{rejected} refused, {Count - rejected} read; most {worstBytes >> 10} KiB allocated, mean {allBytes / Count >> 10} KiB; longest {worstTime.TotalMilliseconds:F0} ms");
+            $"{rejected} refused, {Count - rejected} read; most {worstBytes >> 10} KiB allocated, mean {allBytes / Count >> 10} KiB; process grew by at most {worstGrowth >> 10} KiB; longest {worstTime.TotalMilliseconds:F0} ms");
         Assert.That(rejected, Is.GreaterThan(Count / 2));
         Assert.That(rejected, Is.LessThan(Count), "some changes do no harm");
     }
@@ -79,6 +83,16 @@ public class ParquetFuzzTests
     private static int Number(string variable, int otherwise) =>
         int.TryParse(Environment.GetEnvironmentVariable(variable), CultureInfo.InvariantCulture, out int number) ? number : otherwise;
 
+    /// <summary>Starts the highest resident size anew, and gives the present one.</summary>
+    private static long StartPeak()
+    {
+        File.WriteAllText("/proc/self/clear_refs", "5");
+        return ResidentBytes("VmRSS");
+    }
+
+    private static long ResidentBytes(string which) =>
+        long.Parse(File.ReadLines("/proc/self/status").First(line => line.StartsWith(which, StringComparison.Ordinal))[(which.Length + 1)..^2], CultureInfo.InvariantCulture) << 10;
+
     /// <summary>Reads on a thread of its own, so that a reader that hangs ends the test.</summary>
     private static (bool IsRead, long Bytes, TimeSpan Time) Watched(byte[] file, string what)
     {
@@ -108,7 +122,7 @@ public class ParquetFuzzTests
     {
         try
         {
-            using ParquetReader reader = ParquetReader.Open(bytes, "mutated", new ParquetReadOptions { VerifyChecksums = false });
+            using ParquetReader reader = ParquetReader.Open(new MemoryStream(bytes), "mutated", verifyChecksums: false);
             foreach (ParquetRow _ in reader.ReadRows())
             {
             }

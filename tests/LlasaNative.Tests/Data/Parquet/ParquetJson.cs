@@ -19,13 +19,9 @@ internal static class ParquetJson
         float number => Number(number),
         double number => Number(number),
         Half number => Number((double)number),
-        decimal number => number.ToString(CultureInfo.InvariantCulture),
         ParquetDecimal number => number.ToString(),
         DateOnly date => date.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture),
         ParquetTime time => time.Value,
-        ParquetTimestamp time => time.Value,
-        ParquetInt96 time => time.ToTimestamp().Value,
-        Guid uuid => uuid.ToString(),
         ulong number => number,
         _ => Convert.ToInt64(value, CultureInfo.InvariantCulture),
     };

@@ -34,31 +34,8 @@ public class ParquetOracleTests
             Assert.That(reader.RowCount, Is.EqualTo(file.GetProperty("rows").GetInt64()));
             Assert.That(reader.RowGroups, Has.Count.EqualTo(file.GetProperty("row_groups").GetInt32()));
             Assert.That(
-                reader.Schema.Columns.Select(c => c.Path),
+                reader.Columns,
                 Is.EqualTo(file.GetProperty("columns").EnumerateArray().Select(c => c.GetString())));
         });
-    }
-
-    [TestCaseSource(nameof(Files))]
-    public void ReadColumn_OfAnOracleFile_AgreesWithItsFooter(string directory, JsonElement file)
-    {
-        using ParquetReader reader = ParquetReader.Open(Path.Combine(directory, file.GetProperty("file").GetString()!));
-        for (int g = 0; g < reader.RowGroups.Count; g++)
-        {
-            foreach (ParquetField column in reader.Schema.Columns.Where(c => c.PhysicalType == ParquetPhysicalType.ByteArray))
-            {
-                ParquetColumnChunk chunk = reader.RowGroups[g].Columns[column.ColumnIndex];
-                ParquetColumnData<ReadOnlyMemory<byte>> data = reader.ReadColumn<ReadOnlyMemory<byte>>(g, column);
-                Assert.That(data.DefinitionLevels, Has.Length.EqualTo(chunk.ValueCount));
-                Assert.That(data.RepetitionLevels.Count(level => level == 0), Is.EqualTo(reader.RowGroups[g].RowCount));
-                if (chunk.Statistics is { Minimum: { } minimum, Maximum: { } maximum, IsMinimumExact: true, IsMaximumExact: true } known
-                    && column.LogicalType.Kind == ParquetLogicalKind.Text && data.Values.Length > 0)
-                {
-                    Assert.That(data.Values.Min(v => Convert.ToHexString(v.Span)), Is.EqualTo(Convert.ToHexString(minimum.Span)));
-                    Assert.That(data.Values.Max(v => Convert.ToHexString(v.Span)), Is.EqualTo(Convert.ToHexString(maximum.Span)));
-                    Assert.That(data.DefinitionLevels.Length - data.Values.Length, Is.EqualTo(known.NullCount));
-                }
-            }
-        }
     }
 }

@@ -1,5 +1,8 @@
+using Apache.Arrow;
+using Apache.Arrow.Types;
 using LlasaNative.Data.Parquet;
 using LlasaNative.Tests.Support;
+using static LlasaNative.Tests.Data.Parquet.Fields;
 
 namespace LlasaNative.Tests.Data.Parquet;
 
@@ -61,30 +64,30 @@ public class VerlFileTests
     [Test]
     public void VerlRows_WithAnyIndexDurationAndMoreColumns_AreRead()
     {
-        (ParquetField Field, object? Value, long? Read)[] indexes =
+        (Field Field, object? Value, long? Read)[] indexes =
         [
-            (ParquetField.Text("index"), "12", 12), (ParquetField.Text("index"), "row-a", null),
-            (ParquetField.Leaf("index", ParquetPhysicalType.Double), 3.0, 3), (ParquetField.Leaf("index", ParquetPhysicalType.Double), double.NaN, null),
-            (ParquetField.Leaf("index", ParquetPhysicalType.Float), 0.5f, null), (ParquetField.Leaf("index", ParquetPhysicalType.Int32), 7, 7),
-            (ParquetField.Leaf("index", ParquetPhysicalType.Int64), null, null), (ParquetField.Leaf("index", ParquetPhysicalType.Boolean), true, null),
-            (ParquetField.List("index", ParquetField.Leaf("element", ParquetPhysicalType.Int64)), new object?[] { 1L }, null),
-            (ParquetField.Group("index", ParquetField.Text("file")), new ParquetRow(["file"], ["a"]), null),
+            (Words("index"), "12", 12), (Words("index"), "row-a", null),
+            (Leaf("index", DoubleType.Default), 3.0, 3), (Leaf("index", DoubleType.Default), double.NaN, null),
+            (Leaf("index", FloatType.Default), 0.5f, null), (Leaf("index", Int32Type.Default), 7, 7),
+            (Leaf("index", Int64Type.Default), null, null), (Leaf("index", BooleanType.Default), true, null),
+            (List("index", Int64Type.Default), new object?[] { 1L }, null),
+            (Group("index", Words("file")), new ParquetRow(["file"], ["a"]), null),
         ];
-        (ParquetField Field, object? Value, double? Read)[] durations =
+        (Field Field, object? Value, double? Read)[] durations =
         [
-            (ParquetField.Leaf("duration", ParquetPhysicalType.Int32), 3, 3), (ParquetField.Leaf("duration", ParquetPhysicalType.Int64), 4L, 4),
-            (ParquetField.Leaf("duration", ParquetPhysicalType.Float), 1.5f, 1.5), (ParquetField.Leaf("duration", ParquetPhysicalType.Double), double.NaN, null),
-            (ParquetField.Leaf("duration", ParquetPhysicalType.Double), null, null),
+            (Leaf("duration", Int32Type.Default), 3, 3), (Leaf("duration", Int64Type.Default), 4L, 4),
+            (Leaf("duration", FloatType.Default), 1.5f, 1.5), (Leaf("duration", DoubleType.Default), double.NaN, null),
+            (Leaf("duration", DoubleType.Default), null, null),
         ];
         string path = _directory.File("a.parquet");
-        foreach ((ParquetField field, object? value, long? read) in indexes)
+        foreach ((Field field, object? value, long? read) in indexes)
         {
-            foreach ((ParquetField length, object? seconds, double? known) in durations)
+            foreach ((Field length, object? seconds, double? known) in durations)
             {
-                ParquetSchema schema = new(
-                    ParquetField.Leaf("uid", ParquetPhysicalType.Int64), ParquetField.Text("prompt"),
-                    ParquetField.Group("reward_model", ParquetField.Leaf("ground_truth", ParquetPhysicalType.Double)),
-                    ParquetField.Group("extra_info", field, ParquetField.Text("text"), ParquetField.Leaf("need_tools", ParquetPhysicalType.Boolean)), length);
+                Schema schema = Of(
+                    Leaf("uid", Int64Type.Default), Words("prompt"),
+                    Group("reward_model", Leaf("ground_truth", DoubleType.Default)),
+                    Group("extra_info", field, Words("text"), Leaf("need_tools", BooleanType.Default)), length);
                 using (ParquetWriter writer = ParquetWriter.Create(path, schema))
                 {
                     writer.Write([1L, "say it", new ParquetRow(["ground_truth"], [1.0]), new ParquetRow([field.Name, "text", "need_tools"], [value, "a b", false]), seconds]);
@@ -102,8 +105,8 @@ public class VerlFileTests
     public void VerlRows_WhoseTextIsInThePromptAlone_AreRead()
     {
         string path = _directory.File("a.parquet");
-        ParquetField turns = ParquetField.List("prompt", ParquetField.Group("element", ParquetField.Text("role"), ParquetField.Text("content")));
-        using (ParquetWriter writer = ParquetWriter.Create(path, new ParquetSchema(ParquetField.Text("data_source"), turns)))
+        Field turns = List("prompt", new StructType([Words("role"), Words("content")]));
+        using (ParquetWriter writer = ParquetWriter.Create(path, Of(Words("data_source"), turns)))
         {
             VerlRow row = VerlRow.ForText("a b", "here", "train", 0);
             writer.Write(VerlFile.Values(row)[..2]);
@@ -120,7 +123,7 @@ public class VerlFileTests
     public void Read_OfAFileWithoutPrompts_NamesTheColumn()
     {
         string path = _directory.File("texts.parquet");
-        using (ParquetWriter writer = ParquetWriter.Create(path, new ParquetSchema(ParquetField.Text("text"))))
+        using (ParquetWriter writer = ParquetWriter.Create(path, Of(Words("text"))))
         {
             writer.Complete();
         }
