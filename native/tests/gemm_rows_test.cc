@@ -17,8 +17,8 @@ LLASA_FOR_EACH_ISA(GemmRows);
 TEST_P(GemmRows, MatchDoublesAtEverySizeAroundATile) {
   Stream stream;
   for (const int64_t K : {0, 1, 15, 16, 17, 1024, 1043, 2050}) {
-    for (const int64_t N : {1, 4, 9, 37}) {
-      for (const int64_t M : {1, 2, 3, 5, 8, 13, 16}) {
+    for (const int64_t N : {1, 4, 9, 37, 64, 83}) {
+      for (const int64_t M : {1, 2, 3, 5, 8, 13, 16, 33}) {
         const int64_t lda = K + 3, ldb = K + 5, ldc = N + 2;
         const auto A = random_floats(M * lda, 1), B = random_floats(N * ldb, 2),
                    C = random_floats(M * ldc, 3);

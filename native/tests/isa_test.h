@@ -29,8 +29,8 @@ class IsaTest : public testing::TestWithParam<const char*> {
   void TearDown() override { cpu::use_kernels(nullptr); }
 };
 
-#define LLASA_FOR_EACH_ISA(suite)                                                   \
-  INSTANTIATE_TEST_SUITE_P(Isa, suite, testing::Values("scalar", "avx2", "avx512"), \
+#define LLASA_FOR_EACH_ISA(suite)                                                          \
+  INSTANTIATE_TEST_SUITE_P(Isa, suite, testing::Values("scalar", "avx2", "avx512", "amx"), \
                            [](const auto& test) { return std::string(test.param); })
 
 #endif

@@ -116,28 +116,57 @@ constexpr int64_t kFewRows = 16;
 // Columns of C of a task: enough work for a second thread, in whole register tiles.
 int64_t few_rows_task(int64_t M, int64_t K) {
   const int64_t wanted = kMinimumTile / std::max<int64_t>(M * K, 1);
-  return std::max<int64_t>(8, (wanted + 7) / 8 * 8);
+  return std::max<int64_t>(64, (wanted + 63) / 64 * 64);
 }
 
-// C = alpha A B^T + beta C with few rows of A.
-void gemm_few_rows(int64_t M, int64_t N, int64_t K, float alpha, const float* A, int64_t lda, WeightView B,
-                   int64_t ldb, float beta, float* C, int64_t ldc) {
-  const auto& kernels = *cpu::kernels().product;
+cpu::ProductTask row_task(const float* A, int64_t lda, int64_t M, int64_t K) {
+  cpu::ProductTask task;
+  task.x = A;
+  task.ldx = lda;
+  task.T = M;
+  task.K = K;
+  return task;
+}
+
+// C = alpha A B^T + beta C with few rows of A, or with any number where the ISA has a product for them.
+void gemm_rows(int64_t M, int64_t N, int64_t K, float alpha, const float* A, int64_t lda, WeightView B,
+               int64_t ldb, float beta, float* C, int64_t ldc, const float* packed) {
+  const cpu::Kernels& kernels = cpu::kernels();
+  const auto product = packed != nullptr ? kernels.packed_product->bf16
+                       : B.is_bf16()     ? kernels.product->bf16
+                                         : kernels.product->f32;
   parallel_ranges(N, few_rows_task(M, K), [&](int64_t begin, int64_t end) {
-    cpu::ProductTask task;
-    task.x = A;
-    task.ldx = lda;
+    cpu::ProductTask task = row_task(A, lda, M, K);
     task.w = (B + begin * ldb).data;
     task.ldw = ldb;
     task.y = C + begin;
     task.ldy = ldc;
-    task.T = M;
     task.N = end - begin;
-    task.K = K;
     task.alpha = alpha;
     task.beta = beta;
-    (B.is_bf16() ? kernels.bf16 : kernels.f32)(task);
+    task.packed = packed;
+    product(task);
   });
+}
+
+struct PackedRows;
+
+constexpr int64_t kPackedRows = 512;  // rows of A that are packed at a time
+
+void gemm_packed(int64_t M, int64_t N, int64_t K, float alpha, const float* A, int64_t lda, WeightView B,
+                 int64_t ldb, float beta, float* C, int64_t ldc) {
+  const cpu::PackedProductKernels& kernels = *cpu::kernels().packed_product;
+  for (int64_t first = 0; first < M && !planning(); first += kPackedRows) {
+    const int64_t count = std::min(kPackedRows, M - first);
+    const cpu::ProductTask rows = row_task(A + first * lda, lda, count, K);
+    float* packed = cpu::aligned_task_scratch<PackedRows>(kernels.packed_floats(count, K));
+    const int64_t blocks = (count + 15) / 16;
+    parallel_ranges(blocks, std::max<int64_t>(1, 8192 / std::max<int64_t>(K, 1)),
+                    [&](int64_t begin, int64_t end) {
+                      for (int64_t block = begin; block < end; ++block) kernels.pack(rows, block, packed);
+                    });
+    gemm_rows(count, N, K, alpha, rows.x, lda, B, ldb, beta, C + first * ldc, ldc, packed);
+  }
 }
 
 struct WidenedPanel;
@@ -153,8 +182,12 @@ int64_t panel_floats(int64_t M) {
 void gemm(Stream&, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
           const float* A, int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
           Precision) {
+  if (!transpose_a && transpose_b && B.is_bf16() && cpu::kernels().packed_product != nullptr) {
+    gemm_packed(M, N, K, alpha, A, lda, B, ldb, beta, C, ldc);
+    return;
+  }
   if (!transpose_a && transpose_b && M <= kFewRows) {
-    gemm_few_rows(M, N, K, alpha, A, lda, B, ldb, beta, C, ldc);
+    gemm_rows(M, N, K, alpha, A, lda, B, ldb, beta, C, ldc, nullptr);
     return;
   }
   if (!B.is_bf16()) {

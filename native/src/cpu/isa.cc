@@ -6,6 +6,12 @@
 
 #include "core/status.h"
 
+#if defined(LLASA_HAVE_X86_ISAS)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #define LLASA_DECLARE_TABLES(isa_name)               \
   namespace isa_name {                               \
   extern const NormKernels norm_kernels;             \
@@ -20,11 +26,11 @@
   extern const ProductKernels product_kernels;       \
   }
 // clang-format off
-#define LLASA_TABLES(isa_name) \
-  { #isa_name, &isa_name::norm_kernels, &isa_name::activation_kernels, &isa_name::softmax_kernels, \
+#define LLASA_TABLES(name, isa_name) \
+  name, &isa_name::norm_kernels, &isa_name::activation_kernels, &isa_name::softmax_kernels, \
     &isa_name::sampling_kernels, &isa_name::speech_kernels, &isa_name::decode_kernels, \
     &isa_name::attention_kernels, &isa_name::optimizer_kernels, &isa_name::cast_kernels, \
-    &isa_name::product_kernels }
+    &isa_name::product_kernels
 // clang-format on
 
 namespace llasa::cpu {
@@ -33,15 +39,19 @@ LLASA_DECLARE_TABLES(scalar)
 #if defined(LLASA_HAVE_X86_ISAS)
 LLASA_DECLARE_TABLES(avx2)
 LLASA_DECLARE_TABLES(avx512)
+namespace amx {
+extern const PackedProductKernels packed_kernels;
+}
 #endif
 
 namespace {
 
-const Kernels kScalar = LLASA_TABLES(scalar);
+const Kernels kScalar = {LLASA_TABLES("scalar", scalar)};
 
 #if defined(LLASA_HAVE_X86_ISAS)
-const Kernels kAvx2 = LLASA_TABLES(avx2);
-const Kernels kAvx512 = LLASA_TABLES(avx512);
+const Kernels kAvx2 = {LLASA_TABLES("avx2", avx2)};
+const Kernels kAvx512 = {LLASA_TABLES("avx512", avx512)};
+const Kernels kAmx = {LLASA_TABLES("amx", avx512), &amx::packed_kernels};
 
 bool has_avx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -51,6 +61,20 @@ bool has_avx512() {
          __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512vl");
 }
+
+// The processor's tile unit for bf16, and Linux's leave to use its registers, which is asked for once (and
+// refused by kernels before 5.16).
+bool has_amx() {
+  static const bool has = [] {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;
+    if (!has_avx512() || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+    if ((d & kAmxBf16) == 0 || (d & kAmxTile) == 0) return false;
+    constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+    return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  }();
+  return has;
+}
 #endif
 
 std::atomic<const Kernels*> forced_table{nullptr};
@@ -59,10 +83,10 @@ const Kernels& choose() {
   if (const char* wanted = std::getenv("LLASA_ISA"); wanted != nullptr && *wanted != '\0') {
     const Kernels* table = kernels_for(wanted);
     LLASA_CHECK(table != nullptr, LLASA_ERR_ARGUMENT,
-                "LLASA_ISA: `%s`, expected scalar, avx2 or avx512 as this processor has", wanted);
+                "LLASA_ISA: `%s`, expected scalar, avx2, avx512 or amx as this processor has", wanted);
     return *table;
   }
-  for (const char* isa : {"avx512", "avx2"}) {
+  for (const char* isa : {"amx", "avx512", "avx2"}) {
     if (const Kernels* table = kernels_for(isa)) return *table;
   }
   return kScalar;
@@ -75,6 +99,7 @@ const Kernels* kernels_for(const char* isa) {
 #if defined(LLASA_HAVE_X86_ISAS)
   if (std::strcmp(isa, "avx2") == 0 && has_avx2()) return &kAvx2;
   if (std::strcmp(isa, "avx512") == 0 && has_avx512()) return &kAvx512;
+  if (std::strcmp(isa, "amx") == 0 && has_amx()) return &kAmx;
 #endif
   return nullptr;
 }

@@ -1,5 +1,5 @@
 // The per-ISA kernel tables and the choice between them, made once at first use: the widest the processor
-// has, or what LLASA_ISA=scalar|avx2|avx512 asks for (tests). One table per family; families live in
+// has, or what LLASA_ISA=scalar|avx2|avx512|amx asks for (tests). One table per family; families live in
 // cpu/simd/.
 #pragma once
 
@@ -134,10 +134,19 @@ struct ProductTask {
   int64_t ldy = 0;
   int64_t T = 0, N = 0, K = 0;
   float alpha = 1.0f, beta = 0.0f;
+  const float* packed = nullptr;  // x in the layout of PackedProductKernels, for its product
 };
 
 struct ProductKernels {
   void (*f32)(const ProductTask& task);
+  void (*bf16)(const ProductTask& task);
+};
+
+// The same with a weight in bf16, for any number of rows of x, which are packed first: block by block of 16
+// rows, each into its place in `packed`, 64-byte aligned.
+struct PackedProductKernels {
+  int64_t (*packed_floats)(int64_t T, int64_t K);
+  void (*pack)(const ProductTask& task, int64_t block, float* packed);
   void (*bf16)(const ProductTask& task);
 };
 
@@ -149,7 +158,7 @@ struct CastKernels {
 };
 
 struct Kernels {
-  const char* isa;  // "scalar", "avx2", "avx512"
+  const char* isa;  // "scalar", "avx2", "avx512", "amx": AVX-512 with products in bf16 on the tile unit
   const NormKernels* norm;
   const ActivationKernels* activation;
   const SoftmaxKernels* softmax;
@@ -160,6 +169,7 @@ struct Kernels {
   const OptimizerKernels* optimizer;
   const CastKernels* cast;
   const ProductKernels* product;
+  const PackedProductKernels* packed_product = nullptr;  // of "amx" alone
 };
 
 const Kernels& kernels();

@@ -14,4 +14,12 @@ float* task_scratch(int64_t floats) {
   return memory.data();
 }
 
+// The same at the start of a cache line.
+template <typename Tag>
+float* aligned_task_scratch(int64_t floats) {
+  constexpr uintptr_t kLine = 64;
+  float* memory = task_scratch<Tag>(floats + static_cast<int64_t>(kLine / sizeof(float)));
+  return reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(memory) + kLine - 1) / kLine * kLine);
+}
+
 }  // namespace llasa::cpu
