@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <vector>
 
@@ -36,6 +37,8 @@ struct Candidate {
 struct Scratch {
   std::vector<Candidate> boundary;
   std::vector<double> block_sums;
+  std::vector<float> block_max;
+  std::vector<float> largest;
   std::array<double, kBins> mass;
   std::array<int32_t, kBins> count;
 };
@@ -57,6 +60,7 @@ struct Row {
   int32_t n;
   float max;
   float inverse_temperature;
+  const float* block_max;  // of each block: what lies below a threshold is passed over whole
 
   float bin_scale() const { return inverse_temperature * kBinsPerNat; }
   int bin(float value) const {
@@ -92,8 +96,11 @@ double kept_mass(const Row& row, const Limit& limit, std::vector<double>& block_
   block_sums.resize(static_cast<size_t>(row.blocks()));
   double total = 0;
   for (int64_t block = 0; block < row.blocks(); ++block) {
-    const int64_t length = block_weights(row, limit, block, weights);
-    const double sum = static_cast<double>(k.sum(weights, length));
+    double sum = 0;
+    if (row.block_max[block] >= limit.value) {
+      const int64_t length = block_weights(row, limit, block, weights);
+      sum = static_cast<double>(k.sum(weights, length));
+    }
     block_sums[static_cast<size_t>(block)] = sum;
     total += sum;
   }
@@ -104,15 +111,27 @@ bool before(const Candidate& a, const Candidate& b) {
   return a.x != b.x ? a.x > b.x : a.column < b.column;
 }
 
-void fill_histogram(const Row& row, Scratch& s) {
+// A value that at least k columns reach: the k-th largest of the blocks' best. -infinity where there are
+// fewer blocks.
+float reached_by(const Row& row, int32_t k, Scratch& s) {
+  if (k > row.blocks()) return -kInfinity;
+  s.largest.assign(row.block_max, row.block_max + row.blocks());
+  const auto kth = s.largest.begin() + (k - 1);
+  std::nth_element(s.largest.begin(), kth, s.largest.end(), std::greater<>());
+  return *kth;
+}
+
+// Of the columns that are at least `lowest`.
+void fill_histogram(const Row& row, float lowest, Scratch& s) {
   s.mass.fill(0);
   s.count.fill(0);
   float weights[kBlock];
   for (int64_t block = 0; block < row.blocks(); ++block) {
+    if (row.block_max[block] < lowest) continue;
     const int64_t length = block_weights(row, Limit{}, block, weights);
     for (int64_t i = 0; i < length; ++i) {
       const float x = row.x[block * kBlock + i];
-      if (x == -kInfinity) continue;
+      if (x == -kInfinity || x < lowest) continue;
       const auto bin = static_cast<size_t>(row.bin(x));
       s.mass[bin] += static_cast<double>(weights[i]);
       ++s.count[bin];
@@ -125,6 +144,7 @@ void gather(const Row& row, int bin, float lowest, std::vector<Candidate>& out) 
   out.clear();
   float weights[kBlock];
   for (int64_t block = 0; block < row.blocks(); ++block) {
+    if (row.block_max[block] < lowest || row.bin(row.block_max[block]) > bin) continue;
     const int64_t begin = block * kBlock;
     const int64_t length = std::min<int64_t>(kBlock, row.n - begin);
     bool weighed = false;
@@ -199,7 +219,8 @@ Limit find_limit(const Row& row, const SamplingParameters& parameters, Scratch& 
   limit.min_weight = parameters.min_p;  // the best has weight 1
   const bool use_top_k = parameters.top_k > 0 && parameters.top_k < row.n;
   if (!use_top_k && parameters.top_p >= 1) return limit;
-  fill_histogram(row, s);
+  // With top-k, what less than k columns can keep out is not counted: bins above the boundary are whole.
+  fill_histogram(row, use_top_k ? reached_by(row, parameters.top_k, s) : -kInfinity, s);
   const TopK top = find_top_k(row, use_top_k ? parameters.top_k : 0, s);
   limit.value = top.value;
   if (parameters.top_p >= 1) return limit;
@@ -262,6 +283,22 @@ void penalise(float* x, int32_t n, const uint32_t* seen, float penalty) {
   }
 }
 
+// Best of each block and of all; *bad becomes 1 if a NaN or +infinity is among them, else 0.
+float scan_blocks(const float* x, int32_t n, std::vector<float>& block_max, int32_t* bad) {
+  const auto& k = *cpu::kernels().sampling;
+  block_max.resize(static_cast<size_t>((n + kBlock - 1) / kBlock));
+  float max = -kInfinity;
+  *bad = 0;
+  for (int64_t block = 0, begin = 0; begin < n; ++block, begin += kBlock) {
+    int32_t wrong = 0;
+    const float best = k.scan(x + begin, std::min<int64_t>(kBlock, n - begin), &wrong);
+    block_max[static_cast<size_t>(block)] = best;
+    max = std::max(max, best);
+    *bad |= wrong;
+  }
+  return max;
+}
+
 // A row after penalty, forbidding and the search for what is kept.
 struct PreparedRow {
   int32_t error = 0;  // a kSample code
@@ -279,20 +316,19 @@ PreparedRow prepare(const SamplingParameters& parameters, float* x, const Sample
   if (parameters.repetition_penalty != 1 && seen != nullptr) {
     penalise(x, n, seen + info.history * seen_words(parameters.allowed), parameters.repetition_penalty);
   }
-  const auto& k = *cpu::kernels().sampling;
   int32_t bad = 0;
-  const float max = k.scan(x, n, &bad);
+  const float max = scan_blocks(x, n, s.block_max, &bad);
   if (bad != 0) p.error = kSampleNotFinite;
   if (bad == 0 && max == -kInfinity) p.error = kSampleEmpty;
   if (p.error != 0) return p;
   const float temperature = parameters.temperature == 0 ? 1.0f : parameters.temperature;
-  p.row = {x, n, max, 1.0f / temperature};
+  p.row = {x, n, max, 1.0f / temperature, s.block_max.data()};
   p.full_max = max;
   p.mass = kept_mass(p.row, Limit{}, s.block_sums);
   p.log_mass = std::log(p.mass);
   if (info.forbidden_column >= 0) {
     x[info.forbidden_column] = -kInfinity;
-    p.row.max = k.scan(x, n, &bad);
+    p.row.max = scan_blocks(x, n, s.block_max, &bad);
     if (p.row.max == -kInfinity) {
       p.error = kSampleEmpty;
       return p;
