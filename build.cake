@@ -179,7 +179,7 @@ Task("Package").IsDependentOn("Native-Library").Does(() =>
     var native = Stripped(library, "libllasa_cpu.so");
     var cuda = CudaLibraryForPackage() ? Stripped("cuda-archs", "libllasa_cuda.so") : "";
     foreach (var project in new[] { "bindings/LlasaNative.Interop", "managed/LlasaNative.Training", "managed/LlasaNative.Engine", "managed/LlasaNative.Data",
-        "managed/LlasaNative.Reporting", "managed/LlasaNative.RewardServer", "managed/LlasaNative" })
+        "managed/LlasaNative.Reporting", "managed/LlasaNative.RewardServer" })
     {
         Run("pack", "dotnet", $"pack {project} -c {configuration} -v q -p:NativeLibraryFile={native} -p:CudaLibraryFile={cuda} -o {packages}");
     }

@@ -6,16 +6,6 @@ namespace LlasaNative.Training;
 /// <summary>Options as the native library takes them.</summary>
 internal static class NativeOptions
 {
-    public static SamplingSettings ToSampling(this RolloutOptions options, ulong seed) => new()
-    {
-        Temperature = options.Temperature,
-        TopK = options.TopK,
-        TopP = options.TopP,
-        MaxNewTokens = options.MaxNewTokens,
-        SpeechOnly = options.SpeechOnly,
-        Seed = seed,
-    };
-
     public static NativeTrainerOptions ToNative(this OptimiserOptions options)
     {
         var native = NativeTrainerOptions.CreateDefault();
@@ -54,6 +44,8 @@ internal static class NativeOptions
         native.ClipHigh = (float)shape.ClipHigh;
         return native;
     }
+
+    public static NativeTokenBatch ToNative(this PackedSequences sequences) => new(sequences.Offsets, sequences.TokenIds, sequences.PromptLengths);
 
     public static NativeTokenTerms ToNative(this TokenTerms terms) => new()
     {

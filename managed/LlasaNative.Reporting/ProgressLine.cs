@@ -4,7 +4,7 @@ namespace LlasaNative.Reporting;
 
 /// <summary>Tells a person how far a run is: one living line on a terminal, otherwise a line per step.</summary>
 /// <remarks><b>Threads:</b> one at a time.</remarks>
-public sealed class ProgressLine
+public sealed class ProgressLine : Training.IRunProgress
 {
     private readonly TextWriter _output;
     private readonly bool _live;
@@ -28,19 +28,17 @@ public sealed class ProgressLine
         _width = Math.Max(width, 40);
     }
 
-    /// <summary>Shows a step that was completed.</summary>
-    /// <param name="step">Its number, from 1.</param>
-    /// <param name="text">What to say about it.</param>
-    public void Step(long step, string text)
+    /// <inheritdoc/>
+    public void Took(long number, string text)
     {
         if (_first < 0)
         {
-            _first = step - 1;
+            _first = number - 1;
         }
 
-        var perStep = _clock.Elapsed.TotalSeconds / Math.Max(step - _first, 1);
+        var perStep = _clock.Elapsed.TotalSeconds / Math.Max(number - _first, 1);
         var line = string.Create(CultureInfo.InvariantCulture,
-            $"step {step.ToString(CultureInfo.InvariantCulture).PadLeft(Digits(_total))}/{_total}  {text}  {perStep:F2} s/step  ETA {Duration((_total - step) * perStep)}");
+            $"step {number.ToString(CultureInfo.InvariantCulture).PadLeft(Digits(_total))}/{_total}  {text}  {perStep:F2} s/step  ETA {Duration((_total - number) * perStep)}");
         Write(line);
     }
 

@@ -1,8 +1,8 @@
 using System.Text.Json;
 using LlasaNative.Audio;
-using LlasaNative.Reporting;
+using LlasaNative.Training;
 
-namespace LlasaNative.Training;
+namespace LlasaNative.Reporting;
 
 /// <summary>One line of <c>samples.jsonl</c>: every component of a sample's reward.</summary>
 public static class SampleJson

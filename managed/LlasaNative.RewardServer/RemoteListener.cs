@@ -60,6 +60,9 @@ public sealed class RemoteListener : IListener
     public int BatchSize { get; }
 
     /// <inheritdoc/>
+    public bool WorksBesidePolicy => true;
+
+    /// <inheritdoc/>
     public string Name => $"the reward server {_options.Servers}";
 
     /// <summary>Asks every server how it is.</summary>

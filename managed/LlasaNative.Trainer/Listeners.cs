@@ -1,4 +1,5 @@
 using LlasaNative.Configuration;
+using LlasaNative.Engine;
 using LlasaNative.Listening;
 using LlasaNative.Listening.Remote;
 using LlasaNative.Models;
@@ -19,8 +20,8 @@ internal static class Listeners
 
     /// <summary>Loads models; with reward servers, the policy alone. training: for a run; frozen: the policy's own weights stay as they are.</summary>
     public static GrpoModels Load(GrpoOptions options, bool training, bool frozen, CancellationToken cancellation) => options.RewardServer.Urls.Count == 0
-        ? GrpoModels.Load(options.Models, options.Prompt, options.ToScoring(training), frozen)
-        : GrpoModels.Load(options.Models, options.Prompt, () => Connect(options, options.ToScoring(training), cancellation), frozen);
+        ? NativeEngine.Load(options.Models, options.Prompt, options.ToScoring(training), frozen)
+        : NativeEngine.Load(options.Models, options.Prompt, () => Connect(options, options.ToScoring(training), cancellation), frozen);
 
     private static RemoteListener Connect(GrpoOptions options, ScoringOptions scoring, CancellationToken cancellation)
     {

@@ -17,20 +17,21 @@ internal sealed class StepCost
         var samples = reports.SelectMany(r => r.Samples).ToArray();
         var group = options.Rollout.SamplesPerPrompt;
         double steps = reports.Count;
+        var (codec, whisper) = ((SpeechCodec)listener.Codec, (SpeechScorer)listener.Recogniser);
         foreach (var (sample, index) in samples.Select((s, i) => (s, i)))
         {
             var prompt = policy.EncodePrompt(sample.Text, 1).Length;
             double response = sample.Codes.Count + (sample.Ended ? 1 : 0);
             RolloutTokens += response / steps;
-            AudioSeconds += sample.Codes.Count * (double)listener.Codec.SamplesPerCode / listener.Codec.SampleRate / steps;
+            AudioSeconds += sample.Codes.Count * (double)codec.SamplesPerCode / codec.SampleRate / steps;
             var responseCost = Body(policy.Config, prompt, response) + (response * Head(policy, options.Rollout.SpeechOnly));
             var promptCost = index % group == 0 ? Body(policy.Config, 0, prompt) : 0;
             Rollout += (responseCost + promptCost) / steps;
             // Backward costs twice the forward; with recomputation the forward of the layers comes once more.
             Gradient += ((3 * (responseCost + promptCost)) + (options.Optimiser.Recompute ? responseCost + promptCost : 0)) / steps;
             TrainedTokens += (response + (index % group == 0 ? prompt : 0)) / steps;
-            Recognise += Listening(listener.Scorer, sample.Text, sample.Transcript) / steps;
-            Vocode += sample.Codes.Count * Frame(listener.Codec) / steps;
+            Recognise += Listening(whisper, sample.Text, sample.Transcript) / steps;
+            Vocode += sample.Codes.Count * Frame(codec) / steps;
         }
 
         // Weights, both moments and gradient read; the first three and the cleared gradient written; the norm reads once more.
@@ -59,7 +60,7 @@ internal sealed class StepCost
     /// <param name="text">What it should say.</param>
     /// <param name="transcript">What was heard.</param>
     public static double Scoring(LocalListener listener, int codes, string text, string transcript) =>
-        (codes * Frame(listener.Codec)) + Listening(listener.Scorer, text, transcript);
+        (codes * Frame((SpeechCodec)listener.Codec)) + Listening((SpeechScorer)listener.Recogniser, text, transcript);
 
     /// <summary>Layers over <paramref name="count"/> tokens that come after <paramref name="before"/> others.</summary>
     private static double Body(LlamaConfig c, double before, double count)

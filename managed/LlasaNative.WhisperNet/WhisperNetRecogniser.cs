@@ -3,6 +3,7 @@ using System.Text;
 using LlasaNative.Audio;
 using LlasaNative.Models;
 using LlasaNative.Text;
+using LlasaNative.Training;
 
 namespace LlasaNative.WhisperNet;
 
@@ -15,10 +16,10 @@ namespace LlasaNative.WhisperNet;
 /// <code>
 /// using WhisperNetRecogniser ear = WhisperNetRecogniser.Load("ggml-large-v3.bin");
 /// using WaveBatch waves = new(samples, WhisperNetRecogniser.SampleRate);
-/// HeardSpeech[] heard = ear.Listen(waves, ["a quiet river"]);
+/// SpeechScore[] heard = ear.Score(waves, ["a quiet river"], CancellationToken.None);
 /// </code>
 /// </example>
-public sealed class WhisperNetRecogniser : IDisposable
+public sealed class WhisperNetRecogniser : IRecogniser
 {
     /// <summary>Samples per second of the sound it listens to.</summary>
     public const int SampleRate = SpeechScorer.SampleRate;
@@ -93,35 +94,38 @@ public sealed class WhisperNetRecogniser : IDisposable
                 + $"which allows {_model.Header.TextContext} (n_text_ctx)");
     }
 
-    /// <summary>Listens to clips. One longer than a window is transcribed window after window, without those that <see cref="ScoringOptions.ListensTo"/> leaves out; likelihood, language and silence are of the first.</summary>
-    /// <param name="waves">The clips, 16 kHz.</param>
-    /// <param name="texts">What each should say, for the likelihood; empty = transcripts only.</param>
-    /// <param name="cancellation">Honoured between clips.</param>
-    /// <returns>One per clip.</returns>
+    /// <inheritdoc/>
+    public int BatchSize => _options.BatchSize;
+
+    /// <inheritdoc/>
+    public void CheckText(string text) => EncodeTarget(text);
+
+    /// <inheritdoc/>
+    /// <remarks>A clip longer than a window is transcribed window after window, without those that <see cref="ScoringOptions.ListensTo"/> leaves out; likelihood, language and silence are of the first.</remarks>
     /// <exception cref="ArgumentException">The rate or the number of texts is wrong.</exception>
-    public HeardSpeech[] Listen(WaveBatch waves, IReadOnlyList<string> texts, CancellationToken cancellation = default)
+    public SpeechScore[] Score(ISounds sounds, IReadOnlyList<string> texts, CancellationToken cancellation)
     {
-        ArgumentNullException.ThrowIfNull(waves);
+        ArgumentNullException.ThrowIfNull(sounds);
         ArgumentNullException.ThrowIfNull(texts);
-        if (waves.SampleRate != SampleRate)
+        if (sounds.SampleRate != SampleRate)
         {
-            throw new ArgumentException($"{waves.SampleRate} samples per second, expected {SampleRate}", nameof(waves));
+            throw new ArgumentException($"{sounds.SampleRate} samples per second, expected {SampleRate}", nameof(sounds));
         }
 
-        if (texts.Count > 0 && texts.Count != waves.Count)
+        if (texts.Count > 0 && texts.Count != sounds.Count)
         {
-            throw new ArgumentException($"{texts.Count} texts, expected {waves.Count} or none", nameof(texts));
+            throw new ArgumentException($"{texts.Count} texts, expected {sounds.Count} or none", nameof(texts));
         }
 
         int[][] targets = [.. texts.Select(EncodeTarget)];
-        var heard = new HeardSpeech[waves.Count];
+        var heard = new SpeechScore[sounds.Count];
         ParallelOptions parallel = new() { MaxDegreeOfParallelism = _states, CancellationToken = cancellation };
         try
         {
             Parallel.For(0, heard.Length, parallel, i =>
             {
                 using var state = _model.Borrow();
-                heard[i] = Hear(state, waves[i], targets.Length > 0 ? targets[i] : []);
+                heard[i] = Hear(state, sounds[i], targets.Length > 0 ? targets[i] : []);
             });
         }
         catch (AggregateException e) when (e.InnerExceptions.All(inner => inner is LlasaException))
@@ -135,7 +139,7 @@ public sealed class WhisperNetRecogniser : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _model.Dispose();
 
-    private HeardSpeech Hear(GgmlState state, ReadOnlySpan<float> sound, int[] target)
+    private SpeechScore Hear(GgmlState state, ReadOnlySpan<float> sound, int[] target)
     {
         var window = _model.Header.WindowSamples;
         state.Hear(sound[..Math.Min(window, sound.Length)]);
@@ -170,8 +174,7 @@ public sealed class WhisperNetRecogniser : IDisposable
         }
 
         var transcript = _tokenizer.Decode(text.ToArray(), skipSpecialTokens: true).Trim();
-        SpeechScore score = new(transcript, nll, so.LogProb / Math.Max(so.Drawn, 1), silence) { BeyondWindow = sound.Length > window };
-        return new HeardSpeech(score, language);
+        return new SpeechScore(transcript, nll, so.LogProb / Math.Max(so.Drawn, 1), silence) { BeyondWindow = sound.Length > window, Language = language };
     }
 
     private Transcription Transcribe(GgmlState state, int[] prompt, List<int> text, Transcription so)

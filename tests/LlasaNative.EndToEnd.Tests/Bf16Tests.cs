@@ -20,7 +20,7 @@ public sealed class Bf16Tests : TinyWorldTests
             var before = NativeDevice.GetLiveCounts().AllocatedBytes;
             using var policy = PolicyModel.Load(TinyWorld.Policy, type: type, frozen: frozen);
             var own = NativeDevice.GetLiveCounts().AllocatedBytes - before;
-            using var reference = policy.CopyWeights(type);
+            using var reference = policy.CopyFrozen(type);
             var both = NativeDevice.GetLiveCounts().AllocatedBytes - before;
             Assert.That(both - own, Is.EqualTo(frozen || type == ComputeType.F32 ? own : own / 3.0).Within(0.01 * own), "a copy is frozen");
             return own;
@@ -142,7 +142,7 @@ public sealed class Bf16Tests : TinyWorldTests
         long Bytes(ComputeType type)
         {
             var before = NativeDevice.GetLiveCounts().AllocatedBytes;
-            using var listener = Listening.LocalListener.Load(TinyWorld.Fill(new ModelOptions { ScoringType = type }), new ScoringOptions());
+            using var listener = Engine.NativeEngine.LoadListener(TinyWorld.Fill(new ModelOptions { ScoringType = type }), new ScoringOptions());
             return NativeDevice.GetLiveCounts().AllocatedBytes - before;
         }
 

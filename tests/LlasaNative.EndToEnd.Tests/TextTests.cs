@@ -1,7 +1,9 @@
 using System.Text.Json;
 using LlasaNative.Configuration;
 using LlasaNative.Data;
+using LlasaNative.Engine;
 using LlasaNative.Listening;
+using LlasaNative.Models;
 using LlasaNative.Trainer;
 using LlasaNative.Training;
 
@@ -15,12 +17,12 @@ public sealed class TextTests : TinyWorldTests
     {
         var options = OptionTree.Build<GrpoOptions>([OptionAssignment.Parse("rollout.prompts_per_step=2"), OptionAssignment.Parse("rollout.samples_per_prompt=2")]);
         options = options with { Models = TinyWorld.Fill(options.Models) };
-        CountingListener listener = new(LocalListener.Load(options.Models, options.ToScoring()));
-        using var models = GrpoModels.Load(options.Models, options.Prompt, () => listener);
+        CountingListener listener = new(NativeEngine.LoadListener(options.Models, options.ToScoring()));
+        using var models = NativeEngine.Load(options.Models, options.Prompt, () => listener);
         string[] sentences = [.. PromptFile.Read(TinyWorld.Sentences("train")).Take(3)];
         var texts = models.Encode(sentences, options.Rollout.MaxNewTokens);
-        Assert.That(texts.Select(t => t.Prompt), Is.EqualTo(sentences.Select(s => models.Policy.Prompt.Encode(s))));
-        using (GrpoLoop loop = new(options, models, texts))
+        Assert.That(texts.Select(t => t.Prompt), Is.EqualTo(sentences.Select(s => ((PolicyModel)models.Policy).Prompt.Encode(s))));
+        using (var loop = NativeEngine.CreateLoop(options, models, texts))
         {
             loop.TakeStep(1, keepSound: false, CancellationToken.None);
             loop.TakeStep(2, keepSound: false, CancellationToken.None);
@@ -59,6 +61,8 @@ public sealed class TextTests : TinyWorldTests
         public int BatchSize => inner.BatchSize;
 
         public string Name => inner.Name;
+
+        public bool WorksBesidePolicy => inner.WorksBesidePolicy;
 
         public void Announce(IReadOnlyCollection<string> texts)
         {

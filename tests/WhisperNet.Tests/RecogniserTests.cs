@@ -1,5 +1,6 @@
 using System.Globalization;
 using LlasaNative.Audio;
+using LlasaNative.Engine;
 
 using LlasaNative.Models;
 using LlasaNative.Rewards;
@@ -29,7 +30,7 @@ public class RecogniserTests
         var tiny = Path.Combine(OracleData.RepositoryRoot, "assets", "tiny");
         _texts = [.. File.ReadLines(Path.Combine(tiny, "sentences", "test.txt")).Take(Sentences)];
         ModelOptions models = new() { Policy = Path.Combine(tiny, "policy"), Codec = Path.Combine(tiny, "xcodec2"), Recogniser = Ggml.TinyWhisper };
-        using var all = GrpoModels.Load(models, new PromptOptions(), new ScoringOptions());
+        using var all = NativeEngine.Load(models, new PromptOptions(), new ScoringOptions());
         EvaluationOptions how = new();
         var spoken = new Evaluator(all, new SampleJudge(new RewardOptions())).Evaluate(all.Encode(_texts, how.MaxNewTokens), how, _ => true);
         float[][] sounds = [.. spoken.Samples.Select(s => s.Sound!)];
@@ -57,13 +58,13 @@ public class RecogniserTests
         using var native = SpeechScorer.Load(Ggml.TinyWhisper, options);
         using var ear = WhisperNetRecogniser.Load(_model, options);
         var wanted = native.Score(_waves, _texts);
-        var heard = ear.Listen(_waves, _texts);
+        var heard = ear.Score(_waves, _texts, CancellationToken.None);
         var bound = Ggml.LogProbBound(Ggml.TinyWhisper);
-        var equal = heard.Zip(wanted).Count(p => p.First.Score.Transcript == p.Second.Transcript);
-        double[] apart = [.. heard.Zip(wanted).Select(p => Math.Abs(p.First.Score.Nll - p.Second.Nll))];
+        var equal = heard.Zip(wanted).Count(p => p.First.Transcript == p.Second.Transcript);
+        double[] apart = [.. heard.Zip(wanted).Select(p => Math.Abs(p.First.Nll - p.Second.Nll))];
         TestContext.Out.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{style}: {equal} of {heard.Length} transcripts equal, |difference of NLL| mean {apart.Average():e2}, worst {apart.Max():e2}, bound {bound:e2}; ")
-            + string.Create(CultureInfo.InvariantCulture, $"no speech {heard.Zip(wanted).Max(p => Math.Abs(p.First.Score.NoSpeechProb - p.Second.NoSpeechProb)):e2}"));
+            + string.Create(CultureInfo.InvariantCulture, $"no speech {heard.Zip(wanted).Max(p => Math.Abs(p.First.NoSpeechProb - p.Second.NoSpeechProb)):e2}"));
         using (Assert.EnterMultipleScope())
         {
             Assert.That(apart.Max(), Is.LessThan(bound));
@@ -86,7 +87,7 @@ public class RecogniserTests
         SpeechScore Listen(float[] sound)
         {
             using WaveBatch waves = new(sound, WhisperNetRecogniser.SampleRate);
-            return ear.Listen(waves, ["a quiet river"])[0].Score;
+            return ear.Score(waves, ["a quiet river"], CancellationToken.None)[0];
         }
     }
 
@@ -95,15 +96,15 @@ public class RecogniserTests
     {
         using var one = WhisperNetRecogniser.Load(_model, states: 1);
         using var several = WhisperNetRecogniser.Load(_model, states: 4);
-        Assert.That(several.Listen(_waves, _texts), Is.EqualTo(one.Listen(_waves, _texts)));
+        Assert.That(several.Score(_waves, _texts, CancellationToken.None), Is.EqualTo(one.Score(_waves, _texts, CancellationToken.None)));
     }
 
     [Test]
     public void Listen_ToTheWrongText_FindsItLessLikely()
     {
         using var ear = WhisperNetRecogniser.Load(_model);
-        var right = ear.Listen(_waves, _texts).Average(h => h.Score.Nll);
-        var wrong = ear.Listen(_waves, [.. _texts.Skip(1), _texts[0]]).Average(h => h.Score.Nll);
+        var right = ear.Score(_waves, _texts, CancellationToken.None).Average(h => h.Nll);
+        var wrong = ear.Score(_waves, [.. _texts.Skip(1), _texts[0]], CancellationToken.None).Average(h => h.Nll);
         Assert.That(wrong, Is.GreaterThan(right + 1));
     }
 
@@ -112,7 +113,7 @@ public class RecogniserTests
     {
         using var ear = WhisperNetRecogniser.Load(_model);
         using WaveBatch nothing = new([0, 0], WhisperNetRecogniser.SampleRate);
-        Assert.That(ear.Listen(nothing, ["a quiet river"])[0].Score.Nll, Is.Positive.And.LessThan(double.PositiveInfinity));
+        Assert.That(ear.Score(nothing, ["a quiet river"], CancellationToken.None)[0].Nll, Is.Positive.And.LessThan(double.PositiveInfinity));
     }
 
     [Test]

@@ -17,15 +17,15 @@ namespace LlasaNative.Models;
 /// policy.Save("out", TensorType.BF16);
 /// </code>
 /// </example>
-public sealed class PolicyModel : IDisposable
+public sealed class PolicyModel : IPolicy
 {
     private readonly HuggingFaceDirectory _directory;
+    private RolloutEngine? _rollouts;
+    private bool _isCopy;   // whose directory is the original's
 
-    private PolicyModel(HuggingFaceDirectory directory, PromptOptions? prompt, ComputeType type, bool frozen)
+    private PolicyModel(HuggingFaceDirectory directory, LlamaConfig config, LlasaPrompt prompt, ComputeType type, bool frozen)
     {
-        _directory = directory;
-        Config = LlamaConfig.FromDirectory(directory);
-        Prompt = LlasaPrompt.Create(ByteLevelBpe.FromDirectory(directory.Path), prompt);
+        (_directory, Config, Prompt, ComputeType) = (directory, config, prompt, type);
         var last = Math.Max(Prompt.Speech.Offset + Prompt.Speech.Count - 1, Prompt.Speech.End);
         if (last >= Config.VocabularySize)
         {
@@ -33,7 +33,6 @@ public sealed class PolicyModel : IDisposable
         }
 
         Native = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativePolicy(ToNative(Config, type, frozen)));
-        ComputeType = type;
     }
 
     /// <summary>Directory it was loaded from.</summary>
@@ -42,8 +41,23 @@ public sealed class PolicyModel : IDisposable
     /// <summary>Sizes of the model.</summary>
     public LlamaConfig Config { get; }
 
-    /// <summary>Element type of the matrices it computes with.</summary>
+    /// <inheritdoc/>
     public ComputeType ComputeType { get; }
+
+    /// <inheritdoc/>
+    public string Name => Path;
+
+    /// <inheritdoc/>
+    public int CodeCount => Speech.Count;
+
+    /// <inheritdoc/>
+    public bool HasAdapter => Adapter is not null;
+
+    /// <inheritdoc/>
+    public long AllocatedBytes => NativeDevice.GetLiveCounts().AllocatedBytes;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<PolicyTensor> Trained => [.. TrainedTensors.Select(t => new PolicyTensor(t.Name, t.Shape))];
 
     /// <summary>Makes prompts of texts.</summary>
     public LlasaPrompt Prompt { get; }
@@ -80,7 +94,8 @@ public sealed class PolicyModel : IDisposable
         PolicyModel? model = null;
         try
         {
-            model = new PolicyModel(directory, prompt, type, frozen);
+            model = new PolicyModel(
+                directory, LlamaConfig.FromDirectory(directory), LlasaPrompt.Create(ByteLevelBpe.FromDirectory(directory.Path), prompt), type, frozen);
             WeightLoader.Load(directory, model.Native.GetTensors(), model.Native.SetTensor, model.Config.TieWordEmbeddings ? TiedHead.Llama : null);
             return model;
         }
@@ -110,14 +125,13 @@ public sealed class PolicyModel : IDisposable
         Adapter = new LoraAdapter(Native, Path, options, seed);
     }
 
-    /// <summary>A frozen copy of the weights as they are now, for a reference. Dispose it.</summary>
-    /// <param name="type">Element type of the copy's matrices.</param>
-    public NativePolicy CopyWeights(ComputeType type)
+    /// <inheritdoc/>
+    public IPolicy CopyFrozen(ComputeType type)
     {
-        NativePolicy copy = new(ToNative(Config, type, frozen: true));
+        PolicyModel copy = new(_directory, Config, Prompt, type, frozen: true) { _isCopy = true };
         try
         {
-            copy.CopyWeightsFrom(Native);
+            copy.Native.CopyWeightsFrom(Native);
             return copy;
         }
         catch
@@ -127,12 +141,7 @@ public sealed class PolicyModel : IDisposable
         }
     }
 
-    /// <summary>Encodes the prompt for a text.</summary>
-    /// <param name="text">What to say.</param>
-    /// <param name="maxNewTokens">Room the response needs.</param>
-    /// <param name="maxPromptTokens">Longest prompt; 0 = what the model has room for.</param>
-    /// <returns>Token ids that end in the token that opens speech.</returns>
-    /// <exception cref="UsageException">The text is empty, or prompt and response together are longer than the model allows.</exception>
+    /// <inheritdoc/>
     public int[] EncodePrompt(string text, int maxNewTokens, int maxPromptTokens = 0)
     {
         var ids = Prompt.Encode(text);
@@ -147,14 +156,51 @@ public sealed class PolicyModel : IDisposable
                 + $"that is more than the {Config.MaxPositions} the model allows (max_position_embeddings)");
     }
 
-    /// <summary>Which distribution log-probs are of.</summary>
-    /// <param name="temperature">More than 0.</param>
-    /// <param name="speechOnly">Whether only speech tokens and the end token can be drawn.</param>
-    public NativeHeadOptions Head(double temperature, bool speechOnly)
+    /// <inheritdoc/>
+    public int[] EncodeResponse(IReadOnlyList<int> codes) => [.. codes.Select(Speech.ToToken), Speech.End];
+
+    /// <inheritdoc/>
+    public int[] ReadCodes(ReadOnlySpan<int> response) => Speech.ExtractCodes(response);
+
+    /// <inheritdoc/>
+    public RolloutBatch Sample(SampleRequest request, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        if (_rollouts?.Fits(request) != true)
+        {
+            _rollouts?.Dispose();
+            _rollouts = null;
+            _rollouts = new RolloutEngine(this, request.Slots);
+        }
+
+        return _rollouts.Generate(request, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public float[] Score(PackedSequences sequences, HeadSettings head, long microBatchTokens)
+    {
+        ArgumentNullException.ThrowIfNull(sequences);
+        ArgumentNullException.ThrowIfNull(head);
+        var values = new float[sequences.ScoredTokens];
+        Native.LogProbs(sequences.ToNative(), ToNative(head), values, microBatchTokens: microBatchTokens);
+        return values;
+    }
+
+    /// <inheritdoc/>
+    public void UseAdapter(bool active) => Native.UseLora(active);
+
+    /// <inheritdoc/>
+    public void ReadTensor(string name, Span<float> values) => Native.GetTensor(name, values);
+
+    /// <inheritdoc/>
+    public void WriteTensor(string name, ReadOnlySpan<float> values) =>
+        Native.SetTensor(name, [.. TrainedTensors.First(t => t.Name == name).Shape], values);
+
+    internal NativeHeadOptions ToNative(HeadSettings settings)
     {
         var head = NativeHeadOptions.CreateDefault();
-        head.Temperature = (float)temperature;
-        if (speechOnly)
+        head.Temperature = (float)settings.Temperature;
+        if (settings.SpeechOnly)
         {
             (head.RestrictStart, head.RestrictEnd, head.RestrictExtra) = (Speech.Offset, Speech.Offset + Speech.Count, Speech.End);
         }
@@ -200,8 +246,12 @@ public sealed class PolicyModel : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        _rollouts?.Dispose();
         Native.Dispose();
-        _directory.Dispose();
+        if (!_isCopy)
+        {
+            _directory.Dispose();
+        }
     }
 
     private static string Shorten(string text) => text.Length <= 40 ? text : text[..40] + "…";

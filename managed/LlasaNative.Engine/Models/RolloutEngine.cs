@@ -1,4 +1,5 @@
 using LlasaNative.Interop;
+using LlasaNative.Training;
 
 namespace LlasaNative.Models;
 
@@ -11,6 +12,7 @@ public sealed class RolloutEngine : IDisposable
 {
     private readonly PolicyModel _policy;
     private readonly NativeRollout _rollout;
+    private readonly int _slots;
 
     /// <summary>Prepares a generator.</summary>
     /// <param name="policy">Read at every call: new weights take effect at once.</param>
@@ -19,7 +21,7 @@ public sealed class RolloutEngine : IDisposable
     public RolloutEngine(PolicyModel policy, int slots = 64, int maxSequenceTokens = 0)
     {
         ArgumentNullException.ThrowIfNull(policy);
-        _policy = policy;
+        (_policy, _slots) = (policy, slots);
         var options = NativeRolloutOptions.CreateDefault();
         options.MaxSlots = slots;
         options.MaxSequenceTokens = maxSequenceTokens;
@@ -27,32 +29,28 @@ public sealed class RolloutEngine : IDisposable
     }
 
     /// <summary>Draws samples for each prompt.</summary>
-    /// <param name="prompts">Token ids of each prompt.</param>
-    /// <param name="samplesPerPrompt">Samples per prompt, at least 1.</param>
-    /// <param name="settings">How tokens are drawn.</param>
-    /// <param name="sequenceIds">Key of the random numbers of each sample; a sample does not depend on the others.</param>
-    /// <param name="progress">Told of tokens drawn; may be null.</param>
-    /// <param name="finished">Given index and speech codes of each sample as soon as it is finished, on the calling thread; may be null.</param>
+    /// <param name="request">To which prompts, how.</param>
     /// <param name="cancellation">Honoured within one token step.</param>
-    public RolloutBatch Generate(
-        IReadOnlyList<int[]> prompts, int samplesPerPrompt, SamplingSettings settings, ReadOnlySpan<ulong> sequenceIds,
-        NativeProgress? progress = null, Action<int, int[]>? finished = null, CancellationToken cancellation = default)
+    public RolloutBatch Generate(SampleRequest request, CancellationToken cancellation)
     {
-        ArgumentNullException.ThrowIfNull(prompts);
-        ArgumentNullException.ThrowIfNull(settings);
-        var offsets = new long[prompts.Count + 1];
-        for (var p = 0; p < prompts.Count; p++)
+        ArgumentNullException.ThrowIfNull(request);
+        var offsets = new long[request.Prompts.Count + 1];
+        for (var p = 0; p < request.Prompts.Count; p++)
         {
-            offsets[p + 1] = offsets[p] + prompts[p].Length;
+            offsets[p + 1] = offsets[p] + request.Prompts[p].Length;
         }
 
-        int[] ids = [.. prompts.SelectMany(p => p)];
-        var result = _rollout.Generate(ToNative(settings), offsets, ids, samplesPerPrompt, sequenceIds, progress, Tell(), cancellation);
-        return new RolloutBatch(prompts, samplesPerPrompt, result, _policy.Speech);
+        int[] ids = [.. request.Prompts.SelectMany(p => p)];
+        var result = _rollout.Generate(ToNative(request.Settings), offsets, ids, request.SamplesPerPrompt, request.Ids, null, Tell(), cancellation);
+        return new RolloutBatch(request.Prompts, [.. Enumerable.Range(0, result.Count).Select(i => new DrawnResponse(
+            result.Tokens(i).ToArray(), result.LogProbs(i).ToArray(), result.DrawLogProbs(i).ToArray(), result.FinishReasons[i] == NativeFinishReason.Stop))]);
 
         Action<NativeRolloutResult, int>? Tell() =>
-            finished is null ? null : (drawn, index) => finished(index, _policy.Speech.ExtractCodes(drawn.Tokens(index)));
+            request.Finished is not { } finished ? null : (drawn, index) => finished(index, _policy.ReadCodes(drawn.Tokens(index)));
     }
+
+    /// <summary>Whether it is the right one for a request.</summary>
+    internal bool Fits(SampleRequest request) => request.Slots == _slots;
 
     /// <inheritdoc/>
     public void Dispose() => _rollout.Dispose();
@@ -68,7 +66,7 @@ public sealed class RolloutEngine : IDisposable
         options.Seed = settings.Seed;
         if (settings.SpeechOnly)
         {
-            var head = _policy.Head(1, speechOnly: true);
+            var head = _policy.ToNative(new HeadSettings(1, SpeechOnly: true));
             (options.RestrictStart, options.RestrictEnd, options.RestrictExtra) = (head.RestrictStart, head.RestrictEnd, head.RestrictExtra);
         }
 

@@ -6,7 +6,7 @@ namespace LlasaNative.Models;
 
 /// <summary>X-Codec2 from a Hugging Face directory, in Transformers' or the original layout: speech codes to sound, and sound to codes.</summary>
 /// <remarks><b>Threads:</b> one at a time. <b>Lifetime:</b> dispose it.</remarks>
-public sealed class SpeechCodec : IDisposable
+public sealed class SpeechCodec : ISpeechCodec
 {
     private readonly string _path;
     private readonly PinnedBufferPool _pool = new();
@@ -26,13 +26,16 @@ public sealed class SpeechCodec : IDisposable
     /// <summary>The native codec.</summary>
     public NativeCodec Native { get; }
 
-    /// <summary>Whether it was loaded with its encoder.</summary>
+    /// <inheritdoc/>
     public bool CanEncode { get; }
 
-    /// <summary>Samples per second.</summary>
+    /// <inheritdoc/>
     public int SampleRate => Config.SampleRate;
 
-    /// <summary>Samples per code.</summary>
+    /// <inheritdoc/>
+    public int CodeCount => Native.CodeCount;
+
+    /// <inheritdoc/>
     public int SamplesPerCode => Native.SamplesPerCode;
 
     /// <summary>Number of parameters in use.</summary>
@@ -96,6 +99,8 @@ public sealed class SpeechCodec : IDisposable
 
         return waves;
     }
+
+    ISounds ISpeechCodec.Decode(IReadOnlyList<int[]> clips) => Decode(clips);
 
     /// <summary>Turns sound into codes.</summary>
     /// <param name="samples">At least one sample of mono sound at <see cref="SampleRate"/>.</param>

@@ -7,7 +7,7 @@ namespace LlasaNative.Models;
 
 /// <summary>Whisper from a Hugging Face directory: what is heard in a clip, and how likely a given text is.</summary>
 /// <remarks><b>Threads:</b> one at a time. <b>Lifetime:</b> dispose it.</remarks>
-public sealed class SpeechScorer : IDisposable
+public sealed class SpeechScorer : IRecogniser
 {
     /// <summary>Samples per second of the sound it listens to.</summary>
     public const int SampleRate = Listening.Hearing.SampleRate;
@@ -87,7 +87,7 @@ public sealed class SpeechScorer : IDisposable
         }
     }
 
-    /// <summary>Clips it listens to at once.</summary>
+    /// <inheritdoc/>
     public int BatchSize => _options.BatchSize;
 
     /// <summary>The same weights, listening in another way.</summary>
@@ -113,6 +113,9 @@ public sealed class SpeechScorer : IDisposable
                 + $"which allows {Config.MaxTargetPositions} (max_target_positions)");
     }
 
+    /// <inheritdoc/>
+    public void CheckText(string text) => EncodeTarget(text);
+
     /// <summary>Tokens of a text alone.</summary>
     /// <param name="text">Any text.</param>
     public int CountTokens(string text) => _vocabulary.Encode(text).Length;
@@ -136,6 +139,30 @@ public sealed class SpeechScorer : IDisposable
         }
 
         return scores;
+    }
+
+    SpeechScore[] IRecogniser.Score(ISounds sounds, IReadOnlyList<string> texts, CancellationToken cancellation)
+    {
+        if (sounds is WaveBatch waves)
+        {
+            return Score(waves, texts, cancellation);
+        }
+
+        using var copy = WaveBatch.Of(sounds);
+        return Score(copy, texts, cancellation);
+    }
+
+    (ISounds Sounds, SpeechScore[] Scores, double CodecSeconds) IRecogniser.Score(
+        ISpeechCodec codec, IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, CancellationToken cancellation)
+    {
+        if (codec is not SpeechCodec native)
+        {
+            return IRecogniser.ByTheirSounds(this, codec, codes, texts, cancellation);
+        }
+
+        var scores = new SpeechScore[codes.Count];
+        var waves = Score(native, codes, texts, scores, out var codecSeconds);
+        return (waves, scores, codecSeconds);
     }
 
     /// <summary>Makes sound of codes and listens to it; on its way the sound stays on the device, and a copy of it comes back.</summary>

@@ -1,11 +1,12 @@
 using System.Buffers;
 using LlasaNative.Interop;
+using LlasaNative.Training;
 
 namespace LlasaNative.Models;
 
 /// <summary>Waveforms of a batch of clips, one after another in page-locked memory.</summary>
 /// <remarks><b>Threads:</b> one at a time. <b>Lifetime:</b> dispose it; spans taken from it are valid until then.</remarks>
-public sealed class WaveBatch : IDisposable
+public sealed class WaveBatch : ISounds
 {
     private readonly long[] _offsets;
     private readonly IMemoryOwner<float>? _buffer;
@@ -33,10 +34,10 @@ public sealed class WaveBatch : IDisposable
     public WaveBatch(ReadOnlySpan<float> samples, int sampleRate)
         : this([0, samples.Length], sampleRate) => samples.CopyTo(Samples);
 
-    /// <summary>Number of clips.</summary>
+    /// <inheritdoc/>
     public int Count => _offsets.Length - 1;
 
-    /// <summary>Samples per second.</summary>
+    /// <inheritdoc/>
     public int SampleRate { get; }
 
     /// <summary>[B+1] start of each clip.</summary>
@@ -45,12 +46,34 @@ public sealed class WaveBatch : IDisposable
     /// <summary>Samples of all clips.</summary>
     public Span<float> Samples => _buffer is null ? [] : _buffer.Memory.Span;
 
+    /// <summary>A copy of sounds.</summary>
+    /// <param name="sounds">Somebody else's.</param>
+    public static WaveBatch Of(ISounds sounds)
+    {
+        ArgumentNullException.ThrowIfNull(sounds);
+        var offsets = new long[sounds.Count + 1];
+        for (var i = 0; i < sounds.Count; i++)
+        {
+            offsets[i + 1] = offsets[i] + sounds[i].Length;
+        }
+
+        WaveBatch copy = new(offsets, sounds.SampleRate);
+        for (var i = 0; i < sounds.Count; i++)
+        {
+            sounds[i].CopyTo(copy[i]);
+        }
+
+        return copy;
+    }
+
     /// <summary>Seconds of sound in all.</summary>
     public double TotalSeconds => (double)_offsets[^1] / SampleRate;
 
     /// <summary>Samples of one clip.</summary>
     /// <param name="index">Of the clip.</param>
     public Span<float> this[int index] => Samples[(int)_offsets[index]..(int)_offsets[index + 1]];
+
+    ReadOnlySpan<float> ISounds.this[int index] => this[index];
 
     /// <inheritdoc/>
     public void Dispose() => _buffer?.Dispose();

@@ -4,8 +4,10 @@ using System.Text;
 using System.Text.Json;
 using LlasaNative.Configuration;
 using LlasaNative.Data;
+using LlasaNative.Engine;
 using LlasaNative.Interop;
 using LlasaNative.Listening;
+using LlasaNative.Models;
 using LlasaNative.Reporting;
 using LlasaNative.Training;
 
@@ -53,8 +55,8 @@ internal static class BenchCommand
     private static int Run(GrpoOptions options, int steps, string output)
     {
         var prompts = TrainingData.ReadTraining(options.Data);
-        using var models = GrpoModels.Load(options.Models, options.Prompt, options.ToScoring(training: true));
-        using GrpoLoop loop = new(options, models, TrainingData.Fitting(prompts, options, models));
+        using var models = NativeEngine.Load(options.Models, options.Prompt, options.ToScoring(training: true));
+        using var loop = NativeEngine.CreateLoop(options, models, TrainingData.Fitting(prompts, options, models));
         using StopSignal stop = new(atOnce: true);
         var device = NativeDevice.GetInfo();
         var peaks = NativeDevice.MeasurePeaks();
@@ -66,7 +68,7 @@ internal static class BenchCommand
             Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"step {step - 1}/{steps}: {reports[^1].Metrics["seconds/step"]:F2} s"));
         }
 
-        StepCost cost = new(models.Policy, (LocalListener)models.Listener, options, reports);
+        StepCost cost = new((PolicyModel)models.Policy, (LocalListener)models.Listener, options, reports);
         Phase[] phases =
         [
             new("rollout", Mean("rollout"), cost.Rollout, 0, Rate(cost.RolloutTokens, Mean("rollout"), "tokens/s"), options.Models.PolicyType),

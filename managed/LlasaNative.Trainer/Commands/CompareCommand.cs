@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using LlasaNative.Audio;
 using LlasaNative.Data;
+using LlasaNative.Engine;
 using LlasaNative.Listening;
 using LlasaNative.Models;
 using LlasaNative.Reporting;
@@ -101,11 +102,11 @@ internal static class CompareCommand
     private static EvaluationResult Evaluate(Request request, string policy, string name, PromptSet prompts, CancellationToken abort)
     {
         var options = request.Options with { Models = request.Options.Models with { Policy = policy } };
-        using var models = GrpoModels.Load(options.Models, options.Prompt, options.ToScoring(), frozen: true);
+        using var models = NativeEngine.Load(options.Models, options.Prompt, options.ToScoring(), frozen: true);
         var texts = TrainingData.Fitting(prompts, models, request.How.MaxNewTokens);
         var progress = Terminal.Progress(texts.Length);
         var result = new Evaluator(models, options.CreateJudge()).Evaluate(
-            texts, request.How, i => request.Sounds || i < request.Clips, done => progress.Step(done, name), cancellation: abort);
+            texts, request.How, i => request.Sounds || i < request.Clips, done => progress.Took(done, name), cancellation: abort);
         progress.Finish();
         return result;
     }
@@ -115,7 +116,7 @@ internal static class CompareCommand
             .Select(i => new DemoPair(before.Samples[i].Text, Clip(before.Samples[i]), Clip(after.Samples[i])))];
 
     private static DemoClip Clip(SampleRecord sample) =>
-        new(sample.Transcript, sample.Judgement.Cer, SoundFiles.Encode(sample));
+        new(sample.Transcript, sample.Judgement.Cer, SoundFiles.Encode(sample, WaveFile.Encode));
 
     private static void Write(string folder, ComparisonReport report, EvaluationResult before, EvaluationResult after)
     {

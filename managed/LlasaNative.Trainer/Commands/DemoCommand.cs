@@ -4,6 +4,7 @@ using System.Text;
 using LlasaNative.Audio;
 using LlasaNative.Configuration;
 using LlasaNative.Data;
+using LlasaNative.Engine;
 using LlasaNative.Interop;
 using LlasaNative.Models;
 using LlasaNative.Reporting;
@@ -72,8 +73,8 @@ internal static class DemoCommand
     {
         var timer = PhaseTimer.Since(Environment.GetEnvironmentVariable("LLASA_BUILD_STARTED"));   // set by build.sh
         var training = TrainingData.ReadTraining(options.Data);
-        using var models = GrpoModels.Load(options.Models, options.Prompt, options.ToScoring());
-        using GrpoLoop loop = new(options, models, TrainingData.Fitting(training, options, models));
+        using var models = NativeEngine.Load(options.Models, options.Prompt, options.ToScoring());
+        using var loop = NativeEngine.CreateLoop(options, models, TrainingData.Fitting(training, options, models));
         using StopSignal stop = new(text => Console.Error.WriteLine(text));
         EvaluationOptions how = new() { Samples = samples, Seed = options.Run.Seed, MaxNewTokens = options.Rollout.MaxNewTokens };
         var texts = TrainingData.Fitting(heldOut, models, how.MaxNewTokens);
@@ -86,12 +87,14 @@ internal static class DemoCommand
             Run = options.Run,
             Options = options,
             Resume = "never",
+            Checkpoints = TrainingEnd.Checkpoints(options.Run, models.Policy),
+            OpenLog = state => new RunFiles(options.Run, state, WaveFile.Encode),
             Progress = progress,
             Stop = stop,
             OnStep = report => reports.Add(report with { Samples = [] }),
         });
         ThrowIfStopped(stop);
-        TrainingEnd.Export(loop.Policy, Path.Combine(folder, "policy"), options.Run.ExportType);
+        TrainingEnd.Export((PolicyModel)loop.Policy, Path.Combine(folder, "policy"), options.Run.ExportType);
         var after = Measure(models, options, texts, how, clips, "after ", stop);
         ThrowIfStopped(stop);
         var (_, low, high) = PairedBootstrap.Difference(before.PerText(), after.PerText(), Seeds.Bootstrap(options.Run.Seed));
@@ -162,7 +165,7 @@ internal static class DemoCommand
     }
 
     private static DemoClip Clip(SampleRecord sample) =>
-        new(sample.Transcript, sample.Judgement.Cer, SoundFiles.Encode(sample));
+        new(sample.Transcript, sample.Judgement.Cer, SoundFiles.Encode(sample, WaveFile.Encode));
 
     private static string Resource(string name)
     {

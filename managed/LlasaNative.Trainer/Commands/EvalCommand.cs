@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using LlasaNative.Audio;
 using LlasaNative.Data;
 using LlasaNative.Reporting;
 using LlasaNative.Training;
@@ -37,8 +38,8 @@ internal static class EvalCommand
             using StopSignal stop = new(atOnce: true);
             var progress = Terminal.Progress(texts.Length);
             var folder = parsed.GetValue(sounds);
-            Action<int, SampleRecord>? keep = folder is null ? null : (i, sample) => SoundFiles.Write(Path.Combine(folder, SoundName(i, how.Samples)), sample);
-            var result = new Evaluator(loaded, judging.CreateJudge()).Evaluate(texts, how, null, done => progress.Step(done, "texts"), keep, stop.Abort);
+            Action<int, SampleRecord>? keep = folder is null ? null : (i, sample) => SoundFiles.Write(Path.Combine(folder, SoundName(i, how.Samples)), sample, WaveFile.Encode);
+            var result = new Evaluator(loaded, judging.CreateJudge()).Evaluate(texts, how, null, done => progress.Took(done, "texts"), keep, stop.Abort);
             progress.Finish();
             if (result.NotScored > judging.RewardServer.MaxNotScored * result.Samples.Count)
             {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using LlasaNative.Configuration;
+using LlasaNative.Engine;
 using LlasaNative.Text;
 using LlasaNative.Training;
 using LlasaNative.Weights;
@@ -110,7 +111,7 @@ internal static class InspectCommand
     {
         if (Directory.Exists(Path.Combine(path, "trainer")))
         {
-            var state = TrainerState.Read(path);
+            var state = RunCheckpoints.Read(path);
             Line("checkpoint", string.Create(CultureInfo.InvariantCulture, $"after step {state.Step}, {state.OptimiserStep} optimiser steps"));
         }
     }

@@ -30,12 +30,12 @@ internal static class LogitsCommand
     private static int Run(string[] texts, string output, int maxNewTokens, string path)
     {
         using var policy = PolicyModel.Load(path);
-        using RolloutEngine engine = new(policy, texts.Length);
         using StopSignal stop = new(atOnce: true);
         int[][] prompts = [.. texts.Select(text => policy.EncodePrompt(text, maxNewTokens))];
         SamplingSettings greedy = new() { Temperature = 0, MaxNewTokens = maxNewTokens };
-        var samples = engine.Generate(prompts, 1, greedy, [.. Enumerable.Range(0, texts.Length).Select(i => (ulong)i)], null, null, stop.Abort);
-        int[][] sequences = [.. prompts.Select((prompt, i) => (int[])[.. prompt, .. samples.Tokens(i)])];
+        var samples = policy.Sample(
+            new SampleRequest(prompts, 1, greedy, [.. Enumerable.Range(0, texts.Length).Select(i => (ulong)i)]) { Slots = texts.Length }, stop.Abort);
+        int[][] sequences = [.. prompts.Select((prompt, i) => (int[])[.. prompt, .. samples[i].Tokens.Span])];
         var vocabulary = policy.Config.VocabularySize;
         var tensors = sequences.SelectMany((ids, i) => new[]
         {

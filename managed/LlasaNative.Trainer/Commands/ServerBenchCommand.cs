@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using LlasaNative.Data;
 using LlasaNative.Interop;
+using LlasaNative.Engine;
 using LlasaNative.Listening;
 using LlasaNative.Listening.Wire;
 using LlasaNative.Models;
@@ -46,7 +47,7 @@ internal static class ServerBenchCommand
 
     private static Cost Work(GrpoOptions options, List<ScoreRequest> samples, string[] transcripts)
     {
-        using var listener = LocalListener.Load(options.Models, options.ToScoring());
+        using var listener = NativeEngine.LoadListener(options.Models, options.ToScoring());
         var peaks = NativeDevice.MeasurePeaks();
         var flops = samples.Select((s, i) => StepCost.Scoring(listener, s.Tokens.Length, s.Text, transcripts[i])).Average();
         return new Cost(flops * 1e-9, options.Models.ScoringType == ComputeType.Bf16 ? peaks.GemmBF16Gflops : peaks.GemmGflops);
@@ -56,11 +57,13 @@ internal static class ServerBenchCommand
     private static List<ScoreRequest> Draw(GrpoOptions options)
     {
         using var policy = PolicyModel.Load(options.Models.Policy, options.Prompt);
-        using RolloutEngine engine = new(policy);
         string[] texts = [.. PromptFile.Read(TinyWorld.Sentences("train")).Take(Samples)];
-        int[][] prompts = [.. texts.Select(t => policy.EncodePrompt(t, options.Rollout.MaxNewTokens))];
-        var drawn = engine.Generate(prompts, 1, new SamplingSettings { Temperature = 0.8, MaxNewTokens = options.Rollout.MaxNewTokens }, []);
-        return [.. texts.Select((t, i) => new ScoreRequest { Tokens = drawn.Codes(i), Text = t })];
+        SamplingSettings sampling = new() { Temperature = 0.8, MaxNewTokens = options.Rollout.MaxNewTokens };
+        using SpokenBatch batch = new(policy, null, new SpeakRequest([.. texts.Select(t => new EncodedText(t, policy.EncodePrompt(t, sampling.MaxNewTokens)))], 1, sampling, 0), new PhaseTimer(), CancellationToken.None);
+        batch.TakeTokens();
+        batch.Sample();
+        batch.ReadCodes();
+        return [.. texts.Select((t, i) => new ScoreRequest { Tokens = batch.Codes[i], Text = t })];
     }
 
     private static void Print(ServerBench.Measurement m, Cost work) => Console.WriteLine(string.Create(

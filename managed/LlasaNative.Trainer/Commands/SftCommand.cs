@@ -1,4 +1,5 @@
 using System.CommandLine;
+using LlasaNative.Audio;
 using LlasaNative.Configuration;
 using LlasaNative.Data;
 using LlasaNative.Interop;
@@ -36,7 +37,7 @@ internal static class SftCommand
         options = options with { Models = options.Models with { Policy = path } };
         using var policy = PolicyModel.Load(path, options.Prompt, options.Models.PolicyType);
         var utterances = TrainingData.ReadUtterances(options.Data, policy);
-        using SftLoop loop = new(options, policy, utterances);
+        using SftLoop loop = new(options, policy, new NativePolicyTrainer(policy, options.Optimiser), utterances);
         RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "sft", OptionTree.Values(options), Terminal.Device());
         var progress = Terminal.Progress(options.Run.Steps);
         progress.Note($"computing on {Terminal.Describe(NativeDevice.GetInfo())}");
@@ -44,7 +45,14 @@ internal static class SftCommand
         using var dashboard = DashboardServer.StartFor(parsed.GetValue(arguments.Dashboard), options.Run.Out, progress.Note);
         var outcome = TrainingRun.Execute(loop, new RunSettings
         {
-            Run = options.Run, Options = options, DataFingerprint = DataFingerprint.Of(utterances.Select(u => u.Utterance)), Resume = parsed.GetValue(arguments.Resume)!, Progress = progress, Stop = stop,
+            Run = options.Run,
+            Options = options,
+            DataFingerprint = DataFingerprint.Of(utterances.Select(u => u.Utterance)),
+            Resume = parsed.GetValue(arguments.Resume)!,
+            Checkpoints = TrainingEnd.Checkpoints(options.Run, policy),
+            OpenLog = state => new RunFiles(options.Run, state, WaveFile.Encode),
+            Progress = progress,
+            Stop = stop,
         });
         return TrainingEnd.Report(outcome, policy, options.Run, stop);
     }

@@ -36,29 +36,28 @@ internal static class SpeakCommand
         using var policy = PolicyModel.Load(models.Policy, options.Prompt, models.PolicyType, frozen: true);
         using var codec = SpeechCodec.Load(models.Codec, type: models.ScoringType);
         using StopSignal stop = new(atOnce: true);
-        var prompt = policy.EncodePrompt(text, how.MaxNewTokens);
-        using RolloutEngine engine = new(policy, Math.Min(how.Samples, 64));
         PhaseTimer timer = new();
-        ulong[] ids = [.. Enumerable.Range(0, how.Samples).Select(i => (ulong)i)];
         SamplingSettings sampling = new()
         {
             Temperature = how.Temperature, TopK = how.TopK, TopP = how.TopP, MaxNewTokens = how.MaxNewTokens, Seed = Seeds.Evaluation(how.Seed),
         };
-        var samples = timer.Measure("rollout", () => engine.Generate([prompt], how.Samples, sampling, ids, null, null, stop.Abort));
-        int[][] codes = [.. Enumerable.Range(0, samples.Count).Select(samples.Codes)];
-        using var waves = timer.Measure("vocode", () => codec.Decode(codes));
-        for (var i = 0; i < samples.Count; i++)
+        using SpokenBatch batch = new(policy, null, new SpeakRequest([new EncodedText(text, policy.EncodePrompt(text, how.MaxNewTokens))], how.Samples, sampling, 0) { Slots = Math.Min(how.Samples, 64) }, timer, stop.Abort);
+        batch.TakeTokens();
+        batch.Sample();
+        batch.ReadCodes();
+        using var waves = timer.Measure("vocode", () => codec.Decode(batch.Codes));
+        for (var i = 0; i < batch.Samples.Count; i++)
         {
-            var path = Number(output, i, samples.Count);
+            var path = Number(output, i, batch.Samples.Count);
             var wave = waves[i].ToArray();
             AtomicFile.Write(path, temporary => WaveFile.Write(temporary, wave, codec.SampleRate));
             if (writeCodes)
             {
-                AtomicFile.WriteText(Path.ChangeExtension(path, ".codes.txt"), string.Join(' ', codes[i].Select(c => c.ToString(CultureInfo.InvariantCulture))) + "\n");
+                AtomicFile.WriteText(Path.ChangeExtension(path, ".codes.txt"), string.Join(' ', batch.Codes[i].Select(c => c.ToString(CultureInfo.InvariantCulture))) + "\n");
             }
 
             var seconds = (double)wave.Length / codec.SampleRate;
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{path}  {seconds:F2} s{(samples.Ended(i) ? "" : ", cut off at --max-new-tokens")}"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{path}  {seconds:F2} s{(batch.Samples[i].Ended ? "" : ", cut off at --max-new-tokens")}"));
         }
 
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,

@@ -1,7 +1,10 @@
 using System.CommandLine;
+using LlasaNative.Audio;
 using LlasaNative.Configuration;
 using LlasaNative.Data;
+using LlasaNative.Engine;
 using LlasaNative.Interop;
+using LlasaNative.Models;
 using LlasaNative.Reporting;
 using LlasaNative.Trainer.Serving;
 using LlasaNative.Training;
@@ -31,7 +34,7 @@ internal static class TrainCommand
         var prompts = TrainingData.ReadTraining(options.Data);
         using var models = Listeners.Load(options, training: true, options.Lora.Enabled, CancellationToken.None);
         var texts = TrainingData.Fitting(prompts, options, models);
-        using GrpoLoop loop = new(options, models, texts);
+        using var loop = NativeEngine.CreateLoop(options, models, texts);
         RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "train", OptionTree.Values(options), Terminal.Device());
         var progress = Terminal.Progress(options.Run.Steps);
         progress.Note($"computing on {Terminal.Describe(NativeDevice.GetInfo())}");
@@ -43,11 +46,13 @@ internal static class TrainCommand
             Options = options,
             DataFingerprint = DataFingerprint.Of(texts.Select(t => t.Text)),
             Resume = parsed.GetValue(arguments.Resume)!,
+            Checkpoints = TrainingEnd.Checkpoints(options.Run, models.Policy),
+            OpenLog = state => new RunFiles(options.Run, state, WaveFile.Encode),
             Progress = progress,
             Stop = stop,
             Evaluate = Evaluation(options, models, stop.Abort),
         });
-        return TrainingEnd.Report(outcome, loop.Policy, options.Run, stop);
+        return TrainingEnd.Report(outcome, (PolicyModel)loop.Policy, options.Run, stop);
     }
 
     private static Action<MetricRow>? Evaluation(GrpoOptions options, GrpoModels models, CancellationToken abort)

@@ -1,3 +1,4 @@
+using LlasaNative.Engine;
 using LlasaNative.Models;
 using LlasaNative.Reporting;
 using LlasaNative.Training;
@@ -28,6 +29,9 @@ internal static class TrainingEnd
             : $"stopped by run.time_limit_minutes after step {outcome.Step}; policy in {target}");
         return 0;
     }
+
+    /// <summary>Where a run's states are kept.</summary>
+    public static IRunCheckpoints Checkpoints(RunOptions run, IPolicy policy) => new RunCheckpoints(Path.Combine(run.Out, "checkpoints"), run.Keep, (PolicyModel)policy);
 
     /// <summary>Writes a policy directory in one move.</summary>
     public static void Export(PolicyModel policy, string target, SaveType type) => Publish(target, directory => policy.Save(directory, type switch

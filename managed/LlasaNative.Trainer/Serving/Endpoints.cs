@@ -30,9 +30,9 @@ internal sealed class Endpoints
         _model = model;
         _options = options;
         _engine = engine;
-        _default = listener.Scorer;
+        _default = (SpeechScorer)listener.Recogniser;
         // What the reference server computes, whatever else is configured: start of transcript, text, end.
-        _reference = listener.Scorer.With(scoring with { Prompt = ScorePromptStyle.Seed, LeadingSpace = LeadingSpace.False });
+        _reference = ((SpeechScorer)listener.Recogniser).With(scoring with { Prompt = ScorePromptStyle.Seed, LeadingSpace = LeadingSpace.False });
     }
 
     /// <summary><c>POST /score</c>.</summary>
@@ -163,7 +163,7 @@ internal sealed class Endpoints
             _ways.Clear();
         }
 
-        return _ways.GetOrAdd(options, _listener.Scorer.With);
+        return _ways.GetOrAdd(options, ((SpeechScorer)_listener.Recogniser).With);
     }
 
     private void Check(ScoreRequest request, SpeechScorer scorer, string prefix)

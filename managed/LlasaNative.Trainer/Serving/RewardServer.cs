@@ -1,5 +1,6 @@
 using System.Net;
 using LlasaNative.Interop;
+using LlasaNative.Engine;
 using LlasaNative.Listening;
 using LlasaNative.Listening.Wire;
 using LlasaNative.Models;
@@ -79,7 +80,7 @@ internal sealed class RewardServer : IAsyncDisposable
     public static async Task<RewardServer> StartAsync(ModelOptions models, ScoringOptions scoring, ServerOptions options)
     {
         options.Validate();
-        var listener = LocalListener.Load(models, scoring);
+        var listener = NativeEngine.LoadListener(models, scoring);
         RewardServer? server = null;
         try
         {
@@ -124,7 +125,7 @@ internal sealed class RewardServer : IAsyncDisposable
     /// <summary>Has the code compiled that requests need, so that the first ones are as quick as the others.</summary>
     private async Task WarmUpAsync()
     {
-        await _engine.ScoreAsync(new ScoringJob { Codes = [[0]], Texts = ["a"], Scorer = _listener.Scorer });
+        await _engine.ScoreAsync(new ScoringJob { Codes = [[0]], Texts = ["a"], Scorer = (SpeechScorer)_listener.Recogniser });
         using HttpClient http = new(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = Reachable(Url) };
         using var response = await http.GetAsync(new Uri("healthz", UriKind.Relative));
     }

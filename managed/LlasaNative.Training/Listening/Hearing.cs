@@ -8,7 +8,7 @@ namespace LlasaNative.Listening;
 public sealed record Hearing
 {
     /// <summary>Samples per second of the sounds that are listened to.</summary>
-    public const int SampleRate = 16000;
+    public const int SampleRate = ScoringOptions.SampleRate;
 
     /// <summary>What the recogniser heard; its numbers are NaN when nobody listened.</summary>
     public required SpeechScore Score { get; init; }

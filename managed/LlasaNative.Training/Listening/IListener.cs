@@ -17,6 +17,9 @@ public interface IListener : IDisposable
     /// <summary>Who listens, for messages.</summary>
     string Name { get; }
 
+    /// <summary>Whether it computes somewhere else than the policy, so that listening while others are drawn gains time.</summary>
+    bool WorksBesidePolicy { get; }
+
     /// <summary>Tells it of texts it will be asked about, so that checking one by one is quick.</summary>
     /// <param name="texts">Texts that samples will be compared with.</param>
     void Announce(IReadOnlyCollection<string> texts);

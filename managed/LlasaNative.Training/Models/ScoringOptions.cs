@@ -1,7 +1,6 @@
 #pragma warning disable CS1591   // what [Option] says of a property is its documentation
 using LlasaNative.Audio;
 using LlasaNative.Configuration;
-using LlasaNative.Listening;
 using LlasaNative.Text;
 
 namespace LlasaNative.Models;
@@ -9,8 +8,11 @@ namespace LlasaNative.Models;
 /// <summary>How the recogniser listens.</summary>
 public sealed record ScoringOptions
 {
+    /// <summary>Samples per second of the sounds that are listened to.</summary>
+    public const int SampleRate = 16000;
+
     /// <summary>Fewest samples of a window behind a clip's first that is transcribed: a second.</summary>
-    public const int MinWindowSamples = Hearing.SampleRate;
+    public const int MinWindowSamples = SampleRate;
 
     /// <summary>The <see cref="Language"/> of those who give none: English, and nothing for a recogniser that takes no language.</summary>
     public const string NoLanguage = "default";

@@ -12,4 +12,7 @@ public readonly record struct SpeechScore(string Transcript, double Nll, double 
 
     /// <summary>Whether the transcript was ended before the recogniser ended it, as <see cref="ScoringOptions.Bound"/> asks.</summary>
     public bool EndedEarly { get; init; }
+
+    /// <summary>Code of the language it was heard in: the one asked for, or the one detected; null where the recogniser does not say.</summary>
+    public string? Language { get; init; }
 }

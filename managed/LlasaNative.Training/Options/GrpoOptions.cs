@@ -69,10 +69,8 @@ public sealed record GrpoOptions : IPresetOptions, ICheckedOptions
         };
     }
 
-    /// <summary>The judge of a run: the reward, in the recogniser's language.</summary>
-    public SampleJudge CreateJudge() => new(ToReward());
-
-    private RewardOptions ToReward() => Reward with { Language = Scoring.TextLanguage, MaxTokens = Rollout.MaxNewTokens };
+    /// <summary>The reward, in the recogniser's language.</summary>
+    public RewardOptions ToReward() => Reward with { Language = Scoring.TextLanguage, MaxTokens = Rollout.MaxNewTokens };
 
     /// <summary>How evaluations during training speak, with what the rest of the options decides.</summary>
     public EvaluationOptions ToEvaluation() => Evaluation with

@@ -1,5 +1,6 @@
 #pragma warning disable CS1591   // what [Option] says of a property is its documentation
 using LlasaNative.Configuration;
+using LlasaNative.Models;
 
 namespace LlasaNative.Training;
 
@@ -41,6 +42,11 @@ public sealed record RolloutOptions : ICheckedOptions
 
     [Option("Sequences decoded at once; no result depends on it.", AtLeast = 1, AtMost = 1_000_000, FreeOnResume = true, Verl = "actor_rollout_ref.rollout.max_num_seqs")]
     public int Slots { get; init; } = 64;
+
+    /// <summary>How speech tokens are drawn.</summary>
+    /// <param name="seed">Key of the random numbers.</param>
+    public SamplingSettings ToSampling(ulong seed) =>
+        new() { Temperature = Temperature, TopK = TopK, TopP = TopP, MaxNewTokens = MaxNewTokens, SpeechOnly = SpeechOnly, Seed = seed };
 
     /// <inheritdoc/>
     public IEnumerable<string> Faults()

@@ -13,7 +13,7 @@ public sealed class LocalListenerTests
     [Test]
     public async Task ListenAsync_MoreThanABatch_IsWhatEachBatchSaysAlone()
     {
-        using var listener = LocalListener.Load(Models, new ScoringOptions { BatchSize = 3 });
+        using var listener = Engine.NativeEngine.LoadListener(Models, new ScoringOptions { BatchSize = 3 });
         var (codes, texts) = Samples(7);
         var together = await listener.ListenAsync(codes, texts, HearingExtras.Sound, CancellationToken.None);
         List<Hearing> apart = [];
@@ -32,14 +32,14 @@ public sealed class LocalListenerTests
     [Test]
     public async Task ListenAsync_NoSamples_HearsNothing()
     {
-        using var listener = LocalListener.Load(Models, new ScoringOptions());
+        using var listener = Engine.NativeEngine.LoadListener(Models, new ScoringOptions());
         Assert.That((await listener.ListenAsync([], [], HearingExtras.None, CancellationToken.None)).Hearings, Is.Empty);
     }
 
     [Test]
     public void ListenAsync_Cancelled_GivesUpBetweenBatches()
     {
-        using var listener = LocalListener.Load(Models, new ScoringOptions { BatchSize = 1 });
+        using var listener = Engine.NativeEngine.LoadListener(Models, new ScoringOptions { BatchSize = 1 });
         var (codes, texts) = Samples(5000);   // tens of seconds of work
         using var cancellation = new CancellationTokenSource(TimeSpan.FromMilliseconds(50));
         Assert.That(async () => await listener.ListenAsync(codes, texts, HearingExtras.None, cancellation.Token), Throws.InstanceOf<OperationCanceledException>());

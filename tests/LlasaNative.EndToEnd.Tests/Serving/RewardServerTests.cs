@@ -271,7 +271,7 @@ public sealed class RewardServerTests : RewardServerFixture
 
     private static async Task<IReadOnlyList<Hearing>> LocallyAsync(ScoringOptions scoring, HearingExtras extras, params ScoreRequest[] samples)
     {
-        using var listener = LocalListener.Load(Models, scoring);
+        using var listener = Engine.NativeEngine.LoadListener(Models, scoring);
         return (await listener.ListenAsync([.. samples.Select(s => s.Tokens)], [.. samples.Select(s => s.Text)], extras, CancellationToken.None)).Hearings;
     }
 }

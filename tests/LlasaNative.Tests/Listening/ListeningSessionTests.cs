@@ -78,6 +78,8 @@ public sealed class ListeningSessionTests
 
         public int BatchSize => batchSize;
 
+        public bool WorksBesidePolicy => false;
+
         public string Name => "nobody";
 
         public void Announce(IReadOnlyCollection<string> texts)

@@ -59,8 +59,8 @@ public sealed class ReportingTests
     {
         StringWriter output = new();
         ProgressLine line = new(output, 10, live: true, width: 60);
-        line.Step(1, "reward 0.5");
-        line.Step(2, "x");
+        line.Took(1, "reward 0.5");
+        line.Took(2, "x");
         line.Note("a note");
         var written = output.ToString();
         Assert.Multiple(() =>
@@ -77,8 +77,8 @@ public sealed class ReportingTests
     {
         StringWriter output = new();
         ProgressLine line = new(output, 2, live: false);
-        line.Step(1, "a");
-        line.Step(2, "b");
+        line.Took(1, "a");
+        line.Took(2, "b");
         line.Finish();
         Assert.That(output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries), Has.Length.EqualTo(2));
     }

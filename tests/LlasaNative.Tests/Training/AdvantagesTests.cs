@@ -1,4 +1,5 @@
 using System.Text.Json;
+using LlasaNative.Models;
 using LlasaNative.Tests.Support;
 using LlasaNative.Training;
 using LlasaNative.Weights;
@@ -27,7 +28,7 @@ public sealed class AdvantagesTests
         int[] lengths = [.. Enumerable.Range(0, rewards.Length).Select(b => unmasked.Count(i => i / width == b))];
         double[] charges = coefficient == 0 ? [] : [.. unmasked.Select(i => coefficient * Divergence.Estimate(KlEstimator.K1, old[i], reference[i]))];
 
-        var computed = Advantages.Compute(new LossOptions { Advantage = estimator }, rewards, rewards.Length, [true, true, true, true], lengths, charges);
+        var computed = Advantages.Compute(new LossOptions { Advantage = estimator }, new NativeAdvantageKernel(), rewards, rewards.Length, [true, true, true, true], lengths, charges);
 
         // Both round one result of double arithmetic to float; the native kernel takes rewards in float: 2 eps of a reward
         // over the smallest deviation here, 0.36.
@@ -45,8 +46,8 @@ public sealed class AdvantagesTests
     public void ReinforcePlusPlus_LeavesMaskedSamplesOut()
     {
         LossOptions loss = new() { Advantage = AdvantageEstimator.ReinforcePlusPlus };
-        var with = Advantages.Compute(loss, [1, 0, 99], 3, [true, true, false], [2, 1, 2], []);
-        var without = Advantages.Compute(loss, [1, 0], 2, [true, true], [2, 1], []);
+        var with = Advantages.Compute(loss, new NativeAdvantageKernel(), [1, 0, 99], 3, [true, true, false], [2, 1, 2], []);
+        var without = Advantages.Compute(loss, new NativeAdvantageKernel(), [1, 0], 2, [true, true], [2, 1], []);
         Assert.Multiple(() =>
         {
             Assert.That(with.Tokens[..3], Is.EqualTo(without.Tokens));
@@ -60,7 +61,7 @@ public sealed class AdvantagesTests
     public void Baseline_TakesTheGroupsMeanAway()
     {
         LossOptions loss = new() { Advantage = AdvantageEstimator.ReinforcePlusPlusBaseline };
-        var low = Advantages.Compute(loss, [0, 1, 10, 11], 2, [true, true, true, true], [1, 1, 1, 1], []);
+        var low = Advantages.Compute(loss, new NativeAdvantageKernel(), [0, 1, 10, 11], 2, [true, true, true, true], [1, 1, 1, 1], []);
         var (first, second) = (low.Tokens[..2], low.Tokens[2..]);
         Assert.That(first, Is.EqualTo(second));
         Assert.That(first[1], Is.GreaterThan(first[0]));

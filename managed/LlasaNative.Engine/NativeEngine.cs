@@ -1,0 +1,97 @@
+using LlasaNative.Interop;
+using LlasaNative.Listening;
+using LlasaNative.Models;
+using LlasaNative.Text;
+using LlasaNative.Training;
+
+namespace LlasaNative.Engine;
+
+/// <summary>The method's ports on the native library.</summary>
+/// <remarks><b>Threads:</b> any; what it makes has rules of its own.</remarks>
+public static class NativeEngine
+{
+    /// <summary>Loads policy, codec and recogniser.</summary>
+    /// <param name="models">Their directories, none empty.</param>
+    /// <param name="prompt">How prompts are made.</param>
+    /// <param name="scoring">How the recogniser listens.</param>
+    /// <param name="frozen">Whether the policy's own weights stay as they are, as <see cref="PolicyModel.Load"/> says.</param>
+    /// <exception cref="ModelFileException">A directory is not what it should be, or the models do not fit together.</exception>
+    public static GrpoModels Load(ModelOptions models, PromptOptions prompt, ScoringOptions scoring, bool frozen = false) =>
+        Load(models, prompt, () => LoadListener(models, scoring), frozen);
+
+    /// <summary>Loads the policy, with another listener.</summary>
+    /// <param name="models">Directory of the policy; the others are not read.</param>
+    /// <param name="prompt">How prompts are made.</param>
+    /// <param name="listener">Makes the listener.</param>
+    /// <param name="frozen">Whether the policy's own weights stay as they are, as <see cref="PolicyModel.Load"/> says.</param>
+    /// <exception cref="ModelFileException">The directory is not what it should be, or the two do not fit together.</exception>
+    public static GrpoModels Load(ModelOptions models, PromptOptions prompt, Func<IListener> listener, bool frozen = false)
+    {
+        ArgumentNullException.ThrowIfNull(models);
+        ArgumentNullException.ThrowIfNull(listener);
+        var policy = PolicyModel.Load(models.Policy, prompt, models.PolicyType, frozen);
+        IListener listening;
+        try
+        {
+            listening = listener();
+        }
+        catch
+        {
+            policy.Dispose();
+            throw;
+        }
+
+        return new GrpoModels(policy, listening);
+    }
+
+    /// <summary>Loads codec and recogniser.</summary>
+    /// <param name="models">Their directories; the policy's is not read.</param>
+    /// <param name="scoring">How the recogniser listens.</param>
+    /// <exception cref="ModelFileException">A directory is not what it should be, or the two do not fit together.</exception>
+    public static LocalListener LoadListener(ModelOptions models, ScoringOptions scoring)
+    {
+        ArgumentNullException.ThrowIfNull(models);
+        ArgumentNullException.ThrowIfNull(scoring);
+        var codec = SpeechCodec.Load(models.Codec, type: models.ScoringType, device: scoring.Device);
+        try
+        {
+            return codec.SampleRate == SpeechScorer.SampleRate
+                ? new LocalListener(
+                    $"the codec {models.Codec}", scoring.BatchSize, codec, SpeechScorer.Load(models.Recogniser, scoring, models.ScoringType),
+                    worksBesidePolicy: NativeDevice.GetInfo().Backend is "cuda")
+                : throw new ModelFileException(models.Codec, "sampling_rate", $"{codec.SampleRate}, but the recogniser listens at {SpeechScorer.SampleRate}");
+        }
+        catch
+        {
+            codec.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Prepares a run of reinforcement learning; its policy gets an adapter if the options say so.</summary>
+    /// <param name="options">Validated options.</param>
+    /// <param name="models">Models of <see cref="Load(ModelOptions, PromptOptions, ScoringOptions, bool)"/>.</param>
+    /// <param name="texts">Training texts, encoded by the models.</param>
+    /// <returns>Dispose it before its models.</returns>
+    public static GrpoLoop CreateLoop(GrpoOptions options, GrpoModels models, IReadOnlyList<EncodedText> texts)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(models);
+        var policy = (PolicyModel)models.Policy;
+        if (options.Lora.Enabled && policy.Adapter is null)
+        {
+            policy.AttachAdapter(options.Lora, Seeds.Adapter(options.Run.Seed));
+        }
+
+        NativePolicyTrainer trainer = new(policy, options.Optimiser);
+        try
+        {
+            return new GrpoLoop(options, models, trainer, new NativeAdvantageKernel(), texts);
+        }
+        catch
+        {
+            trainer.Dispose();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,104 @@
+using System.Globalization;
+using LlasaNative.Listening;
+using LlasaNative.Training;
+
+namespace LlasaNative.Reporting;
+
+/// <summary>The files of a run that grow with it: metrics, samples, event file, sounds.</summary>
+/// <remarks><b>Threads:</b> one at a time. <b>Lifetime:</b> dispose it.</remarks>
+public sealed class RunFiles : IRunLog
+{
+    /// <summary>Where the sounds of a run are, below its directory.</summary>
+    public const string SoundsFolder = "samples";
+
+    private readonly string _directory;
+    private readonly JsonLines _metrics;
+    private readonly JsonLines _samples;
+    private readonly TensorBoardWriter? _board;
+    private readonly WaveEncoder _encode;
+    private readonly int _soundsKept;
+
+    /// <summary>Opens them; what a resumed run had not counted on is cut off.</summary>
+    /// <param name="run">What is written where.</param>
+    /// <param name="resumed">Where the run stands; null when it begins.</param>
+    /// <param name="encode">Makes WAV files.</param>
+    /// <exception cref="LlasaException">A file cannot be opened.</exception>
+    public RunFiles(RunOptions run, RunState? resumed, WaveEncoder encode)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        AtomicFile.RemoveLeftovers(run.Out);
+        AtomicFile.RemoveLeftovers(Path.Combine(run.Out, SoundsFolder));
+        (_directory, _soundsKept, _encode) = (run.Out, run.SoundsKept, encode);
+        _metrics = new JsonLines(Path.Combine(run.Out, "metrics.jsonl"), resumed?.Log.MetricsBytes ?? 0);
+        _samples = new JsonLines(Path.Combine(run.Out, "samples.jsonl"), resumed?.Log.SamplesBytes ?? 0);
+        _board = run.TensorBoard ? new TensorBoardWriter(Path.Combine(run.Out, "tensorboard"), (resumed?.Step ?? 0) + 1) : null;
+    }
+
+    /// <inheritdoc/>
+    public RunLogLength Length => new(_metrics.Length, _samples.Length);
+
+    /// <inheritdoc/>
+    public void Write(StepReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        var step = report.Metrics.Step;
+        _metrics.Append(report.Metrics);
+        _board?.Write(report.Metrics);
+        var kept = Kept(report.Samples);
+        foreach (var (sample, name) in kept)
+        {
+            WriteSound(step, name, sample);   // before the line that names it
+        }
+
+        foreach (var sample in report.Samples)
+        {
+            var sound = kept.TryGetValue(sample, out var name) ? $"{SoundsFolder}/{Stem(step, name)}.wav" : null;
+            _samples.Append(json => SampleJson.WriteStep(json, step, sample, sound));
+        }
+    }
+
+    /// <inheritdoc/>
+    public void FlushToDisk()
+    {
+        _metrics.FlushToDisk();
+        _samples.FlushToDisk();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _metrics.Dispose();
+        _samples.Dispose();
+        _board?.Dispose();
+    }
+
+    private static string Stem(long step, string name) => string.Create(CultureInfo.InvariantCulture, $"step-{step:D6}-{name}");
+
+    /// <summary>The samples whose sound is kept, and the names of their files.</summary>
+    private Dictionary<SampleRecord, string> Kept(IReadOnlyList<SampleRecord> samples)
+    {
+        Dictionary<SampleRecord, string> kept = new(ReferenceEqualityComparer.Instance);
+        (SampleRecord Sample, int Index)[] sounding = [.. samples.Select((s, i) => (s, i)).Where(s => s.s.Sound is { Length: > 0 }).OrderBy(s => s.s.Judgement.Reward)];
+        var count = _soundsKept == 0 ? sounding.Length : Math.Min(_soundsKept, sounding.Length);
+        for (var i = 0; i < count; i++)
+        {
+            var rank = count == 1 ? sounding.Length - 1 : (int)((long)i * (sounding.Length - 1) / (count - 1));
+            var name = rank == sounding.Length - 1 ? "best" : rank == 0 ? "worst" : string.Create(CultureInfo.InvariantCulture, $"{sounding[rank].Index:D4}");
+            kept[sounding[rank].Sample] = name;
+        }
+
+        return kept;
+    }
+
+    private void WriteSound(long step, string name, SampleRecord sample)
+    {
+        SoundFiles.Write(Path.Combine(_directory, SoundsFolder, Stem(step, name)), sample, _encode);
+        if (name is not ("best" or "worst"))
+        {
+            return;   // TensorBoard has a tag for each
+        }
+
+        _board?.WriteAudio(step, $"samples/{name}", SoundFiles.Encode(sample, _encode), Hearing.SampleRate, sample.Sound!.Length);
+        _board?.WriteText(step, $"samples/{name}/text", SoundFiles.Describe(sample).Replace("\n", "  \n", StringComparison.Ordinal));
+    }
+}

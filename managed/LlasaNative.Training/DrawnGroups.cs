@@ -1,0 +1,71 @@
+using LlasaNative.Listening;
+
+namespace LlasaNative.Training;
+
+/// <summary>Samples that were drawn, heard and judged; sample j of group g has index g * n + j.</summary>
+/// <param name="Texts">[B] what each should say.</param>
+/// <param name="Samples">What was drawn.</param>
+/// <param name="Codes">[B] speech codes of each.</param>
+/// <param name="Heard">[B] what was heard in each.</param>
+/// <param name="Judged">[B] how each was judged.</param>
+public sealed record DrawnGroups(string[] Texts, RolloutBatch Samples, int[][] Codes, IReadOnlyList<Hearing> Heard, Judgement[] Judged)
+{
+    /// <summary>[B] log-probs of each sample's tokens under the starting policy; empty while nobody asked for them.</summary>
+    public float[][] Reference { get; init; } = [];
+
+    /// <summary>[B] what the starting policy charges each sample for, taken from its reward; empty = nothing.</summary>
+    public double[] Charges { get; init; } = [];
+
+    /// <summary>Samples of a group.</summary>
+    public int GroupSize => Samples.SamplesPerPrompt;
+
+    /// <summary>Number of groups.</summary>
+    public int Groups => Judged.Length / GroupSize;
+
+    /// <summary>Whether each group gives its samples no reason to differ: their rewards, less <see cref="Charges"/>, deviate by no more than a bound.</summary>
+    /// <param name="minDeviation">The bound; 0 = equal rewards only.</param>
+    /// <remarks>
+    /// Masked samples do not count; a group of nothing else has no variance either. One left with a single sample is not without
+    /// variance: its advantage is the reward itself.
+    /// </remarks>
+    public bool[] Flat(double minDeviation) => [.. Enumerable.Range(0, Judged.Length).Chunk(GroupSize).Select(group =>
+    {
+        double[] rewards = [.. group.Where(i => !Judged[i].Masked).Select(i => (double)(float)(Judged[i].Reward - (Charges.Length > 0 ? Charges[i] : 0)))];
+        return rewards.Length == 0 || (rewards.Length > 1 && (rewards.Min() == rewards.Max() || Deviation(rewards) <= minDeviation));
+    })];
+
+    /// <summary>What is to be known of each sample, its sound included where it was wanted.</summary>
+    /// <param name="advantages">[B] advantages; null = none.</param>
+    public IEnumerable<SampleRecord> Records(float[]? advantages = null) => Judged.Select((judged, i) => new SampleRecord
+    {
+        Text = Texts[i],
+        Transcript = Heard[i].Score.Transcript,
+        Codes = Codes[i],
+        Ended = Samples[i].Ended,
+        Judgement = judged,
+        Advantage = advantages?[i] ?? 0,
+        Prosody = Heard[i].Prosody,
+        Sound = Heard[i].Sound,
+    });
+
+    /// <summary>Some groups of this, then all of another.</summary>
+    /// <param name="groups">Which stay, in order.</param>
+    /// <param name="others">What follows; null = nothing.</param>
+    public DrawnGroups Select(IReadOnlyList<int> groups, DrawnGroups? others = null)
+    {
+        int[] kept = [.. groups.SelectMany(g => Enumerable.Range(g * GroupSize, GroupSize))];
+        return new DrawnGroups(
+            [.. kept.Select(i => Texts[i]), .. others?.Texts ?? []], Samples.Select(groups, others?.Samples), [.. kept.Select(i => Codes[i]), .. others?.Codes ?? []],
+            [.. kept.Select(i => Heard[i]), .. others?.Heard ?? []], [.. kept.Select(i => Judged[i]), .. others?.Judged ?? []])
+        {
+            Reference = Reference.Length == 0 ? [] : [.. kept.Select(i => Reference[i]), .. others?.Reference ?? []],
+            Charges = Charges.Length == 0 ? [] : [.. kept.Select(i => Charges[i]), .. others?.Charges ?? []],
+        };
+    }
+
+    private static double Deviation(double[] values)
+    {
+        var mean = values.Average();
+        return Math.Sqrt(values.Sum(v => (v - mean) * (v - mean)) / (values.Length - 1));
+    }
+}

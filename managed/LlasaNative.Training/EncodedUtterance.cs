@@ -1,0 +1,20 @@
+using LlasaNative.Data;
+
+namespace LlasaNative.Training;
+
+/// <summary>A text, the speech codes of somebody saying it, and the tokens that ask the policy to say it.</summary>
+/// <param name="Utterance">Text and codes.</param>
+/// <param name="Prompt">Token ids of the prompt, which end in the token that opens speech.</param>
+public sealed record EncodedUtterance(Utterance Utterance, int[] Prompt)
+{
+    /// <summary>Encodes an utterance.</summary>
+    /// <param name="policy">Who is to learn it.</param>
+    /// <param name="utterance">Text and codes.</param>
+    /// <exception cref="UsageException">Prompt and codes together are longer than the model allows.</exception>
+    public static EncodedUtterance Of(IPolicy policy, Utterance utterance)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        ArgumentNullException.ThrowIfNull(utterance);
+        return new EncodedUtterance(utterance, policy.EncodePrompt(utterance.Text, utterance.Codes.Count + 1));   // and the end token
+    }
+}

@@ -1,0 +1,74 @@
+using LlasaNative.Listening;
+using LlasaNative.Models;
+using LlasaNative.Reporting;
+
+namespace LlasaNative.Training;
+
+/// <summary>Has texts spoken and judged.</summary>
+/// <remarks><b>Threads:</b> shares the models' thread.</remarks>
+public sealed class Evaluator
+{
+    private readonly GrpoModels _models;
+    private readonly SampleJudge _judge;
+
+    /// <summary>Prepares an evaluation.</summary>
+    /// <param name="models">Who speaks and listens.</param>
+    /// <param name="judge">How samples are judged.</param>
+    public Evaluator(GrpoModels models, SampleJudge judge)
+    {
+        _models = models;
+        _judge = judge;
+    }
+
+    /// <summary>Speaks and judges every text.</summary>
+    /// <param name="texts">The texts, encoded by the models with room for the options' response.</param>
+    /// <param name="options">How they are spoken.</param>
+    /// <param name="keepSound">Which samples' sound is kept, by text; null = none.</param>
+    /// <param name="progress">Told how many texts are done; may be null.</param>
+    /// <param name="spoken">Given each sample with its sound, by its index, before the sound is forgotten; may be null.</param>
+    /// <param name="cancellation">Honoured within one token step.</param>
+    public EvaluationResult Evaluate(
+        IReadOnlyList<EncodedText> texts, EvaluationOptions options, Func<int, bool>? keepSound = null, Action<int>? progress = null,
+        Action<int, SampleRecord>? spoken = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(texts);
+        ArgumentNullException.ThrowIfNull(options);
+        PhaseTimer timer = new();
+        List<SampleRecord> records = new(texts.Count * options.Samples);
+        double audio = 0;
+        SamplingSettings sampling = new()
+        {
+            Temperature = options.Temperature,
+            TopK = options.TopK,
+            TopP = options.TopP,
+            MaxNewTokens = options.MaxNewTokens,
+            Seed = Seeds.Evaluation(options.Seed),
+        };
+        var extras = (keepSound is null && spoken is null && !_judge.WantsSound ? 0 : HearingExtras.Sound) | (options.Prosody ? HearingExtras.Prosody : 0);
+        for (var first = 0; first < texts.Count; first += options.BatchSize)
+        {
+            SpeakRequest request = new([.. texts.Skip(first).Take(options.BatchSize)], options.Samples, sampling, (ulong)first * (ulong)options.Samples)
+            {
+                Slots = Math.Min(options.BatchSize * options.Samples, 128),
+                Extras = extras,
+            };
+            using SpokenBatch batch = new(_models.Policy, _models.Listener, request, timer, cancellation);
+            batch.TakeTokens();
+            batch.Sample();
+            batch.ReadCodes();
+            batch.Vocode();
+            var heard = batch.Recognise();
+            var judged = batch.Judge(_judge);
+            audio += heard.Where(h => h.Failure is null).Sum(h => h.Seconds);
+            foreach (var (record, i) in judged.Records().Select((record, i) => (record, i)))
+            {
+                spoken?.Invoke(records.Count, record);
+                records.Add(keepSound?.Invoke(first + (i / options.Samples)) == true ? record : record with { Sound = null });
+            }
+
+            progress?.Invoke(first + request.Texts.Count);
+        }
+
+        return new EvaluationResult(records, options.Samples, audio, timer.Total);
+    }
+}

@@ -1,0 +1,144 @@
+using System.Globalization;
+using LlasaNative.Data;
+using LlasaNative.Listening;
+using LlasaNative.Models;
+using LlasaNative.Reporting;
+
+namespace LlasaNative.Training;
+
+/// <summary>Group-relative policy optimisation under a recogniser's judgement: the whole flow, from text to new weights.</summary>
+/// <remarks>
+/// The log-probs recorded while sampling are those of the policy before the step's first update, up to rounding: the gap between
+/// the two is measured at every step. <b>Threads:</b> one at a time. <b>Lifetime:</b> dispose it before its models; its trainer goes with it.
+/// </remarks>
+/// <example>
+/// <code>
+/// using GrpoModels models = NativeEngine.Load(options.Models, options.Prompt, options.ToScoring(training: true));
+/// EncodedText[] texts = models.Encode(PromptFile.Read("sentences.txt"), options.Rollout.MaxNewTokens);
+/// using GrpoLoop loop = NativeEngine.CreateLoop(options, models, texts);
+/// StepReport report = loop.TakeStep(1, keepSound: false, CancellationToken.None);
+/// </code>
+/// </example>
+public sealed class GrpoLoop : ITrainingLoop, IDisposable
+{
+    private readonly GrpoOptions _options;
+    private readonly IListener _listener;
+    private readonly IReadOnlyList<EncodedText> _texts;
+    private readonly EpochOrder _order;
+    private readonly SampleJudge _judge;
+    private readonly IPolicy? _reference;
+    private readonly PolicyUpdate _update;
+    private readonly SamplingSettings _sampling;
+
+    /// <summary>Prepares a run.</summary>
+    /// <param name="options">Validated options.</param>
+    /// <param name="models">The models; the policy is trained in place.</param>
+    /// <param name="trainer">Trains the policy; disposed with this.</param>
+    /// <param name="kernel">Compares within groups.</param>
+    /// <param name="texts">Training texts, encoded by the models with room for <c>rollout.max_new_tokens</c>.</param>
+    public GrpoLoop(GrpoOptions options, GrpoModels models, IPolicyTrainer trainer, IAdvantageKernel kernel, IReadOnlyList<EncodedText> texts)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(models);
+        ArgumentNullException.ThrowIfNull(trainer);
+        ArgumentNullException.ThrowIfNull(texts);
+        (_options, _listener, Policy, Trainer, _texts) = (options, models.Listener, models.Policy, trainer, texts);
+        _order = new EpochOrder(texts.Count, Seeds.DataOrder(options.Run.Seed), options.Data.Shuffle);
+        _judge = options.CreateJudge();
+        _sampling = options.Rollout.ToSampling(Seeds.Rollouts(options.Run.Seed));
+        // With an adapter the reference is the policy without it, and costs nothing.
+        _reference = options.Loss.KeepsReference && !Policy.HasAdapter ? Policy.CopyFrozen(options.Loss.ReferenceType(Policy.ComputeType)) : null;
+        _update = new PolicyUpdate(options, Policy, kernel, options.Loss.KeepsReference ? ReferenceLogProbs : null);
+    }
+
+    /// <inheritdoc/>
+    public IPolicy Policy { get; }
+
+    /// <inheritdoc/>
+    public IPolicyTrainer Trainer { get; }
+
+    /// <summary>Texts drawn so far, which is where the next step begins with dynamic sampling; without, steps begin at fixed places.</summary>
+    public long DataPosition { get; set; }
+
+    /// <inheritdoc/>
+    public StepReport TakeStep(long number, bool keepSound, CancellationToken cancellation)
+    {
+        PhaseTimer timer = new();
+        StepGroups groups = new(_options, _options.Rollout.Dynamic ? DataPosition : (number - 1) * _options.Rollout.PromptsPerStep);
+        while (groups.Missing > 0)
+        {
+            using var batch = TakeTexts(groups, keepSound, timer, cancellation);    // ① texts
+            batch.TakeTokens();                                                     // ② tokens
+            batch.Sample();                                                         // ③ rollouts
+            batch.ReadCodes();                                                      // ④ codes
+            batch.Vocode();                                                         // ⑤ waveform
+            CheckScored(number, batch.Recognise());                                 // ⑥ transcript and likelihood
+            groups.Add(_update.Charge(batch.Judge(_judge), timer));                 // ⑦ reward, less what the reference charges
+        }
+
+        DataPosition = groups.Position;   // only now: a step that fails begins at the same place when it is taken again
+        var drawn = groups.Drawn;
+        var terms = _update.Compare(drawn, groups.TakesPart(), timer);              // ⑧ advantage
+        var rate = Schedules.LearningRate(_options.Optimiser, number, _options.Run.Steps);
+        UpdateSummary updates = new();
+        foreach (var part in _update.Parts(number, drawn, terms, updates, timer))
+        {
+            updates.Add(
+                timer.Measure("gradient", () => Trainer.Reduce(Trainer.Accumulate(part.Sequences, _update.Head, part.Terms, _update.Shape, cancellation))),   // ⑨ gradient
+                timer.Measure("update", () => Trainer.Apply(rate)));                // ⑩ weights
+        }
+
+        return GrpoReport.Make(number, rate, new GrpoReport.Outcome(drawn, terms, updates, groups.Counts, Policy.AllocatedBytes), timer, keepSound);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Trainer.Dispose();
+        _reference?.Dispose();
+    }
+
+    /// <summary>The next texts; a sample's random numbers are keyed by its place in the walk through them.</summary>
+    private SpokenBatch TakeTexts(StepGroups groups, bool keepSound, PhaseTimer timer, CancellationToken cancellation)
+    {
+        var (first, rollout) = (groups.Position, _options.Rollout);
+        EncodedText[] texts = [.. Enumerable.Range(0, groups.Missing).Select(p => _texts[_order[first + p]])];
+        SpeakRequest request = new(texts, rollout.SamplesPerPrompt, _sampling, (ulong)first * (ulong)rollout.SamplesPerPrompt)
+        {
+            Slots = rollout.Slots,
+            Overlap = _listener.WorksBesidePolicy,
+            Extras = (keepSound || _judge.WantsSound ? HearingExtras.Sound : 0) | (_options.Run.Prosody ? HearingExtras.Prosody : 0),
+        };
+        return new SpokenBatch(Policy, _listener, request, timer, cancellation);
+    }
+
+    /// <summary>A step that too few samples speak for is given up before it changes anything.</summary>
+    private void CheckScored(long number, IReadOnlyList<Hearing> heard)
+    {
+        var (failed, allowed) = (heard.Count(h => h.Failure is not null), _options.RewardServer.MaxNotScored);
+        if (failed > allowed * heard.Count)
+        {
+            throw new RewardUnavailableException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"step {number}: {failed} of {heard.Count} samples could not be scored, more than reward_server.max_not_scored {allowed:R} allows: {heard.First(h => h.Failure is not null).Failure}"));
+        }
+    }
+
+    private float[] ReferenceLogProbs(PackedSequences packed)
+    {
+        if (_reference is not null)
+        {
+            return _update.LogProbs(_reference, packed);
+        }
+
+        Policy.UseAdapter(false);
+        try
+        {
+            return _update.LogProbs(Policy, packed);
+        }
+        finally
+        {
+            Policy.UseAdapter(true);
+        }
+    }
+}

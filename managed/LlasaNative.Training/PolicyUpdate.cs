@@ -1,0 +1,169 @@
+using LlasaNative.Data;
+using LlasaNative.Reporting;
+
+namespace LlasaNative.Training;
+
+/// <summary>From judged samples to losses: reference log-probs, advantages, epochs, mini-batches.</summary>
+/// <remarks><b>Threads:</b> shares its policy's thread.</remarks>
+internal sealed class PolicyUpdate
+{
+    private readonly GrpoOptions _options;
+    private readonly IPolicy _policy;
+    private readonly IAdvantageKernel _kernel;
+    private readonly Func<PackedSequences, float[]>? _referenceLogProbs;
+    private readonly ClippedLoss _loss;
+
+    /// <param name="options">Validated options.</param>
+    /// <param name="policy">The one that is trained.</param>
+    /// <param name="kernel">Compares within groups.</param>
+    /// <param name="referenceLogProbs">Log-probs [N] of response tokens under the starting policy; null when it is not kept.</param>
+    public PolicyUpdate(GrpoOptions options, IPolicy policy, IAdvantageKernel kernel, Func<PackedSequences, float[]>? referenceLogProbs)
+    {
+        (_options, _policy, _kernel, _referenceLogProbs) = (options, policy, kernel, referenceLogProbs);
+        Head = new HeadSettings(options.Rollout.Temperature, options.Rollout.SpeechOnly);
+        _loss = new ClippedLoss(options.Loss);
+    }
+
+    /// <summary>Which distribution log-probs are of.</summary>
+    public HeadSettings Head { get; }
+
+    /// <summary>What the loss's numbers per token cannot say.</summary>
+    public LossShape Shape => _loss.Shape;
+
+    /// <summary>Takes from each sample's reward what the starting policy charges, if it is to: what a group's variance is judged by.</summary>
+    /// <param name="drawn">The samples.</param>
+    /// <param name="timer">Told how long it takes.</param>
+    public DrawnGroups Charge(DrawnGroups drawn, PhaseTimer timer)
+    {
+        var loss = _options.Loss;
+        if (_referenceLogProbs is not { } compute || loss is not { KlPlacement: KlPlacement.Reward, KlCoefficient: > 0 })
+        {
+            return drawn;
+        }
+
+        var packed = timer.Measure("reference", () => compute(drawn.Samples.Pack()));
+        var reference = new float[drawn.Samples.Count][];
+        for (int b = 0, next = 0; b < reference.Length; next += reference[b++].Length)
+        {
+            reference[b] = packed[next..(next + drawn.Samples.Lengths[b])];
+        }
+
+        return drawn with
+        {
+            Reference = reference,
+            Charges = [.. reference.Select((values, b) => Charges(drawn.Samples[b].LogProbs.Span, values).Sum())],
+        };
+    }
+
+    /// <summary>⑧ Advantages, after what the reference charges.</summary>
+    /// <param name="drawn">The samples, <see cref="Charge"/>d.</param>
+    /// <param name="takesPart">[B] which of them count.</param>
+    /// <param name="timer">Told how long it takes.</param>
+    public Terms Compare(DrawnGroups drawn, bool[] takesPart, PhaseTimer timer)
+    {
+        var samples = drawn.Samples;
+        TokenValues tokens = new(samples.Lengths);
+        var old = tokens.All<float>((b, span) => samples[b].LogProbs.Span.CopyTo(span));
+        float[] reference = drawn.Reference.Length > 0 ? [.. drawn.Reference.SelectMany(r => r)]
+            : takesPart.Contains(true) && _referenceLogProbs is { } compute ? timer.Measure("reference", () => compute(samples.Pack())) : [];
+        var charges = drawn.Charges.Length > 0 ? Charges(old, reference) : [];
+        var rewards = Array.ConvertAll(drawn.Judged, j => j.Reward);
+        var advantages = timer.Measure("advantage", () => Advantages.Compute(_options.Loss, _kernel, rewards, drawn.GroupSize, takesPart, samples.Lengths, charges));
+        return new Terms(tokens, old, reference, advantages, takesPart);
+    }
+
+    private double[] Charges(ReadOnlySpan<float> old, ReadOnlySpan<float> reference)
+    {
+        var charges = new double[old.Length];
+        for (var t = 0; t < charges.Length; t++)
+        {
+            charges[t] = _options.Loss.KlCoefficient * Divergence.Estimate(_options.Loss.KlEstimator, old[t], reference[t]);
+        }
+
+        return charges;
+    }
+
+    /// <summary>The parts of a step that become an update each: every epoch, every mini-batch. What takes part in none is counted and left out.</summary>
+    /// <param name="number">Of the step.</param>
+    /// <param name="drawn">The samples.</param>
+    /// <param name="terms">What <see cref="Compare"/> made of them.</param>
+    /// <param name="summary">Told of importance weights and empty updates.</param>
+    /// <param name="timer">Told how long log-probs take.</param>
+    /// <returns>Lazily: a later epoch is prepared after the updates of the one before.</returns>
+    public IEnumerable<UpdatePart> Parts(long number, DrawnGroups drawn, Terms terms, UpdateSummary summary, PhaseTimer timer)
+    {
+        for (var epoch = 0; epoch < _options.Update.Epochs; epoch++)
+        {
+            var importance = Importance(drawn.Samples, terms, summary);
+            foreach (var groups in MiniBatches(number, epoch, drawn.Groups))
+            {
+                int[] chosen = [.. groups.SelectMany(g => Enumerable.Range(g * drawn.GroupSize, drawn.GroupSize))];
+                if (chosen.Any(i => terms.TakesPart[i]))
+                {
+                    yield return Part(drawn.Samples, chosen, terms, importance, summary);
+                }
+                else
+                {
+                    summary.AddEmpty();
+                }
+            }
+        }
+    }
+
+    /// <summary>Log-probs [N] of response tokens under some weights, as training computes them.</summary>
+    public float[] LogProbs(IPolicy policy, PackedSequences packed) => policy.Score(packed, Head, _options.Optimiser.MicroBatchTokens);
+
+    /// <summary>The groups of each update; without shuffling or with one update in their own order, which decides the rounding.</summary>
+    internal IEnumerable<int[]> MiniBatches(long step, int epoch, int groups)
+    {
+        var update = _options.Update;
+        var size = update.MiniBatchPrompts > 0 ? update.MiniBatchPrompts : groups;
+        return size >= groups
+            ? [[.. Enumerable.Range(0, groups)]]
+            : (update.Shuffle
+                ? Philox.Permutation(Seeds.UpdateOrder(_options.Run.Seed), ((ulong)step * (ulong)update.Epochs) + (ulong)epoch, groups)
+                : [.. Enumerable.Range(0, groups)]).Chunk(size);
+    }
+
+    private float[] Importance(RolloutBatch samples, Terms terms, UpdateSummary summary)
+    {
+        var loss = _options.Loss;
+        if (loss.Importance == ImportanceLevel.None)
+        {
+            return [];
+        }
+
+        var drawn = terms.Layout.All<float>((b, span) => samples[b].DrawLogProbs.Span.CopyTo(span));
+        var weights = Divergence.ImportanceWeights(loss.Importance, loss.ImportanceCap, terms.Old, drawn, samples.Lengths, out var truncated);
+        summary.Truncated += truncated;
+        return weights;
+    }
+
+    private UpdatePart Part(RolloutBatch samples, int[] chosen, Terms terms, float[] importance, UpdateSummary summary)
+    {
+        var weights = terms.Layout.Of<float>(importance, chosen);
+        LossBatch batch = new([.. chosen.Select(i => samples.Lengths[i])], [.. chosen.Select(i => terms.TakesPart[i])], terms.Advantages.OfTokens(terms.Layout, chosen))
+        {
+            OldLogProbs = terms.Layout.Of<float>(terms.Old, chosen),
+            ReferenceLogProbs = terms.Layout.Of<float>(terms.Reference, chosen),
+            Importance = weights,
+            MaxTokens = _options.Rollout.MaxNewTokens,
+        };
+        var tokens = _loss.Terms(batch);
+        summary.AddImportance(weights, tokens.PolicyWeights);
+        return new UpdatePart(samples.Pack(chosen), tokens);
+    }
+
+    /// <summary>What every update of a step shares, by token.</summary>
+    /// <param name="Layout">Which tokens are whose.</param>
+    /// <param name="Old">[N] log-probs the tokens were drawn at.</param>
+    /// <param name="Reference">[N] under the starting policy; empty when it is not kept.</param>
+    /// <param name="Advantages">Of samples or tokens.</param>
+    /// <param name="TakesPart">[B] which samples count.</param>
+    public sealed record Terms(TokenValues Layout, float[] Old, float[] Reference, Advantages Advantages, bool[] TakesPart);
+
+    /// <summary>What becomes one update.</summary>
+    /// <param name="Sequences">The samples.</param>
+    /// <param name="Terms">Their loss.</param>
+    public sealed record UpdatePart(PackedSequences Sequences, TokenTerms Terms);
+}

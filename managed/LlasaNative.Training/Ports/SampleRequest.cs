@@ -1,0 +1,17 @@
+using LlasaNative.Models;
+
+namespace LlasaNative.Training;
+
+/// <summary>What is to be drawn.</summary>
+/// <param name="Prompts">Token ids of each prompt.</param>
+/// <param name="SamplesPerPrompt">Samples of each, at least 1.</param>
+/// <param name="Settings">How tokens are drawn.</param>
+/// <param name="Ids">Key of the random numbers of each sample; sample j of prompt p has index p * n + j.</param>
+public sealed record SampleRequest(IReadOnlyList<int[]> Prompts, int SamplesPerPrompt, SamplingSettings Settings, ulong[] Ids)
+{
+    /// <summary>Sequences decoded at once; no result depends on it.</summary>
+    public int Slots { get; init; } = 64;
+
+    /// <summary>Given index and speech codes of each sample as soon as it is finished, on the calling thread; null = nobody asks.</summary>
+    public Action<int, int[]>? Finished { get; init; }
+}

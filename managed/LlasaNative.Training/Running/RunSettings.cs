@@ -1,0 +1,37 @@
+using LlasaNative.Reporting;
+
+namespace LlasaNative.Training;
+
+/// <summary>What a training run needs besides its loop.</summary>
+public sealed record RunSettings
+{
+    /// <summary>How long, and what is written where.</summary>
+    public required RunOptions Run { get; init; }
+
+    /// <summary>The options record of the run; what changes results in it must be equal when resuming.</summary>
+    public required object Options { get; init; }
+
+    /// <summary>What the data hold, in a word, which must be equal when resuming; null = not compared.</summary>
+    public string? DataFingerprint { get; init; }
+
+    /// <summary><c>auto</c>, <c>never</c>, or the directory of a checkpoint.</summary>
+    public string Resume { get; init; } = "auto";
+
+    /// <summary>Where states are kept to go on from.</summary>
+    public required IRunCheckpoints Checkpoints { get; init; }
+
+    /// <summary>Opens what keeps the steps' results; given where a resumed run stands, null when it begins.</summary>
+    public required Func<RunState?, IRunLog> OpenLog { get; init; }
+
+    /// <summary>Where people read progress.</summary>
+    public required IRunProgress Progress { get; init; }
+
+    /// <summary>Ctrl-C; null when nobody can stop the run.</summary>
+    public StopSignal? Stop { get; init; }
+
+    /// <summary>Evaluates the policy after a step; null = never. Its measurements join those of the step.</summary>
+    public Action<MetricRow>? Evaluate { get; init; }
+
+    /// <summary>Called after each completed step, checkpoint included; may be null.</summary>
+    public Action<StepReport>? OnStep { get; init; }
+}

@@ -1,0 +1,125 @@
+using LlasaNative.Configuration;
+using LlasaNative.Reporting;
+using LlasaNative.Data;
+
+namespace LlasaNative.Training;
+
+/// <summary>Takes a training loop through its steps: resuming, metrics, samples, checkpoints, stopping.</summary>
+/// <remarks>
+/// A run that is killed at any moment and resumed ends with the same weights as one that was not: a step is a pure function
+/// of its number, the options, and the weights and moments that a checkpoint holds exactly.
+/// </remarks>
+public static class TrainingRun
+{
+    /// <summary>Runs until the last step, a stop signal or the time limit; then saves.</summary>
+    /// <param name="loop">How to train.</param>
+    /// <param name="settings">How long, and what is written where.</param>
+    /// <exception cref="OperationCanceledException">A second stop signal; nothing is saved.</exception>
+    /// <exception cref="LlasaException">The checkpoint to resume does not fit, or a file cannot be written.</exception>
+    public static RunOutcome Execute(ITrainingLoop loop, RunSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(loop);
+        ArgumentNullException.ThrowIfNull(settings);
+        var run = settings.Run;
+        PhaseTimer timer = new();
+        var (state, checkpoint) = Resume(settings);
+        if (state is not null)
+        {
+            timer.Measure("resume", () => settings.Checkpoints.Restore(checkpoint!, loop));
+            loop.Trainer.StepCount = state.OptimiserStep;
+            loop.DataPosition = state.DataPosition;
+            settings.Progress.Note($"resumed after step {state.Step} from {checkpoint}");
+        }
+
+        settings.Checkpoints.BeginAfter(state?.Step ?? -1);
+        using var log = settings.OpenLog(state);
+        var abort = settings.Stop?.Abort ?? CancellationToken.None;
+        var step = state?.Step ?? 0;
+        var saved = step;
+        while (step < run.Steps && settings.Stop?.StopRequested != true && !TimeIsUp(run, timer))
+        {
+            step++;
+            var number = step;
+            StepReport report;
+            try
+            {
+                report = timer.Measure("steps", () => loop.TakeStep(number, IsDue(run.SamplesEvery, number, run.Steps), abort));
+            }
+            catch (RewardUnavailableException e)
+            {
+                // The step gave up before it changed anything: what is saved is the end of the one before.
+                step--;
+                checkpoint = saved != step || checkpoint is null ? Save() : checkpoint;
+                settings.Progress.Finish();
+                throw new RewardUnavailableException($"{e.Message}; saved {checkpoint} after step {step}, from which --resume auto goes on", e);
+            }
+
+            if (settings.Evaluate is { } evaluate && IsDue(run.EvaluateEvery, number, run.Steps))
+            {
+                timer.Measure("evaluate", () => evaluate(report.Metrics));
+            }
+
+            timer.Measure("write", () => log.Write(report));
+            settings.Progress.Took(step, report.Summary);
+            if (run.SaveEvery > 0 && step % run.SaveEvery == 0)
+            {
+                checkpoint = timer.Measure("save", Save);
+            }
+
+            settings.OnStep?.Invoke(report);
+        }
+
+        if (saved != step || checkpoint is null)
+        {
+            checkpoint = timer.Measure("save", Save);
+        }
+
+        settings.Progress.Finish();
+        return new RunOutcome(step, step >= run.Steps, timer["steps"], checkpoint);
+
+        string Save()
+        {
+            saved = step;
+            log.FlushToDisk();
+            return settings.Checkpoints.Save(new RunState
+            {
+                Step = step,
+                OptimiserStep = loop.Trainer.StepCount,
+                DataPosition = loop.DataPosition,
+                Log = log.Length,
+                Options = OptionTree.Values(settings.Options),
+                WorkingDirectory = Environment.CurrentDirectory,
+                DataFingerprint = settings.DataFingerprint,
+            }, loop);
+        }
+    }
+
+    private static bool IsDue(int every, long step, long last) => every > 0 && (step % every == 0 || step == last);
+
+    private static bool TimeIsUp(RunOptions run, PhaseTimer timer) => run.TimeLimitMinutes > 0 && timer.Total >= run.TimeLimitMinutes * 60;
+
+    private static (RunState? State, string? Path) Resume(RunSettings settings)
+    {
+        if (settings.Resume == "never")
+        {
+            return (null, null);
+        }
+
+        var found = settings.Checkpoints.Find(
+            settings.Resume == "auto" ? null : settings.Resume, (skipped, reason) => settings.Progress.Note($"{skipped}: {reason}; passed over"));
+        if (found is not (var path, var state))
+        {
+            return (null, null);
+        }
+
+        List<string> differences = [.. ResumedOptions.Differences(settings.Options, state.Options, state.WorkingDirectory)];
+        if (ResumedOptions.DataDifference(state.DataFingerprint, settings.DataFingerprint) is { } other)
+        {
+            differences.Add(other);
+        }
+
+        return differences.Count == 0
+            ? (state, path)
+            : throw new UsageException($"{path}: cannot be resumed with other options: {string.Join(", ", differences)}; use --resume never or another run.out");
+    }
+}

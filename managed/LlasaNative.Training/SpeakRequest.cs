@@ -1,0 +1,21 @@
+using LlasaNative.Listening;
+using LlasaNative.Models;
+
+namespace LlasaNative.Training;
+
+/// <summary>What is to be said, how, and what is wanted to be known of it.</summary>
+/// <param name="Texts">The texts, encoded for the policy.</param>
+/// <param name="SamplesPerText">Samples of each.</param>
+/// <param name="Sampling">How speech tokens are drawn.</param>
+/// <param name="FirstId">Key of the first sample's random numbers; the others follow.</param>
+public sealed record SpeakRequest(IReadOnlyList<EncodedText> Texts, int SamplesPerText, SamplingSettings Sampling, ulong FirstId)
+{
+    /// <summary>Sequences decoded at once; no result depends on it.</summary>
+    public int Slots { get; init; } = 64;
+
+    /// <summary>Whether samples are listened to while others are still drawn; no result depends on it.</summary>
+    public bool Overlap { get; init; }
+
+    /// <summary>What is wanted of the sounds besides what rewards are made of.</summary>
+    public HearingExtras Extras { get; init; }
+}

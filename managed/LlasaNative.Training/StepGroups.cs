@@ -1,0 +1,43 @@
+namespace LlasaNative.Training;
+
+/// <summary>The groups of one step. With dynamic sampling those without variance are drawn again, from the next texts, up to a bound.</summary>
+/// <param name="options">Validated options.</param>
+/// <param name="position">Place of the step's first text in the walk through the data.</param>
+internal sealed class StepGroups(GrpoOptions options, long position)
+{
+    private int[] _kept = [];
+    private DrawnGroups? _drawn;
+
+    /// <summary>Groups that are still to be drawn.</summary>
+    public int Missing { get; private set; } = options.Rollout.PromptsPerStep;
+
+    /// <summary>Place of the next text.</summary>
+    public long Position { get; private set; } = position;
+
+    /// <summary>What was drawn.</summary>
+    public DrawnGroups Drawn => _drawn ?? throw new InvalidOperationException("nothing was drawn yet");
+
+    /// <summary>What became of it.</summary>
+    public GroupCounts Counts { get; private set; } = new(0, 0, 0, 0);
+
+    /// <summary>Takes the missing groups in.</summary>
+    /// <param name="more">As many as were missing.</param>
+    public void Add(DrawnGroups more)
+    {
+        Position += Missing;
+        Counts = new GroupCounts(Counts.Rounds + 1, _drawn is null ? 0 : Counts.Redrawn + Missing, 0, Counts.Tokens + more.Samples.TokenCount);
+        _drawn = _drawn?.Select(_kept, more) ?? more;
+        var flat = _drawn.Flat(options.Loss.MinGroupDeviation);
+        Counts = Counts with { Flat = flat.Count(f => f) };
+        _kept = [.. Enumerable.Range(0, flat.Length).Where(g => !flat[g])];
+        Missing = options.Rollout.Dynamic && Counts.Rounds < options.Rollout.DynamicRounds ? Counts.Flat : 0;
+    }
+
+    /// <summary>Which samples count. For REINFORCE++ a group is nothing: what all its samples earn is compared with the whole batch.</summary>
+    public bool[] TakesPart()
+    {
+        var flat = Drawn.Flat(options.Loss.MinGroupDeviation);
+        var leavesOut = options.Loss.MaskFlatGroups && options.Loss.Advantage != AdvantageEstimator.ReinforcePlusPlus;
+        return [.. Drawn.Judged.Select((j, i) => !j.Masked && !(leavesOut && flat[i / Drawn.GroupSize]))];
+    }
+}

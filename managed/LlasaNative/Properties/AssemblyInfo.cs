@@ -1,2 +1,0 @@
-[assembly: System.Runtime.CompilerServices.InternalsVisibleTo("LlasaNative.Tests")]
-[assembly: System.Runtime.CompilerServices.InternalsVisibleTo("LlasaNative.EndToEnd.Tests")]

@@ -1,0 +1,52 @@
+using LlasaNative.Listening;
+using LlasaNative.Models;
+
+namespace LlasaNative.Training.Tests.Fakes;
+
+/// <summary>Hears code 0 as a, 1 as b, 2 as c, and fails where it is told to.</summary>
+internal sealed class ScriptedListener : IListener
+{
+    /// <summary>Whether nobody can listen to a sample of a text with these codes.</summary>
+    public Func<string, int[], bool> Fails { get; set; } = (_, _) => false;
+
+    public int Heard { get; private set; }
+
+    public int CodeCount => 3;
+
+    public int BatchSize => 3;
+
+    public string Name => "script";
+
+    public bool WorksBesidePolicy { get; init; }
+
+    public void Announce(IReadOnlyCollection<string> texts)
+    {
+    }
+
+    public void CheckText(string text)
+    {
+        if (text == "unheard of")
+        {
+            throw new UsageException("the text is too long for the recogniser");
+        }
+    }
+
+    public Task<HeardChunk> ListenAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, HearingExtras extras, CancellationToken cancellation)
+    {
+        Heard += codes.Count;
+        return Task.FromResult(new HeardChunk([.. codes.Select((c, i) => Fails(texts[i], c)
+            ? Hearing.Failed("nobody is there")
+            : Hearing.Of(new SpeechScore(Say(c), Nll(c), 0, 0), Sound, Hearing.SampleRate, extras.HasFlag(HearingExtras.Sound)))], 0, 0, 0));
+    }
+
+    public void Dispose()
+    {
+    }
+
+    /// <summary>What codes sound like.</summary>
+    public static string Say(IEnumerable<int> codes) => new([.. codes.Select(c => (char)('a' + c))]);
+
+    private static double Nll(int[] codes) => 0.1 * codes.Length;
+
+    private static float[] Sound { get; } = [.. Enumerable.Range(0, 160).Select(i => i % 2 == 0 ? 0.5f : -0.5f)];
+}
