@@ -86,7 +86,7 @@ public static class NativeEngine
         NativePolicyTrainer trainer = new(policy, options.Optimiser);
         try
         {
-            return new GrpoLoop(options, models, trainer, new NativeAdvantageKernel(), texts);
+            return new GrpoLoop(options, models, trainer, new NativeGroupKernel(), texts);
         }
         catch
         {

@@ -36,7 +36,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
     /// <param name="trainer">Trains the policy; disposed with this.</param>
     /// <param name="kernel">Compares within groups.</param>
     /// <param name="texts">Training texts, encoded by the models with room for <c>rollout.max_new_tokens</c>.</param>
-    public GrpoLoop(GrpoOptions options, GrpoModels models, IPolicyTrainer trainer, IAdvantageKernel kernel, IReadOnlyList<EncodedText> texts)
+    public GrpoLoop(GrpoOptions options, GrpoModels models, IPolicyTrainer trainer, IGroupKernel kernel, IReadOnlyList<EncodedText> texts)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(models);
@@ -64,7 +64,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
     public StepReport TakeStep(long number, bool keepSound, CancellationToken cancellation)
     {
         PhaseTimer timer = new();
-        StepGroups groups = new(_options, _options.Rollout.Dynamic ? DataPosition : (number - 1) * _options.Rollout.PromptsPerStep);
+        StepGroups groups = new(_options, _update.Advantage, _options.Rollout.Dynamic ? DataPosition : (number - 1) * _options.Rollout.PromptsPerStep);
         while (groups.Missing > 0)
         {
             using var batch = TakeTexts(groups, keepSound, timer, cancellation);    // ① texts
@@ -107,7 +107,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         {
             Slots = rollout.Slots,
             Overlap = _listener.WorksBesidePolicy,
-            Extras = (keepSound || _judge.WantsSound ? HearingExtras.Sound : 0) | (_options.Run.Prosody ? HearingExtras.Prosody : 0),
+            Extras = _judge.Extras | (keepSound ? HearingExtras.Sound : 0) | (_options.Run.Prosody ? HearingExtras.Prosody : 0),
         };
         return new SpokenBatch(Policy, _listener, request, timer, cancellation);
     }

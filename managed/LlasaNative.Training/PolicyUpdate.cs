@@ -9,20 +9,24 @@ internal sealed class PolicyUpdate
 {
     private readonly GrpoOptions _options;
     private readonly IPolicy _policy;
-    private readonly IAdvantageKernel _kernel;
+    private readonly IGroupKernel _kernel;
     private readonly Func<PackedSequences, float[]>? _referenceLogProbs;
-    private readonly ClippedLoss _loss;
+    private readonly ILoss _loss;
 
     /// <param name="options">Validated options.</param>
     /// <param name="policy">The one that is trained.</param>
     /// <param name="kernel">Compares within groups.</param>
     /// <param name="referenceLogProbs">Log-probs [N] of response tokens under the starting policy; null when it is not kept.</param>
-    public PolicyUpdate(GrpoOptions options, IPolicy policy, IAdvantageKernel kernel, Func<PackedSequences, float[]>? referenceLogProbs)
+    public PolicyUpdate(GrpoOptions options, IPolicy policy, IGroupKernel kernel, Func<PackedSequences, float[]>? referenceLogProbs)
     {
         (_options, _policy, _kernel, _referenceLogProbs) = (options, policy, kernel, referenceLogProbs);
         Head = new HeadSettings(options.Rollout.Temperature, options.Rollout.SpeechOnly);
-        _loss = new ClippedLoss(options.Loss);
+        _loss = options.Loss.CreateLoss();
+        Advantage = options.Loss.CreateAdvantage();
     }
+
+    /// <summary>How advantages are made.</summary>
+    public IAdvantage Advantage { get; }
 
     /// <summary>Which distribution log-probs are of.</summary>
     public HeadSettings Head { get; }
@@ -67,8 +71,12 @@ internal sealed class PolicyUpdate
         float[] reference = drawn.Reference.Length > 0 ? [.. drawn.Reference.SelectMany(r => r)]
             : takesPart.Contains(true) && _referenceLogProbs is { } compute ? timer.Measure("reference", () => compute(samples.Pack())) : [];
         var charges = drawn.Charges.Length > 0 ? Charges(old, reference) : [];
-        var rewards = Array.ConvertAll(drawn.Judged, j => j.Reward);
-        var advantages = timer.Measure("advantage", () => Advantages.Compute(_options.Loss, _kernel, rewards, drawn.GroupSize, takesPart, samples.Lengths, charges));
+        AdvantageBatch batch = new(Array.ConvertAll(drawn.Judged, j => j.Reward), drawn.GroupSize, takesPart, [.. samples.Lengths], _kernel)
+        {
+            Charges = charges,
+            Parts = Array.ConvertAll(drawn.Judged, j => j.Breakdown.Parts),
+        };
+        var advantages = timer.Measure("advantage", () => Advantage.Compute(batch));
         return new Terms(tokens, old, reference, advantages, takesPart);
     }
 

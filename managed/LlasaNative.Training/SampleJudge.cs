@@ -17,6 +17,12 @@ public sealed class SampleJudge
     /// <summary>Whether a component of the reward may want to hear the sound: hearings should then hold it.</summary>
     public bool WantsSound => _model.WantsSound;
 
+    /// <summary>Whether a component of the reward judges how something is said: hearings must then hold it.</summary>
+    public bool WantsProsody => _model.WantsProsody;
+
+    /// <summary>What hearings must hold to be judged.</summary>
+    public HearingExtras Extras => (WantsSound ? HearingExtras.Sound : 0) | (WantsProsody ? HearingExtras.Prosody : 0);
+
     /// <summary>Judges a batch of samples.</summary>
     /// <param name="texts">What each should say.</param>
     /// <param name="ended">Whether each ended by itself.</param>
@@ -61,6 +67,7 @@ public sealed class SampleJudge
             Rms = heard.Rms,
             NoSpeechProbability = heard.Score.NoSpeechProb,
             BeyondWindow = heard.Score.BeyondWindow,
+            Prosody = heard.Prosody,
             Sound = heard.Sound is null ? null : (ReadOnlyMemory<float>?)heard.Sound,
             SampleRate = Hearing.SampleRate,
         });

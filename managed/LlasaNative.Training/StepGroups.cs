@@ -2,8 +2,9 @@ namespace LlasaNative.Training;
 
 /// <summary>The groups of one step. With dynamic sampling those without variance are drawn again, from the next texts, up to a bound.</summary>
 /// <param name="options">Validated options.</param>
+/// <param name="advantage">Knows what tells the samples of a group apart.</param>
 /// <param name="position">Place of the step's first text in the walk through the data.</param>
-internal sealed class StepGroups(GrpoOptions options, long position)
+internal sealed class StepGroups(GrpoOptions options, IAdvantage advantage, long position)
 {
     private int[] _kept = [];
     private DrawnGroups? _drawn;
@@ -27,17 +28,17 @@ internal sealed class StepGroups(GrpoOptions options, long position)
         Position += Missing;
         Counts = new GroupCounts(Counts.Rounds + 1, _drawn is null ? 0 : Counts.Redrawn + Missing, 0, Counts.Tokens + more.Samples.TokenCount);
         _drawn = _drawn?.Select(_kept, more) ?? more;
-        var flat = _drawn.Flat(options.Loss.MinGroupDeviation);
+        var flat = _drawn.Flat(advantage, options.Loss.MinGroupDeviation);
         Counts = Counts with { Flat = flat.Count(f => f) };
         _kept = [.. Enumerable.Range(0, flat.Length).Where(g => !flat[g])];
         Missing = options.Rollout.Dynamic && Counts.Rounds < options.Rollout.DynamicRounds ? Counts.Flat : 0;
     }
 
-    /// <summary>Which samples count. For REINFORCE++ a group is nothing: what all its samples earn is compared with the whole batch.</summary>
+    /// <summary>Which samples count.</summary>
     public bool[] TakesPart()
     {
-        var flat = Drawn.Flat(options.Loss.MinGroupDeviation);
-        var leavesOut = options.Loss.MaskFlatGroups && options.Loss.Advantage != AdvantageEstimator.ReinforcePlusPlus;
+        var flat = Drawn.Flat(advantage, options.Loss.MinGroupDeviation);
+        var leavesOut = options.Loss.MaskFlatGroups && advantage.ComparesGroups;
         return [.. Drawn.Judged.Select((j, i) => !j.Masked && !(leavesOut && flat[i / Drawn.GroupSize]))];
     }
 }

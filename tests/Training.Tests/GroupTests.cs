@@ -106,7 +106,7 @@ public sealed class GroupTests
         world.Listener.Fails = (_, _) => ++calls == 4;
         var report = world.Step();
         double[] scored = [1, 0, 1];
-        double[] expected = [.. scored.Select(r => PlainAdvantages.Of(AdvantageEstimator.Grpo, r, scored, 1e-6)), 0];
+        double[] expected = [.. scored.Select(r => PlainAdvantages.Of(GroupBaseline.StandardScore, r, scored, 1e-6)), 0];
         var terms = world.Trainer.Accumulated.Single().Terms;
         Assert.Multiple(() =>
         {
@@ -146,7 +146,7 @@ public sealed class GroupTests
         Assert.Multiple(() =>
         {
             Assert.That(report.Metrics["reward/masked"], Is.EqualTo(0.25));
-            Assert.That(report.Samples.Select(s => s.Advantage), Is.EqualTo(scored.Select(r => PlainAdvantages.Of(AdvantageEstimator.Grpo, r, scored, 1e-6)).Append(0)).Within(1e-6));
+            Assert.That(report.Samples.Select(s => s.Advantage), Is.EqualTo(scored.Select(r => PlainAdvantages.Of(GroupBaseline.StandardScore, r, scored, 1e-6)).Append(0)).Within(1e-6));
         });
     }
 }

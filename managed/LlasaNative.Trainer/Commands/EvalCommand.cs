@@ -5,6 +5,7 @@ using System.Text.Json;
 using LlasaNative.Audio;
 using LlasaNative.Data;
 using LlasaNative.Reporting;
+using LlasaNative.Rewards;
 using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Commands;
@@ -21,15 +22,16 @@ internal static class EvalCommand
         Option<int> limit = new("--limit") { Description = "Use only the first so many texts; 0 = all." };
         Option<string> output = new("--out") { Description = "Write summary.json and samples.jsonl into this directory." };
         Option<string> sounds = new("--sounds") { Description = "Write the sound of each sample into this directory, as NNNN.wav with what was heard in NNNN.txt; NNNN counts the texts." };
+        Option<bool> bands = new("--bands") { Description = "Also print reward components that hold another policy to the pitch, pauses and speed of this one." };
         Command command = new("eval", "Measure CER, WER, NLL and reward on held-out texts.");
-        foreach (var option in new Option[] { data, skip, limit, output, sounds, models.PolicyType, models.ScoringType }.Concat(models.All).Concat(speaking.All))
+        foreach (var option in new Option[] { data, skip, limit, output, sounds, bands, models.PolicyType, models.ScoringType }.Concat(models.All).Concat(speaking.All))
         {
             command.Options.Add(option);
         }
 
         return command.Does(parsed =>
         {
-            var how = speaking.Read(parsed, 1);
+            var how = speaking.Read(parsed, 1) with { Prosody = parsed.GetValue(bands) };
             var judging = speaking.Judging(parsed);
             var rows = judging.Data with { FaultyRows = parsed.GetValue(skip) ? RowFaults.Skip : RowFaults.Refuse };
             var prompts = TrainingData.Read(parsed.GetValue(data) ?? "", DataSplit.Test, rows).Take(Math.Max(parsed.GetValue(limit), 0));
@@ -47,6 +49,11 @@ internal static class EvalCommand
             }
 
             Print(result);
+            if (how.Prosody)
+            {
+                Console.WriteLine($"bands      {string.Join("=0.2,", ProsodyBands.Of(result.Samples))}=0.2");
+            }
+
             if (parsed.GetValue(output) is { } directory)
             {
                 Write(directory, result, how, folder is not null);

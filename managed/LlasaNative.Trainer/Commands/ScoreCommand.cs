@@ -48,7 +48,10 @@ internal static class ScoreCommand
         using var waves = wavePath is not null ? ReadWave(wavePath) : ReadCodes(codesPath!, models);
         using var scorer = SpeechScorer.Load(models.Recogniser, options.ToScoring(), models.ScoringType);
         var heard = scorer.Score(waves, [text]);
-        var judged = options.CreateJudge().Judge(text, Hearing.Of(heard[0], waves[0], waves.SampleRate), null, ended: true);
+        var judge = options.CreateJudge();
+        var hearing = Hearing.Of(heard[0], waves[0], waves.SampleRate, judge.WantsSound);
+        var judged = judge.Judge(
+            text, judge.WantsProsody ? hearing with { Prosody = Prosody.Measure(waves[0], waves.SampleRate, new PitchTracker()) } : hearing, null, ended: true);
         Console.Write(string.Create(CultureInfo.InvariantCulture,
             $"CER         {judged.Cer:F4}\nNLL         {judged.Nll:F4}\nreward      {judged.Reward:F4}\n"));
         if (judged.BeyondWindow)

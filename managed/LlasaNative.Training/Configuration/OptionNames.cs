@@ -28,6 +28,7 @@ public static class OptionNames
 
     internal static string Of(string name)
     {
+        ArgumentNullException.ThrowIfNull(name);
         StringBuilder text = new();
         foreach (var c in name)
         {

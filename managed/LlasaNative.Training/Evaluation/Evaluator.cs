@@ -44,7 +44,7 @@ public sealed class Evaluator
             MaxNewTokens = options.MaxNewTokens,
             Seed = Seeds.Evaluation(options.Seed),
         };
-        var extras = (keepSound is null && spoken is null && !_judge.WantsSound ? 0 : HearingExtras.Sound) | (options.Prosody ? HearingExtras.Prosody : 0);
+        var extras = _judge.Extras | (keepSound is null && spoken is null ? 0 : HearingExtras.Sound) | (options.Prosody ? HearingExtras.Prosody : 0);
         for (var first = 0; first < texts.Count; first += options.BatchSize)
         {
             SpeakRequest request = new([.. texts.Skip(first).Take(options.BatchSize)], options.Samples, sampling, (ulong)first * (ulong)options.Samples)

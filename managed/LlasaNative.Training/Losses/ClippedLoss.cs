@@ -6,13 +6,10 @@ namespace LlasaNative.Training;
 /// <b>Threads:</b> any.
 /// </remarks>
 /// <param name="options">Clip range, coefficients, aggregation.</param>
-public sealed class ClippedLoss(LossOptions options)
+internal sealed class ClippedLoss(LossOptions options) : ILoss
 {
-    /// <summary>What the trainer has to know beside the numbers per token.</summary>
     public LossShape Shape { get; } = new(PolicyTerm.Ratio, options.Ratio, options.ClipLow, options.ClipHigh, options.KlEstimator);
 
-    /// <summary>The loss of one update.</summary>
-    /// <param name="batch">Its samples; at least one token must count.</param>
     public TokenTerms Terms(LossBatch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);

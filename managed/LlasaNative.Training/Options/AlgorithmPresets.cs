@@ -3,26 +3,32 @@ namespace LlasaNative.Training;
 /// <summary>What each algorithm sets; everything else stays at its default.</summary>
 public static class AlgorithmPresets
 {
-    /// <summary>Values by key.</summary>
-    /// <param name="algorithm">The preset.</param>
-    public static IReadOnlyList<KeyValuePair<string, string>> Of(Algorithm algorithm) => algorithm switch
+    internal const string Takes = "grpo, dr_grpo, dapo, gspo, rloo, reinforce_plus_plus, reinforce_plus_plus_baseline, gdpo";
+
+    private static readonly Dictionary<string, string> Settings = new()
     {
-        Algorithm.DrGrpo => [new("loss.advantage", "dr_grpo"), new("loss.aggregation", "constant")],
-        Algorithm.Dapo =>
-        [
-            new("loss.clip_high", "0.28"), new("loss.aggregation", "token_mean"), new("rollout.dynamic_rounds", "3"),
-            new("reward.components", "utility=1,overlong=1"), new("reward.overlong_share", "0.2"),
-        ],
-        Algorithm.Gspo =>
-        [
-            new("loss.ratio", "sequence"), new("loss.aggregation", "sequence_mean"), new("loss.clip_low", "3e-4"), new("loss.clip_high", "4e-4"),
-        ],
-        Algorithm.Rloo => [new("loss.advantage", "rloo"), new("loss.kl_placement", "reward"), new("loss.kl_estimator", "k1")],
-        Algorithm.ReinforcePlusPlus =>
-        [
-            new("loss.advantage", "reinforce_plus_plus"), new("loss.kl_placement", "reward"), new("loss.kl_estimator", "k1"), new("loss.kl_coefficient", "0.01"),
-        ],
-        Algorithm.Grpo => [],
-        _ => throw new ArgumentOutOfRangeException(nameof(algorithm), algorithm, "No such preset."),
+        // GRPO, arXiv 2402.03300, as verl computes it: the defaults.
+        ["grpo"] = "",
+        // arXiv 2503.20783.
+        ["dr_grpo"] = "loss.advantage: dr_grpo; loss.aggregation: constant",
+        // arXiv 2503.14476.
+        ["dapo"] = "loss.clip_high: 0.28; loss.aggregation: token_mean; rollout.dynamic_rounds: 3; reward.components: utility=1,overlong=1; reward.overlong_share: 0.2",
+        // arXiv 2507.18071.
+        ["gspo"] = "loss.ratio: sequence; loss.aggregation: sequence_mean; loss.clip_low: 3e-4; loss.clip_high: 4e-4",
+        // arXiv 2402.14740.
+        ["rloo"] = "loss.advantage: rloo; loss.kl_placement: reward; loss.kl_estimator: k1",
+        // arXiv 2501.03262, without and with the group's mean as baseline.
+        ["reinforce_plus_plus"] = "loss.advantage: reinforce_plus_plus; loss.kl_placement: reward; loss.kl_estimator: k1; loss.kl_coefficient: 0.01",
+        ["reinforce_plus_plus_baseline"] = "loss.advantage: reinforce_plus_plus_baseline; loss.kl_estimator: k2; loss.kl_coefficient: 0.01",
+        // arXiv 2601.05242.
+        ["gdpo"] = "loss.advantage: gdpo; reward.components: cer=0.6,nll=0.4",
     };
+
+    /// <summary>Names of the presets.</summary>
+    public static IReadOnlyCollection<string> Names => Settings.Keys;
+
+    /// <summary>Values by key; nothing of a name that is none.</summary>
+    /// <param name="algorithm">The preset.</param>
+    public static IReadOnlyList<KeyValuePair<string, string>> Of(string algorithm) =>
+        [.. Settings.GetValueOrDefault(algorithm, "").Split("; ", StringSplitOptions.RemoveEmptyEntries).Select(s => s.Split(": ", 2)).Select(s => KeyValuePair.Create(s[0], s[1]))];
 }

@@ -9,8 +9,8 @@ namespace LlasaNative.Training;
 /// <summary>Everything that decides a GRPO run, one record per concern.</summary>
 public sealed record GrpoOptions : IPresetOptions, ICheckedOptions
 {
-    [Option("Sets several keys, listed in docs/algorithms.md; keys that are written down win over it.")]
-    public Algorithm Algorithm { get; init; } = Algorithm.Grpo;
+    [Option("Sets several keys, listed in docs/algorithms.md; keys that are written down win over it.", Takes = AlgorithmPresets.Takes)]
+    public string Algorithm { get; init; } = "grpo";
 
     [Option("The models: Hugging Face directories. Empty: the tiny models that come with the program.")]
     public ModelOptions Models { get; init; } = new();
@@ -57,7 +57,7 @@ public sealed record GrpoOptions : IPresetOptions, ICheckedOptions
     {
         var endsEarly = Scoring.EarlyEnd switch
         {
-            EarlyEnd.Auto => training && ComponentList.Parse(Reward.Components, []).All(c => c.Library is null),
+            EarlyEnd.Auto => training && ComponentList.Parse(Reward.Components, Reward, []).All(c => c.Name.Library is null),
             EarlyEnd.Always => true,
             EarlyEnd.Never => false,
             _ => throw new InvalidOperationException($"EarlyEnd {Scoring.EarlyEnd}: no such choice."),
@@ -80,20 +80,19 @@ public sealed record GrpoOptions : IPresetOptions, ICheckedOptions
     };
 
     /// <inheritdoc/>
-    public IEnumerable<OptionAssignment> Preset() => AlgorithmPresets.Of(Algorithm).Select(p => new OptionAssignment(p.Key, p.Value, $"algorithm {OptionNames.Of(Algorithm)}"));
+    public IEnumerable<OptionAssignment> Preset() => AlgorithmPresets.Of(Algorithm).Select(p => new OptionAssignment(p.Key, p.Value, $"algorithm {Algorithm}"));
 
     /// <inheritdoc/>
     public IEnumerable<string> Faults()
     {
-        var group = Rollout.SamplesPerPrompt;
-        if (Rollout.Dynamic && Loss.Advantage == AdvantageEstimator.ReinforcePlusPlus)
+        if (!AlgorithmPresets.Names.Contains(Algorithm))
         {
-            yield return "`rollout.dynamic_rounds` of more than 1 contradicts `loss.advantage` reinforce_plus_plus, for which groups do not matter";
+            yield return $"`algorithm`: `{Algorithm}` is not one of {string.Join(", ", AlgorithmPresets.Names)}";
         }
 
-        if (group < 2 && Loss.Advantage is AdvantageEstimator.Rloo or AdvantageEstimator.ReinforcePlusPlusBaseline)
+        foreach (var fault in Loss.ClassFaults(Rollout))
         {
-            yield return $"`loss.advantage` {OptionNames.Of(Loss.Advantage)} needs `rollout.samples_per_prompt` of at least 2";
+            yield return fault;
         }
 
         if (Update.MiniBatchPrompts > Rollout.PromptsPerStep)

@@ -8,8 +8,11 @@ namespace LlasaNative.Training;
 [RemovedOption("loss.proximal", "ratios are taken against the policy that drew the samples, as in PPO; lower `update.epochs` where they leave the clip range", "rollout")]
 public sealed record LossOptions : ICheckedOptions
 {
-    [Option("How advantages are made from a group's rewards.", Verl = "algorithm.adv_estimator")]
-    public AdvantageEstimator Advantage { get; init; } = AdvantageEstimator.Grpo;
+    [Option("How advantages are made from rewards.", Takes = AdvantageCatalogue.Takes, Verl = "algorithm.adv_estimator")]
+    public string Advantage { get; init; } = "grpo";
+
+    [Option("The policy's loss: the clipped ratio, or REINFORCE's log-prob, which knows no ratio.", Takes = LossCatalogue.Takes)]
+    public string Objective { get; init; } = "clipped";
 
     [Option("Added to the standard deviation of a group's rewards.", AtLeast = 0)]
     public double AdvantageEpsilon { get; init; } = 1e-6;
@@ -86,11 +89,6 @@ public sealed record LossOptions : ICheckedOptions
         if (KlCoefficient > 0 && !KeepsReference)
         {
             yield return string.Create(CultureInfo.InvariantCulture, $"`loss.kl_coefficient` {KlCoefficient:R} needs a reference, but `loss.reference` is none");
-        }
-
-        if (Ratio == RatioLevel.Sequence && Advantage == AdvantageEstimator.ReinforcePlusPlus && KlPlacement == KlPlacement.Reward && KlCoefficient > 0)
-        {
-            yield return "`loss.ratio` sequence contradicts per-token rewards (`loss.advantage` reinforce_plus_plus with `loss.kl_placement` reward)";
         }
     }
 }

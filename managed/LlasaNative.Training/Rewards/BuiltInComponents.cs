@@ -1,19 +1,21 @@
+using LlasaNative.Extensions;
+
 namespace LlasaNative.Rewards;
 
-/// <summary>The components that come with the program, by name.</summary>
+/// <summary>Every component that comes with the program: a line each, and a class where one is needed.</summary>
 internal static class BuiltInComponents
 {
-    public static readonly string[] Names = ["utility", "cer", "nll", "exact", "overlong"];
+    public static readonly Catalogue<IRewardComponent, RewardOptions> All = new(
+        "reward component",
+        Simple("utility", i => i.Formula.Reward),
+        Simple("cer", i => i.Formula.Reason == RewardReason.None ? i.Formula.CerUtility : 0),
+        Simple("nll", i => i.Formula.Reason == RewardReason.None ? i.Formula.NllUtility : 0),
+        Simple("exact", i => i.Formula is { Reason: RewardReason.None, Cer: 0 } ? 1 : 0),
+        ("overlong", options => new Function("overlong", i => Overlong(i, options.OverlongShare))),
+        ("speaking_rate", _ => new SpeakingRateComponent()),
+        ("prosody", _ => new ProsodyComponent()));
 
-    public static IRewardComponent Create(string name, RewardOptions options) => name switch
-    {
-        "utility" => new Simple(name, i => i.Formula.Reward),
-        "cer" => new Simple(name, i => i.Formula.Reason == RewardReason.None ? i.Formula.CerUtility : 0),
-        "nll" => new Simple(name, i => i.Formula.Reason == RewardReason.None ? i.Formula.NllUtility : 0),
-        "exact" => new Simple(name, i => i.Formula is { Reason: RewardReason.None, Cer: 0 } ? 1 : 0),
-        "overlong" => new Simple(name, i => Overlong(i, options.OverlongShare)),
-        _ => throw new ArgumentOutOfRangeException(nameof(name), name, "No such component."),
-    };
+    private static (string, Func<RewardOptions, IRewardComponent>) Simple(string name, Func<RewardInput, double> score) => (name, _ => new Function(name, score));
 
     /// <summary>DAPO's soft overlong punishment (arXiv 2503.14476, eq. 13): 0, then a line to -1 at the length cap.</summary>
     private static double Overlong(RewardInput input, double share)
@@ -28,7 +30,7 @@ internal static class BuiltInComponents
         return Math.Clamp((input.MaxTokens - buffer - length) / buffer, -1, 0);
     }
 
-    private sealed class Simple(string name, Func<RewardInput, double> score) : IRewardComponent
+    private sealed class Function(string name, Func<RewardInput, double> score) : IRewardComponent
     {
         public string Name => name;
 

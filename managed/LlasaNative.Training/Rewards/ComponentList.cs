@@ -1,20 +1,22 @@
 using System.Globalization;
+using LlasaNative.Extensions;
 
 namespace LlasaNative.Rewards;
 
-/// <summary>Reads <c>reward.components</c>: <c>name=weight</c>, separated by commas.</summary>
+/// <summary>Reads <c>reward.components</c>: <c>name=weight</c> or <c>name(option=value,...)=weight</c>, separated by commas.</summary>
 internal static class ComponentList
 {
-    /// <summary>One entry: a built-in name, or a library and a type, with a weight.</summary>
-    public readonly record struct Entry(string Name, string? Library, string? Type, double Weight);
+    /// <summary>One entry: a built-in name, or a library and a type, with options of its own and a weight.</summary>
+    public readonly record struct Entry(ExtensionName Name, double Weight);
 
     /// <summary>Splits the list.</summary>
     /// <param name="text">The value of <c>reward.components</c>.</param>
+    /// <param name="options">The rest of the reward.</param>
     /// <param name="faults">Receives everything that is wrong with it.</param>
-    public static IReadOnlyList<Entry> Parse(string text, ICollection<string> faults)
+    public static IReadOnlyList<Entry> Parse(string text, RewardOptions options, ICollection<string> faults)
     {
         List<Entry> entries = [];
-        foreach (var part in text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        foreach (var part in ExtensionName.Split(text))
         {
             var split = part.LastIndexOf('=');
             if (split <= 0 || !double.TryParse(part[(split + 1)..], NumberStyles.Float, CultureInfo.InvariantCulture, out var weight) || !double.IsFinite(weight))
@@ -23,15 +25,20 @@ internal static class ComponentList
                 continue;
             }
 
-            var name = part[..split].Trim();
-            var type = name.LastIndexOf(".dll:", StringComparison.OrdinalIgnoreCase);
-            Entry entry = type < 0 ? new(name, null, null, weight) : new(name, name[..(type + 4)], name[(type + 5)..], weight);
-            if (Fault(entry, entries) is { } fault)
+            try
             {
-                faults.Add(fault);
-            }
+                Entry entry = new(ExtensionName.Parse(part[..split]), weight);
+                foreach (var fault in Faults(entry.Name, entries, options))
+                {
+                    faults.Add(fault);
+                }
 
-            entries.Add(entry);
+                entries.Add(entry);
+            }
+            catch (FormatException e)
+            {
+                faults.Add(e.Message);
+            }
         }
 
         if (entries.Count == 0 && faults.Count == 0)
@@ -42,20 +49,25 @@ internal static class ComponentList
         return entries;
     }
 
-    private static string? Fault(Entry entry, List<Entry> before)
+    private static IEnumerable<string> Faults(ExtensionName name, List<Entry> before, RewardOptions options)
     {
-        if (before.Exists(e => e.Name == entry.Name))
+        if (before.Exists(e => e.Name.Name == name.Name))
         {
-            return $"`{entry.Name}` is named twice";
+            return [$"`{name.Name}` is named twice"];
         }
 
-        if (entry.Library is null)
+        if (name.Library is not null)
         {
-            return BuiltInComponents.Names.Contains(entry.Name)
-                ? null
-                : $"`{entry.Name}` is neither one of {string.Join(", ", BuiltInComponents.Names)} nor library.dll:Type";
+            return File.Exists(name.Library) ? [] : [$"`{name.Library}`: no such file"];
         }
 
-        return File.Exists(entry.Library) ? null : $"`{entry.Library}`: no such file";
+        try
+        {
+            return BuiltInComponents.All.Create(name, options).Faults();
+        }
+        catch (UsageException e)
+        {
+            return [e.Message];
+        }
     }
 }

@@ -51,7 +51,7 @@ public sealed record RewardOptions : ICheckedOptions
     [Option("Longest run of one speech code without penalty; 0: no bound.", AtLeast = 0)]
     public int MaxCodeRun { get; init; }
 
-    [Option("Weighted parts of the reward: utility (the formula above, with its guards), cer, nll, exact, overlong, or your own class.", Takes = "name=weight or library.dll:Type=weight, separated by commas")]
+    [Option("Weighted parts of the reward: utility (the formula above, with its guards), cer, nll, exact, overlong, speaking_rate, prosody, or your own class.", Takes = "name=weight or library.dll:Type=weight, separated by commas; options of its own in parentheses behind the name")]
     public string Components { get; init; } = "utility=1";
 
     [Option("When a component of your own throws, hangs or returns NaN: stop the run, or leave the sample out of its group and of the loss.")]
@@ -80,7 +80,7 @@ public sealed record RewardOptions : ICheckedOptions
         }
 
         List<string> components = [];
-        _ = ComponentList.Parse(Components, components);
+        _ = ComponentList.Parse(Components, this, components);
         foreach (var fault in components)
         {
             yield return $"`reward.components`: {fault}";

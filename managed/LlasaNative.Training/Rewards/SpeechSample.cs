@@ -1,3 +1,5 @@
+using LlasaNative.Audio;
+
 namespace LlasaNative.Rewards;
 
 /// <summary>What is known about one generated sample.</summary>
@@ -33,6 +35,9 @@ public sealed record SpeechSample
 
     /// <summary>Whether the sound is longer than the recogniser's window, which alone <see cref="Nll"/> is of.</summary>
     public bool BeyondWindow { get; init; }
+
+    /// <summary>Its melody, pauses and speed; null when no component asked for them.</summary>
+    public Prosody? Prosody { get; init; }
 
     /// <summary>The recogniser's probability that there is no speech; null when it gives none.</summary>
     public double? NoSpeechProbability { get; init; }

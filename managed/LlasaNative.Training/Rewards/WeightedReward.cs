@@ -16,16 +16,13 @@ public sealed class WeightedReward
         _formula = new RewardModel(options);
         _options = options;
         List<string> faults = [];
-        foreach (var entry in ComponentList.Parse(options.Components, faults))
+        var entries = ComponentList.Parse(options.Components, options, faults);
+        foreach (var (name, weight) in faults.Count == 0 ? entries : [])
         {
-            if (faults.Count > 0)
-            {
-                break;
-            }
-
-            var component = entry.Library is null ? BuiltInComponents.Create(entry.Name, options) : ComponentLibrary.Create(entry.Library, entry.Type!);
-            var guard = entry.Library is null ? null : new GuardedComponent(component, TimeSpan.FromSeconds(options.TimeoutSeconds));
-            _components.Add(new Weighted(entry.Library is null ? entry.Name : component.Name, component, guard, entry.Weight));
+            var component = BuiltInComponents.All.Create(name, options);
+            faults.AddRange(component.Faults());
+            var guard = name.Library is null ? null : new GuardedComponent(component, TimeSpan.FromSeconds(options.TimeoutSeconds));
+            _components.Add(new Weighted(name.Library is null ? name.Name : component.Name, component, guard, weight));
         }
 
         if (faults.Count > 0)
@@ -36,6 +33,9 @@ public sealed class WeightedReward
 
     /// <summary>Whether a component is somebody's own and may want to hear the sound.</summary>
     public bool WantsSound => _components.Exists(c => c.Guard is not null);
+
+    /// <summary>Whether a component judges how something is said.</summary>
+    public bool WantsProsody => _components.Exists(c => c.Component.NeedsProsody);
 
     /// <summary>Judges one sample.</summary>
     /// <param name="sample">What is known about it.</param>

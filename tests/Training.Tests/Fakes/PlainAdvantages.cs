@@ -1,16 +1,20 @@
 namespace LlasaNative.Training.Tests.Fakes;
 
 /// <summary>Group advantages as their papers write them.</summary>
-internal sealed class PlainAdvantages : IAdvantageKernel
+internal sealed class PlainAdvantages : IGroupKernel
 {
-    public float[] Compute(AdvantageEstimator estimator, ReadOnlySpan<float> rewards, ReadOnlySpan<long> groups, ReadOnlySpan<byte> takesPart, double epsilon)
+    public void Normalize(GroupBaseline baseline, double epsilon, ReadOnlySpan<float> rewards, ReadOnlySpan<long> groups, ReadOnlySpan<byte> mask, Span<float> advantages)
     {
-        var (all, of, counts) = (rewards.ToArray(), groups.ToArray(), takesPart.ToArray());
-        return [.. all.Select((reward, i) => counts[i] == 0 ? 0 : (float)Of(estimator, reward, [.. all.Where((_, j) => of[j] == of[i] && counts[j] != 0).Select(r => (double)r)], epsilon))];
+        var (all, of, counts) = (rewards.ToArray(), groups.ToArray(), mask.ToArray());
+        for (var i = 0; i < all.Length; i++)
+        {
+            double[] group = [.. all.Where((_, j) => of[j] == of[i] && counts[j] != 0).Select(r => (double)r)];
+            advantages[i] = counts[i] == 0 ? 0 : (float)Of(baseline, all[i], group, epsilon);
+        }
     }
 
     /// <summary>The advantage of one reward among those of its group, itself included.</summary>
-    public static double Of(AdvantageEstimator estimator, double reward, double[] group, double epsilon)
+    public static double Of(GroupBaseline baseline, double reward, double[] group, double epsilon)
     {
         if (group.Length == 1)
         {
@@ -18,12 +22,12 @@ internal sealed class PlainAdvantages : IAdvantageKernel
         }
 
         var mean = group.Average();
-        return estimator switch
+        return baseline switch
         {
-            AdvantageEstimator.Grpo => (reward - mean) / (Math.Sqrt(group.Sum(r => (r - mean) * (r - mean)) / (group.Length - 1)) + epsilon),
-            AdvantageEstimator.DrGrpo => reward - mean,
-            AdvantageEstimator.Rloo => reward - ((group.Sum() - reward) / (group.Length - 1)),
-            _ => throw new ArgumentOutOfRangeException(nameof(estimator), estimator, "not within groups"),
+            GroupBaseline.StandardScore => (reward - mean) / (Math.Sqrt(group.Sum(r => (r - mean) * (r - mean)) / (group.Length - 1)) + epsilon),
+            GroupBaseline.Mean => reward - mean,
+            GroupBaseline.MeanOfOthers => reward - ((group.Sum() - reward) / (group.Length - 1)),
+            _ => throw new ArgumentOutOfRangeException(nameof(baseline), baseline, "not within groups"),
         };
     }
 }

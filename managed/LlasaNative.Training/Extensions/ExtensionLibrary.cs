@@ -1,32 +1,35 @@
 using System.Reflection;
 using System.Runtime.Loader;
 
-namespace LlasaNative.Rewards;
+namespace LlasaNative.Extensions;
 
-/// <summary>Loads a component from somebody's assembly, with the libraries that lie beside it.</summary>
-internal sealed class ComponentLibrary : AssemblyLoadContext
+/// <summary>Loads a class from somebody's assembly, with the libraries that lie beside it.</summary>
+internal sealed class ExtensionLibrary : AssemblyLoadContext
 {
     private readonly AssemblyDependencyResolver _resolver;
 
-    private ComponentLibrary(string path)
+    private ExtensionLibrary(string path)
         : base(Path.GetFileName(path), isCollectible: false) => _resolver = new AssemblyDependencyResolver(path);
 
-    /// <summary>Makes a component.</summary>
+    /// <summary>Makes an object.</summary>
+    /// <typeparam name="T">What it must implement.</typeparam>
+    /// <param name="what">What it is, for messages.</param>
     /// <param name="library">Path of the assembly.</param>
-    /// <param name="type">Full name of a class that implements <see cref="IRewardComponent"/>.</param>
+    /// <param name="type">Full name of the class.</param>
     /// <exception cref="UsageException">The file is no assembly, or has no such class that can be made.</exception>
-    public static IRewardComponent Create(string library, string type)
+    public static T Create<T>(string what, string library, string type)
+        where T : class
     {
-        var what = $"reward component {library}:{type}";
+        what = $"{what} {library}:{type}";
         try
         {
             var path = Path.GetFullPath(library);
-            var assembly = new ComponentLibrary(path).LoadFromAssemblyPath(path);
+            var assembly = new ExtensionLibrary(path).LoadFromAssemblyPath(path);
             var found = assembly.GetType(type, throwOnError: false)
                 ?? throw new UsageException($"{what}: the assembly has no type of that name");
-            return !typeof(IRewardComponent).IsAssignableFrom(found)
-                ? throw new UsageException($"{what}: the type does not implement {typeof(IRewardComponent).FullName}")
-                : (IRewardComponent)(Activator.CreateInstance(found) ?? throw new UsageException($"{what}: cannot be made"));
+            return !typeof(T).IsAssignableFrom(found)
+                ? throw new UsageException($"{what}: the type does not implement {typeof(T).FullName}")
+                : (T)(Activator.CreateInstance(found) ?? throw new UsageException($"{what}: cannot be made"));
         }
         catch (TargetInvocationException e)
         {
