@@ -44,7 +44,7 @@ internal static class Annotations
     [
         "llasa_buffer_data",
         "llasa_policy_tensor_info", "llasa_codec_tensor_info", "llasa_whisper_tensor_info",
-        "llasa_policy_logits", "llasa_policy_logprobs",
+        "llasa_policy_tensor_data", "llasa_policy_logits", "llasa_policy_logprobs",
         "llasa_rollout_generate",
         "llasa_trainer_accumulate",
         "llasa_vocode",

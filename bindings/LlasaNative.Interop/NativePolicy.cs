@@ -127,6 +127,25 @@ public sealed unsafe class NativePolicy : IDisposable
         Native.PolicyCopyWeights(Handle, source.Handle);
     }
 
+    /// <summary>Where a parameter lies, for an engine that trains in place.</summary>
+    /// <param name="name">Hugging Face name.</param>
+    /// <param name="dtype">Its element type: 32-bit floats, or bf16 where nothing else is kept.</param>
+    /// <returns>First element, in memory of the device the library computes on; valid as long as the policy, its rollouts or its trainers live.</returns>
+    /// <remarks>After writing call <see cref="TensorsChanged"/>. <b>Threads:</b> the policy's.</remarks>
+    public void* GetTensorMemory(string name, out NativeDType dtype)
+    {
+        void* data;
+        fixed (NativeDType* type = &dtype)
+        {
+            Native.Check(NativeMethods.llasa_policy_tensor_data(Handle, name, &data, type));
+        }
+
+        return data;
+    }
+
+    /// <summary>Tells the policy that values were written into its memory, so that it brings its bf16 copies up to date.</summary>
+    public void TensorsChanged() => Native.PolicyTensorsChanged(Handle);
+
     /// <summary>Puts a low-rank adapter beside the weights, once; its tensors must then be set. Trainers created before are of no use.</summary>
     /// <param name="options">From <see cref="NativeLoraOptions.CreateDefault"/>.</param>
     /// <exception cref="NativeException">An option is out of range, or there is an adapter already.</exception>

@@ -209,6 +209,16 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_policy_get_tensor(llasa_policy* poli
 /* Copies every weight of source (same sizes) into policy: a frozen reference, or a restored best. Matrices
  * that one of the two keeps in bf16 alone arrive rounded to nearest even. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_policy_copy_weights(llasa_policy* policy, llasa_policy* source);
+/* Where a parameter lies: *out_data is its first element, row-major, in memory of the device the library computes
+ * on (host memory on the CPU); *out_dtype LLASA_F32, the values that are trained and saved, or LLASA_BF16 where
+ * that is all there is. For an engine that trains in place. LLASA_ERR_NAME for an unknown name.
+ * Lifetime: the policy's, and that of its rollouts and trainers; attaching an adapter moves nothing.
+ * Threads: the policy's, for reading and writing the memory as well. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_policy_tensor_data(llasa_policy* policy, const char* name,
+                                                               void** out_data, llasa_dtype* out_dtype);
+/* To be called after values behind llasa_policy_tensor_data were written: brings up to date what the policy
+ * derives from them, the bf16 copies that products read. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_policy_tensors_changed(llasa_policy* policy);
 
 #define LLASA_LORA_Q 1
 #define LLASA_LORA_K 2

@@ -103,6 +103,20 @@ TEST_F(AbiContract, EveryNullPointerIsAnArgumentErrorThatNamesIt) {
        [&] { return llasa_policy_get_tensor(policy.handle, nullptr, LLASA_F32, floats, 96); });
   null("llasa_policy_get_tensor", "out_data",
        [&] { return llasa_policy_get_tensor(policy.handle, name, LLASA_F32, nullptr, 96); });
+  {
+    void* data = nullptr;
+    llasa_dtype dtype = LLASA_F32;
+    const char* gain = "model.norm.weight";
+    null("llasa_policy_tensor_data", "policy",
+         [&] { return llasa_policy_tensor_data(nullptr, gain, &data, &dtype); });
+    null("llasa_policy_tensor_data", "name",
+         [&] { return llasa_policy_tensor_data(policy.handle, nullptr, &data, &dtype); });
+    null("llasa_policy_tensor_data", "out_data",
+         [&] { return llasa_policy_tensor_data(policy.handle, gain, nullptr, &dtype); });
+    null("llasa_policy_tensor_data", "out_dtype",
+         [&] { return llasa_policy_tensor_data(policy.handle, gain, &data, nullptr); });
+    null("llasa_policy_tensors_changed", "policy", [&] { return llasa_policy_tensors_changed(nullptr); });
+  }
   null("llasa_policy_copy_weights", "policy",
        [&] { return llasa_policy_copy_weights(nullptr, policy.handle); });
   null("llasa_policy_copy_weights", "source",

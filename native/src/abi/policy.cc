@@ -102,6 +102,27 @@ llasa_status llasa_policy_copy_weights(llasa_policy* policy, llasa_policy* sourc
                  [&] { required(policy, "policy").model->copy_weights(*required(source, "source").model); });
 }
 
+llasa_status llasa_policy_tensor_data(llasa_policy* policy, const char* name, void** out_data,
+                                      llasa_dtype* out_dtype) {
+  return guarded(__func__, [&] {
+    llasa::Policy& model = *required(policy, "policy").model;
+    required(name, "name");
+    void*& data = required(out_data, "out_data");
+    llasa_dtype& dtype = required(out_dtype, "out_dtype");
+    llasa::TensorTable& table = model.table_of(name);
+    const llasa::TensorSpec& spec = table.find(name);
+    const bool bf16 = spec.is_matrix && table.storage() == llasa::Storage::kBf16;
+    data = bf16             ? static_cast<void*>(table.bf16() + spec.offset)
+           : spec.is_matrix ? static_cast<void*>(table.data() + spec.offset)
+                            : static_cast<void*>(table.vector(spec.offset));
+    dtype = bf16 ? LLASA_BF16 : LLASA_F32;
+  });
+}
+
+llasa_status llasa_policy_tensors_changed(llasa_policy* policy) {
+  return guarded(__func__, [&] { required(policy, "policy").model->refresh_all(); });
+}
+
 void llasa_lora_options_init(llasa_lora_options* options) {
   if (options == nullptr) return;
   *options = {};

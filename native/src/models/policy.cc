@@ -105,6 +105,11 @@ void Policy::refresh_trained() {
   refresh(trainable());
 }
 
+void Policy::refresh_all() {
+  refresh(weights_);
+  if (adapter_ != nullptr) refresh(adapter_->weights());
+}
+
 void Policy::refresh(TensorTable& table) {
   if (table.storage() != Storage::kF32AndBf16) return;
   narrow_to_bf16(stream_, table.data(), table.count(), table.bf16(), 1, table.count());

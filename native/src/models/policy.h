@@ -68,6 +68,8 @@ class Policy {
   void copy_weights(const Policy& source);
   // After the f32 values of trainable() changed: brings the bf16 copy, where there is one, up to date.
   void refresh_trained();
+  // The same of every table: somebody else wrote values.
+  void refresh_all();
 
  private:
   void refresh(TensorTable& table);
