@@ -9,6 +9,7 @@ var filter = Argument<string>("filter", null);            // of native tests, as
 var thorough = Argument("thorough", false);               // Test: the whole suite on the simulator, under sanitizers
 var strict = Argument("strict", thorough);                // warnings of g++ and nvcc are errors
 var kernels = !Argument("without-kernels", false);         // Test: nothing on the simulator
+var torch = Argument("with-torch", false);                // Test: the TorchSharp engine, whose packages take 600 MB
 var jobs = Argument("jobs", System.Environment.ProcessorCount);
 
 var root = MakeAbsolute(Directory(".")).FullPath;
@@ -22,6 +23,11 @@ var layout = "native/src/abi/layout.g.inc";
 // What the program runs on: the tests' build if there is one, else a build of the library alone.
 var library = DirectoryExists("build/native/cpu") ? "cpu" : "cpu-library";
 var tally = new Tally();
+
+bool IsTorch(FilePath project) => project.GetFilenameWithoutExtension().ToString() == "TorchSharp.Tests";
+// Whether its packages were restored: what failed then is the code's fault.
+bool HasTorch() => FileExists("tests/TorchSharp.Tests/obj/project.assets.json")
+    && !System.IO.File.ReadAllText("tests/TorchSharp.Tests/obj/project.assets.json").Contains("\"code\": \"NU1");
 
 bool IsTest() => target is "Test" or "Default" or "Test-Cudasim";   // ends with the counts
 
@@ -106,10 +112,27 @@ Task("Managed-Build").Does(() => Run("managed-build", "dotnet", $"build LlasaNat
 
 Task("Managed-Test").IsDependentOn("Native-Build").IsDependentOn("Managed-Build").Does(() =>
 {
-    foreach (var project in GetFiles("tests/**/*.csproj").Where(p => !IsEndToEnd(p)))
+    foreach (var project in GetFiles("tests/**/*.csproj").Where(p => !IsEndToEnd(p) && !IsTorch(p)))
     {
         ManagedTests(project);
     }
+});
+
+// Not in the solution: its packages are large, and whoever cannot have them goes on without, loudly.
+Task("Torch-Test").WithCriteria(torch).IsDependentOn("Native-Build").Does(() =>
+{
+    var project = GetFiles("tests/TorchSharp.Tests/*.csproj").Single();
+    try
+    {
+        Run("torch-build", "dotnet", $"build {project} -c {configuration} -v q");
+    }
+    catch (Exception e) when (!HasTorch())
+    {
+        Warning("SKIPPED: the TorchSharp engine, for its packages could not be restored: " + e.Message);
+        return;
+    }
+
+    ManagedTests(project);
 });
 
 Task("EndToEnd").IsDependentOn("Native-Build").IsDependentOn("Managed-Build").Does(() =>
@@ -127,6 +150,7 @@ Task("Test")
     .IsDependentOn("Cuda-Compile")
     .IsDependentOn("Bindings-Check")
     .IsDependentOn("Managed-Test")
+    .IsDependentOn("Torch-Test")
     .IsDependentOn("EndToEnd");
 
 // The long version of what EndToEnd runs in short; counts in artifacts/faults, see docs/reliability.md.

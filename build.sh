@@ -26,6 +26,7 @@ usage: ./build.sh [TARGET] [--option value ...]
   gpu-check   tests, compute-sanitizer, benchmarks and a training run on this machine's GPU
   clean       remove build/ and artifacts/
 
+  --with-torch          test: also the TorchSharp engine; its packages take 600 MB, and without them the rest goes on
   --needs               install what the target needs and stop
   --strict              warnings of g++ and nvcc are errors (test --thorough does so, too)
   --with-cuda-toolkit   also install Debian's nvidia-cuda-toolkit (5 GB), adding its component to apt's sources if need

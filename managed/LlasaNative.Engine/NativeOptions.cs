@@ -57,4 +57,28 @@ internal static class NativeOptions
         RefLogProbs = terms.ReferenceLogProbs,
         PolicyCaps = terms.PolicyCaps,
     };
+
+    public static LossStats ToPort(this NativeLossStats stats) => new()
+    {
+        Loss = stats.Loss,
+        PolicyLoss = stats.PolicyLoss,
+        Tokens = stats.Tokens,
+        KlSum = stats.KlSum,
+        EntropySum = stats.EntropySum,
+        RatioSum = stats.RatioSum,
+        ApproxKlSum = stats.ApproxKlSum,
+        ClippedLow = stats.ClippedLow,
+        ClippedHigh = stats.ClippedHigh,
+        Capped = stats.Capped,
+        LogProbGapSum = stats.LogProbGapSum,
+        LogProbGapMax = stats.LogProbGapMax,
+        ComputedTokens = stats.ComputedTokens,
+    };
+
+    public static NativeTrainerState ToNative(this OptimiserState kind) => kind switch
+    {
+        OptimiserState.Moment1 => NativeTrainerState.Moment1,
+        OptimiserState.Moment2 => NativeTrainerState.Moment2,
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "No such state."),
+    };
 }

@@ -25,23 +25,7 @@ public sealed class NativePolicyTrainer(PolicyModel policy, OptimiserOptions opt
         ArgumentNullException.ThrowIfNull(head);
         ArgumentNullException.ThrowIfNull(terms);
         ArgumentNullException.ThrowIfNull(shape);
-        var stats = _trainer.Accumulate(sequences.ToNative(), policy.ToNative(head), shape.ToNative(), terms.ToNative(), cancellation: cancellation);
-        return new LossStats
-        {
-            Loss = stats.Loss,
-            PolicyLoss = stats.PolicyLoss,
-            Tokens = stats.Tokens,
-            KlSum = stats.KlSum,
-            EntropySum = stats.EntropySum,
-            RatioSum = stats.RatioSum,
-            ApproxKlSum = stats.ApproxKlSum,
-            ClippedLow = stats.ClippedLow,
-            ClippedHigh = stats.ClippedHigh,
-            Capped = stats.Capped,
-            LogProbGapSum = stats.LogProbGapSum,
-            LogProbGapMax = stats.LogProbGapMax,
-            ComputedTokens = stats.ComputedTokens,
-        };
+        return _trainer.Accumulate(sequences.ToNative(), policy.ToNative(head), shape.ToNative(), terms.ToNative(), cancellation: cancellation).ToPort();
     }
 
     /// <inheritdoc/>
@@ -52,18 +36,11 @@ public sealed class NativePolicyTrainer(PolicyModel policy, OptimiserOptions opt
     }
 
     /// <inheritdoc/>
-    public void ReadState(OptimiserState kind, string name, Span<float> values) => _trainer.GetState(ToNative(kind), name, values);
+    public void ReadState(OptimiserState kind, string name, Span<float> values) => _trainer.GetState(kind.ToNative(), name, values);
 
     /// <inheritdoc/>
-    public void WriteState(OptimiserState kind, string name, ReadOnlySpan<float> values) => _trainer.SetState(ToNative(kind), name, values);
+    public void WriteState(OptimiserState kind, string name, ReadOnlySpan<float> values) => _trainer.SetState(kind.ToNative(), name, values);
 
     /// <inheritdoc/>
     public void Dispose() => _trainer.Dispose();
-
-    private static NativeTrainerState ToNative(OptimiserState kind) => kind switch
-    {
-        OptimiserState.Moment1 => NativeTrainerState.Moment1,
-        OptimiserState.Moment2 => NativeTrainerState.Moment2,
-        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "No such state."),
-    };
 }

@@ -15,6 +15,7 @@ public sealed class AssemblyTests
         ["LlasaNative.Data"] = ["LlasaNative.Training"],
         ["LlasaNative.Reporting"] = ["LlasaNative.Training"],
         ["LlasaNative.RewardServer"] = ["LlasaNative.Training"],
+        ["LlasaNative.TorchSharp"] = ["LlasaNative.Engine"],
         ["LlasaNative.WhisperNet"] = ["LlasaNative.Engine"],
         ["LlasaNative.Trainer"] = ["LlasaNative.Data", "LlasaNative.Engine", "LlasaNative.Reporting", "LlasaNative.RewardServer"],
         ["LlasaNative.BindingGenerator"] = [],

@@ -1,0 +1,64 @@
+using LlasaNative.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LlasaNative.Torch;
+
+/// <summary>One layer of a Llama: attention and feed-forward, each behind a norm and added to the residual stream.</summary>
+/// <remarks>As transformers' LlamaDecoderLayer; rows are the tokens of all sequences, one after another.</remarks>
+internal sealed class LlamaLayer : nn.Module<Tensor, PackedLayout, Tensor>
+{
+    private readonly LlamaConfig _config;
+    private readonly RmsNorm _inputNorm, _postNorm;
+    private readonly Projection _query, _key, _value, _output, _gate, _up, _down;
+
+    /// <param name="index">Layer, from 0.</param>
+    /// <param name="config">Sizes.</param>
+    /// <param name="parameters">Where the weights are looked up.</param>
+    public LlamaLayer(int index, LlamaConfig config, PolicyParameters parameters)
+        : base($"model.layers.{index}")
+    {
+        _config = config;
+        var name = $"model.layers.{index}";
+        Projection Project(string module) => new($"{name}.{module}", parameters);
+        _inputNorm = new RmsNorm($"{name}.input_layernorm", config.RmsNormEpsilon, parameters);
+        _postNorm = new RmsNorm($"{name}.post_attention_layernorm", config.RmsNormEpsilon, parameters);
+        _query = Project("self_attn.q_proj");
+        _key = Project("self_attn.k_proj");
+        _value = Project("self_attn.v_proj");
+        _output = Project("self_attn.o_proj");
+        _gate = Project("mlp.gate_proj");
+        _up = Project("mlp.up_proj");
+        _down = Project("mlp.down_proj");
+        register_module("input_layernorm", _inputNorm);
+        register_module("post_attention_layernorm", _postNorm);
+        register_module("q_proj", _query);
+        register_module("k_proj", _key);
+        register_module("v_proj", _value);
+        register_module("o_proj", _output);
+        register_module("gate_proj", _gate);
+        register_module("up_proj", _up);
+        register_module("down_proj", _down);
+    }
+
+    /// <param name="input">[T, C] residual stream.</param>
+    /// <param name="layout">Which rows are whose.</param>
+    /// <returns>[T, C] residual stream.</returns>
+    public override Tensor forward(Tensor input, PackedLayout layout)
+    {
+        var attended = input + Attend(_inputNorm.call(input), layout);
+        var normed = _postNorm.call(attended);
+        return attended + _down.call(nn.functional.silu(_gate.call(normed)) * _up.call(normed));
+    }
+
+    private Tensor Attend(Tensor normed, PackedLayout layout)
+    {
+        var rows = normed.shape[0];
+        long heads = _config.QueryHeads, shared = _config.KeyValueHeads, width = _config.HeadDimension;
+        var query = layout.ByHead(layout.Turn(_query.call(normed).view(rows, heads, width)));
+        var key = layout.ByHead(layout.Turn(_key.call(normed).view(rows, shared, width))).repeat_interleave(heads / shared, 1);
+        var value = layout.ByHead(_value.call(normed).view(rows, shared, width)).repeat_interleave(heads / shared, 1);
+        var mixed = nn.functional.scaled_dot_product_attention(query, key, value, is_casual: true);
+        return _output.call(layout.ByRow(mixed).reshape(rows, heads * width));
+    }
+}
