@@ -7,10 +7,11 @@ public sealed class ScheduleTests
     [TestCase(LearningRateSchedule.Constant, 1, 0.2)]
     [TestCase(LearningRateSchedule.Constant, 5, 1)]
     [TestCase(LearningRateSchedule.Constant, 105, 1)]
-    [TestCase(LearningRateSchedule.Linear, 55, 0.55)]
-    [TestCase(LearningRateSchedule.Linear, 105, 0.1)]
-    [TestCase(LearningRateSchedule.Cosine, 55, 0.55)]
-    [TestCase(LearningRateSchedule.Cosine, 105, 0.1)]
+    [TestCase(LearningRateSchedule.Linear, 6, 1)]
+    [TestCase(LearningRateSchedule.Linear, 56, 0.55)]
+    [TestCase(LearningRateSchedule.Linear, 105, 0.109)]
+    [TestCase(LearningRateSchedule.Cosine, 56, 0.55)]
+    [TestCase(LearningRateSchedule.Cosine, 106, 0.1)]
     public void LearningRate_FollowsItsShape(LearningRateSchedule schedule, long step, double expected)
     {
         OptimiserOptions options = new() { LearningRate = 1, WarmupSteps = 5, Schedule = schedule, FinalRatio = 0.1 };
@@ -18,12 +19,24 @@ public sealed class ScheduleTests
     }
 
     [TestCase(65, 1)]
-    [TestCase(75, 0.775)]
-    [TestCase(105, 0.1)]
+    [TestCase(66, 1)]
+    [TestCase(76, 0.775)]
+    [TestCase(105, 0.1225)]
     public void LearningRate_WithDecaySteps_StaysAtThePeakBeforeThem(long step, double expected)
     {
         OptimiserOptions options = new() { LearningRate = 1, WarmupSteps = 5, Schedule = LearningRateSchedule.Linear, FinalRatio = 0.1, DecaySteps = 40 };
         Assert.That(Schedules.LearningRate(options, step, 105), Is.EqualTo(expected).Within(1e-12));
+    }
+
+    // transformers.get_linear_schedule_with_warmup(optimizer, 0, 4) and its cosine twin, one value per optimiser step.
+    [TestCase(LearningRateSchedule.Linear, new[] { 1, 0.75, 0.5, 0.25 })]
+    [TestCase(LearningRateSchedule.Cosine, new[] { 1, 0.8535533905932737, 0.5, 0.14644660940672627 })]
+    [TestCase(LearningRateSchedule.Linear, new[] { 1.0 })]
+    [TestCase(LearningRateSchedule.Cosine, new[] { 1.0 })]
+    public void MyFourSteps_TakeTheRatesOfTransformers_AndNoneIsZero(LearningRateSchedule schedule, double[] expected)
+    {
+        OptimiserOptions options = new() { LearningRate = 1, WarmupSteps = 0, Schedule = schedule, FinalRatio = 0 };
+        Assert.That(Enumerable.Range(1, expected.Length).Select(k => Schedules.LearningRate(options, k, expected.Length)), Is.EqualTo(expected).Within(1e-12));
     }
 
     [Test]
