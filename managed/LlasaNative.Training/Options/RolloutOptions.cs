@@ -34,8 +34,8 @@ public sealed record RolloutOptions : ICheckedOptions
     [Option("Restrict head and softmax to speech tokens and the end token, in rollouts and training alike.")]
     public bool SpeechOnly { get; init; } = true;
 
-    [Option("Most rounds of drawing of one step; more than 1 is dynamic sampling: groups without variance are drawn again, from the next texts, and left out if they are still so.", AtLeast = 0, AtMost = 1000, Verl = "algorithm.filter_groups.max_num_gen_batches")]
-    public int DynamicRounds { get; init; }
+    [Option("Most rounds of drawing of one step; more than 1 is dynamic sampling: groups without variance are drawn again, from the next texts, and left out if they are still so.", AtLeast = 1, AtMost = 1000, Verl = "algorithm.filter_groups.max_num_gen_batches")]
+    public int DynamicRounds { get; init; } = 1;
 
     /// <summary>Whether groups without variance are drawn again.</summary>
     public bool Dynamic => DynamicRounds > 1;
