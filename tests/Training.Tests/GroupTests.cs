@@ -149,4 +149,25 @@ public sealed class GroupTests
             Assert.That(report.Samples.Select(s => s.Advantage), Is.EqualTo(scored.Select(r => PlainAdvantages.Of(GroupBaseline.StandardScore, r, scored, 1e-6)).Append(0)).Within(1e-6));
         });
     }
+
+    [TestCase(RefusalPolicy.Keep, 0, 0.0)]
+    [TestCase(RefusalPolicy.Zero, 2, 0.0)]
+    [TestCase(RefusalPolicy.Mask, 2, 0.5)]
+    public void SamplesBeyondTheWindow_AreCounted_AndRefusedWhenTheRewardSaysSo(RefusalPolicy policy, int refused, double masked)
+    {
+        // Samples 0 and 2 say the text with two codes; 1 and 3 are four codes long, and end.
+        RewardOptions reward = new() { Mode = RewardMode.Guarded, Normalization = TextNormalization.None, Components = "exact=1", BeyondWindow = policy };
+        var settings = World.Settings(1, 4) with { Reward = reward };
+        settings = settings with { Rollout = settings.Rollout with { MaxNewTokens = 5 } };
+        using World world = new(settings, ["ab"], (text, j) => j % 2 == 0 ? World.EvenOnesAreRight(text, j) : [.. World.EvenOnesAreRight(text, j), TablePolicy.End]);
+        world.Listener.Window = 3;
+        var report = world.Step();
+        Assert.Multiple(() =>
+        {
+            Assert.That(report.Metrics["reward/beyond_window"], Is.EqualTo(2));
+            Assert.That(report.Metrics["reward/masked"], Is.EqualTo(masked));
+            Assert.That(report.Samples.Select(s => s.Judgement.BeyondWindow), Is.EqualTo(new[] { false, true, false, true }));
+            Assert.That(report.Samples.Count(s => s.Judgement.Breakdown.Reason == RewardReason.BeyondWindow), Is.EqualTo(refused));
+        });
+    }
 }

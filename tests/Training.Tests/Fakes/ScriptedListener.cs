@@ -9,6 +9,9 @@ internal sealed class ScriptedListener : IListener
     /// <summary>Whether nobody can listen to a sample of a text with these codes.</summary>
     public Func<string, int[], bool> Fails { get; set; } = (_, _) => false;
 
+    /// <summary>Codes beyond which a sample is longer than the window.</summary>
+    public int Window { get; set; } = int.MaxValue;
+
     public int Heard { get; private set; }
 
     public int CodeCount => 3;
@@ -36,7 +39,7 @@ internal sealed class ScriptedListener : IListener
         Heard += codes.Count;
         return Task.FromResult(new HeardChunk([.. codes.Select((c, i) => Fails(texts[i], c)
             ? Hearing.Failed("nobody is there")
-            : Hearing.Of(new SpeechScore(Say(c), Nll(c), 0, 0), Sound, Hearing.SampleRate, extras.HasFlag(HearingExtras.Sound)))], 0, 0, 0));
+            : Hearing.Of(new SpeechScore(Say(c), Nll(c), 0, 0) { BeyondWindow = c.Length > Window }, Sound, Hearing.SampleRate, extras.HasFlag(HearingExtras.Sound)))], 0, 0, 0));
     }
 
     public void Dispose()
