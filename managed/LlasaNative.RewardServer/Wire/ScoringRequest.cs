@@ -11,10 +11,10 @@ namespace LlasaNative.Listening.Wire;
 public sealed record ScoringRequest
 {
     /// <summary><c>seed</c> or <c>full</c>, as <c>recogniser.prompt</c>.</summary>
-    public required string Prompt { get; init; }
+    public required string Prompt { get; init => field = value ?? ""; }
 
     /// <summary>Language code, <c>auto</c>, or <c>default</c>, as <c>recogniser.language</c>.</summary>
-    public string Language { get; init; } = ScoringOptions.NoLanguage;
+    public string Language { get; init => field = value ?? ScoringOptions.NoLanguage; } = ScoringOptions.NoLanguage;   // null in JSON is none
 
     /// <summary>Whether texts are measured with a space before them: <c>auto</c>, <c>true</c> or <c>false</c>, or the JSON literals.</summary>
     [JsonConverter(typeof(TextOrFlag))]
@@ -30,7 +30,7 @@ public sealed record ScoringRequest
     public double SaturatedCer { get; init; }
 
     /// <summary>What happens to both texts before they are compared, for <see cref="SaturatedCer"/>: <c>none</c>, <c>basic</c> or <c>english</c>.</summary>
-    public string Normalization { get; init; } = OptionNames.Of(TextNormalization.None);
+    public string Normalization { get; init => field = value ?? OptionNames.Of(TextNormalization.None); } = OptionNames.Of(TextNormalization.None);
 
     /// <summary>Clips given to the recogniser at once.</summary>
     public required int BatchSize { get; init; }
