@@ -104,7 +104,6 @@ TEST_F(AbiContract, EveryNullPointerIsAnArgumentErrorThatNamesIt) {
   null("llasa_policy_get_tensor", "out_data",
        [&] { return llasa_policy_get_tensor(policy.handle, name, LLASA_F32, nullptr, 96); });
   {
-    void* data = nullptr;
     llasa_dtype dtype = LLASA_F32;
     const char* gain = "model.norm.weight";
     null("llasa_policy_tensor_data", "policy",

@@ -32,8 +32,8 @@ struct Loss {
 
 // What a loss is of. advantages [B] or [N], empty: 1; the others [N], empty: not given.
 struct LossData {
-  std::vector<float> advantages, old_logprobs, ref_logprobs, importance;
-  std::vector<uint8_t> mask;
+  std::vector<float> advantages = {}, old_logprobs = {}, ref_logprobs = {}, importance = {};
+  std::vector<uint8_t> mask = {};
 };
 
 // [N] each.
