@@ -24,7 +24,7 @@ function(llasa_add_cudasim target)
     set_source_files_properties(${simulator} PROPERTIES COMPILE_OPTIONS -fno-sanitize=all)
   endif()
   target_include_directories(${target} PUBLIC cudasim/include cudasim)
-  target_link_libraries(${target} PUBLIC llasa::openblas ${CMAKE_DL_LIBS})
+  target_link_libraries(${target} PUBLIC llasa::openblas -Wl,--wrap=getenv ${CMAKE_DL_LIBS})
   llasa_cudasim_kernels(${target} ${kernels})
 
   # What stands in for the driver, in a folder of its own: only who asks for it shall find it.
