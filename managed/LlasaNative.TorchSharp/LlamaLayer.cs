@@ -9,6 +9,7 @@ namespace LlasaNative.Torch;
 internal sealed class LlamaLayer : nn.Module<Tensor, PackedLayout, Tensor>
 {
     private readonly LlamaConfig _config;
+    private readonly bool _roundsCache;
     private readonly RmsNorm _inputNorm, _postNorm;
     private readonly Projection _query, _key, _value, _output, _gate, _up, _down;
 
@@ -18,7 +19,7 @@ internal sealed class LlamaLayer : nn.Module<Tensor, PackedLayout, Tensor>
     public LlamaLayer(int index, LlamaConfig config, PolicyParameters parameters)
         : base($"model.layers.{index}")
     {
-        _config = config;
+        (_config, _roundsCache) = (config, parameters.Projections.RoundsWeights);
         var name = $"model.layers.{index}";
         Projection Project(string module) => new($"{name}.{module}", parameters);
         _inputNorm = new RmsNorm($"{name}.input_layernorm", config.RmsNormEpsilon, parameters);
@@ -51,13 +52,16 @@ internal sealed class LlamaLayer : nn.Module<Tensor, PackedLayout, Tensor>
         return attended + _down.call(nn.functional.silu(_gate.call(normed)) * _up.call(normed));
     }
 
+    // A rollout's cache keeps keys and values in bf16 where the policy computes in it.
+    private Tensor Cached(Tensor values) => PolicyParameters.AsMultiplied(values, _roundsCache);
+
     private Tensor Attend(Tensor normed, PackedLayout layout)
     {
         var rows = normed.shape[0];
         long heads = _config.QueryHeads, shared = _config.KeyValueHeads, width = _config.HeadDimension;
         var query = layout.ByHead(layout.Turn(_query.call(normed).view(rows, heads, width)));
-        var key = layout.ByHead(layout.Turn(_key.call(normed).view(rows, shared, width))).repeat_interleave(heads / shared, 1);
-        var value = layout.ByHead(_value.call(normed).view(rows, shared, width)).repeat_interleave(heads / shared, 1);
+        var key = layout.ByHead(Cached(layout.Turn(_key.call(normed).view(rows, shared, width)))).repeat_interleave(heads / shared, 1);
+        var value = layout.ByHead(Cached(_value.call(normed).view(rows, shared, width))).repeat_interleave(heads / shared, 1);
         var mixed = nn.functional.scaled_dot_product_attention(query, key, value, is_casual: true);
         return _output.call(layout.ByRow(mixed).reshape(rows, heads * width));
     }

@@ -7,7 +7,7 @@ namespace LlasaNative.Torch;
 
 /// <summary>A Llama language model as a TorchSharp module, over the weights of a native policy.</summary>
 /// <remarks>As transformers' LlamaForCausalLM. <b>Threads:</b> the policy's.</remarks>
-internal sealed class LlamaModule : nn.Module<PackedLayout, Tensor>
+internal sealed class LlamaModule : nn.Module
 {
     private readonly PolicyParameters _weights;
     private readonly LlamaLayer[] _layers;
@@ -44,24 +44,12 @@ internal sealed class LlamaModule : nn.Module<PackedLayout, Tensor>
 
     /// <summary>[T, C] what the first layer reads.</summary>
     public Tensor Embed(PackedLayout layout) =>
-        PolicyParameters.AsMultiplied(_weights[Embedding].index_select(0, layout.TokenIds), _weights.Adapter.RoundsWeights);
+        PolicyParameters.AsMultiplied(_weights[Embedding].index_select(0, layout.TokenIds), _weights.Projections.RoundsWeights);
 
     /// <summary>[N, C] of the rows that are scored, behind the last norm.</summary>
     /// <param name="hidden">[T, C] behind the last layer.</param>
     /// <param name="layout">Which rows are scored.</param>
     public Tensor Finish(Tensor hidden, PackedLayout layout) => _norm.call(hidden.index_select(0, layout.ScoredRows));
-
-    /// <summary>[N, C] what the head reads of each scored row.</summary>
-    public override Tensor forward(PackedLayout input)
-    {
-        var hidden = Embed(input);
-        foreach (var layer in _layers)
-        {
-            hidden = layer.call(hidden, input);
-        }
-
-        return Finish(hidden, input);
-    }
 
     /// <summary>Log-prob and entropy of some rows' next tokens over the allowed ids: softmax(logits / temperature).</summary>
     /// <param name="hidden">[n, C] of <see cref="Finish"/>.</param>
@@ -71,7 +59,7 @@ internal sealed class LlamaModule : nn.Module<PackedLayout, Tensor>
     public (Tensor LogProbs, Tensor Entropies) Score(Tensor hidden, Tensor columns, in NativeHeadOptions head)
     {
         var weight = _weights[_head];
-        Tensor Logits(Tensor rows) => nn.functional.linear(hidden, PolicyParameters.AsMultiplied(rows, _weights.Adapter.RoundsWeights));
+        Tensor Logits(Tensor rows) => nn.functional.linear(hidden, PolicyParameters.AsMultiplied(rows, _weights.Projections.RoundsWeights));
         var logits = head.RestrictEnd == 0 ? Logits(weight) : Logits(weight.narrow(0, head.RestrictStart, head.RestrictEnd - head.RestrictStart));
         if (head.RestrictEnd != 0 && head.RestrictExtra >= 0)
         {

@@ -11,10 +11,10 @@ internal sealed unsafe class PolicyParameters : IDisposable
     private readonly Dictionary<string, Parameter> _byName = [];
 
     /// <param name="policy">Whose weights; complete, and on the CPU.</param>
-    /// <param name="adapter">How they multiply.</param>
-    public PolicyParameters(NativePolicy policy, AdapterOptions adapter)
+    /// <param name="projections">How they multiply.</param>
+    public PolicyParameters(NativePolicy policy, ProjectionSettings projections)
     {
-        Adapter = adapter;
+        Projections = projections;
         var tensors = policy.GetTensors();
         var hasAdapter = tensors.Any(t => IsAdapter(t.Name));
         foreach (var tensor in tensors)
@@ -31,7 +31,7 @@ internal sealed unsafe class PolicyParameters : IDisposable
     }
 
     /// <summary>How projections multiply.</summary>
-    public AdapterOptions Adapter { get; }
+    public ProjectionSettings Projections { get; }
 
     /// <summary>Those that gradients are for, in model order: the adapter's where there is one, else all.</summary>
     public List<(string Name, Parameter Values)> Trained { get; } = [];
@@ -45,7 +45,7 @@ internal sealed unsafe class PolicyParameters : IDisposable
     public Parameter? Find(string name) => _byName.GetValueOrDefault(name);
 
     /// <summary>The values that a product reads: with bf16 rounded to nearest even, and the gradient passed on as it is.</summary>
-    /// <param name="weight">A matrix.</param>
+    /// <param name="weight">A matrix, or keys or values.</param>
     /// <param name="rounded">Whether the policy computes in bf16.</param>
     public static Tensor AsMultiplied(Tensor weight, bool rounded)
     {

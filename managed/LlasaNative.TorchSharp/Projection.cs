@@ -11,7 +11,7 @@ internal sealed class Projection : nn.Module<Tensor, Tensor>
     private readonly Parameter _weight;
     private readonly Parameter? _adapterA;
     private readonly Parameter? _adapterB;
-    private readonly AdapterOptions _adapter;
+    private readonly ProjectionSettings _settings;
 
     /// <param name="name">Of the projection's weight, as Hugging Face has it, without <c>.weight</c>.</param>
     /// <param name="parameters">Where the weights are looked up.</param>
@@ -21,7 +21,7 @@ internal sealed class Projection : nn.Module<Tensor, Tensor>
         _weight = parameters[name + ".weight"];
         _adapterA = parameters.Find($"base_model.model.{name}.lora_A.weight");
         _adapterB = parameters.Find($"base_model.model.{name}.lora_B.weight");
-        _adapter = parameters.Adapter;
+        _settings = parameters.Projections;
         register_parameter("weight", _weight);
         if (_adapterA is not null && _adapterB is not null)
         {
@@ -33,13 +33,13 @@ internal sealed class Projection : nn.Module<Tensor, Tensor>
     /// <inheritdoc/>
     public override Tensor forward(Tensor input)
     {
-        var output = nn.functional.linear(input, PolicyParameters.AsMultiplied(_weight, _adapter.RoundsWeights));
-        if (_adapterA is null || _adapterB is null || !_adapter.Enabled)
+        var output = nn.functional.linear(input, PolicyParameters.AsMultiplied(_weight, _settings.RoundsWeights));
+        if (_adapterA is null || _adapterB is null)
         {
             return output;
         }
 
-        var kept = nn.functional.dropout(input, _adapter.Dropout, training);
-        return output + (nn.functional.linear(nn.functional.linear(kept, _adapterA), _adapterB) * _adapter.Scale);
+        var kept = nn.functional.dropout(input, _settings.AdapterDropout, training);
+        return output + (nn.functional.linear(nn.functional.linear(kept, _adapterA), _adapterB) * _settings.AdapterScale);
     }
 }

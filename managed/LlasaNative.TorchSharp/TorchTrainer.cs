@@ -40,11 +40,11 @@ public sealed class TorchTrainer : IDisposable
 
         _policy = policy;
         _options = options;
-        AdapterOptions adapter = new()
+        ProjectionSettings projections = new()
         {
-            Scale = options.AdapterScale, Dropout = options.AdapterDropout, RoundsWeights = policy.Options.ComputeDtype == NativeDType.BF16,
+            AdapterScale = options.AdapterScale, AdapterDropout = options.AdapterDropout, RoundsWeights = policy.Options.ComputeDtype == NativeDType.BF16,
         };
-        _parameters = new PolicyParameters(policy, adapter);
+        _parameters = new PolicyParameters(policy, projections);
         _hasAdapter = _parameters.Trained.Count < policy.GetTensors().Count;
         _model = new LlamaModule(config, _parameters);
         _optimiser = optim.AdamW(
@@ -97,8 +97,7 @@ public sealed class TorchTrainer : IDisposable
                 continue;
             }
 
-            // One number per micro-batch since the last step: what dropout draws is the same after a resume.
-            manual_seed((long)(_options.DropoutSeed ^ (((ulong)StepCount << 20) | ++_passes)));
+            _passes++;
             var lengths = ScoredTokens(batch, first, end);
             using TokenLoss tokens = new(loss, terms, scored, count);
             var current = Pass(layout, head, tokens, lengths, ref stats);
@@ -217,7 +216,7 @@ public sealed class TorchTrainer : IDisposable
     {
         _model.train();
         var kept = _options.Recompute ? KeepInputs(layout) : null;
-        var hidden = kept is null ? _model.call(layout) : _model.Finish(kept[^1], layout);
+        var hidden = _model.Finish(kept is null ? RunLayers(layout) : kept[^1], layout);
         var columns = tensor(LlamaModule.Columns(layout.TargetIds, head));
         using var leaf = hidden.detach().requires_grad_(true);
         var rows = _options.HeadRows > 0 ? _options.HeadRows : Math.Max(1, (16 << 20) / Math.Max(1, HeadColumns(head)));
@@ -266,8 +265,7 @@ public sealed class TorchTrainer : IDisposable
         List<Tensor> kept = [_model.Embed(layout)];
         for (var l = 0; l < _model.Layers.Count; l++)
         {
-            Seed(layout, l);
-            kept.Add(_model.Layers[l].call(kept[l], layout));
+            kept.Add(RunLayer(l, kept[l], layout));
         }
 
         kept[^1].requires_grad_(true);
@@ -281,8 +279,7 @@ public sealed class TorchTrainer : IDisposable
         {
             using var scope = NewDisposeScope();
             var input = kept[l].detach().requires_grad_(true);
-            Seed(layout, l);
-            _model.Layers[l].call(input, layout).backward([slope]);
+            RunLayer(l, input, layout).backward([slope]);
             slope = input.grad!.MoveToOuterDisposeScope();
         }
 
@@ -292,13 +289,26 @@ public sealed class TorchTrainer : IDisposable
         }
     }
 
-    // Computed again, a layer must draw the masks it drew before.
-    private void Seed(PackedLayout layout, int layer)
+    private Tensor RunLayers(PackedLayout layout)
+    {
+        var hidden = _model.Embed(layout);
+        for (var l = 0; l < _model.Layers.Count; l++)
+        {
+            hidden = RunLayer(l, hidden, layout);
+        }
+
+        return hidden;
+    }
+
+    /// <summary>One layer. What dropout draws is keyed by step, micro-batch and layer: the same when it is computed again, and after a resume.</summary>
+    private Tensor RunLayer(int layer, Tensor input, PackedLayout layout)
     {
         if (_options.AdapterDropout > 0)
         {
-            manual_seed((long)(_options.DropoutSeed ^ ((((ulong)StepCount << 20) | _passes) * 4096) ^ (ulong)layer));
+            manual_seed((long)(_options.DropoutSeed ^ (((((ulong)StepCount << 20) | _passes) << 12) | (uint)layer)));
         }
+
+        return _model.Layers[layer].call(input, layout);
     }
 
     private IEnumerable<(int First, int End)> MicroBatches(long[] rows)

@@ -1,11 +1,13 @@
 using System.Text.Json;
 using LlasaNative.Interop;
+using LlasaNative.Models;
 using LlasaNative.Tests.Support;
+using LlasaNative.Training;
 using LlasaNative.Weights;
 
 namespace LlasaNative.Torch.Tests;
 
-/// <summary>A training case of the oracle: a policy, a batch and its numbers per token, as the reference computed them.</summary>
+/// <summary>A training case of the oracle: a policy, a batch and its numbers per token, as PyTorch computed them.</summary>
 internal sealed class OracleCase : IDisposable
 {
     private readonly List<long> _offsets = [0], _prompts = [];
@@ -17,7 +19,7 @@ internal sealed class OracleCase : IDisposable
         Directory = directory;
         Manifest = OracleData.Manifest(directory);
         Config = LlamaConfig.FromFile(Path.Combine(directory, "model", "config.json"));
-        Policy = new NativePolicy(OptionsOf(Config));
+        Policy = new NativePolicy(PolicyModel.ToNative(Config, ComputeType.F32, frozen: false));
         SetWeights(Path.Combine(directory, "model", "model.safetensors"));
         var loss = Manifest.GetProperty("loss");
         var adapter = Path.Combine(directory, "adapter", "adapter_model.safetensors");
@@ -212,30 +214,4 @@ internal sealed class OracleCase : IDisposable
         "down_proj" => NativeLoraTargets.Down,
         _ => throw new ArgumentException(module),
     };
-
-    private static NativePolicyOptions OptionsOf(LlamaConfig config)
-    {
-        var options = NativePolicyOptions.CreateDefault();
-        options.VocabSize = config.VocabularySize;
-        options.HiddenSize = config.HiddenSize;
-        options.IntermediateSize = config.IntermediateSize;
-        options.NumLayers = config.Layers;
-        options.NumHeads = config.QueryHeads;
-        options.NumKvHeads = config.KeyValueHeads;
-        options.HeadDim = config.HeadDimension;
-        options.MaxPositionEmbeddings = config.MaxPositions;
-        options.TieWordEmbeddings = config.TieWordEmbeddings ? 1 : 0;
-        options.RmsNormEps = (float)config.RmsNormEpsilon;
-        options.RopeTheta = config.RopeTheta;
-        if (config.RopeScaling is { } scaling)
-        {
-            options.RopeType = NativeRopeType.Llama3;
-            options.RopeFactor = scaling.Factor;
-            options.RopeLowFreqFactor = scaling.LowFrequencyFactor;
-            options.RopeHighFreqFactor = scaling.HighFrequencyFactor;
-            options.RopeOriginalMaxPosition = scaling.OriginalMaxPositions;
-        }
-
-        return options;
-    }
 }
