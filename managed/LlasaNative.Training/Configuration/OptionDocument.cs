@@ -17,18 +17,18 @@ public static class OptionDocument
             text.Append(line.Length == 0 ? "#" : "# ").Append(line).Append('\n');
         }
 
-        foreach (var (key, help, record, entry) in OptionTree.Walk(options).Skip(1))
+        foreach (var (key, help, _, entry) in OptionTree.Walk(options).Skip(1))
         {
             var depth = key.Count(c => c == '.');
             string indent = new(' ', 2 * depth);
             text.Append(depth == 0 ? "\n" : "").Append(indent).Append("# ").Append(help).Append(Notes(entry)).Append('\n')
-                .Append(indent).Append(Last(key)).Append(':').Append(entry is null ? "" : record is null ? " " + Quote(entry.Value) : $"\n{indent}  name: {entry.Value}").Append('\n');
+                .Append(indent).Append(Last(key)).Append(':').Append(entry is null ? "" : " " + Quote(entry.Value)).Append('\n');
         }
 
         return text.ToString();
     }
 
-    /// <summary>A Markdown table for each section, options of records that are not chosen included.</summary>
+    /// <summary>A Markdown table for each section, and one of what is no option any more.</summary>
     /// <param name="options">Defaults.</param>
     public static string ToMarkdown(object options)
     {
@@ -49,14 +49,7 @@ public static class OptionDocument
                 inTable = true;
             }
 
-            Row(text, node.Entry, "");
-            foreach (var choice in node.Entry.Choices.Where(c => c.Type != node.Record!.GetType()))
-            {
-                foreach (var option in OptionTree.Entries(Activator.CreateInstance(choice.Type)!))
-                {
-                    Row(text, option, node.Key + ".", $" (of {choice.Name})");
-                }
-            }
+            Row(text, node.Entry);
         }
 
         var removed = OptionTree.Removed(options).OrderBy(r => r.Key, StringComparer.Ordinal).ToArray();
@@ -69,9 +62,9 @@ public static class OptionDocument
         return text.ToString();
     }
 
-    private static void Row(StringBuilder text, OptionEntry entry, string prefix, string of = "") =>
-        text.Append("| `").Append(prefix).Append(entry.Key).Append('`').Append(entry.FreeOnResume || entry.Declared.FreeOnResumeWhen is not null ? " ↻" : "")
-            .Append(" | `").Append(entry.Value.Length == 0 ? "\"\"" : entry.Value).Append("` | ").Append(entry.Takes).Append(" | ").Append(entry.Declared.Help).Append(of)
+    private static void Row(StringBuilder text, OptionEntry entry) =>
+        text.Append("| `").Append(entry.Key).Append('`').Append(entry.FreeOnResume || entry.Declared.FreeOnResumeWhen is not null ? " ↻" : "")
+            .Append(" | `").Append(entry.Value.Length == 0 ? "\"\"" : entry.Value).Append("` | ").Append(entry.Takes).Append(" | ").Append(entry.Declared.Help)
             .Append(" | ").Append(entry.Declared.Verl is { } verl ? $"`{verl}`" : "").Append(" |\n");
 
     private static string Notes(OptionEntry? entry) => entry is null ? "" : $" ({entry.Takes}{(entry.Declared.Verl is { } verl ? $"; verl: {verl}" : "")})";

@@ -13,9 +13,7 @@ public sealed class OptionEntry
     internal OptionEntry(string key, object owner, PropertyInfo property, OptionAttribute declared, bool freeOnResume)
     {
         (Key, _owner, _property, Declared, FreeOnResume) = (key, owner, property, declared, freeOnResume || declared.FreeOnResume);
-        Choices = property.PropertyType is { IsPrimitive: false, IsEnum: false } type ? [.. type.GetCustomAttributes<OptionChoiceAttribute>(inherit: false)] : [];
-        Takes = Choices.Count > 0 ? string.Join(", ", Choices.Select(c => c.Name))
-            : property.PropertyType.IsEnum ? string.Join(", ", Enum.GetValues(property.PropertyType).Cast<Enum>().Select(OptionNames.Of))
+        Takes = property.PropertyType.IsEnum ? string.Join(", ", Enum.GetValues(property.PropertyType).Cast<Enum>().Select(OptionNames.Of))
             : property.PropertyType == typeof(bool) ? "true or false"
             : property.PropertyType == typeof(string) ? declared.Takes
             : declared.Range(property.PropertyType == typeof(double) ? "number" : "whole number");
@@ -40,15 +38,10 @@ public sealed class OptionEntry
         Enum value => OptionNames.Of(value),
         double number => number.ToString("R", CultureInfo.InvariantCulture),
         string text => text,
-        IFormattable whole => whole.ToString(null, CultureInfo.InvariantCulture),
-        var chosen => Choices.First(c => c.Type == chosen!.GetType()).Name,
+        int whole => whole.ToString(CultureInfo.InvariantCulture),
+        long whole => whole.ToString(CultureInfo.InvariantCulture),
+        var other => throw NoOption(other),
     };
-
-    /// <summary>The records to choose from, of an option that is one of several; else none.</summary>
-    internal IReadOnlyList<OptionChoiceAttribute> Choices { get; }
-
-    /// <summary>The record that was chosen.</summary>
-    internal object Chosen => _property.GetValue(_owner)!;
 
     /// <summary>Reads and sets the value.</summary>
     /// <exception cref="FormatException">The text is not a value of this option's type.</exception>
@@ -63,11 +56,6 @@ public sealed class OptionEntry
     private object Parse(string text)
     {
         var type = _property.PropertyType;
-        if (Choices.Count > 0)
-        {
-            return Activator.CreateInstance(Choices.FirstOrDefault(c => c.Name == text)?.Type ?? throw new FormatException($"`{text}` is not one of {Takes}"))!;
-        }
-
         if (type == typeof(double))
         {
             return double.TryParse(Digits(text), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) ? number : throw new FormatException($"`{text}` is not a number");
@@ -82,8 +70,12 @@ public sealed class OptionEntry
 
         return type == typeof(bool) ? Flag(text)
             : type.IsEnum ? OptionNames.Parse(type, text)
+            : type != typeof(string) ? throw NoOption(null)
             : Declared.IsPath && text is "~" or ['~', '/', ..] ? Environment.GetFolderPath(Environment.SpecialFolder.UserProfile) + text[1..] : text;
     }
+
+    private InvalidOperationException NoOption(object? value) =>
+        new($"{_property.DeclaringType}.{_property.Name}: an option is a flag, a number, a text or an enum, not {value?.GetType() ?? _property.PropertyType}.");
 
     private static bool Flag(string text) => text switch
     {

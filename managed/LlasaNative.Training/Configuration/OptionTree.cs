@@ -29,10 +29,10 @@ public static class OptionTree
         T options = new();
         List<string> faults = [];
         Dictionary<string, string> sources = [];
-        var written = assignments.ToLookup(a => Depth(a) == 0);
-        Apply(written[true]);
-        // What chooses a record comes before the options of that record.
-        Apply([.. (options is IPresetOptions preset ? preset.Preset() : []).Concat(written[false]).OrderBy(Depth)]);
+        // What names a preset stands in no section, and comes before what the preset sets.
+        var written = assignments.ToLookup(a => a.Key.Contains('.', StringComparison.Ordinal));
+        Apply(written[false]);
+        Apply([.. options is IPresetOptions preset ? preset.Preset() : [], .. written[true]]);
         faults.AddRange(Faults(options, sources));
         return faults.Count == 0 ? options : throw new UsageException(string.Join("; ", faults));
 
@@ -41,7 +41,7 @@ public static class OptionTree
             foreach (var assignment in chosen)
             {
                 var entries = Entries(options);
-                var entry = entries.FirstOrDefault(e => e.Key == assignment.Key || (e.Choices.Count > 0 && e.Key + ".name" == assignment.Key));
+                var entry = entries.FirstOrDefault(e => e.Key == assignment.Key);
                 if (entry is null)
                 {
                     faults.Add($"{assignment.Source}: " + Unknown(assignment.Key, options, entries));
@@ -78,15 +78,14 @@ public static class OptionTree
         foreach (var (property, declared) in _declared.GetOrAdd(record.GetType(), Declared))
         {
             var key = prefix + (declared.Name ?? OptionNames.Of(property.Name));
-            OptionEntry? entry = null;
-            if (property.PropertyType is var type && (type.IsValueType || type == typeof(string) || type.IsDefined(typeof(OptionChoiceAttribute), inherit: false)))
+            if (property.PropertyType.IsValueType || property.PropertyType == typeof(string))
             {
-                entry = new OptionEntry(key, record, property, declared, free);
+                yield return new OptionNode(key, declared.Help, null, new OptionEntry(key, record, property, declared, free));
+                continue;
             }
 
-            var inner = entry is null ? property.GetValue(record)! : entry.Choices.Count > 0 ? entry.Chosen : null;
-            OptionNode node = new(key, declared.Help, inner, entry);
-            foreach (var below in inner is null ? [node] : Walk(inner, node, key + ".", free || declared.FreeOnResume))
+            var section = property.GetValue(record)!;
+            foreach (var below in Walk(section, new OptionNode(key, declared.Help, section, null), key + ".", free || declared.FreeOnResume))
             {
                 yield return below;
             }
@@ -107,8 +106,6 @@ public static class OptionTree
             .. nodes.Select(n => n.Record).OfType<ICheckedOptions>().SelectMany(r => r.Faults()),
         ];
     }
-
-    private static int Depth(OptionAssignment assignment) => assignment.Key.Count(c => c == '.');
 
     private static string Unknown(string key, object options, IReadOnlyList<OptionEntry> entries) => Removed(options).FirstOrDefault(r => r.Key == key) is { } removed
         ? $"`{key}` is no option any more: {removed.Instead}"
