@@ -10,7 +10,7 @@ namespace LlasaNative.Training;
 /// <param name="FirstId">Key of the first sample's random numbers; the others follow.</param>
 public sealed record SpeakRequest(IReadOnlyList<EncodedText> Texts, int SamplesPerText, SamplingSettings Sampling, ulong FirstId)
 {
-    /// <summary>Sequences decoded at once; no result depends on it.</summary>
+    /// <summary>Sequences decoded at once; what is drawn does not depend on it, its log-probs do by their rounding.</summary>
     public int Slots { get; init; } = 64;
 
     /// <summary>Whether samples are listened to while others are still drawn; no result depends on it.</summary>

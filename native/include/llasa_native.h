@@ -78,7 +78,7 @@ typedef struct llasa_device_info {
   uint32_t struct_size;
   int32_t num_threads;         /* threads the library computes with */
   char backend[16];            /* "cpu", "cuda" or "cudasim" */
-  char isa[32];                /* "avx512", "avx2", "scalar"; "sm_90" */
+  char isa[32];                /* "amx", "avx512", "avx2", "scalar"; "sm_90" */
   char device_name[128];       /* processor or card */
   int64_t device_memory_bytes; /* of a card; 0 for cpu */
 } llasa_device_info;

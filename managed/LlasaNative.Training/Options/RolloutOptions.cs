@@ -40,7 +40,7 @@ public sealed record RolloutOptions : ICheckedOptions
     /// <summary>Whether groups without variance are drawn again.</summary>
     public bool Dynamic => DynamicRounds > 1;
 
-    [Option("Sequences decoded at once; no result depends on it.", AtLeast = 1, AtMost = 1_000_000, FreeOnResume = true, Verl = "actor_rollout_ref.rollout.max_num_seqs")]
+    [Option("Sequences decoded at once; what is drawn does not depend on it, its log-probs do by their rounding.", AtLeast = 1, AtMost = 1_000_000, FreeOnResume = true, Verl = "actor_rollout_ref.rollout.max_num_seqs")]
     public int Slots { get; init; } = 64;
 
     /// <summary>How speech tokens are drawn.</summary>
