@@ -7,14 +7,14 @@ namespace LlasaNative.Training;
 /// <remarks><b>Threads:</b> stateless, any thread.</remarks>
 public static partial class MemoryAdvice
 {
-    private const string Listening = "fewer clips at a time lower it (recogniser.batch_size), and another device can hold it (recogniser.device)";
+    private const string RecogniserAdvice = "fewer clips at a time lower it (recogniser.batch_size), and another device can hold it (recogniser.device)";
     private const string Training = "fewer tokens at a time lower it (optimiser.micro_batch_tokens), and recomputation does (optimiser.recompute)";
 
     // The first row one of whose words is in the name; names are those of llasa_memory_item.what.
     private static readonly (string[] Words, string? Advice)[] Rows =
     [
         (["host buffer", "staging memory"], null),
-        (["codec", "recogniser", "the encoder", "encoder states", "text decoder", "of the texts", "cross-attention", "waveform", "log-mel", "mel filterbank", "STFT", "DFT"], Listening),
+        (["codec", "recogniser", "the encoder", "encoder states", "text decoder", "of the texts", "cross-attention", "waveform", "log-mel", "mel filterbank", "STFT", "DFT"], RecogniserAdvice),
         (["rollout", "cache blocks", "repetition history", "sampl", "allowed ids"], "fewer sequences at a time lower it (rollout.slots)"),
         (["rotations"], "shorter sequences lower it (rollout.max_new_tokens)"),
         (["adapter"], "a lower rank lowers it (lora.rank)"),

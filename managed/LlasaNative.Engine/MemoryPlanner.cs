@@ -43,7 +43,7 @@ public static class MemoryPlanner
         if (options.Models.Recogniser.Length > 0)
         {
             var config = WhisperConfig.FromFile(Path.Combine(options.Models.Recogniser, "config.json"));
-            run = run with { Whisper = SpeechScorer.ToNative(config, 0, options.Models.ScoringType), TextTokens = config.MaxTargetPositions };
+            run = run with { Whisper = NativeRecogniser.ToNative(config, 0, options.Models.ScoringType), TextTokens = config.MaxTargetPositions };
         }
 
         try

@@ -1,5 +1,5 @@
 using LlasaNative.Interop;
-using LlasaNative.Listening;
+using LlasaNative.Recognition;
 using LlasaNative.Models;
 using LlasaNative.Text;
 using LlasaNative.Training;
@@ -17,23 +17,23 @@ public static class NativeEngine
     /// <param name="frozen">Whether the policy's own weights stay as they are, as <see cref="PolicyModel.Load"/> says.</param>
     /// <exception cref="ModelFileException">A directory is not what it should be, or the models do not fit together.</exception>
     public static GrpoModels Load(ModelOptions models, PromptOptions prompt, ScoringOptions scoring, bool frozen = false) =>
-        Load(models, prompt, () => LoadListener(models, scoring), frozen);
+        Load(models, prompt, () => LoadRecognition(models, scoring), frozen);
 
-    /// <summary>Loads the policy, with another listener.</summary>
+    /// <summary>Loads the policy, with another recognition.</summary>
     /// <param name="models">Directory of the policy; the others are not read.</param>
     /// <param name="prompt">How prompts are made.</param>
-    /// <param name="listener">Makes the listener.</param>
+    /// <param name="recognition">Makes the recognition.</param>
     /// <param name="frozen">Whether the policy's own weights stay as they are, as <see cref="PolicyModel.Load"/> says.</param>
     /// <exception cref="ModelFileException">The directory is not what it should be, or the two do not fit together.</exception>
-    public static GrpoModels Load(ModelOptions models, PromptOptions prompt, Func<IListener> listener, bool frozen = false)
+    public static GrpoModels Load(ModelOptions models, PromptOptions prompt, Func<IRecognition> recognition, bool frozen = false)
     {
         ArgumentNullException.ThrowIfNull(models);
-        ArgumentNullException.ThrowIfNull(listener);
+        ArgumentNullException.ThrowIfNull(recognition);
         var policy = PolicyModel.Load(models.Policy, prompt, models.PolicyType, frozen);
-        IListener listening;
+        IRecognition listening;
         try
         {
-            listening = listener();
+            listening = recognition();
         }
         catch
         {
@@ -48,18 +48,18 @@ public static class NativeEngine
     /// <param name="models">Their directories; the policy's is not read.</param>
     /// <param name="scoring">How the recogniser listens.</param>
     /// <exception cref="ModelFileException">A directory is not what it should be, or the two do not fit together.</exception>
-    public static LocalListener LoadListener(ModelOptions models, ScoringOptions scoring)
+    public static LocalRecognition LoadRecognition(ModelOptions models, ScoringOptions scoring)
     {
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(scoring);
         var codec = SpeechCodec.Load(models.Codec, type: models.ScoringType, device: scoring.Device);
         try
         {
-            return codec.SampleRate == SpeechScorer.SampleRate
-                ? new LocalListener(
-                    $"the codec {models.Codec}", scoring.BatchSize, codec, SpeechScorer.Load(models.Recogniser, scoring, models.ScoringType),
+            return codec.SampleRate == NativeRecogniser.SampleRate
+                ? new LocalRecognition(
+                    $"the codec {models.Codec}", scoring.BatchSize, codec, NativeRecogniser.Load(models.Recogniser, scoring, models.ScoringType),
                     worksBesidePolicy: NativeDevice.GetInfo().Backend is "cuda")
-                : throw new ModelFileException(models.Codec, "sampling_rate", $"{codec.SampleRate}, but the recogniser listens at {SpeechScorer.SampleRate}");
+                : throw new ModelFileException(models.Codec, "sampling_rate", $"{codec.SampleRate}, but the recogniser listens at {NativeRecogniser.SampleRate}");
         }
         catch
         {

@@ -1,5 +1,5 @@
 using System.Globalization;
-using LlasaNative.Listening;
+using LlasaNative.Recognition;
 using LlasaNative.Training;
 
 namespace LlasaNative.Reporting;
@@ -98,7 +98,7 @@ public sealed class RunFiles : IRunLog
             return;   // TensorBoard has a tag for each
         }
 
-        _board?.WriteAudio(step, $"samples/{name}", SoundFiles.Encode(sample, _encode), Hearing.SampleRate, sample.Sound!.Length);
+        _board?.WriteAudio(step, $"samples/{name}", SoundFiles.Encode(sample, _encode), RecognisedSample.SampleRate, sample.Sound!.Length);
         _board?.WriteText(step, $"samples/{name}/text", SoundFiles.Describe(sample).Replace("\n", "  \n", StringComparison.Ordinal));
     }
 }

@@ -1,5 +1,5 @@
 using System.Globalization;
-using LlasaNative.Listening;
+using LlasaNative.Recognition;
 using LlasaNative.Training;
 
 namespace LlasaNative.Reporting;
@@ -15,7 +15,7 @@ public static class SoundFiles
     {
         ArgumentNullException.ThrowIfNull(sample);
         ArgumentNullException.ThrowIfNull(encode);
-        return encode(sample.Sound ?? [], Hearing.SampleRate);
+        return encode(sample.Sound ?? [], RecognisedSample.SampleRate);
     }
 
     /// <summary>What there is to say of it, a line each.</summary>

@@ -1,4 +1,4 @@
-namespace LlasaNative.Listening.Remote;
+namespace LlasaNative.Recognition.Remote;
 
 /// <summary>How long to wait before trying again.</summary>
 internal static class Backoff

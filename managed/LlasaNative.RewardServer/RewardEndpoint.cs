@@ -2,10 +2,10 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
-using LlasaNative.Listening.Wire;
+using LlasaNative.Recognition.Wire;
 using LlasaNative.Text;
 
-namespace LlasaNative.Listening.Remote;
+namespace LlasaNative.Recognition.Remote;
 
 /// <summary>One reward server: requests to it, and what is known of how it fares.</summary>
 /// <remarks><b>Threads:</b> any; the counters are guarded by <see cref="RewardPool"/>.</remarks>

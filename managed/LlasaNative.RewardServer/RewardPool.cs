@@ -1,4 +1,4 @@
-namespace LlasaNative.Listening.Remote;
+namespace LlasaNative.Recognition.Remote;
 
 /// <summary>Several reward servers: who gets the next request.</summary>
 /// <remarks>

@@ -1,4 +1,4 @@
-namespace LlasaNative.Listening.Remote;
+namespace LlasaNative.Recognition.Remote;
 
 /// <summary>One attempt to have something scored by a reward server failed.</summary>
 internal sealed class RewardServerException(string message, bool isTransient, TimeSpan? retryAfter = null, Exception? cause = null)

@@ -68,7 +68,7 @@ internal static class CommandLine
     private static int Guard(ParseResult parsed, Func<int> work)
     {
         using WarningListener warnings = new();
-        using var listener = parsed.GetValue(Verbose) ? new PhaseListener() : null;
+        using var recognition = parsed.GetValue(Verbose) ? new PhaseListener() : null;
         try
         {
             return work();

@@ -1,4 +1,4 @@
-using LlasaNative.Listening;
+using LlasaNative.Recognition;
 using LlasaNative.Models;
 using LlasaNative.Training;
 using LlasaNative.Weights;
@@ -12,12 +12,12 @@ namespace LlasaNative.Trainer;
 /// </remarks>
 internal sealed class StepCost
 {
-    public StepCost(PolicyModel policy, LocalListener listener, GrpoOptions options, IReadOnlyList<StepReport> reports)
+    public StepCost(PolicyModel policy, LocalRecognition recognition, GrpoOptions options, IReadOnlyList<StepReport> reports)
     {
         var samples = reports.SelectMany(r => r.Samples).ToArray();
         var group = options.Rollout.SamplesPerPrompt;
         double steps = reports.Count;
-        var (codec, whisper) = ((SpeechCodec)listener.Codec, (SpeechScorer)listener.Recogniser);
+        var (codec, whisper) = ((SpeechCodec)recognition.Codec, (NativeRecogniser)recognition.Recogniser);
         foreach (var (sample, index) in samples.Select((s, i) => (s, i)))
         {
             var prompt = policy.EncodePrompt(sample.Text, 1).Length;
@@ -30,7 +30,7 @@ internal sealed class StepCost
             // Backward costs twice the forward; with recomputation the forward of the layers comes once more.
             Gradient += ((3 * (responseCost + promptCost)) + (options.Optimiser.Recompute ? responseCost + promptCost : 0)) / steps;
             TrainedTokens += (response + (index % group == 0 ? prompt : 0)) / steps;
-            Recognise += Listening(whisper, sample.Text, sample.Transcript) / steps;
+            Recognise += Recognising(whisper, sample.Text, sample.Transcript) / steps;
             Vocode += sample.Codes.Count * Frame(codec) / steps;
         }
 
@@ -55,12 +55,12 @@ internal sealed class StepCost
     public double UpdateBytes { get; }
 
     /// <summary>Arithmetic of making the sound of one sample and listening to it.</summary>
-    /// <param name="listener">The models.</param>
+    /// <param name="recognition">The models.</param>
     /// <param name="codes">Its codes.</param>
     /// <param name="text">What it should say.</param>
     /// <param name="transcript">What was heard.</param>
-    public static double Scoring(LocalListener listener, int codes, string text, string transcript) =>
-        (codes * Frame((SpeechCodec)listener.Codec)) + Listening((SpeechScorer)listener.Recogniser, text, transcript);
+    public static double Scoring(LocalRecognition recognition, int codes, string text, string transcript) =>
+        (codes * Frame((SpeechCodec)recognition.Codec)) + Recognising((NativeRecogniser)recognition.Recogniser, text, transcript);
 
     /// <summary>Layers over <paramref name="count"/> tokens that come after <paramref name="before"/> others.</summary>
     private static double Body(LlamaConfig c, double before, double count)
@@ -78,14 +78,14 @@ internal sealed class StepCost
     private static double Frame(SpeechCodec codec) =>
         (2.0 * codec.ParameterCount) + (0.5 * codec.Config.FftLength * (codec.Config.FftLength + 2));
 
-    private static double Listening(SpeechScorer scorer, string text, string transcript)
+    private static double Recognising(NativeRecogniser recogniser, string text, string transcript)
     {
-        var c = scorer.Config;
+        var c = recogniser.Config;
         double width = c.HiddenSize, positions = c.MaxSourcePositions;
         var convolutions = 2 * 3 * ((2 * positions * c.MelBins * width) + (positions * width * width));
         var encoder = c.EncoderLayers * positions * (2 * ((4 * width * width) + (2 * width * c.EncoderIntermediateSize)) + (4 * positions * width));
         var crossKeys = c.DecoderLayers * positions * 4 * width * width;
-        double tokens = scorer.EncodeTarget(text).Length + scorer.CountTokens(transcript) + 5;
+        double tokens = recogniser.EncodeTarget(text).Length + recogniser.CountTokens(transcript) + 5;
         var decoder = tokens * ((c.DecoderLayers * ((2 * ((6 * width * width) + (2 * width * c.DecoderIntermediateSize))) + (4 * (positions + (tokens / 4)) * width)))
             + (2 * width * c.VocabularySize));
         return convolutions + encoder + crossKeys + decoder;

@@ -33,7 +33,7 @@ internal static class TrainingData
     /// <summary>The texts whose prompt, response and transcript fit the models, encoded.</summary>
     public static EncodedText[] Fitting(PromptSet prompts, GrpoModels models, int maxNewTokens, int maxPromptTokens = 0)
     {
-        models.Listener.Announce(prompts.Texts);
+        models.Recognition.Announce(prompts.Texts);
         return prompts.Fitting(text => models.Encode(text, maxNewTokens, maxPromptTokens));
     }
 

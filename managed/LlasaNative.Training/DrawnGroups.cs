@@ -1,4 +1,4 @@
-using LlasaNative.Listening;
+using LlasaNative.Recognition;
 
 namespace LlasaNative.Training;
 
@@ -6,9 +6,9 @@ namespace LlasaNative.Training;
 /// <param name="Texts">[B] what each should say.</param>
 /// <param name="Samples">What was drawn.</param>
 /// <param name="Codes">[B] speech codes of each.</param>
-/// <param name="Heard">[B] what was heard in each.</param>
+/// <param name="Recognised">[B] what was heard in each.</param>
 /// <param name="Judged">[B] how each was judged.</param>
-public sealed record DrawnGroups(string[] Texts, RolloutBatch Samples, int[][] Codes, IReadOnlyList<Hearing> Heard, Judgement[] Judged)
+public sealed record DrawnGroups(string[] Texts, RolloutBatch Samples, int[][] Codes, IReadOnlyList<RecognisedSample> Recognised, Judgement[] Judged)
 {
     /// <summary>[B] log-probs of each sample's tokens under the starting policy; empty while nobody asked for them.</summary>
     public float[][] Reference { get; init; } = [];
@@ -44,13 +44,13 @@ public sealed record DrawnGroups(string[] Texts, RolloutBatch Samples, int[][] C
     public IEnumerable<SampleRecord> Records(float[]? advantages = null) => Judged.Select((judged, i) => new SampleRecord
     {
         Text = Texts[i],
-        Transcript = Heard[i].Score.Transcript,
+        Transcript = Recognised[i].Score.Transcript,
         Codes = Codes[i],
         Ended = Samples[i].Ended,
         Judgement = judged,
         Advantage = advantages?[i] ?? 0,
-        Prosody = Heard[i].Prosody,
-        Sound = Heard[i].Sound,
+        Prosody = Recognised[i].Prosody,
+        Sound = Recognised[i].Sound,
     });
 
     /// <summary>Some groups of this, then all of another.</summary>
@@ -61,7 +61,7 @@ public sealed record DrawnGroups(string[] Texts, RolloutBatch Samples, int[][] C
         int[] kept = [.. groups.SelectMany(g => Enumerable.Range(g * GroupSize, GroupSize))];
         return new DrawnGroups(
             [.. kept.Select(i => Texts[i]), .. others?.Texts ?? []], Samples.Select(groups, others?.Samples), [.. kept.Select(i => Codes[i]), .. others?.Codes ?? []],
-            [.. kept.Select(i => Heard[i]), .. others?.Heard ?? []], [.. kept.Select(i => Judged[i]), .. others?.Judged ?? []])
+            [.. kept.Select(i => Recognised[i]), .. others?.Recognised ?? []], [.. kept.Select(i => Judged[i]), .. others?.Judged ?? []])
         {
             Reference = Reference.Length == 0 ? [] : [.. kept.Select(i => Reference[i]), .. others?.Reference ?? []],
             Charges = Charges.Length == 0 ? [] : [.. kept.Select(i => Charges[i]), .. others?.Charges ?? []],

@@ -1,6 +1,6 @@
 using System.Globalization;
 using LlasaNative.Data;
-using LlasaNative.Listening;
+using LlasaNative.Recognition;
 using LlasaNative.Models;
 using LlasaNative.Reporting;
 
@@ -22,7 +22,7 @@ namespace LlasaNative.Training;
 public sealed class GrpoLoop : ITrainingLoop, IDisposable
 {
     private readonly GrpoOptions _options;
-    private readonly IListener _listener;
+    private readonly IRecognition _recognition;
     private readonly IReadOnlyList<EncodedText> _texts;
     private readonly EpochOrder _order;
     private readonly SampleJudge _judge;
@@ -42,7 +42,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(trainer);
         ArgumentNullException.ThrowIfNull(texts);
-        (_options, _listener, Policy, Trainer, _texts) = (options, models.Listener, models.Policy, trainer, texts);
+        (_options, _recognition, Policy, Trainer, _texts) = (options, models.Recognition, models.Policy, trainer, texts);
         _order = new EpochOrder(texts.Count, Seeds.DataOrder(options.Run.Seed), options.Data.Shuffle);
         _judge = options.CreateJudge();
         _sampling = options.Rollout.ToSampling(Seeds.Rollouts(options.Run.Seed));
@@ -106,21 +106,21 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         SpeakRequest request = new(texts, rollout.SamplesPerPrompt, _sampling, (ulong)first * (ulong)rollout.SamplesPerPrompt)
         {
             Slots = rollout.Slots,
-            Overlap = _listener.WorksBesidePolicy,
-            Extras = _judge.Extras | (keepSound ? HearingExtras.Sound : 0) | (_options.Run.Prosody ? HearingExtras.Prosody : 0),
+            Overlap = _recognition.WorksBesidePolicy,
+            Extras = _judge.Extras | (keepSound ? RecognitionExtras.Sound : 0) | (_options.Run.Prosody ? RecognitionExtras.Prosody : 0),
         };
-        return new SpokenBatch(Policy, _listener, request, timer, cancellation);
+        return new SpokenBatch(Policy, _recognition, request, timer, cancellation);
     }
 
     /// <summary>A step that too few samples speak for is given up before it changes anything.</summary>
-    private void CheckScored(long number, IReadOnlyList<Hearing> heard)
+    private void CheckScored(long number, IReadOnlyList<RecognisedSample> recognised)
     {
-        var (failed, allowed) = (heard.Count(h => h.Failure is not null), _options.RewardServer.MaxNotScored);
-        if (failed > allowed * heard.Count)
+        var (failed, allowed) = (recognised.Count(h => h.Failure is not null), _options.RewardServer.MaxNotScored);
+        if (failed > allowed * recognised.Count)
         {
             throw new RewardUnavailableException(string.Create(
                 CultureInfo.InvariantCulture,
-                $"step {number}: {failed} of {heard.Count} samples could not be scored, more than reward_server.max_not_scored {allowed:R} allows: {heard.First(h => h.Failure is not null).Failure}"));
+                $"step {number}: {failed} of {recognised.Count} samples could not be scored, more than reward_server.max_not_scored {allowed:R} allows: {recognised.First(h => h.Failure is not null).Failure}"));
         }
     }
 

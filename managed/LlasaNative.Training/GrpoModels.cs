@@ -1,4 +1,4 @@
-using LlasaNative.Listening;
+using LlasaNative.Recognition;
 
 namespace LlasaNative.Training;
 
@@ -8,18 +8,18 @@ public sealed class GrpoModels : IDisposable
 {
     /// <summary>Brings the two together.</summary>
     /// <param name="policy">Who speaks; disposed with this.</param>
-    /// <param name="listener">Who listens; disposed with this.</param>
-    /// <exception cref="ModelFileException">The policy speaks codes that the listener does not understand; both are disposed.</exception>
-    public GrpoModels(IPolicy policy, IListener listener)
+    /// <param name="recognition">Who listens; disposed with this.</param>
+    /// <exception cref="ModelFileException">The policy speaks codes that the recognition does not understand; both are disposed.</exception>
+    public GrpoModels(IPolicy policy, IRecognition recognition)
     {
         ArgumentNullException.ThrowIfNull(policy);
-        ArgumentNullException.ThrowIfNull(listener);
+        ArgumentNullException.ThrowIfNull(recognition);
         Policy = policy;
-        Listener = listener;
-        if (policy.CodeCount > listener.CodeCount)
+        Recognition = recognition;
+        if (policy.CodeCount > recognition.CodeCount)
         {
             Dispose();
-            throw new ModelFileException(policy.Name, "tokenizer.json", $"has {policy.CodeCount} speech tokens, but {listener.Name} has {listener.CodeCount} codes");
+            throw new ModelFileException(policy.Name, "tokenizer.json", $"has {policy.CodeCount} speech tokens, but {recognition.Name} has {recognition.CodeCount} codes");
         }
     }
 
@@ -27,7 +27,7 @@ public sealed class GrpoModels : IDisposable
     public IPolicy Policy { get; }
 
     /// <summary>Turns codes into sound and listens.</summary>
-    public IListener Listener { get; }
+    public IRecognition Recognition { get; }
 
     /// <summary>Encodes a text, if both models have room for it.</summary>
     /// <param name="text">What to say.</param>
@@ -37,7 +37,7 @@ public sealed class GrpoModels : IDisposable
     public EncodedText Encode(string text, int maxNewTokens, int maxPromptTokens = 0)
     {
         var prompt = Policy.EncodePrompt(text, maxNewTokens, maxPromptTokens);
-        Listener.CheckText(text);
+        Recognition.CheckText(text);
         return new EncodedText(text, prompt);
     }
 
@@ -49,14 +49,14 @@ public sealed class GrpoModels : IDisposable
     public EncodedText[] Encode(IReadOnlyCollection<string> texts, int maxNewTokens, int maxPromptTokens = 0)
     {
         ArgumentNullException.ThrowIfNull(texts);
-        Listener.Announce(texts);
+        Recognition.Announce(texts);
         return [.. texts.Select(text => Encode(text, maxNewTokens, maxPromptTokens))];
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        Listener.Dispose();
+        Recognition.Dispose();
         Policy.Dispose();
     }
 }

@@ -1,6 +1,6 @@
 using System.Globalization;
 using LlasaNative.Audio;
-using LlasaNative.Listening;
+using LlasaNative.Recognition;
 using LlasaNative.Reporting;
 
 namespace LlasaNative.Training;
@@ -23,7 +23,7 @@ internal static class GrpoReport
         if (row["reward/not_scored"] > 0)
         {
             summary += string.Create(
-                CultureInfo.InvariantCulture, $"  NOT SCORED {row["reward/not_scored"]:F0}: {outcome.Drawn.Heard.First(h => h.Failure is not null).Failure}");
+                CultureInfo.InvariantCulture, $"  NOT SCORED {row["reward/not_scored"]:F0}: {outcome.Drawn.Recognised.First(h => h.Failure is not null).Failure}");
         }
 
         return new StepReport(row, summary, [.. outcome.Drawn.Records(outcome.Terms.Advantages.Sequences).Select(r => keepSound ? r : r with { Sound = null })]);
@@ -71,7 +71,7 @@ internal static class GrpoReport
         }
 
         var scoring = Math.Max(timer["vocode"] + timer["recognise"], timer["listen"]);
-        var audio = drawn.Heard.Where(h => h.Failure is null).Sum(h => h.Seconds);
+        var audio = drawn.Recognised.Where(h => h.Failure is null).Sum(h => h.Seconds);
         row.Add("seconds/step", timer.Total).Add("speed/rollout_tokens_per_second", outcome.Counts.Tokens / timer["rollout"])
             .Add("speed/training_tokens_per_second", loss.ComputedTokens / Math.Max(timer["gradient"], 1e-9))
             .Add("speed/audio_seconds_per_second", audio / Math.Max(scoring, 1e-9))
@@ -86,7 +86,7 @@ internal static class GrpoReport
     private static void AddProsody(MetricRow row, DrawnGroups outcome)
     {
         (Prosody Prosody, int Characters)[] measured =
-            [.. outcome.Heard.Zip(outcome.Judged).Where(p => p.First.Prosody is not null).Select(p => (p.First.Prosody!, p.Second.Characters))];
+            [.. outcome.Recognised.Zip(outcome.Judged).Where(p => p.First.Prosody is not null).Select(p => (p.First.Prosody!, p.Second.Characters))];
         if (measured.Length == 0)
         {
             return;

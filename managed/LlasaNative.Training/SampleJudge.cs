@@ -1,4 +1,4 @@
-using LlasaNative.Listening;
+using LlasaNative.Recognition;
 using LlasaNative.Rewards;
 
 namespace LlasaNative.Training;
@@ -14,30 +14,30 @@ public sealed class SampleJudge
     /// <exception cref="UsageException">An option is out of range.</exception>
     public SampleJudge(RewardOptions options) => _model = new WeightedReward(options);
 
-    /// <summary>Whether a component of the reward may want to hear the sound: hearings should then hold it.</summary>
+    /// <summary>Whether a component of the reward may want to hear the sound: what is recognised should then hold it.</summary>
     public bool WantsSound => _model.WantsSound;
 
-    /// <summary>Whether a component of the reward judges how something is said: hearings must then hold it.</summary>
+    /// <summary>Whether a component of the reward judges how something is said: what is recognised must then hold it.</summary>
     public bool WantsProsody => _model.WantsProsody;
 
-    /// <summary>What hearings must hold to be judged.</summary>
-    public HearingExtras Extras => (WantsSound ? HearingExtras.Sound : 0) | (WantsProsody ? HearingExtras.Prosody : 0);
+    /// <summary>What a recognised sample must hold to be judged.</summary>
+    public RecognitionExtras Extras => (WantsSound ? RecognitionExtras.Sound : 0) | (WantsProsody ? RecognitionExtras.Prosody : 0);
 
     /// <summary>Judges a batch of samples.</summary>
     /// <param name="texts">What each should say.</param>
     /// <param name="ended">Whether each ended by itself.</param>
     /// <param name="codes">Speech codes of each.</param>
-    /// <param name="heard">What was heard in each.</param>
-    public Judgement[] Judge(IReadOnlyList<string> texts, IReadOnlyList<bool> ended, IReadOnlyList<int[]> codes, IReadOnlyList<Hearing> heard)
+    /// <param name="recognised">What was heard in each.</param>
+    public Judgement[] Judge(IReadOnlyList<string> texts, IReadOnlyList<bool> ended, IReadOnlyList<int[]> codes, IReadOnlyList<RecognisedSample> recognised)
     {
         ArgumentNullException.ThrowIfNull(texts);
         ArgumentNullException.ThrowIfNull(ended);
         ArgumentNullException.ThrowIfNull(codes);
-        ArgumentNullException.ThrowIfNull(heard);
+        ArgumentNullException.ThrowIfNull(recognised);
         var judged = new Judgement[texts.Count];
         for (var i = 0; i < judged.Length; i++)
         {
-            judged[i] = Judge(texts[i], heard[i], codes[i], ended[i]);
+            judged[i] = Judge(texts[i], recognised[i], codes[i], ended[i]);
         }
 
         return judged;
@@ -45,13 +45,13 @@ public sealed class SampleJudge
 
     /// <summary>Judges one sample; one that nobody could listen to is left out of its group and of the loss.</summary>
     /// <param name="text">What it should say.</param>
-    /// <param name="heard">What was heard.</param>
+    /// <param name="recognised">What was heard.</param>
     /// <param name="codes">Its speech codes; null when unknown.</param>
     /// <param name="ended">Whether it ended by itself.</param>
-    public Judgement Judge(string text, Hearing heard, int[]? codes, bool ended)
+    public Judgement Judge(string text, RecognisedSample recognised, int[]? codes, bool ended)
     {
-        ArgumentNullException.ThrowIfNull(heard);
-        if (heard.Failure is not null)
+        ArgumentNullException.ThrowIfNull(recognised);
+        if (recognised.Failure is not null)
         {
             return new Judgement(RewardModel.NotScored(text), 0, 0, 0, 0, ended, double.NaN);
         }
@@ -59,20 +59,20 @@ public sealed class SampleJudge
         var breakdown = _model.Score(new SpeechSample
         {
             Reference = text,
-            Transcript = heard.Score.Transcript,
-            Nll = heard.Score.Nll,
+            Transcript = recognised.Score.Transcript,
+            Nll = recognised.Score.Nll,
             Ended = ended,
             Codes = codes is null ? null : (ReadOnlyMemory<int>?)codes,
-            Seconds = heard.Seconds,
-            Rms = heard.Rms,
-            NoSpeechProbability = heard.Score.NoSpeechProb,
-            BeyondWindow = heard.Score.BeyondWindow,
-            Prosody = heard.Prosody,
-            Sound = heard.Sound is null ? null : (ReadOnlyMemory<float>?)heard.Sound,
-            SampleRate = Hearing.SampleRate,
+            Seconds = recognised.Seconds,
+            Rms = recognised.Rms,
+            NoSpeechProbability = recognised.Score.NoSpeechProb,
+            BeyondWindow = recognised.Score.BeyondWindow,
+            Prosody = recognised.Prosody,
+            Sound = recognised.Sound is null ? null : (ReadOnlyMemory<float>?)recognised.Sound,
+            SampleRate = RecognisedSample.SampleRate,
         });
         var (edits, characters) = CharacterErrorRate.Count(breakdown.ComparedReference, breakdown.ComparedTranscript);
         var (wordEdits, words) = CharacterErrorRate.CountWords(breakdown.ComparedReference, breakdown.ComparedTranscript);
-        return new Judgement(breakdown, edits, characters, wordEdits, words, ended, heard.Score.NoSpeechProb) { BeyondWindow = heard.Score.BeyondWindow, EndedEarly = heard.Score.EndedEarly };
+        return new Judgement(breakdown, edits, characters, wordEdits, words, ended, recognised.Score.NoSpeechProb) { BeyondWindow = recognised.Score.BeyondWindow, EndedEarly = recognised.Score.EndedEarly };
     }
 }

@@ -1,4 +1,4 @@
-using LlasaNative.Listening;
+using LlasaNative.Recognition;
 using LlasaNative.Models;
 
 namespace LlasaNative.Training;
@@ -17,5 +17,5 @@ public sealed record SpeakRequest(IReadOnlyList<EncodedText> Texts, int SamplesP
     public bool Overlap { get; init; }
 
     /// <summary>What is wanted of the sounds besides what rewards are made of.</summary>
-    public HearingExtras Extras { get; init; }
+    public RecognitionExtras Extras { get; init; }
 }

@@ -1,4 +1,4 @@
-using LlasaNative.Listening;
+using LlasaNative.Recognition;
 using LlasaNative.Reporting;
 
 namespace LlasaNative.Training;
@@ -10,24 +10,24 @@ public sealed class SpokenBatch : IDisposable
     private readonly IPolicy _policy;
     private readonly SpeakRequest _request;
     private readonly PhaseTimer _timer;
-    private readonly ListeningSession? _listening;
+    private readonly RecognitionSession? _recognising;
     private readonly CancellationToken _cancellation;
     private int[][] _prompts = [];
 
     /// <summary>Takes texts up.</summary>
     /// <param name="policy">Who speaks.</param>
-    /// <param name="listener">Who listens; null = nobody, then ④ is the last stage.</param>
+    /// <param name="recognition">Who listens; null = nobody, then ④ is the last stage.</param>
     /// <param name="request">What is to be said.</param>
     /// <param name="timer">Told how long each stage takes.</param>
     /// <param name="cancellation">Honoured within one token step, and between batches of the recogniser.</param>
-    public SpokenBatch(IPolicy policy, IListener? listener, SpeakRequest request, PhaseTimer timer, CancellationToken cancellation)
+    public SpokenBatch(IPolicy policy, IRecognition? recognition, SpeakRequest request, PhaseTimer timer, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(timer);
         (_policy, _request, _timer, _cancellation) = (policy, request, timer, cancellation);
         Texts = [.. request.Texts.SelectMany(text => Enumerable.Repeat(text.Text, request.SamplesPerText))];
-        _listening = listener is null ? null : new ListeningSession(listener, Texts, request.Extras, cancellation);
+        _recognising = recognition is null ? null : new RecognitionSession(recognition, Texts, request.Extras, cancellation);
     }
 
     /// <summary>What each sample should say.</summary>
@@ -40,7 +40,7 @@ public sealed class SpokenBatch : IDisposable
     public int[][] Codes { get; private set; } = [];
 
     /// <summary>What was heard in each, once somebody listened.</summary>
-    public IReadOnlyList<Hearing> Heard { get; private set; } = [];
+    public IReadOnlyList<RecognisedSample> Recognised { get; private set; } = [];
 
     /// <summary>② The texts' tokens: a look-up, for texts are encoded once, when they are read.</summary>
     public void TakeTokens() => _prompts = [.. _request.Texts.Select(text => text.Prompt)];
@@ -52,7 +52,7 @@ public sealed class SpokenBatch : IDisposable
             _prompts, _request.SamplesPerText, _request.Sampling, [.. Enumerable.Range(0, Texts.Length).Select(i => _request.FirstId + (ulong)i)])
         {
             Slots = _request.Slots,
-            Finished = _request.Overlap && _listening is not null ? _listening.Offer : null,
+            Finished = _request.Overlap && _recognising is not null ? _recognising.Offer : null,
         };
         Samples = _timer.Measure("rollout", () => _policy.Sample(draw, _cancellation));
     }
@@ -65,19 +65,19 @@ public sealed class SpokenBatch : IDisposable
     {
         for (var i = 0; !_request.Overlap && i < Codes.Length; i++)
         {
-            Listening.Offer(i, Codes[i]);
+            Recognising.Offer(i, Codes[i]);
         }
     }
 
     /// <summary>⑥ Waits for transcripts and likelihoods, and for how it was said.</summary>
     /// <returns>One per sample; one that failed says why.</returns>
-    public IReadOnlyList<Hearing> Recognise()
+    public IReadOnlyList<RecognisedSample> Recognise()
     {
-        var heard = _timer.Measure("listen", Listening.Complete);
-        _timer.Add("vocode", heard.VocodeSeconds);
-        _timer.Add("recognise", heard.RecogniseSeconds);
-        _timer.Add("prosody", heard.ProsodySeconds);
-        return Heard = heard.Hearings;
+        var recognised = _timer.Measure("listen", Recognising.Complete);
+        _timer.Add("vocode", recognised.VocodeSeconds);
+        _timer.Add("recognise", recognised.RecogniseSeconds);
+        _timer.Add("prosody", recognised.ProsodySeconds);
+        return Recognised = recognised.Samples;
     }
 
     /// <summary>⑦ Judges what was heard.</summary>
@@ -85,12 +85,12 @@ public sealed class SpokenBatch : IDisposable
     public DrawnGroups Judge(SampleJudge judge)
     {
         ArgumentNullException.ThrowIfNull(judge);
-        var judged = _timer.Measure("reward", () => judge.Judge(Texts, Samples.Ended, Codes, Heard));
-        return new DrawnGroups(Texts, Samples, Codes, Heard, judged);
+        var judged = _timer.Measure("reward", () => judge.Judge(Texts, Samples.Ended, Codes, Recognised));
+        return new DrawnGroups(Texts, Samples, Codes, Recognised, judged);
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _listening?.Dispose();
+    public void Dispose() => _recognising?.Dispose();
 
-    private ListeningSession Listening => _listening ?? throw new InvalidOperationException("nobody listens to this batch");
+    private RecognitionSession Recognising => _recognising ?? throw new InvalidOperationException("nobody listens to this batch");
 }

@@ -22,7 +22,7 @@ namespace LlasaNative.WhisperNet;
 public sealed class WhisperNetRecogniser : IRecogniser
 {
     /// <summary>Samples per second of the sound it listens to.</summary>
-    public const int SampleRate = SpeechScorer.SampleRate;
+    public const int SampleRate = NativeRecogniser.SampleRate;
 
     private readonly GgmlModel _model;
     private readonly ByteLevelBpe _tokenizer;
@@ -101,7 +101,7 @@ public sealed class WhisperNetRecogniser : IRecogniser
     public void CheckText(string text) => EncodeTarget(text);
 
     /// <inheritdoc/>
-    /// <remarks>A clip longer than a window is transcribed window after window, without those that <see cref="ScoringOptions.ListensTo"/> leaves out; likelihood, language and silence are of the first.</remarks>
+    /// <remarks>A clip longer than a window is transcribed window after window, without those that <see cref="ScoringOptions.Recognises"/> leaves out; likelihood, language and silence are of the first.</remarks>
     /// <exception cref="ArgumentException">The rate or the number of texts is wrong.</exception>
     public SpeechScore[] Score(ISounds sounds, IReadOnlyList<string> texts, CancellationToken cancellation)
     {
@@ -166,7 +166,7 @@ public sealed class WhisperNetRecogniser : IRecogniser
         for (var start = window; start < sound.Length; start += window)
         {
             var later = sound[start..Math.Min(start + window, sound.Length)];
-            if (_options.ListensTo(later))
+            if (_options.Recognises(later))
             {
                 state.Hear(later);
                 so = Transcribe(state, prompt, text, so);

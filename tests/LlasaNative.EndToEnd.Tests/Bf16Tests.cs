@@ -142,7 +142,7 @@ public sealed class Bf16Tests : TinyWorldTests
         long Bytes(ComputeType type)
         {
             var before = NativeDevice.GetLiveCounts().AllocatedBytes;
-            using var listener = Engine.NativeEngine.LoadListener(TinyWorld.Fill(new ModelOptions { ScoringType = type }), new ScoringOptions());
+            using var recognition = Engine.NativeEngine.LoadRecognition(TinyWorld.Fill(new ModelOptions { ScoringType = type }), new ScoringOptions());
             return NativeDevice.GetLiveCounts().AllocatedBytes - before;
         }
 

@@ -14,17 +14,17 @@ public sealed class LongSoundTests : TinyWorldTests
     [Test]
     public void MyClipIsOneSampleLongerThanTheWindow_AndNoWordsAreInventedForIt()
     {
-        using var scorer = SpeechScorer.Load(TinyWorld.Recogniser);
+        using var recogniser = NativeRecogniser.Load(TinyWorld.Recogniser);
         var window = Spoken(150);
-        var alone = Listen(scorer, window);
+        var alone = Listen(recogniser, window);
         Assert.That(alone.BeyondWindow, Is.False);
         Assert.That(alone.Transcript, Is.Not.Empty);
         foreach (var tail in new[] { [0.5f], Spoken(49), Quiet(1e-5f), [.. Quiet(1e-5f), .. Quiet(1e-5f)] })
         {
-            Assert.That(Listen(scorer, [.. window, .. tail]), Is.EqualTo(alone with { BeyondWindow = true }), $"{tail.Length} samples more");
+            Assert.That(Listen(recogniser, [.. window, .. tail]), Is.EqualTo(alone with { BeyondWindow = true }), $"{tail.Length} samples more");
         }
 
-        var longer = Listen(scorer, [.. window, .. Spoken(100)]);
+        var longer = Listen(recogniser, [.. window, .. Spoken(100)]);
         Assert.That(longer.Transcript, Is.Not.EqualTo(alone.Transcript).And.StartsWith(alone.Transcript), "two seconds of speech are transcribed");
         Assert.That((longer.Nll, longer.NoSpeechProb), Is.EqualTo((alone.Nll, alone.NoSpeechProb)), "but the likelihood is the first window's");
     }
@@ -33,10 +33,10 @@ public sealed class LongSoundTests : TinyWorldTests
     public void HowSilentAWindowMustBe_IsTheGuardsMeasure()
     {
         var options = GrpoOptionsOf("reward.silence_rms=0.01");
-        using var scorer = SpeechScorer.Load(TinyWorld.Recogniser, options);
+        using var recogniser = NativeRecogniser.Load(TinyWorld.Recogniser, options);
         float[] window = Spoken(150), tail = Quiet(5e-3f);
-        Assert.That(Listen(scorer, [.. window, .. tail]).MeanLogProb, Is.EqualTo(Listen(scorer, window).MeanLogProb), "silent at 0.01");
-        using var louder = scorer.With(GrpoOptionsOf("reward.silence_rms=0"));
+        Assert.That(Listen(recogniser, [.. window, .. tail]).MeanLogProb, Is.EqualTo(Listen(recogniser, window).MeanLogProb), "silent at 0.01");
+        using var louder = recogniser.With(GrpoOptionsOf("reward.silence_rms=0"));
         Assert.That(Listen(louder, [.. window, .. tail]).MeanLogProb, Is.Not.EqualTo(Listen(louder, window).MeanLogProb), "the guard is off");
 
         static ScoringOptions GrpoOptionsOf(string set) => OptionTree.Build<Training.GrpoOptions>([OptionAssignment.Parse(set)]).ToScoring();
@@ -57,10 +57,10 @@ public sealed class LongSoundTests : TinyWorldTests
             Does.Contain("refused     beyond_window").And.Contains("reward      0.0000"));
     }
 
-    private static SpeechScore Listen(SpeechScorer scorer, float[] sound)
+    private static SpeechScore Listen(NativeRecogniser recogniser, float[] sound)
     {
-        using WaveBatch waves = new(sound, SpeechScorer.SampleRate);
-        return scorer.Score(waves, [Text])[0];
+        using WaveBatch waves = new(sound, NativeRecogniser.SampleRate);
+        return recogniser.Score(waves, [Text])[0];
     }
 
     private static int[] Codes(int count)

@@ -16,7 +16,7 @@ public sealed class LoopingRecogniserTests : TinyWorldTests
     [Test]
     public void MyRecogniserLoops_AndIsStoppedWhereNothingOfTheRewardIsLeft()
     {
-        var (never, always) = (Heard('a', EarlyEnd.Never), Heard('a', EarlyEnd.Always));
+        var (never, always) = (Recognised('a', EarlyEnd.Never), Recognised('a', EarlyEnd.Always));
         Assert.That((never.Transcript, never.EndedEarly), Is.EqualTo((new string('a', Room), false)));
         // (1 + 19.07 / 3 / 3) * 7 characters of `the cat`.
         Assert.That((always.Transcript, always.EndedEarly), Is.EqualTo((new string('a', 22), true)));
@@ -32,14 +32,14 @@ public sealed class LoopingRecogniserTests : TinyWorldTests
     public void ALoopOfWhatTheNormaliserLeavesOut_IsHeardToItsEnd()
     {
         // 0000 is compared as 0: however long, its CER does not saturate.
-        var (never, always) = (Heard('0', EarlyEnd.Never), Heard('0', EarlyEnd.Always));
+        var (never, always) = (Recognised('0', EarlyEnd.Never), Recognised('0', EarlyEnd.Always));
         Assert.That(never.Transcript, Is.EqualTo(new string('0', Room)));
         Assert.That(always, Is.EqualTo(never));
     }
 
     [Test]
     public void ALoopOfPunctuation_IsStopped() =>
-        Assert.That(Heard('.', EarlyEnd.Always), Has.Property("Transcript").EqualTo(new string('.', 32)).And.Property("EndedEarly").True);
+        Assert.That(Recognised('.', EarlyEnd.Always), Has.Property("Transcript").EqualTo(new string('.', 32)).And.Property("EndedEarly").True);
 
     [TestCase("auto", 4)]
     [TestCase("never", 0)]
@@ -90,12 +90,12 @@ public sealed class LoopingRecogniserTests : TinyWorldTests
         return path;
     }
 
-    private SpeechScore Heard(char letter, EarlyEnd earlyEnd)
+    private SpeechScore Recognised(char letter, EarlyEnd earlyEnd)
     {
         var options = new GrpoOptions { Scoring = new ScoringOptions { EarlyEnd = earlyEnd } }.ToScoring();
-        using var scorer = SpeechScorer.Load(Looping(letter), options);
-        using WaveBatch waves = new([.. Enumerable.Range(0, 16_000).Select(i => 0.1f * MathF.Sin(i / 20f))], SpeechScorer.SampleRate);
-        return scorer.Score(waves, ["the cat"])[0];
+        using var recogniser = NativeRecogniser.Load(Looping(letter), options);
+        using WaveBatch waves = new([.. Enumerable.Range(0, 16_000).Select(i => 0.1f * MathF.Sin(i / 20f))], NativeRecogniser.SampleRate);
+        return recogniser.Score(waves, ["the cat"])[0];
     }
 
     /// <summary>The tiny recogniser with every id but one suppressed, its end included.</summary>

@@ -16,9 +16,9 @@ public sealed class RecogniserTests : TinyWorldTests
     public void AnEnglishOnlyWhisper_ListensWithoutLanguageAndTask(ScorePromptStyle style)
     {
         var path = Copy("generation_config.json", json => json["is_multilingual"] = false);
-        using var scorer = SpeechScorer.Load(path, new ScoringOptions { Prompt = style });
+        using var recogniser = NativeRecogniser.Load(path, new ScoringOptions { Prompt = style });
         using var waves = Spoken();
-        var score = scorer.Score(waves, ["the cat"])[0];
+        var score = recogniser.Score(waves, ["the cat"])[0];
 
         int[] prompt = [257, 264];
         int[] before = style == ScorePromptStyle.Full ? prompt : [257];
@@ -26,14 +26,14 @@ public sealed class RecogniserTests : TinyWorldTests
         using var native = LoadNative(path, out var tokenizer);
         var expected = native.Score(waves.Offsets, waves.Samples, new NativeWhisperRequest
         {
-            MaxNewTokens = scorer.Config.MaxTargetPositions - prompt.Length,
+            MaxNewTokens = recogniser.Config.MaxTargetPositions - prompt.Length,
             PromptIds = prompt,
             NoSpeechToken = 263,
             TargetOffsets = [0, target.Length],
             TargetIds = target,
             TargetFirst = [before.Length],
         });
-        Assert.That(scorer.EncodeTarget("the cat"), Is.EqualTo(target));
+        Assert.That(recogniser.EncodeTarget("the cat"), Is.EqualTo(target));
         Assert.That(score.Transcript, Is.EqualTo(tokenizer.Decode(expected.Tokens(0), skipSpecialTokens: true).Trim()));
         Assert.That((score.Nll, score.MeanLogProb, score.NoSpeechProb), Is.EqualTo(((double)expected.MeanNlls[0], (double)expected.MeanLogProbs[0], (double)expected.NoSpeechProbs[0])));
     }
@@ -46,12 +46,12 @@ public sealed class RecogniserTests : TinyWorldTests
         ScoringOptions options = new() { Prompt = style };
         foreach (var language in new[] { "de", "en", "English" })
         {
-            Assert.That(() => SpeechScorer.Load(path, options with { Language = language }), Throws.TypeOf<UsageException>().With.Message.Contains("English-only").And.Message.Contains("`default`"));
+            Assert.That(() => NativeRecogniser.Load(path, options with { Language = language }), Throws.TypeOf<UsageException>().With.Message.Contains("English-only").And.Message.Contains("`default`"));
         }
 
-        using var detecting = SpeechScorer.Load(path, options with { Language = "auto" });
+        using var detecting = NativeRecogniser.Load(path, options with { Language = "auto" });
         using var waves = Spoken();
-        using var given = SpeechScorer.Load(path, options);
+        using var given = NativeRecogniser.Load(path, options);
         Assert.That(detecting.Score(waves, ["the cat"]), Is.EqualTo(given.Score(waves, ["the cat"])), "there is nothing to detect");
     }
 
@@ -63,8 +63,8 @@ public sealed class RecogniserTests : TinyWorldTests
         using var waves = Spoken();
         var scores = new[] { "auto", "de", "en" }.Select(language =>
         {
-            using var scorer = SpeechScorer.Load(path, new ScoringOptions { Language = language });
-            return scorer.Score(waves, ["the cat"])[0];
+            using var recogniser = NativeRecogniser.Load(path, new ScoringOptions { Language = language });
+            return recogniser.Score(waves, ["the cat"])[0];
         }).ToArray();
         // Detecting reads the prompt in two pieces, so that sums are rounded otherwise: below 2e-5, as in the native test.
         Assert.That(Math.Abs(scores[1].Nll - scores[2].Nll), Is.GreaterThan(1e-3));
@@ -75,14 +75,14 @@ public sealed class RecogniserTests : TinyWorldTests
     public void MyGenerationConfigListsSeveralEnds_AndEachEndsATranscript()
     {
         using var waves = Spoken();
-        using var tiny = SpeechScorer.Load(TinyWorld.Recogniser);
+        using var tiny = NativeRecogniser.Load(TinyWorld.Recogniser);
         var whole = tiny.Score(waves, [])[0].Transcript;
         Assert.That(whole, Has.Length.GreaterThan(3));
         var end = whole.Last(char.IsAsciiLetter);
         var id = ByteLevelBpe.FromFile(Path.Combine(TinyWorld.Recogniser, "tokenizer.json")).Encode(end.ToString())[0];
-        using var scorer = SpeechScorer.Load(Copy("generation_config.json", json => json["eos_token_id"] = new JsonArray(id, 256)));
-        Assert.That(scorer.Score(waves, [])[0].Transcript, Is.EqualTo(whole[..whole.IndexOf(end, StringComparison.Ordinal)].Trim()));
-        Assert.That(scorer.EncodeTarget("the"), Is.EqualTo(tiny.EncodeTarget("the")));
+        using var recogniser = NativeRecogniser.Load(Copy("generation_config.json", json => json["eos_token_id"] = new JsonArray(id, 256)));
+        Assert.That(recogniser.Score(waves, [])[0].Transcript, Is.EqualTo(whole[..whole.IndexOf(end, StringComparison.Ordinal)].Trim()));
+        Assert.That(recogniser.EncodeTarget("the"), Is.EqualTo(tiny.EncodeTarget("the")));
     }
 
     [Test]
@@ -104,8 +104,8 @@ public sealed class RecogniserTests : TinyWorldTests
 
         static int[] Target(string path, ScoringOptions options)
         {
-            using var scorer = SpeechScorer.Load(path, options);
-            return scorer.EncodeTarget("the");
+            using var recogniser = NativeRecogniser.Load(path, options);
+            return recogniser.EncodeTarget("the");
         }
 
         static int[] Letters(string text) => ByteLevelBpe.FromFile(Path.Combine(TinyWorld.Recogniser, "tokenizer.json")).Encode(text);
@@ -115,7 +115,7 @@ public sealed class RecogniserTests : TinyWorldTests
     {
         using var directory = HuggingFaceDirectory.Open(path);
         tokenizer = ByteLevelBpe.FromDirectory(directory.Path);
-        NativeWhisper whisper = new(SpeechScorer.ToNative(WhisperConfig.FromFile(directory.ConfigPath), 256, ComputeType.F32));
+        NativeWhisper whisper = new(NativeRecogniser.ToNative(WhisperConfig.FromFile(directory.ConfigPath), 256, ComputeType.F32));
         WeightLoader.Load(directory, whisper.GetTensors(), whisper.SetTensor);
         return whisper;
     }

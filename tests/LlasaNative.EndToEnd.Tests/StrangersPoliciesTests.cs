@@ -64,8 +64,8 @@ public sealed class StrangersPoliciesTests : TinyWorldTests
         var ear = TinyModelCopy.Make(TinyWorld.Recogniser, Path.Combine(Folder, "ear"));
         TinyModelCopy.SplitTokenizer(old);
         TinyModelCopy.SplitTokenizer(ear);
-        using var recogniser = SpeechScorer.Load(TinyWorld.Recogniser);
-        using var oldRecogniser = SpeechScorer.Load(ear);
+        using var recogniser = NativeRecogniser.Load(TinyWorld.Recogniser);
+        using var oldRecogniser = NativeRecogniser.Load(ear);
         Assert.That(oldRecogniser.EncodeTarget(Sentence), Is.EqualTo(recogniser.EncodeTarget(Sentence)));
         using var policy = PolicyModel.Load(TinyWorld.Policy);
         using (var oldPolicy = PolicyModel.Load(old))
@@ -95,8 +95,8 @@ public sealed class StrangersPoliciesTests : TinyWorldTests
         var same = TinyModelCopy.Make(TinyWorld.Recogniser, Path.Combine(Folder, "same"), ("proj_out.weight", WhisperEmbedding, values => values), without: WhisperEmbedding);
         Assert.Multiple(() =>
         {
-            Assert.That(Assert.Throws<ModelFileException>(() => SpeechScorer.Load(other).Dispose())!.Message, Does.Contain("proj_out.weight").And.Contains("differs"));
-            Assert.That(() => SpeechScorer.Load(same).Dispose(), Throws.Nothing);
+            Assert.That(Assert.Throws<ModelFileException>(() => NativeRecogniser.Load(other).Dispose())!.Message, Does.Contain("proj_out.weight").And.Contains("differs"));
+            Assert.That(() => NativeRecogniser.Load(same).Dispose(), Throws.Nothing);
         });
     }
 

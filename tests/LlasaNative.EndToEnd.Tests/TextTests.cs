@@ -2,7 +2,7 @@ using System.Text.Json;
 using LlasaNative.Configuration;
 using LlasaNative.Data;
 using LlasaNative.Engine;
-using LlasaNative.Listening;
+using LlasaNative.Recognition;
 using LlasaNative.Models;
 using LlasaNative.Trainer;
 using LlasaNative.Training;
@@ -17,8 +17,8 @@ public sealed class TextTests : TinyWorldTests
     {
         var options = OptionTree.Build<GrpoOptions>([OptionAssignment.Parse("rollout.prompts_per_step=2"), OptionAssignment.Parse("rollout.samples_per_prompt=2")]);
         options = options with { Models = TinyWorld.Fill(options.Models) };
-        CountingListener listener = new(NativeEngine.LoadListener(options.Models, options.ToScoring()));
-        using var models = NativeEngine.Load(options.Models, options.Prompt, () => listener);
+        CountingRecognition recognition = new(NativeEngine.LoadRecognition(options.Models, options.ToScoring()));
+        using var models = NativeEngine.Load(options.Models, options.Prompt, () => recognition);
         string[] sentences = [.. PromptFile.Read(TinyWorld.Sentences("train")).Take(3)];
         var texts = models.Encode(sentences, options.Rollout.MaxNewTokens);
         Assert.That(texts.Select(t => t.Prompt), Is.EqualTo(sentences.Select(s => ((PolicyModel)models.Policy).Prompt.Encode(s))));
@@ -30,9 +30,9 @@ public sealed class TextTests : TinyWorldTests
 
         Assert.Multiple(() =>
         {
-            Assert.That(listener.Announced, Is.EqualTo(sentences));
-            Assert.That(listener.Checked, Is.EqualTo(sentences));
-            Assert.That(listener.Heard.Distinct(), Is.SubsetOf(sentences));
+            Assert.That(recognition.Announced, Is.EqualTo(sentences));
+            Assert.That(recognition.Checked, Is.EqualTo(sentences));
+            Assert.That(recognition.Heard.Distinct(), Is.SubsetOf(sentences));
         });
     }
 
@@ -48,7 +48,7 @@ public sealed class TextTests : TinyWorldTests
     }
 
     /// <summary>Listens by another, and keeps account of what it was asked.</summary>
-    private sealed class CountingListener(IListener inner) : IListener
+    private sealed class CountingRecognition(IRecognition inner) : IRecognition
     {
         public List<string> Announced { get; } = [];
 
@@ -76,14 +76,14 @@ public sealed class TextTests : TinyWorldTests
             inner.CheckText(text);
         }
 
-        public Task<HeardChunk> ListenAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, HearingExtras extras, CancellationToken cancellation)
+        public Task<RecognisedChunk> RecogniseAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation)
         {
             lock (Heard)
             {
                 Heard.AddRange(texts);
             }
 
-            return inner.ListenAsync(codes, texts, extras, cancellation);
+            return inner.RecogniseAsync(codes, texts, extras, cancellation);
         }
 
         public void Dispose() => inner.Dispose();

@@ -9,7 +9,7 @@ public sealed class EvaluatorTests
     public void Evaluate_CountsEditsOfAllSamples_AndKeepsOnlyTheSoundsAskedFor()
     {
         using TablePolicy policy = new() { Script = World.EvenOnesAreRight };
-        using GrpoModels models = new(policy, new ScriptedListener());
+        using GrpoModels models = new(policy, new ScriptedRecognition());
         var result = new Evaluator(models, World.Settings().CreateJudge()).Evaluate(
             models.Encode(["ab", "c", "cab"], 4), new EvaluationOptions { Samples = 2, BatchSize = 2, MaxNewTokens = 4 }, keepSound: text => text == 1);
         // ab | aaaa: 3 edits of 2; c | cccc: 3 of 1; cab | cccc: 3 of 3, each with a right sample of as many characters.
@@ -28,10 +28,10 @@ public sealed class EvaluatorTests
     public void Evaluate_IsTheSameInBatchesOfAnySize([Values(1, 2, 3)] int batch)
     {
         using TablePolicy policy = new();
-        using GrpoModels models = new(policy, new ScriptedListener());
+        using GrpoModels models = new(policy, new ScriptedRecognition());
         var result = new Evaluator(models, World.Settings().CreateJudge()).Evaluate(models.Encode(["ab", "c", "cab"], 4), new EvaluationOptions { Samples = 3, BatchSize = batch, MaxNewTokens = 4 });
         using TablePolicy again = new();
-        using GrpoModels others = new(again, new ScriptedListener());
+        using GrpoModels others = new(again, new ScriptedRecognition());
         var whole = new Evaluator(others, World.Settings().CreateJudge()).Evaluate(others.Encode(["ab", "c", "cab"], 4), new EvaluationOptions { Samples = 3, BatchSize = 9, MaxNewTokens = 4 });
         Assert.That(result.Samples.Select(s => s.Transcript), Is.EqualTo(whole.Samples.Select(s => s.Transcript)));
     }

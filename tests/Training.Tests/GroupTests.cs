@@ -103,7 +103,7 @@ public sealed class GroupTests
         // Samples of ab: right, wrong, right, wrong, of which the last cannot be listened to; half may fail.
         var calls = 0;
         using World world = new(World.Settings(1, 4) with { RewardServer = new RewardServerOptions { MaxNotScored = 0.5 } }, ["ab"], OnlyAbVaries);
-        world.Listener.Fails = (_, _) => ++calls == 4;
+        world.Recognition.Fails = (_, _) => ++calls == 4;
         var report = world.Step();
         double[] scored = [1, 0, 1];
         double[] expected = [.. scored.Select(r => PlainAdvantages.Of(GroupBaseline.StandardScore, r, scored, 1e-6)), 0];
@@ -122,7 +122,7 @@ public sealed class GroupTests
     public void Step_TooFewSamplesSpeakFor_IsGivenUpBeforeItChangesAnything()
     {
         using World world = new(World.Settings() with { RewardServer = new RewardServerOptions { MaxNotScored = 0.25 } }, ["ab", "b"], OnlyAbVaries);
-        world.Listener.Fails = (text, _) => text == "b";
+        world.Recognition.Fails = (text, _) => text == "b";
         double[] before = [.. world.Policy.Logits];
         Assert.Multiple(() =>
         {
@@ -131,7 +131,7 @@ public sealed class GroupTests
             Assert.That(world.Policy.Logits, Is.EqualTo(before));
             Assert.That(world.Loop.DataPosition, Is.Zero);
         });
-        world.Listener.Fails = (_, _) => false;
+        world.Recognition.Fails = (_, _) => false;
         Assert.That(world.Step().Samples, Has.Count.EqualTo(4), "and is taken again");
     }
 
@@ -160,7 +160,7 @@ public sealed class GroupTests
         var settings = World.Settings(1, 4) with { Reward = reward };
         settings = settings with { Rollout = settings.Rollout with { MaxNewTokens = 5 } };
         using World world = new(settings, ["ab"], (text, j) => j % 2 == 0 ? World.EvenOnesAreRight(text, j) : [.. World.EvenOnesAreRight(text, j), TablePolicy.End]);
-        world.Listener.Window = 3;
+        world.Recognition.Window = 3;
         var report = world.Step();
         Assert.Multiple(() =>
         {

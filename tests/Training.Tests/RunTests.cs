@@ -97,7 +97,7 @@ public sealed class RunTests
         Memory memory = new();
         using (var failing = Make())
         {
-            Assert.That(() => failing.Run(memory, onStep: r => failing.Listener.Fails = (_, _) => r.Metrics.Step >= 3), Throws.TypeOf<RewardUnavailableException>()
+            Assert.That(() => failing.Run(memory, onStep: r => failing.Recognition.Fails = (_, _) => r.Metrics.Step >= 3), Throws.TypeOf<RewardUnavailableException>()
                 .With.Message.Contains("nobody is there; saved 3 after step 3, from which --resume auto goes on"));
         }
 

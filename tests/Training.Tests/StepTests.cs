@@ -48,7 +48,7 @@ public sealed class StepTests
         using World world = new(World.Settings(), ["ab", "b", "c"], World.EvenOnesAreRight);
         world.Step();
         Assert.That(world.Policy.Calls, Is.EqualTo(new[] { "sample", "accumulate", "apply" }));
-        Assert.That(world.Listener.Heard, Is.EqualTo(4));
+        Assert.That(world.Recognition.Recognised, Is.EqualTo(4));
     }
 
     [Test]

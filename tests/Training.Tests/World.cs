@@ -12,9 +12,9 @@ internal sealed class World : IDisposable
     {
         Options = options;
         Policy = new TablePolicy { Script = script, Adapter = adapter };
-        Listener = new ScriptedListener { WorksBesidePolicy = besidePolicy };
+        Recognition = new ScriptedRecognition { WorksBesidePolicy = besidePolicy };
         Trainer = new TableTrainer(Policy);
-        _models = new GrpoModels(Policy, Listener);
+        _models = new GrpoModels(Policy, Recognition);
         Loop = new GrpoLoop(options, _models, Trainer, new PlainAdvantages(), _models.Encode(texts, options.Rollout.MaxNewTokens, options.Data.MaxPromptTokens));
         Policy.Calls.Clear();
     }
@@ -23,7 +23,7 @@ internal sealed class World : IDisposable
 
     public TablePolicy Policy { get; }
 
-    public ScriptedListener Listener { get; }
+    public ScriptedRecognition Recognition { get; }
 
     public TableTrainer Trainer { get; }
 

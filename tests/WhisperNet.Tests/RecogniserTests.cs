@@ -55,7 +55,7 @@ public class RecogniserTests
     public void Listen_HearsWhatTheNativeEngineHears([Values] ScorePromptStyle style)
     {
         ScoringOptions options = new() { Prompt = style };
-        using var native = SpeechScorer.Load(Ggml.TinyWhisper, options);
+        using var native = NativeRecogniser.Load(Ggml.TinyWhisper, options);
         using var ear = WhisperNetRecogniser.Load(_model, options);
         var wanted = native.Score(_waves, _texts);
         var heard = ear.Score(_waves, _texts, CancellationToken.None);

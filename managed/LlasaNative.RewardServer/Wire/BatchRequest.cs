@@ -1,4 +1,4 @@
-namespace LlasaNative.Listening.Wire;
+namespace LlasaNative.Recognition.Wire;
 
 /// <summary>Body of <c>POST /score_batch</c>: samples that are scored together, and with no others.</summary>
 public sealed record BatchRequest

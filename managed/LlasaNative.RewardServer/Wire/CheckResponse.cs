@@ -1,4 +1,4 @@
-namespace LlasaNative.Listening.Wire;
+namespace LlasaNative.Recognition.Wire;
 
 /// <summary>Answer of <c>POST /check</c>.</summary>
 public sealed record CheckResponse

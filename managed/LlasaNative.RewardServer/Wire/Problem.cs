@@ -1,4 +1,4 @@
-namespace LlasaNative.Listening.Wire;
+namespace LlasaNative.Recognition.Wire;
 
 /// <summary>An error as RFC 9457 has it, <c>application/problem+json</c>.</summary>
 public sealed record Problem

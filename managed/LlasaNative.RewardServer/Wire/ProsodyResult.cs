@@ -1,6 +1,6 @@
 using LlasaNative.Audio;
 
-namespace LlasaNative.Listening.Wire;
+namespace LlasaNative.Recognition.Wire;
 
 /// <summary>How something was said; null where a number is not one.</summary>
 public sealed record ProsodyResult

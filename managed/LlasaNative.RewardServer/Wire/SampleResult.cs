@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using System.Text.Json.Serialization;
 using LlasaNative.Models;
 
-namespace LlasaNative.Listening.Wire;
+namespace LlasaNative.Recognition.Wire;
 
 /// <summary>What was heard in one sample; numbers are written so that they are read back to the same bits.</summary>
 public sealed record SampleResult
@@ -39,29 +39,29 @@ public sealed record SampleResult
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ProsodyResult? Prosody { get; init; }
 
-    /// <summary>The wire form of a hearing.</summary>
-    /// <param name="hearing">A hearing that did not fail.</param>
-    public static SampleResult From(Hearing hearing)
+    /// <summary>The wire form of a recognised sample.</summary>
+    /// <param name="recognised">A sample whose recognition did not fail.</param>
+    public static SampleResult From(RecognisedSample recognised)
     {
-        ArgumentNullException.ThrowIfNull(hearing);
+        ArgumentNullException.ThrowIfNull(recognised);
         return new SampleResult
         {
-            Transcript = hearing.Score.Transcript,
-            Nll = Number(hearing.Score.Nll),
-            MeanLogProb = Number(hearing.Score.MeanLogProb),
-            NoSpeechProb = Number(hearing.Score.NoSpeechProb),
-            Seconds = hearing.Seconds,
-            Rms = Number(hearing.Rms),
-            BeyondWindow = hearing.Score.BeyondWindow,
-            EndedEarly = hearing.Score.EndedEarly,
-            Sound = hearing.Sound is { } sound ? MemoryMarshal.AsBytes(sound.AsSpan()).ToArray() : null,
-            Prosody = hearing.Prosody is { } prosody ? ProsodyResult.From(prosody) : null,
+            Transcript = recognised.Score.Transcript,
+            Nll = Number(recognised.Score.Nll),
+            MeanLogProb = Number(recognised.Score.MeanLogProb),
+            NoSpeechProb = Number(recognised.Score.NoSpeechProb),
+            Seconds = recognised.Seconds,
+            Rms = Number(recognised.Rms),
+            BeyondWindow = recognised.Score.BeyondWindow,
+            EndedEarly = recognised.Score.EndedEarly,
+            Sound = recognised.Sound is { } sound ? MemoryMarshal.AsBytes(sound.AsSpan()).ToArray() : null,
+            Prosody = recognised.Prosody is { } prosody ? ProsodyResult.From(prosody) : null,
         };
     }
 
-    /// <summary>The hearing of the wire form.</summary>
+    /// <summary>The recognised sample of the wire form.</summary>
     /// <exception cref="FormatException">A number is outside its range; infinite ones are, although JSON can hold them (1e999).</exception>
-    public Hearing ToHearing()
+    public RecognisedSample ToRecognisedSample()
     {
         Check(Nll is null or (>= 0 and <= double.MaxValue), "nll", Nll);
         Check(MeanLogProb is null or (<= 0 and >= double.MinValue), "mean_log_prob", MeanLogProb);
@@ -69,7 +69,7 @@ public sealed record SampleResult
         Check(Seconds is >= 0 and <= double.MaxValue, "seconds", Seconds);
         Check(Rms is null or (>= 0 and <= double.MaxValue), "rms", Rms);
         Check(Sound is null || Sound.Length % sizeof(float) == 0, "sound", Sound?.Length);
-        return new Hearing
+        return new RecognisedSample
         {
             Score = new SpeechScore(Transcript, Nll ?? double.NaN, MeanLogProb ?? double.NaN, NoSpeechProb ?? double.NaN) { BeyondWindow = BeyondWindow, EndedEarly = EndedEarly },
             Seconds = Seconds,

@@ -1,4 +1,4 @@
-namespace LlasaNative.Listening.Wire;
+namespace LlasaNative.Recognition.Wire;
 
 /// <summary>Body of <c>POST /score</c>, as the reference server takes it.</summary>
 public sealed record ScoreRequest

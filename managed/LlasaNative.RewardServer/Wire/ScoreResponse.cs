@@ -1,4 +1,4 @@
-namespace LlasaNative.Listening.Wire;
+namespace LlasaNative.Recognition.Wire;
 
 /// <summary>Answer of <c>POST /score</c> and <c>POST /score_wav</c>, as the reference server gives it.</summary>
 public sealed record ScoreResponse

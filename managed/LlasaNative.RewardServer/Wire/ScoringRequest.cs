@@ -5,7 +5,7 @@ using LlasaNative.Models;
 using LlasaNative.Rewards;
 using LlasaNative.Training;
 
-namespace LlasaNative.Listening.Wire;
+namespace LlasaNative.Recognition.Wire;
 
 /// <summary>How the recogniser is to listen: the client's settings, so that a reward does not depend on the server's.</summary>
 public sealed record ScoringRequest

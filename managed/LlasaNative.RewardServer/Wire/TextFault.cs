@@ -1,4 +1,4 @@
-namespace LlasaNative.Listening.Wire;
+namespace LlasaNative.Recognition.Wire;
 
 /// <summary>A text that cannot be scored.</summary>
 public sealed record TextFault

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
-namespace LlasaNative.Listening.Wire;
+namespace LlasaNative.Recognition.Wire;
 
 /// <summary>Reads <c>true</c> and <c>false</c> as the words they are written with: the field was a flag once.</summary>
 internal sealed class TextOrFlag : JsonConverter<string>

@@ -6,7 +6,7 @@ using LlasaNative.Configuration;
 using LlasaNative.Data;
 using LlasaNative.Engine;
 using LlasaNative.Interop;
-using LlasaNative.Listening;
+using LlasaNative.Recognition;
 using LlasaNative.Models;
 using LlasaNative.Reporting;
 using LlasaNative.Training;
@@ -68,7 +68,7 @@ internal static class BenchCommand
             Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"step {step - 1}/{steps}: {reports[^1].Metrics["seconds/step"]:F2} s"));
         }
 
-        StepCost cost = new((PolicyModel)models.Policy, (LocalListener)models.Listener, options, reports);
+        StepCost cost = new((PolicyModel)models.Policy, (LocalRecognition)models.Recognition, options, reports);
         Phase[] phases =
         [
             new("rollout", Mean("rollout"), cost.Rollout, 0, Rate(cost.RolloutTokens, Mean("rollout"), "tokens/s"), options.Models.PolicyType),

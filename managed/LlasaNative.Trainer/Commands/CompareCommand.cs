@@ -4,7 +4,7 @@ using System.Text;
 using LlasaNative.Audio;
 using LlasaNative.Data;
 using LlasaNative.Engine;
-using LlasaNative.Listening;
+using LlasaNative.Recognition;
 using LlasaNative.Models;
 using LlasaNative.Reporting;
 using LlasaNative.Training;
@@ -145,7 +145,7 @@ internal static class CompareCommand
         for (var i = 0; i < result.Samples.Count; i++)
         {
             var name = string.Create(CultureInfo.InvariantCulture, $"{(i / result.SamplesPerText) + 1}-{(i % result.SamplesPerText) + 1}.wav");
-            WaveFile.Write(Path.Combine(folder, name), result.Samples[i].Sound ?? [], SpeechScorer.SampleRate);
+            WaveFile.Write(Path.Combine(folder, name), result.Samples[i].Sound ?? [], NativeRecogniser.SampleRate);
         }
     }
 

@@ -35,7 +35,7 @@ internal static class EvalCommand
             var judging = speaking.Judging(parsed);
             var rows = judging.Data with { FaultyRows = parsed.GetValue(skip) ? RowFaults.Skip : RowFaults.Refuse };
             var prompts = TrainingData.Read(parsed.GetValue(data) ?? "", DataSplit.Test, rows).Take(Math.Max(parsed.GetValue(limit), 0));
-            using var loaded = Listeners.Load(judging with { Models = models.Read(parsed, judging.Models) }, training: false, frozen: true, CancellationToken.None);
+            using var loaded = Recognitions.Load(judging with { Models = models.Read(parsed, judging.Models) }, training: false, frozen: true, CancellationToken.None);
             var texts = TrainingData.Fitting(prompts, loaded, how.MaxNewTokens);
             using StopSignal stop = new(atOnce: true);
             var progress = Terminal.Progress(texts.Length);

@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using LlasaNative.Audio;
 using LlasaNative.Configuration;
-using LlasaNative.Listening;
+using LlasaNative.Recognition;
 using LlasaNative.Models;
 using LlasaNative.Training;
 
@@ -46,18 +46,18 @@ internal static class ScoreCommand
         }
 
         using var waves = wavePath is not null ? ReadWave(wavePath) : ReadCodes(codesPath!, models);
-        using var scorer = SpeechScorer.Load(models.Recogniser, options.ToScoring(), models.ScoringType);
-        var heard = scorer.Score(waves, [text]);
+        using var recogniser = NativeRecogniser.Load(models.Recogniser, options.ToScoring(), models.ScoringType);
+        var scores = recogniser.Score(waves, [text]);
         var judge = options.CreateJudge();
-        var hearing = Hearing.Of(heard[0], waves[0], waves.SampleRate, judge.WantsSound);
+        var recognised = RecognisedSample.Of(scores[0], waves[0], waves.SampleRate, judge.WantsSound);
         var judged = judge.Judge(
-            text, judge.WantsProsody ? hearing with { Prosody = Prosody.Measure(waves[0], waves.SampleRate, new PitchTracker()) } : hearing, null, ended: true);
+            text, judge.WantsProsody ? recognised with { Prosody = Prosody.Measure(waves[0], waves.SampleRate, new PitchTracker()) } : recognised, null, ended: true);
         Console.Write(string.Create(CultureInfo.InvariantCulture,
             $"CER         {judged.Cer:F4}\nNLL         {judged.Nll:F4}\nreward      {judged.Reward:F4}\n"));
         if (judged.BeyondWindow)
         {
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"too long    {waves.TotalSeconds:F2} s: NLL is of the recogniser's window alone, the first {(double)scorer.Config.WindowSamples / SpeechScorer.SampleRate:F2} s"));
+                $"too long    {waves.TotalSeconds:F2} s: NLL is of the recogniser's window alone, the first {(double)recogniser.Config.WindowSamples / NativeRecogniser.SampleRate:F2} s"));
         }
 
         if (judged.EndedEarly)
@@ -65,14 +65,14 @@ internal static class ScoreCommand
             Console.WriteLine("cut short   the transcript, by recogniser.early_end");
         }
 
-        Console.WriteLine(judged.Guard.Length > 0 ? $"refused     {judged.Guard}\ntranscript  {heard[0].Transcript}" : $"transcript  {heard[0].Transcript}");
+        Console.WriteLine(judged.Guard.Length > 0 ? $"refused     {judged.Guard}\ntranscript  {scores[0].Transcript}" : $"transcript  {scores[0].Transcript}");
         return 0;
     }
 
     private static WaveBatch ReadWave(string path)
     {
-        var wave = Resampler.Resample(WaveFile.Read(path, Places.Note), SpeechScorer.SampleRate);
-        return new WaveBatch(wave.Samples.Span, SpeechScorer.SampleRate);
+        var wave = Resampler.Resample(WaveFile.Read(path, Places.Note), NativeRecogniser.SampleRate);
+        return new WaveBatch(wave.Samples.Span, NativeRecogniser.SampleRate);
     }
 
     private static WaveBatch ReadCodes(string path, ModelOptions models)

@@ -3,8 +3,8 @@ using System.Text.Json;
 using LlasaNative.Data;
 using LlasaNative.Interop;
 using LlasaNative.Engine;
-using LlasaNative.Listening;
-using LlasaNative.Listening.Wire;
+using LlasaNative.Recognition;
+using LlasaNative.Recognition.Wire;
 using LlasaNative.Models;
 using LlasaNative.Reporting;
 using LlasaNative.Trainer.Serving;
@@ -47,9 +47,9 @@ internal static class ServerBenchCommand
 
     private static Cost Work(GrpoOptions options, List<ScoreRequest> samples, string[] transcripts)
     {
-        using var listener = NativeEngine.LoadListener(options.Models, options.ToScoring());
+        using var recognition = NativeEngine.LoadRecognition(options.Models, options.ToScoring());
         var peaks = NativeDevice.MeasurePeaks();
-        var flops = samples.Select((s, i) => StepCost.Scoring(listener, s.Tokens.Length, s.Text, transcripts[i])).Average();
+        var flops = samples.Select((s, i) => StepCost.Scoring(recognition, s.Tokens.Length, s.Text, transcripts[i])).Average();
         return new Cost(flops * 1e-9, options.Models.ScoringType == ComputeType.Bf16 ? peaks.GemmBF16Gflops : peaks.GemmGflops);
     }
 

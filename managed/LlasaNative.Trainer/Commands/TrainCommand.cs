@@ -16,7 +16,7 @@ internal static class TrainCommand
 {
     public static Command Create()
     {
-        ConfigurationArguments arguments = new(("--reward-server", $"URLs of reward servers, separated by commas (reward_server.servers); default: the variable {Listeners.Variable}.", "reward_server.servers"));
+        ConfigurationArguments arguments = new(("--reward-server", $"URLs of reward servers, separated by commas (reward_server.servers); default: the variable {Recognitions.Variable}.", "reward_server.servers"));
         Command command = new("train", "Train a policy by GRPO under a recogniser's judgement.");
         foreach (var option in arguments.All)
         {
@@ -28,11 +28,11 @@ internal static class TrainCommand
 
     private static int Run(ConfigurationArguments arguments, ParseResult parsed)
     {
-        var options = OptionTree.Build<GrpoOptions>([.. Listeners.FromEnvironment(), .. arguments.Read(parsed)]);
+        var options = OptionTree.Build<GrpoOptions>([.. Recognitions.FromEnvironment(), .. arguments.Read(parsed)]);
         options = options with { Models = TinyWorld.Fill(options.Models) };
         _ = options.CreateJudge();   // a component that cannot be loaded is said before models are
         var prompts = TrainingData.ReadTraining(options.Data);
-        using var models = Listeners.Load(options, training: true, options.Lora.Enabled, CancellationToken.None);
+        using var models = Recognitions.Load(options, training: true, options.Lora.Enabled, CancellationToken.None);
         var texts = TrainingData.Fitting(prompts, options, models);
         using var loop = NativeEngine.CreateLoop(options, models, texts);
         RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "train", OptionTree.Values(options), Terminal.Device());

@@ -2,8 +2,8 @@ using System.Collections.Concurrent;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using LlasaNative.Audio;
-using LlasaNative.Listening;
-using LlasaNative.Listening.Wire;
+using LlasaNative.Recognition;
+using LlasaNative.Recognition.Wire;
 using LlasaNative.Models;
 using LlasaNative.Text;
 using Microsoft.AspNetCore.Http;
@@ -16,23 +16,23 @@ internal sealed class Endpoints
 {
     private const int MaxWays = 16;
 
-    private readonly LocalListener _listener;
-    private readonly SpeechScorer _default;
-    private readonly SpeechScorer _reference;
+    private readonly LocalRecognition _recognition;
+    private readonly NativeRecogniser _default;
+    private readonly NativeRecogniser _reference;
     private readonly string _model;
     private readonly ServerOptions _options;
     private readonly ScoringEngine _engine;
-    private readonly ConcurrentDictionary<ScoringOptions, SpeechScorer> _ways = new();
+    private readonly ConcurrentDictionary<ScoringOptions, NativeRecogniser> _ways = new();
 
-    public Endpoints(LocalListener listener, ScoringOptions scoring, string model, ServerOptions options, ScoringEngine engine)
+    public Endpoints(LocalRecognition recognition, ScoringOptions scoring, string model, ServerOptions options, ScoringEngine engine)
     {
-        _listener = listener;
+        _recognition = recognition;
         _model = model;
         _options = options;
         _engine = engine;
-        _default = (SpeechScorer)listener.Recogniser;
+        _default = (NativeRecogniser)recognition.Recogniser;
         // What the reference server computes, whatever else is configured: start of transcript, text, end.
-        _reference = ((SpeechScorer)listener.Recogniser).With(scoring with { Prompt = ScorePromptStyle.Seed, LeadingSpace = LeadingSpace.False });
+        _reference = ((NativeRecogniser)recognition.Recogniser).With(scoring with { Prompt = ScorePromptStyle.Seed, LeadingSpace = LeadingSpace.False });
     }
 
     /// <summary><c>POST /score</c>.</summary>
@@ -40,14 +40,14 @@ internal sealed class Endpoints
     {
         var request = await ReadAsync(context, WireJson.Default.ScoreRequest);
         Check(request, _reference, "");
-        var hearings = await _engine.ScoreAsync(new ScoringJob
+        var recognised = await _engine.ScoreAsync(new ScoringJob
         {
             Codes = [request.Tokens],
             Texts = [request.Text],
-            Scorer = _reference,
+            Recogniser = _reference,
             Abandoned = context.RequestAborted,
         });
-        await AnswerAsync(context, hearings[0]);
+        await AnswerAsync(context, recognised[0]);
     }
 
     /// <summary><c>POST /score_wav?text=…</c>: the body is a WAV file.</summary>
@@ -62,14 +62,14 @@ internal sealed class Endpoints
         using MemoryStream body = new();
         await context.Request.Body.CopyToAsync(body, context.RequestAborted);
         var sound = Decode(body.GetBuffer().AsSpan(0, (int)body.Length));
-        var hearings = await _engine.ScoreAsync(new ScoringJob
+        var recognised = await _engine.ScoreAsync(new ScoringJob
         {
             Sounds = [sound],
             Texts = [text[0]!],
-            Scorer = _reference,
+            Recogniser = _reference,
             Abandoned = context.RequestAborted,
         });
-        await AnswerAsync(context, hearings[0]);
+        await AnswerAsync(context, recognised[0]);
     }
 
     /// <summary><c>POST /score_batch</c>.</summary>
@@ -81,22 +81,22 @@ internal sealed class Endpoints
             throw ProblemException.Invalid($"`samples` holds {request.Samples.Length}, expected 1 to {_options.MaxSamples}");
         }
 
-        var scorer = Way(request.Scoring);
+        var recogniser = Way(request.Scoring);
         for (var i = 0; i < request.Samples.Length; i++)
         {
-            Check(request.Samples[i] ?? throw ProblemException.Malformed($"`samples[{i}]` is null"), scorer, $"samples[{i}].");
+            Check(request.Samples[i] ?? throw ProblemException.Malformed($"`samples[{i}]` is null"), recogniser, $"samples[{i}].");
         }
 
-        var hearings = await _engine.ScoreAsync(new ScoringJob
+        var recognised = await _engine.ScoreAsync(new ScoringJob
         {
             Codes = [.. request.Samples.Select(s => s.Tokens)],
             Texts = [.. request.Samples.Select(s => s.Text)],
-            Scorer = scorer,
-            Extras = (request.Sound ? HearingExtras.Sound : 0) | (request.Prosody ? HearingExtras.Prosody : 0),
+            Recogniser = recogniser,
+            Extras = (request.Sound ? RecognitionExtras.Sound : 0) | (request.Prosody ? RecognitionExtras.Prosody : 0),
             Alone = true,
             Abandoned = context.RequestAborted,
         });
-        BatchResponse response = new() { Model = _model, Results = [.. hearings.Select(SampleResult.From)] };
+        BatchResponse response = new() { Model = _model, Results = [.. recognised.Select(SampleResult.From)] };
         await ServerPipeline.WriteJsonAsync(context, response, WireJson.Default.BatchResponse);
     }
 
@@ -104,13 +104,13 @@ internal sealed class Endpoints
     public async Task CheckAsync(HttpContext context)
     {
         var request = await ReadAsync(context, WireJson.Default.CheckRequest);
-        var scorer = Way(request.Scoring);
+        var recogniser = Way(request.Scoring);
         List<TextFault> faults = [];
         for (var i = 0; i < request.Texts.Length; i++)
         {
             try
             {
-                scorer.EncodeTarget(request.Texts[i] ?? throw ProblemException.Malformed($"`texts[{i}]` is null"));
+                recogniser.EncodeTarget(request.Texts[i] ?? throw ProblemException.Malformed($"`texts[{i}]` is null"));
             }
             catch (UsageException e)
             {
@@ -134,14 +134,14 @@ internal sealed class Endpoints
             ?? throw ProblemException.Malformed("the body is null");
     }
 
-    private static Task AnswerAsync(HttpContext context, Hearing hearing)
+    private static Task AnswerAsync(HttpContext context, RecognisedSample recognised)
     {
-        var nll = hearing.Score.Nll;
-        ScoreResponse response = new() { Nll = double.IsFinite(nll) ? nll : null, Transcript = hearing.Score.Transcript };
+        var nll = recognised.Score.Nll;
+        ScoreResponse response = new() { Nll = double.IsFinite(nll) ? nll : null, Transcript = recognised.Score.Transcript };
         return ServerPipeline.WriteJsonAsync(context, response, WireJson.Default.ScoreResponse);
     }
 
-    private SpeechScorer Way(ScoringRequest? request)
+    private NativeRecogniser Way(ScoringRequest? request)
     {
         if (request is null)
         {
@@ -163,30 +163,30 @@ internal sealed class Endpoints
             _ways.Clear();
         }
 
-        return _ways.GetOrAdd(options, ((SpeechScorer)_listener.Recogniser).With);
+        return _ways.GetOrAdd(options, ((NativeRecogniser)_recognition.Recogniser).With);
     }
 
-    private void Check(ScoreRequest request, SpeechScorer scorer, string prefix)
+    private void Check(ScoreRequest request, NativeRecogniser recogniser, string prefix)
     {
         if (request.Tokens.Length > _options.MaxCodes)
         {
             throw ProblemException.Invalid($"`{prefix}tokens` holds {request.Tokens.Length}, expected at most {_options.MaxCodes}");
         }
 
-        var bad = Array.FindIndex(request.Tokens, t => (uint)t >= (uint)_listener.CodeCount);
+        var bad = Array.FindIndex(request.Tokens, t => (uint)t >= (uint)_recognition.CodeCount);
         if (bad >= 0)
         {
-            throw ProblemException.Invalid($"`{prefix}tokens[{bad}]` is {request.Tokens[bad]}, expected 0 to {_listener.CodeCount - 1}");
+            throw ProblemException.Invalid($"`{prefix}tokens[{bad}]` is {request.Tokens[bad]}, expected 0 to {_recognition.CodeCount - 1}");
         }
 
-        CheckText(request.Text, scorer, prefix);
+        CheckText(request.Text, recogniser, prefix);
     }
 
-    private static void CheckText(string text, SpeechScorer scorer, string prefix)
+    private static void CheckText(string text, NativeRecogniser recogniser, string prefix)
     {
         try
         {
-            scorer.EncodeTarget(text);
+            recogniser.EncodeTarget(text);
         }
         catch (UsageException e)
         {
@@ -206,13 +206,13 @@ internal sealed class Endpoints
             throw ProblemException.Malformed(e.Message);
         }
 
-        var longest = (double)_options.MaxCodes * _listener.Codec.SamplesPerCode / _listener.Codec.SampleRate;
+        var longest = (double)_options.MaxCodes * _recognition.Codec.SamplesPerCode / _recognition.Codec.SampleRate;
         if (wave.Seconds > longest)
         {
             throw ProblemException.Invalid(FormattableString.Invariant($"the sound lasts {wave.Seconds:F2} s, expected at most {longest:F2} s"));
         }
 
-        var sound = Resampler.Resample(wave, SpeechScorer.SampleRate).Samples;
+        var sound = Resampler.Resample(wave, NativeRecogniser.SampleRate).Samples;
         foreach (var sample in sound.Span)
         {
             if (!float.IsFinite(sample))

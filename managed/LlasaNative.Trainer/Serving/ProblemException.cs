@@ -1,4 +1,4 @@
-using LlasaNative.Listening.Wire;
+using LlasaNative.Recognition.Wire;
 
 namespace LlasaNative.Trainer.Serving;
 

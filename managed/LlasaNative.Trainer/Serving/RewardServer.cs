@@ -1,8 +1,8 @@
 using System.Net;
 using LlasaNative.Interop;
 using LlasaNative.Engine;
-using LlasaNative.Listening;
-using LlasaNative.Listening.Wire;
+using LlasaNative.Recognition;
+using LlasaNative.Recognition.Wire;
 using LlasaNative.Models;
 using LlasaNative.Reporting;
 using LlasaNative.Training;
@@ -21,18 +21,18 @@ namespace LlasaNative.Trainer.Serving;
 internal sealed class RewardServer : IAsyncDisposable
 {
     private readonly WebApplication _app;
-    private readonly LocalListener _listener;
+    private readonly LocalRecognition _recognition;
     private readonly ServerOptions _options;
     private readonly ServerMetrics _metrics = new();
     private readonly ScoringEngine _engine;
     private readonly HealthReport _health;
     private volatile bool _draining;
 
-    private RewardServer(LocalListener listener, string model, ScoringOptions scoring, ServerOptions options)
+    private RewardServer(LocalRecognition recognition, string model, ScoringOptions scoring, ServerOptions options)
     {
-        _listener = listener;
+        _recognition = recognition;
         _options = options;
-        _engine = new ScoringEngine(listener, options, _metrics);
+        _engine = new ScoringEngine(recognition, options, _metrics);
         var device = NativeDevice.GetInfo();
         _health = new HealthReport
         {
@@ -45,11 +45,11 @@ internal sealed class RewardServer : IAsyncDisposable
             QueueCapacity = options.QueueCapacity,
             MaxSamples = options.MaxSamples,
             MaxCodes = options.MaxCodes,
-            CodeCount = listener.CodeCount,
+            CodeCount = recognition.CodeCount,
             Version = LlasaVersion.Text,
         };
         _app = Build(options);
-        Endpoints endpoints = new(listener, scoring, model, options, _engine);
+        Endpoints endpoints = new(recognition, scoring, model, options, _engine);
         ServerPipeline pipeline = new(options, _metrics, () => _draining);
         _app.Use(pipeline.InvokeAsync);
         _app.UseRouting();
@@ -80,11 +80,11 @@ internal sealed class RewardServer : IAsyncDisposable
     public static async Task<RewardServer> StartAsync(ModelOptions models, ScoringOptions scoring, ServerOptions options)
     {
         options.Validate();
-        var listener = NativeEngine.LoadListener(models, scoring);
+        var recognition = NativeEngine.LoadRecognition(models, scoring);
         RewardServer? server = null;
         try
         {
-            server = new RewardServer(listener, ModelFingerprint.Of(models), scoring, options);
+            server = new RewardServer(recognition, ModelFingerprint.Of(models), scoring, options);
             await server._app.StartAsync();
             await server.WarmUpAsync();
             return server;
@@ -97,7 +97,7 @@ internal sealed class RewardServer : IAsyncDisposable
             }
             else
             {
-                listener.Dispose();
+                recognition.Dispose();
             }
 
             throw e is IOException ? new UsageException($"--listen {options.Address} --port {options.Port}: {e.Message}", e) : e;
@@ -119,13 +119,13 @@ internal sealed class RewardServer : IAsyncDisposable
     {
         await _app.DisposeAsync();
         _engine.Dispose();
-        _listener.Dispose();
+        _recognition.Dispose();
     }
 
     /// <summary>Has the code compiled that requests need, so that the first ones are as quick as the others.</summary>
     private async Task WarmUpAsync()
     {
-        await _engine.ScoreAsync(new ScoringJob { Codes = [[0]], Texts = ["a"], Scorer = (SpeechScorer)_listener.Recogniser });
+        await _engine.ScoreAsync(new ScoringJob { Codes = [[0]], Texts = ["a"], Recogniser = (NativeRecogniser)_recognition.Recogniser });
         using HttpClient http = new(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = Reachable(Url) };
         using var response = await http.GetAsync(new Uri("healthz", UriKind.Relative));
     }

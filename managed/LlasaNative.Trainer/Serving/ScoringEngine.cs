@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using LlasaNative.Interop;
-using LlasaNative.Listening;
+using LlasaNative.Recognition;
 using LlasaNative.Models;
 
 namespace LlasaNative.Trainer.Serving;
@@ -9,11 +9,11 @@ namespace LlasaNative.Trainer.Serving;
 /// <remarks>
 /// Single samples wait up to a time for others to be scored with; while a batch is computed the next one gathers by itself.
 /// The samples of a batch request are scored together and with no others, so that a client gets the same bits each time.
-/// <b>Threads:</b> any. <b>Lifetime:</b> dispose it: that finishes what waits. It does not own the listener.
+/// <b>Threads:</b> any. <b>Lifetime:</b> dispose it: that finishes what waits. It does not own the recognition.
 /// </remarks>
 internal sealed class ScoringEngine : IDisposable
 {
-    private readonly LocalListener _listener;
+    private readonly LocalRecognition _recognition;
     private readonly ServerOptions _options;
     private readonly ServerMetrics _metrics;
     private readonly LinkedList<ScoringJob> _waiting = new();
@@ -24,9 +24,9 @@ internal sealed class ScoringEngine : IDisposable
     private bool _stopping;
     private double _secondsPerSample = 0.01;
 
-    public ScoringEngine(LocalListener listener, ServerOptions options, ServerMetrics metrics)
+    public ScoringEngine(LocalRecognition recognition, ServerOptions options, ServerMetrics metrics)
     {
-        _listener = listener;
+        _recognition = recognition;
         _options = options;
         _metrics = metrics;
         _thread = new Thread(Work) { IsBackground = true, Name = "scoring" };
@@ -39,7 +39,7 @@ internal sealed class ScoringEngine : IDisposable
     /// <summary>Queues samples.</summary>
     /// <param name="job">What to score; its task ends when they are, or when it is abandoned.</param>
     /// <exception cref="ProblemException">The queue is full, or the server is stopping.</exception>
-    public async Task<IReadOnlyList<Hearing>> ScoreAsync(ScoringJob job)
+    public async Task<IReadOnlyList<RecognisedSample>> ScoreAsync(ScoringJob job)
     {
         LinkedListNode<ScoringJob> node;
         lock (_lock)
@@ -171,11 +171,11 @@ internal sealed class ScoringEngine : IDisposable
     {
         try
         {
-            var heard = Listen(batch);
+            var recognised = Recognise(batch);
             var at = 0;
             foreach (var job in batch)
             {
-                job.Complete([.. heard.Skip(at).Take(job.Texts.Count)]);
+                job.Complete([.. recognised.Skip(at).Take(job.Texts.Count)]);
                 at += job.Texts.Count;
             }
         }
@@ -201,14 +201,14 @@ internal sealed class ScoringEngine : IDisposable
         }
     }
 
-    private IReadOnlyList<Hearing> Listen(List<ScoringJob> batch)
+    private IReadOnlyList<RecognisedSample> Recognise(List<ScoringJob> batch)
     {
         var first = batch[0];
         string[] texts = [.. batch.SelectMany(j => j.Texts)];
         var abandoned = batch.Count == 1 ? first.Abandoned : CancellationToken.None;
         if (first.Codes.Count > 0)
         {
-            return _listener.Listen([.. batch.SelectMany(j => j.Codes)], texts, first.Extras, abandoned, first.Scorer).Hearings;
+            return _recognition.Recognise([.. batch.SelectMany(j => j.Codes)], texts, first.Extras, abandoned, first.Recogniser).Samples;
         }
 
         ReadOnlyMemory<float>[] sounds = [.. batch.SelectMany(j => j.Sounds)];
@@ -218,12 +218,12 @@ internal sealed class ScoringEngine : IDisposable
             offsets[i + 1] = offsets[i] + sounds[i].Length;
         }
 
-        using WaveBatch waves = new(offsets, SpeechScorer.SampleRate, _pool);
+        using WaveBatch waves = new(offsets, NativeRecogniser.SampleRate, _pool);
         for (var i = 0; i < sounds.Length; i++)
         {
             sounds[i].Span.CopyTo(waves[i]);
         }
 
-        return _listener.Listen(waves, texts, first.Extras, abandoned, first.Scorer).Hearings;
+        return _recognition.Recognise(waves, texts, first.Extras, abandoned, first.Recogniser).Samples;
     }
 }

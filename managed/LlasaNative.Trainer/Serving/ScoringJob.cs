@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using LlasaNative.Listening;
+using LlasaNative.Recognition;
 using LlasaNative.Models;
 
 namespace LlasaNative.Trainer.Serving;
@@ -8,7 +8,7 @@ namespace LlasaNative.Trainer.Serving;
 /// <remarks><b>Threads:</b> any. Made by a request, taken by the engine, cancelled by either.</remarks>
 internal sealed class ScoringJob
 {
-    private readonly TaskCompletionSource<IReadOnlyList<Hearing>> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<IReadOnlyList<RecognisedSample>> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>What each sample should say.</summary>
     public required IReadOnlyList<string> Texts { get; init; }
@@ -20,10 +20,10 @@ internal sealed class ScoringJob
     public IReadOnlyList<ReadOnlyMemory<float>> Sounds { get; init; } = [];
 
     /// <summary>How the recogniser listens.</summary>
-    public required SpeechScorer Scorer { get; init; }
+    public required NativeRecogniser Recogniser { get; init; }
 
     /// <summary>What else is wanted.</summary>
-    public HearingExtras Extras { get; init; }
+    public RecognitionExtras Extras { get; init; }
 
     /// <summary>Whether its samples are scored together with no others.</summary>
     public bool Alone { get; init; }
@@ -34,12 +34,12 @@ internal sealed class ScoringJob
     /// <summary>When it began to wait.</summary>
     public long Since { get; } = Stopwatch.GetTimestamp();
 
-    public Task<IReadOnlyList<Hearing>> Done => _done.Task;
+    public Task<IReadOnlyList<RecognisedSample>> Done => _done.Task;
 
     public bool GoesWith(ScoringJob other) =>
-        !Alone && !other.Alone && ReferenceEquals(Scorer, other.Scorer) && Extras == other.Extras && Codes.Count > 0 == other.Codes.Count > 0;
+        !Alone && !other.Alone && ReferenceEquals(Recogniser, other.Recogniser) && Extras == other.Extras && Codes.Count > 0 == other.Codes.Count > 0;
 
-    public void Complete(IReadOnlyList<Hearing> hearings) => _done.TrySetResult(hearings);
+    public void Complete(IReadOnlyList<RecognisedSample> recognised) => _done.TrySetResult(recognised);
 
     public void Fail(Exception error) => _done.TrySetException(error);
 

@@ -5,7 +5,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
-using LlasaNative.Listening.Wire;
+using LlasaNative.Recognition.Wire;
 using LlasaNative.Training;
 using Microsoft.AspNetCore.Http;
 

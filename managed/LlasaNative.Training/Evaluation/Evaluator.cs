@@ -1,4 +1,4 @@
-using LlasaNative.Listening;
+using LlasaNative.Recognition;
 using LlasaNative.Models;
 using LlasaNative.Reporting;
 
@@ -44,7 +44,7 @@ public sealed class Evaluator
             MaxNewTokens = options.MaxNewTokens,
             Seed = Seeds.Evaluation(options.Seed),
         };
-        var extras = _judge.Extras | (keepSound is null && spoken is null ? 0 : HearingExtras.Sound) | (options.Prosody ? HearingExtras.Prosody : 0);
+        var extras = _judge.Extras | (keepSound is null && spoken is null ? 0 : RecognitionExtras.Sound) | (options.Prosody ? RecognitionExtras.Prosody : 0);
         for (var first = 0; first < texts.Count; first += options.BatchSize)
         {
             SpeakRequest request = new([.. texts.Skip(first).Take(options.BatchSize)], options.Samples, sampling, (ulong)first * (ulong)options.Samples)
@@ -52,14 +52,14 @@ public sealed class Evaluator
                 Slots = Math.Min(options.BatchSize * options.Samples, 128),
                 Extras = extras,
             };
-            using SpokenBatch batch = new(_models.Policy, _models.Listener, request, timer, cancellation);
+            using SpokenBatch batch = new(_models.Policy, _models.Recognition, request, timer, cancellation);
             batch.TakeTokens();
             batch.Sample();
             batch.ReadCodes();
             batch.Vocode();
-            var heard = batch.Recognise();
+            var recognised = batch.Recognise();
             var judged = batch.Judge(_judge);
-            audio += heard.Where(h => h.Failure is null).Sum(h => h.Seconds);
+            audio += recognised.Where(h => h.Failure is null).Sum(h => h.Seconds);
             foreach (var (record, i) in judged.Records().Select((record, i) => (record, i)))
             {
                 spoken?.Invoke(records.Count, record);

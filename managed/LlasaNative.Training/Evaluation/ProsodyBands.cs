@@ -15,10 +15,10 @@ public static class ProsodyBands
     public static IReadOnlyList<string> Of(IEnumerable<SampleRecord> samples)
     {
         ArgumentNullException.ThrowIfNull(samples);
-        SampleRecord[] heard = [.. samples.Where(s => s.Judgement.Scored && s.Prosody is not null)];
-        var rates = Ends(heard.Select(s => s.Prosody!.Rate(s.Judgement.Characters)));
-        var pitches = Ends(heard.Select(s => s.Prosody!.F0Semitones));
-        var pauses = Ends(heard.Select(s => s.Prosody!.Activity.PauseShare));
+        SampleRecord[] recognised = [.. samples.Where(s => s.Judgement.Scored && s.Prosody is not null)];
+        var rates = Ends(recognised.Select(s => s.Prosody!.Rate(s.Judgement.Characters)));
+        var pitches = Ends(recognised.Select(s => s.Prosody!.F0Semitones));
+        var pauses = Ends(recognised.Select(s => s.Prosody!.Activity.PauseShare));
         return
         [
             Text($"speaking_rate(low={rates.Low:0.###},high={rates.High:0.###})"),

@@ -49,6 +49,6 @@ public sealed record ScoringOptions
 
     /// <summary>Whether a window behind a clip's first is transcribed: it lasts a second and is not silent. A recogniser invents words for others.</summary>
     /// <param name="window">What the clip has in it, 16 kHz.</param>
-    public bool ListensTo(ReadOnlySpan<float> window) =>
+    public bool Recognises(ReadOnlySpan<float> window) =>
         window.Length >= MinWindowSamples && (SilenceRms <= 0 || SoundLevel.RootMeanSquare(window) >= SilenceRms);
 }

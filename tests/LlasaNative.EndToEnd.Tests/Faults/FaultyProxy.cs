@@ -12,7 +12,7 @@ namespace LlasaNative.EndToEnd.Tests.Faults;
 /// </summary>
 internal sealed class FaultyProxy : IDisposable
 {
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly TcpListener _recognition = new(IPAddress.Loopback, 0);
     private readonly HttpClient _http;
     private readonly Func<int, Fault?> _choose;
     private readonly CancellationTokenSource _over = new();
@@ -27,8 +27,8 @@ internal sealed class FaultyProxy : IDisposable
     {
         _http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = server };
         _choose = choose;
-        _listener.Start();
-        Address = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}");
+        _recognition.Start();
+        Address = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{((IPEndPoint)_recognition.LocalEndpoint).Port}");
         _accepting = AcceptAsync();
     }
 
@@ -46,7 +46,7 @@ internal sealed class FaultyProxy : IDisposable
     /// <summary>Takes no more connections, and breaks those there are: the server is gone.</summary>
     public void Die()
     {
-        _listener.Stop();
+        _recognition.Stop();
         lock (_open)
         {
             _open.ForEach(Reset);
@@ -60,7 +60,7 @@ internal sealed class FaultyProxy : IDisposable
         _accepting.GetAwaiter().GetResult();
         _http.Dispose();
         _over.Dispose();
-        _listener.Dispose();
+        _recognition.Dispose();
     }
 
     private static void Reset(TcpClient client)
@@ -84,7 +84,7 @@ internal sealed class FaultyProxy : IDisposable
         {
             while (true)
             {
-                var client = await _listener.AcceptTcpClientAsync(_over.Token);
+                var client = await _recognition.AcceptTcpClientAsync(_over.Token);
                 lock (_open)
                 {
                     _open.Add(client);

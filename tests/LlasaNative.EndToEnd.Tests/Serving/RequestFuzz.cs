@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using LlasaNative.Audio;
-using LlasaNative.Listening.Wire;
+using LlasaNative.Recognition.Wire;
 
 namespace LlasaNative.EndToEnd.Tests.Serving;
 

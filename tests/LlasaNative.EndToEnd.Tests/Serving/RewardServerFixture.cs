@@ -3,7 +3,7 @@ using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
 using LlasaNative.Data;
-using LlasaNative.Listening.Wire;
+using LlasaNative.Recognition.Wire;
 using LlasaNative.Models;
 using LlasaNative.Trainer;
 using LlasaNative.Trainer.Serving;

@@ -1,7 +1,7 @@
 using System.Net.Sockets;
 using System.Text.Json;
 using LlasaNative.EndToEnd.Tests.Faults;
-using LlasaNative.Listening.Wire;
+using LlasaNative.Recognition.Wire;
 using LlasaNative.Trainer.Serving;
 
 namespace LlasaNative.EndToEnd.Tests.Serving;

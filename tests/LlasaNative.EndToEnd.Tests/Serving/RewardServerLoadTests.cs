@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using LlasaNative.EndToEnd.Tests.Faults;
 using LlasaNative.Interop;
-using LlasaNative.Listening.Wire;
+using LlasaNative.Recognition.Wire;
 using LlasaNative.Trainer.Serving;
 
 namespace LlasaNative.EndToEnd.Tests.Serving;

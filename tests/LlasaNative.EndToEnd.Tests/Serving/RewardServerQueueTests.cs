@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Json;
-using LlasaNative.Listening.Wire;
+using LlasaNative.Recognition.Wire;
 using LlasaNative.Models;
 using LlasaNative.Trainer.Serving;
 

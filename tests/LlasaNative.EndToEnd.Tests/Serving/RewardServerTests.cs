@@ -1,8 +1,8 @@
 using System.Net;
 using System.Text.Json;
 using LlasaNative.Audio;
-using LlasaNative.Listening;
-using LlasaNative.Listening.Wire;
+using LlasaNative.Recognition;
+using LlasaNative.Recognition.Wire;
 using LlasaNative.Models;
 using LlasaNative.Rewards;
 
@@ -18,7 +18,7 @@ public sealed class RewardServerTests : RewardServerFixture
         using var response = await PostAsync(client, "score", JsonSerializer.Serialize(Sample(1), WireJson.Default.ScoreRequest));
         using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
         // Start of transcript, text, end; the mean runs over all but the first token.
-        var expected = await LocallyAsync(new ScoringOptions { Prompt = ScorePromptStyle.Seed }, HearingExtras.None, Sample(1));
+        var expected = await LocallyAsync(new ScoringOptions { Prompt = ScorePromptStyle.Seed }, RecognitionExtras.None, Sample(1));
         Assert.Multiple(() =>
         {
             Assert.That(json.RootElement.EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "nll", "transcript" }));
@@ -32,7 +32,7 @@ public sealed class RewardServerTests : RewardServerFixture
     {
         await using var server = await StartAsync();
         using var client = Client(server);
-        var sound = (await LocallyAsync(new ScoringOptions(), HearingExtras.Sound, Sample(2)))[0].Sound!;
+        var sound = (await LocallyAsync(new ScoringOptions(), RecognitionExtras.Sound, Sample(2)))[0].Sound!;
         using var response = await client.PostAsync(new Uri("score_wav?text=a%20big%20dog", UriKind.Relative), new ByteArrayContent(WaveFile.Encode(sound, 16000)));
         var scored = JsonSerializer.Deserialize(await response.Content.ReadAsStringAsync(), WireJson.Default.ScoreResponse)!;
         var direct = await ScoreAsync(client, Sample(2));
@@ -51,17 +51,17 @@ public sealed class RewardServerTests : RewardServerFixture
         await using var server = await StartAsync();
         using var client = Client(server);
         var answer = await ScoreBatchAsync(client, new BatchRequest { Samples = samples, Scoring = ScoringRequest.From(scoring), Sound = true, Prosody = true });
-        var expected = await LocallyAsync(scoring, HearingExtras.Sound | HearingExtras.Prosody, samples);
+        var expected = await LocallyAsync(scoring, RecognitionExtras.Sound | RecognitionExtras.Prosody, samples);
         Assert.That(answer.Model, Is.EqualTo(server.Health.Model));
         Assert.That(answer.Results.Select(r => r.BeyondWindow), Is.EqualTo(new[] { false, false, false, false, false, true }));
         Assert.That(answer.Results.Count(r => r.EndedEarly), Is.Positive);
         for (var i = 0; i < samples.Length; i++)
         {
-            var heard = answer.Results[i].ToHearing();
+            var recognised = answer.Results[i].ToRecognisedSample();
             Assert.Multiple(() =>
             {
-                Assert.That(heard with { Sound = null }, Is.EqualTo(expected[i] with { Sound = null }), $"sample {i}");
-                Assert.That(heard.Sound, Is.EqualTo(expected[i].Sound), $"sound {i}");
+                Assert.That(recognised with { Sound = null }, Is.EqualTo(expected[i] with { Sound = null }), $"sample {i}");
+                Assert.That(recognised.Sound, Is.EqualTo(expected[i].Sound), $"sound {i}");
             });
         }
     }
@@ -251,7 +251,7 @@ public sealed class RewardServerTests : RewardServerFixture
         var schemas = document.RootElement.GetProperty("components").GetProperty("schemas");
         foreach (var schema in schemas.EnumerateObject())
         {
-            var type = typeof(WireJson).Assembly.GetType($"LlasaNative.Listening.Wire.{schema.Name}")!;
+            var type = typeof(WireJson).Assembly.GetType($"LlasaNative.Recognition.Wire.{schema.Name}")!;
             var properties = WireJson.Default.GetTypeInfo(type)!.Properties;
             Assert.That(schema.Value.GetProperty("properties").EnumerateObject().Select(p => p.Name), Is.EquivalentTo(properties.Select(p => p.Name)), schema.Name);
             Assert.That(
@@ -269,9 +269,9 @@ public sealed class RewardServerTests : RewardServerFixture
         }
     }
 
-    private static async Task<IReadOnlyList<Hearing>> LocallyAsync(ScoringOptions scoring, HearingExtras extras, params ScoreRequest[] samples)
+    private static async Task<IReadOnlyList<RecognisedSample>> LocallyAsync(ScoringOptions scoring, RecognitionExtras extras, params ScoreRequest[] samples)
     {
-        using var listener = Engine.NativeEngine.LoadListener(Models, scoring);
-        return (await listener.ListenAsync([.. samples.Select(s => s.Tokens)], [.. samples.Select(s => s.Text)], extras, CancellationToken.None)).Hearings;
+        using var recognition = Engine.NativeEngine.LoadRecognition(Models, scoring);
+        return (await recognition.RecogniseAsync([.. samples.Select(s => s.Tokens)], [.. samples.Select(s => s.Text)], extras, CancellationToken.None)).Samples;
     }
 }

@@ -1,8 +1,8 @@
 using System.Text;
 using System.Text.Json;
 using LlasaNative.Data;
-using LlasaNative.Listening.Remote;
-using LlasaNative.Listening.Wire;
+using LlasaNative.Recognition.Remote;
+using LlasaNative.Recognition.Wire;
 using LlasaNative.Tests.Support;
 using LlasaNative.Tests.Support.Servers;
 using LlasaNative.Text;

@@ -1,35 +1,35 @@
-namespace LlasaNative.Listening;
+namespace LlasaNative.Recognition;
 
-/// <summary>Listening to the samples of one step, in chunks that are fixed by their index.</summary>
+/// <summary>Recognition of the samples of one step, in chunks that are fixed by their index.</summary>
 /// <remarks>
-/// A chunk is given to the listener once all its samples were offered, in whatever order and whenever that is: what is heard
+/// A chunk is given to the recognition once all its samples were offered, in whatever order and whenever that is: what is heard
 /// depends on neither. <b>Threads:</b> one at a time. <b>Lifetime:</b> dispose it: that waits for what was begun.
 /// </remarks>
-internal sealed class ListeningSession : IDisposable
+internal sealed class RecognitionSession : IDisposable
 {
-    private readonly IListener _listener;
+    private readonly IRecognition _recognition;
     private readonly IReadOnlyList<string> _texts;
     private readonly int _chunkSize;
-    private readonly HearingExtras _extras;
+    private readonly RecognitionExtras _extras;
     private readonly int[]?[] _codes;
     private readonly int[] _missing;
-    private readonly Task<HeardChunk>?[] _chunks;
+    private readonly Task<RecognisedChunk>?[] _chunks;
     private readonly CancellationTokenSource _giveUp;
 
-    /// <param name="listener">Who listens.</param>
+    /// <param name="recognition">Who listens.</param>
     /// <param name="texts">What each sample should say.</param>
     /// <param name="extras">What else is wanted of each sample.</param>
     /// <param name="cancellation">Gives up.</param>
-    public ListeningSession(IListener listener, IReadOnlyList<string> texts, HearingExtras extras, CancellationToken cancellation)
+    public RecognitionSession(IRecognition recognition, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation)
     {
-        _listener = listener;
+        _recognition = recognition;
         _texts = texts;
-        _chunkSize = listener.BatchSize;
+        _chunkSize = recognition.BatchSize;
         _extras = extras;
         _codes = new int[texts.Count][];
         var chunks = (texts.Count + _chunkSize - 1) / _chunkSize;
         _missing = [.. Enumerable.Range(0, chunks).Select(Size)];
-        _chunks = new Task<HeardChunk>?[chunks];
+        _chunks = new Task<RecognisedChunk>?[chunks];
         _giveUp = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
     }
 
@@ -50,22 +50,22 @@ internal sealed class ListeningSession : IDisposable
             var first = chunk * _chunkSize;
             int[][] together = [.. _codes.AsSpan(first, Size(chunk))!];
             string[] texts = [.. Enumerable.Range(first, together.Length).Select(i => _texts[i])];
-            _chunks[chunk] = _listener.ListenAsync(together, texts, _extras, _giveUp.Token);
+            _chunks[chunk] = _recognition.RecogniseAsync(together, texts, _extras, _giveUp.Token);
         }
     }
 
     /// <summary>Waits for everything.</summary>
-    /// <returns>One hearing per sample, by index.</returns>
+    /// <returns>One per sample, by index.</returns>
     /// <exception cref="InvalidOperationException">A sample was never offered.</exception>
-    public HeardChunk Complete()
+    public RecognisedChunk Complete()
     {
         if (Array.FindIndex(_chunks, c => c is null) is var chunk and >= 0)
         {
             throw new InvalidOperationException($"{_missing[chunk]} samples of chunk {chunk} were never offered");
         }
 
-        HeardChunk[] heard = [.. _chunks.Select(c => c!.GetAwaiter().GetResult())];
-        return new HeardChunk([.. heard.SelectMany(c => c.Hearings)], heard.Sum(c => c.VocodeSeconds), heard.Sum(c => c.RecogniseSeconds), heard.Sum(c => c.ProsodySeconds));
+        RecognisedChunk[] recognised = [.. _chunks.Select(c => c!.GetAwaiter().GetResult())];
+        return new RecognisedChunk([.. recognised.SelectMany(c => c.Samples)], recognised.Sum(c => c.VocodeSeconds), recognised.Sum(c => c.RecogniseSeconds), recognised.Sum(c => c.ProsodySeconds));
     }
 
     /// <inheritdoc/>

@@ -1,7 +1,7 @@
 using LlasaNative.Configuration;
 using LlasaNative.Engine;
-using LlasaNative.Listening;
-using LlasaNative.Listening.Remote;
+using LlasaNative.Recognition;
+using LlasaNative.Recognition.Remote;
 using LlasaNative.Models;
 using LlasaNative.Trainer.Commands;
 using LlasaNative.Training;
@@ -9,7 +9,7 @@ using LlasaNative.Training;
 namespace LlasaNative.Trainer;
 
 /// <summary>Chooses who listens: models in this process, or reward servers.</summary>
-internal static class Listeners
+internal static class Recognitions
 {
     /// <summary>Environment variable with the URLs of reward servers, as the reference trainer reads it.</summary>
     public const string Variable = "WHISPER_SERVER";
@@ -23,9 +23,9 @@ internal static class Listeners
         ? NativeEngine.Load(options.Models, options.Prompt, options.ToScoring(training), frozen)
         : NativeEngine.Load(options.Models, options.Prompt, () => Connect(options, options.ToScoring(training), cancellation), frozen);
 
-    private static RemoteListener Connect(GrpoOptions options, ScoringOptions scoring, CancellationToken cancellation)
+    private static RemoteRecognition Connect(GrpoOptions options, ScoringOptions scoring, CancellationToken cancellation)
     {
         var token = ServeRewardCommand.ReadToken(null);
-        return RemoteListener.Connect(options.RewardServer, scoring, token, fault => Console.Error.WriteLine($"llasa: {fault}"), cancellation);
+        return RemoteRecognition.Connect(options.RewardServer, scoring, token, fault => Console.Error.WriteLine($"llasa: {fault}"), cancellation);
     }
 }

@@ -1,4 +1,4 @@
-namespace LlasaNative.Listening;
+namespace LlasaNative.Recognition;
 
 /// <summary>Whoever turns speech codes into sound and listens to it: models in this process, or a reward server.</summary>
 /// <remarks>
@@ -6,7 +6,7 @@ namespace LlasaNative.Listening;
 /// else. So whoever wants the same rewards twice gives the same samples together. <b>Threads:</b> any.
 /// <b>Lifetime:</b> dispose it once everything asked of it has come back.
 /// </remarks>
-public interface IListener : IDisposable
+public interface IRecognition : IDisposable
 {
     /// <summary>Number of different speech codes it understands.</summary>
     int CodeCount { get; }
@@ -34,6 +34,6 @@ public interface IListener : IDisposable
     /// <param name="texts">What each should say.</param>
     /// <param name="extras">What else is wanted of each.</param>
     /// <param name="cancellation">Gives up.</param>
-    /// <returns>One hearing per sample; one that failed says why.</returns>
-    Task<HeardChunk> ListenAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, HearingExtras extras, CancellationToken cancellation);
+    /// <returns>One per sample; one that failed says why.</returns>
+    Task<RecognisedChunk> RecogniseAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation);
 }

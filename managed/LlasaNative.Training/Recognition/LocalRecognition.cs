@@ -3,7 +3,7 @@ using LlasaNative.Audio;
 using LlasaNative.Models;
 using LlasaNative.Training;
 
-namespace LlasaNative.Listening;
+namespace LlasaNative.Recognition;
 
 /// <summary>A codec and a recogniser in this process.</summary>
 /// <remarks>
@@ -12,14 +12,14 @@ namespace LlasaNative.Listening;
 /// </remarks>
 /// <example>
 /// <code>
-/// using LocalListener listener = NativeEngine.LoadListener(new ModelOptions { Codec = "xcodec2", Recogniser = "whisper" }, new ScoringOptions());
-/// HeardChunk heard = await listener.ListenAsync([[17, 4, 9]], ["hello"], HearingExtras.None, CancellationToken.None);
+/// using LocalRecognition recognition = NativeEngine.LoadRecognition(new ModelOptions { Codec = "xcodec2", Recogniser = "whisper" }, new ScoringOptions());
+/// RecognisedChunk recognised = await recognition.RecogniseAsync([[17, 4, 9]], ["hello"], RecognitionExtras.None, CancellationToken.None);
 /// </code>
 /// </example>
-public sealed class LocalListener : IListener
+public sealed class LocalRecognition : IRecognition
 {
     private readonly SemaphoreSlim _gate = new(1);
-    private readonly Lock _listening = new();
+    private readonly Lock _recognising = new();
     private readonly PitchTracker _tracker = new();
     private bool _disposed;
 
@@ -29,7 +29,7 @@ public sealed class LocalListener : IListener
     /// <param name="codec">Turns codes into sound; disposed with this.</param>
     /// <param name="recogniser">Listens; disposed with this.</param>
     /// <param name="worksBesidePolicy">Whether listening while others are drawn gains time.</param>
-    public LocalListener(string name, int batchSize, ISpeechCodec codec, IRecogniser recogniser, bool worksBesidePolicy)
+    public LocalRecognition(string name, int batchSize, ISpeechCodec codec, IRecogniser recogniser, bool worksBesidePolicy)
     {
         ArgumentNullException.ThrowIfNull(codec);
         ArgumentNullException.ThrowIfNull(recogniser);
@@ -64,14 +64,14 @@ public sealed class LocalListener : IListener
     public void CheckText(string text) => Recogniser.CheckText(text);
 
     /// <inheritdoc/>
-    public async Task<HeardChunk> ListenAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, HearingExtras extras, CancellationToken cancellation)
+    public async Task<RecognisedChunk> RecogniseAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(codes);
         ArgumentNullException.ThrowIfNull(texts);
         await _gate.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
-            return await Task.Run(() => Listen(codes, texts, extras, cancellation), cancellation).ConfigureAwait(false);
+            return await Task.Run(() => Recognise(codes, texts, extras, cancellation), cancellation).ConfigureAwait(false);
         }
         finally
         {
@@ -85,15 +85,15 @@ public sealed class LocalListener : IListener
     /// <param name="extras">What else is wanted of each.</param>
     /// <param name="cancellation">Honoured between batches of the recogniser, whose sound is made one after the other too.</param>
     /// <param name="recogniser">The recogniser or another way of listening made of it; null for the recogniser.</param>
-    public HeardChunk Listen(
-        IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, HearingExtras extras, CancellationToken cancellation, IRecogniser? recogniser = null)
+    public RecognisedChunk Recognise(
+        IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation, IRecogniser? recogniser = null)
     {
-        lock (_listening)
+        lock (_recognising)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             // No more sound is held than the recogniser takes at once, and between two such pieces one can give up.
             var batch = (recogniser ?? Recogniser).BatchSize;
-            List<HeardChunk> heard = [];
+            List<RecognisedChunk> recognised = [];
             for (var first = 0; first < codes.Count; first += batch)
             {
                 cancellation.ThrowIfCancellationRequested();
@@ -102,11 +102,11 @@ public sealed class LocalListener : IListener
                 var (waves, scores, vocoding) = (recogniser ?? Recogniser).Score(Codec, clips, [.. texts.Skip(first).Take(batch)], cancellation);
                 using var sounds = waves;
                 var recognising = Stopwatch.GetElapsedTime(start).TotalSeconds - vocoding;
-                heard.Add(Hear(waves, scores, extras, vocoding, recognising));
+                recognised.Add(Describe(waves, scores, extras, vocoding, recognising));
             }
 
-            return new HeardChunk(
-                [.. heard.SelectMany(h => h.Hearings)], heard.Sum(h => h.VocodeSeconds), heard.Sum(h => h.RecogniseSeconds), heard.Sum(h => h.ProsodySeconds));
+            return new RecognisedChunk(
+                [.. recognised.SelectMany(h => h.Samples)], recognised.Sum(h => h.VocodeSeconds), recognised.Sum(h => h.RecogniseSeconds), recognised.Sum(h => h.ProsodySeconds));
         }
     }
 
@@ -116,22 +116,22 @@ public sealed class LocalListener : IListener
     /// <param name="extras">What else is wanted of each.</param>
     /// <param name="cancellation">Honoured between batches of the recogniser.</param>
     /// <param name="recogniser">As for codes.</param>
-    public HeardChunk Listen(ISounds waves, IReadOnlyList<string> texts, HearingExtras extras, CancellationToken cancellation, IRecogniser? recogniser = null)
+    public RecognisedChunk Recognise(ISounds waves, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation, IRecogniser? recogniser = null)
     {
         ArgumentNullException.ThrowIfNull(waves);
-        lock (_listening)
+        lock (_recognising)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             var start = Stopwatch.GetTimestamp();
             var scores = (recogniser ?? Recogniser).Score(waves, texts, cancellation);
-            return Hear(waves, scores, extras, 0, Stopwatch.GetElapsedTime(start).TotalSeconds);
+            return Describe(waves, scores, extras, 0, Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        lock (_listening)
+        lock (_recognising)
         {
             if (!_disposed)
             {
@@ -142,17 +142,17 @@ public sealed class LocalListener : IListener
         }
     }
 
-    private HeardChunk Hear(ISounds waves, SpeechScore[] scores, HearingExtras extras, double vocoding, double recognising)
+    private RecognisedChunk Describe(ISounds waves, SpeechScore[] scores, RecognitionExtras extras, double vocoding, double recognising)
     {
         var start = Stopwatch.GetTimestamp();
-        Hearing[] hearings = [.. scores.Select((score, i) => Hear(score, waves[i], waves.SampleRate, extras))];
+        RecognisedSample[] recognised = [.. scores.Select((score, i) => Describe(score, waves[i], waves.SampleRate, extras))];
         var measuring = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        return new HeardChunk(hearings, vocoding, recognising, extras.HasFlag(HearingExtras.Prosody) ? measuring : 0);
+        return new RecognisedChunk(recognised, vocoding, recognising, extras.HasFlag(RecognitionExtras.Prosody) ? measuring : 0);
     }
 
-    private Hearing Hear(SpeechScore score, ReadOnlySpan<float> sound, int sampleRate, HearingExtras extras)
+    private RecognisedSample Describe(SpeechScore score, ReadOnlySpan<float> sound, int sampleRate, RecognitionExtras extras)
     {
-        var hearing = Hearing.Of(score, sound, sampleRate, extras.HasFlag(HearingExtras.Sound));
-        return extras.HasFlag(HearingExtras.Prosody) ? hearing with { Prosody = Prosody.Measure(sound, sampleRate, _tracker) } : hearing;
+        var recognised = RecognisedSample.Of(score, sound, sampleRate, extras.HasFlag(RecognitionExtras.Sound));
+        return extras.HasFlag(RecognitionExtras.Prosody) ? recognised with { Prosody = Prosody.Measure(sound, sampleRate, _tracker) } : recognised;
     }
 }

@@ -1,17 +1,17 @@
-using LlasaNative.Listening;
+using LlasaNative.Recognition;
 using LlasaNative.Models;
 
-namespace LlasaNative.Tests.Listening;
+namespace LlasaNative.Tests.Recognition;
 
-public sealed class ListeningSessionTests
+public sealed class RecognitionSessionTests
 {
     private static readonly string[] Texts = [.. Enumerable.Range(0, 8).Select(i => $"text {i}")];
 
     [Test]
     public void Offer_InAnyOrder_GivesTheSameChunksTheSameResults([Values(1, 2, 3, 4, 5)] int seed)
     {
-        using FakeListener listener = new(3);
-        using ListeningSession session = new(listener, Texts, HearingExtras.None, CancellationToken.None);
+        using FakeRecognition recognition = new(3);
+        using RecognitionSession session = new(recognition, Texts, RecognitionExtras.None, CancellationToken.None);
         int[] order = [.. Enumerable.Range(0, 8)];
         new Random(seed).Shuffle(order);
         foreach (var i in order)
@@ -19,19 +19,19 @@ public sealed class ListeningSessionTests
             session.Offer(i, [i]);
         }
 
-        var heard = session.Complete().Hearings;
+        var recognised = session.Complete().Samples;
         Assert.Multiple(() =>
         {
-            Assert.That(listener.Chunks.Select(c => string.Join(' ', c)).Order(), Is.EqualTo(new[] { "0 1 2", "3 4 5", "6 7" }));
-            Assert.That(heard.Select(h => h.Score.Transcript), Is.EqualTo(Texts.Select((t, i) => $"{t}: {i}")));
+            Assert.That(recognition.Chunks.Select(c => string.Join(' ', c)).Order(), Is.EqualTo(new[] { "0 1 2", "3 4 5", "6 7" }));
+            Assert.That(recognised.Select(h => h.Score.Transcript), Is.EqualTo(Texts.Select((t, i) => $"{t}: {i}")));
         });
     }
 
     [Test]
     public void Complete_BeforeEverySampleWasOffered_Throws()
     {
-        using FakeListener listener = new(3);
-        using ListeningSession session = new(listener, Texts, HearingExtras.None, CancellationToken.None);
+        using FakeRecognition recognition = new(3);
+        using RecognitionSession session = new(recognition, Texts, RecognitionExtras.None, CancellationToken.None);
         session.Offer(0, [0]);
         Assert.That(session.Complete, Throws.InvalidOperationException.With.Message.Contains("2 samples of chunk 0"));
     }
@@ -39,17 +39,17 @@ public sealed class ListeningSessionTests
     [Test]
     public void Offer_Twice_Throws()
     {
-        using FakeListener listener = new(3);
-        using ListeningSession session = new(listener, Texts, HearingExtras.None, CancellationToken.None);
+        using FakeRecognition recognition = new(3);
+        using RecognitionSession session = new(recognition, Texts, RecognitionExtras.None, CancellationToken.None);
         session.Offer(0, [0]);
         Assert.That(() => session.Offer(0, [0]), Throws.InvalidOperationException);
     }
 
     [Test]
-    public void Dispose_BeforeTheListenerIsDone_CancelsItAndWaits()
+    public void Dispose_BeforeRecognitionIsDone_CancelsItAndWaits()
     {
-        using FakeListener listener = new(3) { Hold = true };
-        using (ListeningSession session = new(listener, Texts, HearingExtras.None, CancellationToken.None))
+        using FakeRecognition recognition = new(3) { Hold = true };
+        using (RecognitionSession session = new(recognition, Texts, RecognitionExtras.None, CancellationToken.None))
         {
             for (var i = 0; i < 3; i++)
             {
@@ -57,11 +57,11 @@ public sealed class ListeningSessionTests
             }
         }
 
-        Assert.That((listener.Begun, listener.Ended), Is.EqualTo((1, 1)));
+        Assert.That((recognition.Begun, recognition.Ended), Is.EqualTo((1, 1)));
     }
 
     /// <summary>Hears in every sample its text and first code.</summary>
-    private sealed class FakeListener(int batchSize) : IListener
+    private sealed class FakeRecognition(int batchSize) : IRecognition
     {
         private int _begun;
         private int _ended;
@@ -90,7 +90,7 @@ public sealed class ListeningSessionTests
         {
         }
 
-        public async Task<HeardChunk> ListenAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, HearingExtras extras, CancellationToken cancellation)
+        public async Task<RecognisedChunk> RecogniseAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation)
         {
             Interlocked.Increment(ref _begun);
             lock (Chunks)
@@ -101,7 +101,7 @@ public sealed class ListeningSessionTests
             try
             {
                 await Task.Delay(Hold ? Timeout.Infinite : codes[0][0] == 0 ? 20 : 0, cancellation);
-                return new HeardChunk([.. texts.Select((t, i) => Hearing.Of(new SpeechScore($"{t}: {codes[i][0]}", 0, 0, 0), [], 16000))], 0, 0, 0);
+                return new RecognisedChunk([.. texts.Select((t, i) => RecognisedSample.Of(new SpeechScore($"{t}: {codes[i][0]}", 0, 0, 0), [], 16000))], 0, 0, 0);
             }
             finally
             {

@@ -7,10 +7,10 @@ namespace LlasaNative.Models;
 
 /// <summary>Whisper from a Hugging Face directory: what is heard in a clip, and how likely a given text is.</summary>
 /// <remarks><b>Threads:</b> one at a time. <b>Lifetime:</b> dispose it.</remarks>
-public sealed class SpeechScorer : IRecogniser
+public sealed class NativeRecogniser : IRecogniser
 {
     /// <summary>Samples per second of the sound it listens to.</summary>
-    public const int SampleRate = Listening.Hearing.SampleRate;
+    public const int SampleRate = Recognition.RecognisedSample.SampleRate;
 
     private readonly NativeWhisper _whisper;
     private readonly WhisperVocabulary _vocabulary;
@@ -20,17 +20,17 @@ public sealed class SpeechScorer : IRecogniser
     private readonly bool _detect;
     private readonly bool _spaced;
 
-    private SpeechScorer(HuggingFaceDirectory directory, ScoringOptions options, ComputeType type)
+    private NativeRecogniser(HuggingFaceDirectory directory, ScoringOptions options, ComputeType type)
         : this(options, WhisperConfig.FromFile(directory.ConfigPath), ByteLevelBpe.FromDirectory(directory.Path), directory) =>
         _whisper = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativeWhisper(ToNative(Config, Tokens.EndOfText, type, options.Device)));
 
-    private SpeechScorer(ScoringOptions options, WhisperConfig config, ByteLevelBpe tokenizer, HuggingFaceDirectory directory)
+    private NativeRecogniser(ScoringOptions options, WhisperConfig config, ByteLevelBpe tokenizer, HuggingFaceDirectory directory)
         : this(options, config, new WhisperVocabulary(tokenizer, WhisperTokens.Find(
             tokenizer, config, WhisperGenerationConfig.FromDirectory(directory.Path)), config.VocabularySize), null!)
     {
     }
 
-    private SpeechScorer(ScoringOptions options, WhisperConfig config, WhisperVocabulary vocabulary, NativeWhisper whisper)
+    private NativeRecogniser(ScoringOptions options, WhisperConfig config, WhisperVocabulary vocabulary, NativeWhisper whisper)
     {
         _options = options;
         Config = config;
@@ -65,7 +65,7 @@ public sealed class SpeechScorer : IRecogniser
     /// <param name="type">Element type of the matrices and filters.</param>
     /// <exception cref="ModelFileException">Something is missing, malformed or not supported; the message names file and field.</exception>
     /// <exception cref="UsageException">The model does not know the language, or lacks the tokens of the prompt.</exception>
-    public static SpeechScorer Load(string path, ScoringOptions? options = null, ComputeType type = ComputeType.F32)
+    public static NativeRecogniser Load(string path, ScoringOptions? options = null, ComputeType type = ComputeType.F32)
     {
         using var directory = HuggingFaceDirectory.Open(path);
         if (TiedHead.Whisper.Differs(directory))
@@ -74,15 +74,15 @@ public sealed class SpeechScorer : IRecogniser
                 $"differs from `{TiedHead.Whisper.Embedding}`: a recogniser whose head is not its embedding is not supported");
         }
 
-        SpeechScorer scorer = new(directory, options ?? new ScoringOptions(), type);
+        NativeRecogniser recogniser = new(directory, options ?? new ScoringOptions(), type);
         try
         {
-            WeightLoader.Load(directory, scorer._whisper.GetTensors(), scorer._whisper.SetTensor, TiedHead.Whisper);
-            return scorer;
+            WeightLoader.Load(directory, recogniser._whisper.GetTensors(), recogniser._whisper.SetTensor, TiedHead.Whisper);
+            return recogniser;
         }
         catch
         {
-            scorer.Dispose();
+            recogniser.Dispose();
             throw;
         }
     }
@@ -94,10 +94,10 @@ public sealed class SpeechScorer : IRecogniser
     /// <param name="options">How it listens.</param>
     /// <returns>Shares the thread and the lifetime of this one; disposing it as well does no harm.</returns>
     /// <exception cref="UsageException">The model does not know the language, or lacks the tokens of the prompt.</exception>
-    public SpeechScorer With(ScoringOptions options)
+    public NativeRecogniser With(ScoringOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        return new SpeechScorer(options, Config, _vocabulary, _whisper);
+        return new NativeRecogniser(options, Config, _vocabulary, _whisper);
     }
 
     /// <summary>Token ids of a text as its likelihood is measured: prompt, text, end of text.</summary>

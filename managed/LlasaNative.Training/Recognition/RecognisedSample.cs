@@ -1,11 +1,11 @@
 using LlasaNative.Audio;
 using LlasaNative.Models;
 
-namespace LlasaNative.Listening;
+namespace LlasaNative.Recognition;
 
 /// <summary>What came of listening to one sample: everything its reward is made of besides its codes.</summary>
 /// <remarks><b>Threads:</b> immutable.</remarks>
-public sealed record Hearing
+public sealed record RecognisedSample
 {
     /// <summary>Samples per second of the sounds that are listened to.</summary>
     public const int SampleRate = ScoringOptions.SampleRate;
@@ -33,7 +33,7 @@ public sealed record Hearing
     /// <param name="sound">Mono samples.</param>
     /// <param name="sampleRate">Samples per second.</param>
     /// <param name="keepSound">Whether the sound is kept.</param>
-    public static Hearing Of(SpeechScore score, ReadOnlySpan<float> sound, int sampleRate, bool keepSound = false) => new()
+    public static RecognisedSample Of(SpeechScore score, ReadOnlySpan<float> sound, int sampleRate, bool keepSound = false) => new()
     {
         Score = score,
         Seconds = (double)sound.Length / sampleRate,
@@ -43,7 +43,7 @@ public sealed record Hearing
 
     /// <summary>A sample nobody could listen to.</summary>
     /// <param name="failure">Why.</param>
-    public static Hearing Failed(string failure) => new()
+    public static RecognisedSample Failed(string failure) => new()
     {
         Score = new SpeechScore("", double.NaN, double.NaN, double.NaN),
         Seconds = double.NaN,

@@ -1,8 +1,8 @@
-namespace LlasaNative.Listening;
+namespace LlasaNative.Recognition;
 
 /// <summary>What is wanted of a sample besides what its reward is made of.</summary>
 [Flags]
-public enum HearingExtras
+public enum RecognitionExtras
 {
     /// <summary>Nothing.</summary>
     None = 0,

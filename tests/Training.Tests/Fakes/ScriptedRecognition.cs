@@ -1,10 +1,10 @@
-using LlasaNative.Listening;
+using LlasaNative.Recognition;
 using LlasaNative.Models;
 
 namespace LlasaNative.Training.Tests.Fakes;
 
 /// <summary>Hears code 0 as a, 1 as b, 2 as c, and fails where it is told to.</summary>
-internal sealed class ScriptedListener : IListener
+internal sealed class ScriptedRecognition : IRecognition
 {
     /// <summary>Whether nobody can listen to a sample of a text with these codes.</summary>
     public Func<string, int[], bool> Fails { get; set; } = (_, _) => false;
@@ -12,7 +12,7 @@ internal sealed class ScriptedListener : IListener
     /// <summary>Codes beyond which a sample is longer than the window.</summary>
     public int Window { get; set; } = int.MaxValue;
 
-    public int Heard { get; private set; }
+    public int Recognised { get; private set; }
 
     public int CodeCount => 3;
 
@@ -34,12 +34,12 @@ internal sealed class ScriptedListener : IListener
         }
     }
 
-    public Task<HeardChunk> ListenAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, HearingExtras extras, CancellationToken cancellation)
+    public Task<RecognisedChunk> RecogniseAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation)
     {
-        Heard += codes.Count;
-        return Task.FromResult(new HeardChunk([.. codes.Select((c, i) => Fails(texts[i], c)
-            ? Hearing.Failed("nobody is there")
-            : Hearing.Of(new SpeechScore(Say(c), Nll(c), 0, 0) { BeyondWindow = c.Length > Window }, Sound, Hearing.SampleRate, extras.HasFlag(HearingExtras.Sound)))], 0, 0, 0));
+        Recognised += codes.Count;
+        return Task.FromResult(new RecognisedChunk([.. codes.Select((c, i) => Fails(texts[i], c)
+            ? RecognisedSample.Failed("nobody is there")
+            : RecognisedSample.Of(new SpeechScore(Say(c), Nll(c), 0, 0) { BeyondWindow = c.Length > Window }, Sound, RecognisedSample.SampleRate, extras.HasFlag(RecognitionExtras.Sound)))], 0, 0, 0));
     }
 
     public void Dispose()

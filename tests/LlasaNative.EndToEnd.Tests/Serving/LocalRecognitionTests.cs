@@ -1,4 +1,4 @@
-using LlasaNative.Listening;
+using LlasaNative.Recognition;
 using LlasaNative.Models;
 using LlasaNative.Trainer;
 using LlasaNative.Training;
@@ -6,43 +6,43 @@ using LlasaNative.Training;
 namespace LlasaNative.EndToEnd.Tests.Serving;
 
 /// <summary>More samples than the recogniser takes at once.</summary>
-public sealed class LocalListenerTests
+public sealed class LocalRecognitionTests
 {
     private static readonly ModelOptions Models = TinyWorld.Fill(new ModelOptions());
 
     [Test]
     public async Task ListenAsync_MoreThanABatch_IsWhatEachBatchSaysAlone()
     {
-        using var listener = Engine.NativeEngine.LoadListener(Models, new ScoringOptions { BatchSize = 3 });
+        using var recognition = Engine.NativeEngine.LoadRecognition(Models, new ScoringOptions { BatchSize = 3 });
         var (codes, texts) = Samples(7);
-        var together = await listener.ListenAsync(codes, texts, HearingExtras.Sound, CancellationToken.None);
-        List<Hearing> apart = [];
+        var together = await recognition.RecogniseAsync(codes, texts, RecognitionExtras.Sound, CancellationToken.None);
+        List<RecognisedSample> apart = [];
         for (var first = 0; first < codes.Length; first += 3)
         {
             var last = Math.Min(first + 3, codes.Length);
-            apart.AddRange((await listener.ListenAsync(codes[first..last], texts[first..last], HearingExtras.Sound, CancellationToken.None)).Hearings);
+            apart.AddRange((await recognition.RecogniseAsync(codes[first..last], texts[first..last], RecognitionExtras.Sound, CancellationToken.None)).Samples);
         }
 
-        Assert.That(together.Hearings, Has.Count.EqualTo(7));
-        Assert.That(together.Hearings.Select(h => h.Score), Is.EqualTo(apart.Select(h => h.Score)));
-        Assert.That(together.Hearings.Select(h => h.Sound), Is.EqualTo(apart.Select(h => h.Sound)));
+        Assert.That(together.Samples, Has.Count.EqualTo(7));
+        Assert.That(together.Samples.Select(h => h.Score), Is.EqualTo(apart.Select(h => h.Score)));
+        Assert.That(together.Samples.Select(h => h.Sound), Is.EqualTo(apart.Select(h => h.Sound)));
         Assert.That(together.VocodeSeconds, Is.Positive);
     }
 
     [Test]
     public async Task ListenAsync_NoSamples_HearsNothing()
     {
-        using var listener = Engine.NativeEngine.LoadListener(Models, new ScoringOptions());
-        Assert.That((await listener.ListenAsync([], [], HearingExtras.None, CancellationToken.None)).Hearings, Is.Empty);
+        using var recognition = Engine.NativeEngine.LoadRecognition(Models, new ScoringOptions());
+        Assert.That((await recognition.RecogniseAsync([], [], RecognitionExtras.None, CancellationToken.None)).Samples, Is.Empty);
     }
 
     [Test]
     public void ListenAsync_Cancelled_GivesUpBetweenBatches()
     {
-        using var listener = Engine.NativeEngine.LoadListener(Models, new ScoringOptions { BatchSize = 1 });
+        using var recognition = Engine.NativeEngine.LoadRecognition(Models, new ScoringOptions { BatchSize = 1 });
         var (codes, texts) = Samples(5000);   // tens of seconds of work
         using var cancellation = new CancellationTokenSource(TimeSpan.FromMilliseconds(50));
-        Assert.That(async () => await listener.ListenAsync(codes, texts, HearingExtras.None, cancellation.Token), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(async () => await recognition.RecogniseAsync(codes, texts, RecognitionExtras.None, cancellation.Token), Throws.InstanceOf<OperationCanceledException>());
     }
 
     private static (int[][] Codes, string[] Texts) Samples(int count)

@@ -1,8 +1,8 @@
-namespace LlasaNative.Listening;
+namespace LlasaNative.Recognition;
 
 /// <summary>What came of listening to some samples together.</summary>
-/// <param name="Hearings">One per sample, in their order.</param>
+/// <param name="Samples">One per sample, in their order.</param>
 /// <param name="VocodeSeconds">Seconds spent on making sound; 0 when somebody else did.</param>
 /// <param name="RecogniseSeconds">Seconds spent on recognition; 0 when somebody else did.</param>
 /// <param name="ProsodySeconds">Seconds spent on measuring prosody; 0 when somebody else did, or nobody.</param>
-public sealed record HeardChunk(IReadOnlyList<Hearing> Hearings, double VocodeSeconds, double RecogniseSeconds, double ProsodySeconds);
+public sealed record RecognisedChunk(IReadOnlyList<RecognisedSample> Samples, double VocodeSeconds, double RecogniseSeconds, double ProsodySeconds);

@@ -1,11 +1,11 @@
 using System.Collections.Concurrent;
 using System.Net.Http.Headers;
 using System.Text.Json.Serialization.Metadata;
-using LlasaNative.Listening.Wire;
+using LlasaNative.Recognition.Wire;
 using LlasaNative.Models;
 using LlasaNative.Training;
 
-namespace LlasaNative.Listening.Remote;
+namespace LlasaNative.Recognition.Remote;
 
 /// <summary>Reward servers that listen in place of models in this process.</summary>
 /// <remarks>
@@ -17,10 +17,10 @@ namespace LlasaNative.Listening.Remote;
 /// <example>
 /// <code>
 /// RewardServerOptions options = new() { Servers = "http://localhost:8001" };
-/// using RemoteListener listener = RemoteListener.Connect(options, new ScoringOptions(), token: null, note: null, CancellationToken.None);
+/// using RemoteRecognition recognition = RemoteRecognition.Connect(options, new ScoringOptions(), token: null, note: null, CancellationToken.None);
 /// </code>
 /// </example>
-public sealed class RemoteListener : IListener
+public sealed class RemoteRecognition : IRecognition
 {
     // Room for a whole chunk with its sounds; an answer without end must not fill the memory.
     private const long LongestAnswer = 512L << 20;
@@ -33,7 +33,7 @@ public sealed class RemoteListener : IListener
     private readonly ConcurrentDictionary<string, string?> _checked = new();
     private string? _model;
 
-    private RemoteListener(RewardServerOptions options, ScoringOptions scoring, string? token)
+    private RemoteRecognition(RewardServerOptions options, ScoringOptions scoring, string? token)
     {
         _options = options;
         _scoring = ScoringRequest.From(scoring);
@@ -73,21 +73,21 @@ public sealed class RemoteListener : IListener
     /// <param name="cancellation">Gives up.</param>
     /// <exception cref="UsageException">The servers have different models, or cannot take a batch of the wanted size.</exception>
     /// <exception cref="RewardUnavailableException">None answers.</exception>
-    public static RemoteListener Connect(
+    public static RemoteRecognition Connect(
         RewardServerOptions options, ScoringOptions scoring, string? token, Action<string>? note, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(scoring);
         ArgumentOutOfRangeException.ThrowIfZero(options.Urls.Count, nameof(options));
-        RemoteListener listener = new(options, scoring, token);
+        RemoteRecognition recognition = new(options, scoring, token);
         try
         {
-            listener.ConnectAsync(note, cancellation).GetAwaiter().GetResult();
-            return listener;
+            recognition.ConnectAsync(note, cancellation).GetAwaiter().GetResult();
+            return recognition;
         }
         catch
         {
-            listener.Dispose();
+            recognition.Dispose();
             throw;
         }
     }
@@ -129,7 +129,7 @@ public sealed class RemoteListener : IListener
     }
 
     /// <inheritdoc/>
-    public async Task<HeardChunk> ListenAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, HearingExtras extras, CancellationToken cancellation)
+    public async Task<RecognisedChunk> RecogniseAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(codes);
         ArgumentNullException.ThrowIfNull(texts);
@@ -137,18 +137,18 @@ public sealed class RemoteListener : IListener
         {
             Samples = [.. codes.Select((c, i) => new ScoreRequest { Tokens = c, Text = texts[i] })],
             Scoring = _scoring,
-            Sound = extras.HasFlag(HearingExtras.Sound),
-            Prosody = extras.HasFlag(HearingExtras.Prosody),
+            Sound = extras.HasFlag(RecognitionExtras.Sound),
+            Prosody = extras.HasFlag(RecognitionExtras.Prosody),
         };
         try
         {
             var response = await AskAsync("score_batch", request, WireJson.Default.BatchRequest, WireJson.Default.BatchResponse, cancellation).ConfigureAwait(false);
-            return new HeardChunk(Read(response, codes.Count), 0, 0, 0);
+            return new RecognisedChunk(Read(response, codes.Count), 0, 0, 0);
         }
         catch (Exception e) when (e is RewardServerException or FormatException)
         {
-            var failed = Hearing.Failed(e.Message);
-            return new HeardChunk([.. codes.Select(_ => failed)], 0, 0, 0);
+            var failed = RecognisedSample.Failed(e.Message);
+            return new RecognisedChunk([.. codes.Select(_ => failed)], 0, 0, 0);
         }
     }
 
@@ -255,7 +255,7 @@ public sealed class RemoteListener : IListener
     private TimeSpan Pause(int failures, RewardServerException e) => Backoff.Pause(_options.BackoffSeconds, failures, e.RetryAfter, Random.Shared.NextDouble());
 #pragma warning restore CA5394
 
-    private Hearing[] Read(BatchResponse response, int expected)
+    private RecognisedSample[] Read(BatchResponse response, int expected)
     {
         if (response.Model != _model)
         {
@@ -269,7 +269,7 @@ public sealed class RemoteListener : IListener
 
         try
         {
-            return [.. response.Results.Select(r => r?.ToHearing() ?? throw new FormatException("a result is null"))];
+            return [.. response.Results.Select(r => r?.ToRecognisedSample() ?? throw new FormatException("a result is null"))];
         }
         catch (FormatException e)
         {
