@@ -38,7 +38,7 @@ internal static class CommandLine
         {
             TrainCommand.Create(), SftCommand.Create(), EvalCommand.Create(), SpeakCommand.Create(), ScoreCommand.Create(),
             InspectCommand.Create(), LogitsCommand.Create(), PrepareCommand.Create(), ServeRewardCommand.Create(), BenchCommand.Create(), DemoCommand.Create(), CompareCommand.Create(), DashboardCommand.Create(),
-            ConfigCommand.Create(),
+            ConfigCommand.Create(), DevCommand.Create(),
         })
         {
             root.Subcommands.Add(command);

@@ -47,7 +47,15 @@ public sealed record Xcodec2EncoderConfig
     public static Xcodec2EncoderConfig FromDirectory(HuggingFaceDirectory directory)
     {
         ArgumentNullException.ThrowIfNull(directory);
-        var json = JsonFields.FromFile(directory.ConfigPath);
+        return FromFile(directory.ConfigPath);
+    }
+
+    /// <summary>Reads a <c>config.json</c> in Transformers' layout.</summary>
+    /// <param name="path">Path of the file.</param>
+    /// <exception cref="ModelFileException">As <see cref="FromDirectory"/>.</exception>
+    public static Xcodec2EncoderConfig FromFile(string path)
+    {
+        var json = JsonFields.FromFile(path);
         var semantic = json.ObjectOrNull("semantic_model_config")
             ?? throw json.Error("semantic_model_config", "missing: encoding needs a checkpoint in Transformers' layout");
         ConfigChecks.RequireName(semantic, "position_embeddings_type", "relative_key");

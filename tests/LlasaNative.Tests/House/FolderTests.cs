@@ -10,7 +10,7 @@ public sealed partial class FolderTests
     private static readonly Dictionary<string, string[]> Order = new()
     {
         ["LlasaNative.Training"] = ["Errors", "Files", "Configuration", "Extensions", "Data", "Text", "Audio", "Reporting", "Rewards", "Models", "Options Losses Advantages", "Ports", "Recognition", ".", "Evaluation", "Running"],
-        ["LlasaNative.Engine"] = ["Audio", "Weights", "Text", "Models", "."],
+        ["LlasaNative.Engine"] = ["Audio", "Weights", "Text", "Models", "RandomCheckpoints", "."],
         ["LlasaNative.Data"] = ["Http", "Hdfs", "Hub Parquet Preparation ."],
         ["LlasaNative.Reporting"] = ["Drawing", ".", "Dashboard"],
         ["LlasaNative.RewardServer"] = ["Wire", "."],

@@ -1,0 +1,176 @@
+using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using LlasaNative.Text;
+
+namespace LlasaNative.RandomCheckpoints;
+
+/// <summary>Writes a <c>tokenizer.json</c> whose special tokens are the public models', and whose merges are made up.</summary>
+/// <remarks>
+/// Texts come apart into pieces of one to three bytes. Every id has a token and every token its id in order, which is what Hugging
+/// Face's tokenizers make of a file whatever ids it says.
+/// </remarks>
+internal static class RandomTokenizer
+{
+    private const int Codes = 65_536;
+
+    // Where a tokenizer of Llama 3 ends.
+    private const int LlamaText = 128_000;
+
+    private static readonly string[] Llasa =
+    [
+        "<|TEXT_GENERATION_START|>", "<|TEXT_GENERATION_END|>", "<|TEXT_UNDERSTANDING_START|>", "<|TEXT_UNDERSTANDING_END|>",
+        SpeechTokens.StartToken, SpeechTokens.EndToken, "<|SPEECH_UNDERSTANDING_START|>", "<|SPEECH_UNDERSTANDING_END|>",
+    ];
+
+    /// <summary>Writes the tokenizer of a Llasa policy: bytes and merges, Llama's special tokens, Llasa's, and as many codes as fit.</summary>
+    /// <param name="path">Path of the file.</param>
+    /// <param name="vocabulary">Number of ids; that of Llasa gives each special token its true id.</param>
+    /// <exception cref="UsageException">There is no room for bytes, special tokens and a code.</exception>
+    public static void WritePolicy(string path, int vocabulary)
+    {
+        string[] special = [.. vocabulary >= LlamaText + 256 + Llasa.Length + Codes ? LlamaSpecial() : EssentialSpecial(), .. Llasa];
+        var codes = Math.Min(Codes, vocabulary - 256 - special.Length);
+        if (codes < 1)
+        {
+            throw new UsageException($"vocab_size {vocabulary}: expected at least {256 + special.Length + 1}, for bytes, special tokens and a code");
+        }
+
+        Write(path, vocabulary - special.Length - codes, [.. special, .. Enumerable.Range(0, codes).Select(SpeechTokens.Name)], Llama3Scanner.Pattern);
+    }
+
+    /// <summary>Writes the tokenizer of a Whisper of OpenAI's.</summary>
+    /// <param name="path">Path of the file.</param>
+    /// <param name="tokens">Its special tokens.</param>
+    /// <param name="vocabulary">Number of ids.</param>
+    public static void WriteRecogniser(string path, WhisperTokens tokens, int vocabulary)
+    {
+        var languages = tokens.Languages.OrderBy(pair => pair.Value).Select(pair => $"<|{pair.Key}|>");
+        string[] special =
+        [
+            "<|endoftext|>", "<|startoftranscript|>", .. languages, "<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>",
+            "<|nospeech|>", "<|notimestamps|>",
+        ];
+        var stamps = vocabulary - tokens.EndOfText - special.Length;
+        var times = Enumerable.Range(0, stamps).Select(i => string.Create(CultureInfo.InvariantCulture, $"<|{i * 0.02:F2}|>"));
+        Write(path, tokens.EndOfText, [.. special, .. times], pattern: null);
+    }
+
+    private static IEnumerable<string> LlamaSpecial()
+    {
+        string[] named =
+        [
+            "<|begin_of_text|>", "<|end_of_text|>", "<|reserved_special_token_0|>", "<|reserved_special_token_1|>", "<|finetune_right_pad_id|>",
+            "<|reserved_special_token_2|>", "<|start_header_id|>", "<|end_header_id|>", "<|eom_id|>", "<|eot_id|>", "<|python_tag|>",
+        ];
+        return named.Concat(Enumerable.Range(3, 256 - named.Length).Select(i => string.Create(CultureInfo.InvariantCulture, $"<|reserved_special_token_{i}|>")));
+    }
+
+    private static IEnumerable<string> EssentialSpecial() =>
+        ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"];
+
+    private static void Write(string path, int entries, IReadOnlyList<string> special, string? pattern)
+    {
+        using var file = File.Create(path);
+        using Utf8JsonWriter json = new(file, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, Indented = true, IndentSize = 1, NewLine = "\n" });
+        json.WriteStartObject();
+        json.WriteString("version", "1.0");
+        json.WriteStartArray("added_tokens");
+        for (var i = 0; i < special.Count; i++)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("id", entries + i);
+            json.WriteString("content", special[i]);
+            foreach (var flag in new[] { "single_word", "lstrip", "rstrip", "normalized" })
+            {
+                json.WriteBoolean(flag, false);
+            }
+
+            json.WriteBoolean("special", true);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        WriteSplitting(json, pattern);
+        WriteModel(json, entries);
+        json.WriteEndObject();
+    }
+
+    private static void WriteSplitting(Utf8JsonWriter json, string? pattern)
+    {
+        json.WriteStartObject("pre_tokenizer");
+        if (pattern is not null)
+        {
+            json.WriteString("type", "Sequence");
+            json.WriteStartArray("pretokenizers");
+            json.WriteStartObject();
+            json.WriteString("type", "Split");
+            json.WriteStartObject("pattern");
+            json.WriteString("Regex", pattern);
+            json.WriteEndObject();
+            json.WriteString("behavior", "Isolated");
+            json.WriteBoolean("invert", false);
+            json.WriteEndObject();
+            json.WriteStartObject();
+        }
+
+        WriteByteLevel(json, splits: pattern is null);
+        if (pattern is not null)
+        {
+            json.WriteEndObject();
+            json.WriteEndArray();
+        }
+
+        json.WriteEndObject();
+        json.WriteStartObject("decoder");
+        WriteByteLevel(json, splits: true);
+        json.WriteEndObject();
+    }
+
+    private static void WriteByteLevel(Utf8JsonWriter json, bool splits)
+    {
+        json.WriteString("type", "ByteLevel");
+        json.WriteBoolean("add_prefix_space", false);
+        json.WriteBoolean("trim_offsets", true);
+        json.WriteBoolean("use_regex", splits);
+    }
+
+    private static void WriteModel(Utf8JsonWriter json, int entries)
+    {
+        string[] bytes = [.. BytesInOrder().Select(b => ByteAlphabet.ToText([b]))];
+        List<(string Left, string Right)> merges = [.. Merges(bytes).Take(entries - bytes.Length)];
+        json.WriteStartObject("model");
+        json.WriteString("type", "BPE");
+        json.WriteBoolean("ignore_merges", false);
+        json.WriteStartObject("vocab");
+        var id = 0;
+        foreach (var entry in bytes.Concat(merges.Select(m => m.Left + m.Right)))
+        {
+            json.WriteNumber(entry, id++);
+        }
+
+        json.WriteEndObject();
+        json.WriteStartArray("merges");
+        foreach (var (left, right) in merges)
+        {
+            json.WriteStringValue($"{left} {right}");
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    /// <summary>What texts are made of comes first, so that the first merges are of use.</summary>
+    private static IEnumerable<byte> BytesInOrder()
+    {
+        var common = " etaoinshrdlucmfwypvbgkjxqz"u8.ToArray();
+        return common.Concat(Enumerable.Range(0, 256).Select(i => (byte)i).Except(common));
+    }
+
+    /// <summary>All pairs of bytes, then pairs with a third byte: more than any vocabulary asks for.</summary>
+    private static IEnumerable<(string Left, string Right)> Merges(string[] bytes)
+    {
+        var pairs = bytes.SelectMany(_ => bytes, (left, right) => (Left: left, Right: right));
+        return pairs.Concat(pairs.SelectMany(_ => bytes, (pair, third) => (pair.Left + pair.Right, third)));
+    }
+}
