@@ -74,18 +74,8 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-# Where the systems come from: DEBIAN_MIRROR, else the source of this machine's own Debian, else debootstrap's default.
-mirror() {
-  local uri=${DEBIAN_MIRROR:-}
-  if [[ -n $uri ]]; then echo "$uri"; return; fi
-  uri=$(cat /etc/apt/sources.list.d/*.sources 2>/dev/null | sed -n 's/^URIs: *\([^ ]*\/debian\/*\) *$/\1/p' | head -n 1) || true
-  if [[ -z $uri && -e /etc/apt/sources.list ]]; then
-    uri=$(sed -n 's/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\/debian\/*\) .*/\2/p' /etc/apt/sources.list | head -n 1) || true
-  fi
-  echo "$uri"
-}
-
-mirror=$(mirror)
+. tests/machine/debian.sh
+mirror=$(debian_mirror)
 
 # The packages of the solution and of the tools, restored here once; the systems need no registry then.
 packages=$(dotnet nuget locals global-packages --list | sed 's/^global-packages: *//')
@@ -96,12 +86,7 @@ sdk=$(dirname "$(readlink -f "$(command -v dotnet)")")
 prepare() { # system, release, packages
   local system=$1
   debootstrap --variant=minbase "$2" "$system" ${mirror:+"$mirror"}
-  # How this machine reaches others: names, apt's settings of proxies, certificates.
-  cp -L /etc/resolv.conf /etc/hosts "$system/etc/"
-  local file
-  for file in /etc/apt/apt.conf.d/*; do
-    if [[ -e $file ]] && grep -qi 'proxy' "$file"; then cp "$file" "$system/etc/apt/apt.conf.d/"; fi
-  done
+  lend_network "$system"
   mkdir -p "$system/opt/dotnet" "$system/opt/packages" "$system/proc" "$system/dev/shm" "$system/root/.nuget"
   mount -t proc proc "$system/proc"
   mount --rbind /dev "$system/dev"
