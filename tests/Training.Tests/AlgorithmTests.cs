@@ -163,7 +163,7 @@ public sealed class AlgorithmTests
     [Test]
     public void Reward_OfSeveralParts_IsTheirWeightedSum()
     {
-        var settings = World.Settings(1, 2) with { Reward = new RewardOptions { Mode = RewardMode.Seed, Components = "exact=2,overlong=1", OverlongShare = 0.5 } };
+        var settings = World.Settings(1, 2) with { Reward = new RewardOptions { Mode = RewardMode.Seed, Components = "exact=2,overlong(share=0.5)=1" } };
         using World world = new(settings, ["ab"], World.EvenOnesAreRight);
         var report = world.Step();
         // Most tokens are 4, the last 2 of them cost up to 1: 3 tokens cost 0.5, 4 cost 1.

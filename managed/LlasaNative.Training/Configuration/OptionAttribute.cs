@@ -9,7 +9,7 @@ namespace LlasaNative.Configuration;
 /// </remarks>
 /// <param name="help">What it does, in one sentence; of a section, its title.</param>
 [AttributeUsage(AttributeTargets.Property)]
-public sealed class OptionAttribute(string help) : Attribute
+public class OptionAttribute(string help) : Attribute
 {
     /// <summary>What it does, in one sentence; of a section, its title.</summary>
     public string Help => help;
@@ -33,7 +33,7 @@ public sealed class OptionAttribute(string help) : Attribute
     public string? Unit { get; init; }
 
     /// <summary>What a text holds, for people.</summary>
-    public string Takes { get; init; } = "text";
+    public virtual string Takes { get; init; } = "text";
 
     /// <summary>A text that is the place of a file or directory: <c>~</c> in front is the home directory, as a shell has it.</summary>
     public bool IsPath { get; init; }

@@ -1,10 +1,10 @@
+using LlasaNative.Configuration;
+
 namespace LlasaNative.Training;
 
 /// <summary>What each algorithm sets; everything else stays at its default.</summary>
 public static class AlgorithmPresets
 {
-    internal const string Takes = "grpo, dr_grpo, dapo, gspo, rloo, reinforce_plus_plus, reinforce_plus_plus_baseline, gdpo";
-
     private static readonly Dictionary<string, string> Settings = new()
     {
         // GRPO, arXiv 2402.03300, as verl computes it: the defaults.
@@ -12,7 +12,7 @@ public static class AlgorithmPresets
         // arXiv 2503.20783.
         ["dr_grpo"] = "loss.advantage: dr_grpo; loss.aggregation: constant",
         // arXiv 2503.14476.
-        ["dapo"] = "loss.clip_high: 0.28; loss.aggregation: token_mean; rollout.dynamic_rounds: 3; reward.components: utility=1,overlong=1; reward.overlong_share: 0.2",
+        ["dapo"] = "loss.clip_high: 0.28; loss.aggregation: token_mean; rollout.dynamic_rounds: 3; reward.components: utility=1,overlong(share=0.2)=1",
         // arXiv 2507.18071.
         ["gspo"] = "loss.ratio: sequence; loss.aggregation: sequence_mean; loss.clip_low: 3e-4; loss.clip_high: 4e-4",
         // arXiv 2402.14740.
@@ -31,4 +31,12 @@ public static class AlgorithmPresets
     /// <param name="algorithm">The preset.</param>
     public static IReadOnlyList<KeyValuePair<string, string>> Of(string algorithm) =>
         [.. Settings.GetValueOrDefault(algorithm, "").Split("; ", StringSplitOptions.RemoveEmptyEntries).Select(s => s.Split(": ", 2)).Select(s => KeyValuePair.Create(s[0], s[1]))];
+}
+
+/// <summary>Declares the option that names a preset.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class AlgorithmOptionAttribute(string help) : OptionAttribute(help)
+{
+    /// <inheritdoc/>
+    public override string Takes => string.Join(", ", AlgorithmPresets.Names);
 }

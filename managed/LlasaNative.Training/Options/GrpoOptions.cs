@@ -9,7 +9,7 @@ namespace LlasaNative.Training;
 /// <summary>Everything that decides a GRPO run, one record per concern.</summary>
 public sealed record GrpoOptions : IPresetOptions, ICheckedOptions
 {
-    [Option("Sets several keys, listed in docs/algorithms.md; keys that are written down win over it.", Takes = AlgorithmPresets.Takes)]
+    [AlgorithmOption("Sets several keys, listed in docs/algorithms.md; keys that are written down win over it.")]
     public string Algorithm { get; init; } = "grpo";
 
     [Option("The models: Hugging Face directories. Empty: the tiny models that come with the program.")]
@@ -57,7 +57,7 @@ public sealed record GrpoOptions : IPresetOptions, ICheckedOptions
     {
         var endsEarly = Scoring.EarlyEnd switch
         {
-            EarlyEnd.Auto => training && ComponentList.Parse(Reward.Components, Reward, []).All(c => c.Name.Library is null),
+            EarlyEnd.Auto => training && ComponentList.Parse(Reward.Components, []).All(c => c.Name.Library is null),
             EarlyEnd.Always => true,
             EarlyEnd.Never => false,
             _ => throw new InvalidOperationException($"EarlyEnd {Scoring.EarlyEnd}: no such choice."),
@@ -85,19 +85,29 @@ public sealed record GrpoOptions : IPresetOptions, ICheckedOptions
     /// <inheritdoc/>
     public IEnumerable<string> Faults()
     {
-        if (!AlgorithmPresets.Names.Contains(Algorithm))
+        List<string> faults = AlgorithmPresets.Names.Contains(Algorithm) ? [] : [$"`algorithm`: `{Algorithm}` is not one of {string.Join(", ", AlgorithmPresets.Names)}"];
+        _ = Made("loss.objective", Loss.CreateLoss, faults);
+        if (Made("loss.advantage", Loss.CreateAdvantage, faults) is { } advantage)
         {
-            yield return $"`algorithm`: `{Algorithm}` is not one of {string.Join(", ", AlgorithmPresets.Names)}";
+            faults.AddRange(Rollout.Dynamic && !advantage.ComparesGroups
+                ? [$"`rollout.dynamic_rounds` of more than 1 contradicts `loss.advantage` {Loss.Advantage}, for which groups do not matter"] : []);
+            faults.AddRange(advantage.Faults(Loss, Rollout));
         }
 
-        foreach (var fault in Loss.ClassFaults(Rollout))
-        {
-            yield return fault;
-        }
+        return Update.MiniBatchPrompts <= Rollout.PromptsPerStep ? faults : [.. faults, "`update.mini_batch_prompts` must not be more than `rollout.prompts_per_step`"];
+    }
 
-        if (Update.MiniBatchPrompts > Rollout.PromptsPerStep)
+    private static T? Made<T>(string key, Func<T> create, List<string> faults)
+        where T : class
+    {
+        try
         {
-            yield return "`update.mini_batch_prompts` must not be more than `rollout.prompts_per_step`";
+            return create();
+        }
+        catch (UsageException e)
+        {
+            faults.Add($"`{key}`: {e.Message}");
+            return null;
         }
     }
 }

@@ -1,21 +1,20 @@
 #pragma warning disable CS1591   // what [Option] says of a property is its documentation
 using System.Globalization;
 using LlasaNative.Configuration;
+using LlasaNative.Extensions;
 
 namespace LlasaNative.Training;
 
 /// <summary>From rewards to the gradient.</summary>
 [RemovedOption("loss.proximal", "ratios are taken against the policy that drew the samples, as in PPO; lower `update.epochs` where they leave the clip range", "rollout")]
+[RemovedOption("loss.advantage_epsilon", "it is an option of the estimator, grpo(epsilon=1e-6) in `loss.advantage`", "1E-06")]
 public sealed record LossOptions : ICheckedOptions
 {
-    [Option("How advantages are made from rewards.", Takes = AdvantageCatalogue.Takes, Verl = "algorithm.adv_estimator")]
+    [ClassOption<IAdvantage>("How advantages are made from rewards.", Verl = "algorithm.adv_estimator")]
     public string Advantage { get; init; } = "grpo";
 
-    [Option("The policy's loss: the clipped ratio, or REINFORCE's log-prob, which knows no ratio.", Takes = LossCatalogue.Takes)]
+    [ClassOption<ILoss>("The policy's loss: the clipped ratio, or REINFORCE's log-prob, which knows no ratio.")]
     public string Objective { get; init; } = "clipped";
-
-    [Option("Added to the standard deviation of a group's rewards.", AtLeast = 0)]
-    public double AdvantageEpsilon { get; init; } = 1e-6;
 
     [Option("A group whose rewards deviate by no more than this counts as without variance.", AtLeast = 0)]
     public double MinGroupDeviation { get; init; }
@@ -77,6 +76,14 @@ public sealed record LossOptions : ICheckedOptions
 
     [Option("How token losses are put together.", Verl = "actor_rollout_ref.actor.loss_agg_mode")]
     public LossAggregation Aggregation { get; init; } = LossAggregation.TokenMean;
+
+    /// <summary>The estimator of advantages.</summary>
+    /// <exception cref="UsageException">There is none of that name, or an option of its own is wrong.</exception>
+    public IAdvantage CreateAdvantage() => Catalogue<IAdvantage>.Create(Advantage, this);
+
+    /// <summary>The loss.</summary>
+    /// <exception cref="UsageException">There is none of that name, or an option of its own is wrong.</exception>
+    public ILoss CreateLoss() => Catalogue<ILoss>.Create(Objective, this);
 
     /// <inheritdoc/>
     public IEnumerable<string> Faults()

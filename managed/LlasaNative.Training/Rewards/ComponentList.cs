@@ -11,9 +11,8 @@ internal static class ComponentList
 
     /// <summary>Splits the list.</summary>
     /// <param name="text">The value of <c>reward.components</c>.</param>
-    /// <param name="options">The rest of the reward.</param>
     /// <param name="faults">Receives everything that is wrong with it.</param>
-    public static IReadOnlyList<Entry> Parse(string text, RewardOptions options, ICollection<string> faults)
+    public static IReadOnlyList<Entry> Parse(string text, ICollection<string> faults)
     {
         List<Entry> entries = [];
         foreach (var part in ExtensionName.Split(text))
@@ -28,7 +27,7 @@ internal static class ComponentList
             try
             {
                 Entry entry = new(ExtensionName.Parse(part[..split]), weight);
-                foreach (var fault in Faults(entry.Name, entries, options))
+                foreach (var fault in Faults(entry.Name, entries))
                 {
                     faults.Add(fault);
                 }
@@ -49,21 +48,21 @@ internal static class ComponentList
         return entries;
     }
 
-    private static IEnumerable<string> Faults(ExtensionName name, List<Entry> before, RewardOptions options)
+    private static IEnumerable<string> Faults(ExtensionName name, List<Entry> before)
     {
         if (before.Exists(e => e.Name.Name == name.Name))
         {
             return [$"`{name.Name}` is named twice"];
         }
 
-        if (name.Library is not null)
+        if (name.Library is not null)   // made once the whole configuration is known to be right
         {
             return File.Exists(name.Library) ? [] : [$"`{name.Library}`: no such file"];
         }
 
         try
         {
-            return BuiltInComponents.All.Create(name, options).Faults();
+            return Catalogue<IRewardComponent>.Create(name).Faults();
         }
         catch (UsageException e)
         {

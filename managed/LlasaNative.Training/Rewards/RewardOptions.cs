@@ -7,6 +7,7 @@ namespace LlasaNative.Rewards;
 
 /// <summary>All that decides a reward besides the sample.</summary>
 /// <remarks><b>Threads:</b> immutable.</remarks>
+[RemovedOption("reward.overlong_share", "it is an option of the component, overlong(share=0.2) in `reward.components`", "0.2")]
 public sealed record RewardOptions : ICheckedOptions
 {
     [Option("guarded: normalised text, nothing for silent, empty or endless samples. seed: the formula on the raw strings.")]
@@ -60,9 +61,6 @@ public sealed record RewardOptions : ICheckedOptions
     [Option("Longest time a component of your own may take for one sample.", Above = 0, AtMost = 86_400, Unit = "seconds", FreeOnResume = true)]
     public double TimeoutSeconds { get; init; } = 30;
 
-    [Option("The component overlong falls from 0 to -1 over this share of rollout.max_new_tokens, at its end.", Above = 0, AtMost = 1)]
-    public double OverlongShare { get; init; } = 0.2;
-
     /// <summary>Longest response in tokens, for <c>overlong</c>; 0 = unknown.</summary>
     public int MaxTokens { get; init; }
 
@@ -80,7 +78,7 @@ public sealed record RewardOptions : ICheckedOptions
         }
 
         List<string> components = [];
-        _ = ComponentList.Parse(Components, this, components);
+        _ = ComponentList.Parse(Components, components);
         foreach (var fault in components)
         {
             yield return $"`reward.components`: {fault}";

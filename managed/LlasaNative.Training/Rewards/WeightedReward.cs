@@ -1,3 +1,5 @@
+using LlasaNative.Extensions;
+
 namespace LlasaNative.Rewards;
 
 /// <summary>The reward of a run: the weighted components, each with what the formula says of the sample.</summary>
@@ -16,10 +18,10 @@ public sealed class WeightedReward
         _formula = new RewardModel(options);
         _options = options;
         List<string> faults = [];
-        var entries = ComponentList.Parse(options.Components, options, faults);
+        var entries = ComponentList.Parse(options.Components, faults);
         foreach (var (name, weight) in faults.Count == 0 ? entries : [])
         {
-            var component = BuiltInComponents.All.Create(name, options);
+            var component = Catalogue<IRewardComponent>.Create(name);
             faults.AddRange(component.Faults());
             var guard = name.Library is null ? null : new GuardedComponent(component, TimeSpan.FromSeconds(options.TimeoutSeconds));
             _components.Add(new Weighted(name.Library is null ? name.Name : component.Name, component, guard, weight));

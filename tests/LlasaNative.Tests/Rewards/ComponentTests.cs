@@ -34,7 +34,7 @@ public sealed class ComponentTests
     [TestCase(100, false, -1)]
     public void Overlong_FallsOverTheBuffer(int codes, bool ended, double expected)
     {
-        RewardOptions options = new() { Components = "overlong=1", OverlongShare = 0.2, MaxTokens = 100, Unfinished = RefusalPolicy.Keep };
+        RewardOptions options = new() { Components = "overlong(share=0.2)=1", MaxTokens = 100, Unfinished = RefusalPolicy.Keep };
         Assert.That(new WeightedReward(options).Score(Sample(codes, ended)).Reward, Is.EqualTo(expected).Within(1e-12));
     }
 

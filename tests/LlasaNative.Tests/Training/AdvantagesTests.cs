@@ -110,7 +110,7 @@ public sealed class AdvantagesTests
         Assert.That(
             Estimator("gdpo").Signals(1, [new RewardPart("a", 0.25, 2), new RewardPart("b", 0.5, 1)]), Is.EqualTo(new[] { 0.25, 0.5 }));
 
-    [TestCase("grop", "`grop` is neither one of grpo, dr_grpo, rloo, reinforce_plus_plus, reinforce_plus_plus_baseline, gdpo nor library.dll:Type")]
+    [TestCase("grop", "`grop` is neither one of dr_grpo, gdpo, grpo, reinforce_plus_plus, reinforce_plus_plus_baseline, rloo nor library.dll:Type")]
     [TestCase("gdpo(eps=1)", "`gdpo` has no option `eps`; it has epsilon, whiten")]
     [TestCase("gdpo(epsilon=-1)", "`gdpo`: `epsilon`: -1, expected number, at least 0")]
     [TestCase("gdpo(epsilon=much)", "`gdpo`: `epsilon`: `much` is not a number")]

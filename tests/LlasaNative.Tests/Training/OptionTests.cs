@@ -234,7 +234,7 @@ public sealed class OptionTests
 
     [Test]
     public void DemoFile_IsValid() =>
-        Assert.That(OptionTree.Build<GrpoOptions>(OptionFile.Read(Path.Combine(OracleData.RepositoryRoot, "configs", "demo.yaml"))).Loss.AdvantageEpsilon, Is.EqualTo(0.1));
+        Assert.That(OptionTree.Build<GrpoOptions>(OptionFile.Read(Path.Combine(OracleData.RepositoryRoot, "configs", "demo.yaml"))).Loss.Advantage, Is.EqualTo("grpo(epsilon=0.1)"));
 
     [Test]
     public void OptionFile_NamesFileAndLine()
