@@ -9,7 +9,7 @@ var filter = Argument<string>("filter", null);            // of native tests, as
 var thorough = Argument("thorough", false);               // Test: the whole suite on the simulator, under sanitizers
 var strict = Argument("strict", thorough);                // warnings of g++ and nvcc are errors
 var kernels = !Argument("without-kernels", false);         // Test: nothing on the simulator
-var torch = Argument("with-torch", false);                // Test: the TorchSharp engine, whose packages take 600 MB
+var torch = Argument("with-torch", false);                // Test, Package: the TorchSharp engine, whose packages take 600 MB
 var jobs = Argument("jobs", System.Environment.ProcessorCount);
 
 var root = MakeAbsolute(Directory(".")).FullPath;
@@ -118,13 +118,17 @@ Task("Managed-Test").IsDependentOn("Native-Build").IsDependentOn("Managed-Build"
     }
 });
 
+// An engine is a folder beside the program, or in build/engines of the sources: docs/extending.md.
+Task("Engine-Torch").Does(() => PublishEngine("torch", "LlasaNative.TorchSharp"));
+
 // Not in the solution: its packages are large, and whoever cannot have them goes on without, loudly.
-Task("Torch-Test").WithCriteria(torch).IsDependentOn("Native-Build").Does(() =>
+Task("Torch-Test").WithCriteria(torch).IsDependentOn("Native-Build").IsDependentOn("Trainer").Does(() =>
 {
     var project = GetFiles("tests/TorchSharp.Tests/*.csproj").Single();
     try
     {
         Run("torch-build", "dotnet", $"build {project} -c {configuration} -v q");
+        PublishEngine("torch", "LlasaNative.TorchSharp");
     }
     catch (Exception e) when (!HasTorch())
     {
@@ -203,7 +207,7 @@ Task("Package").IsDependentOn("Native-Library").Does(() =>
     var native = Stripped(library, "libllasa_cpu.so");
     var cuda = CudaLibraryForPackage() ? Stripped("cuda-archs", "libllasa_cuda.so") : "";
     foreach (var project in new[] { "bindings/LlasaNative.Interop", "managed/LlasaNative.Training", "managed/LlasaNative.Engine", "managed/LlasaNative.Data",
-        "managed/LlasaNative.Reporting", "managed/LlasaNative.RewardServer" })
+        "managed/LlasaNative.Reporting", "managed/LlasaNative.RewardServer" }.Concat(torch ? ["managed/LlasaNative.TorchSharp"] : []))
     {
         Run("pack", "dotnet", $"pack {project} -c {configuration} -v q -p:NativeLibraryFile={native} -p:CudaLibraryFile={cuda} -o {packages}");
     }
@@ -224,6 +228,13 @@ Task("Package").IsDependentOn("Native-Library").Does(() =>
     EnsureDirectoryExists($"{folder}/assets");
     CopyDirectory("assets/tiny", $"{folder}/assets/tiny");
     Run("archive", "tar", $"--sort=name --owner=0 --group=0 --numeric-owner --exclude=assets/tiny/recipe -C build/package -czf {packages}/{name}.tar.gz {name}");
+    if (torch)
+    {
+        PublishEngine("torch", "LlasaNative.TorchSharp");
+        Run("archive-torch", "tar", $"--sort=name --owner=0 --group=0 --numeric-owner --transform=s,^engines,{name}/engines, " +
+            $"-C build -czf {packages}/{name}-engine-torch.tar.gz engines/torch");
+    }
+
     foreach (var file in GetFiles($"{packages}/*"))
     {
         Information("{0,10:n0} bytes  {1}", Context.FileSystem.GetFile(file).Length, file.GetFilename());

@@ -20,6 +20,7 @@ usage: ./build.sh [TARGET] [--option value ...]
               ThreadSanitizer)
   test-cudasim  the part of test --thorough that runs the CUDA kernels on a simulator [--filter PATTERN]
   package     NuGet packages and the self-contained program, in artifacts/package
+  engine-torch  the TorchSharp engine in build/engines, for --engine torch (its packages take 600 MB)
   format      check formatting
   bindings    regenerate the bindings from native/include/llasa_native.h
   cuda-archs  compile the CUDA backend for every architecture and write docs/kernels/registers.md (needs nvcc)
@@ -27,6 +28,7 @@ usage: ./build.sh [TARGET] [--option value ...]
   clean       remove build/ and artifacts/
 
   --with-torch          test: also the TorchSharp engine; its packages take 600 MB, and without them the rest goes on
+                        package: also the engine, as a NuGet package and as an archive to unpack over the program
   --needs               install what the target needs and stop
   --strict              warnings of g++ and nvcc are errors (test --thorough does so, too)
   --with-cuda-toolkit   also install Debian's nvidia-cuda-toolkit (5 GB), adding its component to apt's sources if need
@@ -48,6 +50,7 @@ if [[ $# -gt 0 && $1 != --* ]]; then
     faults) target=Faults ;;
     sanitize) target=Sanitize ;;
     package) target=Package ;;
+    engine-torch) target=Engine-Torch ;;
     format) target=Format-Check ;;
     bindings) target=Bindings-Generate ;;
     test-cudasim) target=Test-Cudasim ;;
@@ -119,7 +122,7 @@ find_lacking() {
   need cmake "configures the native build ($(sed -n 's/^cmake_minimum_required(VERSION \([0-9.]*\)).*/\1/p' native/CMakeLists.txt) or later)" try_cmake
   need ninja-build "runs the native build" "ninja --version"
   case $target in
-    Demo | Package | Bench | Faults | Bindings-*) ;;
+    Demo | Package | Bench | Faults | Bindings-* | Engine-*) ;;
     *) libraries+=(gtest) ;;
   esac
   if [[ $target == Bench ]]; then libraries+=(benchmark); fi

@@ -45,6 +45,14 @@ void Clear(string file)
     System.IO.File.Delete(file);
 }
 
+// Publishes a class library into build/engines, where the program of the sources finds it. Its objects lie apart: others build it without what it needs to run.
+void PublishEngine(string name, string project)
+{
+    CleanDirectory($"build/engines/{name}");
+    Run($"engine-{name}", "dotnet", $"publish managed/{project} -c {configuration} -r linux-x64 --self-contained false -v q -p:AsEngine=true -p:DebugType=none " +
+        $"-p:GenerateDocumentationFile=false -p:CreateHardLinksForPublishFilesIfPossible=true --artifacts-path build/engines-obj -o build/engines/{name}");
+}
+
 // An option of ours as one of `llasa`, if it was given.
 string Passed(string name) => HasArgument(name) ? $" --{name} {Argument<string>(name)}" : "";
 

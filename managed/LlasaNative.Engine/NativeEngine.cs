@@ -73,6 +73,7 @@ public static class NativeEngine
     /// <param name="models">Models of <see cref="Load(ModelOptions, PromptOptions, ScoringOptions, bool)"/>.</param>
     /// <param name="texts">Training texts, encoded by the models.</param>
     /// <returns>Dispose it before its models.</returns>
+    /// <exception cref="UsageException">There is no such engine, or it cannot train this policy.</exception>
     public static GrpoLoop CreateLoop(GrpoOptions options, GrpoModels models, IReadOnlyList<EncodedText> texts)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -83,7 +84,7 @@ public static class NativeEngine
             policy.AttachAdapter(options.Lora, Seeds.Adapter(options.Run.Seed));
         }
 
-        NativePolicyTrainer trainer = new(policy, options.Optimiser);
+        var trainer = options.Trainer.CreateEngine().CreateTrainer(policy, new TrainerSettings(options.Optimiser, options.Lora, options.Run.Seed));
         try
         {
             return new GrpoLoop(options, models, trainer, new NativeGroupKernel(), texts);

@@ -8,7 +8,7 @@ namespace LlasaNative.Torch;
 /// <remarks>On the CPU. <b>Threads:</b> its policy's. <b>Lifetime:</b> dispose it before its policy.</remarks>
 /// <example>
 /// <code>
-/// using TorchPolicyTrainer trainer = new((PolicyModel)models.Policy, options);
+/// using TorchPolicyTrainer trainer = new((PolicyModel)models.Policy, new TrainerSettings(options.Optimiser, options.Lora, options.Run.Seed));
 /// using GrpoLoop loop = new(options, models, trainer, new NativeGroupKernel(), texts);
 /// </code>
 /// </example>
@@ -19,13 +19,13 @@ public sealed class TorchPolicyTrainer : IPolicyTrainer
 
     /// <summary>Creates a trainer with zero gradients and moments.</summary>
     /// <param name="policy">Trained in place; an adapter must be attached before.</param>
-    /// <param name="options">Validated options of the run.</param>
+    /// <param name="settings">Validated options of the run.</param>
     /// <exception cref="NotSupportedException">The policy is not on the CPU.</exception>
-    public TorchPolicyTrainer(PolicyModel policy, GrpoOptions options)
+    public TorchPolicyTrainer(PolicyModel policy, TrainerSettings settings)
     {
         ArgumentNullException.ThrowIfNull(policy);
-        ArgumentNullException.ThrowIfNull(options);
-        var (optimiser, lora) = (options.Optimiser, options.Lora);
+        ArgumentNullException.ThrowIfNull(settings);
+        var (optimiser, lora) = (settings.Optimiser, settings.Lora);
         _policy = policy;
         _trainer = new TorchTrainer(policy.Native, policy.Config, new TorchTrainerOptions
         {
@@ -37,7 +37,7 @@ public sealed class TorchPolicyTrainer : IPolicyTrainer
             MicroBatchTokens = optimiser.MicroBatchTokens,
             AdapterScale = lora.Enabled ? lora.Alpha / lora.Rank : 1,
             AdapterDropout = lora.Enabled ? lora.Dropout : 0,
-            DropoutSeed = Seeds.Adapter(options.Run.Seed),
+            DropoutSeed = Seeds.Adapter(settings.Seed),
         });
     }
 

@@ -16,6 +16,7 @@ internal sealed class ConfigurationArguments(params (string Flag, string Descrip
         (new("--out") { Description = "Directory of the run (run.out)." }, "run.out"),
         (new("--steps") { Description = "Optimiser steps (run.steps)." }, "run.steps"),
         (new("--seed") { Description = "Seed of the run (run.seed)." }, "run.seed"),
+        (new("--engine") { Description = "What trains the policy: native, or torch where it is installed (trainer.engine)." }, "trainer.engine"),
         .. more.Select(m => (new Option<string>(m.Flag) { Description = m.Description }, m.Key)),
     ];
 

@@ -102,7 +102,7 @@ public sealed class TorchTrainerTests
     public void AGrpoStepOfTheTinyWorld_IsTheSameUnderBothEngines(int rank, ComputeType type)
     {
         var (native, nativeWeights) = TakeStep(rank, type, (policy, options) => new NativePolicyTrainer(policy, options.Optimiser));
-        var (torch, torchWeights) = TakeStep(rank, type, (policy, options) => new TorchPolicyTrainer(policy, options));
+        var (torch, torchWeights) = TakeStep(rank, type, (policy, options) => new TorchPolicyTrainer(policy, new TrainerSettings(options.Optimiser, options.Lora, options.Run.Seed)));
         static double Of(StepReport report, string name) => report.Metrics[name];
         Assert.Multiple(() =>
         {

@@ -26,9 +26,10 @@ internal static class DemoCommand
         Option<int> clips = new("--clips") { Description = "Sentences to listen to on the page.", DefaultValueFactory = _ => 12 };
         Option<int?> steps = new("--steps") { Description = "A short look: so many training steps; the page says that it was one." };
         Option<double?> minutes = new("--minutes") { Description = "A short look: end the training after so many minutes; the page says that it was one." };
+        Option<string?> engine = new("--engine") { Description = "What trains the policy: native, or torch where it is installed (trainer.engine)." };
         Option<string[]> set = new("--set") { Description = "key=value over the demo's settings (configs/demo.yaml); may be repeated." };
         Command command = new("demo", "Train the tiny policy for a few minutes and show what it learned.");
-        foreach (var option in new Option[] { seed, output, sentences, limit, samples, clips, steps, minutes, set }.Concat(models.All))
+        foreach (var option in new Option[] { seed, output, sentences, limit, samples, clips, steps, minutes, engine, set }.Concat(models.All))
         {
             command.Options.Add(option);
         }
@@ -53,6 +54,11 @@ internal static class DemoCommand
             if (parsed.GetValue(minutes) is { } time)
             {
                 assignments.Add(new OptionAssignment("run.time_limit_minutes", time.ToString(CultureInfo.InvariantCulture), "--minutes"));
+            }
+
+            if (parsed.GetValue(engine) is { } name)
+            {
+                assignments.Add(new OptionAssignment("trainer.engine", name, "--engine"));
             }
 
             assignments.AddRange(OptionAssignment.Read(null, parsed.GetValue(set)));

@@ -2,6 +2,7 @@ using System.CommandLine;
 using LlasaNative.Audio;
 using LlasaNative.Configuration;
 using LlasaNative.Data;
+using LlasaNative.Engine;
 using LlasaNative.Interop;
 using LlasaNative.Models;
 using LlasaNative.Reporting;
@@ -35,9 +36,11 @@ internal static class SftCommand
 
         var path = options.Models.Policy.Length > 0 ? Places.Model(options.Models.Policy) : TinyWorld.Policy;
         options = options with { Models = options.Models with { Policy = path } };
+        var engine = options.Trainer.CreateEngine();
         using var policy = PolicyModel.Load(path, options.Prompt, options.Models.PolicyType);
         var utterances = TrainingData.ReadUtterances(options.Data, policy);
-        using SftLoop loop = new(options, policy, new NativePolicyTrainer(policy, options.Optimiser), utterances);
+        var trainer = engine.CreateTrainer(policy, new TrainerSettings(options.Optimiser, new LoraOptions(), options.Run.Seed));
+        using SftLoop loop = new(options, policy, trainer, utterances);
         RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "sft", OptionTree.Values(options), Terminal.Device());
         var progress = Terminal.Progress(options.Run.Steps);
         progress.Note($"computing on {Terminal.Describe(NativeDevice.GetInfo())}");

@@ -30,7 +30,7 @@ internal static class TrainCommand
     {
         var options = OptionTree.Build<GrpoOptions>([.. Recognitions.FromEnvironment(), .. arguments.Read(parsed)]);
         options = options with { Models = TinyWorld.Fill(options.Models) };
-        _ = options.CreateJudge();   // a component that cannot be loaded is said before models are
+        _ = (options.CreateJudge(), options.Trainer.CreateEngine());   // what cannot be loaded is said before models are
         var prompts = TrainingData.ReadTraining(options.Data);
         using var models = Recognitions.Load(options, training: true, options.Lora.Enabled, CancellationToken.None);
         var texts = TrainingData.Fitting(prompts, options, models);

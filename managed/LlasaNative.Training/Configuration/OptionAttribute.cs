@@ -38,7 +38,7 @@ public class OptionAttribute(string help) : Attribute
     /// <summary>A text that is the place of a file or directory: <c>~</c> in front is the home directory, as a shell has it.</summary>
     public bool IsPath { get; init; }
 
-    /// <summary>It, or a whole section, may change when a run is resumed, because no weight of the run depends on it.</summary>
+    /// <summary>It, or a whole section, may change when a run is resumed, because no weight of the run depends on it, or by rounding alone.</summary>
     public bool FreeOnResume { get; init; }
 
     /// <summary>It may change when a run is resumed if another option has a certain value, written <c>key=value</c>.</summary>

@@ -40,9 +40,7 @@ internal static class Catalogue<T>
         T made;
         if (name.Library is not null)
         {
-            made = File.Exists(name.Library)
-                ? ExtensionLibrary.Create<T>(_kind.Replace('_', ' '), name.Library, name.Type)
-                : throw new UsageException($"`{name.Library}`: no such file");
+            made = ExtensionLibrary.Create<T>(_kind.Replace('_', ' '), name.Library, name.Type);
         }
         else
         {

@@ -1,11 +1,15 @@
+using System.Collections.Concurrent;
 using System.Reflection;
 using System.Runtime.Loader;
 
 namespace LlasaNative.Extensions;
 
-/// <summary>Loads a class from somebody's assembly, with the libraries that lie beside it.</summary>
+/// <summary>Loads a class from somebody's assembly, with the libraries that lie beside it, managed and native.</summary>
 internal sealed class ExtensionLibrary : AssemblyLoadContext
 {
+    // Each once: a library with a native one of its own keeps state there that two copies of it would fight over.
+    private static readonly ConcurrentDictionary<string, Lazy<Assembly>> Loaded = new();
+
     private readonly AssemblyDependencyResolver _resolver;
 
     private ExtensionLibrary(string path)
@@ -15,17 +19,17 @@ internal sealed class ExtensionLibrary : AssemblyLoadContext
     /// <typeparam name="T">What it must implement.</typeparam>
     /// <param name="what">What it is, for messages.</param>
     /// <param name="library">Path of the assembly.</param>
-    /// <param name="type">Full name of the class.</param>
+    /// <param name="type">Full name of the class; null for the one public class that implements it.</param>
     /// <exception cref="UsageException">The file is no assembly, or has no such class that can be made.</exception>
-    public static T Create<T>(string what, string library, string type)
+    public static T Create<T>(string what, string library, string? type)
         where T : class
     {
-        what = $"{what} {library}:{type}";
+        what = type is null ? $"{what} {library}" : $"{what} {library}:{type}";
         try
         {
-            var path = Path.GetFullPath(library);
-            var assembly = new ExtensionLibrary(path).LoadFromAssemblyPath(path);
-            var found = assembly.GetType(type, throwOnError: false)
+            var path = File.Exists(library) ? Path.GetFullPath(library) : throw new UsageException($"`{library}`: no such file");
+            var assembly = Loaded.GetOrAdd(path, p => new(() => new ExtensionLibrary(p).LoadFromAssemblyPath(p))).Value;
+            var found = type is null ? OnlyOne(assembly) : assembly.GetType(type, throwOnError: false)
                 ?? throw new UsageException($"{what}: the assembly has no type of that name");
             return !typeof(T).IsAssignableFrom(found)
                 ? throw new UsageException($"{what}: the type does not implement {typeof(T).FullName}")
@@ -39,17 +43,40 @@ internal sealed class ExtensionLibrary : AssemblyLoadContext
         {
             throw new UsageException($"{what}: {e.Message}", e);
         }
+
+        Type OnlyOne(Assembly assembly)
+        {
+            Type[] all = [.. assembly.GetExportedTypes().Where(t => t.IsClass && !t.IsAbstract && typeof(T).IsAssignableFrom(t))];
+            return all.Length == 1 ? all[0] : throw new UsageException(
+                $"{what}: {all.Length} public classes implement {typeof(T).FullName}, expected one{string.Concat(all.Select((t, i) => (i == 0 ? ": " : ", ") + t.FullName))}");
+        }
     }
 
     /// <inheritdoc/>
     protected override Assembly? Load(AssemblyName assemblyName)
     {
-        // What this process already has is shared, above all this library: else the interface would be another type.
-        if (Default.Assemblies.Any(a => a.GetName().Name == assemblyName.Name))
+        // What the program has is shared, above all this library: else the interface would be another type.
+        if (ProgramHas(assemblyName))
         {
             return null;
         }
 
         return _resolver.ResolveAssemblyToPath(assemblyName) is { } path ? LoadFromAssemblyPath(path) : null;
+    }
+
+    /// <inheritdoc/>
+    protected override nint LoadUnmanagedDll(string unmanagedDllName) =>
+        _resolver.ResolveUnmanagedDllToPath(unmanagedDllName) is { } path ? LoadUnmanagedDllFromPath(path) : 0;
+
+    private static bool ProgramHas(AssemblyName name)
+    {
+        try
+        {
+            return Default.LoadFromAssemblyName(name) is not null;
+        }
+        catch (Exception e) when (e is FileNotFoundException or FileLoadException)
+        {
+            return false;   // not at all, or not as new as it is asked for
+        }
     }
 }

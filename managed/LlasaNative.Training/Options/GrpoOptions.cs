@@ -45,6 +45,9 @@ public sealed record GrpoOptions : IPresetOptions, ICheckedOptions
     [Option("AdamW and its learning rate.")]
     public OptimiserOptions Optimiser { get; init; } = new();
 
+    [Option("What trains the policy.")]
+    public TrainerOptions Trainer { get; init; } = new();
+
     [Option("How held-out texts are spoken by evaluations during training (run.evaluate_every).", FreeOnResume = true)]
     public EvaluationOptions Evaluation { get; init; } = new();
 

@@ -22,6 +22,9 @@ public sealed record SftOptions
     [Option("AdamW and its learning rate.")]
     public OptimiserOptions Optimiser { get; init; } = new() { LearningRate = 1e-3 };
 
+    [Option("What trains the policy.")]
+    public TrainerOptions Trainer { get; init; } = new();
+
     [Option("How long, and what is written where.")]
     public RunOptions Run { get; init; } = new() { Out = "runs/sft" };
 }

@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using LlasaNative.Audio;
 using LlasaNative.Configuration;
+using LlasaNative.Engine;
 using LlasaNative.Rewards;
 using LlasaNative.Tests.Support;
 using LlasaNative.Training;
@@ -18,7 +19,7 @@ public sealed partial class ExtendingTests
     [GeneratedRegex(@"```csharp\n(?<code>.*?)```", RegexOptions.Singleline)]
     private static partial Regex Code();
 
-    [GeneratedRegex(@"\b(?<key>(loss|reward)\.\w+): (?<value>lib/Mine\.dll:\S+)")]
+    [GeneratedRegex(@"\b(?<key>(loss|reward|trainer)\.\w+): (?<value>lib/Mine\.dll:\S+)")]
     private static partial Regex Setting();
 
     [Test]
@@ -37,10 +38,11 @@ public sealed partial class ExtendingTests
         var options = OptionTree.Build<GrpoOptions>(settings);
         Assert.Multiple(() =>
         {
-            Assert.That(settings, Has.Length.EqualTo(3));
+            Assert.That(settings, Has.Length.EqualTo(4));
             Assert.That(options.Loss.CreateAdvantage().GetType().FullName, Is.EqualTo(typeof(BestOfGroup).FullName));
             Assert.That(options.Loss.CreateLoss().GetType().FullName, Is.EqualTo(typeof(TokenMeanReinforce).FullName));
             Assert.That(options.CreateJudge().WantsProsody);
+            Assert.That(options.Trainer.CreateEngine().GetType().FullName, Is.EqualTo(typeof(ShortMemory).FullName));
         });
     }
 

@@ -1,0 +1,12 @@
+#pragma warning disable CS1591   // what [Option] says of a property is its documentation
+using LlasaNative.Configuration;
+
+namespace LlasaNative.Training;
+
+/// <summary>What trains the policy.</summary>
+public sealed record TrainerOptions
+{
+    [Option("What computes gradients and AdamW's steps. Checkpoints are the same, so a run may go on under another engine; its numbers then differ by rounding.",
+        Takes = "native; an engine in the folder engines/ beside the program: torch; or library.dll:Type", FreeOnResume = true)]
+    public string Engine { get; init; } = "native";
+}
