@@ -53,8 +53,11 @@ fi
 rm -rf "$out"
 mkdir -p "$out"
 work=$(mktemp -d "${TMPDIR:-/tmp}/llasa-fresh.XXXXXX")
-leave() { # unmounts whatever is mounted below a system
-  local mount
+leave() { # ends what still runs in a system (build servers), and unmounts whatever is mounted below it
+  local mount process
+  for process in /proc/[0-9]*; do
+    if [[ $(readlink "$process/root") == "$1"* ]]; then kill -9 "${process#/proc/}" || true; fi
+  done
   for mount in $(awk -v below="$1/" 'index($2, below) == 1 { print $2 }' /proc/mounts | sort -r); do
     umount "$mount" || umount --lazy "$mount"
   done

@@ -11,11 +11,15 @@ debian_mirror() {
   echo "$uri"
 }
 
-# How this machine reaches others: names, apt's settings of proxies.
+# How this machine reaches others: names, apt's settings of proxies, certificates for the package ca-certificates to take up.
 lend_network() { # system
   local file
   cp -L /etc/resolv.conf /etc/hosts "$1/etc/"
   for file in /etc/apt/apt.conf.d/*; do
     if [[ -e $file ]] && grep -qi 'proxy' "$file"; then cp "$file" "$1/etc/apt/apt.conf.d/"; fi
   done
+  if [[ -d /usr/local/share/ca-certificates ]]; then
+    mkdir -p "$1/usr/local/share"
+    cp -r /usr/local/share/ca-certificates "$1/usr/local/share/"
+  fi
 }
