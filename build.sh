@@ -9,8 +9,8 @@ usage() {
 usage: ./build.sh [TARGET] [--option value ...]
 
   test        build, check the bindings, run native tests (on the CPU, and every CUDA kernel on a simulator) and managed ones
-              (default)   [--thorough: the whole native suite on the simulator, under sanitizers, and warnings are errors;
-              --without-kernels: nothing on the simulator]
+              (default)   [--thorough: the whole native suite on the simulator, under sanitizers; what a run survives, in short; nvcc, where it
+              is; and warnings are errors; --without-kernels: nothing on the simulator]
   demo        train the tiny world by GRPO and write artifacts/demo/index.html
               [--seed N, and for a short look --steps N or --minutes M]
   fresh       demo and tests on new Debian machines made by debootstrap (as root) [--keep] [NAME ...]

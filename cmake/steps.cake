@@ -28,13 +28,14 @@ void NativeTests(string preset)
     }
 }
 
-void ManagedTests(FilePath project)
+void ManagedTests(FilePath project, string filter = "")
 {
     var name = project.GetFilenameWithoutExtension().FullPath;
     var trx = $"{results}/{name}.trx";
     Clear(trx);
     var exit = Run($"test-{name}", "dotnet",
-        $"test {project.FullPath} -c {configuration} --no-build --logger trx;LogFileName={trx} --results-directory {results}", check: false);
+        $"test {project.FullPath} -c {configuration} --no-build --logger trx;LogFileName={trx} --results-directory {results}" +
+        (filter.Length > 0 ? $" --filter {filter}" : ""), check: false);
     tally.AddTrx(trx, exit);
     Information("{0}; so far {1}", name, tally);
 }

@@ -8,6 +8,7 @@ using LlasaNative.Trainer.Serving;
 namespace LlasaNative.EndToEnd.Tests.Serving;
 
 /// <summary>More is asked than can be computed: what waits, what is refused, what is dropped, what is finished.</summary>
+[Category("Faults")]
 public sealed class RewardServerQueueTests : RewardServerFixture
 {
     // Different, so that the queue's depth tells which of two requests waits.
