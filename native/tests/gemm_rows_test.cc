@@ -72,6 +72,58 @@ TEST_P(GemmRows, ARowIsTheSameAloneAndInCompany) {
   }
 }
 
+// On the tile unit an f32 is multiplied in parts: of numbers of all sizes, every sum is as exact as one whose
+// products are rounded one by one, at most 6 K additions in some order and 2^-21 of each product left out.
+TEST_P(GemmRows, ManyRowsAreAsExactAsSinglePrecision) {
+  Stream stream;
+  for (const int64_t K : {5, 33, 1043}) {
+    const int64_t M = 49, N = 37;
+    auto A = random_floats(M * K, 1), B = random_floats(N * K, 2);
+    const auto sizes = random_floats((M + N) * K, 3);
+    for (size_t i = 0; i < A.size(); ++i) A[i] *= std::exp2(12.0f * sizes[i]);
+    for (size_t i = 0; i < B.size(); ++i) B[i] *= std::exp2(12.0f * sizes[A.size() + i]);
+    DeviceArray<float> a(A), b(B), c(M * N);
+    linear_forward(stream, a.data(), b.data(), nullptr, c.data(), M, K, N);
+    const std::vector<float> values = c.values();
+    const double bound = (6.0 * static_cast<double>(K) + 8.0) * std::exp2(-24.0);
+    for (int64_t m = 0; m < M; ++m) {
+      for (int64_t n = 0; n < N; ++n) {
+        double sum = 0, size = 0;
+        for (int64_t k = 0; k < K; ++k) {
+          const double product = static_cast<double>(A[static_cast<size_t>(m * K + k)]) *
+                                 static_cast<double>(B[static_cast<size_t>(n * K + k)]);
+          sum += product;
+          size += std::abs(product);
+        }
+        EXPECT_NEAR(static_cast<double>(values[static_cast<size_t>(m * N + n)]), sum, bound * size)
+            << m << " " << n << " " << K;
+      }
+    }
+  }
+}
+
+// Clips of a batch, whatever the batch: on the tile unit a row of more than the few gets the same bits.
+TEST(GemmTiles, ARowIsTheSameInProductsOfAllSizes) {
+  if (!cpu::use_kernels("amx")) GTEST_SKIP() << "a processor without a tile unit";
+  Stream stream;
+  const int64_t M = 1100, N = 301, K = 1091;
+  const auto A = random_floats(M * K, 1), B = random_floats(N * K, 2);
+  DeviceArray<float> a(A), wide(B);
+  DeviceArray<Bf16> narrow(stored_bf16(B));
+  for (const WeightView weight : {WeightView(wide.data()), WeightView(narrow.data())}) {
+    DeviceArray<float> together(M * N);
+    linear_forward(stream, a.data(), weight, nullptr, together.data(), M, K, N);
+    const std::vector<float> all = together.values();
+    for (const int64_t count : {17, 40, 65, 513}) {
+      const int64_t first = M - count;
+      DeviceArray<float> some(count * N);
+      linear_forward(stream, a.data() + first * K, weight, nullptr, some.data(), count, K, N);
+      EXPECT_EQ(some.values(), std::vector<float>(all.begin() + first * N, all.end())) << count;
+    }
+  }
+  cpu::use_kernels(nullptr);
+}
+
 TEST_P(GemmRows, BetaZeroOverwritesNanAndThreadsChangeNothing) {
   Stream stream;
   const int64_t M = 7, N = 1500, K = 300;

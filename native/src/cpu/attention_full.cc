@@ -32,16 +32,127 @@ struct QueryBlock {
   int64_t sequence, head, first, count;
 };
 
-std::vector<QueryBlock> cut_queries(const int64_t* offsets, int64_t B, int64_t H) {
+std::vector<QueryBlock> cut_queries(const int64_t* offsets, int64_t B, int64_t H, int64_t size) {
   std::vector<QueryBlock> blocks;
   for (int64_t b = 0; b < B; ++b) {
     const int64_t frames = offsets[b + 1] - offsets[b];
-    for (int64_t first = 0; first < frames; first += kBlockQueries) {
-      for (int64_t h = 0; h < H; ++h)
-        blocks.push_back({b, h, first, std::min(kBlockQueries, frames - first)});
+    for (int64_t first = 0; first < frames; first += size) {
+      for (int64_t h = 0; h < H; ++h) blocks.push_back({b, h, first, std::min(size, frames - first)});
     }
   }
   return blocks;
+}
+
+// On the tile unit keys and transposed values of a clip's head are packed once; a block of queries, and then
+// its weights, are rows of a panel.
+struct PackedHeads {};
+struct TransposedValues {};
+struct TileScratch {};
+constexpr int64_t kTileQueries = 64;                 // of a block: scores that stay in the second cache
+constexpr int64_t kPackedFloats = int64_t{1} << 23;  // of clips that are packed at a time
+
+struct Clips {
+  const float *q, *k, *v;
+  float* y;
+  const int64_t* offsets;
+  int64_t B, H, D, row_stride;
+  float scale;
+  bool causal;
+};
+
+cpu::ProductTask packed_task(int64_t T, int64_t K, const float* packed) {
+  cpu::ProductTask task;
+  task.T = T;
+  task.K = K;
+  task.packed = packed;
+  return task;
+}
+
+void pack_rows(const cpu::TileProductKernels& tiles, const float* x, int64_t ldx, int64_t T, int64_t K,
+               float* packed) {
+  cpu::ProductTask rows = packed_task(T, K, packed);
+  rows.x = x;
+  rows.ldx = ldx;
+  for (int64_t block = 0; 16 * block < T; ++block) tiles.pack(rows, block, packed);
+}
+
+void pack_values(const cpu::TileProductKernels& tiles, const float* v, int64_t row_stride, int64_t frames,
+                 int64_t D, float* packed) {
+  float* transposed = cpu::task_scratch<TransposedValues>(frames * D);
+  for (int64_t first = 0; first < frames; first += 16) {
+    const int64_t last = std::min(frames, first + 16);
+    for (int64_t d = 0; d < D; ++d) {
+      for (int64_t t = first; t < last; ++t) transposed[d * frames + t] = v[t * row_stride + d];
+    }
+  }
+  pack_rows(tiles, transposed, frames, D, frames, packed);
+}
+
+// y [rows of w, T] of a packed task, on one thread.
+void multiply_rows(const cpu::TileProductKernels& tiles, cpu::ProductTask task, const float* w, int64_t ldw,
+                   int64_t rows, float* y, int64_t ldy) {
+  task.w = w;
+  task.ldw = ldw;
+  task.N = rows;
+  task.y = y;
+  task.ldy = ldy;
+  task.beta = 0.0f;
+  task.scratch = cpu::aligned_task_scratch<TileScratch>(tiles.scratch_floats(task.T, rows, task.K));
+  tiles.f32_transposed(task);
+}
+
+// Clips [first, last), packed together.
+void attend_on_tiles(const cpu::TileProductKernels& tiles, const Clips& c, int64_t first, int64_t last) {
+  const auto& softmax = *cpu::kernels().softmax;
+  const int64_t* offsets = c.offsets + first;
+  const int64_t B = last - first;
+  std::vector<int64_t> places{0};  // of clip b's heads: each its keys and its values
+  const auto key_floats = [&](int64_t b) { return tiles.packed_floats(offsets[b + 1] - offsets[b], c.D); };
+  const auto head_floats = [&](int64_t b) {
+    return key_floats(b) + tiles.packed_floats(c.D, offsets[b + 1] - offsets[b]);
+  };
+  for (int64_t b = 0; b < B; ++b) places.push_back(places.back() + c.H * head_floats(b));
+  float* packed = cpu::aligned_task_scratch<PackedHeads>(places.back());
+  const auto head = [&](int64_t b, int64_t h) {
+    return packed + places[static_cast<size_t>(b)] + h * head_floats(b);
+  };
+  parallel_for(2 * B * c.H, [&](int64_t task) {
+    const int64_t b = task / 2 / c.H, h = task / 2 % c.H, frames = offsets[b + 1] - offsets[b];
+    const int64_t place = offsets[b] * c.row_stride + h * c.D;
+    if (task % 2 == 0) {
+      pack_rows(tiles, c.k + place, c.row_stride, frames, c.D, head(b, h));
+    } else {
+      pack_values(tiles, c.v + place, c.row_stride, frames, c.D, head(b, h) + key_floats(b));
+    }
+  });
+  const std::vector<QueryBlock> blocks = cut_queries(offsets, B, c.H, kTileQueries);
+  parallel_for(static_cast<int64_t>(blocks.size()), [&](int64_t task) {
+    const QueryBlock block = blocks[static_cast<size_t>(task)];
+    const int64_t begin = offsets[block.sequence] + block.first, column = block.head * c.D;
+    const int64_t n = offsets[block.sequence + 1] - offsets[block.sequence];
+    float* scores = cpu::task_scratch<ScoreScratch>(block.count * n);
+    const float* keys = head(block.sequence, block.head);
+    multiply_rows(tiles, packed_task(n, c.D, keys), c.q + begin * c.row_stride + column, c.row_stride,
+                  block.count, scores, n);
+    for (int64_t i = 0; i < block.count; ++i) {
+      softmax_row(softmax, scores + i * n, c.causal ? block.first + i + 1 : n, n, c.scale);
+    }
+    multiply_rows(tiles, packed_task(c.D, n, keys + key_floats(block.sequence)), scores, n, block.count,
+                  c.y + begin * c.H * c.D + column, c.H * c.D);
+  });
+}
+
+void attend_on_tiles(const cpu::TileProductKernels& tiles, const Clips& clips) {
+  for (int64_t first = 0; first < clips.B;) {
+    int64_t last = first, floats = 0;
+    while (last < clips.B && (last == first || floats < kPackedFloats)) {
+      const int64_t frames = clips.offsets[last + 1] - clips.offsets[last];
+      floats += clips.H * (tiles.packed_floats(frames, clips.D) + tiles.packed_floats(clips.D, frames));
+      ++last;
+    }
+    attend_on_tiles(tiles, clips, first, last);
+    first = last;
+  }
 }
 
 }  // namespace
@@ -49,8 +160,12 @@ std::vector<QueryBlock> cut_queries(const int64_t* offsets, int64_t B, int64_t H
 void attention_full_forward(Stream&, const float* q, const float* k, const float* v, float* y,
                             const int64_t* offsets, int64_t B, int64_t H, int64_t D, int64_t row_stride,
                             float scale, bool causal, Precision) {
+  if (const cpu::TileProductKernels* tiles = cpu::kernels().tile_product; tiles != nullptr && !planning()) {
+    attend_on_tiles(*tiles, {q, k, v, y, offsets, B, H, D, row_stride, scale, causal});
+    return;
+  }
   const auto& softmax = *cpu::kernels().softmax;
-  const std::vector<QueryBlock> blocks = cut_queries(offsets, B, H);
+  const std::vector<QueryBlock> blocks = cut_queries(offsets, B, H, kBlockQueries);
   parallel_for(static_cast<int64_t>(blocks.size()), [&](int64_t task) {
     const QueryBlock block = blocks[static_cast<size_t>(task)];
     const int64_t begin = offsets[block.sequence], frames = offsets[block.sequence + 1] - begin;

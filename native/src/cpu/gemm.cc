@@ -6,7 +6,8 @@
 // A bf16 operand is widened panel by panel, columns of C at a time, and each panel is an f32 product.
 //
 // Few rows times the rows of a weight, what decoding does, are a product of our own (cpu/simd/product.cc):
-// bound by reading the weight, it reads it once, as it is stored, in one parallel region.
+// bound by reading the weight, it reads it once, as it is stored, in one parallel region. Where there is a tile
+// unit, more rows times the rows of a weight, and any number of a bf16 weight, run on it (cpu/amx/product.cc).
 #include "ops/gemm.h"
 
 #include <algorithm>
@@ -128,36 +129,46 @@ cpu::ProductTask row_task(const float* A, int64_t lda, int64_t M, int64_t K) {
   return task;
 }
 
-// C = alpha A B^T + beta C with few rows of A, or with any number where the ISA has a product for them.
-void gemm_rows(int64_t M, int64_t N, int64_t K, float alpha, const float* A, int64_t lda, WeightView B,
-               int64_t ldb, float beta, float* C, int64_t ldc, const float* packed) {
-  const cpu::Kernels& kernels = cpu::kernels();
-  const auto product = packed != nullptr ? kernels.packed_product->bf16
-                       : B.is_bf16()     ? kernels.product->bf16
-                                         : kernels.product->f32;
+cpu::ProductTask columns_of(const cpu::ProductTask& rows, int64_t begin, int64_t end, float alpha,
+                            WeightView B, int64_t ldb, float beta, float* C, int64_t ldc) {
+  cpu::ProductTask task = rows;
+  task.w = (B + begin * ldb).data;
+  task.ldw = ldb;
+  task.y = C + begin;
+  task.ldy = ldc;
+  task.N = end - begin;
+  task.alpha = alpha;
+  task.beta = beta;
+  return task;
+}
+
+// C = alpha A B^T + beta C with few rows of A.
+void gemm_few_rows(int64_t M, int64_t N, int64_t K, float alpha, const float* A, int64_t lda, WeightView B,
+                   int64_t ldb, float beta, float* C, int64_t ldc) {
+  const auto product = B.is_bf16() ? cpu::kernels().product->bf16 : cpu::kernels().product->f32;
+  const cpu::ProductTask rows = row_task(A, lda, M, K);
   parallel_ranges(N, few_rows_task(M, K), [&](int64_t begin, int64_t end) {
-    cpu::ProductTask task = row_task(A, lda, M, K);
-    task.w = (B + begin * ldb).data;
-    task.ldw = ldb;
-    task.y = C + begin;
-    task.ldy = ldc;
-    task.N = end - begin;
-    task.alpha = alpha;
-    task.beta = beta;
-    task.packed = packed;
-    product(task);
+    product(columns_of(rows, begin, end, alpha, B, ldb, beta, C, ldc));
   });
 }
 
 struct PackedRows;
+struct TileScratch;
 
-constexpr int64_t kPackedRows = 512;  // rows of A that are packed at a time
+// On the tile unit a task is a block of C. It makes a panel of the weight's rows, which should stay in the
+// second cache and pay for itself in many rows of A; those pass through.
+constexpr int64_t kTaskRows = 512;
+constexpr int64_t kPackedFloats = int64_t{1} << 22;  // of rows of A that are packed at a time
 
-void gemm_packed(int64_t M, int64_t N, int64_t K, float alpha, const float* A, int64_t lda, WeightView B,
-                 int64_t ldb, float beta, float* C, int64_t ldc) {
-  const cpu::PackedProductKernels& kernels = *cpu::kernels().packed_product;
-  for (int64_t first = 0; first < M && !planning(); first += kPackedRows) {
-    const int64_t count = std::min(kPackedRows, M - first);
+// The same with any number of rows, on the tile unit.
+void gemm_tiles(int64_t M, int64_t N, int64_t K, float alpha, const float* A, int64_t lda, WeightView B,
+                int64_t ldb, float beta, float* C, int64_t ldc) {
+  const cpu::TileProductKernels& kernels = *cpu::kernels().tile_product;
+  const auto product = B.is_bf16() ? kernels.bf16 : kernels.f32;
+  const int64_t task_floats = kernels.packed_floats(kTaskRows, K);
+  const int64_t pass = kTaskRows * std::max<int64_t>(1, kPackedFloats / std::max<int64_t>(task_floats, 1));
+  for (int64_t first = 0; first < M && !planning(); first += pass) {
+    const int64_t count = std::min(pass, M - first);
     const cpu::ProductTask rows = row_task(A + first * lda, lda, count, K);
     float* packed = cpu::aligned_task_scratch<PackedRows>(kernels.packed_floats(count, K));
     const int64_t blocks = (count + 15) / 16;
@@ -165,7 +176,19 @@ void gemm_packed(int64_t M, int64_t N, int64_t K, float alpha, const float* A, i
                     [&](int64_t begin, int64_t end) {
                       for (int64_t block = begin; block < end; ++block) kernels.pack(rows, block, packed);
                     });
-    gemm_rows(count, N, K, alpha, rows.x, lda, B, ldb, beta, C + first * ldc, ldc, packed);
+    const int64_t down = (count + kTaskRows - 1) / kTaskRows;
+    const int64_t width = count <= 64 ? few_rows_task(count, K) : N * down < 16 * 256 ? 128 : 256;
+    const int64_t across = (N + width - 1) / width;
+    parallel_for(across * down, [&](int64_t index) {
+      const int64_t begin = index % across * width, end = std::min(N, begin + width);
+      const int64_t row = index / across * kTaskRows;
+      cpu::ProductTask task = columns_of(rows, begin, end, alpha, B, ldb, beta, C + (first + row) * ldc, ldc);
+      task.x += row * lda;
+      task.T = std::min(kTaskRows, count - row);
+      task.packed = packed + kernels.packed_floats(row, K);
+      task.scratch = cpu::aligned_task_scratch<TileScratch>(kernels.scratch_floats(task.T, task.N, K));
+      product(task);
+    });
   }
 }
 
@@ -182,13 +205,15 @@ int64_t panel_floats(int64_t M) {
 void gemm(Stream&, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
           const float* A, int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
           Precision) {
-  if (!transpose_a && transpose_b && B.is_bf16() && cpu::kernels().packed_product != nullptr) {
-    gemm_packed(M, N, K, alpha, A, lda, B, ldb, beta, C, ldc);
-    return;
-  }
-  if (!transpose_a && transpose_b && M <= kFewRows) {
-    gemm_rows(M, N, K, alpha, A, lda, B, ldb, beta, C, ldc, nullptr);
-    return;
+  if (!transpose_a && transpose_b) {
+    if (cpu::kernels().tile_product != nullptr && (B.is_bf16() || M > kFewRows)) {
+      gemm_tiles(M, N, K, alpha, A, lda, B, ldb, beta, C, ldc);
+      return;
+    }
+    if (M <= kFewRows) {
+      gemm_few_rows(M, N, K, alpha, A, lda, B, ldb, beta, C, ldc);
+      return;
+    }
   }
   if (!B.is_bf16()) {
     gemm_f32(transpose_a, transpose_b, M, N, K, alpha, A, lda, B.f32(), ldb, beta, C, ldc);

@@ -40,7 +40,7 @@ LLASA_DECLARE_TABLES(scalar)
 LLASA_DECLARE_TABLES(avx2)
 LLASA_DECLARE_TABLES(avx512)
 namespace amx {
-extern const PackedProductKernels packed_kernels;
+extern const TileProductKernels tile_product_kernels;
 }
 #endif
 
@@ -51,7 +51,7 @@ const Kernels kScalar = {LLASA_TABLES("scalar", scalar)};
 #if defined(LLASA_HAVE_X86_ISAS)
 const Kernels kAvx2 = {LLASA_TABLES("avx2", avx2)};
 const Kernels kAvx512 = {LLASA_TABLES("avx512", avx512)};
-const Kernels kAmx = {LLASA_TABLES("amx", avx512), &amx::packed_kernels};
+const Kernels kAmx = {LLASA_TABLES("amx", avx512), &amx::tile_product_kernels};
 
 bool has_avx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");

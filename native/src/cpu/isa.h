@@ -134,7 +134,9 @@ struct ProductTask {
   int64_t ldy = 0;
   int64_t T = 0, N = 0, K = 0;
   float alpha = 1.0f, beta = 0.0f;
-  const float* packed = nullptr;  // x in the layout of PackedProductKernels, for its product
+  // For TileProductKernels: x in their layout, and the task's scratch memory, both 64-byte aligned.
+  const float* packed = nullptr;
+  float* scratch = nullptr;
 };
 
 struct ProductKernels {
@@ -142,12 +144,15 @@ struct ProductKernels {
   void (*bf16)(const ProductTask& task);
 };
 
-// The same with a weight in bf16, for any number of rows of x, which are packed first: block by block of 16
-// rows, each into its place in `packed`, 64-byte aligned.
-struct PackedProductKernels {
+// The same for any number of rows of x, which are packed first: block by block of 16 rows, each into its
+// place in `packed`, 64-byte aligned. A product may begin with any block.
+struct TileProductKernels {
   int64_t (*packed_floats)(int64_t T, int64_t K);
   void (*pack)(const ProductTask& task, int64_t block, float* packed);
+  int64_t (*scratch_floats)(int64_t T, int64_t N, int64_t K);  // of a task
   void (*bf16)(const ProductTask& task);
+  void (*f32)(const ProductTask& task);
+  void (*f32_transposed)(const ProductTask& task);  // to y[n,t], rows of w one below the other
 };
 
 // n elements; see ops/cast.h.
@@ -158,7 +163,7 @@ struct CastKernels {
 };
 
 struct Kernels {
-  const char* isa;  // "scalar", "avx2", "avx512", "amx": AVX-512 with products in bf16 on the tile unit
+  const char* isa;  // "scalar", "avx2", "avx512", "amx": AVX-512 with products on the tile unit
   const NormKernels* norm;
   const ActivationKernels* activation;
   const SoftmaxKernels* softmax;
@@ -169,7 +174,7 @@ struct Kernels {
   const OptimizerKernels* optimizer;
   const CastKernels* cast;
   const ProductKernels* product;
-  const PackedProductKernels* packed_product = nullptr;  // of "amx" alone
+  const TileProductKernels* tile_product = nullptr;  // of "amx" alone
 };
 
 const Kernels& kernels();

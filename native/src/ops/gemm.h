@@ -1,5 +1,5 @@
-// Matrix product. CPU: OpenBLAS on one thread per tile of C, or a product of our own for few rows, cut by
-// shape alone. CUDA: cuBLASLt.
+// Matrix product. CPU: OpenBLAS on one thread per tile of C, or products of our own for few rows and on the
+// tile unit, cut by shape alone. CUDA: cuBLASLt.
 #pragma once
 
 #include "core/weight_view.h"
