@@ -120,9 +120,9 @@ void training(const PolicyShape& s, int64_t prompt, int64_t response, Precision 
 }
 
 // `rows` sequences in groups of 8 that share a prompt of `prefix` tokens, `own` tokens each.
-void decoding(const PolicyShape& s, int64_t prefix, int64_t own, llasa_dtype dtype) {
+void decoding(const PolicyShape& s, int64_t prefix, int64_t own, DType dtype) {
   const DecodeShape shape{s.H, s.G, s.D, dtype};
-  const bool bf16 = dtype == LLASA_BF16;
+  const bool bf16 = dtype == DType::kBf16;
   const int64_t rows = s.decode, groups = (rows + 7) / 8, per_prefix = shape.blocks(prefix),
                 per_own = shape.blocks(own);
   const int64_t blocks = groups * per_prefix + rows * per_own, elements = shape.layer_elements();
@@ -207,7 +207,7 @@ const bool registered = [] {
     for (const Precision precision : {Precision::kF32, Precision::kBf16}) {
       training(s, tiny ? 79 : small ? 64 : 128, tiny ? 70 : small ? 8 : 500, precision);
     }
-    for (const llasa_dtype dtype : {LLASA_F32, LLASA_BF16})
+    for (const DType dtype : {DType::kF32, DType::kBf16})
       decoding(s, tiny ? 79 : 128, tiny ? 70 : 500, dtype);
   }
   for (const Precision precision : {Precision::kF32, Precision::kBf16}) {

@@ -143,7 +143,7 @@ void advantage(const char* name, int64_t prompts, int64_t samples) {
         const int64_t* ids = k.upload(groups);
         float* advantages = k.zeros(N);
         const auto run = [&] {
-          group_advantage(k.stream(), LLASA_ADVANTAGE_DR_GRPO, 1e-6f, rewards, ids, nullptr, N, advantages);
+          group_advantage(k.stream(), GroupEstimator::kDrGrpo, 1e-6f, rewards, ids, nullptr, N, advantages);
         };
         run();
         double mean = 0;

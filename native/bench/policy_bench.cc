@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "abi/options.h"
 #include "core/parallel.h"
 #include "core/philox.h"
 #include "models/trainer_step.h"
@@ -42,13 +43,13 @@ std::vector<float> random_floats(int64_t count, float scale) {
 }
 
 std::shared_ptr<llasa::Policy> random_policy() {
-  auto policy = std::make_shared<llasa::Policy>(llasa::make_llama_config(demo_options()));
+  auto policy = std::make_shared<llasa::Policy>(llasa::abi::make_llama_config(demo_options()));
   auto& weights = policy->weights();
   for (const llasa::TensorSpec& spec : weights.specs()) {
     const bool norm = spec.shape.size() == 1;
     std::vector<float> values = random_floats(spec.size, 0.1f);
     for (float& v : values) v += norm ? 1.0f : 0.0f;
-    weights.set(policy->stream(), std::string(spec.name), LLASA_F32, spec.shape.data(),
+    weights.set(policy->stream(), std::string(spec.name), llasa::DType::kF32, spec.shape.data(),
                 static_cast<int32_t>(spec.shape.size()), values.data());
   }
   return policy;
@@ -88,24 +89,20 @@ void training_step(benchmark::State& state) {
     prompt_lengths.push_back(kPromptTokens);
     advantages.insert(advantages.end(), kResponseTokens, s % 2 == 0 ? 1.0f : -1.0f);
   }
-  llasa_token_batch batch{};
-  batch.num_sequences = kPrompts * kSamples;
-  batch.offsets = offsets.data();
-  batch.token_ids = ids.data();
-  batch.prompt_lengths = prompt_lengths.data();
-  llasa_head_options head{};
-  head.temperature = 1.0f;
-  head.restrict_start = kSpeechStart;
-  head.restrict_end = kSpeechEnd;
-  head.restrict_extra = 266;
-  llasa_loss_options loss{};
-  loss.clip_low = loss.clip_high = 0.2f;
+  const llasa::TokenBatch batch{kPrompts * kSamples, offsets.data(), ids.data(), prompt_lengths.data()};
+  llasa_head_options given{};
+  given.temperature = 1.0f;
+  given.restrict_start = kSpeechStart;
+  given.restrict_end = kSpeechEnd;
+  given.restrict_extra = 266;
+  const llasa::HeadOptions head =
+      llasa::abi::make_head_options(given, llasa::abi::make_llama_config(demo_options()));
   const std::vector<float> weights(advantages.size(), 1.0f / static_cast<float>(advantages.size()));
-  llasa_token_terms terms{};
+  llasa::TokenTerms terms;
   terms.advantages = advantages.data();
   terms.policy_weights = weights.data();
   for (auto _ : state) {
-    const llasa_loss_stats stats = trainer.accumulate(batch, head, loss, terms, nullptr, nullptr, nullptr);
+    const llasa::LossStats stats = trainer.accumulate(batch, head, {}, terms, nullptr, nullptr, nullptr);
     if (!std::isfinite(trainer.step(1e-5f).grad_norm) ||
         stats.tokens != static_cast<double>(advantages.size())) {
       state.SkipWithError("not a step");

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "fixture.h"
+#include "llasa_native.h"
 
 namespace llasa::test {
 namespace {

@@ -114,10 +114,10 @@ TEST(Advantage, MayRunInPlaceAndWithoutSamples) {
 }
 
 TEST(Advantage, EveryEstimatorIsNamed_AndNoOtherIsTakenForOne) {
-  EXPECT_EQ(advantage_factor(LLASA_ADVANTAGE_GRPO, 3, 8, 0), 0.5);
-  EXPECT_EQ(advantage_factor(LLASA_ADVANTAGE_DR_GRPO, 3, 8, 0), 1.0);
-  EXPECT_EQ(advantage_factor(LLASA_ADVANTAGE_RLOO, 3, 8, 0), 1.5);
-  EXPECT_TRUE(std::isnan(advantage_factor(LLASA_ADVANTAGE_RLOO + 1, 3, 8, 0)));
+  EXPECT_EQ(advantage_factor(GroupEstimator::kGrpo, 3, 8, 0), 0.5);
+  EXPECT_EQ(advantage_factor(GroupEstimator::kDrGrpo, 3, 8, 0), 1.0);
+  EXPECT_EQ(advantage_factor(GroupEstimator::kRloo, 3, 8, 0), 1.5);
+  EXPECT_TRUE(std::isnan(advantage_factor(static_cast<GroupEstimator>(3), 3, 8, 0)));
   float reward = 1;
   const int64_t group = 0;
   EXPECT_EQ(llasa_group_advantage(LLASA_ADVANTAGE_RLOO + 1, 0, &reward, &group, nullptr, 1, &reward),

@@ -49,7 +49,7 @@ int64_t add_table(Cache& cache, const DecodeShape& shape, int64_t tokens) {
   const auto first = static_cast<int64_t>(cache.tables.size());
   const auto elements = static_cast<size_t>(kLayers * shape.layer_elements());
   for (int64_t b = 0; b < shape.blocks(tokens); ++b) {
-    if (shape.dtype == LLASA_BF16) {
+    if (shape.dtype == DType::kBf16) {
       cache.bf16_blocks.emplace_back(std::vector<Bf16>(elements, Bf16{0x7fc0}));
       cache.tables.push_back(cache.bf16_blocks.back().data());
     } else {
@@ -96,7 +96,7 @@ Cache make_cache(const Case& c, int64_t layer) {
 // Whether q and weights are rounded to bf16, as the products of the training pass do on the backend.
 bool rounds(const DecodeShape& shape) {
 #if defined(LLASA_TESTS_ON_DEVICE)
-  return shape.dtype == LLASA_BF16 && shape.D <= 128;
+  return shape.dtype == DType::kBf16 && shape.D <= 128;
 #else
   (void)shape;
   return false;
@@ -116,7 +116,7 @@ std::vector<double> reference(const Case& c, const Cache& cache, size_t i, bool 
   const int64_t tokens = static_cast<int64_t>(all.size()) / s.row();
   const std::vector<float> query(all.end() - s.row(), all.end());
   const float* last = query.data();
-  if (s.dtype == LLASA_BF16) all = rounded_bf16(all);
+  if (s.dtype == DType::kBf16) all = rounded_bf16(all);
   std::vector<double> out(static_cast<size_t>(s.H * s.D), 0.0);
   for (int64_t h = 0; h < s.H; ++h) {
     const int64_t g = h / (s.H / s.G);
@@ -179,9 +179,9 @@ std::vector<Case> all_cases() {
                                            {10, 2, 24},
                                            {3, 3, 2},
                                            {5, 1, 10},
-                                           {8, 1, 64, LLASA_BF16},
-                                           {10, 2, 24, LLASA_BF16},
-                                           {5, 1, 10, LLASA_BF16}};
+                                           {8, 1, 64, DType::kBf16},
+                                           {10, 2, 24, DType::kBf16},
+                                           {5, 1, 10, DType::kBf16}};
   for (const DecodeShape& shape : shapes) {
     Case c{shape, {0, 1, 15, 16, 17, 40}, {}};
     for (size_t prefix = 0; prefix < c.prefix.size(); ++prefix) {
@@ -211,8 +211,8 @@ TEST(AttentionDecode, EqualsTheReferenceOverPrefixAndOwnTokens) {
       const double allowed = 2e-5 + (rounds(c.shape) ? 2 * plain_error : 0);
       ASSERT_EQ(out.size(), expected.size());
       for (size_t i = 0; i < out.size(); ++i) {
-        ASSERT_NEAR(out[i], expected[i], allowed)
-            << "H " << c.shape.H << " D " << c.shape.D << " dtype " << c.shape.dtype << " at " << i;
+        ASSERT_NEAR(out[i], expected[i], allowed) << "H " << c.shape.H << " D " << c.shape.D << " dtype "
+                                                  << static_cast<int>(c.shape.dtype) << " at " << i;
       }
     }
   }
@@ -223,7 +223,7 @@ TEST(AttentionDecode, EqualsTheReferenceOverPrefixAndOwnTokens) {
 TEST(AttentionDecode, RoundsWhatTheTrainingPassRounds) {
   Stream stream;
   for (const int64_t D : {16, 64, 128, 160}) {
-    const DecodeShape shape{4, 2, D, LLASA_BF16};
+    const DecodeShape shape{4, 2, D, DType::kBf16};
     const int64_t prefix = 45, own = 150, T = prefix + own, R = shape.row(), O = shape.H * D;
     std::vector<float> qkv = random_values(static_cast<size_t>(T * R), 8);
     for (size_t i = 0; i < qkv.size(); ++i) {
@@ -265,7 +265,7 @@ TEST(AttentionDecode, RoundsWhatTheTrainingPassRounds) {
 TEST(AttentionDecode, RopeWhileAppendingEqualsRopeThenAppend) {
   Stream stream;
   for (const DecodeShape& shape : {DecodeShape{6, 2, 32}, DecodeShape{3, 3, 2}, DecodeShape{5, 1, 10},
-                                   DecodeShape{6, 2, 32, LLASA_BF16}}) {
+                                   DecodeShape{6, 2, 32, DType::kBf16}}) {
     const int64_t T = 35, R = shape.row(), queries = shape.H * shape.D;
     const std::vector<float> qkv = random_values(static_cast<size_t>(T * R), 5);
     std::vector<int32_t> positions;

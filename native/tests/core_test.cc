@@ -86,7 +86,7 @@ TEST(Parallel, AJobIsOverWhenTheCallReturns) {
 
 TEST(Parallel, RethrowsTheErrorOfATask) {
   set_num_threads(3);
-  EXPECT_THROW(parallel_for(100, [](int64_t i) { LLASA_CHECK(i != 57, LLASA_ERR_STATE, "task %d", 57); }),
+  EXPECT_THROW(parallel_for(100, [](int64_t i) { LLASA_CHECK(i != 57, Status::kState, "task %d", 57); }),
                Error);
   std::atomic<int> after{0};
   parallel_for(10, [&](int64_t) { ++after; });

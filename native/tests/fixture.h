@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "core/convert.h"
+#include "llasa_native.h"
 
 #ifndef LLASA_FIXTURE_DIR
 #define LLASA_FIXTURE_DIR "tests/fixtures"
@@ -216,7 +217,7 @@ struct Tensor {
   std::vector<float> floats() const {
     if (dtype == "F64") return convert<float>(as<double>());
     std::vector<float> out(static_cast<size_t>(size()));
-    widen(abi_dtype(), bytes.data(), out.data(), size());
+    widen(static_cast<DType>(abi_dtype()), bytes.data(), out.data(), size());
     return out;
   }
   template <typename To>

@@ -69,7 +69,7 @@ TEST(LaunchGraphs, ABodyThatFailsLeavesTheStreamUsable) {
   Counter c;
   const auto failing = [&] {
     c.body()();
-    if (c.calls > 1) fail(LLASA_ERR_ARGUMENT, "planted");
+    if (c.calls > 1) fail(Status::kArgument, "planted");
   };
   c.graphs.run(c.stream, 1, failing);
   EXPECT_THROW(c.graphs.run(c.stream, 1, failing), Error);

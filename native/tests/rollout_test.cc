@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "abi/options.h"
 #include "core/live_counts.h"
 #include "core/parallel.h"
 #include "failing_allocator.h"
@@ -427,10 +428,10 @@ TEST(Rollout, TellsOfEverySampleOnceItIsFinal) {
 TEST(Rollout, PromptBlocksAreSharedAndReturned) {
   const TinyPolicy tiny;
   llasa_policy_options o = tiny.options;
-  const auto policy = std::make_shared<Policy>(make_llama_config(o));
+  const auto policy = std::make_shared<Policy>(abi::make_llama_config(o));
   for (const auto& [name, values] : tiny.weights) {
     const TensorSpec& spec = policy->weights().find(name);
-    policy->weights().set(policy->stream(), name, LLASA_F32, spec.shape.data(),
+    policy->weights().set(policy->stream(), name, DType::kF32, spec.shape.data(),
                           static_cast<int32_t>(spec.shape.size()), values.data());
   }
   Rollout rollout(policy, 16, 0);

@@ -19,6 +19,7 @@ struct llasa_buffer {
   void* data;
 };
 
+using llasa::Status;
 using llasa::abi::guarded;
 using llasa::abi::required;
 
@@ -26,7 +27,7 @@ llasa_status llasa_buffer_create(int64_t size_bytes, llasa_buffer** out) {
   if (out != nullptr) *out = nullptr;
   return guarded(__func__, [&] {
     required(out, "out");
-    LLASA_CHECK(size_bytes > 0, LLASA_ERR_ARGUMENT, "`size_bytes`: %lld, expected > 0",
+    LLASA_CHECK(size_bytes > 0, Status::kArgument, "`size_bytes`: %lld, expected > 0",
                 static_cast<long long>(size_bytes));
     *out = std::make_unique<llasa_buffer>(size_bytes).release();
   });

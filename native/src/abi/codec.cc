@@ -4,14 +4,17 @@
 #include <memory>
 
 #include "abi/guard.h"
+#include "abi/options.h"
 #include "abi/speech.h"
+#include "abi/tensors.h"
 
+using llasa::Status;
 using llasa::abi::check_clip_offsets;
 using llasa::abi::guarded;
 using llasa::abi::required;
 
 void llasa_codec_options_init(llasa_codec_options* options) {
-  if (options != nullptr) *options = llasa::default_xcodec2_options();
+  if (options != nullptr) *options = llasa::abi::default_xcodec2_options();
 }
 
 llasa_status llasa_codec_create(const llasa_codec_options* options, llasa_codec** out) {
@@ -19,9 +22,9 @@ llasa_status llasa_codec_create(const llasa_codec_options* options, llasa_codec*
   return guarded(__func__, [&] {
     required(out, "out");
     const llasa_codec_options given =
-        llasa::abi::read_options(options, llasa::default_xcodec2_options(), "options");
+        llasa::abi::read_options(options, llasa::abi::default_xcodec2_options(), "options");
     const llasa::Storage storage = llasa::abi::storage_of(given.compute_dtype);
-    const llasa::Xcodec2Config config = llasa::make_xcodec2_config(given);
+    const llasa::Xcodec2Config config = llasa::abi::make_xcodec2_config(given);
     const int device = llasa::resolve_device(given.device, "`options.device`");
     const llasa::DeviceScope scope(device);
     *out = std::make_unique<llasa_codec>(config, storage, device).release();
@@ -43,10 +46,9 @@ llasa_status llasa_codec_tensor_count(llasa_codec* codec, int64_t* out_count) {
 
 llasa_status llasa_codec_tensor_info(llasa_codec* codec, int64_t index, llasa_tensor_info* out_info) {
   return guarded(__func__, [&] {
-    llasa_tensor_info info{};
     required(out_info, "out_info");
-    required(codec, "codec").model.tensor_info(index, &info);
-    llasa::abi::write_struct(out_info, info, "out_info");
+    llasa::abi::write_struct(out_info, llasa::abi::describe(required(codec, "codec").model.tensor(index)),
+                             "out_info");
   });
 }
 
@@ -56,7 +58,7 @@ llasa_status llasa_codec_set_tensor(llasa_codec* codec, const char* name, llasa_
     auto& model = required(codec, "codec").model;
     const llasa::DeviceScope scope(codec->device);
     llasa::abi::check_tensor_arguments(name, shape, rank, data);
-    model.set_tensor(name, dtype, shape, rank, data);
+    model.set_tensor(name, llasa::abi::make_dtype(dtype), shape, rank, data);
   });
 }
 
@@ -96,10 +98,10 @@ llasa_status llasa_codec_encode(llasa_codec* codec, const float* waveform, int64
     required(waveform, "waveform");
     required(out_codes, "out_codes");
     required(out_count, "out_count");
-    LLASA_CHECK(num_samples >= 1, LLASA_ERR_ARGUMENT, "`num_samples`: %lld, expected >= 1",
+    LLASA_CHECK(num_samples >= 1, Status::kArgument, "`num_samples`: %lld, expected >= 1",
                 static_cast<long long>(num_samples));
     const int64_t count = num_samples / model.config().hop + 1;
-    LLASA_CHECK(capacity >= count, LLASA_ERR_CAPACITY, "`capacity`: %lld, expected >= %lld",
+    LLASA_CHECK(capacity >= count, Status::kCapacity, "`capacity`: %lld, expected >= %lld",
                 static_cast<long long>(capacity), static_cast<long long>(count));
     llasa::abi::check_finite(waveform, num_samples, "waveform");
     const std::vector<int32_t> result = model.encode(waveform, num_samples);

@@ -9,6 +9,20 @@
 
 namespace llasa::abi {
 
+static_assert(static_cast<int32_t>(Status::kArgument) == LLASA_ERR_ARGUMENT &&
+              static_cast<int32_t>(Status::kAbi) == LLASA_ERR_ABI &&
+              static_cast<int32_t>(Status::kShape) == LLASA_ERR_SHAPE &&
+              static_cast<int32_t>(Status::kName) == LLASA_ERR_NAME &&
+              static_cast<int32_t>(Status::kToken) == LLASA_ERR_TOKEN &&
+              static_cast<int32_t>(Status::kState) == LLASA_ERR_STATE &&
+              static_cast<int32_t>(Status::kOutOfMemory) == LLASA_ERR_OUT_OF_MEMORY &&
+              static_cast<int32_t>(Status::kCapacity) == LLASA_ERR_CAPACITY &&
+              static_cast<int32_t>(Status::kDevice) == LLASA_ERR_DEVICE &&
+              static_cast<int32_t>(Status::kNoDevice) == LLASA_ERR_NO_DEVICE &&
+              static_cast<int32_t>(Status::kNotFinite) == LLASA_ERR_NOT_FINITE &&
+              static_cast<int32_t>(Status::kCancelled) == LLASA_ERR_CANCELLED &&
+              static_cast<int32_t>(Status::kInternal) == LLASA_ERR_INTERNAL);
+
 namespace {
 
 std::string& last_error() {
@@ -46,6 +60,7 @@ llasa_status report(llasa_status status, const char* function, const char* messa
 
 }  // namespace llasa::abi
 
+using llasa::Status;
 using llasa::abi::guarded;
 using llasa::abi::required;
 
@@ -73,7 +88,7 @@ llasa_status llasa_get_device_info(llasa_device_info* out_info) {
 
 llasa_status llasa_set_num_threads(int32_t num_threads) {
   return guarded(__func__, [&] {
-    LLASA_CHECK(num_threads >= 0 && num_threads <= 256, LLASA_ERR_ARGUMENT,
+    LLASA_CHECK(num_threads >= 0 && num_threads <= 256, Status::kArgument,
                 "`num_threads`: %d, expected 0..256", num_threads);
     llasa::set_num_threads(num_threads);
   });
@@ -104,6 +119,6 @@ llasa_status llasa_struct_layout(const char* name, int64_t* out_bytes) {
         return;
       }
     }
-    llasa::fail(LLASA_ERR_NAME, "`name`: no struct or field `%s`", name);
+    llasa::fail(Status::kName, "`name`: no struct or field `%s`", name);
   });
 }

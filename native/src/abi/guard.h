@@ -21,7 +21,7 @@ llasa_status guarded(const char* function, Body&& body) noexcept {
     body();
     return LLASA_OK;
   } catch (const Error& error) {
-    return report(error.status(), function, error.what());
+    return report(static_cast<llasa_status>(error.status()), function, error.what());
   } catch (const std::bad_alloc&) {
     return report(LLASA_ERR_OUT_OF_MEMORY, function, "out of host memory");
   } catch (const std::exception& error) {
@@ -33,7 +33,7 @@ llasa_status guarded(const char* function, Body&& body) noexcept {
 
 template <typename T>
 T& required(T* pointer, const char* name) {
-  LLASA_CHECK(pointer != nullptr, LLASA_ERR_ARGUMENT, "`%s` is NULL", name);
+  LLASA_CHECK(pointer != nullptr, Status::kArgument, "`%s` is NULL", name);
   return *pointer;
 }
 
@@ -43,11 +43,11 @@ template <typename T>
 T read_options(const T* given, T value, const char* name) {
   required(given, name);
   const uint32_t size = given->struct_size;
-  LLASA_CHECK(size >= sizeof(uint32_t) && size < 65536, LLASA_ERR_ABI, "`%s.struct_size`: %u", name, size);
+  LLASA_CHECK(size >= sizeof(uint32_t) && size < 65536, Status::kAbi, "`%s.struct_size`: %u", name, size);
   if (size > sizeof(T)) {
     const auto* bytes = reinterpret_cast<const unsigned char*>(given);
     for (size_t i = sizeof(T); i < size; ++i) {
-      LLASA_CHECK(bytes[i] == 0, LLASA_ERR_ABI,
+      LLASA_CHECK(bytes[i] == 0, Status::kAbi,
                   "`%s`: struct_size %u, this library knows %zu and the rest is not zero", name, size,
                   sizeof(T));
     }
@@ -61,7 +61,7 @@ T read_options(const T* given, T value, const char* name) {
 template <typename T>
 void write_struct(T* out, const T& value, const char* name) {
   const uint32_t size = required(out, name).struct_size;
-  LLASA_CHECK(size >= sizeof(uint32_t) && size < 65536, LLASA_ERR_ABI, "`%s.struct_size`: %u", name, size);
+  LLASA_CHECK(size >= sizeof(uint32_t) && size < 65536, Status::kAbi, "`%s.struct_size`: %u", name, size);
   std::memcpy(static_cast<void*>(out), &value, size < sizeof(T) ? size : sizeof(T));
   out->struct_size = size;
 }

@@ -1,8 +1,10 @@
 // The memory plan: options of every part read as their own functions read them.
 #include "abi/guard.h"
+#include "abi/options.h"
 #include "abi/sampling_options.h"
 #include "models/memory_planner.h"
 
+using llasa::Status;
 using llasa::abi::guarded;
 using llasa::abi::read_options;
 using llasa::abi::required;
@@ -19,14 +21,14 @@ T read(const T* given, void (*init)(T*), const char* name) {
 }
 
 void check_count(int64_t value, const char* name) {
-  LLASA_CHECK(value >= 1 && value <= int64_t{1} << 31, LLASA_ERR_ARGUMENT,
-              "`options.%s`: %lld, expected >= 1", name, static_cast<long long>(value));
+  LLASA_CHECK(value >= 1 && value <= int64_t{1} << 31, Status::kArgument, "`options.%s`: %lld, expected >= 1",
+              name, static_cast<long long>(value));
 }
 
 llasa::PlannedRun read_run(const llasa_memory_plan_options& o) {
   LLASA_CHECK(o.policy != nullptr || (o.lora == nullptr && o.trainer == nullptr && o.rollout == nullptr &&
                                       o.reference == nullptr),
-              LLASA_ERR_ARGUMENT,
+              Status::kArgument,
               "`options.policy` is NULL, but `lora`, `trainer`, `rollout` or `reference` needs it");
   check_count(o.num_prompts, "num_prompts");
   check_count(o.samples_per_prompt, "samples_per_prompt");
@@ -35,10 +37,10 @@ llasa::PlannedRun read_run(const llasa_memory_plan_options& o) {
   check_count(o.clips, "clips");
   check_count(o.text_tokens, "text_tokens");
   llasa::PlannedRun run;
-  run.head = read(o.head, llasa_head_options_init, "options.head");
+  const llasa_head_options head = read(o.head, llasa_head_options_init, "options.head");
   if (o.reference != nullptr)
     run.reference =
-        llasa::make_llama_config(read(o.reference, llasa_policy_options_init, "options.reference"));
+        llasa::abi::make_llama_config(read(o.reference, llasa_policy_options_init, "options.reference"));
   run.num_prompts = o.num_prompts;
   run.samples_per_prompt = o.samples_per_prompt;
   run.prompt_tokens = o.prompt_tokens;
@@ -46,23 +48,23 @@ llasa::PlannedRun read_run(const llasa_memory_plan_options& o) {
   run.clips = o.clips;
   run.text_tokens = o.text_tokens;
   if (o.policy != nullptr) {
-    run.policy = llasa::make_llama_config(read(o.policy, llasa_policy_options_init, "options.policy"));
+    run.policy = llasa::abi::make_llama_config(read(o.policy, llasa_policy_options_init, "options.policy"));
     const int64_t longest = run.policy->max_positions;
     LLASA_CHECK(
-        o.prompt_tokens + o.response_tokens <= longest, LLASA_ERR_CAPACITY,
+        o.prompt_tokens + o.response_tokens <= longest, Status::kCapacity,
         "`options.prompt_tokens` + `options.response_tokens`: %lld, the policy's max_position_embeddings "
         "is %lld",
         static_cast<long long>(o.prompt_tokens + o.response_tokens), static_cast<long long>(longest));
-    // Checks the head against the vocabulary before anything is made.
-    llasa::make_head_options(run.head, *run.policy);
+    run.head = llasa::abi::make_head_options(head, *run.policy);
   }
   if (o.lora != nullptr)
-    run.lora = llasa::make_lora_options(read(o.lora, llasa_lora_options_init, "options.lora"));
+    run.lora = llasa::abi::make_lora_options(read(o.lora, llasa_lora_options_init, "options.lora"));
   if (o.trainer != nullptr)
-    run.trainer = llasa::make_trainer_options(read(o.trainer, llasa_trainer_options_init, "options.trainer"));
+    run.trainer =
+        llasa::abi::make_trainer_options(read(o.trainer, llasa_trainer_options_init, "options.trainer"));
   if (o.rollout != nullptr) {
     const llasa_rollout_options r = read(o.rollout, llasa_rollout_options_init, "options.rollout");
-    LLASA_CHECK(r.max_slots >= 1 && r.max_slots <= 65536, LLASA_ERR_ARGUMENT,
+    LLASA_CHECK(r.max_slots >= 1 && r.max_slots <= 65536, Status::kArgument,
                 "`options.rollout.max_slots`: %d, expected 1..65536", r.max_slots);
     const int64_t vocab = run.policy->vocab_size;
     llasa_sampling_options sampling;
@@ -73,11 +75,11 @@ llasa::PlannedRun read_run(const llasa_memory_plan_options& o) {
         llasa::abi::sampling_parameters(llasa::abi::read_sampling_options(&sampling, vocab), vocab)};
   }
   if (o.codec != nullptr)
-    run.codec =
-        llasa::make_xcodec2_config(read_options(o.codec, llasa::default_xcodec2_options(), "options.codec"));
+    run.codec = llasa::abi::make_xcodec2_config(
+        read_options(o.codec, llasa::abi::default_xcodec2_options(), "options.codec"));
   if (o.whisper != nullptr)
-    run.whisper = llasa::make_whisper_config(
-        read_options(o.whisper, llasa::default_whisper_options(), "options.whisper"));
+    run.whisper = llasa::abi::make_whisper_config(
+        read_options(o.whisper, llasa::abi::default_whisper_options(), "options.whisper"));
   return run;
 }
 
@@ -111,7 +113,7 @@ llasa_status llasa_plan_memory(const llasa_memory_plan_options* options, int64_t
 llasa_status llasa_memory_plan_item(int64_t index, llasa_memory_item* out_item) {
   return guarded(__func__, [&] {
     required(out_item, "out_item");
-    LLASA_CHECK(index >= 0 && index < static_cast<int64_t>(last_items.size()), LLASA_ERR_ARGUMENT,
+    LLASA_CHECK(index >= 0 && index < static_cast<int64_t>(last_items.size()), Status::kArgument,
                 "`index`: %lld, this thread's last plan has %zu items", static_cast<long long>(index),
                 last_items.size());
     const llasa::MemoryPlan::Item& item = last_items[static_cast<size_t>(index)];

@@ -3,7 +3,10 @@
 
 #include "abi/guard.h"
 #include "abi/handles.h"
+#include "abi/options.h"
+#include "abi/tensors.h"
 
+using llasa::Status;
 using llasa::abi::guarded;
 using llasa::abi::required;
 
@@ -15,9 +18,9 @@ llasa::PolicyScorer& scorer(llasa_policy* policy) {
 }
 
 llasa::Storage storage_of(const llasa_policy_options& options) {
-  LLASA_CHECK(options.compute_dtype == LLASA_F32 || options.compute_dtype == LLASA_BF16, LLASA_ERR_ARGUMENT,
+  LLASA_CHECK(options.compute_dtype == LLASA_F32 || options.compute_dtype == LLASA_BF16, Status::kArgument,
               "`options.compute_dtype`: %d, expected 0 (f32) or 2 (bf16)", options.compute_dtype);
-  LLASA_CHECK(options.frozen == 0 || options.frozen == 1, LLASA_ERR_ARGUMENT,
+  LLASA_CHECK(options.frozen == 0 || options.frozen == 1, Status::kArgument,
               "`options.frozen`: %d, expected 0 or 1", options.frozen);
   if (options.compute_dtype == LLASA_F32) return llasa::Storage::kF32;
   return options.frozen == 1 ? llasa::Storage::kBf16 : llasa::Storage::kF32AndBf16;
@@ -42,8 +45,8 @@ llasa_status llasa_policy_create(const llasa_policy_options* options, llasa_poli
     llasa_policy_options_init(&defaults);
     const llasa_policy_options given = llasa::abi::read_options(options, defaults, "options");
     const llasa::Storage storage = storage_of(given);
-    *out =
-        std::make_unique<llasa_policy>(llasa::make_llama_config(given), storage, given.frozen == 1).release();
+    *out = std::make_unique<llasa_policy>(llasa::abi::make_llama_config(given), storage, given.frozen == 1)
+               .release();
   });
 }
 
@@ -61,16 +64,13 @@ llasa_status llasa_policy_tensor_count(llasa_policy* policy, int64_t* out_count)
 
 llasa_status llasa_policy_tensor_info(llasa_policy* policy, int64_t index, llasa_tensor_info* out_info) {
   return guarded(__func__, [&] {
-    llasa_tensor_info info{};
     required(out_info, "out_info");
     llasa::Policy& model = *required(policy, "policy").model;
     const auto base = static_cast<int64_t>(model.weights().specs().size());
-    info.is_adapter = model.has_lora() && index >= base;
-    if (info.is_adapter != 0) {
-      model.trainable().info(index - base, &info);
-    } else {
-      model.weights().info(index, &info);
-    }
+    const bool is_adapter = model.has_lora() && index >= base;
+    llasa_tensor_info info =
+        llasa::abi::describe(is_adapter ? model.trainable().spec(index - base) : model.weights().spec(index));
+    info.is_adapter = is_adapter;
     llasa::abi::write_struct(out_info, info, "out_info");
   });
 }
@@ -81,9 +81,9 @@ llasa_status llasa_policy_set_tensor(llasa_policy* policy, const char* name, lla
     auto& model = *required(policy, "policy").model;
     required(name, "name");
     required(shape, "shape");
-    LLASA_CHECK(data != nullptr, LLASA_ERR_ARGUMENT, "`data` is NULL");
-    LLASA_CHECK(rank >= 1 && rank <= 4, LLASA_ERR_ARGUMENT, "`rank`: %d, expected 1..4", rank);
-    model.table_of(name).set(model.stream(), name, dtype, shape, rank, data);
+    LLASA_CHECK(data != nullptr, Status::kArgument, "`data` is NULL");
+    LLASA_CHECK(rank >= 1 && rank <= 4, Status::kArgument, "`rank`: %d, expected 1..4", rank);
+    model.table_of(name).set(model.stream(), name, llasa::abi::make_dtype(dtype), shape, rank, data);
   });
 }
 
@@ -92,8 +92,8 @@ llasa_status llasa_policy_get_tensor(llasa_policy* policy, const char* name, lla
   return guarded(__func__, [&] {
     auto& model = *required(policy, "policy").model;
     required(name, "name");
-    LLASA_CHECK(out_data != nullptr, LLASA_ERR_ARGUMENT, "`out_data` is NULL");
-    model.table_of(name).get(model.stream(), name, dtype, out_data, size_bytes);
+    LLASA_CHECK(out_data != nullptr, Status::kArgument, "`out_data` is NULL");
+    model.table_of(name).get(model.stream(), name, llasa::abi::make_dtype(dtype), out_data, size_bytes);
   });
 }
 
@@ -139,14 +139,14 @@ llasa_status llasa_policy_attach_lora(llasa_policy* policy, const llasa_lora_opt
     llasa::Policy& model = *required(policy, "policy").model;
     llasa_lora_options defaults;
     llasa_lora_options_init(&defaults);
-    model.attach_lora(llasa::make_lora_options(llasa::abi::read_options(options, defaults, "options")));
+    model.attach_lora(llasa::abi::make_lora_options(llasa::abi::read_options(options, defaults, "options")));
   });
 }
 
 llasa_status llasa_policy_use_lora(llasa_policy* policy, int32_t on) {
   return guarded(__func__, [&] {
     llasa::Policy& model = *required(policy, "policy").model;
-    LLASA_CHECK(on == 0 || on == 1, LLASA_ERR_ARGUMENT, "`on`: %d, expected 0 or 1", on);
+    LLASA_CHECK(on == 0 || on == 1, Status::kArgument, "`on`: %d, expected 0 or 1", on);
     model.use_lora(on == 1);
   });
 }
@@ -156,8 +156,8 @@ llasa_status llasa_policy_get_merged_tensor(llasa_policy* policy, const char* na
   return guarded(__func__, [&] {
     llasa::Policy& model = *required(policy, "policy").model;
     required(name, "name");
-    LLASA_CHECK(out_data != nullptr, LLASA_ERR_ARGUMENT, "`out_data` is NULL");
-    model.get_merged(name, dtype, out_data, size_bytes);
+    LLASA_CHECK(out_data != nullptr, Status::kArgument, "`out_data` is NULL");
+    model.get_merged(name, llasa::abi::make_dtype(dtype), out_data, size_bytes);
   });
 }
 
@@ -173,7 +173,7 @@ llasa_status llasa_policy_logits(llasa_policy* policy, const int32_t* token_ids,
                                  float* out_logits) {
   return guarded(__func__, [&] {
     required(policy, "policy");
-    LLASA_CHECK(num_tokens >= 0, LLASA_ERR_ARGUMENT, "`num_tokens`: %lld, expected >= 0",
+    LLASA_CHECK(num_tokens >= 0, Status::kArgument, "`num_tokens`: %lld, expected >= 0",
                 static_cast<long long>(num_tokens));
     if (num_tokens == 0) return;
     required(token_ids, "token_ids");
@@ -189,12 +189,15 @@ llasa_status llasa_policy_logprobs(llasa_policy* policy, const llasa_token_batch
     required(policy, "policy");
     llasa_head_options defaults;
     llasa_head_options_init(&defaults);
-    const auto given_batch = llasa::abi::read_options(batch, llasa_token_batch{}, "batch");
+    const llasa::TokenBatch given_batch =
+        llasa::abi::view_of(llasa::abi::read_options(batch, llasa_token_batch{}, "batch"));
     const auto given_head = llasa::abi::read_options(head, defaults, "head");
+    const llasa::LlamaConfig& config = policy->model->config();
     if (out_logprobs == nullptr) {
-      llasa::check_token_batch(given_batch, policy->model->config());
-      LLASA_CHECK(llasa::scored_tokens(given_batch) == 0, LLASA_ERR_ARGUMENT, "`out_logprobs` is NULL");
+      llasa::check_token_batch(given_batch, config);
+      LLASA_CHECK(llasa::scored_tokens(given_batch) == 0, Status::kArgument, "`out_logprobs` is NULL");
     }
-    scorer(policy).logprobs(given_batch, given_head, micro_batch_tokens, out_logprobs, out_entropies);
+    scorer(policy).logprobs(given_batch, llasa::abi::make_head_options(given_head, config),
+                            micro_batch_tokens, out_logprobs, out_entropies);
   });
 }

@@ -15,9 +15,12 @@ struct llasa_rollout {
   llasa::Rollout model;
 };
 
+using llasa::Status;
 using llasa::abi::guarded;
 using llasa::abi::read_options;
 using llasa::abi::required;
+
+static_assert(llasa::kFinishStop == LLASA_FINISH_STOP && llasa::kFinishLength == LLASA_FINISH_LENGTH);
 
 void llasa_rollout_options_init(llasa_rollout_options* options) {
   if (options == nullptr) return;
@@ -35,14 +38,14 @@ llasa_status llasa_rollout_create(llasa_policy* policy, const llasa_rollout_opti
     llasa_rollout_options o;
     llasa_rollout_options_init(&o);
     o = read_options(options, o, "options");
-    LLASA_CHECK(o.max_slots >= 1 && o.max_slots <= 65536, LLASA_ERR_ARGUMENT,
+    LLASA_CHECK(o.max_slots >= 1 && o.max_slots <= 65536, Status::kArgument,
                 "`options.max_slots`: %d, expected 1..65536", o.max_slots);
     const int64_t longest = model->config().max_positions;
     LLASA_CHECK(
         o.max_sequence_tokens == 0 || (o.max_sequence_tokens >= 2 && o.max_sequence_tokens <= longest),
-        LLASA_ERR_ARGUMENT, "`options.max_sequence_tokens`: %d, expected 0 or 2..%lld", o.max_sequence_tokens,
+        Status::kArgument, "`options.max_sequence_tokens`: %d, expected 0 or 2..%lld", o.max_sequence_tokens,
         static_cast<long long>(longest));
-    LLASA_CHECK(o.readback_steps >= 0 && o.readback_steps <= 1024, LLASA_ERR_ARGUMENT,
+    LLASA_CHECK(o.readback_steps >= 0 && o.readback_steps <= 1024, Status::kArgument,
                 "`options.readback_steps`: %d, expected 0..1024", o.readback_steps);
     *out = std::make_unique<llasa_rollout>(model, o).release();
   });
@@ -60,12 +63,12 @@ llasa_status llasa_rollout_generate(llasa_rollout* rollout, const llasa_sampling
     const llasa_sampling_options s = llasa::abi::read_sampling_options(sampling, vocab_size);
     const llasa_rollout_request r = read_options(request, llasa_rollout_request{}, "request");
     const llasa_rollout_result o = read_options(result, llasa_rollout_result{}, "result");
-    LLASA_CHECK(r.samples_per_prompt >= 1, LLASA_ERR_ARGUMENT,
+    LLASA_CHECK(r.samples_per_prompt >= 1, Status::kArgument,
                 "`request.samples_per_prompt`: %d, expected >= 1", r.samples_per_prompt);
-    LLASA_CHECK(r.num_prompts >= 0, LLASA_ERR_ARGUMENT, "`request.num_prompts`: %lld, expected >= 0",
+    LLASA_CHECK(r.num_prompts >= 0, Status::kArgument, "`request.num_prompts`: %lld, expected >= 0",
                 static_cast<long long>(r.num_prompts));
     if (r.num_prompts == 0) return;
-    LLASA_CHECK(r.num_prompts <= INT64_MAX / r.samples_per_prompt / s.max_new_tokens / 8, LLASA_ERR_ARGUMENT,
+    LLASA_CHECK(r.num_prompts <= INT64_MAX / r.samples_per_prompt / s.max_new_tokens / 8, Status::kArgument,
                 "`request.num_prompts`: %lld times %d samples of %d tokens is too much",
                 static_cast<long long>(r.num_prompts), r.samples_per_prompt, s.max_new_tokens);
     required(r.prompt_offsets, "request.prompt_offsets");
@@ -74,7 +77,7 @@ llasa_status llasa_rollout_generate(llasa_rollout* rollout, const llasa_sampling
     required(o.logprobs, "result.logprobs");
     required(o.lengths, "result.lengths");
     required(o.finish_reasons, "result.finish_reasons");
-    LLASA_CHECK(r.prompt_offsets[0] == 0, LLASA_ERR_ARGUMENT, "`request.prompt_offsets[0]`: %lld, expected 0",
+    LLASA_CHECK(r.prompt_offsets[0] == 0, Status::kArgument, "`request.prompt_offsets[0]`: %lld, expected 0",
                 static_cast<long long>(r.prompt_offsets[0]));
     llasa::RolloutRequest q;
     q.num_prompts = r.num_prompts;

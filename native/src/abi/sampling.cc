@@ -18,30 +18,30 @@ llasa_sampling_options read_sampling_options(const llasa_sampling_options* given
   o = read_options(given, o, "sampling");
   // 1e-6 keeps 1 / temperature, and differences of logits times it, far from overflow.
   LLASA_CHECK(o.temperature == 0 || (o.temperature >= 1e-6f && std::isfinite(o.temperature)),
-              LLASA_ERR_ARGUMENT, "`sampling.temperature`: %g, expected 0 or >= 1e-6",
+              Status::kArgument, "`sampling.temperature`: %g, expected 0 or >= 1e-6",
               static_cast<double>(o.temperature));
-  LLASA_CHECK(o.top_k >= 0, LLASA_ERR_ARGUMENT, "`sampling.top_k`: %d, expected >= 0", o.top_k);
-  LLASA_CHECK(o.top_p > 0 && o.top_p <= 1, LLASA_ERR_ARGUMENT, "`sampling.top_p`: %g, expected in (0, 1]",
+  LLASA_CHECK(o.top_k >= 0, Status::kArgument, "`sampling.top_k`: %d, expected >= 0", o.top_k);
+  LLASA_CHECK(o.top_p > 0 && o.top_p <= 1, Status::kArgument, "`sampling.top_p`: %g, expected in (0, 1]",
               static_cast<double>(o.top_p));
-  LLASA_CHECK(o.min_p >= 0 && o.min_p < 1, LLASA_ERR_ARGUMENT, "`sampling.min_p`: %g, expected in [0, 1)",
+  LLASA_CHECK(o.min_p >= 0 && o.min_p < 1, Status::kArgument, "`sampling.min_p`: %g, expected in [0, 1)",
               static_cast<double>(o.min_p));
-  LLASA_CHECK(o.repetition_penalty > 0 && std::isfinite(o.repetition_penalty), LLASA_ERR_ARGUMENT,
+  LLASA_CHECK(o.repetition_penalty > 0 && std::isfinite(o.repetition_penalty), Status::kArgument,
               "`sampling.repetition_penalty`: %g, expected > 0", static_cast<double>(o.repetition_penalty));
   const bool whole = o.restrict_end == 0;
   LLASA_CHECK(
       whole ? o.restrict_start == 0
             : o.restrict_start >= 0 && o.restrict_start < o.restrict_end && o.restrict_end <= vocab_size,
-      LLASA_ERR_ARGUMENT, "`sampling.restrict_start`, `restrict_end`: [%d, %d), expected within [0, %lld)",
+      Status::kArgument, "`sampling.restrict_start`, `restrict_end`: [%d, %d), expected within [0, %lld)",
       o.restrict_start, o.restrict_end, static_cast<long long>(vocab_size));
-  LLASA_CHECK(o.restrict_extra >= -1 && o.restrict_extra < vocab_size, LLASA_ERR_ARGUMENT,
+  LLASA_CHECK(o.restrict_extra >= -1 && o.restrict_extra < vocab_size, Status::kArgument,
               "`sampling.restrict_extra`: %d, expected -1 or an id below %lld", o.restrict_extra,
               static_cast<long long>(vocab_size));
-  LLASA_CHECK(o.stop_token >= -1 && o.stop_token < vocab_size, LLASA_ERR_ARGUMENT,
+  LLASA_CHECK(o.stop_token >= -1 && o.stop_token < vocab_size, Status::kArgument,
               "`sampling.stop_token`: %d, expected -1 or an id below %lld", o.stop_token,
               static_cast<long long>(vocab_size));
-  LLASA_CHECK(o.max_new_tokens >= 1, LLASA_ERR_ARGUMENT, "`sampling.max_new_tokens`: %d, expected >= 1",
+  LLASA_CHECK(o.max_new_tokens >= 1, Status::kArgument, "`sampling.max_new_tokens`: %d, expected >= 1",
               o.max_new_tokens);
-  LLASA_CHECK(o.min_new_tokens >= 0, LLASA_ERR_ARGUMENT, "`sampling.min_new_tokens`: %d, expected >= 0",
+  LLASA_CHECK(o.min_new_tokens >= 0, Status::kArgument, "`sampling.min_new_tokens`: %d, expected >= 0",
               o.min_new_tokens);
   return o;
 }
@@ -94,14 +94,14 @@ void read_history(Batch& batch, int64_t rows, int64_t vocab_size, const int64_t*
   const int64_t words = seen_words(allowed);
   std::vector<uint32_t> seen(static_cast<size_t>(rows * words), 0u);
   if (offsets != nullptr) {
-    LLASA_CHECK(offsets[0] == 0, LLASA_ERR_ARGUMENT, "`history_offsets[0]`: %lld, expected 0",
+    LLASA_CHECK(offsets[0] == 0, Status::kArgument, "`history_offsets[0]`: %lld, expected 0",
                 static_cast<long long>(offsets[0]));
     if (offsets[rows] > 0) required(ids, "history_ids");
     for (int64_t r = 0; r < rows; ++r) {
-      LLASA_CHECK(offsets[r + 1] >= offsets[r], LLASA_ERR_ARGUMENT,
-                  "`history_offsets`: decreases at row %lld", static_cast<long long>(r));
+      LLASA_CHECK(offsets[r + 1] >= offsets[r], Status::kArgument, "`history_offsets`: decreases at row %lld",
+                  static_cast<long long>(r));
       for (int64_t i = offsets[r]; i < offsets[r + 1]; ++i) {
-        LLASA_CHECK(ids[i] >= 0 && ids[i] < vocab_size, LLASA_ERR_TOKEN,
+        LLASA_CHECK(ids[i] >= 0 && ids[i] < vocab_size, Status::kToken,
                     "`history_ids[%lld]`: %d, expected 0..%lld", static_cast<long long>(i), ids[i],
                     static_cast<long long>(vocab_size - 1));
         const int32_t column = allowed.column_of(ids[i]);
@@ -115,9 +115,9 @@ void read_history(Batch& batch, int64_t rows, int64_t vocab_size, const int64_t*
 // False if there is nothing to do.
 bool read_batch(Batch& batch, const llasa_sampling_options* sampling, const float* logits, int64_t rows,
                 int64_t vocab_size, const int64_t* history_offsets, const int32_t* history_ids) {
-  LLASA_CHECK(vocab_size >= 1 && vocab_size <= INT32_MAX, LLASA_ERR_ARGUMENT,
+  LLASA_CHECK(vocab_size >= 1 && vocab_size <= INT32_MAX, Status::kArgument,
               "`vocab_size`: %lld, expected >= 1", static_cast<long long>(vocab_size));
-  LLASA_CHECK(rows >= 0, LLASA_ERR_ARGUMENT, "`rows`: %lld, expected >= 0", static_cast<long long>(rows));
+  LLASA_CHECK(rows >= 0, Status::kArgument, "`rows`: %lld, expected >= 0", static_cast<long long>(rows));
   batch.options = read_sampling_options(sampling, vocab_size);
   batch.parameters = sampling_parameters(batch.options, vocab_size);
   batch.columns = batch.parameters.allowed.count();
@@ -137,9 +137,8 @@ std::vector<SampleRow> make_rows(int64_t count) {
 
 void check_ids(const std::vector<int32_t>& ids) {
   for (size_t r = 0; r < ids.size(); ++r) {
-    LLASA_CHECK(ids[r] != kSampleNotFinite, LLASA_ERR_NOT_FINITE, "`logits`: row %zu holds NaN or infinity",
-                r);
-    LLASA_CHECK(ids[r] != kSampleEmpty, LLASA_ERR_NOT_FINITE,
+    LLASA_CHECK(ids[r] != kSampleNotFinite, Status::kNotFinite, "`logits`: row %zu holds NaN or infinity", r);
+    LLASA_CHECK(ids[r] != kSampleEmpty, Status::kNotFinite,
                 "`logits`: row %zu is -infinity for all allowed ids", r);
   }
 }
@@ -148,6 +147,7 @@ void check_ids(const std::vector<int32_t>& ids) {
 
 }  // namespace llasa::abi
 
+using llasa::Status;
 using llasa::abi::guarded;
 using llasa::abi::required;
 

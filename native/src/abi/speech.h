@@ -38,21 +38,21 @@ namespace llasa::abi {
 
 // How a model that is never trained keeps its matrices.
 inline Storage storage_of(llasa_dtype compute_dtype) {
-  LLASA_CHECK(compute_dtype == LLASA_F32 || compute_dtype == LLASA_BF16, LLASA_ERR_ARGUMENT,
+  LLASA_CHECK(compute_dtype == LLASA_F32 || compute_dtype == LLASA_BF16, Status::kArgument,
               "`options.compute_dtype`: %d, expected 0 (f32) or 2 (bf16)", compute_dtype);
   return compute_dtype == LLASA_F32 ? Storage::kF32 : Storage::kBf16;
 }
 
 // offsets[0] = 0, not decreasing; returns offsets[count]. offsets may be NULL when count is 0.
 inline int64_t check_clip_offsets(int64_t count, const int64_t* offsets, const char* name) {
-  LLASA_CHECK(count >= 0, LLASA_ERR_ARGUMENT, "`num_clips`: %lld, expected >= 0",
+  LLASA_CHECK(count >= 0, Status::kArgument, "`num_clips`: %lld, expected >= 0",
               static_cast<long long>(count));
   if (count == 0) return 0;
-  LLASA_CHECK(offsets != nullptr, LLASA_ERR_ARGUMENT, "`%s` is NULL", name);
-  LLASA_CHECK(offsets[0] == 0, LLASA_ERR_ARGUMENT, "`%s[0]`: %lld, expected 0", name,
+  LLASA_CHECK(offsets != nullptr, Status::kArgument, "`%s` is NULL", name);
+  LLASA_CHECK(offsets[0] == 0, Status::kArgument, "`%s[0]`: %lld, expected 0", name,
               static_cast<long long>(offsets[0]));
   for (int64_t b = 0; b < count; ++b) {
-    LLASA_CHECK(offsets[b + 1] >= offsets[b], LLASA_ERR_ARGUMENT, "`%s[%lld]`: %lld, expected >= %lld", name,
+    LLASA_CHECK(offsets[b + 1] >= offsets[b], Status::kArgument, "`%s[%lld]`: %lld, expected >= %lld", name,
                 static_cast<long long>(b + 1), static_cast<long long>(offsets[b + 1]),
                 static_cast<long long>(offsets[b]));
   }
@@ -61,16 +61,16 @@ inline int64_t check_clip_offsets(int64_t count, const int64_t* offsets, const c
 
 inline void check_finite(const float* values, int64_t count, const char* name) {
   for (int64_t i = 0; i < count; ++i) {
-    LLASA_CHECK(std::isfinite(values[i]), LLASA_ERR_NOT_FINITE, "`%s[%lld]` is not finite", name,
+    LLASA_CHECK(std::isfinite(values[i]), Status::kNotFinite, "`%s[%lld]` is not finite", name,
                 static_cast<long long>(i));
   }
 }
 
 inline void check_tensor_arguments(const char* name, const int64_t* shape, int32_t rank, const void* data) {
-  LLASA_CHECK(name != nullptr, LLASA_ERR_ARGUMENT, "`name` is NULL");
-  LLASA_CHECK(shape != nullptr, LLASA_ERR_ARGUMENT, "`shape` is NULL");
-  LLASA_CHECK(data != nullptr, LLASA_ERR_ARGUMENT, "`data` is NULL");
-  LLASA_CHECK(rank >= 1 && rank <= 4, LLASA_ERR_ARGUMENT, "`rank`: %d, expected 1..4", rank);
+  LLASA_CHECK(name != nullptr, Status::kArgument, "`name` is NULL");
+  LLASA_CHECK(shape != nullptr, Status::kArgument, "`shape` is NULL");
+  LLASA_CHECK(data != nullptr, Status::kArgument, "`data` is NULL");
+  LLASA_CHECK(rank >= 1 && rank <= 4, Status::kArgument, "`rank`: %d, expected 1..4", rank);
 }
 
 }  // namespace llasa::abi

@@ -3,19 +3,35 @@
 
 #include "abi/guard.h"
 #include "abi/handles.h"
+#include "abi/options.h"
 #include "models/trainer_step.h"
 
 struct llasa_trainer {
-  llasa_trainer(std::shared_ptr<llasa::Policy> policy, const llasa::TrainerOptions& options)
-      : model(std::move(policy), options) {}
+  llasa_trainer(const std::shared_ptr<llasa::Policy>& of, const llasa::TrainerOptions& options)
+      : policy(of), model(of, options) {}
+
+  const llasa::LlamaConfig& config() const { return policy->config(); }
 
   llasa::LiveHandle live{llasa::HandleKind::kTrainer};
+  std::shared_ptr<llasa::Policy> policy;
   llasa::Trainer model;
 };
 
+using llasa::Status;
 using llasa::abi::guarded;
 using llasa::abi::read_options;
 using llasa::abi::required;
+using llasa::abi::view_of;
+
+namespace {
+
+llasa::TrainerState state_of(int32_t kind) {
+  LLASA_CHECK(kind >= LLASA_STATE_GRADIENT && kind <= LLASA_STATE_MOMENT2, Status::kArgument,
+              "`kind`: %d, expected 0..2", kind);
+  return static_cast<llasa::TrainerState>(kind);
+}
+
+}  // namespace
 
 void llasa_trainer_options_init(llasa_trainer_options* options) {
   if (options == nullptr) return;
@@ -44,7 +60,7 @@ llasa_status llasa_trainer_create(llasa_policy* policy, const llasa_trainer_opti
     required(policy, "policy");
     llasa_trainer_options defaults;
     llasa_trainer_options_init(&defaults);
-    const auto given = llasa::make_trainer_options(read_options(options, defaults, "options"));
+    const auto given = llasa::abi::make_trainer_options(read_options(options, defaults, "options"));
     *out = std::make_unique<llasa_trainer>(policy->model, given).release();
   });
 }
@@ -60,16 +76,24 @@ llasa_status llasa_trainer_accumulate(llasa_trainer* trainer, const llasa_token_
   return guarded(__func__, [&] {
     required(trainer, "trainer");
     const uint32_t stats_size = required(out_stats, "out_stats").struct_size;
-    LLASA_CHECK(stats_size >= sizeof(uint32_t), LLASA_ERR_ABI, "`out_stats.struct_size`: %u", stats_size);
+    LLASA_CHECK(stats_size >= sizeof(uint32_t), Status::kAbi, "`out_stats.struct_size`: %u", stats_size);
     llasa_head_options head_defaults;
     llasa_head_options_init(&head_defaults);
     llasa_loss_options loss_defaults;
     llasa_loss_options_init(&loss_defaults);
-    const llasa_loss_stats stats = trainer->model.accumulate(
-        read_options(batch, llasa_token_batch{}, "batch"), read_options(head, head_defaults, "head"),
-        read_options(loss, loss_defaults, "loss"), read_options(terms, llasa_token_terms{}, "terms"),
-        progress, progress_user, out_logprobs);
-    llasa::abi::write_struct(out_stats, stats, "out_stats");
+    const llasa::TokenBatch given_batch = view_of(read_options(batch, llasa_token_batch{}, "batch"));
+    const auto given_head = read_options(head, head_defaults, "head");
+    const auto given_loss = read_options(loss, loss_defaults, "loss");
+    const llasa::TokenTerms given_terms = view_of(read_options(terms, llasa_token_terms{}, "terms"));
+    const llasa::LossStats stats = trainer->model.accumulate(
+        given_batch, llasa::abi::make_head_options(given_head, trainer->config()),
+        llasa::abi::make_loss_options(given_loss), given_terms, progress, progress_user, out_logprobs);
+    llasa::abi::write_struct(
+        out_stats,
+        {sizeof(llasa_loss_stats), 0, stats.loss, stats.policy_loss, stats.tokens, stats.kl_sum,
+         stats.entropy_sum, stats.ratio_sum, stats.approx_kl_sum, stats.clipped_low, stats.clipped_high,
+         stats.capped, stats.logprob_gap_sum, stats.logprob_gap_max, stats.computed_tokens},
+        "out_stats");
   });
 }
 
@@ -77,8 +101,11 @@ llasa_status llasa_trainer_step(llasa_trainer* trainer, float learning_rate, lla
   return guarded(__func__, [&] {
     required(trainer, "trainer");
     const uint32_t stats_size = required(out_stats, "out_stats").struct_size;
-    LLASA_CHECK(stats_size >= sizeof(uint32_t), LLASA_ERR_ABI, "`out_stats.struct_size`: %u", stats_size);
-    llasa::abi::write_struct(out_stats, trainer->model.step(learning_rate), "out_stats");
+    LLASA_CHECK(stats_size >= sizeof(uint32_t), Status::kAbi, "`out_stats.struct_size`: %u", stats_size);
+    const llasa::StepStats stats = trainer->model.step(learning_rate);
+    llasa::abi::write_struct(
+        out_stats, {sizeof(llasa_step_stats), stats.skipped, stats.grad_norm, stats.grad_scale, stats.step},
+        "out_stats");
   });
 }
 
@@ -92,7 +119,7 @@ llasa_status llasa_trainer_get_state(llasa_trainer* trainer, int32_t kind, const
     required(trainer, "trainer");
     required(name, "name");
     required(out_data, "out_data");
-    trainer->model.get_state(kind, name, out_data, count);
+    trainer->model.get_state(state_of(kind), name, out_data, count);
   });
 }
 
@@ -102,7 +129,7 @@ llasa_status llasa_trainer_set_state(llasa_trainer* trainer, int32_t kind, const
     required(trainer, "trainer");
     required(name, "name");
     required(data, "data");
-    trainer->model.set_state(kind, name, data, count);
+    trainer->model.set_state(state_of(kind), name, data, count);
   });
 }
 

@@ -5,8 +5,11 @@
 #include <vector>
 
 #include "abi/guard.h"
+#include "abi/options.h"
 #include "abi/speech.h"
+#include "abi/tensors.h"
 
+using llasa::Status;
 using llasa::abi::check_clip_offsets;
 using llasa::abi::guarded;
 using llasa::abi::required;
@@ -23,9 +26,46 @@ llasa_whisper_request request_defaults() {
   return request;
 }
 
+static_assert(static_cast<int32_t>(llasa::EndedEarly::kNo) == LLASA_ENDED_NO &&
+              static_cast<int32_t>(llasa::EndedEarly::kLength) == LLASA_ENDED_LENGTH &&
+              static_cast<int32_t>(llasa::EndedEarly::kLoop) == LLASA_ENDED_LOOP &&
+              static_cast<int32_t>(llasa::EndedEarly::kEmptyLoop) == LLASA_ENDED_EMPTY_LOOP);
+
+llasa::WhisperRequest view_of(const llasa_whisper_request& r) {
+  return {.num_clips = r.num_clips,
+          .max_new_tokens = r.max_new_tokens,
+          .prompt_ids = r.prompt_ids,
+          .prompt_length = r.prompt_length,
+          .language_slot = r.language_slot,
+          .first_language_token = r.first_language_token,
+          .num_languages = r.num_languages,
+          .no_speech_token = r.no_speech_token,
+          .suppress_ids = r.suppress_ids,
+          .num_suppress = r.num_suppress,
+          .begin_suppress_ids = r.begin_suppress_ids,
+          .num_begin_suppress = r.num_begin_suppress,
+          .target_offsets = r.target_offsets,
+          .target_ids = r.target_ids,
+          .target_first = r.target_first,
+          .target_language_slot = r.target_language_slot,
+          .min_window_samples = r.min_window_samples,
+          .silence_rms = r.silence_rms,
+          .language_ids = r.language_ids,
+          .num_language_ids = r.num_language_ids,
+          .end_ids = r.end_ids,
+          .num_end_ids = r.num_end_ids,
+          .id_characters = r.id_characters,
+          .max_characters = r.max_characters,
+          .loop_characters = r.loop_characters};
+}
+
+llasa::WhisperResult view_of(const llasa_whisper_result& r) {
+  return {r.tokens, r.lengths, r.mean_logprobs, r.no_speech_probs, r.languages, r.mean_nlls, r.ended_early};
+}
+
 void check_ids(const int32_t* ids, int64_t count, int64_t vocab) {
   for (int64_t i = 0; i < count; ++i) {
-    LLASA_CHECK(ids[i] >= 0 && ids[i] < vocab, LLASA_ERR_TOKEN, "`token_ids[%lld]`: %d, expected 0..%lld",
+    LLASA_CHECK(ids[i] >= 0 && ids[i] < vocab, Status::kToken, "`token_ids[%lld]`: %d, expected 0..%lld",
                 static_cast<long long>(i), ids[i], static_cast<long long>(vocab - 1));
   }
 }
@@ -33,7 +73,7 @@ void check_ids(const int32_t* ids, int64_t count, int64_t vocab) {
 }  // namespace
 
 void llasa_whisper_options_init(llasa_whisper_options* options) {
-  if (options != nullptr) *options = llasa::default_whisper_options();
+  if (options != nullptr) *options = llasa::abi::default_whisper_options();
 }
 
 llasa_status llasa_whisper_create(const llasa_whisper_options* options, llasa_whisper** out) {
@@ -41,9 +81,9 @@ llasa_status llasa_whisper_create(const llasa_whisper_options* options, llasa_wh
   return guarded(__func__, [&] {
     required(out, "out");
     const llasa_whisper_options given =
-        llasa::abi::read_options(options, llasa::default_whisper_options(), "options");
+        llasa::abi::read_options(options, llasa::abi::default_whisper_options(), "options");
     const llasa::Storage storage = llasa::abi::storage_of(given.compute_dtype);
-    const llasa::WhisperConfig config = llasa::make_whisper_config(given);
+    const llasa::WhisperConfig config = llasa::abi::make_whisper_config(given);
     const int device = llasa::resolve_device(given.device, "`options.device`");
     const llasa::DeviceScope scope(device);
     *out = std::make_unique<llasa_whisper>(config, storage, device).release();
@@ -65,10 +105,9 @@ llasa_status llasa_whisper_tensor_count(llasa_whisper* whisper, int64_t* out_cou
 
 llasa_status llasa_whisper_tensor_info(llasa_whisper* whisper, int64_t index, llasa_tensor_info* out_info) {
   return guarded(__func__, [&] {
-    llasa_tensor_info info{};
     required(out_info, "out_info");
-    required(whisper, "whisper").model.table().info(index, &info);
-    llasa::abi::write_struct(out_info, info, "out_info");
+    llasa::abi::write_struct(
+        out_info, llasa::abi::describe(required(whisper, "whisper").model.table().spec(index)), "out_info");
   });
 }
 
@@ -78,7 +117,7 @@ llasa_status llasa_whisper_set_tensor(llasa_whisper* whisper, const char* name, 
     auto& model = required(whisper, "whisper").model;
     const llasa::DeviceScope scope(whisper->device);
     llasa::abi::check_tensor_arguments(name, shape, rank, data);
-    model.set_tensor(name, dtype, shape, rank, data);
+    model.set_tensor(name, llasa::abi::make_dtype(dtype), shape, rank, data);
   });
 }
 
@@ -88,7 +127,7 @@ llasa_status llasa_whisper_log_mel(llasa_whisper* whisper, const float* waveform
     auto& handle = required(whisper, "whisper");
     const llasa::DeviceScope scope(handle.device);
     required(out_features, "out_features");
-    LLASA_CHECK(num_samples >= 0, LLASA_ERR_ARGUMENT, "`num_samples`: %lld, expected >= 0",
+    LLASA_CHECK(num_samples >= 0, Status::kArgument, "`num_samples`: %lld, expected >= 0",
                 static_cast<long long>(num_samples));
     if (num_samples > 0) llasa::abi::check_finite(&required(waveform, "waveform"), num_samples, "waveform");
     auto& model = handle.model;
@@ -110,7 +149,7 @@ llasa_status llasa_whisper_encode(llasa_whisper* whisper, const float* features,
     auto& handle = required(whisper, "whisper");
     const llasa::DeviceScope scope(handle.device);
     auto& model = handle.model;
-    LLASA_CHECK(num_clips >= 0, LLASA_ERR_ARGUMENT, "`num_clips`: %lld, expected >= 0",
+    LLASA_CHECK(num_clips >= 0, Status::kArgument, "`num_clips`: %lld, expected >= 0",
                 static_cast<long long>(num_clips));
     model.weights();
     if (num_clips == 0) return;
@@ -144,9 +183,9 @@ llasa_status llasa_whisper_logits(llasa_whisper* whisper, const float* states, c
     required(states, "states");
     required(token_ids, "token_ids");
     required(out_logits, "out_logits");
-    LLASA_CHECK(num_tokens >= 1, LLASA_ERR_ARGUMENT, "`num_tokens`: %lld, expected >= 1",
+    LLASA_CHECK(num_tokens >= 1, Status::kArgument, "`num_tokens`: %lld, expected >= 1",
                 static_cast<long long>(num_tokens));
-    LLASA_CHECK(num_tokens <= config.max_target_positions, LLASA_ERR_CAPACITY,
+    LLASA_CHECK(num_tokens <= config.max_target_positions, Status::kCapacity,
                 "`num_tokens`: %lld, the model's max_target_positions is %lld",
                 static_cast<long long>(num_tokens), static_cast<long long>(config.max_target_positions));
     check_ids(token_ids, num_tokens, config.vocab_size);
@@ -164,22 +203,22 @@ llasa_status llasa_whisper_score(llasa_whisper* whisper, const llasa_whisper_req
     auto& handle = required(whisper, "whisper");
     const llasa::DeviceScope scope(handle.device);
     const llasa_whisper_request given = llasa::abi::read_options(request, request_defaults(), "request");
-    llasa_whisper_result outputs = llasa::abi::read_options<llasa_whisper_result>(result, {}, "result");
+    const auto outputs = llasa::abi::read_options<llasa_whisper_result>(result, {}, "result");
     const int64_t samples =
         check_clip_offsets(given.num_clips, given.waveform_offsets, "request.waveform_offsets");
-    LLASA_CHECK(samples == 0 || given.waveforms != nullptr, LLASA_ERR_ARGUMENT,
-                "`request.waveforms` is NULL");
+    LLASA_CHECK(samples == 0 || given.waveforms != nullptr, Status::kArgument, "`request.waveforms` is NULL");
     for (int64_t b = 0; b < given.num_clips; ++b) {
       const std::string name = "request.waveforms of clip " + std::to_string(b);
       const int64_t begin = given.waveform_offsets[b];
       llasa::abi::check_finite(given.waveforms + begin, given.waveform_offsets[b + 1] - begin, name.c_str());
     }
-    llasa::check_whisper_request(handle.model.config(), given, outputs);
+    llasa::check_whisper_request(handle.model.config(), view_of(given), view_of(outputs));
     if (given.num_clips == 0) return;
     handle.waveforms.upload(handle.model.stream(), {given.waveforms, static_cast<size_t>(samples)},
                             "waveforms");
-    handle.scorer.score(given, {handle.waveforms.data(), given.waveform_offsets, given.waveform_offsets + 1},
-                        outputs);
+    handle.scorer.score(view_of(given),
+                        {handle.waveforms.data(), given.waveform_offsets, given.waveform_offsets + 1},
+                        view_of(outputs));
   });
 }
 
@@ -191,17 +230,17 @@ llasa_status llasa_whisper_score_codes(llasa_whisper* whisper, llasa_codec* code
     auto& handle = required(whisper, "whisper");
     const llasa::DeviceScope scope(handle.device);
     auto& source = required(codec, "codec");
-    LLASA_CHECK(source.device == handle.device, LLASA_ERR_ARGUMENT,
+    LLASA_CHECK(source.device == handle.device, Status::kArgument,
                 "`codec`: on device %d, the recogniser on device %d; the waveform stays on one",
                 source.device, handle.device);
     const llasa_whisper_request given = llasa::abi::read_options(request, request_defaults(), "request");
     llasa_whisper_result outputs = llasa::abi::read_options<llasa_whisper_result>(result, {}, "result");
     const int64_t total = check_clip_offsets(given.num_clips, code_offsets, "code_offsets");
-    LLASA_CHECK(total == 0 || codes != nullptr, LLASA_ERR_ARGUMENT, "`codes` is NULL");
-    LLASA_CHECK(source.model.config().sampling_rate == 16000, LLASA_ERR_ARGUMENT,
+    LLASA_CHECK(total == 0 || codes != nullptr, Status::kArgument, "`codes` is NULL");
+    LLASA_CHECK(source.model.config().sampling_rate == 16000, Status::kArgument,
                 "`codec`: sampling rate %lld, the recogniser hears 16000",
                 static_cast<long long>(source.model.config().sampling_rate));
-    llasa::check_whisper_request(handle.model.config(), given, outputs);
+    llasa::check_whisper_request(handle.model.config(), view_of(given), view_of(outputs));
     if (given.num_clips == 0) return;
     const int64_t hop = source.model.config().hop;
     const auto start = std::chrono::steady_clock::now();
@@ -219,7 +258,7 @@ llasa_status llasa_whisper_score_codes(llasa_whisper* whisper, llasa_codec* code
       const int64_t begin = offsets[static_cast<size_t>(b)], end = offsets[static_cast<size_t>(b + 1)];
       llasa::abi::check_finite(out_waveforms + begin, end - begin, name.c_str());
     }
-    handle.scorer.score(given, {waveforms, offsets.data(), offsets.data() + 1}, outputs);
+    handle.scorer.score(view_of(given), {waveforms, offsets.data(), offsets.data() + 1}, view_of(outputs));
     llasa::abi::write_struct(result, outputs, "result");
   });
 }

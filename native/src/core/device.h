@@ -29,7 +29,7 @@ class DeviceScope {
  private:
   int before_;
 };
-// The index of a device asked for: -1 becomes the process's. Throws LLASA_ERR_NO_DEVICE naming `option` if
+// The index of a device asked for: -1 becomes the process's. Throws Status::kNoDevice naming `option` if
 // there is none of that index.
 int resolve_device(int device, const char* option);
 
@@ -55,7 +55,7 @@ bool device_works_behind();
 // Waits for the work of all streams; an asynchronous fault surfaces here.
 void synchronize_device();
 
-// 64-byte aligned, counted in llasa_live_counts.allocated_bytes; throws LLASA_ERR_OUT_OF_MEMORY naming
+// 64-byte aligned, counted in llasa_live_counts.allocated_bytes; throws Status::kOutOfMemory naming
 // `what`.
 void* device_allocate(int64_t bytes, const char* what);
 void device_free(void* memory, int64_t bytes) noexcept;

@@ -33,7 +33,7 @@ void enter() {
     void* reserved = mmap(nullptr, static_cast<size_t>(kSize), PROT_NONE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     LLASA_CHECK(
-        reserved != MAP_FAILED, LLASA_ERR_OUT_OF_MEMORY,
+        reserved != MAP_FAILED, Status::kOutOfMemory,
         "a memory plan needs %lld bytes of addresses (not of memory), and the process may not have them",
         static_cast<long long>(kSize));
     range.store(static_cast<char*>(reserved));
@@ -49,7 +49,7 @@ void leave() {
 
 void* take(int64_t bytes) {
   const std::lock_guard<std::mutex> lock(mutex);
-  LLASA_CHECK(bytes <= kSize - used - 256, LLASA_ERR_OUT_OF_MEMORY,
+  LLASA_CHECK(bytes <= kSize - used - 256, Status::kOutOfMemory,
               "a memory plan needs more than %lld bytes of addresses", static_cast<long long>(kSize));
   void* memory = range.load() + used;
   used += (bytes + 255) / 256 * 256;
@@ -59,7 +59,7 @@ void* take(int64_t bytes) {
 }  // namespace
 
 MemoryPlan::MemoryPlan() {
-  LLASA_CHECK(current_plan == nullptr, LLASA_ERR_STATE, "this thread is planning memory already");
+  LLASA_CHECK(current_plan == nullptr, Status::kState, "this thread is planning memory already");
   enter();
   current_plan = this;
 }
@@ -70,7 +70,7 @@ MemoryPlan::~MemoryPlan() {
 }
 
 void* MemoryPlan::allocate(int64_t bytes, const char* what) {
-  LLASA_CHECK(bytes >= 0, LLASA_ERR_OUT_OF_MEMORY, "%lld bytes for %s", static_cast<long long>(bytes), what);
+  LLASA_CHECK(bytes >= 0, Status::kOutOfMemory, "%lld bytes for %s", static_cast<long long>(bytes), what);
   if (bytes == 0) return nullptr;
   const auto found = std::find_if(items_.begin(), items_.end(),
                                   [&](const Item& i) { return i.stage == stage_ && i.what == what; });

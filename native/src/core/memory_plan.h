@@ -23,7 +23,7 @@ class MemoryPlan {
     int64_t bytes = 0;
   };
 
-  // One at a time on a thread; throws LLASA_ERR_STATE for a second.
+  // One at a time on a thread; throws Status::kState for a second.
   MemoryPlan();
   ~MemoryPlan();
   MemoryPlan(const MemoryPlan&) = delete;

@@ -28,7 +28,7 @@ std::string format(const char* fmt, ...) {
   return text;
 }
 
-void fail(llasa_status status, const char* fmt, ...) {
+void fail(Status status, const char* fmt, ...) {
   va_list args;
   va_start(args, fmt);
   std::string text = vformat(fmt, args);

@@ -32,7 +32,7 @@ void TensorTable::append(std::string name, std::vector<int64_t> shape, bool opti
   spec.offset = offset;
   total_ = offset + spec.size;
   const bool inserted = index_.emplace(spec.name, specs_.size()).second;
-  LLASA_CHECK(inserted, LLASA_ERR_INTERNAL, "parameter `%s` declared twice", spec.name.c_str());
+  LLASA_CHECK(inserted, Status::kInternal, "parameter `%s` declared twice", spec.name.c_str());
   specs_.push_back(std::move(spec));
 }
 
@@ -60,33 +60,33 @@ void TensorTable::allocate(Stream& stream, const char* what, Storage storage) {
 }
 
 const float* TensorTable::data() const {
-  LLASA_CHECK(storage_ != Storage::kBf16, LLASA_ERR_STATE, "the weights are kept in bf16 alone");
+  LLASA_CHECK(storage_ != Storage::kBf16, Status::kState, "the weights are kept in bf16 alone");
   return values_.data();
 }
 
 const TensorSpec& TensorTable::find(const std::string& name) const {
   const auto it = index_.find(name);
-  LLASA_CHECK(it != index_.end(), LLASA_ERR_NAME, "`name`: the model has no tensor `%s`", name.c_str());
+  LLASA_CHECK(it != index_.end(), Status::kName, "`name`: the model has no tensor `%s`", name.c_str());
   return specs_[it->second];
 }
 
-void TensorTable::set(Stream& stream, const std::string& name, llasa_dtype dtype, const int64_t* shape,
+void TensorTable::set(Stream& stream, const std::string& name, DType dtype, const int64_t* shape,
                       int32_t rank, const void* data) {
   const TensorSpec& spec = find(name);
   bool same = rank == static_cast<int32_t>(spec.shape.size());
   for (int32_t i = 0; same && i < rank; ++i) same = shape[i] == spec.shape[static_cast<size_t>(i)];
-  LLASA_CHECK(same, LLASA_ERR_SHAPE, "tensor `%s`: shape %s, expected %s", name.c_str(),
+  LLASA_CHECK(same, Status::kShape, "tensor `%s`: shape %s, expected %s", name.c_str(),
               shape_text(shape, rank).c_str(),
               shape_text(spec.shape.data(), static_cast<int64_t>(spec.shape.size())).c_str());
   std::vector<float> values(static_cast<size_t>(spec.size));
-  LLASA_CHECK(widen(dtype, data, values.data(), spec.size), LLASA_ERR_NOT_FINITE,
+  LLASA_CHECK(widen(dtype, data, values.data(), spec.size), Status::kNotFinite,
               "tensor `%s` holds a NaN or an infinity", name.c_str());
   if (spec.is_matrix && storage_ != Storage::kF32) {
     std::vector<Bf16> halves(values.size());
-    narrow(LLASA_BF16, values.data(), halves.data(), spec.size);
+    narrow(DType::kBf16, values.data(), halves.data(), spec.size);
     const bool fits =
         std::all_of(halves.begin(), halves.end(), [](Bf16 x) { return (x.bits & 0x7f80u) != 0x7f80u; });
-    LLASA_CHECK(fits, LLASA_ERR_NOT_FINITE, "tensor `%s` holds a value that is too large for bf16",
+    LLASA_CHECK(fits, Status::kNotFinite, "tensor `%s` holds a value that is too large for bf16",
                 name.c_str());
     copy_to_device(stream, bf16_.data() + spec.offset, halves.data(), spec.size * 2);
   }
@@ -97,17 +97,17 @@ void TensorTable::set(Stream& stream, const std::string& name, llasa_dtype dtype
   specs_[index_.at(name)].is_set = true;
 }
 
-void TensorTable::get(Stream& stream, const std::string& name, llasa_dtype dtype, void* out,
+void TensorTable::get(Stream& stream, const std::string& name, DType dtype, void* out,
                       int64_t size_bytes) const {
   const TensorSpec& spec = find(name);
   const int64_t expected = spec.size * dtype_size(dtype);
-  LLASA_CHECK(size_bytes == expected, LLASA_ERR_ARGUMENT, "`size_bytes` of tensor `%s`: %lld, expected %lld",
+  LLASA_CHECK(size_bytes == expected, Status::kArgument, "`size_bytes` of tensor `%s`: %lld, expected %lld",
               name.c_str(), static_cast<long long>(size_bytes), static_cast<long long>(expected));
   std::vector<float> values(static_cast<size_t>(spec.size));
   if (spec.is_matrix && storage_ == Storage::kBf16) {
     std::vector<Bf16> halves(values.size());
     copy_to_host(stream, halves.data(), bf16_.data() + spec.offset, spec.size * 2);
-    widen(LLASA_BF16, halves.data(), values.data(), spec.size);
+    widen(DType::kBf16, halves.data(), values.data(), spec.size);
   } else {
     copy_to_host(stream, values.data(), values_.data() + place(spec.offset), spec.size * 4);
   }
@@ -122,7 +122,7 @@ void TensorTable::require_complete(const char* model) const {
     if (spec.is_set || spec.optional) continue;
     if (++unset <= 3) missing += (unset > 1 ? ", `" : "`") + spec.name + "`";
   }
-  LLASA_CHECK(unset == 0, LLASA_ERR_STATE, "%s: %lld tensors were never set: %s%s", model,
+  LLASA_CHECK(unset == 0, Status::kState, "%s: %lld tensors were never set: %s%s", model,
               static_cast<long long>(unset), missing.c_str(), unset > 3 ? ", ..." : "");
 }
 
@@ -130,16 +130,11 @@ void TensorTable::mark_all_set() {
   for (TensorSpec& spec : specs_) spec.is_set = true;
 }
 
-void TensorTable::info(int64_t index, llasa_tensor_info* out) const {
-  LLASA_CHECK(index >= 0 && index < static_cast<int64_t>(specs_.size()), LLASA_ERR_ARGUMENT,
+const TensorSpec& TensorTable::spec(int64_t index) const {
+  LLASA_CHECK(index >= 0 && index < static_cast<int64_t>(specs_.size()), Status::kArgument,
               "`index`: %lld, expected 0..%lld", static_cast<long long>(index),
               static_cast<long long>(specs_.size()) - 1);
-  const TensorSpec& spec = specs_[static_cast<size_t>(index)];
-  out->rank = static_cast<int32_t>(spec.shape.size());
-  for (size_t i = 0; i < 4; ++i) out->shape[i] = i < spec.shape.size() ? spec.shape[i] : 1;
-  out->name = spec.name.c_str();
-  out->is_set = spec.is_set;
-  out->is_optional = spec.optional;
+  return specs_[static_cast<size_t>(index)];
 }
 
 }  // namespace llasa

@@ -69,7 +69,7 @@ class TensorTable {
     const TensorSpec& spec = find(name);
     return spec.is_matrix ? matrix(spec.offset) : WeightView(vector(spec.offset));
   }
-  // Throws LLASA_ERR_NAME if there is none.
+  // Throws Status::kName if there is none.
   const TensorSpec& find(const std::string& name) const;
   bool contains(const std::string& name) const { return index_.count(name) != 0; }
   // One that is f32 whatever the storage.
@@ -79,14 +79,15 @@ class TensorTable {
   }
 
   // Checks shape and finiteness, converts and copies in / out.
-  void set(Stream& stream, const std::string& name, llasa_dtype dtype, const int64_t* shape, int32_t rank,
+  void set(Stream& stream, const std::string& name, DType dtype, const int64_t* shape, int32_t rank,
            const void* data);
-  void get(Stream& stream, const std::string& name, llasa_dtype dtype, void* out, int64_t size_bytes) const;
+  void get(Stream& stream, const std::string& name, DType dtype, void* out, int64_t size_bytes) const;
 
-  // Throws LLASA_ERR_STATE naming up to three required parameters that were never set.
+  // Throws Status::kState naming up to three required parameters that were never set.
   void require_complete(const char* model) const;
   void mark_all_set();
-  void info(int64_t index, llasa_tensor_info* out) const;
+  // Throws Status::kArgument if there is none.
+  const TensorSpec& spec(int64_t index) const;
 
  private:
   static int64_t aligned(int64_t offset) { return (offset + 15) / 16 * 16; }  // floats of a cache line

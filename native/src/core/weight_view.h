@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "llasa_native.h"
+#include "core/dtype.h"
 
 namespace llasa {
 
@@ -16,14 +16,14 @@ struct Bf16 {
 // A pointer whose elements may be f32 or bf16. A plain float pointer is the view of an f32 matrix.
 struct WeightView {
   const void* data = nullptr;
-  llasa_dtype dtype = LLASA_F32;  // LLASA_F32 or LLASA_BF16
+  DType dtype = DType::kF32;  // DType::kF32 or DType::kBf16
 
   WeightView() = default;
   WeightView(std::nullptr_t) {}
   WeightView(const float* values) : data(values) {}
-  WeightView(const Bf16* values) : data(values), dtype(LLASA_BF16) {}
+  WeightView(const Bf16* values) : data(values), dtype(DType::kBf16) {}
 
-  bool is_bf16() const { return dtype == LLASA_BF16; }
+  bool is_bf16() const { return dtype == DType::kBf16; }
   // Of the dtype that the view has; there is no conversion.
   const float* f32() const { return static_cast<const float*>(data); }
   const Bf16* bf16() const { return static_cast<const Bf16*>(data); }

@@ -8,8 +8,8 @@ namespace llasa {
 
 namespace {
 
-void one_group(int32_t estimator, double epsilon, const float* rewards, const int64_t* members, int64_t n,
-               float* advantages) {
+void one_group(GroupEstimator estimator, double epsilon, const float* rewards, const int64_t* members,
+               int64_t n, float* advantages) {
   if (n == 1) {
     advantages[members[0]] = rewards[members[0]];
     return;
@@ -33,7 +33,7 @@ void one_group(int32_t estimator, double epsilon, const float* rewards, const in
 
 }  // namespace
 
-void group_advantage(Stream&, int32_t estimator, float epsilon, const float* rewards,
+void group_advantage(Stream&, GroupEstimator estimator, float epsilon, const float* rewards,
                      const int64_t* group_ids, const uint8_t* mask, int64_t count, float* advantages) {
   std::vector<int64_t> order;
   order.reserve(static_cast<size_t>(count));

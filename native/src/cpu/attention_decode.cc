@@ -22,8 +22,8 @@ std::vector<float>& scratch() {
 void attend(const float* q, float* out, const DecodeRow& row, void* const* tables, int64_t key_offset,
             int64_t value_offset, const DecodeShape& shape, float* scores, int64_t ld) {
   const auto& decode = *cpu::kernels().decode;
-  const auto score = shape.dtype == LLASA_BF16 ? decode.scores_bf16 : decode.scores;
-  const auto weigh = shape.dtype == LLASA_BF16 ? decode.values_bf16 : decode.values;
+  const auto score = shape.dtype == DType::kBf16 ? decode.scores_bf16 : decode.scores;
+  const auto weigh = shape.dtype == DType::kBf16 ? decode.values_bf16 : decode.values;
   const auto& softmax = *cpu::kernels().softmax;
   const int64_t R = shape.H / shape.G, D = shape.D;
   const int64_t prefix = row.prefix_tokens, own = row.own_tokens, tokens = prefix + own;
@@ -63,7 +63,7 @@ void append(const float* qkv, const DecodeRow& row, void* const* tables, int64_t
 
 void append(const float* qkv, const DecodeRow& row, void* const* tables, int64_t layer,
             const DecodeShape& shape) {
-  if (shape.dtype == LLASA_BF16) {
+  if (shape.dtype == DType::kBf16) {
     append<Bf16>(qkv, row, tables, layer, shape, [](const float* x, Bf16* y, int64_t n) {
       for (int64_t i = 0; i < n; ++i) y[i].bits = float_to_bf16(x[i]);
     });

@@ -41,7 +41,7 @@ DeviceScope::DeviceScope(int device) noexcept : before_(device) {}
 DeviceScope::~DeviceScope() = default;
 
 int resolve_device(int device, const char* option) {
-  LLASA_CHECK(device == -1 || device == 0, LLASA_ERR_NO_DEVICE,
+  LLASA_CHECK(device == -1 || device == 0, Status::kNoDevice,
               "%s: device %d, but the CPU backend has one device, 0", option, device);
   return 0;
 }
@@ -61,7 +61,7 @@ void* device_allocate(int64_t bytes, const char* what) {
   const bool forced = allocations_before_failure.load(std::memory_order_relaxed) >= 0 &&
                       allocations_before_failure.fetch_sub(1) == 0;
   void* memory = bytes < 0 || forced ? nullptr : std::aligned_alloc(kAlignment, static_cast<size_t>(rounded));
-  LLASA_CHECK(memory != nullptr, LLASA_ERR_OUT_OF_MEMORY, "out of memory allocating %lld bytes for %s",
+  LLASA_CHECK(memory != nullptr, Status::kOutOfMemory, "out of memory allocating %lld bytes for %s",
               static_cast<long long>(bytes), what);
   live_bytes += bytes;
   return memory;

@@ -82,7 +82,7 @@ std::atomic<const Kernels*> forced_table{nullptr};
 const Kernels& choose() {
   if (const char* wanted = std::getenv("LLASA_ISA"); wanted != nullptr && *wanted != '\0') {
     const Kernels* table = kernels_for(wanted);
-    LLASA_CHECK(table != nullptr, LLASA_ERR_ARGUMENT,
+    LLASA_CHECK(table != nullptr, Status::kArgument,
                 "LLASA_ISA: `%s`, expected scalar, avx2, avx512 or amx as this processor has", wanted);
     return *table;
   }

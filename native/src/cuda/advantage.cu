@@ -20,7 +20,7 @@ constexpr int kThreads = 128;
 //                 the members of its group only
 //   determinism   index order
 __global__ void __launch_bounds__(kThreads, 8)
-    group_advantage_kernel(int32_t estimator, double epsilon, const float* __restrict__ rewards,
+    group_advantage_kernel(GroupEstimator estimator, double epsilon, const float* __restrict__ rewards,
                            const int64_t* __restrict__ group_ids, const uint8_t* __restrict__ mask,
                            int64_t count, float* __restrict__ advantages) {
   __shared__ int64_t ids[kThreads];
@@ -76,7 +76,7 @@ __global__ void __launch_bounds__(kThreads, 8)
 }  // namespace
 }  // namespace cuda
 
-void group_advantage(Stream& stream, int32_t estimator, float epsilon, const float* rewards,
+void group_advantage(Stream& stream, GroupEstimator estimator, float epsilon, const float* rewards,
                      const int64_t* group_ids, const uint8_t* mask, int64_t count, float* advantages) {
   using namespace cuda;
   if (count == 0) return;

@@ -274,7 +274,7 @@ void launch_attention_forward(Stream& stream, const float* q, const float* k, co
     launch_attention_mma_forward(stream, q, k, v, out, lse, tiles, count, shape);
     return;
   }
-  LLASA_CHECK(shape.D <= 256, LLASA_ERR_ARGUMENT, "head dimension: %d, the CUDA backend takes at most 256",
+  LLASA_CHECK(shape.D <= 256, Status::kArgument, "head dimension: %d, the CUDA backend takes at most 256",
               shape.D);
   if (count == 0) return;
   const dim3 grid(static_cast<unsigned>(count), static_cast<unsigned>(shape.H), 1);
@@ -312,7 +312,7 @@ void attention_backward(Stream& stream, const float* qkv, const float* out, cons
                         const float* dout, float* dqkv, const std::vector<AttentionGroup>& groups,
                         const AttentionShape& shape, Precision precision) {
   using namespace cuda;
-  LLASA_CHECK(shape.D <= 256, LLASA_ERR_ARGUMENT, "head dimension: %lld, the CUDA backend takes at most 256",
+  LLASA_CHECK(shape.D <= 256, Status::kArgument, "head dimension: %lld, the CUDA backend takes at most 256",
               static_cast<long long>(shape.D));
   BackwardArguments a{};
   a.qkv = qkv, a.out = out, a.lse = lse, a.dout = dout, a.dqkv = dqkv;

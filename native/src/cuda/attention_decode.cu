@@ -404,7 +404,7 @@ void kv_append(Stream& stream, const float* qkv, const DecodeRow* rows, void* co
   using namespace cuda;
   if (T == 0) return;
   const AppendArguments a = append_arguments(qkv, rows, tables, layer, shape);
-  if (shape.dtype == LLASA_BF16) {
+  if (shape.dtype == DType::kBf16) {
     LLASA_LAUNCH((kv_append_kernel<Bf16>), grid_of(T), kThreads, 0, stream, a);
   } else {
     LLASA_LAUNCH((kv_append_kernel<float>), grid_of(T), kThreads, 0, stream, a);
@@ -417,7 +417,7 @@ void rope_kv_append(Stream& stream, float* qkv, const int32_t* positions, const 
   using namespace cuda;
   if (T == 0) return;
   const AppendArguments a = append_arguments(qkv, rows, tables, layer, shape);
-  if (shape.dtype == LLASA_BF16) {
+  if (shape.dtype == DType::kBf16) {
     LLASA_LAUNCH((rope_kv_append_kernel<Bf16>), grid_of(T), kThreads, 0, stream, a, positions, table);
   } else {
     LLASA_LAUNCH((rope_kv_append_kernel<float>), grid_of(T), kThreads, 0, stream, a, positions, table);
@@ -428,7 +428,7 @@ void attention_decode(Stream& stream, const float* qkv, float* out, const Decode
                       void* const* tables, int64_t layer, int64_t T, const DecodeShape& shape) {
   using namespace cuda;
   if (T == 0) return;
-  LLASA_CHECK(shape.D <= 256, LLASA_ERR_ARGUMENT, "head dimension: %lld, the CUDA backend takes at most 256",
+  LLASA_CHECK(shape.D <= 256, Status::kArgument, "head dimension: %lld, the CUDA backend takes at most 256",
               static_cast<long long>(shape.D));
   const int64_t chunk = std::min(T, kRowsPerLaunch);
   Scratch scratch(stream);
@@ -443,7 +443,7 @@ void attention_decode(Stream& stream, const float* qkv, float* out, const Decode
     a.T = static_cast<int>(std::min(chunk, T - first));
     a.qkv = qkv + first * shape.row();
     a.rows = rows + first;
-    shape.dtype == LLASA_BF16 ? launch_decode<Bf16>(stream, a) : launch_decode<float>(stream, a);
+    shape.dtype == DType::kBf16 ? launch_decode<Bf16>(stream, a) : launch_decode<float>(stream, a);
     LLASA_LAUNCH(attention_decode_combine_kernel, grid_of(a.T * shape.H), kCombineThreads, 0, stream, a,
                  out + first * shape.H * shape.D);
   }

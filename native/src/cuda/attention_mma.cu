@@ -153,7 +153,7 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
 
 void launch_attention_mma_forward(Stream& stream, const float* q, const float* k, const float* v, float* out,
                                   float* lse, const QueryTile* tiles, int64_t count, const TileShape& shape) {
-  LLASA_CHECK(shape.scale > 0, LLASA_ERR_ARGUMENT, "scale: %g, attention in bf16 takes a positive one",
+  LLASA_CHECK(shape.scale > 0, Status::kArgument, "scale: %g, attention in bf16 takes a positive one",
               static_cast<double>(shape.scale));
   if (count == 0) return;
   const dim3 grid(static_cast<unsigned>(count), static_cast<unsigned>(shape.H), 1);

@@ -325,7 +325,7 @@ void relative_attention_forward(Stream& stream, const float* q, const float* k, 
                                 int64_t left, int64_t right, float scale) {
   using namespace cuda;
   if (T == 0) return;
-  LLASA_CHECK(D >= 1 && D <= kMaxHead, LLASA_ERR_ARGUMENT,
+  LLASA_CHECK(D >= 1 && D <= kMaxHead, Status::kArgument,
               "relative attention: a head of %lld dimensions, expected 1..%d", static_cast<long long>(D),
               kMaxHead);
   const int64_t P = left + right + 1;

@@ -221,7 +221,7 @@ void conv1d_forward(Stream& stream, const float* x, WeightView weight, const flo
 void depthwise_conv1d_forward(Stream& stream, const float* x, const float* weight, float* y,
                               const int64_t* offsets, int64_t B, int64_t C, int64_t K, int64_t pad_left) {
   using namespace cuda;
-  LLASA_CHECK(K >= 1 && K <= kMaxTaps, LLASA_ERR_ARGUMENT,
+  LLASA_CHECK(K >= 1 && K <= kMaxTaps, Status::kArgument,
               "depthwise convolution: a filter of %lld taps, expected 1..%lld", static_cast<long long>(K),
               static_cast<long long>(kMaxTaps));
   const auto shared = static_cast<size_t>((kFrames + 2 * K - 1) * kChannels) * sizeof(float);

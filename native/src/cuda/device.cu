@@ -58,7 +58,7 @@ bool is_pinned(const void* memory) {
 }
 
 void refuse_while_recording(const char* action) {
-  LLASA_CHECK(!cuda::recording_on_this_thread(), LLASA_ERR_INTERNAL, "%s while a graph is recorded", action);
+  LLASA_CHECK(!cuda::recording_on_this_thread(), Status::kInternal, "%s while a graph is recorded", action);
 }
 
 }  // namespace

@@ -21,13 +21,12 @@ thread_local const char* last_launch = nullptr;
   cudaRuntimeGetVersion(&runtime);
   cudaGetLastError();
   if (driver == 0) {
-    fail(LLASA_ERR_NO_DEVICE, "no CUDA device: no NVIDIA driver is installed (%s)",
-         cudaGetErrorString(error));
+    fail(Status::kNoDevice, "no CUDA device: no NVIDIA driver is installed (%s)", cudaGetErrorString(error));
   }
-  LLASA_CHECK(error != cudaErrorInsufficientDriver, LLASA_ERR_NO_DEVICE,
+  LLASA_CHECK(error != cudaErrorInsufficientDriver, Status::kNoDevice,
               "no CUDA device: the driver supports CUDA %d.%d, this library needs %d.%d or later",
               driver / 1000, driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
-  fail(LLASA_ERR_NO_DEVICE, "no CUDA device: the driver sees none (%s)", cudaGetErrorString(error));
+  fail(Status::kNoDevice, "no CUDA device: the driver sees none (%s)", cudaGetErrorString(error));
 }
 
 int attribute(cudaDeviceAttr which, int device) {
@@ -55,7 +54,7 @@ void count_devices(Devices& all) {
   if (const char* wanted = std::getenv("LLASA_DEVICE"); wanted != nullptr && *wanted != '\0') {
     char* end = nullptr;
     const long index = std::strtol(wanted, &end, 10);
-    LLASA_CHECK(*end == '\0' && index >= 0 && index < all.count, LLASA_ERR_NO_DEVICE,
+    LLASA_CHECK(*end == '\0' && index >= 0 && index < all.count, Status::kNoDevice,
                 "LLASA_DEVICE: `%s`, expected 0..%d", wanted, all.count - 1);
     first = static_cast<int>(index);
   }
@@ -72,7 +71,7 @@ std::unique_ptr<cuda::Device> find_device(int index) {
   device->memory_bytes = static_cast<int64_t>(properties.totalGlobalMem);
   device->capability = properties.major * 10 + properties.minor;
   device->isa = format("sm_%d", device->capability);
-  LLASA_CHECK(device->capability >= 80, LLASA_ERR_NO_DEVICE,
+  LLASA_CHECK(device->capability >= 80, Status::kNoDevice,
               "device %d (%s) has compute capability %d.%d, expected 8.0 or later", index, properties.name,
               properties.major, properties.minor);
   device->multiprocessors = attribute(cudaDevAttrMultiProcessorCount, index);
@@ -123,7 +122,7 @@ const Device& describe(int index) {
   const std::lock_guard<std::mutex> lock(all.mutex);
   count_devices(all);
   if (index < 0) index = all.first;
-  LLASA_CHECK(index < all.count, LLASA_ERR_NO_DEVICE, "device %d does not exist, expected 0..%d", index,
+  LLASA_CHECK(index < all.count, Status::kNoDevice, "device %d does not exist, expected 0..%d", index,
               all.count - 1);
   auto& device = all.known[static_cast<size_t>(index)];
   if (device == nullptr) device = find_device(index);
@@ -133,12 +132,12 @@ const Device& describe(int index) {
 const Device& use_device() {
   if (current == nullptr || (wanted_device >= 0 ? wanted_device : devices().first) != current->index) {
     const Device& device = describe(wanted_device);
-    LLASA_CHECK(!device.lost.load(), LLASA_ERR_DEVICE, "device %d was lost: %s", device.index,
+    LLASA_CHECK(!device.lost.load(), Status::kDevice, "device %d was lost: %s", device.index,
                 device.why_lost.c_str());
     check(cudaSetDevice(device.index), "choosing the device");
     current = &device;
   }
-  LLASA_CHECK(!current->lost.load(std::memory_order_acquire), LLASA_ERR_DEVICE, "device %d was lost: %s",
+  LLASA_CHECK(!current->lost.load(std::memory_order_acquire), Status::kDevice, "device %d was lost: %s",
               current->index, current->why_lost.c_str());
   return *current;
 }
@@ -148,7 +147,7 @@ void out_of_memory(const char* kind, int64_t bytes, const char* what) {
   size_t available = 0, total = 0;
   if (cudaMemGetInfo(&available, &total) != cudaSuccess) cudaGetLastError();
   const Device& device = use_device();
-  fail(LLASA_ERR_OUT_OF_MEMORY,
+  fail(Status::kOutOfMemory,
        "out of %s memory allocating %lld bytes for %s: %lld of %lld bytes are free on device %d (%s)", kind,
        static_cast<long long>(bytes), what, static_cast<long long>(available), static_cast<long long>(total),
        device.index, device.name.c_str());
@@ -167,13 +166,13 @@ void check(cudaError_t error, const char* action) {
   if (last_launch != nullptr)
     message += format(" (launched last: `%s`; LLASA_SYNC=1 waits for each kernel)", last_launch);
   note_if_lost(error, message);
-  throw Error(error == cudaErrorMemoryAllocation ? LLASA_ERR_OUT_OF_MEMORY : LLASA_ERR_DEVICE, message);
+  throw Error(error == cudaErrorMemoryAllocation ? Status::kOutOfMemory : Status::kDevice, message);
 }
 
 void prepare_launch(const char* kernel, const void* function, size_t shared_bytes) {
   const Device& device = use_device();
   if (shared_bytes <= size_t{48} << 10) return;
-  LLASA_CHECK(shared_bytes <= static_cast<size_t>(device.shared_bytes), LLASA_ERR_DEVICE,
+  LLASA_CHECK(shared_bytes <= static_cast<size_t>(device.shared_bytes), Status::kDevice,
               "kernel `%s` needs %lld bytes of shared memory, %s has %d", kernel,
               static_cast<long long>(shared_bytes), device.name.c_str(), device.shared_bytes);
   check(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize,
@@ -197,7 +196,7 @@ void check_launch(const char* kernel, cudaStream_t stream) {
   cudaError_t error = cudaGetLastError();
   // A fault of earlier work shows here, too, and is not this kernel's.
   if (may_be_fatal(error)) check(error, "work launched before");
-  LLASA_CHECK(error == cudaSuccess, LLASA_ERR_DEVICE, "launching kernel `%s`: %s", kernel,
+  LLASA_CHECK(error == cudaSuccess, Status::kDevice, "launching kernel `%s`: %s", kernel,
               cudaGetErrorString(error));
   last_launch = kernel;
   if (!waits_for_launches()) return;
@@ -206,7 +205,7 @@ void check_launch(const char* kernel, cudaStream_t stream) {
   const std::string message = format("kernel `%s`: %s", kernel, cudaGetErrorString(error));
   cudaGetLastError();
   note_if_lost(error, message);
-  throw Error(LLASA_ERR_DEVICE, message);
+  throw Error(Status::kDevice, message);
 }
 
 int multiprocessors() {
@@ -231,7 +230,7 @@ DeviceScope::~DeviceScope() {
 int resolve_device(int device, const char* option) {
   cuda::describe(-1);
   const int count = devices().count;
-  LLASA_CHECK(device >= -1 && device < count, LLASA_ERR_NO_DEVICE, "%s: device %d, expected -1 or 0..%d",
+  LLASA_CHECK(device >= -1 && device < count, Status::kNoDevice, "%s: device %d, expected -1 or 0..%d",
               option, device, count - 1);
   return cuda::describe(device).index;
 }

@@ -22,12 +22,12 @@ struct Device {
   std::string why_lost;
 };
 
-// Makes the device of the calling thread's DeviceScope current and describes it. Throws LLASA_ERR_NO_DEVICE,
-// or LLASA_ERR_DEVICE when it was lost.
+// Makes the device of the calling thread's DeviceScope current and describes it. Throws Status::kNoDevice,
+// or Status::kDevice when it was lost.
 const Device& use_device();
 // -1: LLASA_DEVICE in the environment, else 0.
 const Device& describe(int index);
-// Throws LLASA_ERR_OUT_OF_MEMORY with what was wanted and what is free.
+// Throws Status::kOutOfMemory with what was wanted and what is free.
 [[noreturn]] void out_of_memory(const char* kind, int64_t bytes, const char* what);
 
 // Whether the calling thread records a graph: it may neither wait nor copy from or to the host then.

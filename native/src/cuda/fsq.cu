@@ -15,7 +15,7 @@ struct Levels {
 };
 
 Levels levels_of(const int32_t* levels, int64_t n) {
-  LLASA_CHECK(n >= 1 && n <= kMaxLevels, LLASA_ERR_ARGUMENT, "FSQ: %lld levels, expected 1..%lld",
+  LLASA_CHECK(n >= 1 && n <= kMaxLevels, Status::kArgument, "FSQ: %lld levels, expected 1..%lld",
               static_cast<long long>(n), static_cast<long long>(kMaxLevels));
   Levels l{};
   for (int64_t i = 0; i < n; ++i) l.value[i] = levels[i];

@@ -24,7 +24,7 @@ namespace {
 using cuda::native;
 
 void check(cublasStatus_t status, const char* action) {
-  LLASA_CHECK(status == CUBLAS_STATUS_SUCCESS, LLASA_ERR_DEVICE, "%s: %s", action,
+  LLASA_CHECK(status == CUBLAS_STATUS_SUCCESS, Status::kDevice, "%s: %s", action,
               cublasLtGetStatusString(status));
 }
 
@@ -163,7 +163,7 @@ Algorithm choose(const Problem& p, const Descriptors& d) {
   check(cublasLtMatmulAlgoGetHeuristic(handle(), d.product.get(), d.a.get(), d.b.get(), d.c.get(), d.c.get(),
                                        preference.get(), 1, &result, &found),
         "choosing an algorithm for a matrix product");
-  LLASA_CHECK(found > 0, LLASA_ERR_DEVICE, "cuBLASLt has no algorithm for a product of %lld x %lld x %lld",
+  LLASA_CHECK(found > 0, Status::kDevice, "cuBLASLt has no algorithm for a product of %lld x %lld x %lld",
               static_cast<long long>(p.m), static_cast<long long>(p.n), static_cast<long long>(p.k));
   const Algorithm algorithm{result.algo, result.workspaceSize};
   const std::lock_guard<std::mutex> lock(mutex);
@@ -216,7 +216,7 @@ void product(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int6
   const cublasStatus_t status = cublasLtMatmul(handle(), d.product.get(), &alpha, B.data, d.a.get(), A.data,
                                                d.b.get(), &beta, C, d.c.get(), C, d.c.get(), &algorithm.algo,
                                                workspace, algorithm.workspace_bytes, native(stream));
-  LLASA_CHECK(status == CUBLAS_STATUS_SUCCESS, LLASA_ERR_DEVICE, "matrix product of %lld x %lld x %lld: %s",
+  LLASA_CHECK(status == CUBLAS_STATUS_SUCCESS, Status::kDevice, "matrix product of %lld x %lld x %lld: %s",
               static_cast<long long>(M), static_cast<long long>(N), static_cast<long long>(K),
               cublasLtGetStatusString(status));
 }

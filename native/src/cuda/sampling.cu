@@ -338,7 +338,7 @@ struct Mapping {
 
 // By n alone: about 16 columns per thread, and fewer bins to clear for a row that has few columns.
 Mapping mapping_of(int64_t n) {
-  LLASA_CHECK(n <= kMaxColumns, LLASA_ERR_ARGUMENT, "sampling: %lld ids can be drawn, expected at most %lld",
+  LLASA_CHECK(n <= kMaxColumns, Status::kArgument, "sampling: %lld ids can be drawn, expected at most %lld",
               static_cast<long long>(n), static_cast<long long>(kMaxColumns));
   Mapping m;
   m.threads = static_cast<int>(std::min<int64_t>(kMaxThreads, ceil_div(n, 16 * kWarp) * kWarp));

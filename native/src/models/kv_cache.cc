@@ -8,7 +8,7 @@ namespace {
 constexpr int64_t kChunkBytes = int64_t{4} << 20;
 }
 
-KvCache::KvCache(const LlamaConfig& config, int64_t rows, int64_t max_tokens, llasa_dtype dtype)
+KvCache::KvCache(const LlamaConfig& config, int64_t rows, int64_t max_tokens, DType dtype)
     : shape_{config.num_heads, config.num_kv_heads, config.head_dim, dtype},
       block_bytes_(config.num_layers * shape_.layer_elements() * shape_.element_bytes()),
       blocks_per_row_(shape_.blocks(max_tokens)),

@@ -16,13 +16,13 @@ namespace llasa {
 // rows of its samples name the prompt's table.
 class KvCache {
  public:
-  // rows: prompts in flight plus slots; max_tokens: longest sequence; dtype: LLASA_F32 or LLASA_BF16.
-  KvCache(const LlamaConfig& config, int64_t rows, int64_t max_tokens, llasa_dtype dtype);
+  // rows: prompts in flight plus slots; max_tokens: longest sequence; dtype: DType::kF32 or DType::kBf16.
+  KvCache(const LlamaConfig& config, int64_t rows, int64_t max_tokens, DType dtype);
 
   const DecodeShape& shape() const { return shape_; }
   // Offset of a row in tables().
   int64_t table(int64_t row) const { return row * blocks_per_row_; }
-  // Gives row blocks for `tokens` tokens in all. Throws LLASA_ERR_OUT_OF_MEMORY.
+  // Gives row blocks for `tokens` tokens in all. Throws Status::kOutOfMemory.
   void extend(int64_t row, int64_t tokens);
   // Takes back the blocks of a row.
   void release(int64_t row);

@@ -1,10 +1,8 @@
-// Hyper-parameters of a Llama policy (transformers.LlamaConfig), checked once.
+// Hyper-parameters of a Llama policy (transformers.LlamaConfig); abi/options.h checks them.
 #pragma once
 
 #include <cstdint>
 #include <vector>
-
-#include "llasa_native.h"
 
 namespace llasa {
 
@@ -34,9 +32,6 @@ struct LlamaConfig {
 
   bool operator==(const LlamaConfig&) const = default;
 };
-
-// Throws LLASA_ERR_ARGUMENT naming the field that is out of range.
-LlamaConfig make_llama_config(const llasa_policy_options& options);
 
 // Rotation per position of each pair of dimensions, [D/2], in radians.
 // transformers.modeling_rope_utils._compute_llama3_parameters.

@@ -8,20 +8,6 @@
 
 namespace llasa {
 
-LoraOptions make_lora_options(const llasa_lora_options& given) {
-  constexpr int32_t kAll = LLASA_LORA_Q | LLASA_LORA_K | LLASA_LORA_V | LLASA_LORA_O | LLASA_LORA_GATE |
-                           LLASA_LORA_UP | LLASA_LORA_DOWN;
-  LLASA_CHECK(given.rank >= 1 && given.rank <= 4096, LLASA_ERR_ARGUMENT,
-              "`options.rank`: %d, expected 1..4096", given.rank);
-  LLASA_CHECK(std::isfinite(given.alpha) && given.alpha > 0.0f, LLASA_ERR_ARGUMENT,
-              "`options.alpha`: %g, expected > 0", static_cast<double>(given.alpha));
-  LLASA_CHECK(given.targets != 0 && (given.targets & ~kAll) == 0, LLASA_ERR_ARGUMENT,
-              "`options.targets`: %d, expected a sum of LLASA_LORA_* bits", given.targets);
-  LLASA_CHECK(given.dropout >= 0.0f && given.dropout < 1.0f, LLASA_ERR_ARGUMENT,
-              "`options.dropout`: %g, expected 0 <= dropout < 1", static_cast<double>(given.dropout));
-  return {given.rank, given.alpha, given.targets, given.dropout, given.dropout_seed};
-}
-
 Lora::Lora(const LlamaConfig& config, const LoraOptions& options, Stream& stream)
     : rank_(options.rank),
       scale_(options.alpha / static_cast<float>(options.rank)),
@@ -44,13 +30,13 @@ Lora::Lora(const LlamaConfig& config, const LoraOptions& options, Stream& stream
            weights_.find(name + ".lora_B.weight").offset, K, N, first, width, index++});
       widest_ = std::max(widest_, K);
     };
-    add(LLASA_LORA_Q, LoraInput::kAttention, "self_attn.q_proj", C, q, 0, qkv);
-    add(LLASA_LORA_K, LoraInput::kAttention, "self_attn.k_proj", C, kv, q, qkv);
-    add(LLASA_LORA_V, LoraInput::kAttention, "self_attn.v_proj", C, kv, q + kv, qkv);
-    add(LLASA_LORA_O, LoraInput::kOut, "self_attn.o_proj", q, C, 0, C);
-    add(LLASA_LORA_GATE, LoraInput::kMlp, "mlp.gate_proj", C, F, 0, 2 * F);
-    add(LLASA_LORA_UP, LoraInput::kMlp, "mlp.up_proj", C, F, F, 2 * F);
-    add(LLASA_LORA_DOWN, LoraInput::kDown, "mlp.down_proj", F, C, 0, C);
+    add(kLoraQ, LoraInput::kAttention, "self_attn.q_proj", C, q, 0, qkv);
+    add(kLoraK, LoraInput::kAttention, "self_attn.k_proj", C, kv, q, qkv);
+    add(kLoraV, LoraInput::kAttention, "self_attn.v_proj", C, kv, q + kv, qkv);
+    add(kLoraO, LoraInput::kOut, "self_attn.o_proj", q, C, 0, C);
+    add(kLoraGate, LoraInput::kMlp, "mlp.gate_proj", C, F, 0, 2 * F);
+    add(kLoraUp, LoraInput::kMlp, "mlp.up_proj", C, F, F, 2 * F);
+    add(kLoraDown, LoraInput::kDown, "mlp.down_proj", F, C, 0, C);
   }
   weights_.allocate(stream, "the adapter's weights");
 }

@@ -14,19 +14,28 @@
 
 namespace llasa {
 
+// The projections an adapter stands beside, as bits; numbered as LLASA_LORA_*.
+enum LoraTarget : int32_t {
+  kLoraQ = 1,
+  kLoraK = 2,
+  kLoraV = 4,
+  kLoraO = 8,
+  kLoraGate = 16,
+  kLoraUp = 32,
+  kLoraDown = 64,
+  kLoraAll = 127,
+};
+
 struct LoraOptions {
   int64_t rank = 0;
   float alpha = 0.0f;
-  int32_t targets = 0;  // LLASA_LORA_* bits
+  int32_t targets = 0;  // sum of LoraTarget
   float dropout = 0.0f;
   uint64_t dropout_seed = 0;
 };
 
 // Which masks are drawn: one number per forward pass and the backward pass that belongs to it. 0: none.
 using DropoutPass = uint64_t;
-
-// Throws naming the field that is out of range.
-LoraOptions make_lora_options(const llasa_lora_options& options);
 
 // The four inputs of a layer's projections, each multiplied by one matrix of the base model.
 enum class LoraInput { kAttention, kOut, kMlp, kDown };

@@ -27,16 +27,14 @@ struct StepBatch {
       prompt_offsets.push_back(static_cast<int64_t>(prompts.size()));
       for (int64_t n = 0; n < run.samples_per_prompt; ++n) {
         ids.insert(ids.end(), prompt.begin(), prompt.end());
-        ids.insert(ids.end(), static_cast<size_t>(run.response_tokens), run.head.restrict_start);
+        ids.insert(ids.end(), static_cast<size_t>(run.response_tokens), static_cast<int32_t>(run.head.start));
         offsets.push_back(static_cast<int64_t>(ids.size()));
         prompt_lengths.push_back(run.prompt_tokens);
       }
     }
   }
   int64_t sequences() const { return static_cast<int64_t>(prompt_lengths.size()); }
-  llasa_token_batch view() const {
-    return {sizeof(llasa_token_batch), 0, sequences(), offsets.data(), ids.data(), prompt_lengths.data()};
-  }
+  TokenBatch view() const { return {sequences(), offsets.data(), ids.data(), prompt_lengths.data()}; }
 };
 
 void draw(const PlannedRun& run, const std::shared_ptr<Policy>& policy, const StepBatch& batch,
@@ -59,15 +57,12 @@ void draw(const PlannedRun& run, const std::shared_ptr<Policy>& policy, const St
 }
 
 void train(const PlannedRun& run, Trainer& trainer, const StepBatch& batch) {
-  const llasa_token_batch view = batch.view();
-  llasa_loss_options loss{};
-  loss.struct_size = sizeof loss;
+  const TokenBatch view = batch.view();
   const std::vector<float> numbers(static_cast<size_t>(scored_tokens(view)), 0.0f);
-  llasa_token_terms terms{};
-  terms.struct_size = sizeof terms;
+  TokenTerms terms;
   terms.advantages = terms.policy_weights = terms.old_logprobs = numbers.data();
   if (run.reference) terms.kl_weights = terms.ref_logprobs = numbers.data();
-  trainer.accumulate(view, run.head, loss, terms, nullptr, nullptr, nullptr);
+  trainer.accumulate(view, run.head, {}, terms, nullptr, nullptr, nullptr);
   trainer.step(0.0f);
 }
 
@@ -107,21 +102,18 @@ struct Listening {
     const int32_t other = config.eot_token == 0 ? 1 : 0;
     const std::vector<int32_t> prompt(4, other), first(clips, 1);
     const std::vector<int32_t> target_ids(static_cast<size_t>(targets.back()), other);
-    llasa_whisper_request request{};
-    request.struct_size = sizeof request;
+    WhisperRequest request;
     request.max_new_tokens = static_cast<int32_t>(M);
     request.num_clips = B;
     request.prompt_ids = prompt.data();
     request.prompt_length = static_cast<int64_t>(prompt.size());
-    request.language_slot = request.target_language_slot = -1;
     request.no_speech_token = other;
     request.target_offsets = targets.data();
     request.target_ids = target_ids.data();
     request.target_first = first.data();
     std::vector<int32_t> tokens(clips * static_cast<size_t>(M)), lengths(clips), languages(clips);
     std::vector<float> logprobs(clips), no_speech(clips), nlls(clips);
-    llasa_whisper_result result{};
-    result.struct_size = sizeof result;
+    WhisperResult result;
     result.tokens = tokens.data();
     result.lengths = lengths.data();
     result.mean_logprobs = logprobs.data();
@@ -135,7 +127,7 @@ struct Listening {
 }  // namespace
 
 void plan_run(const PlannedRun& run, MemoryPlan& plan) {
-  LLASA_CHECK(MemoryPlan::current() == &plan, LLASA_ERR_STATE, "the plan is not this thread's");
+  LLASA_CHECK(MemoryPlan::current() == &plan, Status::kState, "the plan is not this thread's");
   std::shared_ptr<Policy> policy, reference;
   std::unique_ptr<PolicyScorer> scorer;
   std::unique_ptr<Trainer> trainer;

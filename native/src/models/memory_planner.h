@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "core/memory_plan.h"
-#include "llasa_native.h"
 #include "models/llama_config.h"
 #include "models/lora.h"
 #include "models/trainer_step.h"
@@ -28,7 +27,7 @@ struct PlannedRun {
   std::optional<LoraOptions> lora;
   std::optional<LlamaConfig> reference;  // a frozen starting policy that scores every step
   std::optional<TrainerOptions> trainer;
-  llasa_head_options head{};
+  HeadOptions head;
   std::optional<RolloutSizes> rollout;
   std::optional<Xcodec2Config> codec;
   std::optional<WhisperConfig> whisper;

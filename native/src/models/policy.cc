@@ -15,7 +15,7 @@ Policy::Policy(const LlamaConfig& config, Storage storage, bool frozen)
 }
 
 const float* Policy::rope_table(int64_t positions) {
-  LLASA_CHECK(positions <= config_.max_positions, LLASA_ERR_CAPACITY,
+  LLASA_CHECK(positions <= config_.max_positions, Status::kCapacity,
               "a sequence of %lld tokens, but max_position_embeddings is %lld",
               static_cast<long long>(positions), static_cast<long long>(config_.max_positions));
   if (positions <= rope_positions_) return rope_.data();
@@ -40,21 +40,21 @@ const float* Policy::rope_table(int64_t positions) {
 }
 
 void Policy::attach_lora(const LoraOptions& options) {
-  LLASA_CHECK(adapter_ == nullptr, LLASA_ERR_STATE, "the policy has an adapter already");
+  LLASA_CHECK(adapter_ == nullptr, Status::kState, "the policy has an adapter already");
   adapter_ = std::make_unique<Lora>(config_, options, stream_);
   lora_on_ = true;
 }
 
 void Policy::use_lora(bool on) {
-  LLASA_CHECK(adapter_ != nullptr, LLASA_ERR_STATE, "the policy has no adapter");
+  LLASA_CHECK(adapter_ != nullptr, Status::kState, "the policy has no adapter");
   lora_on_ = on;
 }
 
-void Policy::get_merged(const std::string& name, llasa_dtype dtype, void* out, int64_t size_bytes) {
+void Policy::get_merged(const std::string& name, DType dtype, void* out, int64_t size_bytes) {
   require_complete();
   const TensorSpec& spec = weights_.find(name);
   const int64_t expected = spec.size * dtype_size(dtype);
-  LLASA_CHECK(size_bytes == expected, LLASA_ERR_ARGUMENT, "`size_bytes` of tensor `%s`: %lld, expected %lld",
+  LLASA_CHECK(size_bytes == expected, Status::kArgument, "`size_bytes` of tensor `%s`: %lld, expected %lld",
               name.c_str(), static_cast<long long>(size_bytes), static_cast<long long>(expected));
   DeviceBuffer<float> merged(spec.size, "a merged tensor");
   if (!spec.is_matrix) {
@@ -72,7 +72,7 @@ void Policy::get_merged(const std::string& name, llasa_dtype dtype, void* out, i
 }
 
 void Policy::copy_weights(const Policy& source) {
-  LLASA_CHECK(config_ == source.config_, LLASA_ERR_SHAPE,
+  LLASA_CHECK(config_ == source.config_, Status::kShape,
               "`source`: a policy of other options, so its weights do not fit");
   source.require_complete();
   if (this == &source) return;

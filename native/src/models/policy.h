@@ -23,7 +23,7 @@ class Policy {
   const LlamaConfig& config() const { return config_; }
   bool is_frozen() const { return frozen_; }
   // Of the matrices that products read, and of a rollout's keys and values.
-  llasa_dtype compute_dtype() const { return weights_.storage() == Storage::kF32 ? LLASA_F32 : LLASA_BF16; }
+  DType compute_dtype() const { return weights_.storage() == Storage::kF32 ? DType::kF32 : DType::kBf16; }
   Precision precision() const { return precision_of(weights_.storage()); }
   Stream& stream() { return stream_; }
   TensorTable& weights() { return weights_; }
@@ -36,7 +36,7 @@ class Policy {
   const float* final_norm() const { return layout_.final_norm(weights_); }
   WeightView head() const { return layout_.head(weights_); }
 
-  // Throws LLASA_ERR_STATE while a weight is missing, the adapter's included.
+  // Throws Status::kState while a weight is missing, the adapter's included.
   void require_complete() const {
     weights_.require_complete("policy");
     if (adapter_ != nullptr) adapter_->weights().require_complete("adapter");
@@ -57,13 +57,13 @@ class Policy {
     return adapter_ != nullptr && adapter_->weights().contains(name) ? adapter_->weights() : weights_;
   }
   // A base parameter with the adapter's product added; size_bytes as TensorTable::get.
-  void get_merged(const std::string& name, llasa_dtype dtype, void* out, int64_t size_bytes);
+  void get_merged(const std::string& name, DType dtype, void* out, int64_t size_bytes);
 
   // Rotations of positions 0..positions-1 on the device, as ops/rope.h wants them: [positions, D], a row
   // holds D/2 cosines, then D/2 sines. Grows on demand, so the pointer is good until the next call.
   const float* rope_table(int64_t positions);
 
-  // Throws LLASA_ERR_SHAPE unless source has the same configuration. Values that one of the two keeps in bf16
+  // Throws Status::kShape unless source has the same configuration. Values that one of the two keeps in bf16
   // arrive in bf16, rounded to nearest even; gains and biases stay exact.
   void copy_weights(const Policy& source);
   // After the f32 values of trainable() changed: brings the bf16 copy, where there is one, up to date.

@@ -1,7 +1,6 @@
 #include "models/policy_head.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "ops/gemm.h"
 #include "ops/logprob_head.h"
@@ -9,47 +8,16 @@
 
 namespace llasa {
 
-namespace {
-// Logits held at a time when the caller does not choose: 4 MB of them, but rows enough for the GEMM.
-constexpr int64_t kChunkLogits = int64_t{1} << 20;
-constexpr int64_t kMinimumChunk = 256;
-constexpr int64_t kMaximumChunk = 2048;
-}  // namespace
-
-HeadOptions make_head_options(const llasa_head_options& options, const LlamaConfig& config) {
-  HeadOptions head;
-  const auto V = static_cast<int32_t>(config.vocab_size);
-  LLASA_CHECK(std::isfinite(options.temperature) && options.temperature > 0, LLASA_ERR_ARGUMENT,
-              "`head.temperature`: %g, expected > 0", static_cast<double>(options.temperature));
-  head.inverse_temperature = 1.0f / options.temperature;
-  head.count = config.vocab_size;
-  if (options.restrict_end != 0) {
-    LLASA_CHECK(options.restrict_start >= 0 && options.restrict_start < options.restrict_end &&
-                    options.restrict_end <= V,
-                LLASA_ERR_ARGUMENT,
-                "`head.restrict_start`, `head.restrict_end`: %d, %d, expected a range in 0..%d",
-                options.restrict_start, options.restrict_end, V);
-    LLASA_CHECK(options.restrict_extra >= -1 && options.restrict_extra < V, LLASA_ERR_TOKEN,
-                "`head.restrict_extra`: %d, expected -1..%d", options.restrict_extra, V - 1);
-    head.start = options.restrict_start;
-    head.count = options.restrict_end - options.restrict_start;
-    const bool inside =
-        options.restrict_extra >= options.restrict_start && options.restrict_extra < options.restrict_end;
-    head.extra = inside ? -1 : options.restrict_extra;
-  }
-  LLASA_CHECK(options.chunk_tokens >= 0, LLASA_ERR_ARGUMENT, "`head.chunk_tokens`: %d, expected >= 0",
-              options.chunk_tokens);
-  head.chunk = options.chunk_tokens > 0
-                   ? options.chunk_tokens
-                   : std::clamp(kChunkLogits / head.columns(), kMinimumChunk, kMaximumChunk);
-  return head;
+int64_t head_chunk(int64_t columns) {
+  constexpr int64_t kLogits = int64_t{1} << 20, kFewest = 256, kMost = 2048;
+  return std::clamp(kLogits / columns, kFewest, kMost);
 }
 
 std::vector<int32_t> target_columns(const HeadOptions& options, const std::vector<int32_t>& ids) {
   std::vector<int32_t> columns(ids.size());
   for (size_t i = 0; i < ids.size(); ++i) {
     const int64_t column = ids[i] == options.extra ? options.count : ids[i] - options.start;
-    LLASA_CHECK(ids[i] == options.extra || (column >= 0 && column < options.count), LLASA_ERR_TOKEN,
+    LLASA_CHECK(ids[i] == options.extra || (column >= 0 && column < options.count), Status::kToken,
                 "a scored token is %d, but the head is restricted to %lld..%lld and %lld", ids[i],
                 static_cast<long long>(options.start),
                 static_cast<long long>(options.start + options.count - 1),

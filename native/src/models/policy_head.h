@@ -11,7 +11,7 @@
 
 namespace llasa {
 
-// llasa_head_options, checked. The allowed ids are columns: [start, start + count), then `extra` if any.
+// Which distribution a log-prob is of. The allowed ids are columns: [start, start + count), then `extra` if any.
 struct HeadOptions {
   float inverse_temperature = 1.0f;
   int64_t start = 0;
@@ -22,9 +22,10 @@ struct HeadOptions {
   int64_t columns() const { return count + (extra >= 0 ? 1 : 0); }
 };
 
-HeadOptions make_head_options(const llasa_head_options& options, const LlamaConfig& config);
+// Rows of logits held at a time when the caller does not choose: 4 MB of them, but rows enough for the GEMM.
+int64_t head_chunk(int64_t columns);
 
-// Columns of target ids; throws LLASA_ERR_TOKEN for an id that is not allowed.
+// Columns of target ids; throws Status::kToken for an id that is not allowed.
 std::vector<int32_t> target_columns(const HeadOptions& options, const std::vector<int32_t>& ids);
 
 // Ratios of whole sequences: where the B sequences of a micro-batch begin among its rows, [B+1], and room for

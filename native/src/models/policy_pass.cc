@@ -134,7 +134,7 @@ float* PolicyPass::output_gradient() {
 void PolicyPass::backward(const PackedRows& packed, float* gradients) {
   Stream& stream = policy_.stream();
   const LlamaConfig& c = policy_.config();
-  LLASA_CHECK(keep_ != Keep::kNothing, LLASA_ERR_INTERNAL, "backward after a forward pass that kept nothing");
+  LLASA_CHECK(keep_ != Keep::kNothing, Status::kInternal, "backward after a forward pass that kept nothing");
   zero_on_device(stream, stream_gradient_,
                  first_scored_row_ * c.hidden_size * static_cast<int64_t>(sizeof(float)));
   zero_on_device(stream, unread_gradient_, c.hidden_size * static_cast<int64_t>(sizeof(float)));

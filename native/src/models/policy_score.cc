@@ -8,39 +8,34 @@ void PolicyScorer::logits(const int32_t* token_ids, int64_t count, float* out_lo
   policy_->require_complete();
   const int64_t offsets[2] = {0, count};
   const int64_t prompt_length = count;
-  llasa_token_batch batch{};
-  batch.num_sequences = 1;
-  batch.offsets = offsets;
-  batch.token_ids = token_ids;
-  batch.prompt_lengths = &prompt_length;
-  check_token_batch(batch, policy_->config());
-  llasa_head_options all{};
-  all.temperature = 1.0f;
+  check_token_batch({1, offsets, token_ids, &prompt_length}, policy_->config());
+  HeadOptions all;
+  all.count = policy_->config().vocab_size;
+  all.chunk = head_chunk(all.count);
   const PackedRows packed = pack_sequence(token_ids, count);
   const float* hidden = pass_.forward(packed, Keep::kNothing);
-  head_.logits(hidden, count, make_head_options(all, policy_->config()), out_logits);
+  head_.logits(hidden, count, all, out_logits);
 }
 
-void PolicyScorer::logprobs(const llasa_token_batch& batch, const llasa_head_options& head,
-                            int64_t micro_batch_tokens, float* out_logprobs, float* out_entropies) {
+void PolicyScorer::logprobs(const TokenBatch& batch, const HeadOptions& head, int64_t micro_batch_tokens,
+                            float* out_logprobs, float* out_entropies) {
   policy_->require_complete();
   check_token_batch(batch, policy_->config());
-  const HeadOptions options = make_head_options(head, policy_->config());
-  LLASA_CHECK(micro_batch_tokens >= 0, LLASA_ERR_ARGUMENT, "`micro_batch_tokens`: %lld, expected >= 0",
+  LLASA_CHECK(micro_batch_tokens >= 0, Status::kArgument, "`micro_batch_tokens`: %lld, expected >= 0",
               static_cast<long long>(micro_batch_tokens));
   if (micro_batch_tokens == 0) micro_batch_tokens = kDefaultMicroBatchTokens;
   Stream& stream = policy_->stream();
   for (const MicroBatch& micro : cut_micro_batches(batch, micro_batch_tokens)) {
     const PackedRows packed = pack_rows(batch, micro);
-    const std::vector<int32_t> targets = target_columns(options, packed.target_ids);
-    head_.score(pass_.forward(packed, Keep::kNothing), targets, options);
+    const std::vector<int32_t> targets = target_columns(head, packed.target_ids);
+    head_.score(pass_.forward(packed, Keep::kNothing), targets, head);
     const int64_t bytes = micro.scored * static_cast<int64_t>(sizeof(float));
     float* logprobs = out_logprobs + micro.first_scored;
     copy_to_host(stream, logprobs, head_.logprobs(), bytes);
     if (out_entropies != nullptr)
       copy_to_host(stream, out_entropies + micro.first_scored, head_.entropies(), bytes);
     for (int64_t i = 0; i < micro.scored; ++i) {
-      LLASA_CHECK(std::isfinite(logprobs[i]), LLASA_ERR_NOT_FINITE,
+      LLASA_CHECK(std::isfinite(logprobs[i]), Status::kNotFinite,
                   "the log-prob of scored token %lld is not finite",
                   static_cast<long long>(micro.first_scored + i));
     }

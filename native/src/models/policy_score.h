@@ -18,9 +18,9 @@ class PolicyScorer {
 
   // out_logits [count, V] on the host.
   void logits(const int32_t* token_ids, int64_t count, float* out_logits);
-  // out_logprobs [N]; out_entropies [N] or NULL; host. Throws LLASA_ERR_NOT_FINITE if a log-prob is not a
+  // out_logprobs [N]; out_entropies [N] or NULL; host. Throws Status::kNotFinite if a log-prob is not a
   // number.
-  void logprobs(const llasa_token_batch& batch, const llasa_head_options& head, int64_t micro_batch_tokens,
+  void logprobs(const TokenBatch& batch, const HeadOptions& head, int64_t micro_batch_tokens,
                 float* out_logprobs, float* out_entropies);
 
  private:

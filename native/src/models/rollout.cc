@@ -32,13 +32,13 @@ void Rollout::check(const RolloutRequest& request) const {
   for (int64_t p = 0; p < request.num_prompts; ++p) {
     const int64_t begin = request.prompt_offsets[p], end = request.prompt_offsets[p + 1];
     const auto prompt = static_cast<long long>(p);
-    LLASA_CHECK(end > begin, LLASA_ERR_ARGUMENT, "`prompt_offsets`: prompt %lld has no token", prompt);
-    LLASA_CHECK(end - begin < max_tokens_, LLASA_ERR_CAPACITY,
+    LLASA_CHECK(end > begin, Status::kArgument, "`prompt_offsets`: prompt %lld has no token", prompt);
+    LLASA_CHECK(end - begin < max_tokens_, Status::kCapacity,
                 "prompt %lld has %lld tokens, and a sequence of at most %lld must hold one more", prompt,
                 static_cast<long long>(end - begin), static_cast<long long>(max_tokens_));
     for (int64_t i = begin; i < end; ++i) {
       LLASA_CHECK(request.prompt_ids[i] >= 0 && request.prompt_ids[i] < policy_->config().vocab_size,
-                  LLASA_ERR_TOKEN, "`prompt_ids[%lld]` (prompt %lld): %d, expected 0..%lld",
+                  Status::kToken, "`prompt_ids[%lld]` (prompt %lld): %d, expected 0..%lld",
                   static_cast<long long>(i), prompt, request.prompt_ids[i],
                   static_cast<long long>(policy_->config().vocab_size - 1));
     }
@@ -213,7 +213,7 @@ void Rollout::finish(Run& run, size_t active, int32_t reason) {
     free_groups_.push_back(slot.group);
   }
   if (run.request.finished != nullptr) {
-    LLASA_CHECK(run.request.finished(run.request.finished_user, sample) == 0, LLASA_ERR_CANCELLED,
+    LLASA_CHECK(run.request.finished(run.request.finished_user, sample) == 0, Status::kCancelled,
                 "cancelled when sample %lld was finished", static_cast<long long>(sample));
   }
 }

@@ -21,6 +21,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/callbacks.h"
 #include "core/device.h"
 #include "core/graph.h"
 #include "models/kv_cache.h"
@@ -29,7 +30,7 @@
 
 namespace llasa {
 
-// What to draw; borrowed for the call. Checked: throws LLASA_ERR_TOKEN, LLASA_ERR_CAPACITY.
+// What to draw; borrowed for the call. Checked: throws Status::kToken, Status::kCapacity.
 struct RolloutRequest {
   int64_t num_prompts = 0;                  // P
   int64_t samples_per_prompt = 1;           // n
@@ -39,11 +40,14 @@ struct RolloutRequest {
   int32_t stop_token = -1;
   int32_t max_new_tokens = 1;
   int32_t min_new_tokens = 0;
-  llasa_progress_callback progress = nullptr;
+  ProgressCallback progress = nullptr;
   void* progress_user = nullptr;
-  llasa_sample_callback finished = nullptr;  // called last of all that finishing a sample does
+  SampleCallback finished = nullptr;  // called last of all that finishing a sample does
   void* finished_user = nullptr;
 };
+
+// Why a sample ended; numbered as LLASA_FINISH_*.
+inline constexpr int32_t kFinishStop = 1, kFinishLength = 2;
 
 // Where samples go: [P n, max_new_tokens] and [P n].
 struct RolloutOutput {

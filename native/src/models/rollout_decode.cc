@@ -132,9 +132,9 @@ void Rollout::collect(Run& run, int64_t steps, int64_t rows) {
       Slot& slot = slots_[static_cast<size_t>(active_[i])];
       const DrawnToken& drawn = record_[static_cast<size_t>(s * rows) + i];
       const auto sample = static_cast<long long>(slot.sample);
-      LLASA_CHECK(drawn.id != kDrawnNothing, LLASA_ERR_INTERNAL, "sample %lld ended on the device alone",
+      LLASA_CHECK(drawn.id != kDrawnNothing, Status::kInternal, "sample %lld ended on the device alone",
                   sample);
-      LLASA_CHECK(drawn.id >= 0, LLASA_ERR_NOT_FINITE, "logits of sample %lld at position %d are %s", sample,
+      LLASA_CHECK(drawn.id >= 0, Status::kNotFinite, "logits of sample %lld at position %d are %s", sample,
                   slot.prompt + slot.drawn,
                   drawn.id == kSampleEmpty ? "-infinity for all allowed ids" : "not finite");
       const int64_t at = slot.sample * run.request.max_new_tokens + slot.drawn;
@@ -145,9 +145,9 @@ void Rollout::collect(Run& run, int64_t steps, int64_t rows) {
       ++slot.drawn;
       ++run.drawn;
       if (drawn.id == run.request.stop_token) {
-        finish(run, i, LLASA_FINISH_STOP);
+        finish(run, i, kFinishStop);
       } else if (slot.drawn == slot.limit) {
-        finish(run, i, LLASA_FINISH_LENGTH);
+        finish(run, i, kFinishLength);
       }
     }
   }

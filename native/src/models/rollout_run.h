@@ -24,7 +24,7 @@ struct Rollout::Run {
   void report() const {
     if (request.progress == nullptr) return;
     const int64_t total = samples() * request.max_new_tokens;
-    LLASA_CHECK(request.progress(request.progress_user, drawn, total) == 0, LLASA_ERR_CANCELLED,
+    LLASA_CHECK(request.progress(request.progress_user, drawn, total) == 0, Status::kCancelled,
                 "cancelled after %lld tokens", static_cast<long long>(drawn));
   }
 };

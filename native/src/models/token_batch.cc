@@ -8,7 +8,7 @@ namespace llasa {
 
 namespace {
 
-bool same_prompt(const llasa_token_batch& batch, int64_t a, int64_t b) {
+bool same_prompt(const TokenBatch& batch, int64_t a, int64_t b) {
   const int64_t length = batch.prompt_lengths[a];
   const int32_t* first = batch.token_ids + batch.offsets[a];
   return length == batch.prompt_lengths[b] &&
@@ -16,7 +16,7 @@ bool same_prompt(const llasa_token_batch& batch, int64_t a, int64_t b) {
 }
 
 // End of the run of sequences that share the prompt of sequence `begin`.
-int64_t group_end(const llasa_token_batch& batch, int64_t begin, int64_t limit) {
+int64_t group_end(const TokenBatch& batch, int64_t begin, int64_t limit) {
   int64_t end = begin + 1;
   while (end < limit && same_prompt(batch, begin, end)) ++end;
   return end;
@@ -24,44 +24,44 @@ int64_t group_end(const llasa_token_batch& batch, int64_t begin, int64_t limit) 
 
 }  // namespace
 
-void check_token_batch(const llasa_token_batch& batch, const LlamaConfig& config) {
+void check_token_batch(const TokenBatch& batch, const LlamaConfig& config) {
   const int64_t B = batch.num_sequences;
-  LLASA_CHECK(B >= 0, LLASA_ERR_ARGUMENT, "`batch.num_sequences`: %lld, expected >= 0",
+  LLASA_CHECK(B >= 0, Status::kArgument, "`batch.num_sequences`: %lld, expected >= 0",
               static_cast<long long>(B));
   if (B == 0) return;
-  LLASA_CHECK(batch.offsets != nullptr, LLASA_ERR_ARGUMENT, "`batch.offsets` is NULL");
-  LLASA_CHECK(batch.token_ids != nullptr, LLASA_ERR_ARGUMENT, "`batch.token_ids` is NULL");
-  LLASA_CHECK(batch.prompt_lengths != nullptr, LLASA_ERR_ARGUMENT, "`batch.prompt_lengths` is NULL");
-  LLASA_CHECK(batch.offsets[0] == 0, LLASA_ERR_ARGUMENT, "`batch.offsets[0]`: %lld, expected 0",
+  LLASA_CHECK(batch.offsets != nullptr, Status::kArgument, "`batch.offsets` is NULL");
+  LLASA_CHECK(batch.token_ids != nullptr, Status::kArgument, "`batch.token_ids` is NULL");
+  LLASA_CHECK(batch.prompt_lengths != nullptr, Status::kArgument, "`batch.prompt_lengths` is NULL");
+  LLASA_CHECK(batch.offsets[0] == 0, Status::kArgument, "`batch.offsets[0]`: %lld, expected 0",
               static_cast<long long>(batch.offsets[0]));
   for (int64_t b = 0; b < B; ++b) {
     const int64_t length = sequence_length(batch, b), prompt = batch.prompt_lengths[b];
-    LLASA_CHECK(length > 0, LLASA_ERR_ARGUMENT,
+    LLASA_CHECK(length > 0, Status::kArgument,
                 "`batch.offsets[%lld]`: %lld, expected more than the one before",
                 static_cast<long long>(b + 1), static_cast<long long>(batch.offsets[b + 1]));
-    LLASA_CHECK(prompt >= 1 && prompt <= length, LLASA_ERR_ARGUMENT,
+    LLASA_CHECK(prompt >= 1 && prompt <= length, Status::kArgument,
                 "`batch.prompt_lengths[%lld]`: %lld, expected 1..%lld", static_cast<long long>(b),
                 static_cast<long long>(prompt), static_cast<long long>(length));
-    LLASA_CHECK(length <= config.max_positions, LLASA_ERR_CAPACITY,
+    LLASA_CHECK(length <= config.max_positions, Status::kCapacity,
                 "sequence %lld of `batch` has %lld tokens, but max_position_embeddings is %lld",
                 static_cast<long long>(b), static_cast<long long>(length),
                 static_cast<long long>(config.max_positions));
     for (int64_t i = batch.offsets[b]; i < batch.offsets[b + 1]; ++i) {
       const int32_t id = batch.token_ids[i];
-      LLASA_CHECK(id >= 0 && id < config.vocab_size, LLASA_ERR_TOKEN,
+      LLASA_CHECK(id >= 0 && id < config.vocab_size, Status::kToken,
                   "`batch.token_ids[%lld]` (sequence %lld): %d, expected 0..%lld", static_cast<long long>(i),
                   static_cast<long long>(b), id, static_cast<long long>(config.vocab_size) - 1);
     }
   }
 }
 
-int64_t scored_tokens(const llasa_token_batch& batch) {
+int64_t scored_tokens(const TokenBatch& batch) {
   int64_t count = 0;
   for (int64_t b = 0; b < batch.num_sequences; ++b) count += response_length(batch, b);
   return count;
 }
 
-std::vector<MicroBatch> cut_micro_batches(const llasa_token_batch& batch, int64_t tokens) {
+std::vector<MicroBatch> cut_micro_batches(const TokenBatch& batch, int64_t tokens) {
   std::vector<MicroBatch> cuts;
   MicroBatch current;
   int64_t used = 0;  // rows of `current`
@@ -98,7 +98,7 @@ std::vector<MicroBatch> cut_micro_batches(const llasa_token_batch& batch, int64_
   return cuts;
 }
 
-PackedRows pack_rows(const llasa_token_batch& batch, const MicroBatch& micro) {
+PackedRows pack_rows(const TokenBatch& batch, const MicroBatch& micro) {
   PackedRows packed;
   const auto append = [&](const int32_t* ids, int64_t first_position, int64_t count) {
     const RowRange range{packed.rows, packed.rows + count};

@@ -9,68 +9,38 @@ namespace llasa {
 
 namespace {
 
-void check_not_negative(float value, const char* field) {
-  LLASA_CHECK(std::isfinite(value) && value >= 0, LLASA_ERR_ARGUMENT, "`loss.%s`: %g, expected >= 0", field,
-              static_cast<double>(value));
-}
-
 // A value that a token uses must be a number.
 void check_finite(const float* values, int64_t n, const char* field) {
-  LLASA_CHECK(values == nullptr || std::isfinite(values[n]), LLASA_ERR_NOT_FINITE,
+  LLASA_CHECK(values == nullptr || std::isfinite(values[n]), Status::kNotFinite,
               "`terms.%s[%lld]` is not finite", field, static_cast<long long>(n));
 }
 
 }  // namespace
 
-PolicyLossOptions make_loss_options(const llasa_loss_options& given) {
-  LLASA_CHECK(given.policy_term == LLASA_POLICY_TERM_RATIO || given.policy_term == LLASA_POLICY_TERM_LOG_PROB,
-              LLASA_ERR_ARGUMENT, "`loss.policy_term`: %d, expected 0 (ratio) or 1 (log-prob)",
-              given.policy_term);
-  LLASA_CHECK(given.ratio == LLASA_RATIO_TOKEN || given.ratio == LLASA_RATIO_SEQUENCE, LLASA_ERR_ARGUMENT,
-              "`loss.ratio`: %d, expected 0 (token) or 1 (sequence)", given.ratio);
-  LLASA_CHECK(given.kl_estimator >= LLASA_KL_K3 && given.kl_estimator <= LLASA_KL_K2, LLASA_ERR_ARGUMENT,
-              "`loss.kl_estimator`: %d, expected 0..2", given.kl_estimator);
-  check_not_negative(given.clip_low, "clip_low");
-  check_not_negative(given.clip_high, "clip_high");
-  PolicyLossOptions options;
-  options.log_prob = given.policy_term == LLASA_POLICY_TERM_LOG_PROB;
-  options.clip_low = given.clip_low;
-  options.clip_high = given.clip_high;
-  options.kl_estimator = given.kl_estimator;
-  return options;
-}
-
-TokenTerms make_token_terms(const llasa_token_batch& batch, const llasa_loss_options& options,
-                            const llasa_token_terms& given) {
-  const int64_t N = scored_tokens(batch);
-  LLASA_CHECK(given.advantages != nullptr || N == 0, LLASA_ERR_ARGUMENT, "`terms.advantages` is NULL");
-  LLASA_CHECK(given.policy_weights != nullptr || N == 0, LLASA_ERR_ARGUMENT,
-              "`terms.policy_weights` is NULL");
-  LLASA_CHECK(given.kl_weights == nullptr || given.ref_logprobs != nullptr || N == 0, LLASA_ERR_ARGUMENT,
+void check_token_terms(const TokenTerms& terms, int64_t N, const PolicyLossOptions& options) {
+  LLASA_CHECK(terms.advantages != nullptr || N == 0, Status::kArgument, "`terms.advantages` is NULL");
+  LLASA_CHECK(terms.policy_weights != nullptr || N == 0, Status::kArgument, "`terms.policy_weights` is NULL");
+  LLASA_CHECK(terms.kl_weights == nullptr || terms.ref_logprobs != nullptr || N == 0, Status::kArgument,
               "`terms.ref_logprobs` is NULL, but `terms.kl_weights` is not");
-  // Without ratios there is nothing that the log-probs of sampling could divide.
-  const bool ratios = options.policy_term == LLASA_POLICY_TERM_RATIO;
-  const TokenTerms terms{given.advantages,   given.policy_weights, given.kl_weights, given.entropy_weights,
-                         given.old_logprobs, given.ref_logprobs,   given.policy_caps};
   for (int64_t n = 0; n < N; ++n) {
     check_finite(terms.policy_weights, n, "policy_weights");
     check_finite(terms.kl_weights, n, "kl_weights");
     check_finite(terms.entropy_weights, n, "entropy_weights");
-    LLASA_CHECK(terms.policy_weights[n] >= 0.0f, LLASA_ERR_ARGUMENT,
+    LLASA_CHECK(terms.policy_weights[n] >= 0.0f, Status::kArgument,
                 "`terms.policy_weights[%lld]`: %g, expected >= 0", static_cast<long long>(n),
                 static_cast<double>(terms.policy_weights[n]));
     if (!terms.counts(n)) continue;
     check_finite(terms.advantages, n, "advantages");
     check_finite(terms.ref_logprobs, n, "ref_logprobs");
-    if (ratios) check_finite(terms.old_logprobs, n, "old_logprobs");
-    LLASA_CHECK(terms.policy_caps == nullptr || !std::isnan(terms.policy_caps[n]), LLASA_ERR_NOT_FINITE,
+    // Without ratios there is nothing that the log-probs of sampling could divide.
+    if (!options.log_prob) check_finite(terms.old_logprobs, n, "old_logprobs");
+    LLASA_CHECK(terms.policy_caps == nullptr || !std::isnan(terms.policy_caps[n]), Status::kNotFinite,
                 "`terms.policy_caps[%lld]` is NaN", static_cast<long long>(n));
   }
-  return terms;
 }
 
 void add_loss_stats(const PolicyLossOptions& options, const TokenTerms& terms, const float* ratio_logprobs,
-                    const float* logprobs, const float* entropies, int64_t N, llasa_loss_stats& stats) {
+                    const float* logprobs, const float* entropies, int64_t N, LossStats& stats) {
   TokenTerms ratios = terms;
   if (ratio_logprobs != nullptr) ratios.old_logprobs = ratio_logprobs;
   for (int64_t n = 0; n < N; ++n) {

@@ -6,47 +6,13 @@
 
 namespace llasa {
 
-namespace {
-
-void check_beta(float beta, const char* field) {
-  LLASA_CHECK(beta >= 0.0f && beta < 1.0f, LLASA_ERR_ARGUMENT, "`options.%s`: %g, expected 0 <= %s < 1",
-              field, static_cast<double>(beta), field);
-}
-
-}  // namespace
-
-TrainerOptions make_trainer_options(const llasa_trainer_options& given) {
-  check_beta(given.beta1, "beta1");
-  check_beta(given.beta2, "beta2");
-  LLASA_CHECK(std::isfinite(given.epsilon) && given.epsilon > 0, LLASA_ERR_ARGUMENT,
-              "`options.epsilon`: %g, expected > 0", static_cast<double>(given.epsilon));
-  LLASA_CHECK(std::isfinite(given.weight_decay) && given.weight_decay >= 0, LLASA_ERR_ARGUMENT,
-              "`options.weight_decay`: %g, expected >= 0", static_cast<double>(given.weight_decay));
-  LLASA_CHECK(std::isfinite(given.max_grad_norm) && given.max_grad_norm >= 0, LLASA_ERR_ARGUMENT,
-              "`options.max_grad_norm`: %g, expected >= 0", static_cast<double>(given.max_grad_norm));
-  LLASA_CHECK(given.recompute == 0 || given.recompute == 1, LLASA_ERR_ARGUMENT,
-              "`options.recompute`: %d, expected 0 or 1", given.recompute);
-  LLASA_CHECK(given.micro_batch_tokens > 0, LLASA_ERR_ARGUMENT,
-              "`options.micro_batch_tokens`: %lld, expected > 0",
-              static_cast<long long>(given.micro_batch_tokens));
-  TrainerOptions options;
-  options.adamw.beta1 = given.beta1;
-  options.adamw.beta2 = given.beta2;
-  options.adamw.epsilon = given.epsilon;
-  options.adamw.weight_decay = given.weight_decay;
-  options.max_grad_norm = static_cast<double>(given.max_grad_norm);
-  options.recompute = given.recompute != 0;
-  options.micro_batch_tokens = given.micro_batch_tokens;
-  return options;
-}
-
 Trainer::Trainer(std::shared_ptr<Policy> policy, const TrainerOptions& options)
     : policy_(std::move(policy)),
       options_(options),
       count_(policy_->trainable().count()),
       pass_(*policy_),
       head_(*policy_) {
-  LLASA_CHECK(!policy_->is_frozen() || policy_->has_lora(), LLASA_ERR_STATE,
+  LLASA_CHECK(!policy_->is_frozen() || policy_->has_lora(), Status::kState,
               "the policy was created frozen: only an adapter of it can be trained");
   const int64_t count = count_;
   const auto zeroed = [&](DeviceBuffer<float>& buffer, const char* what) {
@@ -60,7 +26,7 @@ Trainer::Trainer(std::shared_ptr<Policy> policy, const TrainerOptions& options)
 
 // Gradients and moments have the layout of what was trainable when they were made.
 void Trainer::check_trainable() const {
-  LLASA_CHECK(count_ == policy_->trainable().count(), LLASA_ERR_STATE,
+  LLASA_CHECK(count_ == policy_->trainable().count(), Status::kState,
               "the policy got an adapter after this trainer was created");
 }
 
@@ -79,7 +45,7 @@ TokenTerms Trainer::upload_terms(const TokenTerms& terms, const MicroBatch& micr
           upload(policy_caps_, terms.policy_caps, "policy caps")};
 }
 
-SequenceRatios Trainer::upload_offsets(const llasa_token_batch& batch, const MicroBatch& micro) {
+SequenceRatios Trainer::upload_offsets(const TokenBatch& batch, const MicroBatch& micro) {
   std::vector<int64_t> offsets{0};
   for (int64_t b = micro.begin; b < micro.end; ++b) {
     offsets.push_back(offsets.back() + response_length(batch, b));
@@ -88,38 +54,33 @@ SequenceRatios Trainer::upload_offsets(const llasa_token_batch& batch, const Mic
           micro.end - micro.begin, ratio_logprobs_.reserve(micro.scored, "ratios of sequences")};
 }
 
-llasa_loss_stats Trainer::accumulate(const llasa_token_batch& batch, const llasa_head_options& head,
-                                     const llasa_loss_options& given_loss, const llasa_token_terms& given,
-                                     llasa_progress_callback progress, void* progress_user,
-                                     float* out_logprobs) {
+LossStats Trainer::accumulate(const TokenBatch& batch, const HeadOptions& head, const LossOptions& loss,
+                              const TokenTerms& terms, ProgressCallback progress, void* progress_user,
+                              float* out_logprobs) {
   policy_->require_complete();
   check_trainable();
-  LLASA_CHECK(!policy_->has_lora() || policy_->lora() != nullptr, LLASA_ERR_STATE,
+  LLASA_CHECK(!policy_->has_lora() || policy_->lora() != nullptr, Status::kState,
               "the policy's adapter is switched off, so nothing can be trained");
   check_token_batch(batch, policy_->config());
-  const HeadOptions head_options = make_head_options(head, policy_->config());
-  const PolicyLossOptions loss = make_loss_options(given_loss);
-  const TokenTerms terms = make_token_terms(batch, given_loss, given);
-  // Without old log-probs every ratio is 1, whichever it is.
-  const bool sequence_ratio =
-      given_loss.ratio == LLASA_RATIO_SEQUENCE && !loss.log_prob && terms.old_logprobs != nullptr;
   const int64_t total = scored_tokens(batch);
-  llasa_loss_stats stats{};
+  check_token_terms(terms, total, loss.token);
+  // Without old log-probs every ratio is 1, whichever it is.
+  const bool sequence_ratio = loss.sequence_ratios && !loss.token.log_prob && terms.old_logprobs != nullptr;
+  LossStats stats;
   accumulated_ = true;
   Stream& stream = policy_->stream();
   for (const MicroBatch& micro : cut_micro_batches(batch, options_.micro_batch_tokens)) {
     const PackedRows packed = pack_rows(batch, micro);
-    const std::vector<int32_t> targets = target_columns(head_options, packed.target_ids);
+    const std::vector<int32_t> targets = target_columns(head, packed.target_ids);
     // Below 2^44: 2^24 steps (kept apart, should there be more) of 2^20 micro-batches. Never 0.
     const DropoutPass dropout =
         (static_cast<uint64_t>(steps_) << 20 | static_cast<uint64_t>(++passes_)) & ((uint64_t{1} << 44) - 1);
     const float* hidden =
         pass_.forward(packed, options_.recompute ? Keep::kLayerInputs : Keep::kActivations, dropout);
-    HeadLoss head_loss{loss, upload_terms(terms, micro), {}};
+    HeadLoss head_loss{loss.token, upload_terms(terms, micro), {}};
     // A sequence's ratio needs all its tokens: they are never in two micro-batches.
     if (sequence_ratio) head_loss.ratios = upload_offsets(batch, micro);
-    head_.score_and_backward(hidden, targets, head_options, head_loss, pass_.output_gradient(),
-                             gradients_.data());
+    head_.score_and_backward(hidden, targets, head, head_loss, pass_.output_gradient(), gradients_.data());
     pass_.backward(packed, gradients_.data());
 
     std::vector<float> logprobs(static_cast<size_t>(micro.scored)), entropies(logprobs.size()), ratios;
@@ -132,24 +93,24 @@ llasa_loss_stats Trainer::accumulate(const llasa_token_batch& batch, const llasa
     if (sequence_ratio) read(ratios, ratio_logprobs_.data());
     if (out_logprobs != nullptr)
       std::copy(logprobs.begin(), logprobs.end(), out_logprobs + micro.first_scored);
-    add_loss_stats(loss, terms.from(micro.first_scored), sequence_ratio ? ratios.data() : nullptr,
+    add_loss_stats(loss.token, terms.from(micro.first_scored), sequence_ratio ? ratios.data() : nullptr,
                    logprobs.data(), entropies.data(), micro.scored, stats);
     stats.computed_tokens += static_cast<double>(packed.rows);
     LLASA_CHECK(progress == nullptr || progress(progress_user, micro.first_scored + micro.scored, total) == 0,
-                LLASA_ERR_CANCELLED, "cancelled by `progress`; the gradients hold part of the batch");
+                Status::kCancelled, "cancelled by `progress`; the gradients hold part of the batch");
   }
   return stats;
 }
 
-llasa_step_stats Trainer::step(float learning_rate) {
-  LLASA_CHECK(std::isfinite(learning_rate) && learning_rate >= 0, LLASA_ERR_ARGUMENT,
+StepStats Trainer::step(float learning_rate) {
+  LLASA_CHECK(std::isfinite(learning_rate) && learning_rate >= 0, Status::kArgument,
               "`learning_rate`: %g, expected >= 0", static_cast<double>(learning_rate));
-  LLASA_CHECK(accumulated_, LLASA_ERR_STATE, "nothing was accumulated since the last step");
+  LLASA_CHECK(accumulated_, Status::kState, "nothing was accumulated since the last step");
   policy_->require_complete();
   Stream& stream = policy_->stream();
   check_trainable();
   const int64_t count = count_;
-  llasa_step_stats stats{};
+  StepStats stats;
   stats.grad_norm = std::sqrt(squared_norm(stream, gradients_.data(), count));
   stats.skipped = !std::isfinite(stats.grad_norm);
   if (!stats.skipped) {
@@ -174,37 +135,36 @@ void Trainer::zero_grad() {
   passes_ = 0;
 }
 
-float* Trainer::state(int32_t kind, const TensorSpec& spec, int64_t count) {
-  LLASA_CHECK(count == spec.size, LLASA_ERR_SHAPE, "`count` for `%s`: %lld, expected %lld", spec.name.c_str(),
+float* Trainer::state(TrainerState kind, const TensorSpec& spec, int64_t count) {
+  LLASA_CHECK(count == spec.size, Status::kShape, "`count` for `%s`: %lld, expected %lld", spec.name.c_str(),
               static_cast<long long>(count), static_cast<long long>(spec.size));
   switch (kind) {
-    case LLASA_STATE_GRADIENT:
+    case TrainerState::kGradient:
       return gradients_.data() + spec.offset;
-    case LLASA_STATE_MOMENT1:
+    case TrainerState::kMoment1:
       return moment1_.data() + spec.offset;
-    case LLASA_STATE_MOMENT2:
+    case TrainerState::kMoment2:
       return moment2_.data() + spec.offset;
-    default:
-      fail(LLASA_ERR_ARGUMENT, "`kind`: %d, expected 0..2", kind);
   }
+  fail(Status::kInternal, "no such state: %d", static_cast<int>(kind));
 }
 
-void Trainer::get_state(int32_t kind, const std::string& name, float* out, int64_t count) {
+void Trainer::get_state(TrainerState kind, const std::string& name, float* out, int64_t count) {
   const float* source = state(kind, policy_->trainable().find(name), count);
   copy_to_host(policy_->stream(), out, source, count * static_cast<int64_t>(sizeof(float)));
 }
 
-void Trainer::set_state(int32_t kind, const std::string& name, const float* data, int64_t count) {
+void Trainer::set_state(TrainerState kind, const std::string& name, const float* data, int64_t count) {
   float* destination = state(kind, policy_->trainable().find(name), count);
-  LLASA_CHECK(std::all_of(data, data + count, [](float x) { return std::isfinite(x); }), LLASA_ERR_NOT_FINITE,
+  LLASA_CHECK(std::all_of(data, data + count, [](float x) { return std::isfinite(x); }), Status::kNotFinite,
               "the state of `%s` holds a NaN or an infinity", name.c_str());
   copy_to_device(policy_->stream(), destination, data, count * static_cast<int64_t>(sizeof(float)));
   policy_->stream().synchronize();
-  accumulated_ |= kind == LLASA_STATE_GRADIENT;
+  accumulated_ |= kind == TrainerState::kGradient;
 }
 
 void Trainer::set_steps_taken(int64_t steps) {
-  LLASA_CHECK(steps >= 0, LLASA_ERR_ARGUMENT, "`step`: %lld, expected >= 0", static_cast<long long>(steps));
+  LLASA_CHECK(steps >= 0, Status::kArgument, "`step`: %lld, expected >= 0", static_cast<long long>(steps));
   steps_ = steps;
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "core/callbacks.h"
 #include "models/policy_head.h"
 #include "models/policy_pass.h"
 #include "models/token_terms.h"
@@ -19,31 +20,39 @@ struct TrainerOptions {
   int64_t micro_batch_tokens = 4096;
 };
 
-TrainerOptions make_trainer_options(const llasa_trainer_options& options);
+struct StepStats {
+  bool skipped = false;  // a gradient was not finite: weights and moments untouched, gradients cleared
+  double grad_norm = 0;  // before clipping
+  double grad_scale = 0;
+  int64_t step = 0;  // optimiser steps taken so far
+};
+
+// What a trainer holds for each parameter; numbered as LLASA_STATE_*.
+enum class TrainerState : int32_t { kGradient, kMoment1, kMoment2 };
 
 class Trainer {
  public:
   Trainer(std::shared_ptr<Policy> policy, const TrainerOptions& options);
 
-  // llasa_trainer_accumulate. Cancelled or failed half way, the gradients hold part of the batch: zero_grad
-  // then.
-  llasa_loss_stats accumulate(const llasa_token_batch& batch, const llasa_head_options& head,
-                              const llasa_loss_options& loss, const llasa_token_terms& terms,
-                              llasa_progress_callback progress, void* progress_user, float* out_logprobs);
-  llasa_step_stats step(float learning_rate);
+  // Forward and backward over a batch; adds to the gradients. out_logprobs [N] or NULL. Cancelled or failed
+  // half way, the gradients hold part of the batch: zero_grad then.
+  LossStats accumulate(const TokenBatch& batch, const HeadOptions& head, const LossOptions& loss,
+                       const TokenTerms& terms, ProgressCallback progress, void* progress_user,
+                       float* out_logprobs);
+  StepStats step(float learning_rate);
   void zero_grad();
 
-  // kind: LLASA_STATE_*. count must be the parameter's size.
-  void get_state(int32_t kind, const std::string& name, float* out, int64_t count);
-  void set_state(int32_t kind, const std::string& name, const float* data, int64_t count);
+  // count must be the parameter's size.
+  void get_state(TrainerState kind, const std::string& name, float* out, int64_t count);
+  void set_state(TrainerState kind, const std::string& name, const float* data, int64_t count);
   int64_t steps_taken() const { return steps_; }
   void set_steps_taken(int64_t steps);
 
  private:
   TokenTerms upload_terms(const TokenTerms& terms, const MicroBatch& micro);
-  SequenceRatios upload_offsets(const llasa_token_batch& batch, const MicroBatch& micro);
+  SequenceRatios upload_offsets(const TokenBatch& batch, const MicroBatch& micro);
   void check_trainable() const;
-  float* state(int32_t kind, const TensorSpec& spec, int64_t count);
+  float* state(TrainerState kind, const TensorSpec& spec, int64_t count);
 
   std::shared_ptr<Policy> policy_;
   TrainerOptions options_;

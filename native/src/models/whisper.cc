@@ -42,12 +42,12 @@ Whisper::Whisper(const WhisperConfig& config, Storage storage)
   stream_.synchronize();
 }
 
-void Whisper::set_tensor(const std::string& name, llasa_dtype dtype, const int64_t* shape, int32_t rank,
+void Whisper::set_tensor(const std::string& name, DType dtype, const int64_t* shape, int32_t rank,
                          const void* data) {
   TensorTable& table = weights_.table();
   biases_current_ = false;
   if (name == kOutputProjection) {
-    LLASA_CHECK(rank == 2 && shape[0] == config_.vocab_size && shape[1] == config_.d_model, LLASA_ERR_SHAPE,
+    LLASA_CHECK(rank == 2 && shape[0] == config_.vocab_size && shape[1] == config_.d_model, Status::kShape,
                 "tensor `%s`: shape %s, expected that of `%s`", kOutputProjection,
                 shape_text(shape, rank).c_str(), kTokenEmbedding);
     return;
@@ -62,7 +62,7 @@ void Whisper::set_tensor(const std::string& name, llasa_dtype dtype, const int64
   std::vector<float> values(static_cast<size_t>(spec.size)), reordered(static_cast<size_t>(spec.size));
   widen(dtype, data, values.data(), spec.size);
   conv1d_reorder_weight(values.data(), reordered.data(), shape[0], shape[1], shape[2]);
-  table.set(stream_, name, LLASA_F32, shape, rank, reordered.data());
+  table.set(stream_, name, DType::kF32, shape, rank, reordered.data());
 }
 
 const WhisperWeights& Whisper::weights() {

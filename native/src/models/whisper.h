@@ -19,10 +19,9 @@ class Whisper {
   const WhisperConfig& config() const { return config_; }
   Stream& stream() { return stream_; }
   const TensorTable& table() const { return weights_.table(); }
-  void set_tensor(const std::string& name, llasa_dtype dtype, const int64_t* shape, int32_t rank,
-                  const void* data);
+  void set_tensor(const std::string& name, DType dtype, const int64_t* shape, int32_t rank, const void* data);
 
-  // Weights ready to compute with; throws LLASA_ERR_STATE while one is missing.
+  // Weights ready to compute with; throws Status::kState while one is missing.
   const WhisperWeights& weights();
 
   // Log-mel of B windows: samples[begin[b] .. end[b]) on the device, cut or zero-padded to one window.

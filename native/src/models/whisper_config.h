@@ -1,9 +1,7 @@
-// Hyper-parameters of a Whisper (transformers.WhisperConfig), checked once.
+// Hyper-parameters of a Whisper (transformers.WhisperConfig); abi/options.h checks them.
 #pragma once
 
 #include <cstdint>
-
-#include "llasa_native.h"
 
 namespace llasa {
 
@@ -27,11 +25,5 @@ struct WhisperConfig {
 };
 
 inline constexpr float kWhisperNormEps = 1e-5f;
-
-// The sizes of openai/whisper-tiny.
-llasa_whisper_options default_whisper_options();
-
-// Throws LLASA_ERR_ARGUMENT naming the field that is out of range.
-WhisperConfig make_whisper_config(const llasa_whisper_options& options);
 
 }  // namespace llasa

@@ -35,8 +35,8 @@ double root_mean_square(const std::vector<float>& samples) {
 
 }  // namespace
 
-void WhisperScorer::score(const llasa_whisper_request& request, const DeviceClips& clips,
-                          llasa_whisper_result& result) {
+void WhisperScorer::score(const WhisperRequest& request, const DeviceClips& clips,
+                          const WhisperResult& result) {
   check_whisper_request(whisper_.config(), request, result);
   whisper_.weights();
   upload_masks(request);
@@ -47,7 +47,7 @@ void WhisperScorer::score(const llasa_whisper_request& request, const DeviceClip
   }
 }
 
-void WhisperScorer::upload_masks(const llasa_whisper_request& request) {
+void WhisperScorer::upload_masks(const WhisperRequest& request) {
   const int64_t V = whisper_.config().vocab_size;
   std::vector<uint8_t> mask = id_mask(V, request.suppress_ids, request.num_suppress);
   suppress_.upload(whisper_.stream(), mask, kWhat);
@@ -73,7 +73,7 @@ void WhisperScorer::upload_masks(const llasa_whisper_request& request) {
 
 // The windows of a clip that are transcribed: the first, and of the later ones those with enough in them to
 // be speech: for a window of padding behind a few samples a recogniser writes words that nobody said.
-std::vector<int64_t> WhisperScorer::windows_of(const llasa_whisper_request& request, const float* samples,
+std::vector<int64_t> WhisperScorer::windows_of(const WhisperRequest& request, const float* samples,
                                                const Text& text) {
   const int64_t window = whisper_.config().window_samples();
   std::vector<int64_t> windows{0};
@@ -93,8 +93,8 @@ std::vector<int64_t> WhisperScorer::windows_of(const llasa_whisper_request& requ
   return windows;
 }
 
-void WhisperScorer::score_chunk(const llasa_whisper_request& request, const DeviceClips& clips, int64_t first,
-                                int64_t count, llasa_whisper_result& result) {
+void WhisperScorer::score_chunk(const WhisperRequest& request, const DeviceClips& clips, int64_t first,
+                                int64_t count, const WhisperResult& result) {
   const int64_t M = request.max_new_tokens;
   texts_.assign(static_cast<size_t>(count), {});
   int64_t windows = 1;
@@ -110,7 +110,7 @@ void WhisperScorer::score_chunk(const llasa_whisper_request& request, const Devi
     std::vector<Writer> writers;
     for (size_t b = 0; b < texts_.size(); ++b) {
       const Text& text = texts_[b];
-      const bool enough = text.ended_early == LLASA_ENDED_LENGTH || text.ended_early == LLASA_ENDED_LOOP;
+      const bool enough = text.ended_early == EndedEarly::kLength || text.ended_early == EndedEarly::kLoop;
       const bool room = M == 0 || (static_cast<int64_t>(text.ids.size()) < M && !enough);
       const bool wanted = std::binary_search(text.windows.begin(), text.windows.end(), w);
       if (wanted && room) writers.push_back({b, static_cast<int64_t>(writers.size())});
@@ -136,7 +136,7 @@ void WhisperScorer::score_chunk(const llasa_whisper_request& request, const Devi
       result.mean_logprobs[first + b] = static_cast<float>(text.logprob_sum / drawn);
     }
     if (result.no_speech_probs != nullptr) result.no_speech_probs[first + b] = text.no_speech;
-    if (result.ended_early != nullptr) result.ended_early[first + b] = text.ended_early;
+    if (result.ended_early != nullptr) result.ended_early[first + b] = static_cast<int32_t>(text.ended_early);
     if (result.languages != nullptr) result.languages[first + b] = text.language;
   }
 }
@@ -161,7 +161,7 @@ void WhisperScorer::encode_windows(const float* samples, int64_t window, std::ve
   }
 }
 
-std::vector<int32_t> WhisperScorer::prompt_of(const llasa_whisper_request& request, const Text& text) const {
+std::vector<int32_t> WhisperScorer::prompt_of(const WhisperRequest& request, const Text& text) const {
   std::vector<int32_t> prompt(request.prompt_ids, request.prompt_ids + request.prompt_length);
   if (request.language_slot >= 0 && text.language >= 0) {
     prompt[static_cast<size_t>(request.language_slot)] = text.language;
@@ -177,7 +177,7 @@ const float* WhisperScorer::head(const float* hidden, int64_t N) {
 
 // Runs the prompt through the text caches, all but its last token, in pieces that end where something is read
 // off: the probability of no speech behind the first token, the language before its slot.
-void WhisperScorer::read_prompt(const llasa_whisper_request& request, std::vector<Writer>& writers,
+void WhisperScorer::read_prompt(const WhisperRequest& request, std::vector<Writer>& writers,
                                 bool first_window) {
   const int64_t A = static_cast<int64_t>(writers.size()), V = whisper_.config().vocab_size,
                 C = whisper_.config().d_model;
@@ -233,19 +233,19 @@ void WhisperScorer::read_prompt(const llasa_whisper_request& request, std::vecto
 
 // Whether the text that has just got its writer's last id ends here by the request's bounds. A recogniser
 // that loops does so until it has no room left, which takes longer than all else together.
-bool WhisperScorer::ends_early(const llasa_whisper_request& request, int64_t clip, const Writer& writer) {
+bool WhisperScorer::ends_early(const WhisperRequest& request, int64_t clip, const Writer& writer) {
   if (request.id_characters == nullptr) return false;
   Text& text = texts_[writer.text];
   text.characters += request.id_characters[writer.last];
   if (text.characters >= request.max_characters[clip]) {
-    text.ended_early = LLASA_ENDED_LENGTH;
+    text.ended_early = EndedEarly::kLength;
     return true;
   }
   const std::span<const int32_t> window = std::span(text.ids).last(static_cast<size_t>(writer.in_window));
   for (size_t period = 1; period <= kLoopIds && 3 * period <= window.size(); ++period) {
     if (!repeats(window, period, 3 * period)) continue;
     if (text.characters >= request.loop_characters[clip]) {
-      text.ended_early = LLASA_ENDED_LOOP;
+      text.ended_early = EndedEarly::kLoop;
       return true;
     }
     const auto part = window.last(period);
@@ -253,7 +253,7 @@ bool WhisperScorer::ends_early(const llasa_whisper_request& request, int64_t cli
         std::all_of(part.begin(), part.end(), [&](int32_t id) { return request.id_characters[id] == 0; });
     const size_t span = std::max<size_t>(3 * period, kLoopIds);
     if (empty && span <= window.size() && repeats(window, period, span)) {
-      text.ended_early = LLASA_ENDED_EMPTY_LOOP;
+      text.ended_early = EndedEarly::kEmptyLoop;
       return true;
     }
   }
@@ -262,7 +262,7 @@ bool WhisperScorer::ends_early(const llasa_whisper_request& request, int64_t cli
 
 // Greedy decoding of one window, all clips in step; a clip that is finished leaves the batch. first_clip: the
 // chunk's.
-void WhisperScorer::write_texts(const llasa_whisper_request& request, int64_t first_clip,
+void WhisperScorer::write_texts(const WhisperRequest& request, int64_t first_clip,
                                 std::vector<Writer> writers, int64_t window) {
   const WhisperConfig& config = whisper_.config();
   Stream& stream = whisper_.stream();
@@ -282,7 +282,7 @@ void WhisperScorer::write_texts(const llasa_whisper_request& request, int64_t fi
     for (size_t a = 0; a < writers.size(); ++a) {
       Writer writer = writers[a];
       Text& text = texts_[writer.text];
-      LLASA_CHECK(ids[a] >= 0, LLASA_ERR_NOT_FINITE,
+      LLASA_CHECK(ids[a] >= 0, Status::kNotFinite,
                   "the recogniser's logits of clip %zu hold a NaN, or every id is "
                   "suppressed",
                   writer.text);
@@ -305,7 +305,7 @@ void WhisperScorer::write_texts(const llasa_whisper_request& request, int64_t fi
 }
 
 // Mean NLL of the chunk's targets; clip b of the chunk is in slot b.
-void WhisperScorer::score_targets(const llasa_whisper_request& request, int64_t first, int64_t count,
+void WhisperScorer::score_targets(const WhisperRequest& request, int64_t first, int64_t count,
                                   float* mean_nlls) {
   for (int64_t b = 0; b < count;) {
     TextRows rows;

@@ -4,7 +4,6 @@
 
 #include <vector>
 
-#include "llasa_native.h"
 #include "models/whisper.h"
 #include "models/whisper_decoder.h"
 
@@ -17,13 +16,56 @@ struct DeviceClips {
   const int64_t* end;
 };
 
+// Why a transcript ended before its model ended it; numbered as LLASA_ENDED_*.
+enum class EndedEarly : int32_t { kNo, kLength, kLoop, kEmptyLoop };
+
+// What to do with a batch of clips; the fields are those of llasa_whisper_request, without the waveforms.
+struct WhisperRequest {
+  int64_t num_clips = 0;
+  int32_t max_new_tokens = 0;
+  const int32_t* prompt_ids = nullptr;
+  int64_t prompt_length = 0;
+  int32_t language_slot = -1;
+  int32_t first_language_token = 0;
+  int32_t num_languages = 0;
+  int32_t no_speech_token = -1;
+  const int32_t* suppress_ids = nullptr;
+  int64_t num_suppress = 0;
+  const int32_t* begin_suppress_ids = nullptr;
+  int64_t num_begin_suppress = 0;
+  const int64_t* target_offsets = nullptr;
+  const int32_t* target_ids = nullptr;
+  const int32_t* target_first = nullptr;
+  int32_t target_language_slot = -1;
+  int32_t min_window_samples = 0;
+  float silence_rms = 0.0f;
+  const int32_t* language_ids = nullptr;
+  int64_t num_language_ids = 0;
+  const int32_t* end_ids = nullptr;
+  int64_t num_end_ids = 0;
+  const int32_t* id_characters = nullptr;
+  const int64_t* max_characters = nullptr;
+  const int64_t* loop_characters = nullptr;
+};
+
+// Where it goes; as llasa_whisper_result.
+struct WhisperResult {
+  int32_t* tokens = nullptr;
+  int32_t* lengths = nullptr;
+  float* mean_logprobs = nullptr;
+  float* no_speech_probs = nullptr;
+  int32_t* languages = nullptr;
+  float* mean_nlls = nullptr;
+  int32_t* ended_early = nullptr;
+};
+
 class WhisperScorer {
  public:
   explicit WhisperScorer(Whisper& whisper) : whisper_(whisper), decoder_(whisper) {}
 
-  // request and result as in llasa_native.h; the request's waveform fields are not read. Throws
-  // LLASA_ERR_ARGUMENT, LLASA_ERR_TOKEN or LLASA_ERR_CAPACITY for a request that does not fit the model.
-  void score(const llasa_whisper_request& request, const DeviceClips& clips, llasa_whisper_result& result);
+  // request and result as in llasa_native.h. Throws
+  // Status::kArgument, Status::kToken or Status::kCapacity for a request that does not fit the model.
+  void score(const WhisperRequest& request, const DeviceClips& clips, const WhisperResult& result);
 
   // Teacher-forced logits [ids.size(), V] (host) of one clip whose encoder states [P, C] are on the device.
   void teacher_forced_logits(const float* states, std::span<const int32_t> ids, float* out);
@@ -36,7 +78,7 @@ class WhisperScorer {
     std::vector<int32_t> ids;         // generated, eot last if reached
     bool ended = false;               // with eot
     int64_t characters = 0;
-    int32_t ended_early = LLASA_ENDED_NO;
+    EndedEarly ended_early = EndedEarly::kNo;
     double logprob_sum = 0.0;
     int64_t drawn = 0;
     float no_speech = 0.0f;
@@ -50,20 +92,19 @@ class WhisperScorer {
     int32_t last = -1;
   };
 
-  std::vector<int64_t> windows_of(const llasa_whisper_request& request, const float* samples,
-                                  const Text& text);
-  void score_chunk(const llasa_whisper_request& request, const DeviceClips& clips, int64_t first,
-                   int64_t count, llasa_whisper_result& result);
+  std::vector<int64_t> windows_of(const WhisperRequest& request, const float* samples, const Text& text);
+  void score_chunk(const WhisperRequest& request, const DeviceClips& clips, int64_t first, int64_t count,
+                   const WhisperResult& result);
   void encode_windows(const float* samples, int64_t window, std::vector<Writer>& writers);
-  void read_prompt(const llasa_whisper_request& request, std::vector<Writer>& writers, bool first_window);
-  void write_texts(const llasa_whisper_request& request, int64_t first_clip, std::vector<Writer> writers,
+  void read_prompt(const WhisperRequest& request, std::vector<Writer>& writers, bool first_window);
+  void write_texts(const WhisperRequest& request, int64_t first_clip, std::vector<Writer> writers,
                    int64_t window);
-  void score_targets(const llasa_whisper_request& request, int64_t first, int64_t count, float* mean_nlls);
+  void score_targets(const WhisperRequest& request, int64_t first, int64_t count, float* mean_nlls);
   void target_nlls(const std::vector<int64_t>& rows, const std::vector<int32_t>& targets, const float* hidden,
                    std::vector<float>& nlls);
-  bool ends_early(const llasa_whisper_request& request, int64_t clip, const Writer& writer);
-  std::vector<int32_t> prompt_of(const llasa_whisper_request& request, const Text& text) const;
-  void upload_masks(const llasa_whisper_request& request);
+  bool ends_early(const WhisperRequest& request, int64_t clip, const Writer& writer);
+  std::vector<int32_t> prompt_of(const WhisperRequest& request, const Text& text) const;
+  void upload_masks(const WhisperRequest& request);
   const float* head(const float* hidden, int64_t N);
 
   Whisper& whisper_;
@@ -77,7 +118,7 @@ class WhisperScorer {
 };
 
 // Checks a request against the model; B clips.
-void check_whisper_request(const WhisperConfig& config, const llasa_whisper_request& request,
-                           const llasa_whisper_result& result);
+void check_whisper_request(const WhisperConfig& config, const WhisperRequest& request,
+                           const WhisperResult& result);
 
 }  // namespace llasa

@@ -47,18 +47,14 @@ int64_t Xcodec2::tensor_count() const {
   return static_cast<int64_t>(weights_.specs().size() + encoder_->weights().specs().size());
 }
 
-void Xcodec2::tensor_info(int64_t index, llasa_tensor_info* out) const {
-  LLASA_CHECK(index >= 0 && index < tensor_count(), LLASA_ERR_ARGUMENT, "`index`: %lld, expected 0..%lld",
+const TensorSpec& Xcodec2::tensor(int64_t index) const {
+  LLASA_CHECK(index >= 0 && index < tensor_count(), Status::kArgument, "`index`: %lld, expected 0..%lld",
               static_cast<long long>(index), static_cast<long long>(tensor_count() - 1));
   const auto decoder = static_cast<int64_t>(weights_.specs().size());
-  if (index < decoder) {
-    weights_.info(index, out);
-  } else {
-    encoder_->weights().info(index - decoder, out);
-  }
+  return index < decoder ? weights_.spec(index) : encoder_->weights().spec(index - decoder);
 }
 
-void Xcodec2::set_tensor(const std::string& name, llasa_dtype dtype, const int64_t* shape, int32_t rank,
+void Xcodec2::set_tensor(const std::string& name, DType dtype, const int64_t* shape, int32_t rank,
                          const void* data) {
   TensorTable& table = encoder_->weights().contains(name) ? encoder_->weights_to_set() : weights_;
   const TensorSpec& spec = table.find(name);
@@ -71,7 +67,7 @@ void Xcodec2::set_tensor(const std::string& name, llasa_dtype dtype, const int64
   std::vector<float> values(static_cast<size_t>(spec.size)), reordered(static_cast<size_t>(spec.size));
   widen(dtype, data, values.data(), spec.size);
   conv1d_reorder_weight(values.data(), reordered.data(), shape[0], shape[1], shape[2]);
-  table.set(stream_, name, LLASA_F32, shape, rank, reordered.data());
+  table.set(stream_, name, DType::kF32, shape, rank, reordered.data());
 }
 
 void Xcodec2::probe(const char* stage, const float* data, int64_t rows, int64_t columns) const {
@@ -81,7 +77,7 @@ void Xcodec2::probe(const char* stage, const float* data, int64_t rows, int64_t 
 void Xcodec2::check_codes(const int64_t* offsets, const int32_t* codes, int64_t B) const {
   for (int64_t b = 0; b < B; ++b) {
     for (int64_t t = offsets[b]; t < offsets[b + 1]; ++t) {
-      LLASA_CHECK(codes[t] >= 0 && codes[t] < config_.num_codes, LLASA_ERR_TOKEN,
+      LLASA_CHECK(codes[t] >= 0 && codes[t] < config_.num_codes, Status::kToken,
                   "`codes`: %d at position %lld of clip %lld, expected 0..%lld", codes[t],
                   static_cast<long long>(t - offsets[b]), static_cast<long long>(b),
                   static_cast<long long>(config_.num_codes - 1));

@@ -30,13 +30,12 @@ class Xcodec2 {
   Stream& stream() { return stream_; }
 
   int64_t tensor_count() const;
-  void tensor_info(int64_t index, llasa_tensor_info* out) const;
-  void set_tensor(const std::string& name, llasa_dtype dtype, const int64_t* shape, int32_t rank,
-                  const void* data);
+  const TensorSpec& tensor(int64_t index) const;
+  void set_tensor(const std::string& name, DType dtype, const int64_t* shape, int32_t rank, const void* data);
 
   // Codes of B clips (host; clip b is codes[offsets[b] .. offsets[b+1])) to samples on the device, clip b at
   // waveforms + offsets[b] * hop, hop samples per code. A clip's samples do not depend on the other clips.
-  // Throws LLASA_ERR_TOKEN naming clip and position of a code out of range.
+  // Throws Status::kToken naming clip and position of a code out of range.
   void decode(const int64_t* offsets, const int32_t* codes, int64_t B, float* waveforms);
 
   // Waveform (host) to codes: num_samples / hop + 1 of them, because 1..hop zeros are always appended.

@@ -1,10 +1,8 @@
-// Hyper-parameters of an X-Codec2 (transformers.Xcodec2Config), checked once.
+// Hyper-parameters of an X-Codec2 (transformers.Xcodec2Config); abi/options.h checks them.
 #pragma once
 
 #include <cstdint>
 #include <vector>
-
-#include "llasa_native.h"
 
 namespace llasa {
 
@@ -40,11 +38,5 @@ struct Xcodec2Config {
 // GroupNorm of the decoder's residual blocks and the decoder's last LayerNorm: constants of the architecture.
 inline constexpr int64_t kXcodec2Groups = 32;
 inline constexpr float kXcodec2NormEps = 1e-6f;
-
-// The sizes of the published checkpoint.
-llasa_codec_options default_xcodec2_options();
-
-// Throws LLASA_ERR_ARGUMENT naming the field that is out of range.
-Xcodec2Config make_xcodec2_config(const llasa_codec_options& options);
 
 }  // namespace llasa

@@ -52,7 +52,7 @@ void Xcodec2Encoder::fuse_weight_norm(const std::string& name) {
 
 void Xcodec2Encoder::prepare() {
   for (const TensorSpec& spec : weights_.specs()) {
-    LLASA_CHECK(spec.is_set, LLASA_ERR_STATE, "codec encoder: parameter `%s` was never set",
+    LLASA_CHECK(spec.is_set, Status::kState, "codec encoder: parameter `%s` was never set",
                 spec.name.c_str());
   }
   if (prepared_) return;
@@ -133,7 +133,7 @@ Xcodec2Encoder::Signal Xcodec2Encoder::acoustic(const float* samples, int64_t nu
 Xcodec2Encoder::Signal Xcodec2Encoder::semantic(const float* samples, int64_t num_samples,
                                                 const StageProbe& probe) {
   const int64_t frames = num_samples / 160, width = config_.semantic_feature_dim;
-  LLASA_CHECK(width == 2 * kKaldiMels, LLASA_ERR_ARGUMENT,
+  LLASA_CHECK(width == 2 * kKaldiMels, Status::kArgument,
               "`options.semantic_feature_dim`: %lld, expected 160", static_cast<long long>(width));
   Signal features{{}, frames / 2, width};  // two frames stacked are one row
   DeviceBuffer<float> log_mel(frames * kKaldiMels, kWhat);
@@ -218,7 +218,7 @@ Xcodec2Encoder::Signal Xcodec2Encoder::adapt(const Signal& x) {
 std::vector<int32_t> Xcodec2Encoder::encode(const float* waveform, int64_t num_samples,
                                             const StageProbe& probe) {
   prepare();
-  LLASA_CHECK(config_.hop == 320, LLASA_ERR_ARGUMENT,
+  LLASA_CHECK(config_.hop == 320, Status::kArgument,
               "the codec's encoder pairs 10 ms features with codes of 320 samples, but the hop is %lld",
               static_cast<long long>(config_.hop));
   const int64_t T = num_samples / config_.hop + 1, Q = config_.quantization_dim;

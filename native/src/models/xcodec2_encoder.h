@@ -31,7 +31,7 @@ class Xcodec2Encoder {
   // For setting one. Memory is taken when the first weight arrives: a codec that only decodes does without.
   TensorTable& weights_to_set();
 
-  // Throws LLASA_ERR_STATE while a weight is missing.
+  // Throws Status::kState while a weight is missing.
   std::vector<int32_t> encode(const float* waveform, int64_t num_samples, const StageProbe& probe);
 
  private:

@@ -17,11 +17,11 @@ struct DecodeShape {
   int64_t H = 0;  // query heads; head h reads key/value head h / (H / G)
   int64_t G = 0;
   int64_t D = 0;
-  llasa_dtype dtype = LLASA_F32;  // of the blocks: LLASA_F32 or LLASA_BF16
+  DType dtype = DType::kF32;  // of the blocks: DType::kF32 or DType::kBf16
 
   int64_t row() const { return (H + 2 * G) * D; }  // floats of a fused q, k, v row
   int64_t layer_elements() const { return 2 * G * D * kKvBlock; }
-  int64_t element_bytes() const { return dtype == LLASA_BF16 ? 2 : 4; }
+  int64_t element_bytes() const { return dtype == DType::kBf16 ? 2 : 4; }
   int64_t blocks(int64_t tokens) const { return (tokens + kKvBlock - 1) / kKvBlock; }
 };
 

@@ -4,21 +4,23 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 
 #include "core/host_device.h"
-#include "llasa_native.h"
 #include "ops/shapes.h"
 
 namespace llasa {
+
+enum class KlEstimator : int32_t { kK3, kK1, kK2 };  // numbered as LLASA_KL_*
 
 struct PolicyLossOptions {
   bool log_prob = false;  // the policy term is -A logp: no ratio, no clip
   float clip_low = 0.2f;
   float clip_high = 0.2f;
-  int32_t kl_estimator = LLASA_KL_K3;
+  KlEstimator kl_estimator = KlEstimator::kK3;
 };
 
-// llasa_token_terms: [N] each, of the device or of the host; NULL: not given.
+// What an algorithm comes to, [N] each, of the device or of the host; NULL: not given.
 struct TokenTerms {
   const float* advantages = nullptr;
   const float* policy_weights = nullptr;
@@ -57,12 +59,12 @@ LLASA_HOST_DEVICE inline float clamp_log_ratio(float x) {
   return x < -20.0f ? -20.0f : x > 20.0f ? 20.0f : x;
 }
 
-LLASA_HOST_DEVICE inline void kl_token_loss(int32_t estimator, float logp, float ref_logp,
+LLASA_HOST_DEVICE inline void kl_token_loss(KlEstimator estimator, float logp, float ref_logp,
                                             PolicyTokenLoss& t) {
-  if (estimator == LLASA_KL_K1) {
+  if (estimator == KlEstimator::kK1) {
     t.kl = logp - ref_logp;
     t.kl_gradient = 1.0f;
-  } else if (estimator == LLASA_KL_K2) {
+  } else if (estimator == KlEstimator::kK2) {
     t.kl = 0.5f * (logp - ref_logp) * (logp - ref_logp);
     t.kl_gradient = logp - ref_logp;
   } else {

@@ -228,7 +228,7 @@ TEST_F(DeviceDeathTest, ALostDeviceStaysLost) {
         body();
         told += "[none] ";
       } catch (const Error& error) {
-        told += "[" + std::to_string(error.status()) + " " + error.what() + "] ";
+        told += "[" + std::to_string(static_cast<int>(error.status())) + " " + error.what() + "] ";
       }
     };
     {

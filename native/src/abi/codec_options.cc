@@ -1,11 +1,9 @@
-#include "models/xcodec2_config.h"
-
 #include <algorithm>
 #include <cmath>
 
-#include "core/status.h"
+#include "abi/options.h"
 
-namespace llasa {
+namespace llasa::abi {
 
 llasa_codec_options default_xcodec2_options() {
   llasa_codec_options o{};
@@ -41,13 +39,13 @@ llasa_codec_options default_xcodec2_options() {
 namespace {
 
 int64_t in_range(int32_t value, int32_t low, int32_t high, const char* field) {
-  LLASA_CHECK(value >= low && value <= high, LLASA_ERR_ARGUMENT, "`options.%s`: %d, expected %d..%d", field,
+  LLASA_CHECK(value >= low && value <= high, Status::kArgument, "`options.%s`: %d, expected %d..%d", field,
               value, low, high);
   return value;
 }
 
 float positive(float value, const char* field) {
-  LLASA_CHECK(std::isfinite(value) && value > 0, LLASA_ERR_ARGUMENT, "`options.%s`: %g, expected > 0", field,
+  LLASA_CHECK(std::isfinite(value) && value > 0, Status::kArgument, "`options.%s`: %g, expected > 0", field,
               static_cast<double>(value));
   return value;
 }
@@ -56,7 +54,7 @@ void read_semantic(const llasa_codec_options& o, Xcodec2Config& c) {
   c.semantic_hidden_size = in_range(o.semantic_hidden_size, 1, 1 << 16, "semantic_hidden_size");
   c.semantic_num_layers = in_range(o.semantic_num_layers, 0, 1024, "semantic_num_layers");
   c.semantic_num_heads = in_range(o.semantic_num_heads, 1, 1024, "semantic_num_heads");
-  LLASA_CHECK(c.semantic_hidden_size % c.semantic_num_heads == 0, LLASA_ERR_ARGUMENT,
+  LLASA_CHECK(c.semantic_hidden_size % c.semantic_num_heads == 0, Status::kArgument,
               "`options.semantic_num_heads`: %d, expected a divisor of semantic_hidden_size (%d)",
               o.semantic_num_heads, o.semantic_hidden_size);
   c.semantic_intermediate_size =
@@ -75,7 +73,7 @@ Xcodec2Config make_xcodec2_config(const llasa_codec_options& o) {
   c.original_layout = in_range(o.layout, LLASA_CODEC_LAYOUT_HF, LLASA_CODEC_LAYOUT_ORIGINAL, "layout") ==
                       LLASA_CODEC_LAYOUT_ORIGINAL;
   c.hidden_size = in_range(o.hidden_size, 1, 1 << 16, "hidden_size");
-  LLASA_CHECK(c.hidden_size % kXcodec2Groups == 0, LLASA_ERR_ARGUMENT,
+  LLASA_CHECK(c.hidden_size % kXcodec2Groups == 0, Status::kArgument,
               "`options.hidden_size`: %d, expected a multiple of 32 (GroupNorm)", o.hidden_size);
   c.intermediate_size = in_range(o.intermediate_size, 1, 1 << 20, "intermediate_size");
   c.num_layers = in_range(o.num_layers, 0, 1024, "num_layers");
@@ -89,20 +87,20 @@ Xcodec2Config make_xcodec2_config(const llasa_codec_options& o) {
   for (int64_t i = 0; i < in_range(o.num_levels, 1, 16, "num_levels"); ++i) {
     c.levels.push_back(static_cast<int32_t>(in_range(o.levels[i], 2, 1 << 16, "levels")));
     c.num_codes *= o.levels[i];
-    LLASA_CHECK(c.num_codes < int64_t{1} << 31, LLASA_ERR_ARGUMENT,
+    LLASA_CHECK(c.num_codes < int64_t{1} << 31, Status::kArgument,
                 "`options.levels`: more than 2^31 codes, expected fewer");
   }
   c.hop = 1;
   for (int64_t i = 0; i < in_range(o.num_ratios, 1, 16, "num_ratios"); ++i) {
     c.ratios.push_back(in_range(o.ratios[i], 1, 1 << 12, "ratios"));
     c.hop *= o.ratios[i];
-    LLASA_CHECK(c.hop <= 1 << 14, LLASA_ERR_ARGUMENT, "`options.ratios`: hop above 16384 samples");
+    LLASA_CHECK(c.hop <= 1 << 14, Status::kArgument, "`options.ratios`: hop above 16384 samples");
   }
   read_semantic(o, c);
-  LLASA_CHECK(c.quantization_dim == c.semantic_hidden_size + c.hidden_size, LLASA_ERR_ARGUMENT,
+  LLASA_CHECK(c.quantization_dim == c.semantic_hidden_size + c.hidden_size, Status::kArgument,
               "`options.quantization_dim`: %d, expected semantic_hidden_size + hidden_size (%lld)",
               o.quantization_dim, static_cast<long long>(c.semantic_hidden_size + c.hidden_size));
   return c;
 }
 
-}  // namespace llasa
+}  // namespace llasa::abi

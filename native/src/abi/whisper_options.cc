@@ -1,8 +1,6 @@
-#include "models/whisper_config.h"
+#include "abi/options.h"
 
-#include "core/status.h"
-
-namespace llasa {
+namespace llasa::abi {
 
 llasa_whisper_options default_whisper_options() {
   llasa_whisper_options o{};
@@ -26,15 +24,15 @@ llasa_whisper_options default_whisper_options() {
 namespace {
 
 int64_t in_range(int32_t value, int32_t low, int32_t high, const char* field) {
-  LLASA_CHECK(value >= low && value <= high, LLASA_ERR_ARGUMENT, "`options.%s`: %d, expected %d..%d", field,
+  LLASA_CHECK(value >= low && value <= high, Status::kArgument, "`options.%s`: %d, expected %d..%d", field,
               value, low, high);
   return value;
 }
 
 void check_heads(int32_t heads, int32_t d_model, const char* field) {
   in_range(heads, 1, 1024, field);
-  LLASA_CHECK(d_model % heads == 0, LLASA_ERR_ARGUMENT,
-              "`options.%s`: %d, expected a divisor of d_model (%d)", field, heads, d_model);
+  LLASA_CHECK(d_model % heads == 0, Status::kArgument, "`options.%s`: %d, expected a divisor of d_model (%d)",
+              field, heads, d_model);
 }
 
 }  // namespace
@@ -59,4 +57,4 @@ WhisperConfig make_whisper_config(const llasa_whisper_options& o) {
   return c;
 }
 
-}  // namespace llasa
+}  // namespace llasa::abi
