@@ -106,27 +106,23 @@ LoraOptions make_lora_options(const llasa_lora_options& given) {
   return {given.rank, given.alpha, given.targets, given.dropout, given.dropout_seed};
 }
 
+AllowedIds make_allowed_ids(const char* options, int32_t start, int32_t end, int32_t extra, int32_t V) {
+  LLASA_CHECK(end == 0 ? start == 0 : start >= 0 && start < end && end <= V, Status::kArgument,
+              "`%s.restrict_start`, `%s.restrict_end`: [%d, %d), expected within [0, %d)", options, options,
+              start, end, V);
+  LLASA_CHECK(extra >= -1 && extra < V, Status::kArgument,
+              "`%s.restrict_extra`: %d, expected -1 or an id below %d", options, extra, V);
+  return end == 0 ? AllowedIds{0, V, -1} : AllowedIds::of(start, end, extra);
+}
+
 HeadOptions make_head_options(const llasa_head_options& options, const LlamaConfig& config) {
   HeadOptions head;
   const auto V = static_cast<int32_t>(config.vocab_size);
   LLASA_CHECK(std::isfinite(options.temperature) && options.temperature > 0, Status::kArgument,
               "`head.temperature`: %g, expected > 0", static_cast<double>(options.temperature));
   head.inverse_temperature = 1.0f / options.temperature;
-  head.count = config.vocab_size;
-  if (options.restrict_end != 0) {
-    LLASA_CHECK(options.restrict_start >= 0 && options.restrict_start < options.restrict_end &&
-                    options.restrict_end <= V,
-                Status::kArgument,
-                "`head.restrict_start`, `head.restrict_end`: %d, %d, expected a range in 0..%d",
-                options.restrict_start, options.restrict_end, V);
-    LLASA_CHECK(options.restrict_extra >= -1 && options.restrict_extra < V, Status::kToken,
-                "`head.restrict_extra`: %d, expected -1..%d", options.restrict_extra, V - 1);
-    head.start = options.restrict_start;
-    head.count = options.restrict_end - options.restrict_start;
-    const bool inside =
-        options.restrict_extra >= options.restrict_start && options.restrict_extra < options.restrict_end;
-    head.extra = inside ? -1 : options.restrict_extra;
-  }
+  head.allowed =
+      make_allowed_ids("head", options.restrict_start, options.restrict_end, options.restrict_extra, V);
   LLASA_CHECK(options.chunk_tokens >= 0, Status::kArgument, "`head.chunk_tokens`: %d, expected >= 0",
               options.chunk_tokens);
   head.chunk = options.chunk_tokens > 0 ? options.chunk_tokens : head_chunk(head.columns());

@@ -19,7 +19,8 @@ DType make_dtype(llasa_dtype dtype);
 
 LlamaConfig make_llama_config(const llasa_policy_options& options);
 LoraOptions make_lora_options(const llasa_lora_options& options);
-// Status::kToken for an extra id outside the vocabulary.
+// The restrict_* fields of head and sampling options alike; `options`: which, for messages. V: the vocabulary.
+AllowedIds make_allowed_ids(const char* options, int32_t start, int32_t end, int32_t extra, int32_t V);
 HeadOptions make_head_options(const llasa_head_options& options, const LlamaConfig& config);
 TrainerOptions make_trainer_options(const llasa_trainer_options& options);
 LossOptions make_loss_options(const llasa_loss_options& options);

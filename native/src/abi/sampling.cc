@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "abi/guard.h"
+#include "abi/options.h"
 #include "abi/sampling_options.h"
 #include "core/device.h"
 
@@ -27,15 +28,8 @@ llasa_sampling_options read_sampling_options(const llasa_sampling_options* given
               static_cast<double>(o.min_p));
   LLASA_CHECK(o.repetition_penalty > 0 && std::isfinite(o.repetition_penalty), Status::kArgument,
               "`sampling.repetition_penalty`: %g, expected > 0", static_cast<double>(o.repetition_penalty));
-  const bool whole = o.restrict_end == 0;
-  LLASA_CHECK(
-      whole ? o.restrict_start == 0
-            : o.restrict_start >= 0 && o.restrict_start < o.restrict_end && o.restrict_end <= vocab_size,
-      Status::kArgument, "`sampling.restrict_start`, `restrict_end`: [%d, %d), expected within [0, %lld)",
-      o.restrict_start, o.restrict_end, static_cast<long long>(vocab_size));
-  LLASA_CHECK(o.restrict_extra >= -1 && o.restrict_extra < vocab_size, Status::kArgument,
-              "`sampling.restrict_extra`: %d, expected -1 or an id below %lld", o.restrict_extra,
-              static_cast<long long>(vocab_size));
+  make_allowed_ids("sampling", o.restrict_start, o.restrict_end, o.restrict_extra,
+                   static_cast<int32_t>(vocab_size));
   LLASA_CHECK(o.stop_token >= -1 && o.stop_token < vocab_size, Status::kArgument,
               "`sampling.stop_token`: %d, expected -1 or an id below %lld", o.stop_token,
               static_cast<long long>(vocab_size));
@@ -47,14 +41,14 @@ llasa_sampling_options read_sampling_options(const llasa_sampling_options* given
 }
 
 SamplingParameters sampling_parameters(const llasa_sampling_options& o, int64_t vocab_size) {
-  const int32_t end = o.restrict_end == 0 ? static_cast<int32_t>(vocab_size) : o.restrict_end;
   return {o.temperature,
           o.top_k,
           o.top_p,
           o.min_p,
           o.repetition_penalty,
           o.seed,
-          AllowedIds::of(o.restrict_start, end, o.restrict_extra)};
+          make_allowed_ids("sampling", o.restrict_start, o.restrict_end, o.restrict_extra,
+                           static_cast<int32_t>(vocab_size))};
 }
 
 namespace {

@@ -27,7 +27,7 @@ struct StepBatch {
       prompt_offsets.push_back(static_cast<int64_t>(prompts.size()));
       for (int64_t n = 0; n < run.samples_per_prompt; ++n) {
         ids.insert(ids.end(), prompt.begin(), prompt.end());
-        ids.insert(ids.end(), static_cast<size_t>(run.response_tokens), static_cast<int32_t>(run.head.start));
+        ids.insert(ids.end(), static_cast<size_t>(run.response_tokens), run.head.allowed.start);
         offsets.push_back(static_cast<int64_t>(ids.size()));
         prompt_lengths.push_back(run.prompt_tokens);
       }

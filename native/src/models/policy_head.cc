@@ -13,18 +13,25 @@ int64_t head_chunk(int64_t columns) {
   return std::clamp(kLogits / columns, kFewest, kMost);
 }
 
-std::vector<int32_t> target_columns(const HeadOptions& options, const std::vector<int32_t>& ids) {
+std::vector<int32_t> target_columns(const AllowedIds& allowed, const std::vector<int32_t>& ids) {
   std::vector<int32_t> columns(ids.size());
   for (size_t i = 0; i < ids.size(); ++i) {
-    const int64_t column = ids[i] == options.extra ? options.count : ids[i] - options.start;
-    LLASA_CHECK(ids[i] == options.extra || (column >= 0 && column < options.count), Status::kToken,
-                "a scored token is %d, but the head is restricted to %lld..%lld and %lld", ids[i],
-                static_cast<long long>(options.start),
-                static_cast<long long>(options.start + options.count - 1),
-                static_cast<long long>(options.extra));
-    columns[i] = static_cast<int32_t>(column);
+    columns[i] = allowed.column_of(ids[i]);
+    LLASA_CHECK(columns[i] >= 0, Status::kToken,
+                "a scored token is %d, but the head is restricted to %d..%d and %d", ids[i], allowed.start,
+                allowed.end - 1, allowed.extra);
   }
   return columns;
+}
+
+void allowed_logits(Policy& policy, const AllowedIds& allowed, const float* normed, int64_t N,
+                    float* logits) {
+  const int64_t C = policy.config().hidden_size, V = allowed.count();
+  gemm(policy.stream(), false, true, N, allowed.end - allowed.start, C, 1.0f, normed, C,
+       policy.head() + allowed.start * C, C, 0.0f, logits + allowed.range_column(), V);
+  if (allowed.extra < 0) return;
+  gemm(policy.stream(), false, true, N, 1, C, 1.0f, normed, C, policy.head() + allowed.extra * C, C, 0.0f,
+       logits + allowed.extra_column(), V);
 }
 
 void PolicyHead::reserve(int64_t N, const HeadOptions& options, bool backward) {
@@ -42,16 +49,9 @@ void PolicyHead::reserve(int64_t N, const HeadOptions& options, bool backward) {
 }
 
 void PolicyHead::forward_chunk(const float* hidden, int64_t n, const HeadOptions& options) {
-  Stream& stream = policy_.stream();
-  const int64_t C = policy_.config().hidden_size, V = options.columns();
-  rmsnorm_forward(stream, hidden, policy_.final_norm(), normed_.data(), rstd_.data(), n, C,
-                  policy_.config().rms_norm_eps);
-  gemm(stream, false, true, n, options.count, C, 1.0f, normed_.data(), C, policy_.head() + options.start * C,
-       C, 0.0f, logits_.data(), V);
-  if (options.extra >= 0) {
-    gemm(stream, false, true, n, 1, C, 1.0f, normed_.data(), C, policy_.head() + options.extra * C, C, 0.0f,
-         logits_.data() + options.count, V);
-  }
+  rmsnorm_forward(policy_.stream(), hidden, policy_.final_norm(), normed_.data(), rstd_.data(), n,
+                  policy_.config().hidden_size, policy_.config().rms_norm_eps);
+  allowed_logits(policy_, options.allowed, normed_.data(), n, logits_.data());
 }
 
 // logits_ holds their gradient by now.
@@ -59,20 +59,23 @@ void PolicyHead::backward_chunk(const float* hidden, int64_t n, const HeadOption
                                 float* gradients) {
   Stream& stream = policy_.stream();
   const int64_t C = policy_.config().hidden_size, V = options.columns();
-  gemm(stream, false, false, n, C, options.count, 1.0f, logits_.data(), V, policy_.head() + options.start * C,
-       C, 0.0f, normed_gradient_.data(), C);
+  const AllowedIds& allowed = options.allowed;
+  const int64_t range = allowed.end - allowed.start;
+  const float* columns = logits_.data() + allowed.range_column();
+  gemm(stream, false, false, n, C, range, 1.0f, columns, V, policy_.head() + allowed.start * C, C, 0.0f,
+       normed_gradient_.data(), C);
   const bool frozen = policy_.has_lora();  // then head and norm have no gradient
   float* dhead = frozen ? nullptr : policy_.layout().head(gradients);
   if (!frozen) {
-    gemm(stream, true, false, options.count, C, n, 1.0f, logits_.data(), V, normed_.data(), C, 1.0f,
-         dhead + options.start * C, C, policy_.precision());
+    gemm(stream, true, false, range, C, n, 1.0f, columns, V, normed_.data(), C, 1.0f,
+         dhead + allowed.start * C, C, policy_.precision());
   }
-  if (options.extra >= 0) {
-    const float* column = logits_.data() + options.count;
-    gemm(stream, false, false, n, C, 1, 1.0f, column, V, policy_.head() + options.extra * C, C, 1.0f,
+  if (allowed.extra >= 0) {
+    const float* column = logits_.data() + allowed.extra_column();
+    gemm(stream, false, false, n, C, 1, 1.0f, column, V, policy_.head() + allowed.extra * C, C, 1.0f,
          normed_gradient_.data(), C);
     if (!frozen) {
-      gemm(stream, true, false, 1, C, n, 1.0f, column, V, normed_.data(), C, 1.0f, dhead + options.extra * C,
+      gemm(stream, true, false, 1, C, n, 1.0f, column, V, normed_.data(), C, 1.0f, dhead + allowed.extra * C,
            C, policy_.precision());
     }
   }

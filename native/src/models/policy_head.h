@@ -7,26 +7,28 @@
 
 #include "core/device.h"
 #include "models/policy.h"
+#include "ops/allowed_ids.h"
 #include "ops/policy_loss.h"
 
 namespace llasa {
 
-// Which distribution a log-prob is of. The allowed ids are columns: [start, start + count), then `extra` if any.
+// Which distribution a log-prob is of.
 struct HeadOptions {
   float inverse_temperature = 1.0f;
-  int64_t start = 0;
-  int64_t count = 0;
-  int64_t extra = -1;
+  AllowedIds allowed;
   int64_t chunk = 1;
 
-  int64_t columns() const { return count + (extra >= 0 ? 1 : 0); }
+  int64_t columns() const { return allowed.count(); }
 };
+
+// Logits of the allowed ids: normed [N,C], behind the final norm; logits [N, allowed.count()].
+void allowed_logits(Policy& policy, const AllowedIds& allowed, const float* normed, int64_t N, float* logits);
 
 // Rows of logits held at a time when the caller does not choose: 4 MB of them, but rows enough for the GEMM.
 int64_t head_chunk(int64_t columns);
 
 // Columns of target ids; throws Status::kToken for an id that is not allowed.
-std::vector<int32_t> target_columns(const HeadOptions& options, const std::vector<int32_t>& ids);
+std::vector<int32_t> target_columns(const AllowedIds& allowed, const std::vector<int32_t>& ids);
 
 // Ratios of whole sequences: where the B sequences of a micro-batch begin among its rows, [B+1], and room for
 // sequence_ratio_logprobs [N], all on the device. offsets NULL: ratios are of tokens.

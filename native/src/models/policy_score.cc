@@ -10,8 +10,8 @@ void PolicyScorer::logits(const int32_t* token_ids, int64_t count, float* out_lo
   const int64_t prompt_length = count;
   check_token_batch({1, offsets, token_ids, &prompt_length}, policy_->config());
   HeadOptions all;
-  all.count = policy_->config().vocab_size;
-  all.chunk = head_chunk(all.count);
+  all.allowed.end = static_cast<int32_t>(policy_->config().vocab_size);
+  all.chunk = head_chunk(all.columns());
   const PackedRows packed = pack_sequence(token_ids, count);
   const float* hidden = pass_.forward(packed, Keep::kNothing);
   head_.logits(hidden, count, all, out_logits);
@@ -27,7 +27,7 @@ void PolicyScorer::logprobs(const TokenBatch& batch, const HeadOptions& head, in
   Stream& stream = policy_->stream();
   for (const MicroBatch& micro : cut_micro_batches(batch, micro_batch_tokens)) {
     const PackedRows packed = pack_rows(batch, micro);
-    const std::vector<int32_t> targets = target_columns(head, packed.target_ids);
+    const std::vector<int32_t> targets = target_columns(head.allowed, packed.target_ids);
     head_.score(pass_.forward(packed, Keep::kNothing), targets, head);
     const int64_t bytes = micro.scored * static_cast<int64_t>(sizeof(float));
     float* logprobs = out_logprobs + micro.first_scored;

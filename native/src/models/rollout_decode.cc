@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "models/policy_head.h"
 #include "models/rollout_run.h"
 #include "ops/activation.h"
 #include "ops/embedding.h"
@@ -189,18 +190,11 @@ void Rollout::forward(int64_t rows, bool keys_only) {
 
 // Head over the allowed rows, draw.
 void Rollout::sample(const Run& run, int64_t rows) {
-  Stream& stream = policy_->stream();
   const AllowedIds& allowed = run.sampling.allowed;
-  const int64_t C = policy_->config().hidden_size, n = allowed.count();
-  gemm(stream, false, true, rows, allowed.end - allowed.start, C, 1.0f, normed_.data(), C,
-       policy_->head() + allowed.start * C, C, 0.0f, logits_.data() + allowed.range_column(), n);
-  if (allowed.extra >= 0) {
-    gemm(stream, false, true, rows, 1, C, 1.0f, normed_.data(), C, policy_->head() + allowed.extra * C, C,
-         0.0f, logits_.data() + allowed.extra_column(), n);
-  }
-  sampling_forward(stream, run.sampling, logits_.data(), n, rows, device_sample_rows_.data(),
-                   run.sampling.repetition_penalty != 1 ? seen_.data() : nullptr, device_drawn_.data(),
-                   device_logprobs_.data(), device_draw_logprobs_.data());
+  allowed_logits(*policy_, allowed, normed_.data(), rows, logits_.data());
+  sampling_forward(policy_->stream(), run.sampling, logits_.data(), allowed.count(), rows,
+                   device_sample_rows_.data(), run.sampling.repetition_penalty != 1 ? seen_.data() : nullptr,
+                   device_drawn_.data(), device_logprobs_.data(), device_draw_logprobs_.data());
 }
 
 }  // namespace llasa

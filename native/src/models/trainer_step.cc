@@ -71,7 +71,7 @@ LossStats Trainer::accumulate(const TokenBatch& batch, const HeadOptions& head, 
   Stream& stream = policy_->stream();
   for (const MicroBatch& micro : cut_micro_batches(batch, options_.micro_batch_tokens)) {
     const PackedRows packed = pack_rows(batch, micro);
-    const std::vector<int32_t> targets = target_columns(head, packed.target_ids);
+    const std::vector<int32_t> targets = target_columns(head.allowed, packed.target_ids);
     // Below 2^44: 2^24 steps (kept apart, should there be more) of 2^20 micro-batches. Never 0.
     const DropoutPass dropout =
         (static_cast<uint64_t>(steps_) << 20 | static_cast<uint64_t>(++passes_)) & ((uint64_t{1} << 44) - 1);
