@@ -29,7 +29,7 @@ public sealed class ParquetReader : IDisposable
     private readonly string[] _columns;
     private readonly HashSet<string> _texts = [];
 
-    private ParquetReader(string path, Func<ReaderProperties, ArrowReaderProperties, FileReader> open, bool verifyChecksums)
+    private ParquetReader(string path, Func<ReaderProperties, ArrowReaderProperties, FileReader> open, bool verifyChecksums, int batchRows = BatchRows)
     {
         Path = path;
         using ReaderProperties properties = ReaderProperties.GetDefaultReaderProperties();
@@ -41,7 +41,7 @@ public sealed class ParquetReader : IDisposable
         using ArrowReaderProperties arrow = ArrowReaderProperties.GetDefault();
         arrow.UseThreads = false;
         arrow.PreBuffer = false;   // would read a whole row group ahead
-        arrow.BatchSize = BatchRows;
+        arrow.BatchSize = batchRows;
         FileReader? file = null;
         try
         {
@@ -92,9 +92,10 @@ public sealed class ParquetReader : IDisposable
 
     /// <summary>Opens a file and reads its footer.</summary>
     /// <param name="path">The file.</param>
+    /// <param name="batchRows">Rows that are held at once: fewer where they are large.</param>
     /// <returns>A reader that the caller disposes.</returns>
     /// <exception cref="ParquetException">The file cannot be read or is no valid Parquet file.</exception>
-    public static ParquetReader Open(string path)
+    public static ParquetReader Open(string path, int batchRows = BatchRows)
     {
         ArgumentNullException.ThrowIfNull(path);
         try
@@ -108,7 +109,7 @@ public sealed class ParquetReader : IDisposable
             throw new ParquetException(path, null, null, null, message, e);
         }
 
-        return new ParquetReader(path, (properties, arrow) => new FileReader(path, properties, arrow), verifyChecksums: true);
+        return new ParquetReader(path, (properties, arrow) => new FileReader(path, properties, arrow), verifyChecksums: true, batchRows);
     }
 
     /// <summary>Reads a file from a stream.</summary>

@@ -42,7 +42,7 @@ public static class TextSource
     /// <summary>Whether a file is of a kind that can be read, by its ending.</summary>
     internal static bool IsKnown(string path) => _endings.Contains(Path.GetExtension(path).ToLowerInvariant());
 
-    private static IEnumerable<(long Number, string Text)> Lines(string path)
+    internal static IEnumerable<(long Number, string Text)> Lines(string path)
     {
         using StreamReader reader = Open(path);
         for (long number = 1; NextLine(path, reader, number) is string line; number++)
@@ -54,7 +54,7 @@ public static class TextSource
         }
     }
 
-    private static StreamReader Open(string path)
+    internal static StreamReader Open(string path)
     {
         try
         {
@@ -66,7 +66,7 @@ public static class TextSource
         }
     }
 
-    private static string? NextLine(string path, StreamReader reader, long number)
+    internal static string? NextLine(string path, StreamReader reader, long number)
     {
         try
         {

@@ -13,7 +13,8 @@ internal static class ModelFingerprint
     public static string Of(ModelOptions models) =>
         $"{Of(models.Recogniser)}+{Of(models.Codec)}{(models.ScoringType == ComputeType.F32 ? "" : "+" + OptionNames.Of(models.ScoringType))}";
 
-    private static string Of(string directory)
+    /// <summary>Name of one model.</summary>
+    public static string Of(string directory)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var files = Patterns.SelectMany(p => Directory.EnumerateFiles(directory, p)).OrderBy(Path.GetFileName, StringComparer.Ordinal);

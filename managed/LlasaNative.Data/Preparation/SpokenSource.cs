@@ -1,0 +1,281 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using LlasaNative.Data.Parquet;
+using LlasaNative.Text;
+
+namespace LlasaNative.Data;
+
+/// <summary>Reads texts with their sounds from sound files, directories, manifests and audio data sets, one by one.</summary>
+/// <remarks>
+/// <para>A sound file has its text beside it, in a <c>.txt</c> file of the same name. Of a directory the manifests are read
+/// (<c>.jsonl</c>, <c>.csv</c>, <c>.parquet</c>, as <see cref="DataFiles"/> finds them), or where it has none all sound files. A <c>.txt</c>,
+/// or a <c>.csv</c> whose first line does not name the columns, has lines of <c>path|text</c>: the first field is the sound, the last the text.</para>
+/// <para>Paths are taken from the manifest's folder; one without its ending is looked for as <c>PATH.wav</c> and <c>wavs/PATH.wav</c>, as LJ Speech
+/// has them. A Parquet column of sounds is Hugging Face's struct of <c>bytes</c> and <c>path</c>, bytes alone, or paths.</para>
+/// <para><b>Threads:</b> any; each enumeration belongs to one.</para>
+/// </remarks>
+/// <example><code>foreach (SpokenRow row in new SpokenSource("corpus", IsSound).Read()) { … }</code></example>
+public sealed class SpokenSource
+{
+    // What manifests call their sounds: ours and Hugging Face's, its AudioFolder's, NeMo's.
+    private static readonly string[] _usual = ["audio", "file_name", "audio_filepath", "path"];
+
+    // A row may be a minute of sound.
+    private const int ParquetBatchRows = 32;
+
+    private readonly Func<string, bool> _isSound;
+    private readonly string _textColumn;
+    private readonly string[] _soundColumns;
+    private readonly string[] _files;
+
+    /// <summary>Finds the files of a source.</summary>
+    /// <param name="path">A file or a directory.</param>
+    /// <param name="isSound">Whether a file is a sound, by its name.</param>
+    /// <param name="textColumn">The field that holds the text.</param>
+    /// <param name="soundColumn">The field that holds the sound; null for the usual ones.</param>
+    /// <exception cref="LlasaException">There is no such file, or nothing to read in the directory.</exception>
+    public SpokenSource(string path, Func<string, bool> isSound, string textColumn = "text", string? soundColumn = null)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        ArgumentNullException.ThrowIfNull(isSound);
+        (_isSound, _textColumn, _soundColumns) = (isSound, textColumn, soundColumn is null ? _usual : [soundColumn]);
+        _files = Directory.Exists(path) ? FilesOf(path)
+            : !File.Exists(path) ? throw new DataFileException(path, null, "there is no such file")
+            : isSound(path) || IsManifest(path) ? [path]
+            : throw new UsageException($"{path}: expected a directory, a sound file, or a manifest that ends in .txt, .jsonl, .csv or .parquet");
+    }
+
+    /// <summary>Number of entries, with those that cannot be used; sounds are not looked at.</summary>
+    public long Count()
+    {
+        long count = 0;
+        foreach (string file in _files)
+        {
+            count += IsParquet(file) ? ParquetRows(file) : ReadFile(file, 0).LongCount();
+        }
+
+        return count;
+    }
+
+    /// <summary>The entries in order, with those that cannot be used.</summary>
+    /// <param name="skip">How many are left out at the beginning.</param>
+    /// <exception cref="LlasaException">A file as a whole cannot be read (while enumerating).</exception>
+    public IEnumerable<SpokenRow> Read(long skip = 0)
+    {
+        foreach (string file in _files)
+        {
+            long rows = skip == 0 ? 0 : IsParquet(file) ? ParquetRows(file) : ReadFile(file, 0).LongCount();
+            if (skip == 0 || skip < rows)
+            {
+                foreach (SpokenRow row in ReadFile(file, skip))
+                {
+                    yield return row;
+                }
+            }
+
+            skip = Math.Max(0, skip - rows);
+        }
+    }
+
+    private static bool IsManifest(string path) => TextSource.IsKnown(path);
+
+    private static bool IsParquet(string path) => Path.GetExtension(path).Equals(".parquet", StringComparison.OrdinalIgnoreCase);
+
+    private static long ParquetRows(string path)
+    {
+        using ParquetReader reader = ParquetReader.Open(path);
+        return reader.RowCount;
+    }
+
+    private string[] FilesOf(string directory)
+    {
+        EnumerationOptions all = new() { RecurseSubdirectories = true };
+        string[] files = [.. Directory.EnumerateFiles(directory, "*", all).Order(StringComparer.Ordinal)];
+        if (files.Any(file => IsManifest(file) && !file.EndsWith(".txt", StringComparison.OrdinalIgnoreCase)))
+        {
+            return [.. DataFiles.Find(directory).Paths.Where(file => !file.EndsWith(".txt", StringComparison.OrdinalIgnoreCase))];
+        }
+
+        string[] sounds = [.. files.Where(_isSound)];
+        return sounds.Length > 0 ? sounds : throw new UsageException($"{directory}: holds neither a manifest (.jsonl, .csv, .parquet) nor sound files");
+    }
+
+    private IEnumerable<SpokenRow> ReadFile(string path, long skip)
+    {
+        if (IsParquet(path))
+        {
+            return ReadParquet(path, skip);
+        }
+
+        IEnumerable<SpokenRow> rows = _isSound(path) ? [ReadSound(path)] : Path.GetExtension(path).ToLowerInvariant() switch
+        {
+            ".jsonl" => TextSource.Lines(path).Select(line => FromJson(new RowPlace(path, line.Number), line.Text)),
+            ".csv" when NamesColumns(path) => ReadCsv(path),
+            _ => TextSource.Lines(path).Select(line => FromFields(new RowPlace(path, line.Number), line.Text)),
+        };
+        return rows.Skip(checked((int)skip));
+    }
+
+    private static SpokenRow ReadSound(string path)
+    {
+        SpokenRow row = new() { Name = path, SoundPath = path };
+        string beside = Path.ChangeExtension(path, ".txt");
+        try
+        {
+            string text = File.ReadAllText(beside, new UTF8Encoding(false, throwOnInvalidBytes: true)).Trim();
+            return Complete(row with { Text = text });
+        }
+        catch (FileNotFoundException)
+        {
+            return row with { Fault = row.Error($"there is no {Path.GetFileName(beside)} beside it, which would hold what is said") };
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or DecoderFallbackException)
+        {
+            return row with { Fault = row.Error($"{Path.GetFileName(beside)} beside it cannot be read: {e.Message}", e) };
+        }
+    }
+
+    private static SpokenRow FromFields(RowPlace place, string line)
+    {
+        string[] fields = line.Split('|');
+        return fields.Length < 2
+            ? Broken(place, "expected `path|text`")
+            : Complete(At(place, fields[0].Trim()) with { Text = fields[^1].Trim() });
+    }
+
+    private SpokenRow FromJson(RowPlace place, string line)
+    {
+        try
+        {
+            using JsonDocument document = PythonJson.Parse(Encoding.UTF8.GetBytes(line));
+            JsonElement root = document.RootElement;
+            if (root.ValueKind != JsonValueKind.Object || Text(root, _textColumn) is not string text)
+            {
+                return Broken(place, $"expected an object with a text `{_textColumn}`");
+            }
+
+            string? path = _soundColumns.Select(name => Text(root, name)
+                ?? (root.TryGetProperty(name, out JsonElement group) && group.ValueKind == JsonValueKind.Object ? Text(group, "path") : null)).FirstOrDefault(p => p is not null);
+            return path is null ? Broken(place, NoSound()) : Complete(At(place, path) with { Text = text.Trim(), Language = Text(root, "language") });
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return Broken(place, $"it is no valid JSON: {e.Message}", e);
+        }
+
+        static string? Text(JsonElement element, string name) =>
+            element.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+    }
+
+    private bool NamesColumns(string path) =>
+        CsvRecords(path).FirstOrDefault() is { Fields: { } names } && names.Contains(_textColumn) && _soundColumns.Any(names.Contains);
+
+    private IEnumerable<SpokenRow> ReadCsv(string path)
+    {
+        string[]? names = null;
+        (int sound, int text, int language) = (0, 0, 0);
+        foreach ((long number, string[] fields) in CsvRecords(path))
+        {
+            if (names is null)
+            {
+                names = fields;
+                (sound, text, language) = (Array.IndexOf(names, _soundColumns.First(names.Contains)), Array.IndexOf(names, _textColumn), Array.IndexOf(names, "language"));
+                continue;
+            }
+
+            RowPlace place = new(path, number);
+            yield return fields.Length != names.Length
+                ? Broken(place, $"{fields.Length} fields instead of {names.Length}, or an open quote")
+                : Complete(At(place, fields[sound]) with { Text = fields[text].Trim(), Language = language < 0 || fields[language].Length == 0 ? null : fields[language] });
+        }
+    }
+
+    private static IEnumerable<(long Number, string[] Fields)> CsvRecords(string path)
+    {
+        using StreamReader reader = TextSource.Open(path);
+        long number = 1;
+        while (true)
+        {
+            long start = number;
+            if (CsvReader.ReadRecord(() => TextSource.NextLine(path, reader, number++)) is not { } fields)
+            {
+                yield break;
+            }
+
+            if (fields is not [""])
+            {
+                yield return (start, fields);
+            }
+        }
+    }
+
+    private IEnumerable<SpokenRow> ReadParquet(string path, long skip)
+    {
+        using ParquetReader reader = ParquetReader.Open(path, ParquetBatchRows);
+        string sound = _soundColumns.FirstOrDefault(reader.Has) ?? throw new ParquetException(path, null, null, null, NoSound());
+        if (!reader.HasText(_textColumn))
+        {
+            throw new ParquetException(path, null, _textColumn, null, "there is no such column of texts");
+        }
+
+        string[] columns = [sound, _textColumn, .. reader.HasText("language") ? ["language"] : Array.Empty<string>()];
+        for (int g = 0; g < reader.RowGroups.Count; g++)
+        {
+            long index = reader.RowGroups[g].FirstRow;
+            if (index + reader.RowGroups[g].RowCount <= skip)
+            {
+                continue;
+            }
+
+            foreach (ParquetRow row in reader.ReadRowGroup(g, columns))
+            {
+                RowPlace place = new(path, index++, g);
+                if (place.Number >= skip)
+                {
+                    yield return FromParquet(row, sound, place);
+                }
+            }
+        }
+    }
+
+    private SpokenRow FromParquet(ParquetRow row, string column, RowPlace place)
+    {
+        object? value = Value(row, column);
+        (byte[]? bytes, string? path) = value switch
+        {
+            ParquetRow group => (Value(group, "bytes") as byte[], Value(group, "path") as string),
+            byte[] alone => (alone, null),
+            _ => (null, value as string),
+        };
+        if (bytes is null && path is null)
+        {
+            return Broken(place, $"`{column}` holds no sound");
+        }
+
+        SpokenRow read = bytes is null ? At(place, path!) : new SpokenRow { Name = path ?? NameOf(place), Place = place, Sound = bytes };
+        return Complete(read with { Text = (Value(row, _textColumn) as string ?? string.Empty).Trim(), Language = Value(row, "language") as string });
+    }
+
+    // A column, or a field of structs within each other by a dotted path.
+    private static object? Value(ParquetRow row, string path) =>
+        path.Split('.').Aggregate((object?)row, (value, name) => value is ParquetRow group && group.TryGetValue(name, out object? child) ? child : null);
+
+    private static SpokenRow At(RowPlace place, string path)
+    {
+        string folder = Path.GetDirectoryName(Path.GetFullPath(place.Path))!;
+        string[] candidates = [Path.Combine(folder, path), Path.Combine(folder, path + ".wav"), Path.Combine(folder, "wavs", path + ".wav")];
+        return new SpokenRow { Name = path, Place = place, SoundPath = candidates.FirstOrDefault(File.Exists) ?? candidates[0] };
+    }
+
+    private static SpokenRow Complete(SpokenRow row) => row.Text.Length == 0 ? row with { Fault = row.Error("the text is empty") }
+        : row.Text.Contains('\0', StringComparison.Ordinal) ? row with { Text = string.Empty, Fault = row.Error("the text holds a NUL byte") }
+        : row;
+
+    private static SpokenRow Broken(RowPlace place, string message, Exception? cause = null) =>
+        new() { Name = NameOf(place), Place = place, Fault = place.Fault(message, cause) };
+
+    private static string NameOf(RowPlace place) => string.Create(CultureInfo.InvariantCulture, $"{Path.GetFileName(place.Path)}:{place.Number}");
+
+    private string NoSound() => $"there is no sound in {string.Join(", ", _soundColumns.Select(name => $"`{name}`"))}";
+}

@@ -1,0 +1,50 @@
+using System.Globalization;
+
+namespace LlasaNative.Audio;
+
+/// <summary>What is done to a sound before a codec encodes it: resampled, then trimmed, then made as loud as wanted.</summary>
+/// <remarks><b>Threads:</b> immutable.</remarks>
+public sealed record SoundPreparation
+{
+    // What a listener, and a codec's window, wants around a word.
+    private const double Margin = 0.1;
+
+    /// <summary>Samples per second that the codec takes.</summary>
+    public required int SampleRate { get; init; }
+
+    /// <summary>Whether silence before and after is cut, but for a tenth of a second.</summary>
+    public bool Trim { get; init; }
+
+    /// <summary>Loudness in LUFS; null leaves it as it is.</summary>
+    public double? Loudness { get; init; }
+
+    /// <summary>Longest sound, in seconds after trimming; an encoder's memory grows with the square of it.</summary>
+    public double MaxSeconds { get; init; } = 60;
+
+    /// <summary>Prepares a sound.</summary>
+    /// <param name="audio">The sound.</param>
+    /// <param name="name">Name for messages.</param>
+    /// <returns>At least one sample.</returns>
+    /// <exception cref="ModelFileException">Nothing is left of it, or too much.</exception>
+    public float[] Apply(WaveAudio audio, string name)
+    {
+        var sound = Resampler.Resample(audio, SampleRate).Samples;
+        if (Trim)
+        {
+            var activity = SpeechActivity.Measure(sound.Span, SampleRate);
+            if (activity.End == 0 && sound.Length > 0)
+            {
+                throw new ModelFileException(name, null, "all of it is silent");
+            }
+
+            var first = (int)Math.Max((activity.Start - Margin) * SampleRate, 0);
+            sound = sound[first..(int)Math.Clamp((activity.End + Margin) * SampleRate, first, sound.Length)];
+        }
+
+        var seconds = (double)sound.Length / SampleRate;
+        return sound.Length == 0 ? throw new ModelFileException(name, null, "holds no sound")
+            : seconds > MaxSeconds ? throw new ModelFileException(name, null, string.Create(CultureInfo.InvariantCulture, $"{seconds:F2} s of sound, at most {MaxSeconds:G} are taken"))
+            : Loudness is { } target ? Audio.Loudness.Bring(sound.Span, SampleRate, target)
+            : sound.ToArray();
+    }
+}

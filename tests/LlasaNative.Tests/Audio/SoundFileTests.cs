@@ -1,0 +1,86 @@
+using System.Diagnostics;
+using LlasaNative.Audio;
+using LlasaNative.Tests.Support;
+using LlasaNative.Weights;
+
+namespace LlasaNative.Tests.Audio;
+
+[NonParallelizable]
+public sealed class SoundFileTests
+{
+    private static readonly float[] Sound = LoudnessTests.Tone(16000, 440, 0.5, 0.5);
+
+    [Test]
+    public void Read_ReadsWavWithoutHelp_WhateverItsName()
+    {
+        using TemporaryDirectory folder = new();
+        var path = folder.Write("a.flac", WaveFile.Encode(Sound, 16000));
+        var read = WithPath("", () => SoundFile.Read(path));
+        Assert.That((read.Samples.Length, read.SampleRate), Is.EqualTo((Sound.Length, 16000)));
+    }
+
+    [Test]
+    public void Read_WithoutFfmpeg_SaysWhatIsMissing()
+    {
+        using TemporaryDirectory folder = new();
+        var path = folder.Write("a.flac", "fLaC");
+        var error = WithPath(folder.Path, () => Assert.Throws<ModelFileException>(() => SoundFile.Read(path)))!;
+        Assert.That(error.Message, Does.StartWith(path).And.Contains("not a WAV file").And.Contains("ffmpeg").And.Contains("not installed"));
+    }
+
+    [TestCase("flac", 1 / 32768.0)]
+    [TestCase("opus", 0.1)]
+    [TestCase("mp3", 0.1)]
+    public void Read_WithFfmpeg_ReadsOtherKinds(string kind, double difference)
+    {
+        using TemporaryDirectory folder = new();
+        var (wave, path) = (folder.File("a.wav"), folder.File("a." + kind));
+        WaveFile.Write(wave, Sound, 16000);
+        Require("-v", "error", "-i", wave, path);
+        foreach (var read in new[] { SoundFile.Read(path), SoundFile.Parse(File.ReadAllBytes(path), "a") })
+        {
+            var samples = Resampler.Resample(read, 16000).Samples.Span;
+            Assert.That(samples.Length, Is.EqualTo(Sound.Length).Within(1600), "a coder may pad");
+            var level = SoundLevel.RootMeanSquare(samples[..Math.Min(samples.Length, Sound.Length)]);
+            Assert.That(level, Is.EqualTo(SoundLevel.RootMeanSquare(Sound)).Within(difference));
+        }
+    }
+
+    [Test]
+    public void Read_OfWhatFfmpegCannotRead_SaysWhatItSaid()
+    {
+        using TemporaryDirectory folder = new();
+        Require("-version");
+        var path = folder.Write("a.mp3", "no sound at all");
+        Assert.That(Assert.Throws<ModelFileException>(() => SoundFile.Read(path))!.Message, Does.StartWith(path).And.Contains("ffmpeg cannot read it: "));
+    }
+
+    private static void Require(params string[] arguments)
+    {
+        try
+        {
+            using var process = Process.Start(new ProcessStartInfo("ffmpeg", arguments) { RedirectStandardOutput = true })!;
+            process.StandardOutput.ReadToEnd();
+            process.WaitForExit();
+            Assert.That(process.ExitCode, Is.Zero);
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            Assert.Ignore("ffmpeg is not installed");
+        }
+    }
+
+    private static T WithPath<T>(string path, Func<T> work)
+    {
+        var before = Environment.GetEnvironmentVariable("PATH");
+        try
+        {
+            Environment.SetEnvironmentVariable("PATH", path);
+            return work();
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("PATH", before);
+        }
+    }
+}
