@@ -11,12 +11,12 @@ public sealed class RunFiles : IRunLog
     /// <summary>Where the sounds of a run are, below its directory.</summary>
     public const string SoundsFolder = "samples";
 
+    private const int SoundsKept = 6;   // of a step
     private readonly string _directory;
     private readonly JsonLines _metrics;
     private readonly JsonLines _samples;
-    private readonly TensorBoardWriter? _board;
+    private readonly TensorBoardWriter _board;
     private readonly WaveEncoder _encode;
-    private readonly int _soundsKept;
 
     /// <summary>Opens them; what a resumed run had not counted on is cut off.</summary>
     /// <param name="run">What is written where.</param>
@@ -28,10 +28,10 @@ public sealed class RunFiles : IRunLog
         ArgumentNullException.ThrowIfNull(run);
         AtomicFile.RemoveLeftovers(run.Out);
         AtomicFile.RemoveLeftovers(Path.Combine(run.Out, SoundsFolder));
-        (_directory, _soundsKept, _encode) = (run.Out, run.SoundsKept, encode);
+        (_directory, _encode) = (run.Out, encode);
         _metrics = new JsonLines(Path.Combine(run.Out, "metrics.jsonl"), resumed?.Log.MetricsBytes ?? 0);
         _samples = new JsonLines(Path.Combine(run.Out, "samples.jsonl"), resumed?.Log.SamplesBytes ?? 0);
-        _board = run.TensorBoard ? new TensorBoardWriter(Path.Combine(run.Out, "tensorboard"), (resumed?.Step ?? 0) + 1) : null;
+        _board = new TensorBoardWriter(Path.Combine(run.Out, "tensorboard"), (resumed?.Step ?? 0) + 1);
     }
 
     /// <inheritdoc/>
@@ -43,7 +43,7 @@ public sealed class RunFiles : IRunLog
         ArgumentNullException.ThrowIfNull(report);
         var step = report.Metrics.Step;
         _metrics.Append(report.Metrics);
-        _board?.Write(report.Metrics);
+        _board.Write(report.Metrics);
         var kept = Kept(report.Samples);
         foreach (var (sample, name) in kept)
         {
@@ -69,17 +69,17 @@ public sealed class RunFiles : IRunLog
     {
         _metrics.Dispose();
         _samples.Dispose();
-        _board?.Dispose();
+        _board.Dispose();
     }
 
     private static string Stem(long step, string name) => string.Create(CultureInfo.InvariantCulture, $"step-{step:D6}-{name}");
 
     /// <summary>The samples whose sound is kept, and the names of their files.</summary>
-    private Dictionary<SampleRecord, string> Kept(IReadOnlyList<SampleRecord> samples)
+    private static Dictionary<SampleRecord, string> Kept(IReadOnlyList<SampleRecord> samples)
     {
         Dictionary<SampleRecord, string> kept = new(ReferenceEqualityComparer.Instance);
         (SampleRecord Sample, int Index)[] sounding = [.. samples.Select((s, i) => (s, i)).Where(s => s.s.Sound is { Length: > 0 }).OrderBy(s => s.s.Judgement.Reward)];
-        var count = _soundsKept == 0 ? sounding.Length : Math.Min(_soundsKept, sounding.Length);
+        var count = Math.Min(SoundsKept, sounding.Length);
         for (var i = 0; i < count; i++)
         {
             var rank = count == 1 ? sounding.Length - 1 : (int)((long)i * (sounding.Length - 1) / (count - 1));
@@ -98,7 +98,7 @@ public sealed class RunFiles : IRunLog
             return;   // TensorBoard has a tag for each
         }
 
-        _board?.WriteAudio(step, $"samples/{name}", SoundFiles.Encode(sample, _encode), RecognisedSample.SampleRate, sample.Sound!.Length);
-        _board?.WriteText(step, $"samples/{name}/text", SoundFiles.Describe(sample).Replace("\n", "  \n", StringComparison.Ordinal));
+        _board.WriteAudio(step, $"samples/{name}", SoundFiles.Encode(sample, _encode), RecognisedSample.SampleRate, sample.Sound!.Length);
+        _board.WriteText(step, $"samples/{name}/text", SoundFiles.Describe(sample).Replace("\n", "  \n", StringComparison.Ordinal));
     }
 }

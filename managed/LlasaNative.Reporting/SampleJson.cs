@@ -38,8 +38,6 @@ public static class SampleJson
         json.WriteFinite("nll", judged.Nll);
         json.WriteFinite("utility_cer", judged.Breakdown.CerUtility);
         json.WriteFinite("utility_nll", judged.Breakdown.NllUtility);
-        json.WriteFinite("rate_factor", judged.Breakdown.RateFactor);
-        json.WriteFinite("repetition_factor", judged.Breakdown.RepetitionFactor);
         json.WriteString("guard", judged.Guard);
         json.WriteBoolean("ended", sample.Ended);
         json.WriteBoolean("beyond_window", judged.BeyondWindow);

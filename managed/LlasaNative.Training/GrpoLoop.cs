@@ -107,7 +107,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         {
             Slots = rollout.Slots,
             Overlap = _recognition.WorksBesidePolicy,
-            Extras = _judge.Extras | (keepSound ? RecognitionExtras.Sound : 0) | (_options.Run.Prosody ? RecognitionExtras.Prosody : 0),
+            Extras = _judge.Extras | (keepSound ? RecognitionExtras.Sound : 0) | RecognitionExtras.Prosody,
         };
         return new SpokenBatch(Policy, _recognition, request, timer, cancellation);
     }

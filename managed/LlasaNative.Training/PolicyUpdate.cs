@@ -128,9 +128,7 @@ internal sealed class PolicyUpdate
         var size = update.MiniBatchPrompts > 0 ? update.MiniBatchPrompts : groups;
         return size >= groups
             ? [[.. Enumerable.Range(0, groups)]]
-            : (update.Shuffle
-                ? Philox.Permutation(Seeds.UpdateOrder(_options.Run.Seed), ((ulong)step * (ulong)update.Epochs) + (ulong)epoch, groups)
-                : [.. Enumerable.Range(0, groups)]).Chunk(size);
+            : Philox.Permutation(Seeds.UpdateOrder(_options.Run.Seed), ((ulong)step * (ulong)update.Epochs) + (ulong)epoch, groups).Chunk(size);
     }
 
     private float[] Importance(RolloutBatch samples, Terms terms, UpdateSummary summary)

@@ -36,7 +36,7 @@ internal sealed class World : IDisposable
         Rollout = new RolloutOptions { PromptsPerStep = prompts, SamplesPerPrompt = samples, MaxNewTokens = 4, Temperature = 1, TopP = 1 },
         Reward = new RewardOptions { Mode = RewardMode.Seed, Components = "exact=1" },
         Optimiser = new OptimiserOptions { LearningRate = 0.5, WarmupSteps = 0 },
-        Run = new RunOptions { Steps = 6, Prosody = false, SaveEvery = 2, SamplesEvery = 0 },
+        Run = new RunOptions { Steps = 6, SaveEvery = 2, SamplesEvery = 0 },
     };
 
     /// <summary>Says the text itself in the even samples and only its first letter, never ending, in the odd ones.</summary>

@@ -4,8 +4,8 @@
 
 const PAGE = 50;
 const ESTIMATE = 108;   // height of a row that was never shown, in pixels
-// Shown elsewhere, or in the way: a factor of 1 and a certain presence of speech say nothing.
-const SILENT = { rate_factor: v => v === 1, repetition_factor: v => v === 1, no_speech_prob: v => v < 0.01 };
+// Shown elsewhere, or in the way: a certain presence of speech says nothing.
+const SILENT = { no_speech_prob: v => v < 0.01 };
 const NOT_PARTS = new Set(["step", "reward", "codes", "seconds", "f0_mean", "f0_std", "f0_semitones", "rate", "pause_share"]);
 
 function element(name, text, className) {

@@ -6,6 +6,8 @@ using LlasaNative.Text;
 namespace LlasaNative.Models;
 
 /// <summary>How the recogniser listens.</summary>
+[RemovedOption("recogniser.leading_space", "texts are measured with a space before them where `recogniser.prompt` is full and the vocabulary has words that begin with one", "auto")]
+[RemovedOption("recogniser.max_tokens", "it is what the model allows, less what `recogniser.early_end` cuts", "0")]
 public sealed record ScoringOptions
 {
     /// <summary>Samples per second of the sounds that are listened to.</summary>
@@ -26,10 +28,10 @@ public sealed record ScoringOptions
     /// <summary>The language of the texts: <c>en</c> where none is given.</summary>
     public string TextLanguage => Language == NoLanguage ? "en" : Language;
 
-    [Option("Measure texts with a space before them, as the public models were trained; auto: where prompt is full and the vocabulary has words that begin with a space.")]
+    /// <summary>Whether texts are measured with a space before them, as the public models were trained; a reward server is asked for it.</summary>
     public LeadingSpace LeadingSpace { get; init; } = LeadingSpace.Auto;
 
-    [Option("Longest transcript; 0: what the model allows.", AtLeast = 0, Unit = "tokens")]
+    /// <summary>Longest transcript in tokens; 0 = what the model allows.</summary>
     public int MaxTokens { get; init; }
 
     /// <summary>Root mean square (full scale is 1) below which a window behind a clip's first is not transcribed; 0 = none is so silent.</summary>

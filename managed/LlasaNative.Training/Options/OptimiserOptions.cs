@@ -1,11 +1,14 @@
 #pragma warning disable CS1591   // what [Option] says of a property is its documentation
+using System.Globalization;
 using LlasaNative.Configuration;
 
 namespace LlasaNative.Training;
 
 /// <summary>AdamW and its learning rate.</summary>
 [RemovedOption("optimiser.epsilon", "it is 1e-8, as PyTorch's", "1E-08")]
-public sealed record OptimiserOptions
+[RemovedOption("optimiser.beta1", "`optimiser.betas` has both, as 0.9,0.999", "0.9")]
+[RemovedOption("optimiser.beta2", "`optimiser.betas` has both, as 0.9,0.999", "0.999")]
+public sealed record OptimiserOptions : ICheckedOptions
 {
     [Option("Highest learning rate.", AtLeast = 0, Verl = "actor_rollout_ref.actor.optim.lr")]
     public double LearningRate { get; init; } = 1e-4;
@@ -22,11 +25,16 @@ public sealed record OptimiserOptions
     [Option("Steps at the end over which cosine and linear decay; 0: all after warm-up.", AtLeast = 0)]
     public int DecaySteps { get; init; }
 
-    [Option("Decay of the first moment.", AtLeast = 0, Below = 1, Verl = "actor_rollout_ref.actor.optim.betas")]
-    public double Beta1 { get; init; } = 0.9;
+    [Option("Decay of the first and of the second moment.", Takes = "two numbers of 0 to less than 1, separated by a comma", Verl = "actor_rollout_ref.actor.optim.betas")]
+    public string Betas { get; init; } = "0.9,0.999";
 
-    [Option("Decay of the second moment.", AtLeast = 0, Below = 1, Verl = "actor_rollout_ref.actor.optim.betas")]
-    public double Beta2 { get; init; } = 0.999;
+    /// <summary>Decay of the first moment.</summary>
+    public double Beta1 => Beta(0);
+
+    /// <summary>Decay of the second moment.</summary>
+    public double Beta2 => Beta(1);
+
+    private double[] BothBetas => [.. Betas.Split(',').Select(b => double.TryParse(b, NumberStyles.Float, CultureInfo.InvariantCulture, out var beta) ? beta : double.NaN)];
 
     [Option("Decoupled weight decay, on every parameter.", AtLeast = 0, Verl = "actor_rollout_ref.actor.optim.weight_decay")]
     public double WeightDecay { get; init; }
@@ -39,4 +47,9 @@ public sealed record OptimiserOptions
 
     [Option("Keep only layer inputs and compute each layer again in the backward pass: less memory, more time.", Verl = "actor_rollout_ref.model.enable_gradient_checkpointing")]
     public bool Recompute { get; init; }
+
+    /// <inheritdoc/>
+    public IEnumerable<string> Faults() => BothBetas is [>= 0 and < 1, >= 0 and < 1] ? [] : [$"`optimiser.betas`: `{Betas}`, expected two numbers of 0 to less than 1, separated by a comma"];
+
+    private double Beta(int which) => BothBetas is { Length: 2 } betas ? betas[which] : double.NaN;
 }

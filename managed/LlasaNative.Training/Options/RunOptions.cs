@@ -4,6 +4,9 @@ using LlasaNative.Configuration;
 namespace LlasaNative.Training;
 
 /// <summary>How long a run is, and what it writes where.</summary>
+[RemovedOption("run.sounds_kept", "they are 6: the best, the worst and others between, every `run.samples_every` steps")]
+[RemovedOption("run.prosody", "it is always measured")]
+[RemovedOption("run.tensor_board", "event files are always written")]
 public sealed record RunOptions
 {
     [Option("Directory of the run: metrics, samples, checkpoints, the trained policy.", Takes = "directory", IsPath = true, FreeOnResume = true, Verl = "trainer.default_local_dir")]
@@ -29,15 +32,6 @@ public sealed record RunOptions
 
     [Option("Write sounds of the step's samples as WAV every so many steps; 0: never.", AtLeast = 0, FreeOnResume = true)]
     public int SamplesEvery { get; init; } = 20;
-
-    [Option("How many sounds of such a step: worst and best by reward, the others evenly between; 0: all.", AtLeast = 0, FreeOnResume = true)]
-    public int SoundsKept { get; init; } = 6;
-
-    [Option("Measure pitch, pauses and speed of every sample.", FreeOnResume = true)]
-    public bool Prosody { get; init; } = true;
-
-    [Option("Write TensorBoard event files.", FreeOnResume = true, Verl = "trainer.logger")]
-    public bool TensorBoard { get; init; } = true;
 
     [Option("Element type of the exported policy; checkpoints are always float32.", FreeOnResume = true)]
     public SaveType ExportType { get; init; } = SaveType.Bf16;

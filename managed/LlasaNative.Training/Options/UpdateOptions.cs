@@ -4,6 +4,7 @@ using LlasaNative.Configuration;
 namespace LlasaNative.Training;
 
 /// <summary>How often a step's samples are used.</summary>
+[RemovedOption("update.shuffle", "groups are in another order each epoch", "true")]
 public sealed record UpdateOptions
 {
     [Option("Passes over a step's samples.", AtLeast = 1, AtMost = 1000, Verl = "actor_rollout_ref.actor.ppo_epochs")]
@@ -12,6 +13,4 @@ public sealed record UpdateOptions
     [Option("Groups of one optimiser update; 0: all of the step.", AtLeast = 0, AtMost = 1_000_000, Verl = "actor_rollout_ref.actor.ppo_mini_batch_size")]
     public int MiniBatchPrompts { get; init; }
 
-    [Option("Go through the groups in another order each epoch.", Verl = "actor_rollout_ref.actor.shuffle")]
-    public bool Shuffle { get; init; } = true;
 }

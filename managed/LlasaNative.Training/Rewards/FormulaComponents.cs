@@ -1,13 +1,5 @@
 namespace LlasaNative.Rewards;
 
-/// <summary>The formula's reward, with its guards.</summary>
-internal sealed class UtilityComponent : IRewardComponent
-{
-    public string Name => "utility";
-
-    public double Score(RewardInput input) => input.Formula.Reward;
-}
-
 /// <summary>The utility of the CER alone.</summary>
 internal sealed class CerComponent : IRewardComponent
 {

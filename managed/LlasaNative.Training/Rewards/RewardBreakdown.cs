@@ -28,12 +28,6 @@ public sealed record RewardBreakdown
     /// <summary>U_NLL, 0 to 1.</summary>
     public required double NllUtility { get; init; }
 
-    /// <summary>Factor for speaking too slowly or too fast, 0 to 1; 1 when off.</summary>
-    public double RateFactor { get; init; } = 1;
-
-    /// <summary>Factor for repeating one code, 0 to 1; 1 when off.</summary>
-    public double RepetitionFactor { get; init; } = 1;
-
     /// <summary>Characters of the reference per second; null when the length is unknown or 0.</summary>
     public double? CharactersPerSecond { get; init; }
 

@@ -138,23 +138,9 @@ public sealed class RewardModel
     private RewardBreakdown Guard(RewardBreakdown formula, SpeechSample sample)
     {
         RewardReason reason = FindReason(formula, sample);
-        if (reason != RewardReason.None)
-        {
-            bool masked = (reason == RewardReason.NeverEnded && _options.Unfinished == RefusalPolicy.Mask)
-                || (reason == RewardReason.BeyondWindow && _options.BeyondWindow == RefusalPolicy.Mask);
-            return formula with { Reward = 0, Masked = masked, Reason = reason };
-        }
-
-        double rate = 1;
-        if (formula.CharactersPerSecond is { } speed)
-        {
-            // Outside the band the reward falls in proportion to how far outside.
-            rate = _options.MinCharactersPerSecond is > 0 and var slowest && speed < slowest ? speed / slowest
-                : _options.MaxCharactersPerSecond is > 0 and var fastest && speed > fastest ? fastest / speed : 1;
-        }
-
-        double repetition = _options.MaxCodeRun is > 0 and var limit && formula.LongestCodeRun > limit ? (double)limit / formula.LongestCodeRun.Value : 1;
-        return formula with { Reward = formula.Reward * rate * repetition, RateFactor = rate, RepetitionFactor = repetition };
+        bool masked = (reason == RewardReason.NeverEnded && _options.Unfinished == RefusalPolicy.Mask)
+            || (reason == RewardReason.BeyondWindow && _options.BeyondWindow == RefusalPolicy.Mask);
+        return reason == RewardReason.None ? formula : formula with { Reward = 0, Masked = masked, Reason = reason };
     }
 
     private RewardReason FindReason(RewardBreakdown formula, SpeechSample sample)

@@ -8,6 +8,10 @@ namespace LlasaNative.Rewards;
 /// <summary>All that decides a reward besides the sample.</summary>
 /// <remarks><b>Threads:</b> immutable.</remarks>
 [RemovedOption("reward.overlong_share", "it is an option of the component, overlong(share=0.2) in `reward.components`", "0.2")]
+[RemovedOption("reward.timeout_seconds", "a component of your own has 30 s for a sample; `reward.on_failure` says what happens then")]
+[RemovedOption("reward.min_characters_per_second", "it is an option of the component, utility(min_characters_per_second=5) in `reward.components`", "0")]
+[RemovedOption("reward.max_characters_per_second", "it is an option of the component, utility(max_characters_per_second=25) in `reward.components`", "0")]
+[RemovedOption("reward.max_code_run", "it is an option of the component, utility(max_code_run=50) in `reward.components`", "0")]
 public sealed record RewardOptions : ICheckedOptions
 {
     [Option("guarded: normalised text, nothing for silent, empty or endless samples. seed: the formula on the raw strings.")]
@@ -43,22 +47,13 @@ public sealed record RewardOptions : ICheckedOptions
     [Option("No-speech probability above which a sample is refused; 1: guard off.", AtLeast = 0, AtMost = 1)]
     public double NoSpeechThreshold { get; init; } = 0.9;
 
-    [Option("Slowest speech without penalty; 0: no bound.", AtLeast = 0)]
-    public double MinCharactersPerSecond { get; init; }
-
-    [Option("Fastest speech without penalty; 0: no bound.", AtLeast = 0)]
-    public double MaxCharactersPerSecond { get; init; }
-
-    [Option("Longest run of one speech code without penalty; 0: no bound.", AtLeast = 0)]
-    public int MaxCodeRun { get; init; }
-
     [Option("Weighted parts of the reward: utility (the formula above, with its guards), cer, nll, exact, overlong, speaking_rate, prosody, or your own class.", Takes = "name=weight or library.dll:Type=weight, separated by commas; options of its own in parentheses behind the name")]
     public string Components { get; init; } = "utility=1";
 
     [Option("When a component of your own throws, hangs or returns NaN: stop the run, or leave the sample out of its group and of the loss.")]
     public ComponentFailure OnFailure { get; init; } = ComponentFailure.Stop;
 
-    [Option("Longest time a component of your own may take for one sample.", Above = 0, AtMost = 86_400, Unit = "seconds", FreeOnResume = true)]
+    /// <summary>Longest time in seconds that a component of one's own may take for one sample.</summary>
     public double TimeoutSeconds { get; init; } = 30;
 
     /// <summary>Longest response in tokens, for <c>overlong</c>; 0 = unknown.</summary>
@@ -82,11 +77,6 @@ public sealed record RewardOptions : ICheckedOptions
         foreach (var fault in components)
         {
             yield return $"`reward.components`: {fault}";
-        }
-
-        if (MaxCharactersPerSecond > 0 && MaxCharactersPerSecond <= MinCharactersPerSecond)
-        {
-            yield return "`reward.max_characters_per_second` must be more than `reward.min_characters_per_second`";
         }
     }
 }

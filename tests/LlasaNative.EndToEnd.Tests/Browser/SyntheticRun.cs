@@ -69,8 +69,6 @@ internal sealed class SyntheticRun : IDisposable
                 json.WriteFinite("nll", 0.3 + Noise(0.1));
                 json.WriteFinite("utility_cer", 0.9);
                 json.WriteFinite("utility_nll", 0.8);
-                json.WriteFinite("rate_factor", 1);
-                json.WriteFinite("repetition_factor", 1);
                 json.WriteString("guard", "");
                 json.WriteBoolean("ended", true);
                 json.WriteNumber("codes", 70);

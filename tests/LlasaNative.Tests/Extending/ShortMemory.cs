@@ -11,5 +11,5 @@ public sealed class ShortMemory : ITrainerEngine
     public double Decay { get; set; } = 0.95;
 
     public IPolicyTrainer CreateTrainer(IPolicy policy, TrainerSettings settings) =>
-        new NativePolicyTrainer((PolicyModel)policy, settings.Optimiser with { Beta2 = Decay });
+        new NativePolicyTrainer((PolicyModel)policy, settings.Optimiser with { Betas = $"0.9,{Decay}" });
 }

@@ -41,7 +41,7 @@ public sealed class ProsodyComponentTests
     [TestCase("speaking_rate(low=5,high=4)=1", "`speaking_rate` needs `high` above `low`")]
     [TestCase("prosody(pitch_low=1,pitch_high=2,pause_low=0.5,pause_high=0.2)=1", "`pause_high` above `pause_low`")]
     [TestCase("speaking_rate(slow=5)=1", "`speaking_rate` has no option `slow`; it has high, low")]
-    [TestCase("utility(low=5)=1", "`utility` has no option `low`; it has none")]
+    [TestCase("exact(low=5)=1", "`exact` has no option `low`; it has none")]
     public void Bands_ThatAreNone_AreRefusedBeforeAnythingIsLoaded(string components, string message)
     {
         var error = Assert.Throws<UsageException>(() => OptionTree.Build<GrpoOptions>([new OptionAssignment("reward.components", components, "test")]));

@@ -157,9 +157,9 @@ public class RewardTests
     {
         SpeechSample sample = Good with { Seconds = 2, Codes = new[] { 5, 5, 5, 5, 1 } };
         double full = new RewardModel().Score(sample).Reward;
-        RewardBreakdown slow = new RewardModel(new RewardOptions { MinCharactersPerSecond = 10 }).Score(sample);
-        RewardBreakdown fast = new RewardModel(new RewardOptions { MaxCharactersPerSecond = 2.5 }).Score(sample);
-        RewardBreakdown repeated = new RewardModel(new RewardOptions { MaxCodeRun = 3 }).Score(sample);
+        RewardBreakdown slow = new WeightedReward(new RewardOptions { Components = "utility(min_characters_per_second=10)=1" }).Score(sample);
+        RewardBreakdown fast = new WeightedReward(new RewardOptions { Components = "utility(max_characters_per_second=2.5)=1" }).Score(sample);
+        RewardBreakdown repeated = new WeightedReward(new RewardOptions { Components = "utility(max_code_run=3)=1" }).Score(sample);
         Assert.Multiple(() =>
         {
             Assert.That(full, Is.EqualTo(new RewardModel().Score(Good).Reward));
@@ -177,7 +177,7 @@ public class RewardTests
 
     [Test]
     public void Validate_ListsEveryFault() => Assert.That(
-        () => new RewardModel(new RewardOptions { BetaCer = 0, TauNll = double.NaN, LambdaCer = -1, MaxCodeRun = -1 }),
+        () => new RewardModel(new RewardOptions { BetaCer = 0, TauNll = double.NaN, LambdaCer = -1, Components = "utility(max_code_run=-1)=1" }),
         Throws.TypeOf<UsageException>().With.Message.Contains("`beta_cer`: 0, expected number, more than 0").And.Message.Contains("tau_nll")
             .And.Message.Contains("lambda_cer").And.Message.Contains("max_code_run"));
 }
