@@ -24,18 +24,19 @@ public sealed record DrawnGroups(string[] Texts, RolloutBatch Samples, int[][] C
 
     /// <summary>Whether each group gives its samples no reason to differ: what tells them apart deviates by no more than a bound.</summary>
     /// <param name="advantage">Knows what tells samples apart; rewards are less <see cref="Charges"/>.</param>
+    /// <param name="minDeviation">The bound; 0 = equal numbers only.</param>
     /// <remarks>
     /// Masked samples do not count; a group of nothing else has no variance either. One left with a single sample is not without
     /// variance: its advantage is the reward itself.
     /// </remarks>
-    public bool[] Flat(IAdvantage advantage) => [.. Enumerable.Range(0, Judged.Length).Chunk(GroupSize).Select(group =>
+    public bool[] Flat(IAdvantage advantage, double minDeviation) => [.. Enumerable.Range(0, Judged.Length).Chunk(GroupSize).Select(group =>
     {
         IReadOnlyList<double>[] signals =
         [
             .. group.Where(i => !Judged[i].Masked)
                 .Select(i => advantage.Signals(Judged[i].Reward - (Charges.Length > 0 ? Charges[i] : 0), Judged[i].Breakdown.Parts)),
         ];
-        return signals.Length != 1 && (signals.Length == 0 || Enumerable.Range(0, signals[0].Count).All(k => signals.All(s => (float)s[k] == (float)signals[0][k])));
+        return signals.Length != 1 && (signals.Length == 0 || Enumerable.Range(0, signals[0].Count).All(k => Flat([.. signals.Select(s => (double)(float)s[k])], minDeviation)));
     })];
 
     /// <summary>What is to be known of each sample, its sound included where it was wanted.</summary>
@@ -65,5 +66,13 @@ public sealed record DrawnGroups(string[] Texts, RolloutBatch Samples, int[][] C
             Reference = Reference.Length == 0 ? [] : [.. kept.Select(i => Reference[i]), .. others?.Reference ?? []],
             Charges = Charges.Length == 0 ? [] : [.. kept.Select(i => Charges[i]), .. others?.Charges ?? []],
         };
+    }
+
+    private static bool Flat(double[] values, double minDeviation) => values.Min() == values.Max() || Deviation(values) <= minDeviation;
+
+    private static double Deviation(double[] values)
+    {
+        var mean = values.Average();
+        return Math.Sqrt(values.Sum(v => (v - mean) * (v - mean)) / (values.Length - 1));
     }
 }

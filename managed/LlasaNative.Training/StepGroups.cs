@@ -28,7 +28,7 @@ internal sealed class StepGroups(GrpoOptions options, IAdvantage advantage, long
         Position += Missing;
         Counts = new GroupCounts(Counts.Rounds + 1, _drawn is null ? 0 : Counts.Redrawn + Missing, 0, Counts.Tokens + more.Samples.TokenCount);
         _drawn = _drawn?.Select(_kept, more) ?? more;
-        var flat = _drawn.Flat(advantage);
+        var flat = _drawn.Flat(advantage, options.Loss.MinGroupDeviation);
         Counts = Counts with { Flat = flat.Count(f => f) };
         _kept = [.. Enumerable.Range(0, flat.Length).Where(g => !flat[g])];
         Missing = options.Rollout.Dynamic && Counts.Rounds < options.Rollout.DynamicRounds ? Counts.Flat : 0;
@@ -37,7 +37,7 @@ internal sealed class StepGroups(GrpoOptions options, IAdvantage advantage, long
     /// <summary>Which samples count.</summary>
     public bool[] TakesPart()
     {
-        var flat = Drawn.Flat(advantage);
+        var flat = Drawn.Flat(advantage, options.Loss.MinGroupDeviation);
         var leavesOut = options.Loss.MaskFlatGroups && advantage.ComparesGroups;
         return [.. Drawn.Judged.Select((j, i) => !j.Masked && !(leavesOut && flat[i / Drawn.GroupSize]))];
     }

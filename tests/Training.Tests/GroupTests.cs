@@ -89,6 +89,15 @@ public sealed class GroupTests
     }
 
     [Test]
+    public void GroupsThatHardlyDiffer_AreFlatBelowTheBound()
+    {
+        // Rewards 1 and 0: their unbiased deviation is 0.7071.
+        using World below = new(World.Settings(1) with { Loss = new LossOptions { MinGroupDeviation = 0.7072 } }, ["ab"], OnlyAbVaries);
+        using World above = new(World.Settings(1) with { Loss = new LossOptions { MinGroupDeviation = 0.7071 } }, ["ab"], OnlyAbVaries);
+        Assert.That((below.Step().Metrics["rollout/groups_flat"], above.Step().Metrics["rollout/groups_flat"]), Is.EqualTo((1.0, 0.0)));
+    }
+
+    [Test]
     public void Sample_NobodyCouldListenTo_IsLeftOutOfItsGroupAndOfTheLoss()
     {
         // Samples of ab: right, wrong, right, wrong, of which the last cannot be listened to; half may fail.

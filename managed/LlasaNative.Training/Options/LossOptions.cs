@@ -8,7 +8,6 @@ namespace LlasaNative.Training;
 /// <summary>From rewards to the gradient.</summary>
 [RemovedOption("loss.proximal", "ratios are taken against the policy that drew the samples, as in PPO; lower `update.epochs` where they leave the clip range", "rollout")]
 [RemovedOption("loss.advantage_epsilon", "it is an option of the estimator, grpo(epsilon=1e-6) in `loss.advantage`", "1E-06")]
-[RemovedOption("loss.min_group_deviation", "groups whose rewards are all equal are without variance; `loss.advantage` takes an epsilon for those that differ little", "0")]
 [RemovedOption("loss.importance_cap", "it is 2, as in verl", "2")]
 public sealed record LossOptions : ICheckedOptions
 {
@@ -17,6 +16,9 @@ public sealed record LossOptions : ICheckedOptions
 
     [ClassOption<ILoss>("The policy's loss: the clipped ratio, or REINFORCE's log-prob, which knows no ratio.")]
     public string Objective { get; init; } = "clipped";
+
+    [Option("A group whose rewards deviate by no more than this counts as without variance.", AtLeast = 0)]
+    public double MinGroupDeviation { get; init; }
 
     [Option("Leave groups without variance out of the loss, its KL term and its token counts.")]
     public bool MaskFlatGroups { get; init; } = true;
