@@ -63,7 +63,7 @@ internal sealed class StepCost
         (codes * Frame((SpeechCodec)recognition.Codec)) + Recognising((NativeRecogniser)recognition.Recogniser, text, transcript);
 
     /// <summary>Layers over <paramref name="count"/> tokens that come after <paramref name="before"/> others.</summary>
-    private static double Body(LlamaConfig c, double before, double count)
+    public static double Body(LlamaConfig c, double before, double count)
     {
         double attention = c.QueryHeads * c.HeadDimension, keyValue = 2 * c.KeyValueHeads * c.HeadDimension;
         var weights = (c.HiddenSize * ((2 * attention) + keyValue)) + (3.0 * c.HiddenSize * c.IntermediateSize);
@@ -71,21 +71,24 @@ internal sealed class StepCost
         return c.Layers * count * ((2 * weights) + (4 * context * attention));
     }
 
-    private static double Head(PolicyModel policy, bool speechOnly) =>
+    /// <summary>The head over one token.</summary>
+    public static double Head(PolicyModel policy, bool speechOnly) =>
         2.0 * policy.Config.HiddenSize * (speechOnly ? policy.Speech.Count + 1 : policy.Config.VocabularySize);
 
     /// <summary>Every weight of the decoder works once per frame; then the inverse transform, whose symmetries leave a quarter of the product.</summary>
-    private static double Frame(SpeechCodec codec) =>
+    public static double Frame(SpeechCodec codec) =>
         (2.0 * codec.ParameterCount) + (0.5 * codec.Config.FftLength * (codec.Config.FftLength + 2));
 
-    private static double Recognising(NativeRecogniser recogniser, string text, string transcript)
+    private static double Recognising(NativeRecogniser recogniser, string text, string transcript) =>
+        Recognising(recogniser.Config, recogniser.EncodeTarget(text).Length + recogniser.CountTokens(transcript) + 5);
+
+    /// <summary>A clip of one window: the encoder, and the decoder over a number of tokens.</summary>
+    public static double Recognising(WhisperConfig c, double tokens)
     {
-        var c = recogniser.Config;
         double width = c.HiddenSize, positions = c.MaxSourcePositions;
         var convolutions = 2 * 3 * ((2 * positions * c.MelBins * width) + (positions * width * width));
         var encoder = c.EncoderLayers * positions * (2 * ((4 * width * width) + (2 * width * c.EncoderIntermediateSize)) + (4 * positions * width));
         var crossKeys = c.DecoderLayers * positions * 4 * width * width;
-        double tokens = recogniser.EncodeTarget(text).Length + recogniser.CountTokens(transcript) + 5;
         var decoder = tokens * ((c.DecoderLayers * ((2 * ((6 * width * width) + (2 * width * c.DecoderIntermediateSize))) + (4 * (positions + (tokens / 4)) * width)))
             + (2 * width * c.VocabularySize));
         return convolutions + encoder + crossKeys + decoder;

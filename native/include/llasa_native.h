@@ -96,9 +96,10 @@ typedef struct llasa_machine_peaks {
   double gemm_gflops;        /* 1e9 flop/s of a large f32 matrix product through this library */
   double bandwidth_gb_per_s; /* 1e9 byte/s read + written by a large copy through all threads */
   double gemm_bf16_gflops;   /* as gemm_gflops with a matrix of bf16; a card rounds the other one first */
+  double read_gb_per_s;      /* 1e9 byte/s read from a large matrix through all threads: decoding's roof */
 } llasa_machine_peaks;
 
-/* Measures the roofs benchmarks are compared with: best of several runs, about a second in all.
+/* Measures the roofs benchmarks are compared with: best of several runs, some seconds in all.
  * Threads: call while nothing else runs. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_measure_machine_peaks(llasa_machine_peaks* out_peaks);
 

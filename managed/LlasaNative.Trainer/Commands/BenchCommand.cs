@@ -9,6 +9,7 @@ using LlasaNative.Interop;
 using LlasaNative.Recognition;
 using LlasaNative.Models;
 using LlasaNative.Reporting;
+using LlasaNative.Trainer.Works;
 using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Commands;
@@ -22,13 +23,14 @@ internal static class BenchCommand
     {
         ModelArguments models = new();
         Option<int> steps = new("--steps") { Description = "Steps that are measured, after one to warm up.", DefaultValueFactory = _ => 3 };
-        Option<string> output = new("--out") { Description = "Directory of step.json.", DefaultValueFactory = _ => Path.Combine("artifacts", "bench") };
+        Option<string> output = new("--out") { Description = "Directory of step.json, or of the work's.", DefaultValueFactory = _ => Path.Combine("artifacts", "bench") };
         Option<string[]> set = new("--set") { Description = "key=value of the training configuration; may be repeated." };
         Option<bool> server = new("--server") { Description = "Measure the reward server instead, with batching and without." };
         Option<int> clients = new("--clients") { Description = "Clients of the server at the same time.", DefaultValueFactory = _ => 32 };
         Option<double> seconds = new("--seconds") { Description = "How long each server is measured.", DefaultValueFactory = _ => 10 };
-        Command command = new("bench", "Measure the phases of a GRPO step against the machine's GEMM and bandwidth roofs.");
-        foreach (var option in new Option[] { steps, output, set, server, clients, seconds, models.PolicyType, models.ScoringType }.Concat(models.All))
+        WorkArguments works = new();
+        Command command = new("bench", "Measure the phases of a GRPO step, or one kind of work, against the machine's GEMM and bandwidth roofs.");
+        foreach (var option in new Option[] { steps, output, set, server, clients, seconds, models.PolicyType, models.ScoringType }.Concat(models.All).Concat(works.All))
         {
             command.Options.Add(option);
         }
@@ -43,6 +45,11 @@ internal static class BenchCommand
             // The policy stays as it is, so that every step has the same work to do.
             var options = OptionTree.Build<GrpoOptions>([new("optimiser.learning_rate", "0", "bench"), .. OptionAssignment.Read(null, parsed.GetValue(set))]);
             options = options with { Models = models.Read(parsed, options.Models) };
+            if (works.Read(parsed) is { } work)
+            {
+                return WorkArguments.Run(work, options.Models, parsed.GetValue(output)!);
+            }
+
             if (parsed.GetValue(server))
             {
                 return ServerBenchCommand.Run(options, parsed.GetValue(clients), parsed.GetValue(seconds), Path.Combine(parsed.GetValue(output)!, "server.json"));
