@@ -112,7 +112,7 @@ Task("Managed-Build").Does(() => Run("managed-build", "dotnet", $"build LlasaNat
 
 Task("Managed-Test").IsDependentOn("Native-Build").IsDependentOn("Managed-Build").Does(() =>
 {
-    foreach (var project in GetFiles("tests/**/*.csproj").Where(p => !IsEndToEnd(p) && !IsTorch(p)))
+    foreach (var project in GetFiles("tests/**/*.Tests.csproj").Where(p => !IsEndToEnd(p) && !IsTorch(p)))
     {
         ManagedTests(project);
     }
@@ -185,6 +185,13 @@ Task("Demo").IsDependentOn("Native-Library").IsDependentOn("Trainer").Does(() =>
 
 Task("Bench").IsDependentOn("Native-Library").IsDependentOn("Trainer").Does(() =>
 {
+    if (Argument("peers", false))   // beside llama.cpp, whisper.cpp and PyTorch
+    {
+        Run("peers-build", "dotnet", $"build tests/peers/Peers.csproj -c {configuration} -v q");
+        Show("dotnet", $"tests/peers/bin/{configuration}/net10.0/Peers.dll --llasa {LlasaProgram}" + Passed("rows") + Passed("rounds") + Passed("threads"));
+        return;
+    }
+
     Configure("cpu", "-DLLASA_BUILD_BENCH=ON -DLLASA_BUILD_TESTS=OFF");
     Build("cpu");
     EnsureDirectoryExists("artifacts/bench");

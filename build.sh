@@ -15,6 +15,8 @@ usage: ./build.sh [TARGET] [--option value ...]
               [--seed N, and for a short look --steps N or --minutes M]
   fresh       demo and tests on new Debian machines made by debootstrap (as root) [--keep] [NAME ...]
   bench       microbenchmarks and a GRPO step against the machine's roofs
+              [--peers: instead the same work by llama.cpp, whisper.cpp and PyTorch in turn with ours, artifacts/bench/peers.json;
+              [--rows 1,2,... --rounds N]; tests/peers/setup.sh makes a Debian system that has them]
   faults      kill, starve and corrupt training runs at length [--kills N --seed N]; counts in artifacts/faults
   sanitize    native tests under AddressSanitizer and UBSan, on the CPU's code and on the kernels (Sanitize-Threads: under
               ThreadSanitizer)

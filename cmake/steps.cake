@@ -58,7 +58,9 @@ void PublishEngine(string name, string project)
 string Passed(string name) => HasArgument(name) ? $" --{name} {Argument<string>(name)}" : "";
 
 // The program `llasa` on the library that was just built, its output shown as it comes.
-void Llasa(string arguments) => Show("dotnet", $"managed/LlasaNative.Trainer/bin/{configuration}/net10.0/llasa.dll {arguments}");
+string LlasaProgram => $"managed/LlasaNative.Trainer/bin/{configuration}/net10.0/llasa.dll";
+
+void Llasa(string arguments) => Show("dotnet", $"{LlasaProgram} {arguments}");
 
 void Show(string program, string arguments, Dictionary<string, string> environment = null)
 {
