@@ -47,19 +47,20 @@ public static class NativeEngine
     /// <summary>Loads codec and recogniser.</summary>
     /// <param name="models">Their directories; the policy's is not read.</param>
     /// <param name="scoring">How the recogniser listens.</param>
+    /// <param name="recogniser">Makes another engine's recogniser; null = the native one of the models' directory.</param>
     /// <exception cref="ModelFileException">A directory is not what it should be, or the two do not fit together.</exception>
-    public static LocalRecognition LoadRecognition(ModelOptions models, ScoringOptions scoring)
+    public static LocalRecognition LoadRecognition(ModelOptions models, ScoringOptions scoring, Func<IRecogniser>? recogniser = null)
     {
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(scoring);
         var codec = SpeechCodec.Load(models.Codec, type: models.ScoringType, device: scoring.Device);
         try
         {
-            return codec.SampleRate == NativeRecogniser.SampleRate
+            return codec.SampleRate == RecognisedSample.SampleRate
                 ? new LocalRecognition(
-                    $"the codec {models.Codec}", scoring.BatchSize, codec, NativeRecogniser.Load(models.Recogniser, scoring, models.ScoringType),
+                    $"the codec {models.Codec}", scoring.BatchSize, codec, recogniser?.Invoke() ?? NativeRecogniser.Load(models.Recogniser, scoring, models.ScoringType),
                     worksBesidePolicy: NativeDevice.GetInfo().Backend is "cuda")
-                : throw new ModelFileException(models.Codec, "sampling_rate", $"{codec.SampleRate}, but the recogniser listens at {NativeRecogniser.SampleRate}");
+                : throw new ModelFileException(models.Codec, "sampling_rate", $"{codec.SampleRate}, but the recogniser listens at {RecognisedSample.SampleRate}");
         }
         catch
         {

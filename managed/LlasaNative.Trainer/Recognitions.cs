@@ -20,8 +20,19 @@ internal static class Recognitions
 
     /// <summary>Loads models; with reward servers, the policy alone. training: for a run; frozen: the policy's own weights stay as they are.</summary>
     public static GrpoModels Load(GrpoOptions options, bool training, bool frozen, CancellationToken cancellation) => options.RewardServer.Urls.Count == 0
-        ? NativeEngine.Load(options.Models, options.Prompt, options.ToScoring(training), frozen)
+        ? LoadHere(options, training, frozen)
         : NativeEngine.Load(options.Models, options.Prompt, () => Connect(options, options.ToScoring(training), cancellation), frozen);
+
+    /// <summary>Loads models, to listen in this process.</summary>
+    public static GrpoModels LoadHere(GrpoOptions options, bool training, bool frozen) =>
+        NativeEngine.Load(options.Models, options.Prompt, () => LoadHere(options.Models, options.ToScoring(training)), frozen);
+
+    /// <summary>Loads codec and recogniser.</summary>
+    public static LocalRecognition LoadHere(ModelOptions models, ScoringOptions scoring) =>
+        NativeEngine.LoadRecognition(models, scoring, () => LoadRecogniser(models.Recogniser, scoring, models.ScoringType));
+
+    /// <summary>Loads a recogniser by the engine that its name asks for.</summary>
+    public static IRecogniser LoadRecogniser(string path, ScoringOptions scoring, ComputeType type) => NativeRecogniser.Load(path, scoring, type);
 
     private static RemoteRecognition Connect(GrpoOptions options, ScoringOptions scoring, CancellationToken cancellation)
     {

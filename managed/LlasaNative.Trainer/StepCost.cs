@@ -17,7 +17,7 @@ internal sealed class StepCost
         var samples = reports.SelectMany(r => r.Samples).ToArray();
         var group = options.Rollout.SamplesPerPrompt;
         double steps = reports.Count;
-        var (codec, whisper) = ((SpeechCodec)recognition.Codec, (NativeRecogniser)recognition.Recogniser);
+        var codec = (SpeechCodec)recognition.Codec;
         foreach (var (sample, index) in samples.Select((s, i) => (s, i)))
         {
             var prompt = policy.EncodePrompt(sample.Text, 1).Length;
@@ -30,7 +30,7 @@ internal sealed class StepCost
             // Backward costs twice the forward; with recomputation the forward of the layers comes once more.
             Gradient += ((3 * (responseCost + promptCost)) + (options.Optimiser.Recompute ? responseCost + promptCost : 0)) / steps;
             TrainedTokens += (response + (index % group == 0 ? prompt : 0)) / steps;
-            Recognise += Recognising(whisper, sample.Text, sample.Transcript) / steps;
+            Recognise += Recognising(recognition.Recogniser, sample.Text, sample.Transcript) / steps;
             Vocode += sample.Codes.Count * Frame(codec) / steps;
         }
 
@@ -60,7 +60,7 @@ internal sealed class StepCost
     /// <param name="text">What it should say.</param>
     /// <param name="transcript">What was heard.</param>
     public static double Scoring(LocalRecognition recognition, int codes, string text, string transcript) =>
-        (codes * Frame((SpeechCodec)recognition.Codec)) + Recognising((NativeRecogniser)recognition.Recogniser, text, transcript);
+        (codes * Frame((SpeechCodec)recognition.Codec)) + Recognising(recognition.Recogniser, text, transcript);
 
     /// <summary>Layers over <paramref name="count"/> tokens that come after <paramref name="before"/> others.</summary>
     public static double Body(LlamaConfig c, double before, double count)
@@ -79,8 +79,10 @@ internal sealed class StepCost
     public static double Frame(SpeechCodec codec) =>
         (2.0 * codec.ParameterCount) + (0.5 * codec.Config.FftLength * (codec.Config.FftLength + 2));
 
-    private static double Recognising(NativeRecogniser recogniser, string text, string transcript) =>
-        Recognising(recogniser.Config, recogniser.EncodeTarget(text).Length + recogniser.CountTokens(transcript) + 5);
+    /// <summary>Another engine's arithmetic is not known.</summary>
+    private static double Recognising(IRecogniser recogniser, string text, string transcript) => recogniser is NativeRecogniser native
+        ? Recognising(native.Config, native.EncodeTarget(text).Length + native.CountTokens(transcript) + 5)
+        : 0;
 
     /// <summary>A clip of one window: the encoder, and the decoder over a number of tokens.</summary>
     public static double Recognising(WhisperConfig c, double tokens)

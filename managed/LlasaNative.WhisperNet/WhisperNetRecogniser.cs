@@ -25,7 +25,7 @@ public sealed class WhisperNetRecogniser : IRecogniser
     public const int SampleRate = NativeRecogniser.SampleRate;
 
     private readonly GgmlModel _model;
-    private readonly ByteLevelBpe _tokenizer;
+    private readonly WhisperVocabulary _vocabulary;
     private readonly ScoringOptions _options;
     private readonly int _states;
     private readonly bool _detect;
@@ -35,14 +35,13 @@ public sealed class WhisperNetRecogniser : IRecogniser
     private readonly bool[] _banned;
     private readonly bool[] _bannedFirst;
 
-    private WhisperNetRecogniser(GgmlModel model, ScoringOptions options, int states)
+    private WhisperNetRecogniser(GgmlModel model, WhisperVocabulary vocabulary, ScoringOptions options, int states)
     {
         _model = model;
+        _vocabulary = vocabulary;
         _options = options;
         _states = states;
-        Tokens = FindTokens(model);
-        _tokenizer = ByteLevelBpe.FromTiktoken(Ranks(model.Header.Tokens, Tokens.EndOfText), model.Path);
-        _spaced = new WhisperVocabulary(_tokenizer, Tokens, model.Header.VocabularySize).BeginsWithSpace(options);
+        _spaced = vocabulary.BeginsWithSpace(options);
         _detect = options.Language == "auto";
         _transcriptPrompt = Tokens.FullPrompt(_detect ? "en" : options.TextLanguage);
         _targetPrompt = options.Prompt == ScorePromptStyle.Full ? _transcriptPrompt : Tokens.SeedPrompt();
@@ -50,14 +49,14 @@ public sealed class WhisperNetRecogniser : IRecogniser
         _banned = [.. Enumerable.Range(0, model.Header.VocabularySize).Select(id => id > Tokens.EndOfText)];
         _bannedFirst = [.. _banned];
         _bannedFirst[Tokens.EndOfText] = true;
-        foreach (var id in _tokenizer.Encode(" ", matchAddedTokens: false))
+        foreach (var id in vocabulary.Encode(" "))
         {
             _bannedFirst[id] = true;
         }
     }
 
     /// <summary>The model's special tokens.</summary>
-    public WhisperTokens Tokens { get; }
+    public WhisperTokens Tokens => _vocabulary.Tokens;
 
     /// <summary>Loads a file.</summary>
     /// <param name="path">A ggml file of a multilingual Whisper.</param>
@@ -72,7 +71,7 @@ public sealed class WhisperNetRecogniser : IRecogniser
         var model = GgmlModel.Load(path, Math.Max(options.Device, 0));
         try
         {
-            return new WhisperNetRecogniser(model, options, states > 0 ? states : Environment.ProcessorCount);
+            return new WhisperNetRecogniser(model, Vocabulary(model), options, states > 0 ? states : Environment.ProcessorCount);
         }
         catch
         {
@@ -87,7 +86,7 @@ public sealed class WhisperNetRecogniser : IRecogniser
     public int[] EncodeTarget(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        int[] ids = [.. _targetPrompt, .. _tokenizer.Encode(_spaced && !text.StartsWith(' ') ? " " + text : text, matchAddedTokens: false), Tokens.EndOfText];
+        int[] ids = [.. _targetPrompt, .. _vocabulary.Encode(_spaced && !text.StartsWith(' ') ? " " + text : text), Tokens.EndOfText];
         return ids.Length <= _model.Header.TextContext
             ? ids
             : throw new UsageException($"the text `{(text.Length <= 40 ? text : text[..40] + "…")}` takes {ids.Length} tokens of the recogniser, "
@@ -96,6 +95,16 @@ public sealed class WhisperNetRecogniser : IRecogniser
 
     /// <inheritdoc/>
     public int BatchSize => _options.BatchSize;
+
+    /// <inheritdoc/>
+    public int WindowSamples => _model.Header.WindowSamples;
+
+    /// <inheritdoc/>
+    public IRecogniser ListenAs(ScoringOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return new WhisperNetRecogniser(_model, _vocabulary, options, _states);
+    }
 
     /// <inheritdoc/>
     public void CheckText(string text) => EncodeTarget(text);
@@ -141,7 +150,7 @@ public sealed class WhisperNetRecogniser : IRecogniser
 
     private SpeechScore Hear(GgmlState state, ReadOnlySpan<float> sound, int[] target)
     {
-        var window = _model.Header.WindowSamples;
+        var window = WindowSamples;
         state.Hear(sound[..Math.Min(window, sound.Length)]);
         var logits = state.Step(Tokens.StartOfTranscript, 0);
         var silence = Tokens.NoSpeech is { } id ? Math.Exp(logits[id] - GgmlState.LogSum(logits)) : 0;
@@ -173,8 +182,7 @@ public sealed class WhisperNetRecogniser : IRecogniser
             }
         }
 
-        var transcript = _tokenizer.Decode(text.ToArray(), skipSpecialTokens: true).Trim();
-        return new SpeechScore(transcript, nll, so.LogProb / Math.Max(so.Drawn, 1), silence) { BeyondWindow = sound.Length > window, Language = language };
+        return new SpeechScore(_vocabulary.Words(text.ToArray()).Trim(), nll, so.LogProb / Math.Max(so.Drawn, 1), silence) { BeyondWindow = sound.Length > window, Language = language };
     }
 
     private Transcription Transcribe(GgmlState state, int[] prompt, List<int> text, Transcription so)
@@ -229,10 +237,14 @@ public sealed class WhisperNetRecogniser : IRecogniser
         return best;
     }
 
-    private static WhisperTokens FindTokens(GgmlModel model) => model.Header is { VocabularySize: 51865 or 51866 } header
-        ? WhisperTokens.Standard(header.VocabularySize)
-        : throw new ModelFileException(
-            model.Path, "n_vocab", $"{model.Header.VocabularySize}, expected 51865 or 51866: a multilingual model (English-only ones have no prompt)");
+    private static WhisperVocabulary Vocabulary(GgmlModel model)
+    {
+        var tokens = model.Header is { VocabularySize: 51865 or 51866 } header
+            ? WhisperTokens.Standard(header.VocabularySize)
+            : throw new ModelFileException(
+                model.Path, "n_vocab", $"{model.Header.VocabularySize}, expected 51865 or 51866: a multilingual model (English-only ones have no prompt)");
+        return new WhisperVocabulary(ByteLevelBpe.FromTiktoken(Ranks(model.Header.Tokens, tokens.EndOfText), model.Path), tokens, model.Header.VocabularySize);
+    }
 
     /// <summary>The tokens as a file of ranks: Whisper's ids are the ranks of its merges.</summary>
     private static byte[] Ranks(IReadOnlyList<byte[]> tokens, int count)

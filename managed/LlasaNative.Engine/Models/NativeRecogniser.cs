@@ -90,11 +90,11 @@ public sealed class NativeRecogniser : IRecogniser
     /// <inheritdoc/>
     public int BatchSize => _options.BatchSize;
 
-    /// <summary>The same weights, listening in another way.</summary>
-    /// <param name="options">How it listens.</param>
-    /// <returns>Shares the thread and the lifetime of this one; disposing it as well does no harm.</returns>
-    /// <exception cref="UsageException">The model does not know the language, or lacks the tokens of the prompt.</exception>
-    public NativeRecogniser With(ScoringOptions options)
+    /// <inheritdoc/>
+    public int WindowSamples => Config.WindowSamples;
+
+    /// <inheritdoc/>
+    public IRecogniser ListenAs(ScoringOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
         return new NativeRecogniser(options, Config, _vocabulary, _whisper);
@@ -271,7 +271,7 @@ public sealed class NativeRecogniser : IRecogniser
                 result.MeanLogProbs[i],
                 Tokens.NoSpeech is null ? 0 : result.NoSpeechProbs[i])
             {
-                BeyondWindow = offsets[i + 1] - offsets[i] > Config.WindowSamples,
+                BeyondWindow = offsets[i + 1] - offsets[i] > WindowSamples,
                 EndedEarly = result.EarlyEnd(i) != NativeEarlyEnd.No,
             };
             if (result.EarlyEnd(i) is (NativeEarlyEnd.Length or NativeEarlyEnd.Loop) and var end

@@ -102,7 +102,7 @@ internal static class CompareCommand
     private static EvaluationResult Evaluate(Request request, string policy, string name, PromptSet prompts, CancellationToken abort)
     {
         var options = request.Options with { Models = request.Options.Models with { Policy = policy } };
-        using var models = NativeEngine.Load(options.Models, options.Prompt, options.ToScoring(), frozen: true);
+        using var models = Recognitions.LoadHere(options, training: false, frozen: true);
         var texts = TrainingData.Fitting(prompts, models, request.How.MaxNewTokens);
         var progress = Terminal.Progress(texts.Length);
         var result = new Evaluator(models, options.CreateJudge()).Evaluate(
@@ -145,7 +145,7 @@ internal static class CompareCommand
         for (var i = 0; i < result.Samples.Count; i++)
         {
             var name = string.Create(CultureInfo.InvariantCulture, $"{(i / result.SamplesPerText) + 1}-{(i % result.SamplesPerText) + 1}.wav");
-            WaveFile.Write(Path.Combine(folder, name), result.Samples[i].Sound ?? [], NativeRecogniser.SampleRate);
+            WaveFile.Write(Path.Combine(folder, name), result.Samples[i].Sound ?? [], RecognisedSample.SampleRate);
         }
     }
 

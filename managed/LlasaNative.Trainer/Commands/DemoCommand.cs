@@ -79,7 +79,7 @@ internal static class DemoCommand
     {
         var timer = PhaseTimer.Since(Environment.GetEnvironmentVariable("LLASA_BUILD_STARTED"));   // set by build.sh
         var training = TrainingData.ReadTraining(options.Data);
-        using var models = NativeEngine.Load(options.Models, options.Prompt, options.ToScoring());
+        using var models = Recognitions.LoadHere(options, training: false, frozen: false);
         using var loop = NativeEngine.CreateLoop(options, models, TrainingData.Fitting(training, options, models));
         using StopSignal stop = new(text => Console.Error.WriteLine(text));
         EvaluationOptions how = new() { Samples = samples, Seed = options.Run.Seed, MaxNewTokens = options.Rollout.MaxNewTokens };

@@ -46,8 +46,8 @@ internal static class ScoreCommand
         }
 
         using var waves = wavePath is not null ? ReadWave(wavePath) : ReadCodes(codesPath!, models);
-        using var recogniser = NativeRecogniser.Load(models.Recogniser, options.ToScoring(), models.ScoringType);
-        var scores = recogniser.Score(waves, [text]);
+        using var recogniser = Recognitions.LoadRecogniser(models.Recogniser, options.ToScoring(), models.ScoringType);
+        var scores = recogniser.Score(waves, [text], CancellationToken.None);
         var judge = options.CreateJudge();
         var recognised = RecognisedSample.Of(scores[0], waves[0], waves.SampleRate, judge.WantsSound);
         var judged = judge.Judge(
@@ -57,7 +57,7 @@ internal static class ScoreCommand
         if (judged.BeyondWindow)
         {
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"too long    {waves.TotalSeconds:F2} s: NLL is of the recogniser's window alone, the first {(double)recogniser.Config.WindowSamples / NativeRecogniser.SampleRate:F2} s"));
+                $"too long    {waves.TotalSeconds:F2} s: NLL is of the recogniser's window alone, the first {(double)recogniser.WindowSamples / RecognisedSample.SampleRate:F2} s"));
         }
 
         if (judged.EndedEarly)
@@ -71,8 +71,8 @@ internal static class ScoreCommand
 
     private static WaveBatch ReadWave(string path)
     {
-        var wave = Resampler.Resample(WaveFile.Read(path, Places.Note), NativeRecogniser.SampleRate);
-        return new WaveBatch(wave.Samples.Span, NativeRecogniser.SampleRate);
+        var wave = Resampler.Resample(WaveFile.Read(path, Places.Note), RecognisedSample.SampleRate);
+        return new WaveBatch(wave.Samples.Span, RecognisedSample.SampleRate);
     }
 
     private static WaveBatch ReadCodes(string path, ModelOptions models)

@@ -6,6 +6,7 @@ using LlasaNative.Recognition;
 using LlasaNative.Recognition.Wire;
 using LlasaNative.Models;
 using LlasaNative.Text;
+using LlasaNative.Training;
 using Microsoft.AspNetCore.Http;
 
 namespace LlasaNative.Trainer.Serving;
@@ -17,12 +18,11 @@ internal sealed class Endpoints
     private const int MaxWays = 16;
 
     private readonly LocalRecognition _recognition;
-    private readonly NativeRecogniser _default;
-    private readonly NativeRecogniser _reference;
+    private readonly IRecogniser _reference;
     private readonly string _model;
     private readonly ServerOptions _options;
     private readonly ScoringEngine _engine;
-    private readonly ConcurrentDictionary<ScoringOptions, NativeRecogniser> _ways = new();
+    private readonly ConcurrentDictionary<ScoringOptions, IRecogniser> _ways = new();
 
     public Endpoints(LocalRecognition recognition, ScoringOptions scoring, string model, ServerOptions options, ScoringEngine engine)
     {
@@ -30,9 +30,8 @@ internal sealed class Endpoints
         _model = model;
         _options = options;
         _engine = engine;
-        _default = (NativeRecogniser)recognition.Recogniser;
         // What the reference server computes, whatever else is configured: start of transcript, text, end.
-        _reference = ((NativeRecogniser)recognition.Recogniser).With(scoring with { Prompt = ScorePromptStyle.Seed, LeadingSpace = LeadingSpace.False });
+        _reference = recognition.Recogniser.ListenAs(scoring with { Prompt = ScorePromptStyle.Seed, LeadingSpace = LeadingSpace.False });
     }
 
     /// <summary><c>POST /score</c>.</summary>
@@ -110,7 +109,7 @@ internal sealed class Endpoints
         {
             try
             {
-                recogniser.EncodeTarget(request.Texts[i] ?? throw ProblemException.Malformed($"`texts[{i}]` is null"));
+                recogniser.CheckText(request.Texts[i] ?? throw ProblemException.Malformed($"`texts[{i}]` is null"));
             }
             catch (UsageException e)
             {
@@ -141,11 +140,11 @@ internal sealed class Endpoints
         return ServerPipeline.WriteJsonAsync(context, response, WireJson.Default.ScoreResponse);
     }
 
-    private NativeRecogniser Way(ScoringRequest? request)
+    private IRecogniser Way(ScoringRequest? request)
     {
         if (request is null)
         {
-            return _default;
+            return _recognition.Recogniser;
         }
 
         ScoringOptions options;
@@ -163,10 +162,10 @@ internal sealed class Endpoints
             _ways.Clear();
         }
 
-        return _ways.GetOrAdd(options, ((NativeRecogniser)_recognition.Recogniser).With);
+        return _ways.GetOrAdd(options, _recognition.Recogniser.ListenAs);
     }
 
-    private void Check(ScoreRequest request, NativeRecogniser recogniser, string prefix)
+    private void Check(ScoreRequest request, IRecogniser recogniser, string prefix)
     {
         if (request.Tokens.Length > _options.MaxCodes)
         {
@@ -182,11 +181,11 @@ internal sealed class Endpoints
         CheckText(request.Text, recogniser, prefix);
     }
 
-    private static void CheckText(string text, NativeRecogniser recogniser, string prefix)
+    private static void CheckText(string text, IRecogniser recogniser, string prefix)
     {
         try
         {
-            recogniser.EncodeTarget(text);
+            recogniser.CheckText(text);
         }
         catch (UsageException e)
         {
@@ -212,7 +211,7 @@ internal sealed class Endpoints
             throw ProblemException.Invalid(FormattableString.Invariant($"the sound lasts {wave.Seconds:F2} s, expected at most {longest:F2} s"));
         }
 
-        var sound = Resampler.Resample(wave, NativeRecogniser.SampleRate).Samples;
+        var sound = Resampler.Resample(wave, RecognisedSample.SampleRate).Samples;
         foreach (var sample in sound.Span)
         {
             if (!float.IsFinite(sample))

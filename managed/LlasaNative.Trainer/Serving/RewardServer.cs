@@ -80,7 +80,7 @@ internal sealed class RewardServer : IAsyncDisposable
     public static async Task<RewardServer> StartAsync(ModelOptions models, ScoringOptions scoring, ServerOptions options)
     {
         options.Validate();
-        var recognition = NativeEngine.LoadRecognition(models, scoring);
+        var recognition = Recognitions.LoadHere(models, scoring);
         RewardServer? server = null;
         try
         {
@@ -125,7 +125,7 @@ internal sealed class RewardServer : IAsyncDisposable
     /// <summary>Has the code compiled that requests need, so that the first ones are as quick as the others.</summary>
     private async Task WarmUpAsync()
     {
-        await _engine.ScoreAsync(new ScoringJob { Codes = [[0]], Texts = ["a"], Recogniser = (NativeRecogniser)_recognition.Recogniser });
+        await _engine.ScoreAsync(new ScoringJob { Codes = [[0]], Texts = ["a"], Recogniser = _recognition.Recogniser });
         using HttpClient http = new(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = Reachable(Url) };
         using var response = await http.GetAsync(new Uri("healthz", UriKind.Relative));
     }

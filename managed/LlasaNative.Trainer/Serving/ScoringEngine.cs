@@ -218,7 +218,7 @@ internal sealed class ScoringEngine : IDisposable
             offsets[i + 1] = offsets[i] + sounds[i].Length;
         }
 
-        using WaveBatch waves = new(offsets, NativeRecogniser.SampleRate, _pool);
+        using WaveBatch waves = new(offsets, RecognisedSample.SampleRate, _pool);
         for (var i = 0; i < sounds.Length; i++)
         {
             sounds[i].Span.CopyTo(waves[i]);

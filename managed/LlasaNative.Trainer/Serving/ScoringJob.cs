@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using LlasaNative.Recognition;
-using LlasaNative.Models;
+using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Serving;
 
@@ -20,7 +20,7 @@ internal sealed class ScoringJob
     public IReadOnlyList<ReadOnlyMemory<float>> Sounds { get; init; } = [];
 
     /// <summary>How the recogniser listens.</summary>
-    public required NativeRecogniser Recogniser { get; init; }
+    public required IRecogniser Recogniser { get; init; }
 
     /// <summary>What else is wanted.</summary>
     public RecognitionExtras Extras { get; init; }

@@ -10,6 +10,15 @@ public interface IRecogniser : IDisposable
     /// <summary>Clips it listens to at once.</summary>
     int BatchSize { get; }
 
+    /// <summary>Samples of a window of sound, which alone likelihood, language and silence are of.</summary>
+    int WindowSamples { get; }
+
+    /// <summary>The same weights, listening in another way.</summary>
+    /// <param name="options">How it listens.</param>
+    /// <returns>Shares the thread and the lifetime of this one; disposing it as well does no harm.</returns>
+    /// <exception cref="UsageException">The model cannot listen in this way.</exception>
+    IRecogniser ListenAs(ScoringOptions options);
+
     /// <summary>Refuses a text whose likelihood cannot be measured.</summary>
     /// <param name="text">Any text.</param>
     /// <exception cref="UsageException">It is longer than the model allows.</exception>
