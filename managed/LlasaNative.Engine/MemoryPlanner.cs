@@ -15,7 +15,7 @@ public static class MemoryPlanner
     /// <returns>Upper bounds: prompts and responses are taken to be as long as the options allow.</returns>
     /// <exception cref="ModelFileException">A model's configuration is missing or malformed.</exception>
     /// <exception cref="UsageException">The sizes contradict each other.</exception>
-    public static NativeMemoryPlan Plan(GrpoOptions options, bool? recompute = null)
+    public static MemoryPlan Plan(GrpoOptions options, bool? recompute = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         var trainer = options.Optimiser.ToNative();
@@ -48,12 +48,26 @@ public static class MemoryPlanner
 
         try
         {
-            return NativeMemoryPlan.Of(run);
+            var plan = NativeMemoryPlan.Of(run);
+            MemoryPlan all = new(plan.Items, plan.PeakBytes);
+            return options.Evaluation.Recogniser.Length > 0 ? all.Beside("second ear", SecondEar(options)) : all;
         }
         catch (NativeException e)
         {
             throw new UsageException($"the memory of this run cannot be planned: {e.Message}", e);
         }
+    }
+
+    /// <summary>The ear that only evaluations have; sounds are brought to it, and taken to be as long as its window.</summary>
+    private static NativeMemoryPlan SecondEar(GrpoOptions options)
+    {
+        var config = WhisperConfig.FromFile(Path.Combine(options.Evaluation.Recogniser, "config.json"));
+        return NativeMemoryPlan.Of(new NativePlannedRun
+        {
+            Whisper = NativeRecogniser.ToNative(config, 0, options.Models.ScoringType),
+            Clips = options.Scoring.BatchSize,
+            TextTokens = config.MaxTargetPositions,
+        });
     }
 
     /// <summary>Tokens that the longest prompt is taken to have.</summary>

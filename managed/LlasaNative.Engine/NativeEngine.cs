@@ -47,9 +47,8 @@ public static class NativeEngine
     /// <summary>Loads codec and recogniser.</summary>
     /// <param name="models">Their directories; the policy's is not read.</param>
     /// <param name="scoring">How the recogniser listens.</param>
-    /// <param name="recogniser">Makes another engine's recogniser; null = the native one of the models' directory.</param>
     /// <exception cref="ModelFileException">A directory is not what it should be, or the two do not fit together.</exception>
-    public static LocalRecognition LoadRecognition(ModelOptions models, ScoringOptions scoring, Func<IRecogniser>? recogniser = null)
+    public static LocalRecognition LoadRecognition(ModelOptions models, ScoringOptions scoring)
     {
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(scoring);
@@ -58,7 +57,7 @@ public static class NativeEngine
         {
             return codec.SampleRate == RecognisedSample.SampleRate
                 ? new LocalRecognition(
-                    $"the codec {models.Codec}", scoring.BatchSize, codec, recogniser?.Invoke() ?? NativeRecogniser.Load(models.Recogniser, scoring, models.ScoringType),
+                    $"the codec {models.Codec}", scoring.BatchSize, codec, RecogniserEngines.Load(models.Recogniser, scoring, models.ScoringType),
                     worksBesidePolicy: NativeDevice.GetInfo().Backend is "cuda")
                 : throw new ModelFileException(models.Codec, "sampling_rate", $"{codec.SampleRate}, but the recogniser listens at {RecognisedSample.SampleRate}");
         }

@@ -16,7 +16,7 @@ public static class ComparisonChart
     private const int AfterColour = 0x14746f;
     private const int Soft = 0x5b646d;
     private const int Line = 0xcfccc6;
-    private static readonly string[] Shown = ["cer", "nll", "reward", "exact", "seconds", "rate", "f0_semitones", "pause_share"];
+    private static readonly string[] Shown = ["cer", "second_cer", "nll", "second_nll", "reward", "exact", "seconds", "rate", "f0_semitones", "pause_share"];
 
     /// <summary>Draws the chart.</summary>
     /// <param name="report">What was compared.</param>
@@ -71,7 +71,7 @@ public static class ComparisonChart
         return double.IsNaN(difference.Low) ? low : $"{low.Replace(" points", "", StringComparison.Ordinal)} to {high}";
     }
 
-    private static bool IsShare(ComparedMeasure measure) => measure.Key is "cer" or "wer" or "exact" or "pause_share" or "voiced_share" or "not_ended";
+    private static bool IsShare(ComparedMeasure measure) => measure.Key is "cer" or "wer" or "exact" or "second_cer" or "second_wer" or "second_exact" or "pause_share" or "voiced_share" or "not_ended";
 
     private static string Title(ComparisonReport report) => string.Join("; ", Shown.Select(key => report.Measures.FirstOrDefault(m => m.Key == key)).OfType<ComparedMeasure>()
         .Select(m => $"{m.Title}: {report.Before} {Format(m, m.Estimate.Before.Value)}, {report.After} {Format(m, m.Estimate.After.Value)}"));
@@ -89,7 +89,14 @@ public static class ComparisonChart
     private static void DrawPanel(Picture picture, ComparedMeasure measure, double x, double y)
     {
         var (before, after, difference) = (measure.Estimate.Before, measure.Estimate.After, measure.Estimate.Difference);
-        var title = measure.Key == "f0_semitones" ? "F0 spread" : measure.Title;   // what fits
+        var title = measure.Key switch
+        {
+            // What fits.
+            "f0_semitones" => "F0 spread",
+            "second_cer" => "CER, second ear",
+            "second_nll" => "NLL, second ear",
+            _ => measure.Title,
+        };
         picture.Write(x, y + 18, title + (measure.Unit.Length > 0 ? $", {measure.Unit}" : ""), bold: true);
         double bottom = y + PanelHeight - 46, top = y + 52, room = bottom - top;
         var highest = new[] { before.High, after.High, before.Value, after.Value }.Where(double.IsFinite).DefaultIfEmpty(0).Max();

@@ -18,7 +18,7 @@ public static class ComparisonPage
         var (before, after) = (WebUtility.HtmlEncode(report.Before), WebUtility.HtmlEncode(report.After));
         HtmlParts.Begin(html, $"{report.Before} and {report.After}");
         html.Append(CultureInfo.InvariantCulture, $"<header><h1>{before} and {after}</h1>\n<p>{report.Texts} texts, {report.SamplesPerText} samples each, with the same random numbers. ")
-            .Append("Intervals hold 95 % of 10,000 paired bootstrap resamples of the texts.</p></header>\n")
+            .Append("Intervals hold 95 % of 10,000 paired bootstrap resamples of the texts.").Append(HtmlParts.SecondEarNote(report.SecondEar)).Append("</p></header>\n")
             .Append("<figure class=\"picture\">").Append(ComparisonChart.Draw(report).ToSvg()).Append("</figure>\n");
         AppendTable(html, report, before, after);
         html.Append("<section>\n<h2>The same texts</h2>\n<p class=\"note\">The first texts, not a selection. What the recogniser heard: <mark>wrong or extra</mark>, <del>missing</del>.</p>\n");
@@ -42,6 +42,11 @@ public static class ComparisonPage
             json.WriteNumber("texts", report.Texts);
             json.WriteNumber("samples_per_text", report.SamplesPerText);
             json.WriteNumber("seed", report.Seed);
+            if (report.SecondEar is not null)
+            {
+                json.WriteString("second_ear", report.SecondEar);
+            }
+
             json.WriteStartObject("measures");
             foreach (var measure in report.Measures)
             {

@@ -20,6 +20,9 @@ public sealed record ComparisonReport
     /// <summary>Seed of the samples and the resamples.</summary>
     public required long Seed { get; init; }
 
+    /// <summary>Name of the second ear; null when there was none.</summary>
+    public string? SecondEar { get; init; }
+
     /// <summary>Every measure with its intervals.</summary>
     public required IReadOnlyList<ComparedMeasure> Measures { get; init; }
 

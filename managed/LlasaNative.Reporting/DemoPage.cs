@@ -49,6 +49,22 @@ public static class DemoPage
             json.WriteFinite("exact_after", report.Exact.After);
             json.WriteFinite("reward_before", report.Reward.Before);
             json.WriteFinite("reward_after", report.Reward.After);
+            if (report.SecondEar is { } ear)
+            {
+                json.WriteStartObject("second_ear");
+                json.WriteString("name", ear.Name);
+                json.WriteFinite("cer_before", ear.Cer.Before);
+                json.WriteFinite("cer_after", ear.Cer.After);
+                json.WriteFinite("difference", ear.Difference.Value);
+                json.WriteStartArray("ci95");
+                json.WriteNumberValue(ear.Difference.Low);
+                json.WriteNumberValue(ear.Difference.High);
+                json.WriteEndArray();
+                json.WriteFinite("exact_before", ear.Exact.Before);
+                json.WriteFinite("exact_after", ear.Exact.After);
+                json.WriteEndObject();
+            }
+
             json.WriteNumber("seed", report.Seed);
             json.WriteNumber("steps", report.Steps);
             json.WriteBoolean("short_run", report.IsShort);
@@ -64,7 +80,7 @@ public static class DemoPage
     private static void AppendHead(StringBuilder html, DemoReport report) => html.Append(CultureInfo.InvariantCulture,
         $"<header><h1>{Title(report)}</h1>\n<p>{report.Steps} steps of reinforcement learning (GRPO) on the CPU, {ProgressLine.Duration(report.SecondsTraining)}: ")
         .Append("a small Llasa model speaks, X-Codec2 makes it sound, Whisper listens, and what was understood becomes the reward. ")
-        .Append(CultureInfo.InvariantCulture, $"Measured on {report.Sentences} sentences it was never trained on, {report.SamplesPerSentence} samples each, with the same random numbers before and after.</p>")
+        .Append(CultureInfo.InvariantCulture, $"Measured on {report.Sentences} sentences it was never trained on, {report.SamplesPerSentence} samples each, with the same random numbers before and after.{HtmlParts.SecondEarNote(report.SecondEar?.Name)}</p>")
         .Append(report.IsShort ? string.Create(CultureInfo.InvariantCulture, $"<p><strong>This was a short run: {report.Steps} of the demonstration's {report.FullSteps} steps.</strong> It shows that everything works; what training achieves takes all of them.</p>") : "")
         .Append("</header>\n");
 
@@ -73,13 +89,28 @@ public static class DemoPage
 
     private static void AppendResult(StringBuilder html, DemoReport report)
     {
-        var scale = 100 / Math.Max(Math.Max(report.CerBefore, report.CerAfter), 1e-9);
+        var second = report.SecondEar;
+        double[] rates = [report.CerBefore, report.CerAfter, second?.Cer.Before ?? 0, second?.Cer.After ?? 0];
+        var scale = 100 / Math.Max(rates.Where(double.IsFinite).DefaultIfEmpty(0).Max(), 1e-9);
+        AppendEar(html, "character errors", scale, (report.CerBefore, report.CerAfter), (report.IntervalLow, report.IntervalHigh), report.Exact);
+        html.Append(CultureInfo.InvariantCulture, $" Mean reward: {report.Reward.Before:F3} before, {report.Reward.After:F3} after.</p>\n</div>\n</section>\n");
+        if (second is not null)
+        {
+            AppendEar(html, "character errors, as the second ear hears them", scale, second.Cer, (second.Difference.Low, second.Difference.High), second.Exact);
+            html.Append("</p>\n</div>\n</section>\n");
+        }
+    }
+
+    /// <summary>What one ear heard, up to the end of its sentences; both are drawn to one scale.</summary>
+    private static void AppendEar(StringBuilder html, string what, double scale, (double Before, double After) cer, (double Low, double High) interval, (double Before, double After) exact)
+    {
+        var reduction = cer.Before > 0 ? (cer.Before - cer.After) / cer.Before : 0;
         html.Append("<section class=\"result\">\n<div class=\"headline\">")
-            .Append(CultureInfo.InvariantCulture, $"<strong>{(report.RelativeReduction >= 0 ? "−" : "+")}{Math.Abs(report.RelativeReduction):P0}</strong><span>character errors</span></div>\n<div class=\"bars\">\n")
-            .Append(CultureInfo.InvariantCulture, $"<div class=\"bar before\"><b>before</b><i style=\"width:{report.CerBefore * scale:F1}%\"></i><span>{report.CerBefore:P2}</span></div>\n")
-            .Append(CultureInfo.InvariantCulture, $"<div class=\"bar after\"><b>after</b><i style=\"width:{report.CerAfter * scale:F1}%\"></i><span>{report.CerAfter:P2}</span></div>\n")
-            .Append(CultureInfo.InvariantCulture, $"<p>Difference {report.CerAfter - report.CerBefore:+0.0000;−0.0000} (95 % interval {Signed(report.IntervalLow)} to {Signed(report.IntervalHigh)}, paired bootstrap over sentences). ")
-            .Append(CultureInfo.InvariantCulture, $"Understood without an error: {report.Exact.Before:P0} before, {report.Exact.After:P0} after. Mean reward: {report.Reward.Before:F3} before, {report.Reward.After:F3} after.</p>\n</div>\n</section>\n");
+            .Append(CultureInfo.InvariantCulture, $"<strong>{(reduction >= 0 ? "−" : "+")}{Math.Abs(reduction):P0}</strong><span>{what}</span></div>\n<div class=\"bars\">\n")
+            .Append(CultureInfo.InvariantCulture, $"<div class=\"bar before\"><b>before</b><i style=\"width:{cer.Before * scale:F1}%\"></i><span>{cer.Before:P2}</span></div>\n")
+            .Append(CultureInfo.InvariantCulture, $"<div class=\"bar after\"><b>after</b><i style=\"width:{cer.After * scale:F1}%\"></i><span>{cer.After:P2}</span></div>\n")
+            .Append(CultureInfo.InvariantCulture, $"<p>Difference {cer.After - cer.Before:+0.0000;−0.0000} (95 % interval {Signed(interval.Low)} to {Signed(interval.High)}, paired bootstrap over sentences). ")
+            .Append(CultureInfo.InvariantCulture, $"Understood without an error: {exact.Before:P0} before, {exact.After:P0} after.");
     }
 
     private static string Signed(double value) => value.ToString("+0.0000;−0.0000", CultureInfo.InvariantCulture);

@@ -21,6 +21,9 @@ public sealed record DemoReport
     /// <summary>Mean reward, before and after.</summary>
     public required (double Before, double After) Reward { get; init; }
 
+    /// <summary>What the second ear heard; null when there was none.</summary>
+    public DemoSecondEar? SecondEar { get; init; }
+
     /// <summary>Held-out sentences.</summary>
     public required int Sentences { get; init; }
 

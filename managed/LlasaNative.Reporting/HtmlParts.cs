@@ -13,6 +13,10 @@ internal static class HtmlParts
 
     public static void End(StringBuilder html) => html.Append("</main>\n</body>\n</html>\n");
 
+    /// <summary>Who the second ear is; nothing where there is none.</summary>
+    public static string SecondEarNote(string? name) =>
+        name is null ? "" : $" The second ear, {WebUtility.HtmlEncode(name)}, listened to the same samples; it rewards nothing, in training either.";
+
     public static void AppendPairs(StringBuilder html, IEnumerable<DemoPair> pairs, string before, string after)
     {
         html.Append("<div class=\"pairs\">\n");
@@ -30,7 +34,9 @@ internal static class HtmlParts
     private static void AppendClip(StringBuilder html, string cssClass, string name, string text, DemoClip clip) => html
         .Append(CultureInfo.InvariantCulture, $"<div class=\"clip {cssClass}\"><b>{WebUtility.HtmlEncode(name)}</b> <small>CER {clip.Cer:P0}</small>")
         .Append(CultureInfo.InvariantCulture, $"<audio controls preload=\"metadata\" aria-label=\"{WebUtility.HtmlEncode(name)}: {WebUtility.HtmlEncode(text)}\" src=\"data:audio/wav;base64,").Append(Convert.ToBase64String(clip.Wave)).Append("\"></audio><p>")
-        .Append(clip.Transcript.Length == 0 ? "<em>nothing</em>" : CharacterDiff.ToHtml(text, clip.Transcript)).Append("</p></div>\n");
+        .Append(clip.Transcript.Length == 0 ? "<em>nothing</em>" : CharacterDiff.ToHtml(text, clip.Transcript)).Append("</p>")
+        .Append(clip.Second is { } heard ? string.Create(CultureInfo.InvariantCulture, $"<p><small>second ear, CER {heard.Cer:P0}:</small> {(heard.Transcript.Length == 0 ? "<em>nothing</em>" : CharacterDiff.ToHtml(text, heard.Transcript))}</p>") : "")
+        .Append("</div>\n");
 
     private static string ReadStyle()
     {

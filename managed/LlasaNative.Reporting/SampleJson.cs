@@ -65,6 +65,13 @@ public static class SampleJson
             json.WriteEndObject();
         }
 
+        if (sample.Second is { } heard)
+        {
+            json.WriteString("second_transcript", heard.Transcript);
+            json.WriteFinite("second_cer", heard.Cer);
+            json.WriteFinite("second_nll", heard.Nll);
+        }
+
         if (sample.Prosody is { } prosody)
         {
             WriteProsody(json, prosody, judged.Characters);

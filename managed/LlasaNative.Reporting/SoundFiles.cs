@@ -23,8 +23,11 @@ public static class SoundFiles
     public static string Describe(SampleRecord sample)
     {
         ArgumentNullException.ThrowIfNull(sample);
+        var second = sample.Second is { } heard
+            ? string.Create(CultureInfo.InvariantCulture, $"second ear heard: {heard.Transcript}\nsecond ear cer: {heard.Cer:F4}\nsecond ear nll: {heard.Nll:F4}\n")
+            : "";
         return string.Create(CultureInfo.InvariantCulture,
-            $"text: {sample.Text}\nheard: {sample.Transcript}\nreward: {sample.Judgement.Reward:F4}\ncer: {sample.Judgement.Cer:F4}\nnll: {sample.Judgement.Nll:F4}\n");
+            $"text: {sample.Text}\nheard: {sample.Transcript}\nreward: {sample.Judgement.Reward:F4}\ncer: {sample.Judgement.Cer:F4}\nnll: {sample.Judgement.Nll:F4}\n{second}");
     }
 
     /// <summary>Writes both files.</summary>

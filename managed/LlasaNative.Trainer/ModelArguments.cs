@@ -13,6 +13,8 @@ internal sealed class ModelArguments
 
     public Option<string> Recogniser { get; } = new("--recogniser") { Description = "Directory or hf://OWNER/NAME of the Whisper recogniser; default: the tiny one." };
 
+    public Option<string> SecondEar { get; } = new("--second-ear") { Description = "Directory or hf://OWNER/NAME of another recogniser, which is heard beside the first and never rewards (evaluation.recogniser)." };
+
     public Option<string> PolicyType { get; } = new("--policy-type") { Description = "Element type of the policy's matrices: f32, or bf16 in half the memory (models.policy_type)." };
 
     public Option<string> ScoringType { get; } = new("--scoring-type") { Description = "Element type of the matrices of codec and recogniser: f32, or bf16 in half the memory (models.scoring_type)." };
@@ -28,6 +30,13 @@ internal sealed class ModelArguments
         PolicyType = Type(PolicyType, parsed) ?? configured?.PolicyType ?? ComputeType.F32,
         ScoringType = Type(ScoringType, parsed) ?? configured?.ScoringType ?? ComputeType.F32,
     });
+
+    /// <summary>Options with their models and their second ear as the flags say.</summary>
+    public GrpoOptions ReadAll(ParseResult parsed, GrpoOptions configured) => configured with
+    {
+        Models = Read(parsed, configured.Models),
+        Evaluation = configured.Evaluation with { Recogniser = parsed.GetValue(SecondEar) ?? configured.Evaluation.Recogniser },
+    };
 
     private static ComputeType? Type(Option<string> option, ParseResult parsed)
     {

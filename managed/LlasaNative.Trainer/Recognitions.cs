@@ -20,19 +20,22 @@ internal static class Recognitions
 
     /// <summary>Loads models; with reward servers, the policy alone. training: for a run; frozen: the policy's own weights stay as they are.</summary>
     public static GrpoModels Load(GrpoOptions options, bool training, bool frozen, CancellationToken cancellation) => options.RewardServer.Urls.Count == 0
-        ? LoadHere(options, training, frozen)
+        ? NativeEngine.Load(options.Models, options.Prompt, options.ToScoring(training), frozen)
         : NativeEngine.Load(options.Models, options.Prompt, () => Connect(options, options.ToScoring(training), cancellation), frozen);
 
-    /// <summary>Loads models, to listen in this process.</summary>
-    public static GrpoModels LoadHere(GrpoOptions options, bool training, bool frozen) =>
-        NativeEngine.Load(options.Models, options.Prompt, () => LoadHere(options.Models, options.ToScoring(training)), frozen);
+    /// <summary>Loads the recogniser that evaluations hear beside the one that rewards; null when none is named.</summary>
+    public static SecondEar? LoadSecondEar(GrpoOptions options)
+    {
+        if (options.Evaluation.Recogniser.Length == 0)
+        {
+            return null;
+        }
 
-    /// <summary>Loads codec and recogniser.</summary>
-    public static LocalRecognition LoadHere(ModelOptions models, ScoringOptions scoring) =>
-        NativeEngine.LoadRecognition(models, scoring, () => LoadRecogniser(models.Recogniser, scoring, models.ScoringType));
-
-    /// <summary>Loads a recogniser by the engine that its name asks for.</summary>
-    public static IRecogniser LoadRecogniser(string path, ScoringOptions scoring, ComputeType type) => NativeRecogniser.Load(path, scoring, type);
+        // Where the reward ends is no matter of an ear that does not reward: it hears everything.
+        var path = Places.Model(options.Evaluation.Recogniser);
+        var recogniser = RecogniserEngines.Load(path, options.ToScoring() with { Bound = null, EarlyEnd = EarlyEnd.Never }, options.Models.ScoringType);
+        return new SecondEar(Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path))), recogniser, options.ToReward());
+    }
 
     private static RemoteRecognition Connect(GrpoOptions options, ScoringOptions scoring, CancellationToken cancellation)
     {

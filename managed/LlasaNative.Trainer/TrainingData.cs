@@ -1,5 +1,6 @@
 using LlasaNative.Data;
 using LlasaNative.Models;
+using LlasaNative.Recognition;
 using LlasaNative.Training;
 
 namespace LlasaNative.Trainer;
@@ -30,16 +31,20 @@ internal static class TrainingData
         return data.Limit > 0 ? [.. utterances.Take(data.Limit)] : utterances;
     }
 
-    /// <summary>The texts whose prompt, response and transcript fit the models, encoded.</summary>
-    public static EncodedText[] Fitting(PromptSet prompts, GrpoModels models, int maxNewTokens, int maxPromptTokens = 0)
+    /// <summary>The texts whose prompt, response and transcript fit the models, and the second ear where there is one, encoded.</summary>
+    public static EncodedText[] Fitting(PromptSet prompts, GrpoModels models, int maxNewTokens, int maxPromptTokens = 0, SecondEar? second = null)
     {
         models.Recognition.Announce(prompts.Texts);
-        return prompts.Fitting(text => models.Encode(text, maxNewTokens, maxPromptTokens));
+        return prompts.Fitting(text =>
+        {
+            second?.CheckText(text);
+            return models.Encode(text, maxNewTokens, maxPromptTokens);
+        });
     }
 
-    /// <inheritdoc cref="Fitting(PromptSet, GrpoModels, int, int)"/>
-    public static EncodedText[] Fitting(PromptSet prompts, GrpoOptions options, GrpoModels models) =>
-        Fitting(prompts, models, Math.Max(options.Rollout.MaxNewTokens, options.ToEvaluation().MaxNewTokens), options.Data.MaxPromptTokens);
+    /// <inheritdoc cref="Fitting(PromptSet, GrpoModels, int, int, SecondEar)"/>
+    public static EncodedText[] Fitting(PromptSet prompts, GrpoOptions options, GrpoModels models, SecondEar? second = null) =>
+        Fitting(prompts, models, Math.Max(options.Rollout.MaxNewTokens, options.ToEvaluation().MaxNewTokens), options.Data.MaxPromptTokens, second);
 
     /// <summary>Says on standard error that a row was left out.</summary>
     public static void Report(LlasaException fault) => Console.Error.WriteLine($"llasa: left out: {fault.Message}");

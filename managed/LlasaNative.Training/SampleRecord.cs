@@ -1,4 +1,5 @@
 using LlasaNative.Audio;
+using LlasaNative.Recognition;
 
 namespace LlasaNative.Training;
 
@@ -22,6 +23,9 @@ public sealed record SampleRecord
 
     /// <summary>Its advantage over its group; 0 when it took no part.</summary>
     public double Advantage { get; init; }
+
+    /// <summary>What the second ear heard; null when there is none.</summary>
+    public SecondTranscript? Second { get; init; }
 
     /// <summary>How it was said; null when that was not measured.</summary>
     public Prosody? Prosody { get; init; }

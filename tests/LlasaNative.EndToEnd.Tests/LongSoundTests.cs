@@ -36,7 +36,7 @@ public sealed class LongSoundTests : TinyWorldTests
         using var recogniser = NativeRecogniser.Load(TinyWorld.Recogniser, options);
         float[] window = Spoken(150), tail = Quiet(5e-3f);
         Assert.That(Listen(recogniser, [.. window, .. tail]).MeanLogProb, Is.EqualTo(Listen(recogniser, window).MeanLogProb), "silent at 0.01");
-        using var louder = recogniser.With(GrpoOptionsOf("reward.silence_rms=0"));
+        using var louder = recogniser.ListenAs(GrpoOptionsOf("reward.silence_rms=0"));
         Assert.That(Listen(louder, [.. window, .. tail]).MeanLogProb, Is.Not.EqualTo(Listen(louder, window).MeanLogProb), "the guard is off");
 
         static ScoringOptions GrpoOptionsOf(string set) => OptionTree.Build<Training.GrpoOptions>([OptionAssignment.Parse(set)]).ToScoring();
@@ -57,10 +57,10 @@ public sealed class LongSoundTests : TinyWorldTests
             Does.Contain("refused     beyond_window").And.Contains("reward      0.0000"));
     }
 
-    private static SpeechScore Listen(NativeRecogniser recogniser, float[] sound)
+    private static SpeechScore Listen(Training.IRecogniser recogniser, float[] sound)
     {
         using WaveBatch waves = new(sound, NativeRecogniser.SampleRate);
-        return recogniser.Score(waves, [Text])[0];
+        return recogniser.Score(waves, [Text], CancellationToken.None)[0];
     }
 
     private static int[] Codes(int count)

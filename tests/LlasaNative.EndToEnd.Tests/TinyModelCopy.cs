@@ -9,7 +9,7 @@ internal static class TinyModelCopy
     /// <summary>Makes one.</summary>
     /// <param name="source">Directory of the model.</param>
     /// <param name="target">Directory to create.</param>
-    /// <param name="added">A tensor to store as float32 beside those there: its name, the one it is made of, and how.</param>
+    /// <param name="added">A tensor to store as float32 beside those there: its name, the one it is made of, and how; fewer values are fewer rows.</param>
     /// <param name="without">A tensor to leave out.</param>
     /// <param name="fields">Fields of the config to set; null removes one.</param>
     /// <returns>The target.</returns>
@@ -35,10 +35,14 @@ internal static class TinyModelCopy
         File.WriteAllText(Path.Combine(target, "config.json"), config.ToJsonString());
         using var model = HuggingFaceDirectory.Open(source);
         List<TensorInfo> tensors = [.. model.Tensors.Where(t => t.Name != without)];
+        float[] values = [];
         if (added is { } extra)
         {
+            var shape = model.GetInfo(extra.From).Shape.ToArray();
+            values = extra.Make(model.ReadFloats(extra.From));
+            shape[0] = values.Length / shape[1..].Aggregate(1L, (a, b) => a * b);
             tensors.RemoveAll(t => t.Name == extra.Name);
-            tensors.Add(new TensorInfo(extra.Name, TensorType.F32, model.GetInfo(extra.From).Shape.AsSpan()));
+            tensors.Add(new TensorInfo(extra.Name, TensorType.F32, shape));
         }
 
         using SafeTensorsWriter writer = new(Path.Combine(target, "model.safetensors"), tensors);
@@ -46,7 +50,7 @@ internal static class TinyModelCopy
         {
             if (added is { } made && tensor.Name == made.Name)
             {
-                writer.Write(tensor.Name, made.Make(model.ReadFloats(made.From)));
+                writer.Write(tensor.Name, values);
             }
             else
             {

@@ -1,3 +1,5 @@
+using LlasaNative.Recognition;
+using LlasaNative.Reporting;
 using LlasaNative.Rewards;
 using LlasaNative.Training.Tests.Fakes;
 
@@ -46,7 +48,7 @@ internal sealed class World : IDisposable
 
     public StepReport Step(long number = 1) => Loop.TakeStep(number, keepSound: false, CancellationToken.None);
 
-    public RunOutcome Run(Memory memory, GrpoOptions? options = null, string resume = "auto", Action<StepReport>? onStep = null) =>
+    public RunOutcome Run(Memory memory, GrpoOptions? options = null, string resume = "auto", Action<StepReport>? onStep = null, Action<MetricRow>? evaluate = null) =>
         TrainingRun.Execute(Loop, new RunSettings
         {
             Run = (options ?? Options).Run,
@@ -56,7 +58,12 @@ internal sealed class World : IDisposable
             OpenLog = memory.Open,
             Progress = memory,
             OnStep = onStep,
+            Evaluate = evaluate,
         });
+
+    /// <summary>Two samples of each text.</summary>
+    public EvaluationResult Evaluate(string[] texts, SecondEar? ear, CancellationToken cancellation = default) => new Evaluator(_models, Options.CreateJudge(), ear).Evaluate(
+        _models.Encode(texts, 4), new EvaluationOptions { Samples = 2, BatchSize = 2, MaxNewTokens = 4 }, cancellation: cancellation);
 
     public void Dispose()
     {

@@ -2,7 +2,7 @@
 // The page: runs, curves in groups, samples, settings. Asks for news every two seconds while it is visible.
 
 const POLL = 2000;
-const FIRST = ["reward/mean", "reward/cer", "reward/nll", "prosody/f0_std", "prosody/rate", "policy/kl", "policy/entropy", "rollout/length", "evaluation/cer", "sft/loss"];
+const FIRST = ["reward/mean", "reward/cer", "reward/nll", "prosody/f0_std", "prosody/rate", "policy/kl", "policy/entropy", "rollout/length", "evaluation/cer", "evaluation/second_cer", "sft/loss"];
 
 class Dashboard {
   constructor(source) {

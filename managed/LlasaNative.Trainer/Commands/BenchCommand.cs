@@ -62,7 +62,7 @@ internal static class BenchCommand
     private static int Run(GrpoOptions options, int steps, string output)
     {
         var prompts = TrainingData.ReadTraining(options.Data);
-        using var models = Recognitions.LoadHere(options, training: true, frozen: false);
+        using var models = NativeEngine.Load(options.Models, options.Prompt, options.ToScoring(training: true));
         using var loop = NativeEngine.CreateLoop(options, models, TrainingData.Fitting(prompts, options, models));
         using StopSignal stop = new(atOnce: true);
         var device = NativeDevice.GetInfo();

@@ -32,7 +32,7 @@ internal static class CompareCommand
         Command command = new("compare", "Compare two policies: errors, reward, pace, pauses and pitch, with intervals, a chart and a page to listen to.");
         command.Arguments.Add(before);
         command.Arguments.Add(after);
-        foreach (var option in new Option[] { data, limit, clips, output, sounds, names, models.Codec, models.Recogniser, models.PolicyType, models.ScoringType }.Concat(speaking.All))
+        foreach (var option in new Option[] { data, limit, clips, output, sounds, names, models.Codec, models.Recogniser, models.SecondEar, models.PolicyType, models.ScoringType }.Concat(speaking.All))
         {
             command.Options.Add(option);
         }
@@ -44,8 +44,7 @@ internal static class CompareCommand
                 throw new UsageException("--limit and --clips must be at least 0");
             }
 
-            var judging = speaking.Judging(parsed);
-            var options = judging with { Models = models.Read(parsed, judging.Models) };
+            var options = models.ReadAll(parsed, speaking.Judging(parsed));
             return Run(new Request(
                 parsed.GetValue(before)!, parsed.GetValue(after)!, parsed.GetValue(data) ?? "", parsed.GetValue(limit), parsed.GetValue(clips), parsed.GetValue(output)!,
                 parsed.GetValue(sounds), parsed.GetValue(names), speaking.Read(parsed, 1) with { Prosody = true }, options));
@@ -62,9 +61,10 @@ internal static class CompareCommand
         }
 
         var prompts = TrainingData.Read(request.Data, DataSplit.Test, request.Options.Data).Take(request.Limit);
+        using var secondEar = Recognitions.LoadSecondEar(request.Options);
         using StopSignal stop = new(atOnce: true);
-        var resultBefore = Evaluate(request, first, before, prompts, stop.Abort);
-        var resultAfter = Evaluate(request, second, after, prompts, stop.Abort);
+        var resultBefore = Evaluate(request, first, before, prompts, secondEar, stop.Abort);
+        var resultAfter = Evaluate(request, second, after, prompts, secondEar, stop.Abort);
         ComparisonReport report = new()
         {
             Before = before,
@@ -72,6 +72,7 @@ internal static class CompareCommand
             Texts = resultBefore.Samples.Count / resultBefore.SamplesPerText,
             SamplesPerText = resultBefore.SamplesPerText,
             Seed = request.How.Seed,
+            SecondEar = resultBefore.Second?.Name,
             Measures = Comparison.Compare(resultBefore, resultAfter, Seeds.Bootstrap(request.How.Seed)),
             Pairs = Pairs(resultBefore, resultAfter, request.Clips),
         };
@@ -99,13 +100,13 @@ internal static class CompareCommand
             : throw new UsageException($"--names: `{request.Names}` is not two different names, separated by a comma");
     }
 
-    private static EvaluationResult Evaluate(Request request, string policy, string name, PromptSet prompts, CancellationToken abort)
+    private static EvaluationResult Evaluate(Request request, string policy, string name, PromptSet prompts, SecondEar? secondEar, CancellationToken abort)
     {
         var options = request.Options with { Models = request.Options.Models with { Policy = policy } };
-        using var models = Recognitions.LoadHere(options, training: false, frozen: true);
-        var texts = TrainingData.Fitting(prompts, models, request.How.MaxNewTokens);
+        using var models = NativeEngine.Load(options.Models, options.Prompt, options.ToScoring(), frozen: true);
+        var texts = TrainingData.Fitting(prompts, models, request.How.MaxNewTokens, second: secondEar);
         var progress = Terminal.Progress(texts.Length);
-        var result = new Evaluator(models, options.CreateJudge()).Evaluate(
+        var result = new Evaluator(models, options.CreateJudge(), secondEar).Evaluate(
             texts, request.How, i => request.Sounds || i < request.Clips, done => progress.Took(done, name), cancellation: abort);
         progress.Finish();
         return result;
@@ -113,10 +114,7 @@ internal static class CompareCommand
 
     private static DemoPair[] Pairs(EvaluationResult before, EvaluationResult after, int clips) =>
         [.. Enumerable.Range(0, Math.Min(clips, before.Samples.Count / before.SamplesPerText)).Select(i => i * before.SamplesPerText)
-            .Select(i => new DemoPair(before.Samples[i].Text, Clip(before.Samples[i]), Clip(after.Samples[i])))];
-
-    private static DemoClip Clip(SampleRecord sample) =>
-        new(sample.Transcript, sample.Judgement.Cer, SoundFiles.Encode(sample, WaveFile.Encode));
+            .Select(i => new DemoPair(before.Samples[i].Text, DemoClip.Of(before.Samples[i], WaveFile.Encode), DemoClip.Of(after.Samples[i], WaveFile.Encode)))];
 
     private static void Write(string folder, ComparisonReport report, EvaluationResult before, EvaluationResult after)
     {

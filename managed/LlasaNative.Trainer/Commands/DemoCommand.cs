@@ -29,7 +29,7 @@ internal static class DemoCommand
         Option<string?> engine = new("--engine") { Description = "What trains the policy: native, or torch where it is installed (trainer.engine)." };
         Option<string[]> set = new("--set") { Description = "key=value over the demo's settings (configs/demo.yaml); may be repeated." };
         Command command = new("demo", "Train the tiny policy for a few minutes and show what it learned.");
-        foreach (var option in new Option[] { seed, output, sentences, limit, samples, clips, steps, minutes, engine, set }.Concat(models.All))
+        foreach (var option in new Option[] { seed, output, sentences, limit, samples, clips, steps, minutes, engine, set }.Concat(models.All).Append(models.SecondEar))
         {
             command.Options.Add(option);
         }
@@ -62,9 +62,7 @@ internal static class DemoCommand
             }
 
             assignments.AddRange(OptionAssignment.Read(null, parsed.GetValue(set)));
-            var options = OptionTree.Build<GrpoOptions>(assignments);
-            var named = models.Read(parsed, options.Models);
-            options = options with { Models = named };
+            var options = models.ReadAll(parsed, OptionTree.Build<GrpoOptions>(assignments));
             if (parsed.GetValue(samples) < 1 || parsed.GetValue(clips) < 0 || parsed.GetValue(limit) < 0)
             {
                 throw new UsageException("--samples must be at least 1, --clips and --limit at least 0");
@@ -79,13 +77,14 @@ internal static class DemoCommand
     {
         var timer = PhaseTimer.Since(Environment.GetEnvironmentVariable("LLASA_BUILD_STARTED"));   // set by build.sh
         var training = TrainingData.ReadTraining(options.Data);
-        using var models = Recognitions.LoadHere(options, training: false, frozen: false);
+        using var models = NativeEngine.Load(options.Models, options.Prompt, options.ToScoring());
+        using var second = Recognitions.LoadSecondEar(options);
         using var loop = NativeEngine.CreateLoop(options, models, TrainingData.Fitting(training, options, models));
         using StopSignal stop = new(text => Console.Error.WriteLine(text));
         EvaluationOptions how = new() { Samples = samples, Seed = options.Run.Seed, MaxNewTokens = options.Rollout.MaxNewTokens };
-        var texts = TrainingData.Fitting(heldOut, models, how.MaxNewTokens);
-        var before = Measure(models, options, texts, how, clips, "before", stop);
-        ThrowIfStopped(stop);
+        var texts = TrainingData.Fitting(heldOut, models, how.MaxNewTokens, second: second);
+        Evaluator evaluator = new(models, options.CreateJudge(), second);
+        var before = Measure(evaluator, texts, how, clips, "before", stop);
         List<StepReport> reports = [];
         var progress = Terminal.Progress(options.Run.Steps);
         var outcome = TrainingRun.Execute(loop, new RunSettings
@@ -101,8 +100,7 @@ internal static class DemoCommand
         });
         ThrowIfStopped(stop);
         TrainingEnd.Export((PolicyModel)loop.Policy, Path.Combine(folder, "policy"), options.Run.ExportType);
-        var after = Measure(models, options, texts, how, clips, "after ", stop);
-        ThrowIfStopped(stop);
+        var after = Measure(evaluator, texts, how, clips, "after ", stop);
         var (_, low, high) = PairedBootstrap.Difference(before.PerText(), after.PerText(), Seeds.Bootstrap(options.Run.Seed));
         DemoReport report = new()
         {
@@ -112,6 +110,7 @@ internal static class DemoCommand
             IntervalHigh = high,
             Exact = (before.Exact, after.Exact),
             Reward = (before.Reward, after.Reward),
+            SecondEar = Second(before, after, options.Run.Seed),
             Sentences = texts.Length,
             SamplesPerSentence = samples,
             Seed = options.Run.Seed,
@@ -130,6 +129,8 @@ internal static class DemoCommand
         AtomicFile.Write(Path.Combine(folder, "summary.json"), path => File.WriteAllBytes(path, DemoPage.ToJson(report)));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"CER {report.CerBefore:F4} -> {report.CerAfter:F4} ({-report.RelativeReduction:+0.0%;-0.0%}), difference's 95 % interval {low:F4} to {high:F4}; ")
+            + (report.SecondEar is { } ear ? string.Create(CultureInfo.InvariantCulture,
+                $"second ear {ear.Name}: {ear.Cer.Before:F4} -> {ear.Cer.After:F4}, {ear.Difference.Low:F4} to {ear.Difference.High:F4}; ") : "")
             + string.Create(CultureInfo.InvariantCulture, $"{report.Steps} steps in {report.SecondsTraining:F0} s, {report.SecondsTotal:F0} s in all{(report.IsShort ? $"; a short run: {report.FullSteps} steps are the demo's" : "")}\n{Path.Combine(folder, "index.html")}"));
         if (!report.IsShort && report.CerAfter >= report.CerBefore)
         {
@@ -139,19 +140,11 @@ internal static class DemoCommand
         return 0;
     }
 
-    private static EvaluationResult Measure(
-        GrpoModels models, GrpoOptions options, EncodedText[] texts, EvaluationOptions how, int clips, string name, StopSignal stop)
+    private static EvaluationResult Measure(Evaluator evaluator, EncodedText[] texts, EvaluationOptions how, int clips, string name, StopSignal stop)
     {
-        using CancellationTokenSource cancel = CancellationTokenSource.CreateLinkedTokenSource(stop.Abort);
-        var result = new Evaluator(models, options.CreateJudge()).Evaluate(texts, how, i => i < clips, _ =>
-        {
-            if (stop.StopRequested)
-            {
-                cancel.Cancel();
-            }
-        }, cancellation: cancel.Token);
+        var result = evaluator.Evaluate(texts, how, i => i < clips, cancellation: stop.Requested);
         Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{name}: CER {result.Cer:F4}, {result.Exact:P1} exact, reward {result.Reward:F3}, {result.Samples.Count} samples in {result.Seconds:F1} s"));
+            $"{name}: CER {result.Cer:F4}, {result.Exact:P1} exact, reward {result.Reward:F3}, {(result.Second is { } heard ? $"second ear's CER {heard.Cer:F4}, " : "")}{result.Samples.Count} samples in {result.Seconds:F1} s"));
         return result;
     }
 
@@ -167,11 +160,19 @@ internal static class DemoCommand
     {
         var count = Math.Min(clips, before.Samples.Count / before.SamplesPerText);
         return [.. Enumerable.Range(0, count).Select(i => i * before.SamplesPerText)
-            .Select(i => new DemoPair(before.Samples[i].Text, Clip(before.Samples[i]), Clip(after.Samples[i])))];
+            .Select(i => new DemoPair(before.Samples[i].Text, DemoClip.Of(before.Samples[i], WaveFile.Encode), DemoClip.Of(after.Samples[i], WaveFile.Encode)))];
     }
 
-    private static DemoClip Clip(SampleRecord sample) =>
-        new(sample.Transcript, sample.Judgement.Cer, SoundFiles.Encode(sample, WaveFile.Encode));
+    private static DemoSecondEar? Second(EvaluationResult before, EvaluationResult after, long seed)
+    {
+        if ((before.Second, after.Second) is not ({ } was, { } heard))
+        {
+            return null;
+        }
+
+        var (difference, low, high) = PairedBootstrap.Difference(was.PerText(before.SamplesPerText), heard.PerText(after.SamplesPerText), Seeds.Bootstrap(seed));
+        return new DemoSecondEar(heard.Name, (was.Cer, heard.Cer), (was.Exact, heard.Exact), new IntervalEstimate(difference, low, high));
+    }
 
     private static string Resource(string name)
     {

@@ -24,7 +24,7 @@ internal static class EvalCommand
         Option<string> sounds = new("--sounds") { Description = "Write the sound of each sample into this directory, as NNNN.wav with what was heard in NNNN.txt; NNNN counts the texts." };
         Option<bool> bands = new("--bands") { Description = "Also print reward components that hold another policy to the pitch, pauses and speed of this one." };
         Command command = new("eval", "Measure CER, WER, NLL and reward on held-out texts.");
-        foreach (var option in new Option[] { data, skip, limit, output, sounds, bands, models.PolicyType, models.ScoringType }.Concat(models.All).Concat(speaking.All))
+        foreach (var option in new Option[] { data, skip, limit, output, sounds, bands, models.SecondEar, models.PolicyType, models.ScoringType }.Concat(models.All).Concat(speaking.All))
         {
             command.Options.Add(option);
         }
@@ -32,16 +32,17 @@ internal static class EvalCommand
         return command.Does(parsed =>
         {
             var how = speaking.Read(parsed, 1) with { Prosody = parsed.GetValue(bands) };
-            var judging = speaking.Judging(parsed);
+            var judging = models.ReadAll(parsed, speaking.Judging(parsed));
             var rows = judging.Data with { FaultyRows = parsed.GetValue(skip) ? RowFaults.Skip : RowFaults.Refuse };
             var prompts = TrainingData.Read(parsed.GetValue(data) ?? "", DataSplit.Test, rows).Take(Math.Max(parsed.GetValue(limit), 0));
-            using var loaded = Recognitions.Load(judging with { Models = models.Read(parsed, judging.Models) }, training: false, frozen: true, CancellationToken.None);
-            var texts = TrainingData.Fitting(prompts, loaded, how.MaxNewTokens);
+            using var loaded = Recognitions.Load(judging, training: false, frozen: true, CancellationToken.None);
+            using var second = Recognitions.LoadSecondEar(judging);
+            var texts = TrainingData.Fitting(prompts, loaded, how.MaxNewTokens, second: second);
             using StopSignal stop = new(atOnce: true);
             var progress = Terminal.Progress(texts.Length);
             var folder = parsed.GetValue(sounds);
             Action<int, SampleRecord>? keep = folder is null ? null : (i, sample) => SoundFiles.Write(Path.Combine(folder, SoundName(i, how.Samples)), sample, WaveFile.Encode);
-            var result = new Evaluator(loaded, judging.CreateJudge()).Evaluate(texts, how, null, done => progress.Took(done, "texts"), keep, stop.Abort);
+            var result = new Evaluator(loaded, judging.CreateJudge(), second).Evaluate(texts, how, null, done => progress.Took(done, "texts"), keep, stop.Abort);
             progress.Finish();
             if (result.NotScored > judging.RewardServer.MaxNotScored * result.Samples.Count)
             {
@@ -94,6 +95,12 @@ internal static class EvalCommand
             text.Append(CultureInfo.InvariantCulture, $"refused    {count} ({reason})\n");
         }
 
+        if (result.Second is { } heard)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"second ear {heard.Name}, which rewards nothing\n  CER      {heard.Cer:F4}\n  WER      {heard.Wer:F4}\n")
+                .Append(CultureInfo.InvariantCulture, $"  NLL      {heard.Nll:F4}\n  exact    {heard.Exact:P1}\n");
+        }
+
         text.Append(CultureInfo.InvariantCulture, $"audio      {result.AudioSeconds:F1} s in {result.Seconds:F1} s\n");
         Console.Write(text);
     }
@@ -136,6 +143,17 @@ internal static class EvalCommand
             }
 
             json.WriteEndObject();
+            if (result.Second is { } heard)
+            {
+                json.WriteStartObject("second_ear");
+                json.WriteString("name", heard.Name);
+                json.WriteFinite("cer", heard.Cer);
+                json.WriteFinite("wer", heard.Wer);
+                json.WriteFinite("nll", heard.Nll);
+                json.WriteFinite("exact", heard.Exact);
+                json.WriteEndObject();
+            }
+
             json.WriteNumber("seed", how.Seed);
             json.WriteNumber("temperature", how.Temperature);
             json.WriteNumber("top_p", how.TopP);

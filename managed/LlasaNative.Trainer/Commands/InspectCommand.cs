@@ -23,8 +23,9 @@ internal static class InspectCommand
         Option<string[]> set = new("--set") { Description = "With --memory: key=value, over the file; may be repeated." };
         Option<string> codec = new("--codec") { Description = "With --memory: directory of the codec, counted too." };
         Option<string> recogniser = new("--recogniser") { Description = "With --memory: directory of the recogniser, counted too." };
+        Option<string> second = new("--second-ear") { Description = "With --memory: directory of the recogniser that evaluations hear as well, counted too." };
         command.Arguments.Add(path);
-        foreach (var option in new Option[] { memory, config, set, codec, recogniser })
+        foreach (var option in new Option[] { memory, config, set, codec, recogniser, second })
         {
             command.Options.Add(option);
         }
@@ -32,7 +33,7 @@ internal static class InspectCommand
         command.Options.Add(tensors);
         command.Options.Add(finite);
         return command.Does(parsed => parsed.GetValue(memory) ? MemoryTable.Run(
-            parsed.GetValue(path)!, parsed.GetValue(codec), parsed.GetValue(recogniser), parsed.GetValue(config), parsed.GetValue(set) ?? []) : Run(Places.Model(parsed.GetValue(path)!), parsed.GetValue(tensors), parsed.GetValue(finite)));
+            parsed.GetValue(path)!, parsed.GetValue(codec), parsed.GetValue(recogniser), parsed.GetValue(second), parsed.GetValue(config), parsed.GetValue(set) ?? []) : Run(Places.Model(parsed.GetValue(path)!), parsed.GetValue(tensors), parsed.GetValue(finite)));
     }
 
     private static int Run(string path, bool listTensors, bool check)

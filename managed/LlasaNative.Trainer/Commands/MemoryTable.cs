@@ -8,7 +8,7 @@ namespace LlasaNative.Trainer.Commands;
 /// <summary><c>llasa inspect --memory</c>: what training takes, with and without recomputed layers.</summary>
 internal static class MemoryTable
 {
-    public static int Run(string policy, string? codec, string? recogniser, string? config, string[] set)
+    public static int Run(string policy, string? codec, string? recogniser, string? second, string? config, string[] set)
     {
         var options = OptionTree.Build<GrpoOptions>(OptionAssignment.Read(config, set));
         options = options with
@@ -19,8 +19,9 @@ internal static class MemoryTable
                 Codec = codec is null ? "" : Places.Model(codec),
                 Recogniser = recogniser is null ? "" : Places.Model(recogniser),
             },
+            Evaluation = options.Evaluation with { Recogniser = Places.Model(second ?? options.Evaluation.Recogniser) },
         };
-        NativeMemoryPlan[] plans = [MemoryPlanner.Plan(options, recompute: false), MemoryPlanner.Plan(options, recompute: true)];
+        MemoryPlan[] plans = [MemoryPlanner.Plan(options, recompute: false), MemoryPlanner.Plan(options, recompute: true)];
         var (unit, name) = plans[0].PeakBytes >= 1_000_000_000 ? (1e9, "GB") : (1e6, "MB");
         Console.WriteLine($"{"stage",-11} {"what",-40} {name,10} {"recomputed",11}");
         foreach (var stage in plans.SelectMany(p => p.Items).Select(i => i.Stage).Distinct())

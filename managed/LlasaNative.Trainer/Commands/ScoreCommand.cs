@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using LlasaNative.Audio;
 using LlasaNative.Configuration;
+using LlasaNative.Engine;
 using LlasaNative.Recognition;
 using LlasaNative.Models;
 using LlasaNative.Training;
@@ -46,7 +47,7 @@ internal static class ScoreCommand
         }
 
         using var waves = wavePath is not null ? ReadWave(wavePath) : ReadCodes(codesPath!, models);
-        using var recogniser = Recognitions.LoadRecogniser(models.Recogniser, options.ToScoring(), models.ScoringType);
+        using var recogniser = RecogniserEngines.Load(models.Recogniser, options.ToScoring(), models.ScoringType);
         var scores = recogniser.Score(waves, [text], CancellationToken.None);
         var judge = options.CreateJudge();
         var recognised = RecognisedSample.Of(scores[0], waves[0], waves.SampleRate, judge.WantsSound);

@@ -47,7 +47,7 @@ internal static class ServerBenchCommand
 
     private static Cost Work(GrpoOptions options, List<ScoreRequest> samples, string[] transcripts)
     {
-        using var recognition = Recognitions.LoadHere(options.Models, options.ToScoring());
+        using var recognition = NativeEngine.LoadRecognition(options.Models, options.ToScoring());
         var peaks = NativeDevice.MeasurePeaks();
         var flops = samples.Select((s, i) => StepCost.Scoring(recognition, s.Tokens.Length, s.Text, transcripts[i])).Average();
         return new Cost(flops * 1e-9, options.Models.ScoringType == ComputeType.Bf16 ? peaks.GemmBF16Gflops : peaks.GemmGflops);

@@ -23,7 +23,7 @@ internal sealed class SpeakingArguments
 
     public Option<long> Seed { get; } = new("--seed") { Description = "Seed of the samples.", DefaultValueFactory = _ => 1 };
 
-    public Option<string> Config { get; } = new("--config") { Description = "YAML file whose sections prompt, recogniser and reward are used." };
+    public Option<string> Config { get; } = new("--config") { Description = "YAML file whose sections prompt, recogniser and reward are used, and evaluation.recogniser." };
 
     public Option<string[]> Set { get; } = new("--set") { Description = "key=value of those sections; may be repeated." };
 

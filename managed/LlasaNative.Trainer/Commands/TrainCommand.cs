@@ -5,6 +5,7 @@ using LlasaNative.Data;
 using LlasaNative.Engine;
 using LlasaNative.Interop;
 using LlasaNative.Models;
+using LlasaNative.Recognition;
 using LlasaNative.Reporting;
 using LlasaNative.Trainer.Serving;
 using LlasaNative.Training;
@@ -16,7 +17,8 @@ internal static class TrainCommand
 {
     public static Command Create()
     {
-        ConfigurationArguments arguments = new(("--reward-server", $"URLs of reward servers, separated by commas (reward_server.servers); default: the variable {Recognitions.Variable}.", "reward_server.servers"));
+        ConfigurationArguments arguments = new(("--reward-server", $"URLs of reward servers, separated by commas (reward_server.servers); default: the variable {Recognitions.Variable}.", "reward_server.servers"),
+            ("--second-ear", "Directory of a recogniser that evaluations hear beside the one that rewards, and that never rewards (evaluation.recogniser).", "evaluation.recogniser"));
         Command command = new("train", "Train a policy by GRPO under a recogniser's judgement.");
         foreach (var option in arguments.All)
         {
@@ -34,10 +36,17 @@ internal static class TrainCommand
         var prompts = TrainingData.ReadTraining(options.Data);
         using var models = Recognitions.Load(options, training: true, options.Lora.Enabled, CancellationToken.None);
         var texts = TrainingData.Fitting(prompts, options, models);
+        using var second = options.Run.EvaluateEvery > 0 ? Recognitions.LoadSecondEar(options) : null;
+        var evaluation = Evaluation(options, models, second);
         using var loop = NativeEngine.CreateLoop(options, models, texts);
         RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "train", OptionTree.Values(options), Terminal.Device());
         var progress = Terminal.Progress(options.Run.Steps);
         progress.Note($"computing on {Terminal.Describe(NativeDevice.GetInfo())}");
+        if (second is null && options.Evaluation.Recogniser.Length > 0)
+        {
+            progress.Note("nobody asks the second ear (evaluation.recogniser): run.evaluate_every is 0");
+        }
+
         using StopSignal stop = new(progress.Note);
         using var dashboard = DashboardServer.StartFor(parsed.GetValue(arguments.Dashboard), options.Run.Out, progress.Note);
         var outcome = TrainingRun.Execute(loop, new RunSettings
@@ -50,12 +59,12 @@ internal static class TrainCommand
             OpenLog = state => new RunFiles(options.Run, state, WaveFile.Encode),
             Progress = progress,
             Stop = stop,
-            Evaluate = Evaluation(options, models, stop.Abort),
+            Evaluate = evaluation is null ? null : row => evaluation(row, stop.Abort),
         });
         return TrainingEnd.Report(outcome, (PolicyModel)loop.Policy, options.Run, stop);
     }
 
-    private static Action<MetricRow>? Evaluation(GrpoOptions options, GrpoModels models, CancellationToken abort)
+    private static Action<MetricRow, CancellationToken>? Evaluation(GrpoOptions options, GrpoModels models, SecondEar? second)
     {
         if (options.Run.EvaluateEvery == 0)
         {
@@ -63,15 +72,20 @@ internal static class TrainCommand
         }
 
         var texts = TrainingData.Fitting(
-            TrainingData.Read(options.Data.Evaluation, DataSplit.Validation, options.Data).Take(options.Run.EvaluateTexts), options, models);
-        Evaluator evaluator = new(models, options.CreateJudge());
+            TrainingData.Read(options.Data.Evaluation, DataSplit.Validation, options.Data).Take(options.Run.EvaluateTexts), options, models, second);
+        Evaluator evaluator = new(models, options.CreateJudge(), second);
         var how = options.ToEvaluation();
-        return row =>
+        return (row, abort) =>
         {
             var result = evaluator.Evaluate(texts, how, cancellation: abort);
             row.Add("evaluation/not_scored", result.NotScored).Add("evaluation/cer", result.Cer).Add("evaluation/wer", result.Wer).Add("evaluation/nll", result.Nll)
                 .Add("evaluation/reward", result.Reward).Add("evaluation/exact", result.Exact).Add("evaluation/not_ended", result.NotEnded)
                 .Add("evaluation/beyond_window", result.BeyondWindow).Add("evaluation/ended_early", result.EndedEarly);
+            if (result.Second is { } heard)
+            {
+                row.Add("evaluation/second_cer", heard.Cer).Add("evaluation/second_wer", heard.Wer).Add("evaluation/second_nll", heard.Nll)
+                    .Add("evaluation/second_exact", heard.Exact);
+            }
         };
     }
 }

@@ -80,7 +80,7 @@ internal sealed class RewardServer : IAsyncDisposable
     public static async Task<RewardServer> StartAsync(ModelOptions models, ScoringOptions scoring, ServerOptions options)
     {
         options.Validate();
-        var recognition = Recognitions.LoadHere(models, scoring);
+        var recognition = NativeEngine.LoadRecognition(models, scoring);
         RewardServer? server = null;
         try
         {

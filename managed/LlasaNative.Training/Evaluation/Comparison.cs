@@ -3,14 +3,21 @@ namespace LlasaNative.Training;
 /// <summary>Two systems on the same texts and seeds: what is understood, and how it is said.</summary>
 public static class Comparison
 {
-    private sealed record Measure(string Key, string Title, string Unit, Func<SampleRecord, TextRatio> Of);
+    private sealed record Measure(string Key, string Title, string Unit, Func<SampleRecord, TextRatio> Of)
+    {
+        public bool OfSecondEar => Key.StartsWith("second_", StringComparison.Ordinal);
+    }
 
     private static readonly Measure[] Measures =
     [
         new("cer", "character error rate", "", s => new(s.Judgement.Edits, s.Judgement.Characters)),
+        new("second_cer", "character error rate, second ear", "", s => s.Second is { } h ? new(h.Edits, h.Characters) : default),
         new("wer", "word error rate", "", s => new(s.Judgement.WordEdits, s.Judgement.Words)),
+        new("second_wer", "word error rate, second ear", "", s => s.Second is { } h ? new(h.WordEdits, h.Words) : default),
         new("exact", "heard without an error", "", s => One(s.Judgement.Edits == 0 ? 1 : 0)),
+        new("second_exact", "heard without an error, second ear", "", s => s.Second is { } h ? One(h.Edits == 0 ? 1 : 0) : default),
         new("nll", "NLL of the text", "nats", s => One(s.Judgement.Nll)),
+        new("second_nll", "NLL of the text, second ear", "nats", s => One(s.Second?.Nll ?? double.NaN)),
         new("reward", "reward", "", s => One(s.Judgement.Reward)),
         new("seconds", "duration", "s", s => One(s.Prosody!.Activity.Seconds)),
         new("rate", "speaking rate", "char/s", s => One(s.Prosody!.Rate(s.Judgement.Characters))),
@@ -44,9 +51,10 @@ public static class Comparison
             throw new ArgumentException("prosody was not measured", nameof(after));
         }
 
-        PairedTexts[] texts = [.. Measures.Select(m => new PairedTexts(PerText(before, m), PerText(after, m)))];
+        Measure[] measures = [.. Measures.Where(m => !m.OfSecondEar || (before.Second is not null && after.Second is not null))];
+        PairedTexts[] texts = [.. measures.Select(m => new PairedTexts(PerText(before, m), PerText(after, m)))];
         var estimates = PairedBootstrap.Estimate(texts, key, resamples);
-        return [.. Measures.Select((m, i) => new ComparedMeasure(m.Key, m.Title, m.Unit, estimates[i], (Count(before, m), Count(after, m))))];
+        return [.. measures.Select((m, i) => new ComparedMeasure(m.Key, m.Title, m.Unit, estimates[i], (Count(before, m), Count(after, m))))];
     }
 
     private static TextRatio One(double value) => double.IsFinite(value) ? new TextRatio(value, 1) : default;

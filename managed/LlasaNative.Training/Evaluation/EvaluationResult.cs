@@ -7,6 +7,9 @@ namespace LlasaNative.Training;
 /// <param name="Seconds">Seconds it took.</param>
 public sealed record EvaluationResult(IReadOnlyList<SampleRecord> Samples, int SamplesPerText, double AudioSeconds, double Seconds)
 {
+    /// <summary>What the second ear heard; null when there was none.</summary>
+    public SecondEarResult? Second { get; init; }
+
     /// <summary>Character error rate of the whole set: all edits over all reference characters.</summary>
     public double Cer => NotScored == Samples.Count ? double.NaN : (double)Samples.Sum(s => s.Judgement.Edits) / Math.Max(Samples.Sum(s => s.Judgement.Characters), 1);
 

@@ -10,14 +10,17 @@ public sealed class Evaluator
 {
     private readonly GrpoModels _models;
     private readonly SampleJudge _judge;
+    private readonly SecondEar? _second;
 
     /// <summary>Prepares an evaluation.</summary>
     /// <param name="models">Who speaks and listens.</param>
     /// <param name="judge">How samples are judged.</param>
-    public Evaluator(GrpoModels models, SampleJudge judge)
+    /// <param name="second">Listens as well, and judges nothing; null = nobody.</param>
+    public Evaluator(GrpoModels models, SampleJudge judge, SecondEar? second = null)
     {
         _models = models;
         _judge = judge;
+        _second = second;
     }
 
     /// <summary>Speaks and judges every text.</summary>
@@ -44,7 +47,7 @@ public sealed class Evaluator
             MaxNewTokens = options.MaxNewTokens,
             Seed = Seeds.Evaluation(options.Seed),
         };
-        var extras = _judge.Extras | (keepSound is null && spoken is null ? 0 : RecognitionExtras.Sound) | (options.Prosody ? RecognitionExtras.Prosody : 0);
+        var extras = _judge.Extras | (keepSound is null && spoken is null && _second is null ? 0 : RecognitionExtras.Sound) | (options.Prosody ? RecognitionExtras.Prosody : 0);
         for (var first = 0; first < texts.Count; first += options.BatchSize)
         {
             SpeakRequest request = new([.. texts.Skip(first).Take(options.BatchSize)], options.Samples, sampling, (ulong)first * (ulong)options.Samples)
@@ -60,7 +63,8 @@ public sealed class Evaluator
             var recognised = batch.Recognise();
             var judged = batch.Judge(_judge);
             audio += recognised.Where(h => h.Failure is null).Sum(h => h.Seconds);
-            foreach (var (record, i) in judged.Records().Select((record, i) => (record, i)))
+            var second = _second is null ? null : timer.Measure("second_ear", () => _second.Listen(batch.Texts, recognised, cancellation));
+            foreach (var (record, i) in judged.Records().Select((record, i) => (record with { Second = second?[i] }, i)))
             {
                 spoken?.Invoke(records.Count, record);
                 records.Add(keepSound?.Invoke(first + (i / options.Samples)) == true ? record : record with { Sound = null });
@@ -69,6 +73,9 @@ public sealed class Evaluator
             progress?.Invoke(first + request.Texts.Count);
         }
 
-        return new EvaluationResult(records, options.Samples, audio, timer.Total);
+        return new EvaluationResult(records, options.Samples, audio, timer.Total)
+        {
+            Second = _second is null ? null : new SecondEarResult(_second.Name, [.. records.Select(r => r.Second)]),
+        };
     }
 }

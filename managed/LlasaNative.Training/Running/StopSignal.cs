@@ -6,6 +6,7 @@ namespace LlasaNative.Training;
 /// <remarks><b>Threads:</b> any. Dispose it to let signals end the process again.</remarks>
 public sealed class StopSignal : IDisposable
 {
+    private readonly CancellationTokenSource _requested = new();
     private readonly CancellationTokenSource _abort = new();
     private readonly PosixSignalRegistration[] _registrations;
     private readonly Action<string>? _notice;
@@ -25,6 +26,9 @@ public sealed class StopSignal : IDisposable
     /// <summary>Whether the run should end after the present step.</summary>
     public bool StopRequested => Volatile.Read(ref _count) > 0;
 
+    /// <summary>Cancelled by the first signal: for work that leaves nothing to save.</summary>
+    public CancellationToken Requested => _requested.Token;
+
     /// <summary>Cancelled by the second signal.</summary>
     public CancellationToken Abort => _abort.Token;
 
@@ -36,13 +40,16 @@ public sealed class StopSignal : IDisposable
             registration.Dispose();
         }
 
+        _requested.Dispose();
         _abort.Dispose();
     }
 
     private void Handle(PosixSignalContext context)
     {
         context.Cancel = true;
-        if (Interlocked.Increment(ref _count) == 1 && !_atOnce)
+        var isFirst = Interlocked.Increment(ref _count) == 1;
+        _requested.Cancel();
+        if (isFirst && !_atOnce)
         {
             _notice?.Invoke("stopping after this step; once more to give up at once");
         }

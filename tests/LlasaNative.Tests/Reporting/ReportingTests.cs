@@ -1,5 +1,7 @@
 using System.Text.Json;
+using LlasaNative.Recognition;
 using LlasaNative.Reporting;
+using LlasaNative.Training;
 
 namespace LlasaNative.Tests.Reporting;
 
@@ -152,6 +154,27 @@ public sealed class ReportingTests
             {
                 Assert.That(root.GetProperty(key).ValueKind, Is.EqualTo(JsonValueKind.Number), key);
             }
+        });
+    }
+
+    [Test]
+    public void DemoPage_WithASecondEar_ShowsBothWithTheirIntervals()
+    {
+        DemoSecondEar ear = new("<i>ear</i>", (0.45, 0.36), (0.1, 0.2), new IntervalEstimate(-0.09, -0.11, -0.07));
+        var pair = Report().Pairs[0];
+        var report = Report() with { SecondEar = ear, Pairs = [pair with { After = pair.After with { Second = new SecondTranscript("a bad cat", 2, 3, 7, 1, 3) } }] };
+        var html = DemoPage.ToHtml(report);
+        using var json = JsonDocument.Parse(DemoPage.ToJson(report));
+        var heard = json.RootElement.GetProperty("second_ear");
+        Assert.Multiple(() =>
+        {
+            Assert.That(html, Does.Contain("&lt;i&gt;ear&lt;/i&gt;").And.Not.Contains("<i>ear"));
+            Assert.That(html, Does.Contain("−0.0800 to −0.0400").And.Contains("−0.1100 to −0.0700").And.Contains("<strong>−20 %</strong>").And.Contains("second ear, CER 43 %"));
+            // Bars of both are drawn to one scale.
+            Assert.That(html, Does.Contain("width:33.3%").And.Contains("width:100.0%").And.Contains("width:80.0%"));
+            Assert.That(DemoPage.ToHtml(Report()), Does.Not.Contain("second ear"));
+            Assert.That(heard.GetProperty("cer_after").GetDouble(), Is.EqualTo(0.36));
+            Assert.That(heard.GetProperty("ci95").EnumerateArray().Select(e => e.GetDouble()), Is.EqualTo(new[] { -0.11, -0.07 }));
         });
     }
 

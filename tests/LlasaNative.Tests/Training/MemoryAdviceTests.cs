@@ -17,6 +17,7 @@ public class MemoryAdviceTests
         ["training"] = ["optimiser.micro_batch_tokens", "rollout.max_new_tokens"],
         ["codec"] = ["recogniser.batch_size"],
         ["recogniser"] = ["recogniser.batch_size"],
+        ["second ear"] = ["recogniser.batch_size"],
     };
 
     private static GrpoOptions Options(params string[] set)
@@ -26,6 +27,7 @@ public class MemoryAdviceTests
         return options with
         {
             Models = options.Models with { Policy = Path.Combine(tiny, "policy"), Codec = Path.Combine(tiny, "xcodec2"), Recogniser = Path.Combine(tiny, "whisper") },
+            Evaluation = options.Evaluation with { Recogniser = Path.Combine(tiny, "whisper") },
         };
     }
 
@@ -34,7 +36,7 @@ public class MemoryAdviceTests
     public void Advice_OnEverythingThatARunAllocates_NamesAnOptionOfItsStage(string setting)
     {
         var items = MemoryPlanner.Plan(Options(setting)).Items;
-        Assert.That(items.Select(i => i.Stage).Distinct().Count(), Is.GreaterThanOrEqualTo(6));
+        Assert.That(items.Select(i => i.Stage).Distinct().Count(), Is.GreaterThanOrEqualTo(7));
         Assert.Multiple(() =>
         {
             foreach (var item in items)

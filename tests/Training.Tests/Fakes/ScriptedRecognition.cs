@@ -39,7 +39,7 @@ internal sealed class ScriptedRecognition : IRecognition
         Recognised += codes.Count;
         return Task.FromResult(new RecognisedChunk([.. codes.Select((c, i) => Fails(texts[i], c)
             ? RecognisedSample.Failed("nobody is there")
-            : RecognisedSample.Of(new SpeechScore(Say(c), Nll(c), 0, 0) { BeyondWindow = c.Length > Window }, Sound, RecognisedSample.SampleRate, extras.HasFlag(RecognitionExtras.Sound)))], 0, 0, 0));
+            : RecognisedSample.Of(new SpeechScore(Say(c), Nll(c), 0, 0) { BeyondWindow = c.Length > Window }, Sound(c), RecognisedSample.SampleRate, extras.HasFlag(RecognitionExtras.Sound)))], 0, 0, 0));
     }
 
     public void Dispose()
@@ -51,5 +51,13 @@ internal sealed class ScriptedRecognition : IRecognition
 
     private static double Nll(int[] codes) => 0.1 * codes.Length;
 
-    private static float[] Sound { get; } = [.. Enumerable.Range(0, 160).Select(i => i % 2 == 0 ? 0.5f : -0.5f)];
+    /// <summary>The codes of a sound.</summary>
+    public static IEnumerable<int> CodesOf(ReadOnlySpan<float> sound)
+    {
+        var end = sound.IndexOfAny(0.5f, -0.5f);
+        return sound[..end].ToArray().Select(x => (int)(8 * x) - 1);
+    }
+
+    /// <summary>160 samples, which begin with the codes.</summary>
+    private static float[] Sound(int[] codes) => [.. codes.Select(c => (c + 1) / 8f), .. Enumerable.Range(0, 160 - codes.Length).Select(i => i % 2 == 0 ? 0.5f : -0.5f)];
 }
