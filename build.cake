@@ -121,6 +121,8 @@ Task("Managed-Test").IsDependentOn("Native-Build").IsDependentOn("Managed-Build"
 // An engine is a folder beside the program, or in build/engines of the sources: docs/extending.md.
 Task("Engine-Torch").Does(() => PublishEngine("torch", "LlasaNative.TorchSharp"));
 
+Task("Engine-WhisperNet").Does(() => PublishEngine("whispernet", "LlasaNative.WhisperNet"));
+
 // Not in the solution: its packages are large, and whoever cannot have them goes on without, loudly.
 Task("Torch-Test").WithCriteria(torch).IsDependentOn("Native-Build").IsDependentOn("Trainer").Does(() =>
 {
@@ -139,7 +141,7 @@ Task("Torch-Test").WithCriteria(torch).IsDependentOn("Native-Build").IsDependent
     ManagedTests(project);
 });
 
-Task("EndToEnd").IsDependentOn("Native-Build").IsDependentOn("Managed-Build").Does(() =>
+Task("EndToEnd").IsDependentOn("Native-Build").IsDependentOn("Managed-Build").IsDependentOn("Engine-WhisperNet").Does(() =>
 {
     foreach (var project in GetFiles("tests/**/*.csproj").Where(IsEndToEnd))
     {
@@ -218,7 +220,7 @@ Task("Package").IsDependentOn("Native-Library").Does(() =>
     var native = Stripped(library, "libllasa_cpu.so");
     var cuda = CudaLibraryForPackage() ? Stripped("cuda-archs", "libllasa_cuda.so") : "";
     foreach (var project in new[] { "bindings/LlasaNative.Interop", "managed/LlasaNative.Training", "managed/LlasaNative.Engine", "managed/LlasaNative.Data",
-        "managed/LlasaNative.Reporting", "managed/LlasaNative.RewardServer" }.Concat(torch ? ["managed/LlasaNative.TorchSharp"] : []))
+        "managed/LlasaNative.Reporting", "managed/LlasaNative.RewardServer", "managed/LlasaNative.WhisperNet" }.Concat(torch ? ["managed/LlasaNative.TorchSharp"] : []))
     {
         Run("pack", "dotnet", $"pack {project} -c {configuration} -v q -p:NativeLibraryFile={native} -p:CudaLibraryFile={cuda} -o {packages}");
     }
@@ -239,11 +241,11 @@ Task("Package").IsDependentOn("Native-Library").Does(() =>
     EnsureDirectoryExists($"{folder}/assets");
     CopyDirectory("assets/tiny", $"{folder}/assets/tiny");
     Run("archive", "tar", $"--sort=name --owner=0 --group=0 --numeric-owner --exclude=assets/tiny/recipe -C build/package -czf {packages}/{name}.tar.gz {name}");
-    if (torch)
+    foreach (var (engine, project) in new[] { ("whispernet", "LlasaNative.WhisperNet"), ("torch", "LlasaNative.TorchSharp") }.Take(torch ? 2 : 1))
     {
-        PublishEngine("torch", "LlasaNative.TorchSharp");
-        Run("archive-torch", "tar", $"--sort=name --owner=0 --group=0 --numeric-owner --transform=s,^engines,{name}/engines, " +
-            $"-C build -czf {packages}/{name}-engine-torch.tar.gz engines/torch");
+        PublishEngine(engine, project);
+        Run($"archive-{engine}", "tar", $"--sort=name --owner=0 --group=0 --numeric-owner --transform=s,^engines,{name}/engines, " +
+            $"-C build -czf {packages}/{name}-engine-{engine}.tar.gz engines/{engine}");
     }
 
     foreach (var file in GetFiles($"{packages}/*"))

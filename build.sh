@@ -22,6 +22,7 @@ usage: ./build.sh [TARGET] [--option value ...]
               ThreadSanitizer)
   test-cudasim  the part of test --thorough that runs the CUDA kernels on a simulator [--filter PATTERN]
   package     NuGet packages and the self-contained program, in artifacts/package
+  engine-whispernet  the Whisper.net engine in build/engines, for ggml files (3 MB)
   engine-torch  the TorchSharp engine in build/engines, for --engine torch (its packages take 600 MB)
   format      check formatting
   bindings    regenerate the bindings from native/include/llasa_native.h
@@ -53,6 +54,7 @@ if [[ $# -gt 0 && $1 != --* ]]; then
     sanitize) target=Sanitize ;;
     package) target=Package ;;
     engine-torch) target=Engine-Torch ;;
+    engine-whispernet) target=Engine-WhisperNet ;;
     format) target=Format-Check ;;
     bindings) target=Bindings-Generate ;;
     test-cudasim) target=Test-Cudasim ;;

@@ -44,7 +44,7 @@ public sealed class RemoteData : IDisposable
         return HdfsLocation.IsHdfs(place) ? FetchFromHdfsAsync(HdfsLocation.Parse(place), split, cancellation).GetAwaiter().GetResult() : place;
     }
 
-    /// <summary>The local directory for a model.</summary>
+    /// <summary>The local directory for a model, or the file that a place ending in .bin or .ggml names.</summary>
     /// <param name="place">A place on the Hub, which is fetched, or a path, which is returned.</param>
     /// <param name="cancellation">Ends it.</param>
     /// <exception cref="RemoteException">There is no such model, or the Hub cannot be reached.</exception>
@@ -64,7 +64,9 @@ public sealed class RemoteData : IDisposable
         }
 
         using HubDownloader hub = new(Options());
-        return hub.FetchModelAsync(location, cancellation).GetAwaiter().GetResult();
+        return (Path.GetExtension(location.Path) is ".bin" or ".ggml"
+            ? hub.FetchFilesAsync(location, (names, _) => [.. names], cancellation)
+            : hub.FetchModelAsync(location, cancellation)).GetAwaiter().GetResult();
     }
 
     /// <summary>A new temporary directory, removed when this is disposed.</summary>

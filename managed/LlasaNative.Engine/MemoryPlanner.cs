@@ -1,3 +1,4 @@
+using LlasaNative.Engine;
 using LlasaNative.Interop;
 using LlasaNative.Models;
 using LlasaNative.Text;
@@ -10,7 +11,7 @@ namespace LlasaNative.Training;
 public static class MemoryPlanner
 {
     /// <summary>Counts.</summary>
-    /// <param name="options">The run; of its models only those named are counted.</param>
+    /// <param name="options">The run; of its models only those named are counted, and of those not the ones of another engine.</param>
     /// <param name="recompute">Whether layers are computed again in the backward pass; null = as the options say.</param>
     /// <returns>Upper bounds: prompts and responses are taken to be as long as the options allow.</returns>
     /// <exception cref="ModelFileException">A model's configuration is missing or malformed.</exception>
@@ -40,7 +41,7 @@ public static class MemoryPlanner
             run = run with { Codec = SpeechCodec.ToNative(Xcodec2Config.FromDirectory(files), null, options.Models.ScoringType) };
         }
 
-        if (options.Models.Recogniser.Length > 0)
+        if (IsNative(options.Models.Recogniser))
         {
             var config = WhisperConfig.FromFile(Path.Combine(options.Models.Recogniser, "config.json"));
             run = run with { Whisper = NativeRecogniser.ToNative(config, 0, options.Models.ScoringType), TextTokens = config.MaxTargetPositions };
@@ -50,13 +51,15 @@ public static class MemoryPlanner
         {
             var plan = NativeMemoryPlan.Of(run);
             MemoryPlan all = new(plan.Items, plan.PeakBytes);
-            return options.Evaluation.Recogniser.Length > 0 ? all.Beside("second ear", SecondEar(options)) : all;
+            return IsNative(options.Evaluation.Recogniser) ? all.Beside("second ear", SecondEar(options)) : all;
         }
         catch (NativeException e)
         {
             throw new UsageException($"the memory of this run cannot be planned: {e.Message}", e);
         }
     }
+
+    private static bool IsNative(string recogniser) => recogniser.Length > 0 && !RecogniserEngines.IsGgml(recogniser);
 
     /// <summary>The ear that only evaluations have; sounds are brought to it, and taken to be as long as its window.</summary>
     private static NativeMemoryPlan SecondEar(GrpoOptions options)

@@ -11,9 +11,9 @@ internal sealed class ModelArguments
 
     public Option<string> Codec { get; } = new("--codec") { Description = "Directory or hf://OWNER/NAME of the X-Codec2 codec; default: the tiny one." };
 
-    public Option<string> Recogniser { get; } = new("--recogniser") { Description = "Directory or hf://OWNER/NAME of the Whisper recogniser; default: the tiny one." };
+    public Option<string> Recogniser { get; } = new("--recogniser") { Description = "Directory or hf://OWNER/NAME of the Whisper recogniser, or a ggml file (*.bin, *.ggml); default: the tiny one." };
 
-    public Option<string> SecondEar { get; } = new("--second-ear") { Description = "Directory or hf://OWNER/NAME of another recogniser, which is heard beside the first and never rewards (evaluation.recogniser)." };
+    public Option<string> SecondEar { get; } = new("--second-ear") { Description = "Directory or hf://OWNER/NAME of another recogniser, or a ggml file, which is heard beside the first and never rewards (evaluation.recogniser)." };
 
     public Option<string> PolicyType { get; } = new("--policy-type") { Description = "Element type of the policy's matrices: f32, or bf16 in half the memory (models.policy_type)." };
 

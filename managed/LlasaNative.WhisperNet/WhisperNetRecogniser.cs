@@ -63,11 +63,12 @@ public sealed class WhisperNetRecogniser : IRecogniser
     /// <param name="options">How it listens; null for the defaults.</param>
     /// <param name="states">Clips heard at the same time; 0 = one per processor.</param>
     /// <exception cref="ModelFileException">The file is missing, malformed or not supported; the message names file and field.</exception>
-    /// <exception cref="UsageException">The model does not know the language.</exception>
+    /// <exception cref="UsageException">The model does not know the language, or transcripts are always to end early.</exception>
     public static WhisperNetRecogniser Load(string path, ScoringOptions? options = null, int states = 0)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(states);
         options ??= new ScoringOptions();
+        CheckEnd(options);
         var model = GgmlModel.Load(path, Math.Max(options.Device, 0));
         try
         {
@@ -103,6 +104,7 @@ public sealed class WhisperNetRecogniser : IRecogniser
     public IRecogniser ListenAs(ScoringOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
+        CheckEnd(options);
         return new WhisperNetRecogniser(_model, _vocabulary, options, _states);
     }
 
@@ -235,6 +237,14 @@ public sealed class WhisperNetRecogniser : IRecogniser
         }
 
         return best;
+    }
+
+    private static void CheckEnd(ScoringOptions options)
+    {
+        if (options.EarlyEnd == EarlyEnd.Always)
+        {
+            throw new UsageException("recogniser.early_end `always`: Whisper.net hears every transcript to its end; leave it at `auto`, or take `never`");
+        }
     }
 
     private static WhisperVocabulary Vocabulary(GgmlModel model)

@@ -65,6 +65,12 @@ public class RecogniserTests
         TestContext.Out.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{style}: {equal} of {heard.Length} transcripts equal, |difference of NLL| mean {apart.Average():e2}, worst {apart.Max():e2}, bound {bound:e2}; ")
             + string.Create(CultureInfo.InvariantCulture, $"no speech {heard.Zip(wanted).Max(p => Math.Abs(p.First.NoSpeechProb - p.Second.NoSpeechProb)):e2}"));
+        if (Environment.GetEnvironmentVariable("LLASA_EAR_OUT") is { Length: > 0 } folder)
+        {
+            File.WriteAllText(Path.Combine(folder, $"{style}.json"), string.Create(CultureInfo.InvariantCulture,
+                $"{{\"sentences\": {heard.Length}, \"equal_transcripts\": {equal}, \"nll_mean_difference\": {apart.Average():R}, \"nll_worst_difference\": {apart.Max():R}, \"bound\": {bound:R}}}\n"));
+        }
+
         using (Assert.EnterMultipleScope())
         {
             Assert.That(apart.Max(), Is.LessThan(bound));

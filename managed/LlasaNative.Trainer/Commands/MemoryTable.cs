@@ -1,5 +1,6 @@
 using System.Globalization;
 using LlasaNative.Configuration;
+using LlasaNative.Engine;
 using LlasaNative.Interop;
 using LlasaNative.Training;
 
@@ -42,7 +43,8 @@ internal static class MemoryTable
         Line("", "all, at most at one time", [.. plans.Select(p => p.PeakBytes)]);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"prompts of up to {MemoryPlanner.PromptTokens(options)} and responses of {options.Rollout.MaxNewTokens} tokens, {options.Rollout.PromptsPerStep} x {options.Rollout.SamplesPerPrompt} samples, {options.Rollout.Slots} slots, micro-batches of {options.Optimiser.MicroBatchTokens} tokens; planned by the {NativeDevice.GetInfo().Backend} backend"));
-        Console.WriteLine("not in it: what the driver and its libraries keep for themselves");
+        var others = new[] { options.Models.Recogniser, options.Evaluation.Recogniser }.Any(RecogniserEngines.IsGgml) ? ", and what Whisper.net takes for a ggml file" : "";
+        Console.WriteLine($"not in it: what the driver and its libraries keep for themselves{others}");
         return 0;
 
         long[] Bytes(Func<NativeMemoryItem, bool> chosen) => [.. plans.Select(p => p.Items.Where(chosen).Sum(i => i.Bytes))];

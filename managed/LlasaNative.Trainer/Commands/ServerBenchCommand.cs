@@ -24,6 +24,11 @@ internal static class ServerBenchCommand
             throw new UsageException("--clients must be 1 to 1000 and --seconds more than 0, at most 3600");
         }
 
+        if (RecogniserEngines.IsGgml(options.Models.Recogniser))
+        {
+            throw new UsageException($"{options.Models.Recogniser}: `bench --server` counts the arithmetic of the native engine, which reads no ggml file");
+        }
+
         var samples = Draw(options);
         var maxBatch = new ServerOptions().MaxBatch;
         var alone = ServerBench.RunAsync(options.Models, 1, samples, clients, seconds).GetAwaiter().GetResult();

@@ -14,10 +14,10 @@ internal static class ModelFingerprint
         $"{Of(models.Recogniser)}+{Of(models.Codec)}{(models.ScoringType == ComputeType.F32 ? "" : "+" + OptionNames.Of(models.ScoringType))}";
 
     /// <summary>Name of one model.</summary>
-    public static string Of(string directory)
+    public static string Of(string model)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var files = Patterns.SelectMany(p => Directory.EnumerateFiles(directory, p)).OrderBy(Path.GetFileName, StringComparer.Ordinal);
+        IEnumerable<string> files = File.Exists(model) ? [model] : Patterns.SelectMany(p => Directory.EnumerateFiles(model, p)).OrderBy(Path.GetFileName, StringComparer.Ordinal);
         var buffer = new byte[1 << 20];
         foreach (var file in files)
         {
@@ -29,7 +29,7 @@ internal static class ModelFingerprint
             }
         }
 
-        var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory)));
+        var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(model)));
         return $"{name}@{Convert.ToHexStringLower(hash.GetHashAndReset())[..12]}";
     }
 }

@@ -10,8 +10,12 @@ public static class Engines
     /// <summary>Environment variable that names another folder of engines; it is looked through first.</summary>
     public const string Variable = "LLASA_ENGINES";
 
-    // Those that this project publishes and the program does not carry.
-    private static readonly Dictionary<string, string> Packages = new() { ["torch"] = "LlasaNative.TorchSharp" };
+    // Those that this project publishes and the program does not carry, and what is asked of each.
+    private static readonly Dictionary<string, (string Package, string Port)> Packages = new()
+    {
+        ["torch"] = ("LlasaNative.TorchSharp", "ITrainerEngine"),
+        ["whispernet"] = ("LlasaNative.WhisperNet", "IRecogniserEngine"),
+    };
 
     /// <summary>Makes an engine, with its own options set.</summary>
     /// <typeparam name="T">What it makes: its factory.</typeparam>
@@ -31,7 +35,7 @@ public static class Engines
             var name = ExtensionName.Parse(text);
             var engine = Array.Find(own, o => name.Library is null && o.Name == name.Name).Create?.Invoke()
                 ?? (name.Library is null
-                    ? ExtensionLibrary.Create<T>("engine", Find(name.Name, roots, [.. own.Select(o => o.Name)]), type: null)
+                    ? ExtensionLibrary.Create<T>("engine", Find(name.Name, roots, [.. own.Select(o => o.Name)], typeof(T).Name), type: null)
                     : ExtensionLibrary.Create<T>("engine", name.Library, name.Type));
             OwnOptions.Set(engine, name.Name, name.Options);
             return engine;
@@ -43,7 +47,7 @@ public static class Engines
     }
 
     /// <summary>The assembly of an engine in a folder.</summary>
-    private static string Find(string name, IEnumerable<string> roots, IReadOnlyList<string> own)
+    private static string Find(string name, IEnumerable<string> roots, IReadOnlyList<string> own, string port)
     {
         if (name.Length == 0 || name != Path.GetFileName(name))
         {
@@ -54,10 +58,10 @@ public static class Engines
         if (Array.Find(folders, Directory.Exists) is not { } folder)
         {
             throw new UsageException(
-                $"there is no engine `{name}`: it is not {string.Join(" or ", own)}, and this is not there: {string.Join(", ", folders)}; "
-                + (Packages.TryGetValue(name, out var package)
-                    ? $"`./build.sh engine-{name}` of the sources makes one, and docs/extending.md says how to make it of the NuGet package {package}"
-                    : $"engines that can be had are {string.Join(", ", own.Concat(Packages.Keys))}"));
+                $"there is no engine `{name}`: {(own.Count > 0 ? $"it is not {string.Join(" or ", own)}, and " : "")}this is not there: {string.Join(", ", folders)}; "
+                + (Packages.TryGetValue(name, out var known) && known.Port == port
+                    ? $"`./build.sh engine-{name}` of the sources makes one, and docs/extending.md says how to make it of the NuGet package {known.Package}"
+                    : $"engines that can be had are {string.Join(", ", own.Concat(Packages.Where(p => p.Value.Port == port).Select(p => p.Key)))}"));
         }
 
         const string Suffix = ".deps.json";

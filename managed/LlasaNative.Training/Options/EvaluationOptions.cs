@@ -9,7 +9,7 @@ namespace LlasaNative.Training;
 [RemovedOption("evaluation.batch_size", "no result depended on it")]
 public sealed record EvaluationOptions
 {
-    [Option("A second recogniser, which listens to evaluations beside the one that rewards, and never rewards (docs/reward.md). Empty: none.", Takes = "directory", IsPath = true)]
+    [Option("A second recogniser, which listens to evaluations beside the one that rewards, and never rewards (docs/reward.md). Empty: none.", Takes = "directory, or ggml file", IsPath = true)]
     public string Recogniser { get; init; } = "";
 
     [Option("Samples of each text.", AtLeast = 1, AtMost = 10_000, Verl = "actor_rollout_ref.rollout.val_kwargs.n")]

@@ -13,7 +13,7 @@ public sealed record ModelOptions
     [Option("X-Codec2 codec.", Takes = "directory", IsPath = true)]
     public string Codec { get; init; } = "";
 
-    [Option("Whisper recogniser that judges.", Takes = "directory", IsPath = true)]
+    [Option("Whisper recogniser that judges; *.bin and *.ggml are read by Whisper.net (docs/reward.md).", Takes = "directory, or ggml file", IsPath = true)]
     public string Recogniser { get; init; } = "";
 
     [Option("Element type of the policy's matrices while it speaks and is trained; the optimiser, checkpoints and sums are float32.")]

@@ -54,6 +54,7 @@ public sealed class EnginesTests
     [TestCase("torch", "./build.sh engine-torch")]
     [TestCase("torch", "NuGet package LlasaNative.TorchSharp")]
     [TestCase("torhc", "engines that can be had are native, torch")]
+    [TestCase("whispernet", "engines that can be had are native, torch")]
     [TestCase("../mine", "`../mine` is neither native, nor the name of a folder of engines/")]
     [TestCase("", "`` is neither native")]
     [TestCase("native(threads=2)", "`native` has no option `threads`")]
@@ -68,6 +69,13 @@ public sealed class EnginesTests
     [Test]
     public void AnEngineThatIsNotThere_IsRefusedWithWhereItWasLookedFor() =>
         Assert.That(() => Create("torch"), Throws.TypeOf<UsageException>().With.Message.Contains(Path.Combine(_root, "torch")));
+
+    [Test]
+    public void AnEngineForAnotherPort_IsOneOfItsOwn()
+    {
+        var error = Assert.Throws<UsageException>(() => Engines.Create<IRecogniserEngine>("whispernet", "whispernet", [_root]))!;
+        Assert.That(error.Message, Does.StartWith($"`whispernet`: there is no engine `whispernet`: this is not there: {Path.Combine(_root, "whispernet")}; `./build.sh engine-whispernet`"));
+    }
 
     [Test]
     public void AFolderOfNoAssembly_IsRefused()
