@@ -43,7 +43,7 @@ internal static class SftCommand
         using SftLoop loop = new(options, policy, trainer, utterances);
         RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "sft", OptionTree.Values(options), Terminal.Device());
         var progress = Terminal.Progress(options.Run.Steps);
-        progress.Note($"computing on {Terminal.Describe(NativeDevice.GetInfo())}");
+        progress.Note($"computing on {Terminal.Describe(NativeDevice.GetInfo())}; training by {options.Trainer.Engine}");
         using StopSignal stop = new(progress.Note);
         using var dashboard = DashboardServer.StartFor(parsed.GetValue(arguments.Dashboard), options.Run.Out, progress.Note);
         var outcome = TrainingRun.Execute(loop, new RunSettings

@@ -41,7 +41,7 @@ internal static class TrainCommand
         using var loop = NativeEngine.CreateLoop(options, models, texts);
         RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "train", OptionTree.Values(options), Terminal.Device());
         var progress = Terminal.Progress(options.Run.Steps);
-        progress.Note($"computing on {Terminal.Describe(NativeDevice.GetInfo())}");
+        progress.Note($"computing on {Terminal.Describe(NativeDevice.GetInfo())}; training by {options.Trainer.Engine}");
         if (second is null && options.Evaluation.Recogniser.Length > 0)
         {
             progress.Note("nobody asks the second ear (evaluation.recogniser): run.evaluate_every is 0");
