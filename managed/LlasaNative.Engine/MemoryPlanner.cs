@@ -44,7 +44,7 @@ public static class MemoryPlanner
         if (IsNative(options.Models.Recogniser))
         {
             var config = WhisperConfig.FromFile(Path.Combine(options.Models.Recogniser, "config.json"));
-            run = run with { Whisper = NativeRecogniser.ToNative(config, 0, options.Models.ScoringType), TextTokens = config.MaxTargetPositions };
+            run = run with { Whisper = NativeRecogniser.ToNative(config, 0, options.Models.ScoringType, options.Scoring), TextTokens = config.MaxTargetPositions };
         }
 
         try

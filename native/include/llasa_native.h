@@ -624,6 +624,8 @@ typedef struct llasa_whisper_options {
   llasa_dtype compute_dtype; /* of matrices, filters and the token embedding; default LLASA_F32. LLASA_BF16:
                                 half the memory, sums in f32 */
   int32_t device;            /* as llasa_codec_options.device */
+  int64_t cache_bytes;       /* most memory for keys and values of clips that are scored together, >= 1; default
+                                4 GiB. As many clips as fit, one at least, go through the decoder together */
 } llasa_whisper_options;
 
 LLASA_API void llasa_whisper_options_init(llasa_whisper_options* options);

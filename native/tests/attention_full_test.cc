@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "bf16_arrays.h"
 #include "isa_test.h"
 #include "op_test_util.h"
 
@@ -129,6 +130,33 @@ TEST(AttentionFull, CrossAttentionSeesTheGivenPositionsOnly) {
     const int64_t each[4] = {0, 1, 2, 3}, slots[3] = {0, 0, 0}, seen[3] = {visible, visible, visible};
     cached_attention_forward(stream, qd.data(), D, cache, y.data(), each, slots, seen, 3, H, D, 0.5f, false);
     EXPECT_LT(largest_difference(y.values(), expected), 1e-5);
+  }
+}
+
+// A cache in bf16 holds rounded keys and values, and computes with them as one in f32 that was given these.
+TEST(AttentionFull, ACacheInBf16ComputesWithRoundedKeysAndValues) {
+  const int64_t H = 2, D = 7, C = H * D, n = 37, rows = 5;
+  const auto kv = random_floats(n * 2 * C, 15), q = random_floats(rows * C, 16);
+  const auto rounded = rounded_bf16(kv);
+  const int64_t capacity = key_value_capacity(n), elements = key_value_slot_size(C, capacity);
+  const int64_t range[2] = {0, n}, slot = 0, start = 0, visible = n;
+  const auto run = [&](const std::vector<float>& given, DType dtype, bool together) {
+    Stream stream;
+    DeviceBuffer<float> memory(elements, "a test cache");
+    zero_on_device(stream, memory.data(), elements * 4);
+    const KeyValueCache cache{memory.data(), C, capacity, dtype};
+    Guarded kvd(given), qd(q), y(rows * C);
+    cache_append(stream, kvd.data(), kvd.data() + C, 2 * C, cache, range, &slot, &start, 1);
+    const int64_t whole[2] = {0, rows};
+    const std::vector<int64_t> each{0, 1, 2, 3, 4, 5}, slots(5, 0), seen(5, n);
+    cached_attention_forward(stream, qd.data(), C, cache, y.data(), together ? whole : each.data(),
+                             together ? &slot : slots.data(), together ? &visible : seen.data(),
+                             together ? 1 : rows, H, D, 0.4f, false);
+    return y.values();
+  };
+  for (const bool together : {false, true}) {
+    EXPECT_EQ(run(kv, DType::kBf16, together), run(rounded, DType::kF32, together));
+    EXPECT_NE(run(kv, DType::kBf16, together), run(kv, DType::kF32, together)) << "nothing was rounded";
   }
 }
 

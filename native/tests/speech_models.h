@@ -110,9 +110,10 @@ inline llasa_whisper_options whisper_options(const Json& config) {
 }
 
 inline WhisperHandle load_whisper(const std::filesystem::path& directory,
-                                  llasa_dtype compute_dtype = LLASA_F32) {
+                                  llasa_dtype compute_dtype = LLASA_F32, int64_t cache_bytes = 0) {
   llasa_whisper_options options = whisper_options(Json::read(directory / "config.json"));
   options.compute_dtype = compute_dtype;
+  if (cache_bytes != 0) options.cache_bytes = cache_bytes;
   llasa_whisper* whisper = nullptr;
   check(llasa_whisper_create(&options, &whisper));
   WhisperHandle handle(whisper);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <numeric>
 
+#include "isa_test.h"
 #include "op_test_util.h"
 #include "speech_models.h"
 #include "wave_file.h"
@@ -183,6 +184,34 @@ TEST_F(WhisperScore, ABatchSaysWhatEachClipSaysAlone) {
     check(s.run(whisper_.get(), all));
     return std::make_pair(s.tokens, s.nlls);
   });
+}
+
+// Clips that find no room wait for those before them, and say what they say together. Sums of other orders move
+// a log-prob as in a batch; on the tile unit with bf16 no sum depends on the batch.
+TEST_F(WhisperScore, ClipsThatFindNoRoomAreScoredInTurn) {
+  const fs::path directory = case_directory("whisper_tiny", "d64_v300") / "model";
+  const Clips all = clips();
+  const auto run = [&](llasa_dtype dtype, int64_t cache_bytes) {
+    const WhisperHandle whisper = load_whisper(directory, dtype, cache_bytes);
+    Scoring s = transcript();
+    for (size_t b = 0; b < all.size(); ++b) s.add_target({kSot, 104, static_cast<int32_t>(b), 112, kEot}, 1);
+    check(s.run(whisper.get(), all));
+    return s;
+  };
+  const Scoring together = run(LLASA_F32, 0), in_turn = run(LLASA_F32, 1);
+  EXPECT_EQ(in_turn.tokens, together.tokens);
+  for (size_t b = 0; b < all.size(); ++b) {
+    EXPECT_NEAR(in_turn.logprobs[b], together.logprobs[b], 2e-5);
+    EXPECT_NEAR(in_turn.nlls[b], together.nlls[b], 2e-5);
+  }
+#if !defined(LLASA_TESTS_ON_DEVICE)
+  if (cpu::kernels().tile_product == nullptr) return;
+  const Scoring narrow = run(LLASA_BF16, 0), narrow_in_turn = run(LLASA_BF16, 1);
+  EXPECT_EQ(narrow_in_turn.tokens, narrow.tokens);
+  EXPECT_EQ(narrow_in_turn.logprobs, narrow.logprobs);
+  EXPECT_EQ(narrow_in_turn.nlls, narrow.nlls);
+  EXPECT_NE(narrow.nlls, together.nlls) << "nothing was rounded";
+#endif
 }
 
 TEST_F(WhisperScore, LikelihoodIsTheMeanOverTheScoredIds) {

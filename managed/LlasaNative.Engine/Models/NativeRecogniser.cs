@@ -22,7 +22,7 @@ public sealed class NativeRecogniser : IRecogniser
 
     private NativeRecogniser(HuggingFaceDirectory directory, ScoringOptions options, ComputeType type)
         : this(options, WhisperConfig.FromFile(directory.ConfigPath), ByteLevelBpe.FromDirectory(directory.Path), directory) =>
-        _whisper = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativeWhisper(ToNative(Config, Tokens.EndOfText, type, options.Device)));
+        _whisper = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativeWhisper(ToNative(Config, Tokens.EndOfText, type, options)));
 
     private NativeRecogniser(ScoringOptions options, WhisperConfig config, ByteLevelBpe tokenizer, HuggingFaceDirectory directory)
         : this(options, config, new WhisperVocabulary(tokenizer, WhisperTokens.Find(
@@ -193,11 +193,13 @@ public sealed class NativeRecogniser : IRecogniser
     /// <inheritdoc/>
     public void Dispose() => _whisper.Dispose();
 
-    internal static NativeWhisperOptions ToNative(WhisperConfig config, int endOfText, ComputeType type, int device = -1)
+    internal static NativeWhisperOptions ToNative(WhisperConfig config, int endOfText, ComputeType type, ScoringOptions? scoring = null)
     {
         var options = NativeWhisperOptions.CreateDefault();
         options.ComputeDtype = type == ComputeType.Bf16 ? NativeDType.BF16 : NativeDType.F32;
-        options.Device = device;
+        scoring ??= new ScoringOptions();
+        options.Device = scoring.Device;
+        options.CacheBytes = (long)scoring.CacheMib << 20;
         options.VocabSize = config.VocabularySize;
         options.NumMelBins = config.MelBins;
         options.DModel = config.HiddenSize;

@@ -46,6 +46,9 @@ public sealed record ScoringOptions
     [Option("Clips given to the recogniser at once.", AtLeast = 1, AtMost = 1_000_000)]
     public int BatchSize { get; init; } = 32;
 
+    [Option("Most memory for keys and values of clips that are transcribed together; of a batch as many go together as fit, one at least.", AtLeast = 1, AtMost = 1_048_576, Unit = "MiB")]
+    public int CacheMib { get; init; } = 4096;
+
     [Option("GPU that codec and recogniser live on, by index; -1: the policy's (LLASA_DEVICE, else 0).", AtLeast = -1, AtMost = 255)]
     public int Device { get; init; } = -1;
 

@@ -2,6 +2,7 @@
 #include "abi/guard.h"
 #include "abi/options.h"
 #include "abi/sampling_options.h"
+#include "abi/speech.h"
 #include "models/memory_planner.h"
 
 using llasa::Status;
@@ -74,12 +75,18 @@ llasa::PlannedRun read_run(const llasa_memory_plan_options& o) {
         r.max_slots, r.max_sequence_tokens, r.readback_steps,
         llasa::abi::sampling_parameters(llasa::abi::read_sampling_options(&sampling, vocab), vocab)};
   }
-  if (o.codec != nullptr)
-    run.codec = llasa::abi::make_xcodec2_config(
-        read_options(o.codec, llasa::abi::default_xcodec2_options(), "options.codec"));
-  if (o.whisper != nullptr)
-    run.whisper = llasa::abi::make_whisper_config(
-        read_options(o.whisper, llasa::abi::default_whisper_options(), "options.whisper"));
+  if (o.codec != nullptr) {
+    const llasa_codec_options codec =
+        read_options(o.codec, llasa::abi::default_xcodec2_options(), "options.codec");
+    run.codec = llasa::abi::make_xcodec2_config(codec);
+    run.codec_storage = llasa::abi::storage_of(codec.compute_dtype);
+  }
+  if (o.whisper != nullptr) {
+    const llasa_whisper_options whisper =
+        read_options(o.whisper, llasa::abi::default_whisper_options(), "options.whisper");
+    run.whisper = llasa::abi::make_whisper_config(whisper);
+    run.whisper_storage = llasa::abi::storage_of(whisper.compute_dtype);
+  }
   return run;
 }
 

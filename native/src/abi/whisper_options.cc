@@ -18,6 +18,7 @@ llasa_whisper_options default_whisper_options() {
   o.max_target_positions = 448;
   o.eot_token = 50257;
   o.device = -1;
+  o.cache_bytes = int64_t{4} << 30;
   return o;
 }
 
@@ -54,6 +55,9 @@ WhisperConfig make_whisper_config(const llasa_whisper_options& o) {
   c.max_target_positions = in_range(o.max_target_positions, 1, 1 << 20, "max_target_positions");
   c.scale_embedding = in_range(o.scale_embedding, 0, 1, "scale_embedding") != 0;
   c.eot_token = static_cast<int32_t>(in_range(o.eot_token, 0, o.vocab_size - 1, "eot_token"));
+  LLASA_CHECK(o.cache_bytes >= 1, Status::kArgument, "`options.cache_bytes`: %lld, expected >= 1",
+              static_cast<long long>(o.cache_bytes));
+  c.cache_bytes = o.cache_bytes;
   return c;
 }
 

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "core/half.h"
 #include "core/parallel.h"
 #include "cpu/blas.h"
 #include "cpu/isa.h"
@@ -182,60 +183,119 @@ void attention_full_forward(Stream&, const float* q, const float* k, const float
   });
 }
 
-void cache_append(Stream&, const float* keys, const float* values, int64_t row_stride,
-                  const KeyValueCache& cache, const int64_t* offsets, const int64_t* slots,
-                  const int64_t* start, int64_t A) {
+namespace {
+
+// What depends on the type of a cache's elements.
+template <typename T>
+struct Elements {
+  static void put(float x, float* y) { *y = x; }
+  static void put(float x, Bf16* y) { y->bits = float_to_bf16(x); }
+  // n elements as f32: themselves, or widened into scratch memory.
+  static const float* widened(const float* x, int64_t, float*) { return x; }
+  static const float* widened(const Bf16* x, int64_t n, float* scratch) {
+    cpu::kernels().cast->widen(x, scratch, n);
+    return scratch;
+  }
+  static void attend(const float* q, const float* keys, const float* values, float* scores, float* y,
+                     int64_t D, int64_t n, int64_t capacity, float scale) {
+    cpu::kernels().speech->attend(q, keys, values, scores, y, D, n, capacity, scale);
+  }
+  static void attend(const float* q, const Bf16* keys, const Bf16* values, float* scores, float* y, int64_t D,
+                     int64_t n, int64_t capacity, float scale) {
+    cpu::kernels().speech->attend_bf16(q, keys, values, scores, y, D, n, capacity, scale);
+  }
+};
+
+struct WidenedHead {};
+
+// Rows of x into the columns of C rows of a cache.
+template <typename T>
+void append_columns(const float* x, int64_t row_stride, int64_t rows, int64_t C, int64_t capacity,
+                    T* columns) {
+  constexpr int64_t kTile = 16;  // rows at a time: whole cache lines are written
+  for (int64_t r = 0; r < rows; r += kTile) {
+    const int64_t end = std::min(rows, r + kTile);
+    for (int64_t c = 0; c < C; ++c) {
+      for (int64_t i = r; i < end; ++i) Elements<T>::put(x[i * row_stride + c], columns + c * capacity + i);
+    }
+  }
+}
+
+template <typename T>
+void append(const float* keys, const float* values, int64_t row_stride, const KeyValueCache& cache,
+            const int64_t* offsets, const int64_t* slots, const int64_t* start, int64_t A) {
   const int64_t C = cache.channels, capacity = cache.capacity;
   parallel_ranges(A, kBlockSequences, [&](int64_t first, int64_t last) {
     for (int64_t a = first; a < last; ++a) {
-      float* slot = cache.data + slots[a] * key_value_slot_size(C, capacity) + start[a];
-      const int64_t begin = offsets[a], rows = offsets[a + 1] - begin;
-      const float* k = keys + begin * row_stride;
-      const float* v = values + begin * row_stride;
-      constexpr int64_t kTile = 16;  // rows at a time: whole cache lines are written
-      for (int64_t r = 0; r < rows; r += kTile) {
-        const int64_t end = std::min(rows, r + kTile);
-        for (int64_t c = 0; c < C; ++c) {
-          for (int64_t i = r; i < end; ++i) slot[c * capacity + i] = k[i * row_stride + c];
-        }
-        for (int64_t c = 0; c < C; ++c) {
-          for (int64_t i = r; i < end; ++i) slot[(C + c) * capacity + i] = v[i * row_stride + c];
-        }
-      }
+      T* slot = static_cast<T*>(cache.data) + slots[a] * key_value_slot_size(C, capacity) + start[a];
+      const int64_t begin = offsets[a] * row_stride, rows = offsets[a + 1] - offsets[a];
+      append_columns(keys + begin, row_stride, rows, C, capacity, slot);
+      append_columns(values + begin, row_stride, rows, C, capacity, slot + C * capacity);
     }
   });
+}
+
+struct CachedQueries {
+  const float* q;
+  int64_t row_stride;
+  float* y;
+  int64_t H, D;
+  float scale;
+  bool causal;
+};
+
+// `rows` queries of a sequence from row `begin` on, of which the first sees `visible` positions.
+template <typename T>
+void attend_cached(const CachedQueries& c, const KeyValueCache& cache, int64_t slot, int64_t begin,
+                   int64_t rows, int64_t visible) {
+  const int64_t C = cache.channels, capacity = cache.capacity, D = c.D;
+  const T* keys = static_cast<const T*>(cache.data) + slot * key_value_slot_size(C, capacity);
+  const T* values = keys + C * capacity;
+  const int64_t n = c.causal ? visible + rows - 1 : visible;
+  if (rows == 1) {
+    float* scores = cpu::task_scratch<AttendScratch>(capacity);
+    for (int64_t h = 0; h < c.H; ++h) {
+      Elements<T>::attend(c.q + begin * c.row_stride + h * D, keys + h * D * capacity,
+                          values + h * D * capacity, scores, c.y + begin * C + h * D, D, n, capacity,
+                          c.scale);
+    }
+    return;
+  }
+  const auto& softmax = *cpu::kernels().softmax;
+  float* scores = cpu::task_scratch<ScoreScratch>(rows * n);
+  float* widened = cpu::task_scratch<WidenedHead>(2 * D * capacity);
+  for (int64_t h = 0; h < c.H; ++h) {
+    const float* k = Elements<T>::widened(keys + h * D * capacity, D * capacity, widened);
+    const float* v = Elements<T>::widened(values + h * D * capacity, D * capacity, widened + D * capacity);
+    cpu::task_gemm(false, rows, n, D, 1.0f, c.q + begin * c.row_stride + h * D, c.row_stride, k, capacity,
+                   0.0f, scores, n);
+    for (int64_t i = 0; i < rows; ++i) {
+      softmax_row(softmax, scores + i * n, c.causal ? visible + i : n, n, c.scale);
+    }
+    cpu::task_gemm(true, rows, D, n, 1.0f, scores, n, v, capacity, 0.0f, c.y + begin * C + h * D, C);
+  }
+}
+
+}  // namespace
+
+void cache_append(Stream&, const float* keys, const float* values, int64_t row_stride,
+                  const KeyValueCache& cache, const int64_t* offsets, const int64_t* slots,
+                  const int64_t* start, int64_t A) {
+  if (cache.dtype == DType::kBf16) {
+    append<Bf16>(keys, values, row_stride, cache, offsets, slots, start, A);
+  } else {
+    append<float>(keys, values, row_stride, cache, offsets, slots, start, A);
+  }
 }
 
 void cached_attention_forward(Stream&, const float* q, int64_t row_stride, const KeyValueCache& cache,
                               float* y, const int64_t* offsets, const int64_t* slots, const int64_t* visible,
                               int64_t A, int64_t H, int64_t D, float scale, bool causal) {
-  const auto& kernels = cpu::kernels();
-  const int64_t C = cache.channels, capacity = cache.capacity;
+  const CachedQueries queries{q, row_stride, y, H, D, scale, causal};
+  const auto attend = cache.dtype == DType::kBf16 ? attend_cached<Bf16> : attend_cached<float>;
   parallel_ranges(A, kBlockSequences, [&](int64_t first, int64_t last) {
     for (int64_t a = first; a < last; ++a) {
-      const float* keys = cache.data + slots[a] * key_value_slot_size(C, capacity);
-      const float* values = keys + C * capacity;
-      const int64_t begin = offsets[a], rows = offsets[a + 1] - begin;
-      const int64_t n = causal ? visible[a] + rows - 1 : visible[a];
-      if (rows == 1) {
-        float* scores = cpu::task_scratch<AttendScratch>(capacity);
-        for (int64_t h = 0; h < H; ++h) {
-          kernels.speech->attend(q + begin * row_stride + h * D, keys + h * D * capacity,
-                                 values + h * D * capacity, scores, y + begin * C + h * D, D, n, capacity,
-                                 scale);
-        }
-        continue;
-      }
-      float* scores = cpu::task_scratch<ScoreScratch>(rows * n);
-      for (int64_t h = 0; h < H; ++h) {
-        cpu::task_gemm(false, rows, n, D, 1.0f, q + begin * row_stride + h * D, row_stride,
-                       keys + h * D * capacity, capacity, 0.0f, scores, n);
-        for (int64_t i = 0; i < rows; ++i) {
-          softmax_row(*kernels.softmax, scores + i * n, causal ? visible[a] + i : n, n, scale);
-        }
-        cpu::task_gemm(true, rows, D, n, 1.0f, scores, n, values + h * D * capacity, capacity, 0.0f,
-                       y + begin * C + h * D, C);
-      }
+      attend(queries, cache, slots[a], offsets[a], offsets[a + 1] - offsets[a], visible[a]);
     }
   });
 }

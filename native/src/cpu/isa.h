@@ -106,6 +106,8 @@ struct SpeechKernels {
   // [capacity]
   void (*attend)(const float* q, const float* keys, const float* values, float* scores, float* out, int64_t D,
                  int64_t n, int64_t capacity, float scale);
+  void (*attend_bf16)(const float* q, const Bf16* keys, const Bf16* values, float* scores, float* out,
+                      int64_t D, int64_t n, int64_t capacity, float scale);
 };
 
 // R query heads of one key/value head against `count` blocks of keys (whole blocks) or `tokens` values, each

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cuda/attention_tile.cuh"
+#include "cuda/bf16.cuh"
 #include "cuda/scratch.h"
 #include "ops/attention_full.h"
 
@@ -16,7 +17,7 @@ constexpr int kThreads = 256;
 constexpr int kWarps = kThreads / kWarp;
 
 struct CacheArguments {
-  float* data;
+  void* data;
   int64_t channels, capacity;
   const int64_t* offsets;
   const int64_t* slots;
@@ -27,7 +28,8 @@ struct CacheArguments {
 // Rows of keys and values into the columns of their slots, through a tile that turns them.
 //   mapping       block = (32 rows, 32 channels, sequence and keys or values); warp = every 8th row, then
 //                 channel
-//   traffic       16 bytes per row and channel; 64 B of neighbours per write where rows allow
+//   traffic       16 bytes per row and channel (12 in bf16); 64 B of neighbours per write where rows allow
+template <typename T>
 __global__ void __launch_bounds__(kThreads)
     cache_append_kernel(const float* __restrict__ keys, const float* __restrict__ values, CacheArguments a) {
   __shared__ float tile[kWarp][kWarp + 1];
@@ -44,10 +46,11 @@ __global__ void __launch_bounds__(kThreads)
     if (row < rows && channel < a.channels) tile[r][lane] = source[row * a.row_stride + channel];
   }
   __syncthreads();
-  float* slot = a.data + (a.slots[sequence] * 2 + is_value) * a.channels * a.capacity + a.start[sequence];
+  T* slot = static_cast<T*>(a.data) + (a.slots[sequence] * 2 + is_value) * a.channels * a.capacity +
+            a.start[sequence];
   for (int c = warp; c < kWarp; c += kWarps) {
     const int64_t row = first_row + lane, channel = first_channel + c;
-    if (row < rows && channel < a.channels) slot[channel * a.capacity + row] = tile[lane][c];
+    if (row < rows && channel < a.channels) assign(slot + channel * a.capacity + row, tile[lane][c]);
   }
 }
 
@@ -56,11 +59,11 @@ __global__ void __launch_bounds__(kThreads)
 //   mapping       block = (kQ queries, head, sequence); scores: thread = position, all queries at once;
 //                 values: warp = every 8th dimension, lanes along the positions
 //   memory        kQ (kChunk + 2 D) floats of shared memory, kChunk = 1024 for one query, 256 for eight
-//   traffic       8 D bytes per position and kQ queries: one token of Whisper large v3 (20 heads of 64, 1500
+//   traffic       8 D bytes (4 D in bf16) per position and kQ queries: one token of Whisper large v3 (20 heads of 64, 1500
 //                 positions), 64 sequences: 983 MB per layer, floor 205 us (computed, H200 4.8 TB/s)
 //   numerics      f32; a query sees at least one position
 //   determinism   fixed by positions and kQ; kQ by the number of rows of the launch's longest sequence
-template <int kQ>
+template <typename T, int kQ>
 __global__ void __launch_bounds__(kThreads)
     cached_attention_kernel(const float* __restrict__ q, float* __restrict__ y, CacheArguments a, int D,
                             float scale, bool causal) {
@@ -75,8 +78,8 @@ __global__ void __launch_bounds__(kThreads)
   if (first >= rows) return;
   const int count = static_cast<int>(rows - first < kQ ? rows - first : kQ);
   const int64_t column = static_cast<int64_t>(blockIdx.y) * D;
-  const float* keys = a.data + (a.slots[sequence] * 2 * a.channels + column) * a.capacity;
-  const float* values = keys + a.channels * a.capacity;
+  const T* keys = static_cast<const T*>(a.data) + (a.slots[sequence] * 2 * a.channels + column) * a.capacity;
+  const T* values = keys + a.channels * a.capacity;
   const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
   for (int i = static_cast<int>(threadIdx.x); i < kQ * D; i += kThreads) {
     queries[i] = i / D < count ? q[(begin + first + i / D) * a.row_stride + column + i % D] * scale : 0.0f;
@@ -95,10 +98,10 @@ __global__ void __launch_bounds__(kThreads)
     for (int i = 0; i < kQ; ++i) largest[i] = -INFINITY;
     for (int p = static_cast<int>(threadIdx.x); p < positions; p += kThreads) {
       float score[kQ] = {};
-      const float* key = keys + from + p;
+      const T* key = keys + from + p;
 #pragma unroll 8
       for (int d = 0; d < D; ++d) {
-        const float k = key[d * a.capacity];
+        const float k = to_float(key[d * a.capacity]);
 #pragma unroll
         for (int i = 0; i < kQ; ++i) score[i] = fmaf(queries[i * D + d], k, score[i]);
       }
@@ -126,10 +129,10 @@ __global__ void __launch_bounds__(kThreads)
     __syncthreads();
     for (int d = warp; d < D; d += kWarps) {
       float part[kQ] = {};
-      const float* value = values + d * a.capacity + from;
+      const T* value = values + d * a.capacity + from;
 #pragma unroll 2
       for (int p = lane; p < positions; p += kWarp) {
-        const float v = value[p];
+        const float v = to_float(value[p]);
 #pragma unroll
         for (int i = 0; i < kQ; ++i) part[i] = fmaf(weights[i * kChunk + p], v, part[i]);
       }
@@ -211,7 +214,11 @@ void cache_append(Stream& stream, const float* keys, const float* values, int64_
   const CacheArguments a = cache_arguments(scratch, cache, row_stride, offsets, slots, start, A);
   const dim3 grid(static_cast<unsigned>(ceil_div(longest, kWarp)),
                   static_cast<unsigned>(ceil_div(cache.channels, kWarp)), static_cast<unsigned>(2 * A));
-  LLASA_LAUNCH(cache_append_kernel, grid, kThreads, 0, stream, keys, values, a);
+  if (cache.dtype == DType::kBf16) {
+    LLASA_LAUNCH((cache_append_kernel<Bf16>), grid, kThreads, 0, stream, keys, values, a);
+  } else {
+    LLASA_LAUNCH((cache_append_kernel<float>), grid, kThreads, 0, stream, keys, values, a);
+  }
 }
 
 void cached_attention_forward(Stream& stream, const float* q, int64_t row_stride, const KeyValueCache& cache,
@@ -227,12 +234,20 @@ void cached_attention_forward(Stream& stream, const float* q, int64_t row_stride
                 static_cast<unsigned>(A));
   };
   const auto launch_D = static_cast<int>(D);
-  if (longest == 1) {
-    LLASA_LAUNCH((cached_attention_kernel<1>), grid(1), kThreads, 4 * (2 * D + 1024), stream, q, y, a,
-                 launch_D, scale, causal);
+  const auto launch = [&](auto element) {
+    using T = decltype(element);
+    if (longest == 1) {
+      LLASA_LAUNCH((cached_attention_kernel<T, 1>), grid(1), kThreads, 4 * (2 * D + 1024), stream, q, y, a,
+                   launch_D, scale, causal);
+    } else {
+      LLASA_LAUNCH((cached_attention_kernel<T, 8>), grid(8), kThreads, 4 * 8 * (2 * D + 256), stream, q, y, a,
+                   launch_D, scale, causal);
+    }
+  };
+  if (cache.dtype == DType::kBf16) {
+    launch(Bf16{});
   } else {
-    LLASA_LAUNCH((cached_attention_kernel<8>), grid(8), kThreads, 4 * 8 * (2 * D + 256), stream, q, y, a,
-                 launch_D, scale, causal);
+    launch(0.0f);
   }
 }
 

@@ -74,7 +74,7 @@ struct Listening {
   DeviceBuffer<float> vocoded, heard;
 
   void vocode(const PlannedRun& run) {
-    codec = std::make_unique<Xcodec2>(*run.codec);
+    codec = std::make_unique<Xcodec2>(*run.codec, run.codec_storage);
     std::vector<int64_t> offsets;
     for (int64_t b = 0; b <= run.clips; ++b) offsets.push_back(b * run.response_tokens);
     const std::vector<int32_t> codes(static_cast<size_t>(offsets.back()), 0);
@@ -83,7 +83,7 @@ struct Listening {
   }
 
   void listen(const PlannedRun& run) {
-    whisper = std::make_unique<Whisper>(*run.whisper);
+    whisper = std::make_unique<Whisper>(*run.whisper, run.whisper_storage);
     scorer = std::make_unique<WhisperScorer>(*whisper);
     const WhisperConfig& config = *run.whisper;
     const int64_t samples = run.codec ? run.response_tokens * run.codec->hop : config.window_samples();

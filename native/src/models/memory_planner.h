@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/memory_plan.h"
+#include "core/tensor_table.h"
 #include "models/llama_config.h"
 #include "models/lora.h"
 #include "models/trainer_step.h"
@@ -30,7 +31,9 @@ struct PlannedRun {
   HeadOptions head;
   std::optional<RolloutSizes> rollout;
   std::optional<Xcodec2Config> codec;
+  Storage codec_storage = Storage::kF32;
   std::optional<WhisperConfig> whisper;
+  Storage whisper_storage = Storage::kF32;
   int64_t num_prompts = 1;  // of a step, all as long as they can get
   int64_t samples_per_prompt = 1;
   int64_t prompt_tokens = 1;

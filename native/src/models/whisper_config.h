@@ -19,6 +19,7 @@ struct WhisperConfig {
   int64_t max_target_positions = 0;
   bool scale_embedding = false;
   int32_t eot_token = 0;
+  int64_t cache_bytes = 0;  // most that keys and values of clips decoded together may take
 
   int64_t mel_frames() const { return 2 * max_source_positions; }  // of one window
   int64_t window_samples() const { return mel_frames() * 160; }    // 16 kHz

@@ -13,48 +13,47 @@ namespace {
 
 constexpr const char* kWhat = "activations of the text decoder";
 
-int64_t cross_slot(const WhisperConfig& c) {
-  return key_value_slot_size(c.d_model, key_value_capacity(c.max_source_positions));
-}
-int64_t text_slot(const WhisperConfig& c) {
-  return key_value_slot_size(c.d_model, key_value_capacity(c.max_target_positions));
-}
-
 // Caches are zeroed when they are made: attention reads whole vectors past the last key and needs finite
 // numbers.
-void reserve_zeroed(Stream& stream, DeviceBuffer<float>& buffer, int64_t count, const char* what) {
-  if (count <= buffer.capacity()) return;
-  buffer.reserve(count, what);
-  zero_on_device(stream, buffer.data(), count * static_cast<int64_t>(sizeof(float)));
+void reserve_zeroed(Stream& stream, DeviceBuffer<uint8_t>& buffer, int64_t bytes, const char* what) {
+  if (bytes <= buffer.capacity()) return;
+  buffer.reserve(bytes, what);
+  zero_on_device(stream, buffer.data(), bytes);
+}
+
+int64_t slot_bytes_of(const KeyValueCache& cache) {
+  return key_value_slot_size(cache.channels, cache.capacity) * cache.element_bytes();
 }
 
 }  // namespace
 
-int64_t WhisperDecoder::slot_bytes(const WhisperConfig& c, bool with_text) {
-  return c.decoder_layers * (cross_slot(c) + (with_text ? text_slot(c) : 0)) *
-         static_cast<int64_t>(sizeof(float));
+KeyValueCache WhisperDecoder::cache_of(size_t layer, DeviceBuffer<uint8_t>& buffer, int64_t positions) const {
+  KeyValueCache cache{nullptr, whisper_.config().d_model, key_value_capacity(positions),
+                      whisper_.table().storage() == Storage::kF32 ? DType::kF32 : DType::kBf16};
+  cache.data = buffer.data() + static_cast<int64_t>(layer) * slots_ * slot_bytes_of(cache);
+  return cache;
+}
+KeyValueCache WhisperDecoder::cross_cache(size_t layer) {
+  return cache_of(layer, cross_, whisper_.config().max_source_positions);
+}
+KeyValueCache WhisperDecoder::text_cache(size_t layer) {
+  return cache_of(layer, text_, whisper_.config().max_target_positions);
+}
+
+int64_t WhisperDecoder::slot_bytes(bool with_text) {
+  const int64_t cross = slot_bytes_of(cross_cache(0)), text = slot_bytes_of(text_cache(0));
+  return whisper_.config().decoder_layers * (cross + (with_text ? text : 0));
 }
 
 void WhisperDecoder::reserve(int64_t slots, bool with_text) {
-  const WhisperConfig& c = whisper_.config();
+  const int64_t layers = whisper_.config().decoder_layers;
   slots_ = slots;
-  reserve_zeroed(whisper_.stream(), cross_, slots * c.decoder_layers * cross_slot(c),
+  reserve_zeroed(whisper_.stream(), cross_, slots * layers * slot_bytes_of(cross_cache(0)),
                  "cross-attention caches");
   if (with_text) {
-    reserve_zeroed(whisper_.stream(), text_, slots * c.decoder_layers * text_slot(c), "caches of the texts");
+    reserve_zeroed(whisper_.stream(), text_, slots * layers * slot_bytes_of(text_cache(0)),
+                   "caches of the texts");
   }
-}
-
-KeyValueCache WhisperDecoder::cross_cache(size_t layer) {
-  const WhisperConfig& c = whisper_.config();
-  return {cross_.data() + static_cast<int64_t>(layer) * slots_ * cross_slot(c), c.d_model,
-          key_value_capacity(c.max_source_positions)};
-}
-
-KeyValueCache WhisperDecoder::text_cache(size_t layer) {
-  const WhisperConfig& c = whisper_.config();
-  return {text_.data() + static_cast<int64_t>(layer) * slots_ * text_slot(c), c.d_model,
-          key_value_capacity(c.max_target_positions)};
 }
 
 void WhisperDecoder::set_clips(const float* states, int64_t first, int64_t B) {

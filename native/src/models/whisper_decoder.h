@@ -1,5 +1,6 @@
 // Whisper's text decoder over a batch of clips: cross-attention keys and values of every clip (a slot each),
-// caches of the texts being written, and teacher-forced passes.
+// caches of the texts being written, and teacher-forced passes. Caches are of the type that the model computes
+// in.
 #pragma once
 
 #include <span>
@@ -34,7 +35,7 @@ class WhisperDecoder {
   explicit WhisperDecoder(Whisper& whisper) : whisper_(whisper) {}
 
   // Bytes of caches one slot takes, with and without a text cache.
-  static int64_t slot_bytes(const WhisperConfig& config, bool with_text);
+  int64_t slot_bytes(bool with_text);
 
   // Room for `slots` clips; contents are undefined until set.
   void reserve(int64_t slots, bool with_text);
@@ -54,12 +55,13 @@ class WhisperDecoder {
   const float* forward(const TextRows& rows, bool cached);
   void self_attention(const WhisperSelfAttention& weights, size_t layer, const TextRows& rows, bool cached);
   void cross_attention(const WhisperCrossAttention& weights, size_t layer, const TextRows& rows);
+  KeyValueCache cache_of(size_t layer, DeviceBuffer<uint8_t>& buffer, int64_t positions) const;
   KeyValueCache cross_cache(size_t layer);
   KeyValueCache text_cache(size_t layer);
 
   Whisper& whisper_;
   int64_t slots_ = 0;
-  DeviceBuffer<float> cross_, text_;  // [layer][slot]
+  DeviceBuffer<uint8_t> cross_, text_;  // [layer][slot]
   DeviceBuffer<int32_t> ids_, positions_;
   DeviceBuffer<float> x_, h_, wide_, attended_, ffn_, projected_;
 };

@@ -10,7 +10,6 @@ namespace llasa {
 namespace {
 
 constexpr const char* kWhat = "buffers of the recogniser";
-constexpr int64_t kCacheBytes = int64_t{1} << 30;   // of keys and values held at a time
 constexpr int64_t kTargetRows = 4096;               // teacher-forced rows computed at a time
 constexpr int64_t kLoopIds = 32;                    // longest part whose repetition is looked for
 constexpr int64_t kLogitFloats = int64_t{1} << 22;  // logits of scored rows held at a time
@@ -40,8 +39,8 @@ void WhisperScorer::score(const WhisperRequest& request, const DeviceClips& clip
   check_whisper_request(whisper_.config(), request, result);
   whisper_.weights();
   upload_masks(request);
-  const int64_t room = kCacheBytes / WhisperDecoder::slot_bytes(whisper_.config(), true);
-  const int64_t chunk = std::max<int64_t>(1, room);
+  const int64_t slot = std::max<int64_t>(1, decoder_.slot_bytes(true));
+  const int64_t chunk = std::max<int64_t>(1, whisper_.config().cache_bytes / slot);
   for (int64_t first = 0; first < request.num_clips; first += chunk) {
     score_chunk(request, clips, first, std::min(chunk, request.num_clips - first), result);
   }

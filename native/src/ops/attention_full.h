@@ -2,6 +2,7 @@
 // caches. softmax(scale q k^T) v per clip and head; a clip never sees another one.
 #pragma once
 
+#include "core/dtype.h"
 #include "ops/precision.h"
 #include "ops/shapes.h"
 
@@ -16,12 +17,16 @@ void attention_full_forward(Stream& stream, const float* q, const float* k, cons
                             float scale, bool causal = false, Precision precision = Precision::kF32);
 
 // Keys and values of many sequences, transposed so that a query runs along positions: slot s holds
-// keys [C, capacity] at s * 2 C capacity, then values [C, capacity]. capacity is a multiple of 16; contents
-// must be finite (zeroed once).
+// keys [C, capacity] at element s * 2 C capacity, then values [C, capacity]. capacity is a multiple of 16;
+// contents must be finite (zeroed once). Elements are f32 or bf16, rounded to nearest even when they are
+// written; everything is computed in f32.
 struct KeyValueCache {
-  float* data;
+  void* data;
   int64_t channels;  // C = H*D
   int64_t capacity;  // positions
+  DType dtype = DType::kF32;
+
+  int64_t element_bytes() const { return dtype == DType::kBf16 ? 2 : 4; }
 };
 inline int64_t key_value_capacity(int64_t positions) {
   return (positions + 15) / 16 * 16;

@@ -138,8 +138,9 @@ float log10_floored(const float* x, float* y, float floor, float log10_floor, in
 
 // Keys and values run along positions, so every load is a whole vector: capacity is a multiple of 16 and the
 // unused tail is finite; its weights are set to 0.
-void attend(const float* q, const float* keys, const float* values, float* scores, float* out, int64_t D,
-            int64_t n, int64_t capacity, float scale) {
+template <typename T>
+void attend(const float* q, const T* keys, const T* values, float* scores, float* out, int64_t D, int64_t n,
+            int64_t capacity, float scale) {
   const int64_t padded = (n + kW - 1) / kW * kW;
   const float lowest = -std::numeric_limits<float>::infinity();
   for (int64_t p = 0; p < padded; p += kW) {
@@ -173,7 +174,7 @@ void attend(const float* q, const float* keys, const float* values, float* score
 }  // namespace
 
 extern const SpeechKernels speech_kernels;
-const SpeechKernels speech_kernels = {column_sums, column_squares, affine, polar,
-                                      istft_hop,   log10_floored,  attend};
+const SpeechKernels speech_kernels = {column_sums, column_squares, affine,        polar,
+                                      istft_hop,   log10_floored,  attend<float>, attend<Bf16>};
 
 }  // namespace llasa::cpu::LLASA_ISA
