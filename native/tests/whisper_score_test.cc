@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <numeric>
 
+#include "abi/speech.h"
 #include "isa_test.h"
 #include "op_test_util.h"
 #include "speech_models.h"
@@ -213,6 +214,29 @@ TEST_F(WhisperScore, ClipsThatFindNoRoomAreScoredInTurn) {
   EXPECT_NE(narrow.nlls, together.nlls) << "nothing was rounded";
 #endif
 }
+
+#if defined(LLASA_TESTS_ON_DEVICE)
+// Recorded steps write what called ones write, also when a longer batch has moved what they know.
+TEST_F(WhisperScore, TranscriptsAreTheSameFromRecordedSteps) {
+  const Clips all = clips(), longer = {all[0], all[2], all[0], all[2], all[3], all[0]};
+  const auto run = [&](const Clips& some) {
+    Scoring s = transcript();
+    s.max_new_tokens = 30;
+    s.begin_suppress = {};
+    s.suppress.push_back(kEot);  // as long as they get
+    check(s.run(whisper_.get(), some));
+    return std::make_pair(s.tokens, s.logprobs);
+  };
+  record_launches(false);
+  const auto called = run(all), called_longer = run(longer);
+  EXPECT_EQ(whisper_->scorer.graphs().replays(), 0);
+  record_launches(true);
+  EXPECT_EQ(run(all), called);
+  EXPECT_EQ(run(longer), called_longer);
+  EXPECT_EQ(run(all), called);
+  EXPECT_GT(whisper_->scorer.graphs().replays(), 60);
+}
+#endif
 
 TEST_F(WhisperScore, LikelihoodIsTheMeanOverTheScoredIds) {
   const Clips all = clips();

@@ -20,6 +20,7 @@ struct ScoreScratch {};
 struct AttendScratch {};
 constexpr int64_t kBlockQueries = 192;
 constexpr int64_t kBlockSequences = 4;
+constexpr int64_t kHeadTasks = 16;  // a step of a decode loop is cut into, as long as there are heads
 
 // Softmax over the first `visible` scores of a row, zeros after them.
 void softmax_row(const cpu::SoftmaxKernels& k, float* row, int64_t visible, int64_t n, float scale) {
@@ -239,7 +240,8 @@ struct CachedQueries {
   const float* q;
   int64_t row_stride;
   float* y;
-  int64_t H, D;
+  int64_t first, last;  // heads
+  int64_t D;
   float scale;
   bool causal;
 };
@@ -254,7 +256,7 @@ void attend_cached(const CachedQueries& c, const KeyValueCache& cache, int64_t s
   const int64_t n = c.causal ? visible + rows - 1 : visible;
   if (rows == 1) {
     float* scores = cpu::task_scratch<AttendScratch>(capacity);
-    for (int64_t h = 0; h < c.H; ++h) {
+    for (int64_t h = c.first; h < c.last; ++h) {
       Elements<T>::attend(c.q + begin * c.row_stride + h * D, keys + h * D * capacity,
                           values + h * D * capacity, scores, c.y + begin * C + h * D, D, n, capacity,
                           c.scale);
@@ -264,7 +266,7 @@ void attend_cached(const CachedQueries& c, const KeyValueCache& cache, int64_t s
   const auto& softmax = *cpu::kernels().softmax;
   float* scores = cpu::task_scratch<ScoreScratch>(rows * n);
   float* widened = cpu::task_scratch<WidenedHead>(2 * D * capacity);
-  for (int64_t h = 0; h < c.H; ++h) {
+  for (int64_t h = c.first; h < c.last; ++h) {
     const float* k = Elements<T>::widened(keys + h * D * capacity, D * capacity, widened);
     const float* v = Elements<T>::widened(values + h * D * capacity, D * capacity, widened + D * capacity);
     cpu::task_gemm(false, rows, n, D, 1.0f, c.q + begin * c.row_stride + h * D, c.row_stride, k, capacity,
@@ -291,11 +293,47 @@ void cache_append(Stream&, const float* keys, const float* values, int64_t row_s
 void cached_attention_forward(Stream&, const float* q, int64_t row_stride, const KeyValueCache& cache,
                               float* y, const int64_t* offsets, const int64_t* slots, const int64_t* visible,
                               int64_t A, int64_t H, int64_t D, float scale, bool causal) {
-  const CachedQueries queries{q, row_stride, y, H, D, scale, causal};
+  const CachedQueries queries{q, row_stride, y, 0, H, D, scale, causal};
   const auto attend = cache.dtype == DType::kBf16 ? attend_cached<Bf16> : attend_cached<float>;
   parallel_ranges(A, kBlockSequences, [&](int64_t first, int64_t last) {
     for (int64_t a = first; a < last; ++a) {
       attend(queries, cache, slots[a], offsets[a], offsets[a + 1] - offsets[a], visible[a]);
+    }
+  });
+}
+
+void cache_append_rows(Stream&, const float* keys, const float* values, int64_t row_stride,
+                       const KeyValueCache& cache, const DecodeRow* rows, int64_t A) {
+  const int64_t C = cache.channels, capacity = cache.capacity;
+  const auto store = [&](auto* data) {
+    parallel_ranges(A, kBlockSequences, [&](int64_t first, int64_t last) {
+      for (int64_t a = first; a < last; ++a) {
+        if (rows[a].own_table < 0) continue;
+        auto* slot = data + rows[a].own_table * key_value_slot_size(C, capacity) + rows[a].own_tokens - 1;
+        append_columns(keys + a * row_stride, row_stride, 1, C, capacity, slot);
+        append_columns(values + a * row_stride, row_stride, 1, C, capacity, slot + C * capacity);
+      }
+    });
+  };
+  if (cache.dtype == DType::kBf16) {
+    store(static_cast<Bf16*>(cache.data));
+  } else {
+    store(static_cast<float*>(cache.data));
+  }
+}
+
+void cached_attention_rows(Stream&, const float* q, int64_t row_stride, const KeyValueCache& cache, float* y,
+                           const DecodeRow* rows, int64_t visible, int64_t A, int64_t H, int64_t D,
+                           float scale) {
+  const auto attend = cache.dtype == DType::kBf16 ? attend_cached<Bf16> : attend_cached<float>;
+  const int64_t heads = std::clamp<int64_t>(A * H / kHeadTasks, 1, H), parts = (H + heads - 1) / heads;
+  parallel_for(A * parts, [&](int64_t task) {
+    const int64_t a = task / parts, first = task % parts * heads, last = std::min(H, first + heads);
+    if (rows[a].own_table < 0) {
+      std::fill(y + a * H * D + first * D, y + a * H * D + last * D, 0.0f);
+    } else {
+      attend({q, row_stride, y, first, last, D, scale, false}, cache, rows[a].own_table, a, 1,
+             visible != 0 ? visible : rows[a].own_tokens);
     }
   });
 }

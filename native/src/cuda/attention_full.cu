@@ -23,6 +23,25 @@ struct CacheArguments {
   const int64_t* slots;
   const int64_t* start;  // of cache_append; visible of cached_attention_forward
   int64_t row_stride;
+  const DecodeRow* rows = nullptr;  // in place of the three arrays: one row of each sequence
+  int64_t visible = 0;              // positions that these see; 0: their own
+
+  LLASA_HOST_DEVICE int64_t begin(int64_t sequence) const {
+    return rows != nullptr ? sequence : offsets[sequence];
+  }
+  LLASA_HOST_DEVICE int64_t count(int64_t sequence) const {
+    return rows != nullptr ? 1 : offsets[sequence + 1] - offsets[sequence];
+  }
+  LLASA_HOST_DEVICE int64_t slot(int64_t sequence) const {
+    return rows != nullptr ? rows[sequence].own_table : slots[sequence];
+  }
+  LLASA_HOST_DEVICE int64_t place(int64_t sequence) const {
+    return rows != nullptr ? rows[sequence].own_tokens - 1 : start[sequence];
+  }
+  LLASA_HOST_DEVICE int64_t seen(int64_t sequence) const {
+    if (rows == nullptr) return start[sequence];
+    return visible != 0 ? visible : rows[sequence].own_tokens;
+  }
 };
 
 // Rows of keys and values into the columns of their slots, through a tile that turns them.
@@ -36,7 +55,8 @@ __global__ void __launch_bounds__(kThreads)
   const int64_t sequence = blockIdx.z / 2;
   const bool is_value = blockIdx.z % 2 == 1;
   const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
-  const int64_t begin = a.offsets[sequence], rows = a.offsets[sequence + 1] - begin;
+  const int64_t begin = a.begin(sequence), rows = a.count(sequence);
+  if (a.slot(sequence) < 0) return;
   const int64_t first_row = static_cast<int64_t>(blockIdx.x) * kWarp;
   const int64_t first_channel = static_cast<int64_t>(blockIdx.y) * kWarp;
   if (first_row >= rows) return;
@@ -46,8 +66,8 @@ __global__ void __launch_bounds__(kThreads)
     if (row < rows && channel < a.channels) tile[r][lane] = source[row * a.row_stride + channel];
   }
   __syncthreads();
-  T* slot = static_cast<T*>(a.data) + (a.slots[sequence] * 2 + is_value) * a.channels * a.capacity +
-            a.start[sequence];
+  T* slot = static_cast<T*>(a.data) + (a.slot(sequence) * 2 + is_value) * a.channels * a.capacity +
+            a.place(sequence);
   for (int c = warp; c < kWarp; c += kWarps) {
     const int64_t row = first_row + lane, channel = first_channel + c;
     if (row < rows && channel < a.channels) assign(slot + channel * a.capacity + row, tile[lane][c]);
@@ -74,11 +94,16 @@ __global__ void __launch_bounds__(kThreads)
   float* weights = acc + kQ * D;  // [kQ, kChunk]
   __shared__ float shared[kMaxWarps];
   const int64_t sequence = blockIdx.z, first = static_cast<int64_t>(blockIdx.x) * kQ;
-  const int64_t begin = a.offsets[sequence], rows = a.offsets[sequence + 1] - begin;
+  const int64_t begin = a.begin(sequence), rows = a.count(sequence);
   if (first >= rows) return;
-  const int count = static_cast<int>(rows - first < kQ ? rows - first : kQ);
   const int64_t column = static_cast<int64_t>(blockIdx.y) * D;
-  const T* keys = static_cast<const T*>(a.data) + (a.slots[sequence] * 2 * a.channels + column) * a.capacity;
+  if (a.slot(sequence) < 0) {
+    for (int d = static_cast<int>(threadIdx.x); d < D; d += kThreads)
+      y[begin * a.channels + column + d] = 0.0f;
+    return;
+  }
+  const int count = static_cast<int>(rows - first < kQ ? rows - first : kQ);
+  const T* keys = static_cast<const T*>(a.data) + (a.slot(sequence) * 2 * a.channels + column) * a.capacity;
   const T* values = keys + a.channels * a.capacity;
   const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
   for (int i = static_cast<int>(threadIdx.x); i < kQ * D; i += kThreads) {
@@ -86,7 +111,7 @@ __global__ void __launch_bounds__(kThreads)
     acc[i] = 0.0f;
   }
   __syncthreads();
-  const auto visible = [&](int i) { return a.start[sequence] + (causal ? first + i : 0); };  // of query i
+  const auto visible = [&](int i) { return a.seen(sequence) + (causal ? first + i : 0); };  // of query i
   const int64_t longest = visible(count - 1);
   float max[kQ], sum[kQ];
 #pragma unroll
@@ -168,6 +193,42 @@ CacheArguments cache_arguments(Scratch& scratch, const KeyValueCache& cache, int
   const int64_t* device = scratch.upload(host);
   return {cache.data, cache.channels, cache.capacity, device, device + A + 1, device + 2 * A + 1, row_stride};
 }
+CacheArguments cache_arguments(const KeyValueCache& cache, int64_t row_stride, const DecodeRow* rows,
+                               int64_t visible) {
+  CacheArguments a{cache.data, cache.channels, cache.capacity, nullptr, nullptr, nullptr, row_stride};
+  a.rows = rows;
+  a.visible = visible;
+  return a;
+}
+
+void launch_append(Stream& stream, const float* keys, const float* values, const KeyValueCache& cache,
+                   const CacheArguments& a, int64_t longest, int64_t A) {
+  const dim3 grid(static_cast<unsigned>(ceil_div(longest, kWarp)),
+                  static_cast<unsigned>(ceil_div(cache.channels, kWarp)), static_cast<unsigned>(2 * A));
+  if (cache.dtype == DType::kBf16) {
+    LLASA_LAUNCH((cache_append_kernel<Bf16>), grid, kThreads, 0, stream, keys, values, a);
+  } else {
+    LLASA_LAUNCH((cache_append_kernel<float>), grid, kThreads, 0, stream, keys, values, a);
+  }
+}
+
+template <int kQ>
+void launch_attention(Stream& stream, const float* q, float* y, const KeyValueCache& cache,
+                      const CacheArguments& a, int64_t longest, int64_t A, int64_t H, int64_t D, float scale,
+                      bool causal) {
+  constexpr int kChunk = kQ == 1 ? 1024 : 256;
+  const dim3 grid(static_cast<unsigned>(ceil_div(longest, kQ)), static_cast<unsigned>(H),
+                  static_cast<unsigned>(A));
+  const auto launch_D = static_cast<int>(D);
+  const auto bytes = 4 * kQ * (2 * D + kChunk);
+  if (cache.dtype == DType::kBf16) {
+    LLASA_LAUNCH((cached_attention_kernel<Bf16, kQ>), grid, kThreads, bytes, stream, q, y, a, launch_D, scale,
+                 causal);
+  } else {
+    LLASA_LAUNCH((cached_attention_kernel<float, kQ>), grid, kThreads, bytes, stream, q, y, a, launch_D,
+                 scale, causal);
+  }
+}
 
 }  // namespace
 }  // namespace cuda
@@ -211,14 +272,8 @@ void cache_append(Stream& stream, const float* keys, const float* values, int64_
   const int64_t longest = longest_sequence(offsets, A);
   if (longest == 0) return;
   Scratch scratch(stream);
-  const CacheArguments a = cache_arguments(scratch, cache, row_stride, offsets, slots, start, A);
-  const dim3 grid(static_cast<unsigned>(ceil_div(longest, kWarp)),
-                  static_cast<unsigned>(ceil_div(cache.channels, kWarp)), static_cast<unsigned>(2 * A));
-  if (cache.dtype == DType::kBf16) {
-    LLASA_LAUNCH((cache_append_kernel<Bf16>), grid, kThreads, 0, stream, keys, values, a);
-  } else {
-    LLASA_LAUNCH((cache_append_kernel<float>), grid, kThreads, 0, stream, keys, values, a);
-  }
+  launch_append(stream, keys, values, cache,
+                cache_arguments(scratch, cache, row_stride, offsets, slots, start, A), longest, A);
 }
 
 void cached_attention_forward(Stream& stream, const float* q, int64_t row_stride, const KeyValueCache& cache,
@@ -229,26 +284,24 @@ void cached_attention_forward(Stream& stream, const float* q, int64_t row_stride
   if (longest == 0) return;
   Scratch scratch(stream);
   const CacheArguments a = cache_arguments(scratch, cache, row_stride, offsets, slots, visible, A);
-  const auto grid = [&](int64_t queries) {
-    return dim3(static_cast<unsigned>(ceil_div(longest, queries)), static_cast<unsigned>(H),
-                static_cast<unsigned>(A));
-  };
-  const auto launch_D = static_cast<int>(D);
-  const auto launch = [&](auto element) {
-    using T = decltype(element);
-    if (longest == 1) {
-      LLASA_LAUNCH((cached_attention_kernel<T, 1>), grid(1), kThreads, 4 * (2 * D + 1024), stream, q, y, a,
-                   launch_D, scale, causal);
-    } else {
-      LLASA_LAUNCH((cached_attention_kernel<T, 8>), grid(8), kThreads, 4 * 8 * (2 * D + 256), stream, q, y, a,
-                   launch_D, scale, causal);
-    }
-  };
-  if (cache.dtype == DType::kBf16) {
-    launch(Bf16{});
-  } else {
-    launch(0.0f);
-  }
+  const auto launch = longest == 1 ? launch_attention<1> : launch_attention<8>;
+  launch(stream, q, y, cache, a, longest, A, H, D, scale, causal);
+}
+
+void cache_append_rows(Stream& stream, const float* keys, const float* values, int64_t row_stride,
+                       const KeyValueCache& cache, const DecodeRow* rows, int64_t A) {
+  using namespace cuda;
+  if (A == 0) return;
+  launch_append(stream, keys, values, cache, cache_arguments(cache, row_stride, rows, 0), 1, A);
+}
+
+void cached_attention_rows(Stream& stream, const float* q, int64_t row_stride, const KeyValueCache& cache,
+                           float* y, const DecodeRow* rows, int64_t visible, int64_t A, int64_t H, int64_t D,
+                           float scale) {
+  using namespace cuda;
+  if (A == 0) return;
+  launch_attention<1>(stream, q, y, cache, cache_arguments(cache, row_stride, rows, visible), 1, A, H, D,
+                      scale, false);
 }
 
 }  // namespace llasa

@@ -82,10 +82,7 @@ const float* WhisperDecoder::teacher_force(const TextRows& rows) {
 }
 
 const float* WhisperDecoder::forward(const TextRows& rows, bool cached) {
-  const WhisperWeights& weights = whisper_.weights();
-  const WhisperConfig& config = whisper_.config();
   Stream& stream = whisper_.stream();
-  const int64_t N = rows.rows(), C = config.d_model, F = config.decoder_ffn_dim;
   std::vector<int32_t> positions;
   for (int64_t a = 0; a < rows.sequences(); ++a) {
     const auto i = static_cast<size_t>(a);
@@ -95,18 +92,50 @@ const float* WhisperDecoder::forward(const TextRows& rows, bool cached) {
   }
   ids_.upload(stream, rows.ids, kWhat);
   positions_.upload(stream, positions, kWhat);
-  float* x = x_.reserve(N * C, kWhat);
-  float* h = h_.reserve(N * C, kWhat);
-  float* ffn = ffn_.reserve(N * F, kWhat);
+  reserve_activations(rows.rows());
+  return forward({rows.rows(), &rows, cached, nullptr}, ids_.data(), positions_.data());
+}
+
+const float* WhisperDecoder::step(const DecodeState& state, int64_t A) {
+  return forward({A, nullptr, true, state.rows}, state.ids, state.positions);
+}
+
+void WhisperDecoder::reserve_activations(int64_t N) {
+  const WhisperConfig& config = whisper_.config();
+  const int64_t C = config.d_model;
+  x_.reserve(N * C, kWhat);
+  h_.reserve(N * C, kWhat);
+  ffn_.reserve(N * config.decoder_ffn_dim, kWhat);
   wide_.reserve(N * 3 * C, kWhat);
   attended_.reserve(N * C, kWhat);
-  text_embedding_forward(stream, weights.token_embedding, weights.decoder_positions, ids_.data(),
-                         positions_.data(), x, N, C,
+}
+
+void WhisperDecoder::reserve_step(int64_t A, std::vector<uint64_t>& facts) {
+  reserve_activations(A);
+  for (const void* pointer :
+       {static_cast<const void*>(x_.data()), static_cast<const void*>(h_.data()),
+        static_cast<const void*>(ffn_.data()), static_cast<const void*>(wide_.data()),
+        static_cast<const void*>(attended_.data()), static_cast<const void*>(cross_.data()),
+        static_cast<const void*>(text_.data()), whisper_.weights().token_embedding.data}) {
+    facts.push_back(reinterpret_cast<uintptr_t>(pointer));
+  }
+  facts.push_back(static_cast<uint64_t>(slots_));
+}
+
+const float* WhisperDecoder::forward(const Pass& pass, const int32_t* ids, const int32_t* positions) {
+  const WhisperWeights& weights = whisper_.weights();
+  const WhisperConfig& config = whisper_.config();
+  Stream& stream = whisper_.stream();
+  const int64_t N = pass.N, C = config.d_model, F = config.decoder_ffn_dim;
+  float* x = x_.data();
+  float* h = h_.data();
+  float* ffn = ffn_.data();
+  text_embedding_forward(stream, weights.token_embedding, weights.decoder_positions, ids, positions, x, N, C,
                          config.scale_embedding ? std::sqrt(static_cast<float>(C)) : 1.0f);
   for (size_t l = 0; l < weights.decoder.size(); ++l) {
     const WhisperDecoderLayer& layer = weights.decoder[l];
-    self_attention(layer.attention, l, rows, cached);
-    cross_attention(layer.cross, l, rows);
+    self_attention(layer.attention, l, pass);
+    cross_attention(layer.cross, l, pass);
     layernorm_forward(stream, x, layer.ffn.norm.weight, layer.ffn.norm.bias, h, N, C, kWhisperNormEps);
     linear_forward(stream, h, layer.ffn.fc1.weight, layer.ffn.fc1.bias, ffn, N, C, F);
     gelu_forward(stream, ffn, ffn, N * F);
@@ -117,17 +146,22 @@ const float* WhisperDecoder::forward(const TextRows& rows, bool cached) {
   return h;
 }
 
-void WhisperDecoder::self_attention(const WhisperSelfAttention& weights, size_t layer, const TextRows& rows,
-                                    bool cached) {
+void WhisperDecoder::self_attention(const WhisperSelfAttention& weights, size_t layer, const Pass& pass) {
   Stream& stream = whisper_.stream();
-  const int64_t N = rows.rows(), A = rows.sequences(), C = whisper_.config().d_model;
+  const int64_t N = pass.N, C = whisper_.config().d_model;
   const int64_t H = whisper_.config().decoder_heads, D = C / H;
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
   float* qkv = wide_.data();
   layernorm_forward(stream, x_.data(), weights.norm.weight, weights.norm.bias, h_.data(), N, C,
                     kWhisperNormEps);
   linear_forward(stream, h_.data(), weights.qkv.weight, weights.qkv.bias, qkv, N, C, 3 * C);
-  if (cached) {
+  if (pass.rows != nullptr) {
+    const KeyValueCache cache = text_cache(layer);
+    cache_append_rows(stream, qkv + C, qkv + 2 * C, 3 * C, cache, pass.rows, N);
+    cached_attention_rows(stream, qkv, 3 * C, cache, attended_.data(), pass.rows, 0, N, H, D, scale);
+  } else if (pass.cached) {
+    const TextRows& rows = *pass.texts;
+    const int64_t A = rows.sequences();
     const KeyValueCache cache = text_cache(layer);
     std::vector<int64_t> visible = rows.start;
     for (int64_t& v : visible) ++v;  // a row sees itself
@@ -136,25 +170,29 @@ void WhisperDecoder::self_attention(const WhisperSelfAttention& weights, size_t 
     cached_attention_forward(stream, qkv, 3 * C, cache, attended_.data(), rows.offsets.data(),
                              rows.slots.data(), visible.data(), A, H, D, scale, true);
   } else {
-    attention_full_forward(stream, qkv, qkv + C, qkv + 2 * C, attended_.data(), rows.offsets.data(), A, H, D,
-                           3 * C, scale, true);
+    attention_full_forward(stream, qkv, qkv + C, qkv + 2 * C, attended_.data(), pass.texts->offsets.data(),
+                           pass.texts->sequences(), H, D, 3 * C, scale, true);
   }
   linear_forward(stream, attended_.data(), weights.out.weight, weights.out.bias, x_.data(), N, C, C, true);
 }
 
-void WhisperDecoder::cross_attention(const WhisperCrossAttention& weights, size_t layer,
-                                     const TextRows& rows) {
+void WhisperDecoder::cross_attention(const WhisperCrossAttention& weights, size_t layer, const Pass& pass) {
   Stream& stream = whisper_.stream();
-  const int64_t N = rows.rows(), A = rows.sequences(), C = whisper_.config().d_model;
+  const int64_t N = pass.N, C = whisper_.config().d_model, P = whisper_.config().max_source_positions;
   const int64_t H = whisper_.config().decoder_heads, D = C / H;
-  const std::vector<int64_t> visible(static_cast<size_t>(A), whisper_.config().max_source_positions);
+  const float scale = 1.0f / std::sqrt(static_cast<float>(D));
   float* q = wide_.data();
   layernorm_forward(stream, x_.data(), weights.norm.weight, weights.norm.bias, h_.data(), N, C,
                     kWhisperNormEps);
   linear_forward(stream, h_.data(), weights.q.weight, weights.q.bias, q, N, C, C);
-  cached_attention_forward(stream, q, C, cross_cache(layer), attended_.data(), rows.offsets.data(),
-                           rows.slots.data(), visible.data(), A, H, D,
-                           1.0f / std::sqrt(static_cast<float>(D)), false);
+  if (pass.rows != nullptr) {
+    cached_attention_rows(stream, q, C, cross_cache(layer), attended_.data(), pass.rows, P, N, H, D, scale);
+  } else {
+    const TextRows& rows = *pass.texts;
+    const std::vector<int64_t> visible(rows.slots.size(), P);
+    cached_attention_forward(stream, q, C, cross_cache(layer), attended_.data(), rows.offsets.data(),
+                             rows.slots.data(), visible.data(), rows.sequences(), H, D, scale, false);
+  }
   linear_forward(stream, attended_.data(), weights.out.weight, weights.out.bias, x_.data(), N, C, C, true);
 }
 

@@ -9,6 +9,7 @@
 #include "core/device.h"
 #include "models/whisper.h"
 #include "ops/attention_full.h"
+#include "ops/decode_loop.h"
 
 namespace llasa {
 
@@ -45,6 +46,11 @@ class WhisperDecoder {
   // Final hidden states [rows, C] on the device, good until the next call. Continues the cached texts: rows
   // are appended at start[a], where the text so far must have been appended before.
   const float* continue_texts(const TextRows& rows);
+  // One token more of each of A texts, of a decode loop on the device (ops/decode_loop.h): ids, positions and
+  // rows [A] of it, own_table the slot. Nothing is uploaded or waited for.
+  const float* step(const DecodeState& state, int64_t A);
+  // Room for a step of A texts, and where it is: what a recorded step has baked in.
+  void reserve_step(int64_t A, std::vector<uint64_t>& facts);
   // The same for whole texts (start 0) without touching the caches.
   const float* teacher_force(const TextRows& rows);
 
@@ -52,9 +58,18 @@ class WhisperDecoder {
   void logits(const float* hidden, int64_t N, float* out);
 
  private:
+  // What a pass computes: whole texts or their continuations, or one row of each text of a decode loop.
+  struct Pass {
+    int64_t N;
+    const TextRows* texts;
+    bool cached;
+    const DecodeRow* rows;
+  };
   const float* forward(const TextRows& rows, bool cached);
-  void self_attention(const WhisperSelfAttention& weights, size_t layer, const TextRows& rows, bool cached);
-  void cross_attention(const WhisperCrossAttention& weights, size_t layer, const TextRows& rows);
+  const float* forward(const Pass& pass, const int32_t* ids, const int32_t* positions);
+  void reserve_activations(int64_t N);
+  void self_attention(const WhisperSelfAttention& weights, size_t layer, const Pass& pass);
+  void cross_attention(const WhisperCrossAttention& weights, size_t layer, const Pass& pass);
   KeyValueCache cache_of(size_t layer, DeviceBuffer<uint8_t>& buffer, int64_t positions) const;
   KeyValueCache cross_cache(size_t layer);
   KeyValueCache text_cache(size_t layer);

@@ -11,19 +11,12 @@ namespace {
 
 constexpr const char* kWhat = "buffers of the recogniser";
 constexpr int64_t kTargetRows = 4096;               // teacher-forced rows computed at a time
-constexpr int64_t kLoopIds = 32;                    // longest part whose repetition is looked for
 constexpr int64_t kLogitFloats = int64_t{1} << 22;  // logits of scored rows held at a time
 
 std::vector<uint8_t> id_mask(int64_t V, const int32_t* ids, int64_t count) {
   std::vector<uint8_t> mask(static_cast<size_t>(V), 0);
   for (int64_t i = 0; i < count; ++i) mask[static_cast<size_t>(ids[i])] = 1;
   return mask;
-}
-
-// Whether the last `span` ids repeat with this period.
-bool repeats(std::span<const int32_t> ids, size_t period, size_t span) {
-  const auto tail = ids.last(span);
-  return std::equal(tail.begin() + static_cast<std::ptrdiff_t>(period), tail.end(), tail.begin());
 }
 
 double root_mean_square(const std::vector<float>& samples) {
@@ -227,79 +220,6 @@ void WhisperScorer::read_prompt(const WhisperRequest& request, std::vector<Write
     for (const int32_t id : prompt) {  // a language that was given
       if (text.language < 0 && is_language_[static_cast<size_t>(id)] != 0) text.language = id;
     }
-  }
-}
-
-// Whether the text that has just got its writer's last id ends here by the request's bounds. A recogniser
-// that loops does so until it has no room left, which takes longer than all else together.
-bool WhisperScorer::ends_early(const WhisperRequest& request, int64_t clip, const Writer& writer) {
-  if (request.id_characters == nullptr) return false;
-  Text& text = texts_[writer.text];
-  text.characters += request.id_characters[writer.last];
-  if (text.characters >= request.max_characters[clip]) {
-    text.ended_early = EndedEarly::kLength;
-    return true;
-  }
-  const std::span<const int32_t> window = std::span(text.ids).last(static_cast<size_t>(writer.in_window));
-  for (size_t period = 1; period <= kLoopIds && 3 * period <= window.size(); ++period) {
-    if (!repeats(window, period, 3 * period)) continue;
-    if (text.characters >= request.loop_characters[clip]) {
-      text.ended_early = EndedEarly::kLoop;
-      return true;
-    }
-    const auto part = window.last(period);
-    const bool empty =
-        std::all_of(part.begin(), part.end(), [&](int32_t id) { return request.id_characters[id] == 0; });
-    const size_t span = std::max<size_t>(3 * period, kLoopIds);
-    if (empty && span <= window.size() && repeats(window, period, span)) {
-      text.ended_early = EndedEarly::kEmptyLoop;
-      return true;
-    }
-  }
-  return false;
-}
-
-// Greedy decoding of one window, all clips in step; a clip that is finished leaves the batch. first_clip: the
-// chunk's.
-void WhisperScorer::write_texts(const WhisperRequest& request, int64_t first_clip,
-                                std::vector<Writer> writers, int64_t window) {
-  const WhisperConfig& config = whisper_.config();
-  Stream& stream = whisper_.stream();
-  const int64_t room = config.max_target_positions - request.prompt_length;
-  for (bool first = true; !writers.empty(); first = false) {
-    const auto A = static_cast<int64_t>(writers.size());
-    TextRows rows;
-    for (const Writer& writer : writers) {
-      rows.add(writer.slot, request.prompt_length - 1 + writer.in_window, std::span(&writer.last, 1));
-    }
-    const float* logits = head(decoder_.continue_texts(rows), A);
-    greedy_choice(stream, logits, first ? begin_suppress_.data() : suppress_.data(), ids_.reserve(A, kWhat),
-                  values_.reserve(A, kWhat), A, config.vocab_size);
-    const std::vector<int32_t> ids = ids_.download(stream, A);
-    const std::vector<float> logprobs = values_.download(stream, A);
-    std::vector<Writer> going;
-    for (size_t a = 0; a < writers.size(); ++a) {
-      Writer writer = writers[a];
-      Text& text = texts_[writer.text];
-      LLASA_CHECK(ids[a] >= 0, Status::kNotFinite,
-                  "the recogniser's logits of clip %zu hold a NaN, or every id is "
-                  "suppressed",
-                  writer.text);
-      text.logprob_sum += static_cast<double>(logprobs[a]);
-      ++text.drawn;
-      ++writer.in_window;
-      writer.last = ids[a];
-      if (is_end_[static_cast<size_t>(ids[a])] != 0) {
-        text.ended = window == text.windows.back();  // the ends of earlier windows are not part of the text
-        if (text.ended) text.ids.push_back(ids[a]);
-        continue;
-      }
-      text.ids.push_back(ids[a]);
-      const bool full = static_cast<int64_t>(text.ids.size()) == request.max_new_tokens;
-      const bool early = ends_early(request, first_clip + static_cast<int64_t>(writer.text), writer);
-      if (!full && !early && writer.in_window < room) going.push_back(writer);
-    }
-    writers = std::move(going);
   }
 }
 

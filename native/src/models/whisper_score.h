@@ -4,8 +4,10 @@
 
 #include <vector>
 
+#include "core/graph.h"
 #include "models/whisper.h"
 #include "models/whisper_decoder.h"
+#include "ops/decode_loop.h"
 
 namespace llasa {
 
@@ -67,6 +69,8 @@ class WhisperScorer {
   // Status::kArgument, Status::kToken or Status::kCapacity for a request that does not fit the model.
   void score(const WhisperRequest& request, const DeviceClips& clips, const WhisperResult& result);
 
+  const LaunchGraphs& graphs() const { return graphs_; }
+
   // Teacher-forced logits [ids.size(), V] (host) of one clip whose encoder states [P, C] are on the device.
   void teacher_forced_logits(const float* states, std::span<const int32_t> ids, float* out);
 
@@ -97,6 +101,12 @@ class WhisperScorer {
                    const WhisperResult& result);
   void encode_windows(const float* samples, int64_t window, std::vector<Writer>& writers);
   void read_prompt(const WhisperRequest& request, std::vector<Writer>& writers, bool first_window);
+  int64_t tokens_left(const WhisperRequest& request, const Writer& writer) const;
+  DecodeState place(const WhisperRequest& request, const std::vector<Writer>& writers, int64_t rows,
+                    int64_t most);
+  void write_token(const DecodeState& state, const uint8_t* banned, int64_t rows);
+  bool collect(const WhisperRequest& request, int64_t first_clip, Writer& writer, int64_t window,
+               const DrawnToken& drawn);
   void write_texts(const WhisperRequest& request, int64_t first_clip, std::vector<Writer> writers,
                    int64_t window);
   void score_targets(const WhisperRequest& request, int64_t first, int64_t count, float* mean_nlls);
@@ -111,10 +121,21 @@ class WhisperScorer {
   WhisperDecoder decoder_;
   std::vector<Text> texts_;
   DeviceBuffer<float> features_, states_, logits_, last_rows_, values_;
-  DeviceBuffer<int32_t> ids_;
+  DeviceBuffer<int32_t> ids_, chosen_;
   DeviceBuffer<int64_t> rows_;
   DeviceBuffer<uint8_t> suppress_, begin_suppress_, not_language_;
   std::vector<uint8_t> is_language_, is_end_;  // [V], of the call in progress
+
+  // The decode loop: its state on the device, and what the host reads of it.
+  struct {
+    DeviceBuffer<int32_t> ids, positions;
+    DeviceBuffer<DecodeRow> rows;
+    DeviceBuffer<SampleRow> samples;
+    DeviceBuffer<DecodeProgress> progress;
+    DeviceBuffer<DrawnToken> record;
+  } written_;
+  std::vector<DrawnToken> record_;
+  LaunchGraphs graphs_{"a step of the recogniser"};
 };
 
 // Checks a request against the model; B clips.

@@ -2,7 +2,8 @@
 // caches. softmax(scale q k^T) v per clip and head; a clip never sees another one.
 #pragma once
 
-#include "core/dtype.h"
+#include "core/weight_view.h"
+#include "ops/attention_decode.h"
 #include "ops/precision.h"
 #include "ops/shapes.h"
 
@@ -47,5 +48,14 @@ void cache_append(Stream& stream, const float* keys, const float* values, int64_
 void cached_attention_forward(Stream& stream, const float* q, int64_t row_stride, const KeyValueCache& cache,
                               float* y, const int64_t* offsets, const int64_t* slots, const int64_t* visible,
                               int64_t A, int64_t H, int64_t D, float scale, bool causal);
+
+// The same in a decode loop, for one row of each sequence and without the host: rows [A] on the device, of which
+// row a is of slot own_table and at position own_tokens - 1; it sees own_tokens positions, or `visible` where that
+// is not 0. A row of slot -1 only fills the batch: nothing is stored for it, and its y is 0.
+void cache_append_rows(Stream& stream, const float* keys, const float* values, int64_t row_stride,
+                       const KeyValueCache& cache, const DecodeRow* rows, int64_t A);
+void cached_attention_rows(Stream& stream, const float* q, int64_t row_stride, const KeyValueCache& cache,
+                           float* y, const DecodeRow* rows, int64_t visible, int64_t A, int64_t H, int64_t D,
+                           float scale);
 
 }  // namespace llasa
