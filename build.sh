@@ -22,7 +22,7 @@ usage: ./build.sh [TARGET] [--option value ...]
               ThreadSanitizer)
   test-cudasim  the part of test --thorough that runs the CUDA kernels on a simulator [--filter PATTERN]
   package     NuGet packages and the self-contained program, in artifacts/package
-  engine-whispernet  the Whisper.net engine in build/engines, for ggml files (3 MB)
+  engine-whispernet  the Whisper.net engine in build/engines, for ggml files (5 MB)
   engine-torch  the TorchSharp engine in build/engines, for --engine torch (its packages take 600 MB)
   format      check formatting
   bindings    regenerate the bindings from native/include/llasa_native.h
