@@ -76,7 +76,7 @@ public static class PromptFile
 
         try
         {
-            take(new Utterance(text, codes));
+            take(new Utterance(text, codes) { Voice = row.Voice });
             return null;
         }
         catch (UsageException e)

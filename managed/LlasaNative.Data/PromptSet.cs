@@ -15,20 +15,15 @@ public sealed class PromptSet
     private readonly string _path;
     private readonly string[] _texts;
     private readonly RowPlace[] _places;
+    private readonly VoiceReference?[] _voices;
     private readonly RowFaults _faults;
     private readonly Action<LlasaException>? _onSkipped;
 
-    private PromptSet(string path, IEnumerable<(string Text, RowPlace Place)> rows, RowFaults faults, Action<LlasaException>? onSkipped)
+    private PromptSet(string path, IEnumerable<(string Text, RowPlace Place, VoiceReference? Voice)> rows, RowFaults faults, Action<LlasaException>? onSkipped)
     {
-        List<string> texts = [];
-        List<RowPlace> places = [];
-        foreach (var (text, place) in rows)
-        {
-            texts.Add(text);
-            places.Add(place);
-        }
-
-        (_path, _texts, _places, _faults, _onSkipped) = (path, [.. texts], [.. places], faults, onSkipped);
+        (string Text, RowPlace Place, VoiceReference? Voice)[] all = [.. rows];
+        (_path, _faults, _onSkipped) = (path, faults, onSkipped);
+        (_texts, _places, _voices) = (Array.ConvertAll(all, row => row.Text), Array.ConvertAll(all, row => row.Place), Array.ConvertAll(all, row => row.Voice));
         if (_texts.Length == 0)
         {
             throw NoText(path);
@@ -37,6 +32,9 @@ public sealed class PromptSet
 
     /// <summary>The texts, trimmed, at least one.</summary>
     public IReadOnlyList<string> Texts => _texts;
+
+    /// <summary>The voice that each text's row names; null where it names none.</summary>
+    public IReadOnlyList<VoiceReference?> Voices => _voices;
 
     /// <summary>How many texts each file gave.</summary>
     public IReadOnlyDictionary<string, int> Counts => _places.CountBy(place => place.Path).ToDictionary();
@@ -54,7 +52,7 @@ public sealed class PromptSet
         ArgumentException.ThrowIfNullOrEmpty(textField);
         return new PromptSet(files.Root, Rows(), faults, onSkipped);
 
-        IEnumerable<(string Text, RowPlace Place)> Rows()
+        IEnumerable<(string Text, RowPlace Place, VoiceReference? Voice)> Rows()
         {
             foreach (var row in files.Rows(textField))
             {
@@ -62,7 +60,7 @@ public sealed class PromptSet
                 var fault = row.Fault ?? (text.Length == 0 ? row.Place.Fault("the text is empty") : null);
                 if (fault is null)
                 {
-                    yield return (text, row.Place);
+                    yield return (text, row.Place, row.Voice);
                 }
                 else
                 {
@@ -77,7 +75,14 @@ public sealed class PromptSet
     /// <param name="make">Throws <see cref="UsageException"/> for a text that does not fit.</param>
     /// <returns>What was made, in order, at least one.</returns>
     /// <exception cref="LlasaException">A text does not fit and is refused, or none is left; the message names its place.</exception>
-    public T[] Fitting<T>(Func<string, T> make)
+    public T[] Fitting<T>(Func<string, T> make) => Fitting((text, _) => make(text));
+
+    /// <summary>Makes something of every text that fits, and of the voice that its row names.</summary>
+    /// <typeparam name="T">What is made.</typeparam>
+    /// <param name="make">Throws <see cref="UsageException"/> for a text that does not fit.</param>
+    /// <returns>What was made, in order, at least one.</returns>
+    /// <exception cref="LlasaException">As <see cref="Fitting{T}(Func{string, T})"/>.</exception>
+    public T[] Fitting<T>(Func<string, VoiceReference?, T> make)
     {
         ArgumentNullException.ThrowIfNull(make);
         List<T> made = new(_texts.Length);
@@ -85,7 +90,7 @@ public sealed class PromptSet
         {
             try
             {
-                made.Add(make(_texts[i]));
+                made.Add(make(_texts[i], _voices[i]));
             }
             catch (UsageException e)
             {
@@ -100,7 +105,7 @@ public sealed class PromptSet
     /// <param name="count">How many at most; 0 for all.</param>
     public PromptSet Take(int count) => count == 0
         ? this
-        : new PromptSet(_path, _texts.Zip(_places).Take(count).Select(pair => (pair.First, pair.Second)), _faults, _onSkipped);
+        : new PromptSet(_path, _texts.Zip(_places, _voices).Take(count), _faults, _onSkipped);
 
     /// <inheritdoc/>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{_texts.Length} texts of {_path}");

@@ -1,3 +1,4 @@
+using LlasaNative.Data;
 using LlasaNative.Interop;
 using LlasaNative.Recognition;
 using LlasaNative.Models;
@@ -72,9 +73,10 @@ public static class NativeEngine
     /// <param name="options">Validated options.</param>
     /// <param name="models">Models of <see cref="Load(ModelOptions, PromptOptions, ScoringOptions, bool)"/>.</param>
     /// <param name="texts">Training texts, encoded by the models.</param>
+    /// <param name="voices">Voices that are drawn for texts without their own; null = none.</param>
     /// <returns>Dispose it before its models.</returns>
     /// <exception cref="UsageException">There is no such engine, or it cannot train this policy.</exception>
-    public static GrpoLoop CreateLoop(GrpoOptions options, GrpoModels models, IReadOnlyList<EncodedText> texts)
+    public static GrpoLoop CreateLoop(GrpoOptions options, GrpoModels models, IReadOnlyList<EncodedText> texts, IReadOnlyList<Utterance>? voices = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(models);
@@ -87,7 +89,7 @@ public static class NativeEngine
         var trainer = options.Trainer.CreateEngine().CreateTrainer(policy, new TrainerSettings(options.Optimiser, options.Lora, options.Run.Seed));
         try
         {
-            return new GrpoLoop(options, models, trainer, new NativeGroupKernel(), texts);
+            return new GrpoLoop(options, models, trainer, new NativeGroupKernel(), texts, voices);
         }
         catch
         {

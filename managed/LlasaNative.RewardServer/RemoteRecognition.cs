@@ -32,6 +32,7 @@ public sealed class RemoteRecognition : IRecognition
     private readonly RewardPool _pool;
     private readonly ConcurrentDictionary<string, string?> _checked = new();
     private string? _model;
+    private bool _cutsLeads = true;
 
     private RemoteRecognition(RewardServerOptions options, ScoringOptions scoring, string? token)
     {
@@ -129,13 +130,18 @@ public sealed class RemoteRecognition : IRecognition
     }
 
     /// <inheritdoc/>
-    public async Task<RecognisedChunk> RecogniseAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation)
+    public async Task<RecognisedChunk> RecogniseAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation, IReadOnlyList<int>? leads = null)
     {
         ArgumentNullException.ThrowIfNull(codes);
         ArgumentNullException.ThrowIfNull(texts);
+        if (leads?.Any(lead => lead > 0) == true && !_cutsLeads)
+        {
+            throw new UsageException($"{Name} is of a version that knows no voice prompts (`lead`)");
+        }
+
         BatchRequest request = new()
         {
-            Samples = [.. codes.Select((c, i) => new ScoreRequest { Tokens = c, Text = texts[i] })],
+            Samples = [.. codes.Select((c, i) => new ScoreRequest { Tokens = c, Text = texts[i], Lead = leads?[i] ?? 0 })],
             Scoring = _scoring,
             Sound = extras.HasFlag(RecognitionExtras.Sound),
             Prosody = extras.HasFlag(RecognitionExtras.Prosody),
@@ -173,6 +179,7 @@ public sealed class RemoteRecognition : IRecognition
             }
 
             _model ??= report.Model;
+            _cutsLeads &= report.CutsLeads;
             if (report.Model != _model)
             {
                 throw new UsageException($"reward_server.servers: {endpoint.Url} has the models {report.Model}, another has {_model}");

@@ -20,34 +20,60 @@ internal static class TrainingData
     public static PromptSet ReadTraining(DataOptions data) => Read(data.Train, DataSplit.Train, data).Take(data.Limit);
 
     /// <summary>The first <c>data.limit</c> utterances of <c>data.train</c> that fit a policy.</summary>
-    public static IReadOnlyList<EncodedUtterance> ReadUtterances(DataOptions data, PolicyModel policy)
+    public static IReadOnlyList<EncodedUtterance> ReadUtterances(DataOptions data, PolicyModel policy, VoiceReader voices)
     {
         var utterances = Places.Read(data.Train, DataSplit.Train, files =>
         {
             Announce(files, null);
             return PromptFile.ReadUtterances(
-                files, policy.Speech.Count, utterance => EncodedUtterance.Of(policy, utterance), data.TextField, data.FaultyRows, Report);
+                files, policy.Speech.Count, utterance => EncodedUtterance.Of(policy, utterance, Voice(utterance, voices)), data.TextField, data.FaultyRows, Report);
         });
         return data.Limit > 0 ? [.. utterances.Take(data.Limit)] : utterances;
     }
 
-    /// <summary>The texts whose prompt, response and transcript fit the models, and the second ear where there is one, encoded.</summary>
-    public static EncodedText[] Fitting(PromptSet prompts, GrpoModels models, int maxNewTokens, int maxPromptTokens = 0, SecondEar? second = null)
+    /// <summary>The texts whose prompt, response and transcript fit the models, and the second ear where there is one, encoded, each with its voice: its own, or one that the seed draws.</summary>
+    public static EncodedText[] Fitting(PromptSet prompts, GrpoModels models, Voices voices, long seed, int maxNewTokens, int maxPromptTokens = 0, SecondEar? second = null)
     {
         models.Recognition.Announce(prompts.Texts);
-        return prompts.Fitting(text =>
+        VoiceDraw draw = new(voices.Drawn, Seeds.Voices(seed));
+        long place = 0;
+        return prompts.Fitting((text, named) =>
         {
             second?.CheckText(text);
-            return models.Encode(text, maxNewTokens, maxPromptTokens);
+            return models.Encode(text, maxNewTokens, maxPromptTokens, voices.Of(named) ?? draw.At(place++));
         });
     }
 
-    /// <inheritdoc cref="Fitting(PromptSet, GrpoModels, int, int, SecondEar)"/>
-    public static EncodedText[] Fitting(PromptSet prompts, GrpoOptions options, GrpoModels models, SecondEar? second = null) =>
-        Fitting(prompts, models, Math.Max(options.Rollout.MaxNewTokens, options.ToEvaluation().MaxNewTokens), options.Data.MaxPromptTokens, second);
+    /// <summary>The same for training, which draws voices group by group: a text without its own is encoded without, if it has room beside each.</summary>
+    public static EncodedText[] FittingForTraining(PromptSet prompts, GrpoOptions options, GrpoModels models, Voices voices)
+    {
+        models.Recognition.Announce(prompts.Texts);
+        var (maxNewTokens, longest) = (MaxNewTokens(options), voices.Longest(models.Policy));
+        return prompts.Fitting((text, named) =>
+        {
+            var voice = voices.Of(named);
+            var fits = models.Encode(text, maxNewTokens, options.Data.MaxPromptTokens, voice ?? longest);
+            return voice is not null || longest is null ? fits : models.Encode(text, maxNewTokens);
+        });
+    }
+
+    /// <summary>Room that a training run needs for responses, those of its evaluations included.</summary>
+    public static int MaxNewTokens(GrpoOptions options) => Math.Max(options.Rollout.MaxNewTokens, options.ToEvaluation().MaxNewTokens);
 
     /// <summary>Says on standard error that a row was left out.</summary>
     public static void Report(LlasaException fault) => Console.Error.WriteLine($"llasa: left out: {fault.Message}");
+
+    private static Utterance? Voice(Utterance utterance, VoiceReader voices)
+    {
+        try
+        {
+            return utterance.Voice is { } voice ? voices.Read(voice) : null;
+        }
+        catch (LlasaException e)
+        {
+            throw new UsageException($"its voice: {e.Message}", e);
+        }
+    }
 
     private static string Place(string path, DataSplit split) =>
         path.Length > 0 ? path : TinyWorld.Sentences(split.ToString().ToLowerInvariant());

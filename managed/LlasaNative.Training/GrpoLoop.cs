@@ -29,14 +29,16 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
     private readonly IPolicy? _reference;
     private readonly PolicyUpdate _update;
     private readonly SamplingSettings _sampling;
+    private readonly VoiceDraw _voices;
 
     /// <summary>Prepares a run.</summary>
     /// <param name="options">Validated options.</param>
     /// <param name="models">The models; the policy is trained in place.</param>
     /// <param name="trainer">Trains the policy; disposed with this.</param>
     /// <param name="kernel">Compares within groups.</param>
-    /// <param name="texts">Training texts, encoded by the models with room for <c>rollout.max_new_tokens</c>.</param>
-    public GrpoLoop(GrpoOptions options, GrpoModels models, IPolicyTrainer trainer, IGroupKernel kernel, IReadOnlyList<EncodedText> texts)
+    /// <param name="texts">Training texts, encoded by the models with room for <c>rollout.max_new_tokens</c>, and where voices are drawn for theirs.</param>
+    /// <param name="voices">Voices of which each group of a text without its own gets one, by chance; null = none.</param>
+    public GrpoLoop(GrpoOptions options, GrpoModels models, IPolicyTrainer trainer, IGroupKernel kernel, IReadOnlyList<EncodedText> texts, IReadOnlyList<Utterance>? voices = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(models);
@@ -45,6 +47,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         (_options, _recognition, Policy, Trainer, _texts) = (options, models.Recognition, models.Policy, trainer, texts);
         _order = new EpochOrder(texts.Count, Seeds.DataOrder(options.Run.Seed), options.Data.Shuffle);
         _judge = options.CreateJudge();
+        _voices = new VoiceDraw(voices ?? [], Seeds.Voices(options.Run.Seed));
         _sampling = options.Rollout.ToSampling(Seeds.Rollouts(options.Run.Seed));
         // With an adapter the reference is the policy without it, and costs nothing.
         _reference = options.Loss.KeepsReference && !Policy.HasAdapter ? Policy.CopyFrozen(options.Loss.ReferenceType(Policy.ComputeType)) : null;
@@ -102,7 +105,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
     private SpokenBatch TakeTexts(StepGroups groups, bool keepSound, PhaseTimer timer, CancellationToken cancellation)
     {
         var (first, rollout) = (groups.Position, _options.Rollout);
-        EncodedText[] texts = [.. Enumerable.Range(0, groups.Missing).Select(p => _texts[_order[first + p]])];
+        EncodedText[] texts = [.. Enumerable.Range(0, groups.Missing).Select(p => WithVoice(_texts[_order[first + p]], first + p))];
         SpeakRequest request = new(texts, rollout.SamplesPerPrompt, _sampling, (ulong)first * (ulong)rollout.SamplesPerPrompt)
         {
             Slots = rollout.Slots,
@@ -111,6 +114,10 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         };
         return new SpokenBatch(Policy, _recognition, request, timer, cancellation);
     }
+
+    /// <summary>A group's prompt is encoded when its voice is known; a text that has its own voice was when it was read.</summary>
+    private EncodedText WithVoice(EncodedText text, long place) => text.Voice is not null || _voices.At(place) is not { } voice ? text
+        : new EncodedText(text.Text, Policy.EncodePrompt(text.Text, _options.Rollout.MaxNewTokens, _options.Data.MaxPromptTokens, voice)) { Voice = voice };
 
     /// <summary>A step that too few samples speak for is given up before it changes anything.</summary>
     private void CheckScored(long number, IReadOnlyList<RecognisedSample> recognised)

@@ -1,3 +1,4 @@
+using LlasaNative.Data;
 using LlasaNative.Recognition;
 
 namespace LlasaNative.Training;
@@ -33,12 +34,13 @@ public sealed class GrpoModels : IDisposable
     /// <param name="text">What to say.</param>
     /// <param name="maxNewTokens">Room the response needs.</param>
     /// <param name="maxPromptTokens">Longest prompt; 0 = what the policy has room for.</param>
+    /// <param name="voice">Whose voice it is to be said in; null = any.</param>
     /// <exception cref="UsageException">It is empty, or too long for a model.</exception>
-    public EncodedText Encode(string text, int maxNewTokens, int maxPromptTokens = 0)
+    public EncodedText Encode(string text, int maxNewTokens, int maxPromptTokens = 0, Utterance? voice = null)
     {
-        var prompt = Policy.EncodePrompt(text, maxNewTokens, maxPromptTokens);
+        var prompt = Policy.EncodePrompt(text, maxNewTokens, maxPromptTokens, voice);
         Recognition.CheckText(text);
-        return new EncodedText(text, prompt);
+        return new EncodedText(text, prompt) { Voice = voice };
     }
 
     /// <summary>Encodes texts, if both models have room for all of them.</summary>

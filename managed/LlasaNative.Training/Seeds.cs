@@ -29,5 +29,9 @@ public static class Seeds
     /// <param name="seed">Of the run.</param>
     public static ulong Bootstrap(long seed) => Derive(seed, 4);
 
+    /// <summary>Key of which voice a text is said in.</summary>
+    /// <param name="seed">Of the run.</param>
+    public static ulong Voices(long seed) => Derive(seed, 7);
+
     private static ulong Derive(long seed, ulong purpose) => Philox.Draw((ulong)seed, purpose, 0).First;
 }

@@ -27,7 +27,7 @@ public sealed class SpokenBatch : IDisposable
         ArgumentNullException.ThrowIfNull(timer);
         (_policy, _request, _timer, _cancellation) = (policy, request, timer, cancellation);
         Texts = [.. request.Texts.SelectMany(text => Enumerable.Repeat(text.Text, request.SamplesPerText))];
-        _recognising = recognition is null ? null : new RecognitionSession(recognition, Texts, request.Extras, cancellation);
+        _recognising = recognition is null ? null : new RecognitionSession(recognition, Texts, request.Extras, cancellation, Voices(request));
     }
 
     /// <summary>What each sample should say.</summary>
@@ -91,6 +91,10 @@ public sealed class SpokenBatch : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _recognising?.Dispose();
+
+    /// <summary>Codes that come before each sample's own; null where no text has a voice.</summary>
+    private static IReadOnlyList<int>[]? Voices(SpeakRequest request) => request.Texts.All(text => text.Voice is null) ? null
+        : [.. request.Texts.SelectMany(text => Enumerable.Repeat(text.Voice?.Codes ?? [], request.SamplesPerText))];
 
     private RecognitionSession Recognising => _recognising ?? throw new InvalidOperationException("nobody listens to this batch");
 }

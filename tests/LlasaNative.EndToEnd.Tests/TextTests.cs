@@ -76,14 +76,14 @@ public sealed class TextTests : TinyWorldTests
             inner.CheckText(text);
         }
 
-        public Task<RecognisedChunk> RecogniseAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation)
+        public Task<RecognisedChunk> RecogniseAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation, IReadOnlyList<int>? leads = null)
         {
             lock (Heard)
             {
                 Heard.AddRange(texts);
             }
 
-            return inner.RecogniseAsync(codes, texts, extras, cancellation);
+            return inner.RecogniseAsync(codes, texts, extras, cancellation, leads);
         }
 
         public void Dispose() => inner.Dispose();

@@ -10,14 +10,14 @@ internal sealed class World : IDisposable
 {
     private readonly GrpoModels _models;
 
-    public World(GrpoOptions options, string[] texts, Func<string, int, int[]>? script = null, double[]? adapter = null, bool besidePolicy = false)
+    public World(GrpoOptions options, string[] texts, Func<string, int, int[]>? script = null, double[]? adapter = null, bool besidePolicy = false, Data.Utterance[]? voices = null)
     {
         Options = options;
         Policy = new TablePolicy { Script = script, Adapter = adapter };
         Recognition = new ScriptedRecognition { WorksBesidePolicy = besidePolicy };
         Trainer = new TableTrainer(Policy);
         _models = new GrpoModels(Policy, Recognition);
-        Loop = new GrpoLoop(options, _models, Trainer, new PlainAdvantages(), _models.Encode(texts, options.Rollout.MaxNewTokens, options.Data.MaxPromptTokens));
+        Loop = new GrpoLoop(options, _models, Trainer, new PlainAdvantages(), _models.Encode(texts, options.Rollout.MaxNewTokens, options.Data.MaxPromptTokens), voices);
         Policy.Calls.Clear();
     }
 

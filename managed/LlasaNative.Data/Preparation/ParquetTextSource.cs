@@ -6,7 +6,7 @@ namespace LlasaNative.Data;
 internal static class ParquetTextSource
 {
     private const string CodesColumn = "codes";
-    private static readonly string[] _beside = ["language", "duration"];
+    private static readonly string[] _beside = ["language", "duration", "voice", "voice_text"];
 
     public static IEnumerable<SourceRow> Read(string path, string textColumn)
     {
@@ -71,6 +71,7 @@ internal static class ParquetTextSource
             return new SourceRow(text, Value(row, "language") as string, VerlConversion.Duration(Value(row, "duration")))
             {
                 Codes = VerlConversion.Codes(Value(row, CodesColumn)),
+                Voice = SourceRow.VoiceOf(place, Value(row, "voice") as string, Value(row, "voice_text") as string),
                 Place = place,
             };
         }

@@ -11,8 +11,15 @@ public sealed record SourceRow(string Text, string? Language = null, double? Dur
     /// <summary>Speech codes of somebody saying the text; null when the source has none.</summary>
     public IReadOnlyList<int>? Codes { get; init; }
 
+    /// <summary>The voice that its text is to be said in; null when the source names none.</summary>
+    public VoiceReference? Voice { get; init; }
+
     /// <summary>Where the entry stands.</summary>
     public RowPlace Place { get; init; }
+
+    /// <summary>The voice that a row names in its fields `voice`, a path from the file's folder, and `voice_text`; null when it names none.</summary>
+    internal static VoiceReference? VoiceOf(RowPlace place, string? path, string? text) => string.IsNullOrWhiteSpace(path) ? null
+        : new VoiceReference(System.IO.Path.Combine(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(place.Path))!, path), string.IsNullOrWhiteSpace(text) ? null : text.Trim());
 
     internal static SourceRow Broken(RowPlace place, string message, Exception? cause = null) => Broken(place, place.Fault(message, cause));
 

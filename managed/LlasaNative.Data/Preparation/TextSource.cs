@@ -7,8 +7,8 @@ namespace LlasaNative.Data;
 
 /// <summary>Reads texts from files of different kinds, one by one.</summary>
 /// <remarks>
-/// <c>.txt</c>: a text on each line. <c>.jsonl</c>: an object on each line, perhaps with <c>language</c>, <c>duration</c> and
-/// <c>codes</c>. <c>.csv</c>: names in the first line, fields quoted
+/// <c>.txt</c>: a text on each line. <c>.jsonl</c>: an object on each line, perhaps with <c>language</c>, <c>duration</c>, <c>codes</c>,
+/// <c>voice</c> and <c>voice_text</c>. <c>.csv</c>: names in the first line, fields quoted
 /// as in RFC 4180. <c>.parquet</c>: verl's schema, or a column with texts. Which files of a directory are read says
 /// <see cref="DataFiles"/>. <b>Threads:</b> any; each enumeration belongs to one.
 /// </remarks>
@@ -94,7 +94,7 @@ public static class TextSource
                 return SourceRow.Broken(place, $"expected an object with a text `{textColumn}`");
             }
 
-            string? language = root.TryGetProperty("language", out JsonElement l) && l.ValueKind == JsonValueKind.String ? l.GetString() : null;
+            string? language = Text(root, "language");
             if (!TryDuration(root, out double? duration))
             {
                 return SourceRow.Broken(place, $"`duration` is {root.GetProperty("duration").GetRawText()}, expected seconds, at least 0");
@@ -102,13 +102,19 @@ public static class TextSource
 
             return CodesFault(root, out int[]? codes) is string fault
                 ? SourceRow.Broken(place, fault)
-                : new SourceRow(text.GetString()!, language, duration) { Codes = codes, Place = place };
+                : new SourceRow(text.GetString()!, language, duration)
+                {
+                    Codes = codes, Place = place, Voice = SourceRow.VoiceOf(place, Text(root, "voice"), Text(root, "voice_text")),
+                };
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             return SourceRow.Broken(place, $"it is no valid JSON: {e.Message}", e);
         }
     }
+
+    private static string? Text(JsonElement root, string name) =>
+        root.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
     private static bool TryDuration(JsonElement root, out double? seconds)
     {
@@ -165,6 +171,7 @@ public static class TextSource
         }
 
         (int language, int duration) = (Array.IndexOf(names, "language"), Array.IndexOf(names, "duration"));
+        (int voice, int said) = (Array.IndexOf(names, "voice"), Array.IndexOf(names, "voice_text"));
         while (true)
         {
             long start = number;
@@ -178,7 +185,8 @@ public static class TextSource
                 continue;
             }
 
-            yield return FromCsv(new RowPlace(path, start), fields, names, text, language, duration);
+            SourceRow row = FromCsv(new RowPlace(path, start), fields, names, text, language, duration);
+            yield return voice < 0 || row.Fault is not null ? row : row with { Voice = SourceRow.VoiceOf(row.Place, fields[voice], said < 0 ? null : fields[said]) };
         }
     }
 

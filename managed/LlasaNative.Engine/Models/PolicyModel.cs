@@ -1,3 +1,4 @@
+using LlasaNative.Data;
 using LlasaNative.Interop;
 using LlasaNative.Text;
 using LlasaNative.Training;
@@ -142,17 +143,18 @@ public sealed class PolicyModel : IPolicy
     }
 
     /// <inheritdoc/>
-    public int[] EncodePrompt(string text, int maxNewTokens, int maxPromptTokens = 0)
+    public int[] EncodePrompt(string text, int maxNewTokens, int maxPromptTokens = 0, Utterance? voice = null)
     {
-        var ids = Prompt.Encode(text);
+        var ids = Prompt.Encode(text, voice);
+        var by = voice is null ? "" : $" with its voice prompt of {voice.Codes.Count} codes";
         if (maxPromptTokens > 0 && ids.Length > maxPromptTokens)
         {
-            throw new UsageException($"the text `{Shorten(text)}` takes {ids.Length} prompt tokens, more than data.max_prompt_tokens {maxPromptTokens}");
+            throw new UsageException($"the text `{Shorten(text)}`{by} takes {ids.Length} prompt tokens, more than data.max_prompt_tokens {maxPromptTokens}");
         }
 
         return ids.Length + maxNewTokens <= Config.MaxPositions
             ? ids
-            : throw new UsageException($"the text `{Shorten(text)}` takes {ids.Length} prompt tokens; with {maxNewTokens} for speech "
+            : throw new UsageException($"the text `{Shorten(text)}`{by} takes {ids.Length} prompt tokens; with {maxNewTokens} for speech "
                 + $"that is more than the {Config.MaxPositions} the model allows (max_position_embeddings)");
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using LlasaNative.Data;
 using LlasaNative.Weights;
 
 namespace LlasaNative.Text;
@@ -95,14 +96,19 @@ public sealed class LlasaPrompt
 
     /// <summary>Encodes the prompt for a text.</summary>
     /// <param name="text">What to say; not empty or only white space.</param>
-    /// <returns>Token ids, the last of which is <c>&lt;|SPEECH_GENERATION_START|&gt;</c>.</returns>
-    /// <exception cref="UsageException">The text is empty.</exception>
-    public int[] Encode(string text)
+    /// <param name="voice">
+    /// Whose voice is to go on, null for any: what it says stands before the text, with a space between, and its codes begin the
+    /// speech, as Llasa's authors publish it.
+    /// </param>
+    /// <returns>Token ids, the last of which is <c>&lt;|SPEECH_GENERATION_START|&gt;</c> or the voice's last code.</returns>
+    /// <exception cref="UsageException">The text is empty, or the voice has a code that is none.</exception>
+    public int[] Encode(string text, Utterance? voice = null)
     {
         Check(text);
         List<int> ids = [.. _beforeIds];
-        Tokenizer.Encode(text, ids, matchAddedTokens: false);
+        Tokenizer.Encode(voice is null ? text : $"{voice.Text} {text}", ids, matchAddedTokens: false);
         ids.AddRange(_afterIds);
+        ids.AddRange(voice?.Codes.Select(Speech.ToToken) ?? []);
         return [.. ids];
     }
 

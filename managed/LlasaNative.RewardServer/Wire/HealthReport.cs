@@ -33,6 +33,9 @@ public sealed record HealthReport
     /// <summary>Codes are 0 to this minus 1.</summary>
     public required int CodeCount { get; init; }
 
+    /// <summary>Whether it knows <see cref="ScoreRequest.Lead"/>.</summary>
+    public bool CutsLeads { get; init; }
+
     /// <summary>Version of the program.</summary>
     public required string Version { get; init; }
 }

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace LlasaNative.Recognition.Wire;
 
 /// <summary>Body of <c>POST /score</c>, as the reference server takes it.</summary>
@@ -8,4 +10,8 @@ public sealed record ScoreRequest
 
     /// <summary>What the sound should say.</summary>
     public required string Text { get; init; }
+
+    /// <summary>How many of the codes only lead to the sample, as those of a voice prompt: their sound is made with the rest and cut off.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int Lead { get; init; }
 }

@@ -63,7 +63,7 @@ internal static class BenchCommand
     {
         var prompts = TrainingData.ReadTraining(options.Data);
         using var models = NativeEngine.Load(options.Models, options.Prompt, options.ToScoring(training: true));
-        using var loop = NativeEngine.CreateLoop(options, models, TrainingData.Fitting(prompts, options, models));
+        using var loop = NativeEngine.CreateLoop(options, models, TrainingData.FittingForTraining(prompts, options, models, Voices.None));
         using StopSignal stop = new(atOnce: true);
         var device = NativeDevice.GetInfo();
         var peaks = NativeDevice.MeasurePeaks();

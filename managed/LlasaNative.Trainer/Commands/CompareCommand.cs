@@ -29,10 +29,11 @@ internal static class CompareCommand
         Option<string> output = new("--out") { Description = "Directory of the page, the chart and the numbers.", DefaultValueFactory = _ => Path.Combine("artifacts", "comparison") };
         Option<bool> sounds = new("--sounds") { Description = "Write the sound of every sample as a WAV file, too: sounds-before/I-J.wav and sounds-after/I-J.wav for sample J of text I." };
         Option<string> names = new("--names") { Description = "What the two are called, separated by a comma; default: their directories' names." };
+        Option<string?> voices = new("--voices") { Description = "Folder of sounds, or file of `llasa encode`: each text is said in one of these voices, drawn by --seed (data.voices)." };
         Command command = new("compare", "Compare two policies: errors, reward, pace, pauses and pitch, with intervals, a chart and a page to listen to.");
         command.Arguments.Add(before);
         command.Arguments.Add(after);
-        foreach (var option in new Option[] { data, limit, clips, output, sounds, names, models.Codec, models.Recogniser, models.SecondEar, models.PolicyType, models.ScoringType }.Concat(speaking.All))
+        foreach (var option in new Option[] { data, limit, clips, output, sounds, names, voices, models.Codec, models.Recogniser, models.SecondEar, models.PolicyType, models.ScoringType }.Concat(speaking.All))
         {
             command.Options.Add(option);
         }
@@ -44,7 +45,8 @@ internal static class CompareCommand
                 throw new UsageException("--limit and --clips must be at least 0");
             }
 
-            var options = models.ReadAll(parsed, speaking.Judging(parsed));
+            var judging = models.ReadAll(parsed, speaking.Judging(parsed));
+            var options = judging with { Data = judging.Data with { Voices = parsed.GetValue(voices) ?? judging.Data.Voices } };
             return Run(new Request(
                 parsed.GetValue(before)!, parsed.GetValue(after)!, parsed.GetValue(data) ?? "", parsed.GetValue(limit), parsed.GetValue(clips), parsed.GetValue(output)!,
                 parsed.GetValue(sounds), parsed.GetValue(names), speaking.Read(parsed, 1) with { Prosody = true }, options));
@@ -63,8 +65,9 @@ internal static class CompareCommand
         var prompts = TrainingData.Read(request.Data, DataSplit.Test, request.Options.Data).Take(request.Limit);
         using var secondEar = Recognitions.LoadSecondEar(request.Options);
         using StopSignal stop = new(atOnce: true);
-        var resultBefore = Evaluate(request, first, before, prompts, secondEar, stop.Abort);
-        var resultAfter = Evaluate(request, second, after, prompts, secondEar, stop.Abort);
+        var voices = Voices.Read(request.Options, prompts.Voices);
+        var resultBefore = Evaluate(request, first, before, prompts, voices, secondEar, stop.Abort);
+        var resultAfter = Evaluate(request, second, after, prompts, voices, secondEar, stop.Abort);
         ComparisonReport report = new()
         {
             Before = before,
@@ -100,11 +103,11 @@ internal static class CompareCommand
             : throw new UsageException($"--names: `{request.Names}` is not two different names, separated by a comma");
     }
 
-    private static EvaluationResult Evaluate(Request request, string policy, string name, PromptSet prompts, SecondEar? secondEar, CancellationToken abort)
+    private static EvaluationResult Evaluate(Request request, string policy, string name, PromptSet prompts, Voices voices, SecondEar? secondEar, CancellationToken abort)
     {
         var options = request.Options with { Models = request.Options.Models with { Policy = policy } };
         using var models = NativeEngine.Load(options.Models, options.Prompt, options.ToScoring(), frozen: true);
-        var texts = TrainingData.Fitting(prompts, models, request.How.MaxNewTokens, second: secondEar);
+        var texts = TrainingData.Fitting(prompts, models, voices, request.How.Seed, request.How.MaxNewTokens, second: secondEar);
         var progress = Terminal.Progress(texts.Length);
         var result = new Evaluator(models, options.CreateJudge(), secondEar).Evaluate(
             texts, request.How, i => request.Sounds || i < request.Clips, done => progress.Took(done, name), cancellation: abort);

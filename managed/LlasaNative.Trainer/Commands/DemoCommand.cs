@@ -79,10 +79,10 @@ internal static class DemoCommand
         var training = TrainingData.ReadTraining(options.Data);
         using var models = NativeEngine.Load(options.Models, options.Prompt, options.ToScoring());
         using var second = Recognitions.LoadSecondEar(options);
-        using var loop = NativeEngine.CreateLoop(options, models, TrainingData.Fitting(training, options, models));
+        using var loop = NativeEngine.CreateLoop(options, models, TrainingData.FittingForTraining(training, options, models, Voices.None));
         using StopSignal stop = new(text => Console.Error.WriteLine(text));
         EvaluationOptions how = new() { Samples = samples, Seed = options.Run.Seed, MaxNewTokens = options.Rollout.MaxNewTokens };
-        var texts = TrainingData.Fitting(heldOut, models, how.MaxNewTokens, second: second);
+        var texts = TrainingData.Fitting(heldOut, models, Voices.None, how.Seed, how.MaxNewTokens, second: second);
         Evaluator evaluator = new(models, options.CreateJudge(), second);
         var before = Measure(evaluator, texts, how, clips, "before", stop);
         List<StepReport> reports = [];

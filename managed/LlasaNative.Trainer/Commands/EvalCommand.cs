@@ -23,8 +23,9 @@ internal static class EvalCommand
         Option<string> output = new("--out") { Description = "Write summary.json and samples.jsonl into this directory." };
         Option<string> sounds = new("--sounds") { Description = "Write the sound of each sample into this directory, as NNNN.wav with what was heard in NNNN.txt; NNNN counts the texts." };
         Option<bool> bands = new("--bands") { Description = "Also print reward components that hold another policy to the pitch, pauses and speed of this one." };
+        Option<string?> voices = new("--voices") { Description = "Folder of sounds, or file of `llasa encode`: each text is said in one of these voices, drawn by --seed (data.voices)." };
         Command command = new("eval", "Measure CER, WER, NLL and reward on held-out texts.");
-        foreach (var option in new Option[] { data, skip, limit, output, sounds, bands, models.SecondEar, models.PolicyType, models.ScoringType }.Concat(models.All).Concat(speaking.All))
+        foreach (var option in new Option[] { data, skip, limit, output, sounds, bands, voices, models.SecondEar, models.PolicyType, models.ScoringType }.Concat(models.All).Concat(speaking.All))
         {
             command.Options.Add(option);
         }
@@ -35,9 +36,11 @@ internal static class EvalCommand
             var judging = models.ReadAll(parsed, speaking.Judging(parsed));
             var rows = judging.Data with { FaultyRows = parsed.GetValue(skip) ? RowFaults.Skip : RowFaults.Refuse };
             var prompts = TrainingData.Read(parsed.GetValue(data) ?? "", DataSplit.Test, rows).Take(Math.Max(parsed.GetValue(limit), 0));
+            judging = judging with { Data = judging.Data with { Voices = parsed.GetValue(voices) ?? judging.Data.Voices } };
+            var prompting = Voices.Read(judging, prompts.Voices);
             using var loaded = Recognitions.Load(judging, training: false, frozen: true, CancellationToken.None);
             using var second = Recognitions.LoadSecondEar(judging);
-            var texts = TrainingData.Fitting(prompts, loaded, how.MaxNewTokens, second: second);
+            var texts = TrainingData.Fitting(prompts, loaded, prompting, how.Seed, how.MaxNewTokens, second: second);
             using StopSignal stop = new(atOnce: true);
             var progress = Terminal.Progress(texts.Length);
             var folder = parsed.GetValue(sounds);

@@ -38,7 +38,12 @@ internal static class SftCommand
         options = options with { Models = options.Models with { Policy = path } };
         var engine = options.Trainer.CreateEngine();
         using var policy = PolicyModel.Load(path, options.Prompt, options.Models.PolicyType);
-        var utterances = TrainingData.ReadUtterances(options.Data, policy);
+        IReadOnlyList<EncodedUtterance> utterances;
+        using (VoiceReader voices = new(() => TinyWorld.Fill(options.Models), new ScoringOptions()))
+        {
+            utterances = TrainingData.ReadUtterances(options.Data, policy, voices);
+        }
+
         var trainer = engine.CreateTrainer(policy, new TrainerSettings(options.Optimiser, new LoraOptions(), options.Run.Seed));
         using SftLoop loop = new(options, policy, trainer, utterances);
         RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "sft", OptionTree.Values(options), Terminal.Device());
@@ -50,7 +55,7 @@ internal static class SftCommand
         {
             Run = options.Run,
             Options = options,
-            DataFingerprint = DataFingerprint.Of(utterances.Select(u => u.Utterance)),
+            DataFingerprint = DataFingerprint.Of(utterances.SelectMany(u => u.Utterance.Voice is null ? [u.Utterance] : new[] { u.Utterance, new Utterance("", u.Prompt) })),
             Resume = parsed.GetValue(arguments.Resume)!,
             Checkpoints = TrainingEnd.Checkpoints(options.Run, policy),
             OpenLog = state => new RunFiles(options.Run, state, WaveFile.Encode),

@@ -34,11 +34,13 @@ internal static class TrainCommand
         options = options with { Models = TinyWorld.Fill(options.Models) };
         _ = (options.CreateJudge(), options.Trainer.CreateEngine());   // what cannot be loaded is said before models are
         var prompts = TrainingData.ReadTraining(options.Data);
+        var held = options.Run.EvaluateEvery == 0 ? null : TrainingData.Read(options.Data.Evaluation, DataSplit.Validation, options.Data).Take(options.Run.EvaluateTexts);
+        var voices = Voices.Read(options, [.. prompts.Voices, .. held?.Voices ?? []]);
         using var models = Recognitions.Load(options, training: true, options.Lora.Enabled, CancellationToken.None);
-        var texts = TrainingData.Fitting(prompts, options, models);
-        using var second = options.Run.EvaluateEvery > 0 ? Recognitions.LoadSecondEar(options) : null;
-        var evaluation = Evaluation(options, models, second);
-        using var loop = NativeEngine.CreateLoop(options, models, texts);
+        var texts = TrainingData.FittingForTraining(prompts, options, models, voices);
+        using var second = held is null ? null : Recognitions.LoadSecondEar(options);
+        var evaluation = Evaluation(options, models, held, voices, second);
+        using var loop = NativeEngine.CreateLoop(options, models, texts, voices.Drawn);
         RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "train", OptionTree.Values(options), Terminal.Device());
         var progress = Terminal.Progress(options.Run.Steps);
         progress.Note($"computing on {Terminal.Describe(NativeDevice.GetInfo())}; training by {options.Trainer.Engine}");
@@ -53,7 +55,7 @@ internal static class TrainCommand
         {
             Run = options.Run,
             Options = options,
-            DataFingerprint = DataFingerprint.Of(texts.Select(t => t.Text)),
+            DataFingerprint = DataFingerprint.Of(texts.Select(t => new Utterance(t.Text, [])).Concat(voices.All)),
             Resume = parsed.GetValue(arguments.Resume)!,
             Checkpoints = TrainingEnd.Checkpoints(options.Run, models.Policy),
             OpenLog = state => new RunFiles(options.Run, state, WaveFile.Encode),
@@ -64,15 +66,14 @@ internal static class TrainCommand
         return TrainingEnd.Report(outcome, (PolicyModel)loop.Policy, options.Run, stop);
     }
 
-    private static Action<MetricRow, CancellationToken>? Evaluation(GrpoOptions options, GrpoModels models, SecondEar? second)
+    private static Action<MetricRow, CancellationToken>? Evaluation(GrpoOptions options, GrpoModels models, PromptSet? held, Voices voices, SecondEar? second)
     {
-        if (options.Run.EvaluateEvery == 0)
+        if (held is null)
         {
             return null;
         }
 
-        var texts = TrainingData.Fitting(
-            TrainingData.Read(options.Data.Evaluation, DataSplit.Validation, options.Data).Take(options.Run.EvaluateTexts), options, models, second);
+        var texts = TrainingData.Fitting(held, models, voices, options.Run.Seed, TrainingData.MaxNewTokens(options), options.Data.MaxPromptTokens, second);
         Evaluator evaluator = new(models, options.CreateJudge(), second);
         var how = options.ToEvaluation();
         return (row, abort) =>

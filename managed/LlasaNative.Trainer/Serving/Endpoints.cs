@@ -42,6 +42,7 @@ internal sealed class Endpoints
         var recognised = await _engine.ScoreAsync(new ScoringJob
         {
             Codes = [request.Tokens],
+            Leads = [request.Lead],
             Texts = [request.Text],
             Recogniser = _reference,
             Abandoned = context.RequestAborted,
@@ -89,6 +90,7 @@ internal sealed class Endpoints
         var recognised = await _engine.ScoreAsync(new ScoringJob
         {
             Codes = [.. request.Samples.Select(s => s.Tokens)],
+            Leads = [.. request.Samples.Select(s => s.Lead)],
             Texts = [.. request.Samples.Select(s => s.Text)],
             Recogniser = recogniser,
             Extras = (request.Sound ? RecognitionExtras.Sound : 0) | (request.Prosody ? RecognitionExtras.Prosody : 0),
@@ -176,6 +178,11 @@ internal sealed class Endpoints
         if (bad >= 0)
         {
             throw ProblemException.Invalid($"`{prefix}tokens[{bad}]` is {request.Tokens[bad]}, expected 0 to {_recognition.CodeCount - 1}");
+        }
+
+        if (request.Lead < 0 || request.Lead > request.Tokens.Length)
+        {
+            throw ProblemException.Invalid($"`{prefix}lead` is {request.Lead}, expected 0 to the {request.Tokens.Length} of `{prefix}tokens`");
         }
 
         CheckText(request.Text, recogniser, prefix);

@@ -36,6 +36,7 @@ internal sealed class RewardServer : IAsyncDisposable
         var device = NativeDevice.GetInfo();
         _health = new HealthReport
         {
+            CutsLeads = true,
             Status = "ok",
             Model = model,
             Backend = device.Backend,
@@ -125,7 +126,7 @@ internal sealed class RewardServer : IAsyncDisposable
     /// <summary>Has the code compiled that requests need, so that the first ones are as quick as the others.</summary>
     private async Task WarmUpAsync()
     {
-        await _engine.ScoreAsync(new ScoringJob { Codes = [[0]], Texts = ["a"], Recogniser = _recognition.Recogniser });
+        await _engine.ScoreAsync(new ScoringJob { Codes = [[0]], Leads = [0], Texts = ["a"], Recogniser = _recognition.Recogniser });
         using HttpClient http = new(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = Reachable(Url) };
         using var response = await http.GetAsync(new Uri("healthz", UriKind.Relative));
     }

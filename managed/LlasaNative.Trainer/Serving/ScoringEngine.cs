@@ -208,7 +208,7 @@ internal sealed class ScoringEngine : IDisposable
         var abandoned = batch.Count == 1 ? first.Abandoned : CancellationToken.None;
         if (first.Codes.Count > 0)
         {
-            return _recognition.Recognise([.. batch.SelectMany(j => j.Codes)], texts, first.Extras, abandoned, first.Recogniser).Samples;
+            return _recognition.Recognise([.. batch.SelectMany(j => j.Codes)], texts, first.Extras, abandoned, first.Recogniser, [.. batch.SelectMany(j => j.Leads)]).Samples;
         }
 
         ReadOnlyMemory<float>[] sounds = [.. batch.SelectMany(j => j.Sounds)];

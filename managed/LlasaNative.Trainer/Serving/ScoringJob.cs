@@ -16,6 +16,9 @@ internal sealed class ScoringJob
     /// <summary>Codes of each sample; empty when there are sounds.</summary>
     public IReadOnlyList<int[]> Codes { get; init; } = [];
 
+    /// <summary>How many codes of each only lead to it; empty when there are sounds.</summary>
+    public IReadOnlyList<int> Leads { get; init; } = [];
+
     /// <summary>Sound of each sample, 16 kHz; empty when there are codes.</summary>
     public IReadOnlyList<ReadOnlyMemory<float>> Sounds { get; init; } = [];
 

@@ -16,6 +16,9 @@ public sealed record DataOptions
     [Option("Field that holds the text, for files with fields.", Takes = "name", Verl = "data.prompt_key")]
     public string TextField { get; init; } = "text";
 
+    [Option("Voices of which each group's text is said in one, drawn by the seed: a folder of sounds with a .txt beside each (else they are transcribed), or a file of `llasa encode`. A text that names its own `voice` keeps it. Empty: any voice; `sft` takes those of its rows alone.", Takes = "folder", IsPath = true)]
+    public string Voices { get; init; } = "";
+
     [Option("Rows that hold no text or are too long for the models: refuse the file, or skip and report them.", Verl = "data.filter_overlong_prompts")]
     public RowFaults FaultyRows { get; init; } = RowFaults.Refuse;
 

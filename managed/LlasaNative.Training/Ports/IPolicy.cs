@@ -1,3 +1,5 @@
+using LlasaNative.Data;
+
 namespace LlasaNative.Training;
 
 /// <summary>Who speaks: a language model of speech, with its tokenizer and its prompt.</summary>
@@ -29,10 +31,11 @@ public interface IPolicy : IDisposable
     /// <summary>② The prompt of a text.</summary>
     /// <param name="text">What to say.</param>
     /// <param name="maxNewTokens">Room the response needs.</param>
-    /// <param name="maxPromptTokens">Longest prompt; 0 = what the model has room for.</param>
-    /// <returns>Token ids that end in the token that opens speech.</returns>
+    /// <param name="maxPromptTokens">Longest prompt, the voice's part included; 0 = what the model has room for.</param>
+    /// <param name="voice">Whose voice is to go on: what it says and its codes are part of the prompt; null = any.</param>
+    /// <returns>Token ids that end in the token that opens speech, or in the voice's codes.</returns>
     /// <exception cref="UsageException">The text is empty, or prompt and response together are longer than the model allows.</exception>
-    int[] EncodePrompt(string text, int maxNewTokens, int maxPromptTokens = 0);
+    int[] EncodePrompt(string text, int maxNewTokens, int maxPromptTokens = 0, Utterance? voice = null);
 
     /// <summary>The response that says some codes, the end token included.</summary>
     /// <param name="codes">Speech codes.</param>

@@ -34,6 +34,7 @@ public interface IRecognition : IDisposable
     /// <param name="texts">What each should say.</param>
     /// <param name="extras">What else is wanted of each.</param>
     /// <param name="cancellation">Gives up.</param>
+    /// <param name="leads">How many of each sample's codes only lead to it, as those of a voice prompt: their sound is made with the rest, for a smooth joint, and cut off; null = none.</param>
     /// <returns>One per sample; one that failed says why.</returns>
-    Task<RecognisedChunk> RecogniseAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation);
+    Task<RecognisedChunk> RecogniseAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation, IReadOnlyList<int>? leads = null);
 }

@@ -64,14 +64,14 @@ public sealed class LocalRecognition : IRecognition
     public void CheckText(string text) => Recogniser.CheckText(text);
 
     /// <inheritdoc/>
-    public async Task<RecognisedChunk> RecogniseAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation)
+    public async Task<RecognisedChunk> RecogniseAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation, IReadOnlyList<int>? leads = null)
     {
         ArgumentNullException.ThrowIfNull(codes);
         ArgumentNullException.ThrowIfNull(texts);
         await _gate.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
-            return await Task.Run(() => Recognise(codes, texts, extras, cancellation), cancellation).ConfigureAwait(false);
+            return await Task.Run(() => Recognise(codes, texts, extras, cancellation, leads: leads), cancellation).ConfigureAwait(false);
         }
         finally
         {
@@ -85,8 +85,9 @@ public sealed class LocalRecognition : IRecognition
     /// <param name="extras">What else is wanted of each.</param>
     /// <param name="cancellation">Honoured between batches of the recogniser, whose sound is made one after the other too.</param>
     /// <param name="recogniser">The recogniser or another way of listening made of it; null for the recogniser.</param>
+    /// <param name="leads">As for <see cref="RecogniseAsync"/>.</param>
     public RecognisedChunk Recognise(
-        IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation, IRecogniser? recogniser = null)
+        IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation, IRecogniser? recogniser = null, IReadOnlyList<int>? leads = null)
     {
         lock (_recognising)
         {
@@ -99,7 +100,7 @@ public sealed class LocalRecognition : IRecognition
                 cancellation.ThrowIfCancellationRequested();
                 var start = Stopwatch.GetTimestamp();
                 int[][] clips = [.. codes.Skip(first).Take(batch)];
-                var (waves, scores, vocoding) = (recogniser ?? Recogniser).Score(Codec, clips, [.. texts.Skip(first).Take(batch)], cancellation);
+                var (waves, scores, vocoding) = Score(recogniser ?? Recogniser, clips, [.. texts.Skip(first).Take(batch)], [.. leads?.Skip(first).Take(batch) ?? []], cancellation);
                 using var sounds = waves;
                 var recognising = Stopwatch.GetElapsedTime(start).TotalSeconds - vocoding;
                 recognised.Add(Describe(waves, scores, extras, vocoding, recognising));
@@ -139,6 +140,27 @@ public sealed class LocalRecognition : IRecognition
                 Recogniser.Dispose();
                 Codec.Dispose();
             }
+        }
+    }
+
+    private (ISounds Sounds, SpeechScore[] Scores, double CodecSeconds) Score(IRecogniser recogniser, int[][] clips, string[] texts, int[] leads, CancellationToken cancellation)
+    {
+        if (leads.All(lead => lead == 0))
+        {
+            return recogniser.Score(Codec, clips, texts, cancellation);
+        }
+
+        var start = Stopwatch.GetTimestamp();
+        CutSounds sounds = new(Codec.Decode(clips), [.. leads.Select(lead => lead * Codec.SamplesPerCode)]);
+        try
+        {
+            var vocoding = Stopwatch.GetElapsedTime(start).TotalSeconds;
+            return (sounds, recogniser.Score(sounds, texts, cancellation), vocoding);
+        }
+        catch
+        {
+            sounds.Dispose();
+            throw;
         }
     }
 

@@ -15,14 +15,17 @@ internal sealed class RecognitionSession : IDisposable
     private readonly int[] _missing;
     private readonly Task<RecognisedChunk>?[] _chunks;
     private readonly CancellationTokenSource _giveUp;
+    private readonly IReadOnlyList<IReadOnlyList<int>>? _voices;
 
     /// <param name="recognition">Who listens.</param>
     /// <param name="texts">What each sample should say.</param>
     /// <param name="extras">What else is wanted of each sample.</param>
     /// <param name="cancellation">Gives up.</param>
-    public RecognitionSession(IRecognition recognition, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation)
+    /// <param name="voices">Codes of the voice that each sample goes on in; null = none.</param>
+    public RecognitionSession(IRecognition recognition, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation, IReadOnlyList<IReadOnlyList<int>>? voices = null)
     {
         _recognition = recognition;
+        _voices = voices;
         _texts = texts;
         _chunkSize = recognition.BatchSize;
         _extras = extras;
@@ -48,9 +51,10 @@ internal sealed class RecognitionSession : IDisposable
         if (--_missing[chunk] == 0)
         {
             var first = chunk * _chunkSize;
-            int[][] together = [.. _codes.AsSpan(first, Size(chunk))!];
-            string[] texts = [.. Enumerable.Range(first, together.Length).Select(i => _texts[i])];
-            _chunks[chunk] = _recognition.RecogniseAsync(together, texts, _extras, _giveUp.Token);
+            int[] samples = [.. Enumerable.Range(first, Size(chunk))];
+            int[][] together = [.. samples.Select(i => _voices is null ? _codes[i]! : [.. _voices[i], .. _codes[i]!])];
+            _chunks[chunk] = _recognition.RecogniseAsync(
+                together, [.. samples.Select(i => _texts[i])], _extras, _giveUp.Token, _voices is null ? null : [.. samples.Select(i => _voices[i].Count)]);
         }
     }
 

@@ -5,6 +5,7 @@ using LlasaNative.Recognition;
 using LlasaNative.Recognition.Wire;
 using LlasaNative.Models;
 using LlasaNative.Rewards;
+using LlasaNative.Training;
 
 namespace LlasaNative.EndToEnd.Tests.Serving;
 
@@ -100,6 +101,8 @@ public sealed class RewardServerTests : RewardServerFixture
     [TestCase("score_batch", "{\"samples\": [{\"tokens\": [1], \"text\": \"x\"}], \"scoring\": {\"prompt\": \"long\", \"language\": \"en\", \"batch_size\": 1}}", 422, "invalid-request")]
     [TestCase("score_batch", "{\"samples\": [{\"tokens\": [1], \"text\": \"x\"}], \"scoring\": {\"prompt\": \"full\", \"language\": \"xx\", \"batch_size\": 1}}", 422, "invalid-request")]
     [TestCase("score_batch", "{\"samples\": [{\"tokens\": [1], \"text\": \"x\"}], \"scoring\": {\"prompt\": \"full\", \"language\": \"en\", \"batch_size\": 0}}", 422, "invalid-request")]
+    [TestCase("score", "{\"tokens\": [1], \"text\": \"x\", \"lead\": 2}", 422, "invalid-request")]
+    [TestCase("score", "{\"tokens\": [1], \"text\": \"x\", \"lead\": -1}", 422, "invalid-request")]
     [TestCase("score_wav?text=x", "no WAV", 400, "malformed-request")]
     [TestCase("score_wav", "no WAV", 422, "invalid-request")]
     [TestCase("check", "{\"texts\": [null]}", 400, "malformed-request")]
@@ -240,6 +243,21 @@ public sealed class RewardServerTests : RewardServerFixture
 
             Assert.That(text.Split('\n').Where(l => l.StartsWith("# TYPE", StringComparison.Ordinal)).GroupBy(l => l).All(g => g.Count() == 1));
         });
+    }
+
+    [Test]
+    public async Task ScoreBatch_WithAVoicePrompt_HearsWhatFollowsItAsModelsHereDo()
+    {
+        await using var server = await StartAsync();
+        using var remote = Recognition.Remote.RemoteRecognition.Connect(
+            new RewardServerOptions { Servers = server.Url.ToString() }, new ScoringOptions(), null, null, CancellationToken.None);
+        using var local = Engine.NativeEngine.LoadRecognition(Models, new ScoringOptions());
+        int[][] codes = [Sample(1).Tokens, Sample(2).Tokens];
+        var there = (await remote.RecogniseAsync(codes, ["a", "b"], RecognitionExtras.Sound, CancellationToken.None, [12, 0])).Samples;
+        var here = (await local.RecogniseAsync(codes, ["a", "b"], RecognitionExtras.Sound, CancellationToken.None, [12, 0])).Samples;
+        Assert.That(there.Select(s => s.Score), Is.EqualTo(here.Select(s => s.Score)));
+        Assert.That(there.Select(s => s.Sound), Is.EqualTo(here.Select(s => s.Sound)));
+        Assert.That(there[0].Seconds, Is.EqualTo(28 * 0.02).Within(1e-9));
     }
 
     [Test]

@@ -40,6 +40,33 @@ public sealed class PromptFileTests
     public void Read_MissingFile_SaysSo() =>
         Assert.That(Assert.Throws<DataFileException>(() => PromptFile.Read("/nowhere/a.txt"))!.Message, Is.EqualTo("/nowhere/a.txt: there is no such file"));
 
+    [TestCase("a.jsonl", "{\"text\": \"a\", \"voice\": \"v/1.wav\", \"voice_text\": \" hello \"}\n{\"text\": \"b\", \"voice\": \"2.wav\"}\n{\"text\": \"c\"}\n")]
+    [TestCase("a.csv", "text,voice_text,voice\na,hello,v/1.wav\nb,,2.wav\nc,hi,\n")]
+    [TestCase("a.parquet", null)]
+    public void Read_OfRowsThatNameVoices_TakesThemFromTheFilesFolder(string name, string? content)
+    {
+        var path = Path.Combine(_directory, name);
+        if (content is not null)
+        {
+            Write(name, content);
+        }
+        else
+        {
+            Apache.Arrow.Schema schema = new([.. new[] { "text", "voice", "voice_text" }.Select(n => new Apache.Arrow.Field(n, Apache.Arrow.Types.StringType.Default, true))], null);
+            using var writer = ParquetWriter.Create(path, schema);
+            writer.Write("a", "v/1.wav", "hello");
+            writer.Write("b", "2.wav", null);
+            writer.Write("c", null, "hi");
+            writer.Complete();
+        }
+
+        VoiceReference?[] expected = [new(Path.Combine(_directory, "v/1.wav"), "hello"), new(Path.Combine(_directory, "2.wav"), null), null];
+        var prompts = PromptSet.Read(DataFiles.Find(path));
+        Assert.That(prompts.Voices, Is.EqualTo(expected));
+        Assert.That(prompts.Fitting((text, voice) => (text, voice)), Is.EqualTo(new[] { "a", "b", "c" }.Zip(expected)));
+        Assert.That(prompts.Take(1).Voices, Is.EqualTo(expected[..1]));
+    }
+
     [Test]
     public void ReadUtterances_ReadsTextAndCodes()
     {

@@ -90,7 +90,7 @@ public sealed class RecognitionSessionTests
         {
         }
 
-        public async Task<RecognisedChunk> RecogniseAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation)
+        public async Task<RecognisedChunk> RecogniseAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation, IReadOnlyList<int>? leads = null)
         {
             Interlocked.Increment(ref _begun);
             lock (Chunks)

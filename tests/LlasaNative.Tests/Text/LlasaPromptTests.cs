@@ -1,4 +1,6 @@
 using System.Text;
+using System.Text.Json;
+using LlasaNative.Data;
 using LlasaNative.Tests.Support;
 using LlasaNative.Text;
 using LlasaNative.Weights;
@@ -37,6 +39,27 @@ public class LlasaPromptTests
         Assert.That(prompt.Encode("Hi!"), Is.EqualTo(Tokenizer.Encode(Expected)));
         LlasaPrompt dated = LlasaPrompt.Create(Tokenizer, new PromptOptions { Style = PromptStyle.Llama32, Date = "01 Jan 2030" });
         Assert.That(dated.Render("Hi!"), Does.Contain("Today Date: 01 Jan 2030\n\n<|eot_id|>"));
+    }
+
+    [Test]
+    public void Encode_WithAVoice_GivesTheTokensOfTransformersChatTemplate()
+    {
+        string root = OracleData.RepositoryRoot;
+        using JsonDocument oracle = JsonDocument.Parse(File.ReadAllText(Path.Combine(root, "tests", "fixtures", "voice_prompts", "case.json")));
+        ByteLevelBpe tokenizer = ByteLevelBpe.FromDirectory(Path.Combine(root, "assets", "tiny", "policy"));
+        HashSet<string> voices = [];
+        foreach (JsonElement one in oracle.RootElement.GetProperty("cases").EnumerateArray())
+        {
+            PromptStyle style = one.GetProperty("style").GetString() == "llama32" ? PromptStyle.Llama32 : PromptStyle.Plain;
+            Utterance voice = new(one.GetProperty("voice_text").GetString()!, Numbers(one.GetProperty("voice_codes")));
+            voices.Add(voice.Text);
+            Assert.That(LlasaPrompt.Create(tokenizer, new PromptOptions { Style = style }).Encode(one.GetProperty("text").GetString()!, voice), Is.EqualTo(Numbers(one.GetProperty("ids"))));
+        }
+
+        Assert.That(voices, Has.Count.EqualTo(3));
+        Assert.That(() => LlasaPrompt.Create(tokenizer).Encode("a", new Utterance("b", [1024])), Throws.TypeOf<UsageException>().With.Message.Contains("1024"));
+
+        static int[] Numbers(JsonElement list) => [.. list.EnumerateArray().Select(number => number.GetInt32())];
     }
 
     [Test]

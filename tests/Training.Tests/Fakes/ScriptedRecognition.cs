@@ -14,6 +14,9 @@ internal sealed class ScriptedRecognition : IRecognition
 
     public int Recognised { get; private set; }
 
+    /// <summary>What was to be cut off each sample, in the order they came.</summary>
+    public List<int[]> Leads { get; } = [];
+
     public int CodeCount => 3;
 
     public int BatchSize => 3;
@@ -34,9 +37,11 @@ internal sealed class ScriptedRecognition : IRecognition
         }
     }
 
-    public Task<RecognisedChunk> RecogniseAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation)
+    public Task<RecognisedChunk> RecogniseAsync(IReadOnlyList<int[]> codes, IReadOnlyList<string> texts, RecognitionExtras extras, CancellationToken cancellation, IReadOnlyList<int>? leads = null)
     {
         Recognised += codes.Count;
+        Leads.AddRange(codes.Select((c, i) => c[..(leads?[i] ?? 0)]));
+        codes = [.. codes.Select((c, i) => c[(leads?[i] ?? 0)..])];
         return Task.FromResult(new RecognisedChunk([.. codes.Select((c, i) => Fails(texts[i], c)
             ? RecognisedSample.Failed("nobody is there")
             : RecognisedSample.Of(new SpeechScore(Say(c), Nll(c), 0, 0) { BeyondWindow = c.Length > Window }, Sound(c), RecognisedSample.SampleRate, extras.HasFlag(RecognitionExtras.Sound)))], 0, 0, 0));

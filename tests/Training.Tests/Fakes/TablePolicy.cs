@@ -11,6 +11,9 @@ internal sealed class TablePolicy : IPolicy
     /// <summary>Prompts begin with it.</summary>
     public const int Start = 9;
 
+    /// <summary>Codes of a voice follow the text, from this on.</summary>
+    public const int Voice = 1000;
+
     /// <summary>[4] the weights.</summary>
     public double[] Logits { get; } = [0.3, 0.1, -0.2, 0.5];
 
@@ -44,10 +47,10 @@ internal sealed class TablePolicy : IPolicy
 
     public double LogProb(int token) => Log(1)[token];
 
-    public int[] EncodePrompt(string text, int maxNewTokens, int maxPromptTokens = 0)
+    public int[] EncodePrompt(string text, int maxNewTokens, int maxPromptTokens = 0, Utterance? voice = null)
     {
         Calls.Add("encode");
-        return maxPromptTokens > 0 && text.Length > maxPromptTokens ? throw new UsageException($"{text} is too long") : [Start, .. text.Select(c => (int)c)];
+        return maxPromptTokens > 0 && text.Length > maxPromptTokens ? throw new UsageException($"{text} is too long") : [Start, .. text.Select(c => (int)c), .. voice?.Codes.Select(code => Voice + code) ?? []];
     }
 
     public int[] EncodeResponse(IReadOnlyList<int> codes) => [.. codes, End];
@@ -64,7 +67,7 @@ internal sealed class TablePolicy : IPolicy
         {
             cancellation.ThrowIfCancellationRequested();
             var prompt = request.Prompts[i / request.SamplesPerPrompt];
-            string text = new([.. prompt.Skip(1).Select(c => (char)c)]);
+            string text = new([.. prompt.Skip(1).TakeWhile(c => c < Voice).Select(c => (char)c)]);
             var tokens = Script?.Invoke(text, i % request.SamplesPerPrompt) ?? Draw(request.Settings, request.Ids[i], logProbs);
             float[] drawn = [.. tokens.Select(t => (float)logProbs[t])];
             samples.Add(new DrawnResponse(tokens, drawn, Array.ConvertAll(drawn, l => l + 0.25f), tokens[^1] == End));
