@@ -49,6 +49,7 @@ if (wanted?.Except(rows.Select(r => r.Id)).FirstOrDefault() is { } unknown)
 
 // Rows that are not measured this time stay as they were.
 var table = File.Exists(output) ? JsonNode.Parse(File.ReadAllText(output))!.AsObject() : new JsonObject { ["rows"] = new JsonObject() };
+var failed = false;
 foreach (var row in rows.Where(r => wanted?.Contains(r.Id) != false))
 {
     var peers = row.Peers.Where(IsHere).ToArray();
@@ -58,10 +59,19 @@ foreach (var row in rows.Where(r => wanted?.Contains(r.Id) != false))
         continue;
     }
 
-    Measure(row, peers);
+    try
+    {
+        Measure(row, peers);
+    }
+    catch (InvalidOperationException e)
+    {
+        // The other rows have their turn.
+        Console.Error.WriteLine($"peers: row {row.Id}: {e.Message}");
+        failed = true;
+    }
 }
 
-return 0;
+return failed ? 1 : 0;
 
 bool IsHere(Peer peer)
 {

@@ -34,9 +34,9 @@ internal sealed class Toolbox(string system, string[] shared)
         return new Outcome(output, error.Result, process.ExitCode);
     }
 
-    // PyTorch is where its packages are: in the system, if there is one.
+    // PyTorch is where its packages are: in the system, if there is one; and so is what tells their versions.
     private bool UsesSystem(string program) =>
-        File.Exists(Path.Combine(system, "usr", "bin", program)) && (program == "python3" || !OnPath(program));
+        File.Exists(Path.Combine(system, "usr", "bin", program)) && (program is "python3" or "dpkg-query" || !OnPath(program));
 
     /// <summary>In a mount namespace of its own: what is mounted for the program ends with it.</summary>
     private ProcessStartInfo InSystem(string program, IEnumerable<string> arguments)
