@@ -102,7 +102,7 @@ public sealed class SecondEarTests : TinyWorldTests
     [Test]
     public void Train_WithAndWithout_EndsWithTheSameBits_AndReportsBoth()
     {
-        string[] evaluate = ["--set", "run.evaluate_every=1", "--set", "run.evaluate_texts=4", "--set", "run.prosody=false"];
+        string[] evaluate = ["--set", "run.evaluate_every=1", "--set", "run.evaluate_texts=4"];
         var (with, without) = (Path.Combine(Folder, "with"), Path.Combine(Folder, "without"));
         LlasaRunner.RunWell(Train(without, 2, evaluate));
         LlasaRunner.RunWell(Train(with, 1, [.. evaluate, "--second-ear", Ear()]));
