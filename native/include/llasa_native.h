@@ -591,7 +591,7 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_codec_geometry(llasa_codec* codec, i
 
 /* Codes to waveforms, a batch of different lengths. code_offsets [B+1]; codes [code_offsets[B]] each in
  * [0, num_codes); out_waveforms f32 [code_offsets[B] * hop], clip b at code_offsets[b] * hop, not clamped.
- * A clip's samples do not depend on the others in the batch. */
+ * Up to rounding, a clip's samples do not depend on the others in the batch. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_vocode(llasa_codec* codec, int64_t num_clips,
                                                    const int64_t* code_offsets, const int32_t* codes,
                                                    float* out_waveforms);
