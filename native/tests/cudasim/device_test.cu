@@ -247,7 +247,7 @@ TEST_F(DeviceDeathTest, ALostDeviceStaysLost) {
         const llasa_policy_options o = policy_options();
         llasa_policy* policy = nullptr;
         const llasa_status status = llasa_policy_create(&o, &policy);
-        if (status != LLASA_OK) throw Error(status, llasa_last_error());
+        if (status != LLASA_OK) throw Error(static_cast<Status>(status), llasa_last_error());
       });
     }
     tell(told + (allocated_bytes() == 0 ? "all freed" : "leaked"));
