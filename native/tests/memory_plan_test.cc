@@ -72,11 +72,15 @@ BatchData full_batch() {
   return data;
 }
 
-class MemoryPlanOfTraining : public testing::TestWithParam<std::tuple<bool, bool>> {};
+class MemoryPlanOfTraining : public testing::TestWithParam<std::tuple<bool, bool, llasa_dtype>> {};
 
 TEST_P(MemoryPlanOfTraining, IsWhatAStepTakes) {
-  const auto [recompute, adapter] = GetParam();
-  const llasa_policy_options policy_options = small_options();
+  const auto [recompute, adapter, dtype] = GetParam();
+  llasa_policy_options policy_options = small_options();
+  policy_options.compute_dtype = dtype;
+  llasa_policy_options reference_options = policy_options;
+  policy_options.frozen = adapter;
+  reference_options.frozen = 1;
   llasa_trainer_options trainer_options;
   llasa_trainer_options_init(&trainer_options);
   trainer_options.recompute = recompute;
@@ -94,7 +98,7 @@ TEST_P(MemoryPlanOfTraining, IsWhatAStepTakes) {
   options.trainer = &trainer_options;
   options.rollout = &rollout_options;
   options.lora = adapter ? &lora_options : nullptr;
-  options.reference = &policy_options;
+  options.reference = &reference_options;
   const int64_t before = allocated();
   const Plan plan = plan_of(options);
   ASSERT_EQ(allocated(), before) << "a plan takes nothing";
@@ -123,7 +127,7 @@ TEST_P(MemoryPlanOfTraining, IsWhatAStepTakes) {
     const BatchData data = full_batch();
     const llasa_token_batch view = data.view();
     std::vector<float> values(static_cast<size_t>(data.scored()));
-    const PolicyHandle copy = adapter ? nullptr : create_policy(policy_options);
+    const PolicyHandle copy = adapter ? nullptr : create_policy(reference_options);
     if (copy != nullptr) {
       ASSERT_OK(llasa_policy_copy_weights(copy.get(), policy.get()));
     }
@@ -146,8 +150,9 @@ TEST_P(MemoryPlanOfTraining, IsWhatAStepTakes) {
     EXPECT_GT(plan.stages.at(stage), 0) << stage;
 }
 
-INSTANTIATE_TEST_SUITE_P(RecomputeAndAdapter, MemoryPlanOfTraining,
-                         testing::Combine(testing::Bool(), testing::Bool()));
+INSTANTIATE_TEST_SUITE_P(RecomputeAdapterAndType, MemoryPlanOfTraining,
+                         testing::Combine(testing::Bool(), testing::Bool(),
+                                          testing::Values(LLASA_F32, LLASA_BF16)));
 
 // In the type of the models, and with room for all clips together or for one at a time.
 class MemoryPlanOfListening : public testing::TestWithParam<std::pair<llasa_dtype, int64_t>> {};

@@ -26,6 +26,11 @@ void check_count(int64_t value, const char* name) {
               name, static_cast<long long>(value));
 }
 
+llasa::PlannedPolicy read_policy(const llasa_policy_options* given, const char* name) {
+  const llasa_policy_options options = read(given, llasa_policy_options_init, name);
+  return {llasa::abi::make_llama_config(options), llasa::abi::policy_storage(options), options.frozen == 1};
+}
+
 llasa::PlannedRun read_run(const llasa_memory_plan_options& o) {
   LLASA_CHECK(o.policy != nullptr || (o.lora == nullptr && o.trainer == nullptr && o.rollout == nullptr &&
                                       o.reference == nullptr),
@@ -39,9 +44,7 @@ llasa::PlannedRun read_run(const llasa_memory_plan_options& o) {
   check_count(o.text_tokens, "text_tokens");
   llasa::PlannedRun run;
   const llasa_head_options head = read(o.head, llasa_head_options_init, "options.head");
-  if (o.reference != nullptr)
-    run.reference =
-        llasa::abi::make_llama_config(read(o.reference, llasa_policy_options_init, "options.reference"));
+  if (o.reference != nullptr) run.reference = read_policy(o.reference, "options.reference");
   run.num_prompts = o.num_prompts;
   run.samples_per_prompt = o.samples_per_prompt;
   run.prompt_tokens = o.prompt_tokens;
@@ -49,14 +52,14 @@ llasa::PlannedRun read_run(const llasa_memory_plan_options& o) {
   run.clips = o.clips;
   run.text_tokens = o.text_tokens;
   if (o.policy != nullptr) {
-    run.policy = llasa::abi::make_llama_config(read(o.policy, llasa_policy_options_init, "options.policy"));
-    const int64_t longest = run.policy->max_positions;
+    run.policy = read_policy(o.policy, "options.policy");
+    const int64_t longest = run.policy->config.max_positions;
     LLASA_CHECK(
         o.prompt_tokens + o.response_tokens <= longest, Status::kCapacity,
         "`options.prompt_tokens` + `options.response_tokens`: %lld, the policy's max_position_embeddings "
         "is %lld",
         static_cast<long long>(o.prompt_tokens + o.response_tokens), static_cast<long long>(longest));
-    run.head = llasa::abi::make_head_options(head, *run.policy);
+    run.head = llasa::abi::make_head_options(head, run.policy->config);
   }
   if (o.lora != nullptr)
     run.lora = llasa::abi::make_lora_options(read(o.lora, llasa_lora_options_init, "options.lora"));
@@ -67,7 +70,7 @@ llasa::PlannedRun read_run(const llasa_memory_plan_options& o) {
     const llasa_rollout_options r = read(o.rollout, llasa_rollout_options_init, "options.rollout");
     LLASA_CHECK(r.max_slots >= 1 && r.max_slots <= 65536, Status::kArgument,
                 "`options.rollout.max_slots`: %d, expected 1..65536", r.max_slots);
-    const int64_t vocab = run.policy->vocab_size;
+    const int64_t vocab = run.policy->config.vocab_size;
     llasa_sampling_options sampling;
     llasa_sampling_options_init(&sampling);
     if (o.sampling != nullptr) sampling = *o.sampling;

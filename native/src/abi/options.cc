@@ -67,6 +67,15 @@ DType make_dtype(llasa_dtype dtype) {
   return static_cast<DType>(dtype);
 }
 
+Storage policy_storage(const llasa_policy_options& options) {
+  LLASA_CHECK(options.compute_dtype == LLASA_F32 || options.compute_dtype == LLASA_BF16, Status::kArgument,
+              "`options.compute_dtype`: %d, expected 0 (f32) or 2 (bf16)", options.compute_dtype);
+  LLASA_CHECK(options.frozen == 0 || options.frozen == 1, Status::kArgument,
+              "`options.frozen`: %d, expected 0 or 1", options.frozen);
+  if (options.compute_dtype == LLASA_F32) return Storage::kF32;
+  return options.frozen == 1 ? Storage::kBf16 : Storage::kF32AndBf16;
+}
+
 LlamaConfig make_llama_config(const llasa_policy_options& options) {
   LlamaConfig config;
   config.vocab_size = positive(options.vocab_size, "vocab_size");

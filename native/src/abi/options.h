@@ -18,6 +18,8 @@ namespace llasa::abi {
 DType make_dtype(llasa_dtype dtype);
 
 LlamaConfig make_llama_config(const llasa_policy_options& options);
+// How a policy keeps its matrices: compute_dtype and frozen.
+Storage policy_storage(const llasa_policy_options& options);
 LoraOptions make_lora_options(const llasa_lora_options& options);
 // The restrict_* fields of head and sampling options alike; `options`: which, for messages. V: the vocabulary.
 AllowedIds make_allowed_ids(const char* options, int32_t start, int32_t end, int32_t extra, int32_t V);

@@ -17,15 +17,6 @@ llasa::PolicyScorer& scorer(llasa_policy* policy) {
   return *policy->scorer;
 }
 
-llasa::Storage storage_of(const llasa_policy_options& options) {
-  LLASA_CHECK(options.compute_dtype == LLASA_F32 || options.compute_dtype == LLASA_BF16, Status::kArgument,
-              "`options.compute_dtype`: %d, expected 0 (f32) or 2 (bf16)", options.compute_dtype);
-  LLASA_CHECK(options.frozen == 0 || options.frozen == 1, Status::kArgument,
-              "`options.frozen`: %d, expected 0 or 1", options.frozen);
-  if (options.compute_dtype == LLASA_F32) return llasa::Storage::kF32;
-  return options.frozen == 1 ? llasa::Storage::kBf16 : llasa::Storage::kF32AndBf16;
-}
-
 }  // namespace
 
 void llasa_policy_options_init(llasa_policy_options* options) {
@@ -44,7 +35,7 @@ llasa_status llasa_policy_create(const llasa_policy_options* options, llasa_poli
     llasa_policy_options defaults;
     llasa_policy_options_init(&defaults);
     const llasa_policy_options given = llasa::abi::read_options(options, defaults, "options");
-    const llasa::Storage storage = storage_of(given);
+    const llasa::Storage storage = llasa::abi::policy_storage(given);
     *out = std::make_unique<llasa_policy>(llasa::abi::make_llama_config(given), storage, given.frozen == 1)
                .release();
   });

@@ -37,6 +37,10 @@ struct StepBatch {
   TokenBatch view() const { return {sequences(), offsets.data(), ids.data(), prompt_lengths.data()}; }
 };
 
+std::shared_ptr<Policy> make(const PlannedPolicy& policy) {
+  return std::make_shared<Policy>(policy.config, policy.storage, policy.frozen);
+}
+
 void draw(const PlannedRun& run, const std::shared_ptr<Policy>& policy, const StepBatch& batch,
           std::unique_ptr<Rollout>& rollout) {
   const RolloutSizes& sizes = *run.rollout;
@@ -135,9 +139,9 @@ void plan_run(const PlannedRun& run, MemoryPlan& plan) {
   Listening listening;
   if (run.policy) {
     plan.stage("policy");
-    policy = std::make_shared<Policy>(*run.policy);
+    policy = make(*run.policy);
     if (run.lora) policy->attach_lora(*run.lora);
-    const StepBatch batch(run, *run.policy);
+    const StepBatch batch(run, run.policy->config);
     if (run.trainer) {
       plan.stage("optimiser");
       trainer = std::make_unique<Trainer>(policy, *run.trainer);
@@ -149,7 +153,7 @@ void plan_run(const PlannedRun& run, MemoryPlan& plan) {
     if (run.reference) {
       plan.stage("reference");
       if (!run.lora) {  // with an adapter the reference is the same policy without it
-        reference = std::make_shared<Policy>(*run.reference);
+        reference = make(*run.reference);
         reference->copy_weights(*policy);
       }
       scorer = std::make_unique<PolicyScorer>(run.lora ? policy : reference);

@@ -22,11 +22,17 @@ struct RolloutSizes {
   SamplingParameters sampling;
 };
 
+struct PlannedPolicy {
+  LlamaConfig config;
+  Storage storage = Storage::kF32;
+  bool frozen = false;
+};
+
 // What a run consists of; absent parts take nothing.
 struct PlannedRun {
-  std::optional<LlamaConfig> policy;
+  std::optional<PlannedPolicy> policy;
   std::optional<LoraOptions> lora;
-  std::optional<LlamaConfig> reference;  // a frozen starting policy that scores every step
+  std::optional<PlannedPolicy> reference;  // a frozen starting policy that scores every step
   std::optional<TrainerOptions> trainer;
   HeadOptions head;
   std::optional<RolloutSizes> rollout;
