@@ -7,29 +7,52 @@ namespace LlasaNative.Configuration;
 /// <summary>Reads the values written in a YAML configuration file: values, by key, in sections or outside of them.</summary>
 public static class OptionFile
 {
-    private const int DeepestSection = 8;   // also ends an anchor that holds itself
+    /// <summary>The key that names a file whose values hold where the one that names it says nothing, relative to that one.</summary>
+    public const string BaseKey = "base";
 
-    /// <summary>Reads all values of a file, in order.</summary>
+    private const int DeepestSection = 8;   // also ends an anchor that holds itself
+    private const int DeepestBase = 8;
+
+    /// <summary>Reads all values of a file, in order, those of the file it is based on first.</summary>
     /// <param name="path">Path of the file.</param>
     /// <returns>One assignment per value; the source names file and line.</returns>
-    /// <exception cref="UsageException">The file cannot be read, is not YAML, or is not sections of values.</exception>
+    /// <exception cref="UsageException">The file cannot be read, is not YAML, is not sections of values, or is based on itself.</exception>
     public static IReadOnlyList<OptionAssignment> Read(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        return Read(path, DeepestBase);
+    }
+
+    private static OptionAssignment[] Read(string path, int depth)
+    {
+        IReadOnlyList<OptionAssignment> written;
         try
         {
-            return Parse(File.ReadAllText(path), path);
+            written = Parse(File.ReadAllText(path), path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new UsageException($"{path}: the configuration cannot be read: {e.Message}", e);
         }
+
+        if (written.FirstOrDefault(a => a.Key == BaseKey) is not { } named)
+        {
+            return [.. written];
+        }
+
+        if (depth == 0)
+        {
+            throw new UsageException($"{named.Source}: `{BaseKey}`: more than {DeepestBase} files, each based on the next");
+        }
+
+        var based = Read(Path.Combine(Path.GetDirectoryName(path) ?? "", named.Value), depth - 1);
+        return [.. based, .. written.Where(a => a != named)];
     }
 
     /// <summary>Reads all values of a text.</summary>
     /// <param name="yaml">The text of a configuration file.</param>
     /// <param name="path">What to call it in messages.</param>
-    /// <inheritdoc cref="Read"/>
+    /// <inheritdoc cref="Read(string)"/>
     public static IReadOnlyList<OptionAssignment> Parse(string yaml, string path)
     {
         YamlStream stream = new();

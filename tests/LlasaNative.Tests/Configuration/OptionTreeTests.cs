@@ -1,4 +1,5 @@
 using LlasaNative.Configuration;
+using LlasaNative.Tests.Support;
 
 namespace LlasaNative.Tests.Configuration;
 
@@ -52,6 +53,23 @@ public sealed class OptionTreeTests
         Assert.That(Build("thing.shape.side=4", "thing.shape.weight=2.5"), Is.EqualTo(expected));
         Assert.That(OptionTree.Build<World>(OptionFile.Parse("thing:\n  shape: {side: 4, weight: 2.5}\n", "a.yaml")), Is.EqualTo(expected));
         Assert.That(Refused("thing.shape=flat"), Does.StartWith("--set: unknown key `thing.shape`, did you mean `thing."));
+    }
+
+    [Test]
+    public void AFile_HoldsTheValuesOfTheOneItIsBasedOn_WhereItSaysNothing()
+    {
+        using TemporaryDirectory folder = new();
+        folder.Write("bases/first.yaml", "thing:\n  count: 2\n  shape: {side: 4, weight: 2.5}\n");
+        folder.Write("second.yaml", "thing:\n  count: 5\nbase: bases/first.yaml\n");
+        var third = folder.Write("third.yaml", "base: second.yaml\nthing.shape.side: 6\n");
+        Assert.That(OptionTree.Build<World>(OptionFile.Read(third)).Thing, Is.EqualTo(new Thing { Count = 5, Shape = new Shape { Side = 6, Weight = 2.5 } }));
+        folder.Write("bases/first.yaml", "thing:\n  count: 99\n");
+        Assert.That(
+            Assert.Throws<UsageException>(() => OptionTree.Build<World>(OptionFile.Read(folder.Write("alone.yaml", "base: bases/first.yaml\n"))))!.Message,
+            Does.Contain("first.yaml:2: `thing.count`: 99"));
+        var itself = folder.Write("itself.yaml", "\nbase: itself.yaml\n");
+        Assert.That(Assert.Throws<UsageException>(() => OptionFile.Read(itself))!.Message, Does.EndWith("itself.yaml:2: `base`: more than 8 files, each based on the next"));
+        Assert.That(Assert.Throws<UsageException>(() => OptionFile.Read(folder.Write("lost.yaml", "base: nowhere.yaml\n")))!.Message, Does.Contain("nowhere.yaml: the configuration cannot be read"));
     }
 
     [Test]
