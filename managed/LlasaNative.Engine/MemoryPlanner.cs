@@ -36,9 +36,7 @@ public static class MemoryPlanner
 
         if (options.Models.Codec.Length > 0)
         {
-            var directory = options.Models.Codec;
-            using var files = HuggingFaceDirectory.Open(directory);
-            run = run with { Codec = SpeechCodec.ToNative(Xcodec2Config.FromDirectory(files), null, options.Models.ScoringType) };
+            run = run with { Codec = SpeechCodec.ToNative(ReadCodec(options.Models.Codec), null, options.Models.ScoringType) };
         }
 
         if (IsNative(options.Models.Recogniser))
@@ -108,14 +106,21 @@ public static class MemoryPlanner
     }
 
     /// <summary>A plan needs no weights; where there are some, they say whether the head is one of its own.</summary>
-    private static LlamaConfig ReadPolicy(string path)
+    private static LlamaConfig ReadPolicy(string path) =>
+        Read(path, directory => LlamaConfig.FromDirectory(directory), LlamaConfig.FromFile);
+
+    /// <summary>Weights say which of the two layouts it is; without them it is Transformers'.</summary>
+    private static Xcodec2Config ReadCodec(string path) =>
+        Read(path, directory => Xcodec2Config.FromDirectory(directory), Xcodec2Config.FromFile);
+
+    private static T Read<T>(string path, Func<HuggingFaceDirectory, T> fromDirectory, Func<string, T> fromConfig)
     {
         if (!HuggingFaceDirectory.HasWeights(path))
         {
-            return LlamaConfig.FromFile(Path.Combine(path, "config.json"));
+            return fromConfig(Path.Combine(path, "config.json"));
         }
 
         using var directory = HuggingFaceDirectory.Open(path);
-        return LlamaConfig.FromDirectory(directory);
+        return fromDirectory(directory);
     }
 }

@@ -85,6 +85,21 @@ public sealed class RandomCheckpointTests : TinyWorldTests
     }
 
     [Test]
+    public void SizesAlone_AreWhatAPlanReads()
+    {
+        string[] places = [.. new[] { "policy", "codec", "recogniser" }.Select(kind => Path.Combine(Folder, kind))];
+        foreach (var place in places)
+        {
+            Assert.That(LlasaRunner.RunWell("dev", "random-checkpoint", Path.GetFileName(place), place, "--sizes-only").Output, Does.EndWith(", 0.00 GB of weights\n"));
+            Assert.That(Directory.GetFiles(place, "*.safetensors"), Is.Empty);
+        }
+
+        var table = LlasaRunner.RunWell("inspect", "--memory", places[0], "--codec", places[1], "--recogniser", places[2]).Output;
+        Assert.That(table, Does.Contain("the policy's weights").And.Contain("the codec's decoder").And.Contain("the recogniser's weights"));
+        Assert.That(LlasaRunner.Run("inspect", places[0]).ExitCode, Is.EqualTo(1), "no model without weights");
+    }
+
+    [Test]
     public void Seeds_DecideTheValues()
     {
         var config = Path.Combine(OracleData.RepositoryRoot, "assets", "tiny", "xcodec2", "config.json");

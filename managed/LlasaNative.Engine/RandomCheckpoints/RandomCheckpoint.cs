@@ -25,7 +25,7 @@ public static class RandomCheckpoint
     /// <summary>Writes a directory: config, tokenizer, weights.</summary>
     /// <param name="directory">A directory that is empty or not there yet; on failure nothing of it is left.</param>
     /// <param name="options">What it is like.</param>
-    /// <returns>The parameters written.</returns>
+    /// <returns>The parameters of the model.</returns>
     /// <exception cref="UsageException">The directory holds files, or there is no model of that name.</exception>
     /// <exception cref="ModelFileException">A file cannot be written, or the config is malformed.</exception>
     public static IReadOnlyList<TensorInfo> Write(string directory, RandomCheckpointOptions options)
@@ -46,7 +46,11 @@ public static class RandomCheckpoint
             File.WriteAllText(path, config.ToJsonString(JsonWriting.Indented) + "\n");
             var tensors = ModelTensors.Of(options.Kind, path, options.Type);
             WriteSideFiles(directory, options.Kind, path, config);
-            WriteWeights(directory, tensors, options);
+            if (options.HasWeights)
+            {
+                WriteWeights(directory, tensors, options);
+            }
+
             return tensors;
         }
         catch (Exception e)

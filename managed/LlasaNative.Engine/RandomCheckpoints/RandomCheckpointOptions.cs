@@ -20,4 +20,7 @@ public sealed record RandomCheckpointOptions
 
     /// <summary>Most bytes of a weights file, unless a single tensor takes more; 0 = one file for all.</summary>
     public long ShardBytes { get; init; }
+
+    /// <summary>Whether weights are written; without them there are sizes alone, which is what a plan of memory or cost reads.</summary>
+    public bool HasWeights { get; init; } = true;
 }

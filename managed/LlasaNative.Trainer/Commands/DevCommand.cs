@@ -28,10 +28,11 @@ internal static class DevCommand
         Option<ulong> seed = new("--seed") { Description = "Decides the values.", DefaultValueFactory = _ => 1 };
         Option<string> type = new("--dtype") { Description = "Element type: f32, f16 or bf16.", DefaultValueFactory = _ => "bf16" };
         Option<double> shard = new("--shard-gb") { Description = "Most GB of a weights file; 0 = one file." };
+        Option<bool> sizes = new("--sizes-only") { Description = "Write config and tokenizer and no weights: all that `llasa inspect --memory` reads." };
         Command command = new("random-checkpoint", "Write a Hugging Face directory with random weights of true shapes.");
         command.Arguments.Add(kind);
         command.Arguments.Add(directory);
-        foreach (var option in new Option[] { like, seed, type, shard })
+        foreach (var option in new Option[] { like, seed, type, shard, sizes })
         {
             command.Options.Add(option);
         }
@@ -51,6 +52,7 @@ internal static class DevCommand
                     "bf16" => TensorType.BF16,
                     var other => throw new UsageException($"--dtype: `{other}` is not one of f32, f16, bf16"),
                 },
+                HasWeights = !parsed.GetValue(sizes),
                 ShardBytes = parsed.GetValue(shard) is var gb && gb is >= 0 and <= 1e6
                     ? (long)(gb * 1e9)
                     : throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"--shard-gb: {gb} is not 0 to 1000000")),
@@ -74,7 +76,7 @@ internal static class DevCommand
     {
         var tensors = RandomCheckpoint.Write(directory, options);
         Console.WriteLine(string.Create(
-            CultureInfo.InvariantCulture, $"{directory}  {tensors.Sum(t => t.ElementCount):N0} parameters, {tensors.Sum(t => t.ByteLength) / 1e9:F2} GB"));
+            CultureInfo.InvariantCulture, $"{directory}  {tensors.Sum(t => t.ElementCount):N0} parameters, {(options.HasWeights ? tensors.Sum(t => t.ByteLength) : 0) / 1e9:F2} GB of weights"));
         return 0;
     }
 }
