@@ -37,7 +37,7 @@ internal static class CommandLine
         foreach (var command in new[]
         {
             TrainCommand.Create(), SftCommand.Create(), EvalCommand.Create(), SpeakCommand.Create(), ScoreCommand.Create(),
-            InspectCommand.Create(), LogitsCommand.Create(), PrepareCommand.Create(), EncodeCommand.Create(), ServeRewardCommand.Create(), BenchCommand.Create(), DemoCommand.Create(), CompareCommand.Create(), DashboardCommand.Create(),
+            InspectCommand.Create(), LogitsCommand.Create(), PrepareCommand.Create(), EncodeCommand.Create(), ServeCommand.Create(), ServeRewardCommand.Create(), BenchCommand.Create(), DemoCommand.Create(), CompareCommand.Create(), DashboardCommand.Create(),
             ConfigCommand.Create(), DevCommand.Create(),
         })
         {

@@ -4,6 +4,7 @@ using LlasaNative.Recognition;
 using LlasaNative.Recognition.Remote;
 using LlasaNative.Models;
 using LlasaNative.Trainer.Commands;
+using LlasaNative.Trainer.Serving;
 using LlasaNative.Training;
 
 namespace LlasaNative.Trainer;
@@ -39,7 +40,7 @@ internal static class Recognitions
 
     private static RemoteRecognition Connect(GrpoOptions options, ScoringOptions scoring, CancellationToken cancellation)
     {
-        var token = ServeRewardCommand.ReadToken(null);
+        var token = HttpArguments.ReadToken(null, new ServerOptions().TokenVariable);
         return RemoteRecognition.Connect(options.RewardServer, scoring, token, fault => Console.Error.WriteLine($"llasa: {fault}"), cancellation);
     }
 }

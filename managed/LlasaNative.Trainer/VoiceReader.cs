@@ -42,10 +42,14 @@ internal sealed class VoiceReader(Func<ModelOptions> models, ScoringOptions scor
             return PromptFile.ReadUtterances(DataFiles.Find(place), CodeCount());
         }
 
-        string[] sounds = [.. Directory.GetFiles(place).Where(SoundFile.IsKnown).Order(StringComparer.Ordinal)];
-        return sounds.Length == 0 ? throw new UsageException($"{place}: holds no sound files, which would be the voices")
-            : [.. sounds.Select(path => Read(new VoiceReference(path, Beside(path))))];
+        var voices = Find(place);
+        return voices.Count == 0 ? throw new UsageException($"{place}: holds no sound files, which would be the voices")
+            : [.. voices.Select(Read)];
     }
+
+    /// <summary>The sounds of a folder by name, each with what its .txt says, if there is one.</summary>
+    public static IReadOnlyList<VoiceReference> Find(string folder) => [.. Directory.GetFiles(folder).Where(SoundFile.IsKnown)
+        .Order(StringComparer.Ordinal).Select(path => new VoiceReference(path, Beside(path)))];
 
     public void Dispose()
     {

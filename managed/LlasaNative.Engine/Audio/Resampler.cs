@@ -44,14 +44,12 @@ public static class Resampler
             return samples.ToArray();
         }
 
-        int divisor = (int)System.Numerics.BigInteger.GreatestCommonDivisor(sourceRate, targetRate);
-        int up = targetRate / divisor;
-        int down = sourceRate / divisor;
+        (int up, int down) = Ratio(sourceRate, targetRate);
         float[] result = new float[checked((int)(((long)samples.Length * up + down - 1) / down))];
 
         // In units of source samples the sinc widens when the rate goes down.
         double bandwidth = CutOff * Math.Min(1.0, (double)up / down);
-        int reach = (int)Math.Ceiling(ZeroCrossings / bandwidth);
+        int reach = Reach(sourceRate, targetRate);
         int taps = 2 * reach;
         bool tabulated = (long)up * taps <= MaxTableEntries;
         float[][] table = new float[tabulated ? up : 1][];
@@ -76,6 +74,17 @@ public static class Resampler
 
         return result;
     }
+
+    /// <summary>Target rate over source rate, in lowest terms.</summary>
+    internal static (int Up, int Down) Ratio(int sourceRate, int targetRate)
+    {
+        int divisor = (int)System.Numerics.BigInteger.GreatestCommonDivisor(sourceRate, targetRate);
+        return (targetRate / divisor, sourceRate / divisor);
+    }
+
+    /// <summary>Source samples that an output sample sees to each side.</summary>
+    internal static int Reach(int sourceRate, int targetRate) =>
+        (int)Math.Ceiling(ZeroCrossings / (CutOff * Math.Min(1.0, (double)targetRate / sourceRate)));
 
     /// <summary>Taps for an output sample that lies a fraction of a source sample after one; they add up to 1.</summary>
     private static float[] Filter(double fraction, double bandwidth, int reach)

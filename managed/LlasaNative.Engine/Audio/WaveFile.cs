@@ -14,6 +14,7 @@ namespace LlasaNative.Audio;
 /// <example><code>WaveAudio audio = Resampler.Resample(WaveFile.Read("a.wav"), 16000);</code></example>
 public static class WaveFile
 {
+    private const int HeaderBytes = 44;
     private const int FormatPcm = 1;
     private const int FormatFloat = 3;
     private const int FormatExtensible = 0xFFFE;
@@ -108,11 +109,26 @@ public static class WaveFile
     /// <param name="sampleRate">Samples per second, positive.</param>
     public static byte[] Encode(ReadOnlySpan<float> samples, int sampleRate)
     {
+        byte[] file = [.. Header(samples.Length, sampleRate), .. new byte[checked(2 * samples.Length)]];
+        short[] scaled = ToPcm(samples);
+        for (int i = 0; i < scaled.Length; i++)
+        {
+            BinaryPrimitives.WriteInt16LittleEndian(file.AsSpan(HeaderBytes + (2 * i)), scaled[i]);
+        }
+
+        return file;
+    }
+
+    /// <summary>What stands before the samples of a file of 16-bit PCM.</summary>
+    /// <param name="samples">How many follow; null = nobody knows yet: the header says the most it can, as of a pipe.</param>
+    /// <param name="sampleRate">Samples per second, positive.</param>
+    public static byte[] Header(long? samples, int sampleRate)
+    {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(sampleRate);
-        byte[] file = new byte[checked(44 + (2 * samples.Length))];
+        byte[] file = new byte[HeaderBytes];
         Span<byte> b = file;
         "RIFF"u8.CopyTo(b);
-        BinaryPrimitives.WriteInt32LittleEndian(b[4..], file.Length - 8);
+        BinaryPrimitives.WriteUInt32LittleEndian(b[4..], samples is { } known ? checked((uint)((2 * known) + HeaderBytes - 8)) : uint.MaxValue);
         "WAVEfmt "u8.CopyTo(b[8..]);
         BinaryPrimitives.WriteInt32LittleEndian(b[16..], 16);
         BinaryPrimitives.WriteInt16LittleEndian(b[20..], FormatPcm);
@@ -122,15 +138,22 @@ public static class WaveFile
         BinaryPrimitives.WriteInt16LittleEndian(b[32..], 2);
         BinaryPrimitives.WriteInt16LittleEndian(b[34..], 16);
         "data"u8.CopyTo(b[36..]);
-        BinaryPrimitives.WriteInt32LittleEndian(b[40..], 2 * samples.Length);
+        BinaryPrimitives.WriteUInt32LittleEndian(b[40..], samples is { } count ? checked((uint)(2 * count)) : uint.MaxValue);
+        return file;
+    }
+
+    /// <summary>Samples as 16-bit numbers.</summary>
+    /// <param name="samples">Amplitudes; beyond ±1 they are clipped, NaN becomes 0.</param>
+    public static short[] ToPcm(ReadOnlySpan<float> samples)
+    {
+        short[] scaled = new short[samples.Length];
         for (int i = 0; i < samples.Length; i++)
         {
             float value = float.IsNaN(samples[i]) ? 0 : Math.Clamp(samples[i], -1f, 1f);
-            int scaled = Math.Clamp((int)MathF.Round(value * 32768f), short.MinValue, short.MaxValue);
-            BinaryPrimitives.WriteInt16LittleEndian(b[(44 + (2 * i))..], (short)scaled);
+            scaled[i] = (short)Math.Clamp((int)MathF.Round(value * 32768f), short.MinValue, short.MaxValue);
         }
 
-        return file;
+        return scaled;
     }
 
     // How many bytes of sound there are from a place on. Whoever writes to a pipe cannot say: ffmpeg leaves 0xFFFFFFFF, SoX

@@ -1,11 +1,8 @@
 using System.Collections.Concurrent;
-using System.Text.Json;
-using System.Text.Json.Serialization.Metadata;
 using LlasaNative.Audio;
 using LlasaNative.Recognition;
 using LlasaNative.Recognition.Wire;
 using LlasaNative.Models;
-using LlasaNative.Text;
 using LlasaNative.Training;
 using Microsoft.AspNetCore.Http;
 
@@ -37,7 +34,7 @@ internal sealed class Endpoints
     /// <summary><c>POST /score</c>.</summary>
     public async Task ScoreAsync(HttpContext context)
     {
-        var request = await ReadAsync(context, WireJson.Default.ScoreRequest);
+        var request = await ServerPipeline.ReadJsonAsync(context, WireJson.Default.ScoreRequest);
         Check(request, _reference, "");
         var recognised = await _engine.ScoreAsync(new ScoringJob
         {
@@ -75,7 +72,7 @@ internal sealed class Endpoints
     /// <summary><c>POST /score_batch</c>.</summary>
     public async Task ScoreBatchAsync(HttpContext context)
     {
-        var request = await ReadAsync(context, WireJson.Default.BatchRequest);
+        var request = await ServerPipeline.ReadJsonAsync(context, WireJson.Default.BatchRequest);
         if (request.Samples.Length == 0 || request.Samples.Length > _options.MaxSamples)
         {
             throw ProblemException.Invalid($"`samples` holds {request.Samples.Length}, expected 1 to {_options.MaxSamples}");
@@ -104,7 +101,7 @@ internal sealed class Endpoints
     /// <summary><c>POST /check</c>: whether texts can be scored, before anybody speaks them.</summary>
     public async Task CheckAsync(HttpContext context)
     {
-        var request = await ReadAsync(context, WireJson.Default.CheckRequest);
+        var request = await ServerPipeline.ReadJsonAsync(context, WireJson.Default.CheckRequest);
         var recogniser = Way(request.Scoring);
         List<TextFault> faults = [];
         for (var i = 0; i < request.Texts.Length; i++)
@@ -120,19 +117,6 @@ internal sealed class Endpoints
         }
 
         await ServerPipeline.WriteJsonAsync(context, new CheckResponse { Faults = [.. faults] }, WireJson.Default.CheckResponse);
-    }
-
-    private static async Task<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type)
-    {
-        if (!context.Request.HasJsonContentType())
-        {
-            throw new ProblemException(415, "media-type", "The body must be JSON", $"`Content-Type` is `{context.Request.ContentType}`, expected application/json");
-        }
-
-        using MemoryStream body = new();
-        await context.Request.Body.CopyToAsync(body, context.RequestAborted);
-        return PythonJson.Read(body.GetBuffer().AsMemory(0, (int)body.Length), json => JsonSerializer.Deserialize(json.Span, type))
-            ?? throw ProblemException.Malformed("the body is null");
     }
 
     private static Task AnswerAsync(HttpContext context, RecognisedSample recognised)

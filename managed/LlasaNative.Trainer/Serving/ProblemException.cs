@@ -10,12 +10,15 @@ internal sealed class ProblemException(int status, string kind, string title, st
     /// <summary>Seconds after which it is worth trying again; null = never.</summary>
     public int? RetryAfter { get; init; }
 
+    /// <summary>The field of the request that is at fault; null = no single one.</summary>
+    public string? Parameter { get; init; }
+
     public static ProblemException Invalid(string detail) => new(422, "invalid-request", "The request asks for something that is not possible", detail);
 
     public static ProblemException Malformed(string detail) => new(400, "malformed-request", "The body cannot be read", detail);
 
     public static ProblemException Busy(int waiting, int capacity, int retryAfter) =>
-        new(429, "queue-full", "Too many samples wait", $"{waiting} samples wait, {capacity} may") { RetryAfter = retryAfter };
+        new(429, "queue-full", "Too much waits", $"{waiting} wait, {capacity} may") { RetryAfter = retryAfter };
 
     public static ProblemException Draining() =>
         new(503, "draining", "The server is about to stop", "it finishes the requests it has and takes no new ones") { RetryAfter = 5 };

@@ -1,4 +1,3 @@
-using System.Net;
 using LlasaNative.Interop;
 using LlasaNative.Engine;
 using LlasaNative.Recognition;
@@ -6,13 +5,6 @@ using LlasaNative.Recognition.Wire;
 using LlasaNative.Models;
 using LlasaNative.Reporting;
 using LlasaNative.Training;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 
 namespace LlasaNative.Trainer.Serving;
 
@@ -20,18 +12,15 @@ namespace LlasaNative.Trainer.Serving;
 /// <remarks><b>Threads:</b> any. <b>Lifetime:</b> stop it, then dispose it; it owns the models.</remarks>
 internal sealed class RewardServer : IAsyncDisposable
 {
-    private readonly WebApplication _app;
+    private readonly HttpHost _host;
     private readonly LocalRecognition _recognition;
-    private readonly ServerOptions _options;
-    private readonly ServerMetrics _metrics = new();
+    private readonly ScoringMetrics _metrics = new();
     private readonly ScoringEngine _engine;
     private readonly HealthReport _health;
-    private volatile bool _draining;
 
     private RewardServer(LocalRecognition recognition, string model, ScoringOptions scoring, ServerOptions options)
     {
         _recognition = recognition;
-        _options = options;
         _engine = new ScoringEngine(recognition, options, _metrics);
         var device = NativeDevice.GetInfo();
         _health = new HealthReport
@@ -49,29 +38,24 @@ internal sealed class RewardServer : IAsyncDisposable
             CodeCount = recognition.CodeCount,
             Version = LlasaVersion.Text,
         };
-        _app = Build(options);
         Endpoints endpoints = new(recognition, scoring, model, options, _engine);
-        ServerPipeline pipeline = new(options, _metrics, () => _draining);
-        _app.Use(pipeline.InvokeAsync);
-        _app.UseRouting();
-        _app.MapPost("/score", (RequestDelegate)endpoints.ScoreAsync);
-        _app.MapPost("/score_wav", (RequestDelegate)endpoints.ScoreWaveAsync);
-        _app.MapPost("/score_batch", (RequestDelegate)endpoints.ScoreBatchAsync);
-        _app.MapPost("/check", (RequestDelegate)endpoints.CheckAsync);
-        Get("/healthz", context => ServerPipeline.WriteJsonAsync(context, Health, WireJson.Default.HealthReport));
-        Get("/metrics", context => ServerPipeline.WriteAsync(
+        _host = new HttpHost(options, _metrics, new ProblemBody());
+        _host.Post("/score", endpoints.ScoreAsync);
+        _host.Post("/score_wav", endpoints.ScoreWaveAsync);
+        _host.Post("/score_batch", endpoints.ScoreBatchAsync);
+        _host.Post("/check", endpoints.CheckAsync);
+        // Health is for whoever watches over the process.
+        _host.Get("/healthz", context => ServerPipeline.WriteJsonAsync(context, Health, WireJson.Default.HealthReport), open: true);
+        _host.Get("/metrics", context => ServerPipeline.WriteAsync(
             context, "text/plain; version=0.0.4; charset=utf-8", _metrics.Write(_engine.Depth, options.QueueCapacity, model)));
-        Get("/openapi.json", context => ServerPipeline.WriteAsync(context, "application/json", OpenApi.Document));
-
-        // Who may GET may ask for the head alone, as load balancers do.
-        void Get(string path, RequestDelegate answer) => _app.MapMethods(path, [HttpMethods.Get, HttpMethods.Head], answer);
+        _host.Get("/openapi.json", context => ServerPipeline.WriteAsync(context, "application/json", OpenApi.Document));
     }
 
     /// <summary>Where it listens, once started.</summary>
-    public Uri Url => new(_app.Urls.First());
+    public Uri Url => _host.Url;
 
     /// <summary>How it is.</summary>
-    public HealthReport Health => _health with { Status = _draining ? "draining" : "ok", QueueDepth = _engine.Depth };
+    public HealthReport Health => _health with { Status = _host.IsDraining ? "draining" : "ok", QueueDepth = _engine.Depth };
 
     /// <summary>Loads the models and starts to listen.</summary>
     /// <param name="models">Codec and recogniser.</param>
@@ -86,11 +70,11 @@ internal sealed class RewardServer : IAsyncDisposable
         try
         {
             server = new RewardServer(recognition, ModelFingerprint.Of(models), scoring, options);
-            await server._app.StartAsync();
+            await server._host.StartAsync();
             await server.WarmUpAsync();
             return server;
         }
-        catch (Exception e)
+        catch
         {
             if (server is not null)
             {
@@ -101,24 +85,17 @@ internal sealed class RewardServer : IAsyncDisposable
                 recognition.Dispose();
             }
 
-            throw e is IOException ? new UsageException($"--listen {options.Address} --port {options.Port}: {e.Message}", e) : e;
+            throw;
         }
     }
 
-    /// <summary>Takes nothing new, and finishes what it has within the drain time.</summary>
-    /// <returns>Whether everything was finished.</returns>
-    public async Task<bool> StopAsync()
-    {
-        _draining = true;
-        using CancellationTokenSource limit = new(_options.DrainTimeout);
-        await _app.StopAsync(limit.Token);
-        return !limit.IsCancellationRequested;
-    }
+    /// <inheritdoc cref="HttpHost.StopAsync"/>
+    public Task<bool> StopAsync() => _host.StopAsync();
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await _app.DisposeAsync();
+        await _host.DisposeAsync();
         _engine.Dispose();
         _recognition.Dispose();
     }
@@ -127,40 +104,7 @@ internal sealed class RewardServer : IAsyncDisposable
     private async Task WarmUpAsync()
     {
         await _engine.ScoreAsync(new ScoringJob { Codes = [[0]], Leads = [0], Texts = ["a"], Recogniser = _recognition.Recogniser });
-        using HttpClient http = new(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = Reachable(Url) };
+        using HttpClient http = new(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = _host.Reachable };
         using var response = await http.GetAsync(new Uri("healthz", UriKind.Relative));
-    }
-
-    /// <summary>An address that this machine reaches itself under: 0.0.0.0 and [::] are none.</summary>
-    private Uri Reachable(Uri url) => new UriBuilder(url)
-    {
-        Host = _options.Address.Equals(IPAddress.Any) ? "127.0.0.1" : _options.Address.Equals(IPAddress.IPv6Any) ? "[::1]" : url.Host,
-    }.Uri;
-
-    private static WebApplication Build(ServerOptions options)
-    {
-        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ApplicationName = "llasa", ContentRootPath = AppContext.BaseDirectory });
-        builder.Logging.ClearProviders();
-        // Signals are the command's business: it drains first.
-        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
-        builder.Services.AddRoutingCore();
-        builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = options.DrainTimeout);
-        builder.WebHost.ConfigureKestrel(kestrel =>
-        {
-            kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = options.MaxBodyBytes;
-            kestrel.Limits.MaxConcurrentConnections = 2048;
-            kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
-            kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(240, TimeSpan.FromSeconds(5));
-            kestrel.Listen(new IPEndPoint(options.Address, options.Port));
-        });
-        return builder.Build();
-    }
-
-    private sealed class NoLifetime : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using LlasaNative.Interop;
 using LlasaNative.Recognition;
 using LlasaNative.Models;
+using Microsoft.AspNetCore.Http;
 
 namespace LlasaNative.Trainer.Serving;
 
@@ -15,26 +16,23 @@ internal sealed class ScoringEngine : IDisposable
 {
     private readonly LocalRecognition _recognition;
     private readonly ServerOptions _options;
-    private readonly ServerMetrics _metrics;
-    private readonly LinkedList<ScoringJob> _waiting = new();
+    private readonly ScoringMetrics _metrics;
+    private readonly JobQueue<ScoringJob> _queue;
     private readonly PinnedBufferPool _pool = new();
-    private readonly object _lock = new();
     private readonly Thread _thread;
-    private int _depth;
-    private bool _stopping;
-    private double _secondsPerSample = 0.01;
 
-    public ScoringEngine(LocalRecognition recognition, ServerOptions options, ServerMetrics metrics)
+    public ScoringEngine(LocalRecognition recognition, ServerOptions options, ScoringMetrics metrics)
     {
         _recognition = recognition;
         _options = options;
         _metrics = metrics;
+        _queue = new JobQueue<ScoringJob>(options.QueueCapacity);
         _thread = new Thread(Work) { IsBackground = true, Name = "scoring" };
         _thread.Start();
     }
 
     /// <summary>Samples that wait.</summary>
-    public int Depth => Volatile.Read(ref _depth);
+    public int Depth => _queue.Depth;
 
     /// <summary>Queues samples.</summary>
     /// <param name="job">What to score; its task ends when they are, or when it is abandoned.</param>
@@ -42,22 +40,14 @@ internal sealed class ScoringEngine : IDisposable
     public async Task<IReadOnlyList<RecognisedSample>> ScoreAsync(ScoringJob job)
     {
         LinkedListNode<ScoringJob> node;
-        lock (_lock)
+        try
         {
-            if (_stopping)
-            {
-                throw ProblemException.Draining();
-            }
-
-            if (_depth + job.Texts.Count > _options.QueueCapacity)
-            {
-                _metrics.Refused(job.Texts.Count);
-                throw ProblemException.Busy(_depth, _options.QueueCapacity, (int)Math.Clamp(Math.Ceiling(_depth * _secondsPerSample), 1, 60));
-            }
-
-            node = _waiting.AddLast(job);
-            _depth += job.Texts.Count;
-            Monitor.Pulse(_lock);
+            node = _queue.Add(job);
+        }
+        catch (ProblemException e) when (e.Problem.Status == StatusCodes.Status429TooManyRequests)
+        {
+            _metrics.Refused(job.Size);
+            throw;
         }
 
         await using var registration = job.Abandoned.UnsafeRegister(static (state, _) => ((ScoringJob)state!).Cancel(), job).ConfigureAwait(false);
@@ -67,11 +57,7 @@ internal sealed class ScoringEngine : IDisposable
         }
         catch (OperationCanceledException)
         {
-            lock (_lock)
-            {
-                Remove(node);
-            }
-
+            _queue.Remove(node);
             throw;
         }
     }
@@ -79,19 +65,14 @@ internal sealed class ScoringEngine : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        lock (_lock)
-        {
-            _stopping = true;
-            Monitor.Pulse(_lock);
-        }
-
+        _queue.Stop();
         _thread.Join();
         _pool.Dispose();
     }
 
     private void Work()
     {
-        while (Take() is { } batch)
+        while (_queue.Take(_options.MaxBatch, j => j.Alone ? TimeSpan.Zero : _options.MaxWait, (first, next) => first.GoesWith(next)) is { } batch)
         {
             var start = Stopwatch.GetTimestamp();
             Score(batch);
@@ -100,70 +81,9 @@ internal sealed class ScoringEngine : IDisposable
             var samples = batch.Where(j => j.Done.IsCompletedSuccessfully).Sum(j => j.Texts.Count);
             if (samples > 0)
             {
-                _secondsPerSample = (0.8 * _secondsPerSample) + (0.2 * seconds / samples);
+                _queue.SecondsPerSize = (0.8 * _queue.SecondsPerSize) + (0.2 * seconds / samples);
                 _metrics.Scored(samples, seconds);
             }
-        }
-    }
-
-    /// <summary>Waits for the next batch; null once the server stops and nothing waits.</summary>
-    private List<ScoringJob>? Take()
-    {
-        lock (_lock)
-        {
-            for (; ; )
-            {
-                if (_waiting.First is not { } first)
-                {
-                    if (_stopping)
-                    {
-                        return null;
-                    }
-
-                    Monitor.Wait(_lock);
-                    continue;
-                }
-
-                if (first.Value.Done.IsCompleted)
-                {
-                    Remove(first);
-                    continue;
-                }
-
-                List<LinkedListNode<ScoringJob>> batch = Together(first);
-                var left = _options.MaxWait - Stopwatch.GetElapsedTime(first.Value.Since);
-                if (!first.Value.Alone && batch.Count < _options.MaxBatch && left > TimeSpan.Zero && !_stopping)
-                {
-                    Monitor.Wait(_lock, left);
-                    continue;
-                }
-
-                batch.ForEach(Remove);
-                return [.. batch.Select(n => n.Value)];
-            }
-        }
-    }
-
-    private List<LinkedListNode<ScoringJob>> Together(LinkedListNode<ScoringJob> first)
-    {
-        List<LinkedListNode<ScoringJob>> batch = [first];
-        for (var node = first.Next; node is not null && batch.Count < _options.MaxBatch; node = node.Next)
-        {
-            if (!node.Value.Done.IsCompleted && first.Value.GoesWith(node.Value))
-            {
-                batch.Add(node);
-            }
-        }
-
-        return batch;
-    }
-
-    private void Remove(LinkedListNode<ScoringJob> node)
-    {
-        if (node.List is not null)
-        {
-            _waiting.Remove(node);
-            Volatile.Write(ref _depth, _depth - node.Value.Texts.Count);
         }
     }
 

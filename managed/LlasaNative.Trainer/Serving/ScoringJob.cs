@@ -6,7 +6,7 @@ namespace LlasaNative.Trainer.Serving;
 
 /// <summary>Samples that wait to be scored, and where the outcome goes.</summary>
 /// <remarks><b>Threads:</b> any. Made by a request, taken by the engine, cancelled by either.</remarks>
-internal sealed class ScoringJob
+internal sealed class ScoringJob : IQueuedJob
 {
     private readonly TaskCompletionSource<IReadOnlyList<RecognisedSample>> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -34,7 +34,13 @@ internal sealed class ScoringJob
     /// <summary>Cancelled when nobody waits any longer.</summary>
     public CancellationToken Abandoned { get; init; }
 
-    /// <summary>When it began to wait.</summary>
+    /// <inheritdoc/>
+    public int Size => Texts.Count;
+
+    /// <inheritdoc/>
+    public bool IsOver => Done.IsCompleted;
+
+    /// <inheritdoc/>
     public long Since { get; } = Stopwatch.GetTimestamp();
 
     public Task<IReadOnlyList<RecognisedSample>> Done => _done.Task;

@@ -5,26 +5,37 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
-using LlasaNative.Recognition.Wire;
+using LlasaNative.Text;
 using LlasaNative.Training;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 
 namespace LlasaNative.Trainer.Serving;
 
-/// <summary>What every request goes through: counting, the token, the time limit, and errors as RFC 9457 has them.</summary>
-internal sealed class ServerPipeline(ServerOptions options, ServerMetrics metrics, Func<bool> isDraining)
+/// <summary>What every request goes through: counting, the token, the time limit, and errors as the clients expect them.</summary>
+internal sealed class ServerPipeline(HttpOptions options, HttpMetrics metrics, IErrorBody errors, Func<bool> isDraining)
 {
     /// <summary>Status under which requests are counted whose client went away.</summary>
     public const int ClientWentAway = 499;
 
-    private static readonly string[] Known = ["/score", "/score_wav", "/score_batch", "/check", "/healthz", "/metrics", "/openapi.json"];
-
+    private readonly HashSet<string> _known = [];
+    private readonly HashSet<string> _open = [];
     private readonly byte[]? _token = options.Token is null ? null : SHA256.HashData(Encoding.UTF8.GetBytes(options.Token));
+
+    /// <summary>A route that there is; all others are counted together.</summary>
+    public void Add(string path, bool open)
+    {
+        _known.Add(path);
+        if (open)
+        {
+            _open.Add(path);
+        }
+    }
 
     public async Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
         var start = Stopwatch.GetTimestamp();
-        var endpoint = Array.Find(Known, k => context.Request.Path == k) ?? "other";
+        var endpoint = context.Request.Path.Value is { } path && _known.Contains(path) ? path : "other";
         metrics.Begin();
         var client = context.RequestAborted;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(client);
@@ -47,8 +58,22 @@ internal sealed class ServerPipeline(ServerOptions options, ServerMetrics metric
         {
             context.RequestAborted = client;
             var status = client.IsCancellationRequested ? ClientWentAway : context.Response.StatusCode;
-            metrics.End(endpoint, status, Stopwatch.GetElapsedTime(start).TotalSeconds);
+            metrics.End((context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? endpoint, status, Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
+    }
+
+    /// <summary>The body of a request.</summary>
+    public static async Task<T> ReadJsonAsync<T>(HttpContext context, JsonTypeInfo<T> type)
+    {
+        if (!context.Request.HasJsonContentType())
+        {
+            throw new ProblemException(415, "media-type", "The body must be JSON", $"`Content-Type` is `{context.Request.ContentType}`, expected application/json");
+        }
+
+        using MemoryStream body = new();
+        await context.Request.Body.CopyToAsync(body, context.RequestAborted);
+        return PythonJson.Read(body.GetBuffer().AsMemory(0, (int)body.Length), json => JsonSerializer.Deserialize(json.Span, type))
+            ?? throw ProblemException.Malformed("the body is null");
     }
 
     public static Task WriteJsonAsync<T>(HttpContext context, T body, JsonTypeInfo<T> type) =>
@@ -56,23 +81,23 @@ internal sealed class ServerPipeline(ServerOptions options, ServerMetrics metric
 
     public static Task WriteAsync(HttpContext context, string type, string body) => WriteAsync(context, type, Encoding.UTF8.GetBytes(body));
 
-    private static Task WriteAsync(HttpContext context, string type, byte[] body)
+    public static Task WriteAsync(HttpContext context, string type, byte[] body)
     {
         context.Response.ContentType = type;
         context.Response.ContentLength = body.Length;
         return HttpMethods.IsHead(context.Request.Method) ? Task.CompletedTask : context.Response.Body.WriteAsync(body, context.RequestAborted).AsTask();
     }
 
-    private static async Task WriteProblemAsync(HttpContext context, ProblemException problem)
+    private async Task WriteProblemAsync(HttpContext context, ProblemException problem)
     {
-        context.Response.StatusCode = problem.Problem.Status;
+        context.Response.StatusCode = errors.Status(problem);
         if (problem.RetryAfter is { } seconds)
         {
             context.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
         }
 
-        var body = JsonSerializer.SerializeToUtf8Bytes(problem.Problem, WireJson.Default.Problem);
-        context.Response.ContentType = Problem.MediaType;
+        var body = errors.Write(problem);
+        context.Response.ContentType = errors.MediaType;
         context.Response.ContentLength = body.Length;
         if (!HttpMethods.IsHead(context.Request.Method))
         {
@@ -81,9 +106,9 @@ internal sealed class ServerPipeline(ServerOptions options, ServerMetrics metric
         }
     }
 
-    private static ProblemException Unrouted(HttpContext context) => context.Response.StatusCode switch
+    private ProblemException Unrouted(HttpContext context) => context.Response.StatusCode switch
     {
-        StatusCodes.Status404NotFound => new ProblemException(404, "not-found", "There is nothing here", $"no endpoint `{context.Request.Path}`; see /openapi.json"),
+        StatusCodes.Status404NotFound => new ProblemException(404, "not-found", "There is nothing here", $"no endpoint `{context.Request.Path}`; there are {string.Join(", ", _known.Order(StringComparer.Ordinal))}"),
         StatusCodes.Status405MethodNotAllowed => new ProblemException(
             405, "method-not-allowed", "Wrong method", $"`{context.Request.Path}` does not take {context.Request.Method}, only {context.Response.Headers.Allow}"),
         var status => new ProblemException(status, "error", "The request failed", $"status {status}"),
@@ -91,8 +116,7 @@ internal sealed class ServerPipeline(ServerOptions options, ServerMetrics metric
 
     private void Admit(HttpContext context, string endpoint)
     {
-        // Health is for whoever watches over the process, and says nothing that needs protection.
-        if (endpoint == "/healthz")
+        if (_open.Contains(endpoint))
         {
             return;
         }
@@ -134,7 +158,7 @@ internal sealed class ServerPipeline(ServerOptions options, ServerMetrics metric
             JsonException json => ProblemException.Malformed($"not the JSON expected: {json.Message}"),
             UsageException usage => ProblemException.Invalid(usage.Message),
             OperationCanceledException => ProblemException.Late(options.RequestTimeout),
-            _ => new ProblemException(500, "internal", "The request could not be scored", MemoryAdvice.Describe(error).ReplaceLineEndings(" ")),
+            _ => new ProblemException(500, "internal", "The request could not be answered", MemoryAdvice.Describe(error).ReplaceLineEndings(" ")),
         };
         if (problem.Problem.Status == StatusCodes.Status500InternalServerError)
         {

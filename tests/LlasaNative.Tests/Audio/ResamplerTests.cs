@@ -8,6 +8,29 @@ public class ResamplerTests
     // pass band and stop band together.
     private const double Tolerance = 4e-5;
 
+    [TestCase(16000, 24000)]
+    [TestCase(44100, 16000)]
+    [TestCase(16000, 16000)]
+    [TestCase(48000, 8000)]
+    public void StreamingResampler_GivesWhatResamplerGivesOfTheWhole(int source, int target)
+    {
+        Random random = new(source);
+        float[] samples = [.. Enumerable.Range(0, 30_000).Select(_ => random.NextSingle() - 0.5f)];
+        StreamingResampler stream = new(source, target);
+        List<float> parts = [];
+        for (int at = 0; at < samples.Length;)
+        {
+            int count = Math.Min(random.Next(0, 3000), samples.Length - at);
+            float[] part = stream.Resample(samples.AsSpan(at, count));
+            parts.AddRange(part);
+            at += count;
+        }
+
+        Assert.That(parts, Has.Count.GreaterThan(samples.Length * 0.95 * target / source), "what no later sound can change is given at once");
+        parts.AddRange(stream.Finish());
+        Assert.That(parts, Is.EqualTo(Resampler.Resample(samples, source, target)));
+    }
+
     [TestCase(48000, 16000, 1000)]
     [TestCase(44100, 16000, 440)]
     [TestCase(44100, 16000, 7000)]

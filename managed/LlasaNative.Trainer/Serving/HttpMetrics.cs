@@ -1,0 +1,54 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using LlasaNative.Interop;
+
+namespace LlasaNative.Trainer.Serving;
+
+/// <summary>What every server counts: requests and memory; what it has besides, its own class adds.</summary>
+/// <remarks><b>Threads:</b> any.</remarks>
+internal abstract class HttpMetrics
+{
+    private readonly ConcurrentDictionary<(string Endpoint, int Status), long> _requests = new();
+    private readonly ConcurrentDictionary<string, Histogram> _seconds = new();
+    private int _inFlight;
+
+    /// <summary>A request has begun.</summary>
+    public void Begin() => Interlocked.Increment(ref _inFlight);
+
+    /// <summary>A request has ended.</summary>
+    public void End(string endpoint, int status, double seconds)
+    {
+        Interlocked.Decrement(ref _inFlight);
+        _requests.AddOrUpdate((endpoint, status), 1, (_, count) => count + 1);
+        _seconds.GetOrAdd(endpoint, _ => new Histogram(Histogram.Seconds)).Add(seconds);
+    }
+
+    /// <summary>Everything, as Prometheus reads it.</summary>
+    /// <param name="model">Name of what is served.</param>
+    /// <param name="what">What it does.</param>
+    protected string Write(string model, string what)
+    {
+        PrometheusText text = new();
+        text.Head("llasa_info", "gauge", what);
+        text.Value("llasa_info", $"model=\"{PrometheusText.Escape(model)}\"", 1);
+        text.Head("llasa_requests_total", "counter", "Requests answered, by endpoint and status; 499: the client went away.");
+        foreach (var ((endpoint, status), count) in _requests.OrderBy(r => r.Key.Endpoint, StringComparer.Ordinal).ThenBy(r => r.Key.Status))
+        {
+            text.Value("llasa_requests_total", $"endpoint=\"{endpoint}\",status=\"{status}\"", count);
+        }
+
+        text.Histograms("llasa_request_seconds", "From the request's head to the end of its answer.",
+            _seconds.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => ($"endpoint=\"{s.Key}\"", s.Value)));
+        WriteOwn(text);
+        text.Number("llasa_requests_in_flight", "gauge", "Requests being answered.", Volatile.Read(ref _inFlight));
+        using var process = Process.GetCurrentProcess();
+        text.Number("process_resident_memory_bytes", "gauge", "Resident memory.", process.WorkingSet64);
+        text.Number("process_threads", "gauge", "Threads of the process.", process.Threads.Count);
+        text.Number("llasa_native_bytes", "gauge", "Memory for tensors that the native library holds.", NativeDevice.GetLiveCounts().AllocatedBytes);
+        text.Number("dotnet_gc_heap_bytes", "gauge", "Managed heap after the last collection.", GC.GetTotalMemory(false));
+        return text.ToString();
+    }
+
+    /// <summary>What the server counts besides.</summary>
+    protected abstract void WriteOwn(PrometheusText text);
+}

@@ -1,0 +1,159 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text.Json;
+using LlasaNative.Data;
+using LlasaNative.Models;
+using LlasaNative.Training;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace LlasaNative.Trainer.Serving.Speech;
+
+/// <summary>Reads and checks the bodies of requests, has texts spoken, and writes the answers.</summary>
+/// <remarks><b>Threads:</b> any.</remarks>
+internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, VoiceShelf voices, ModelEntry model, SpeechOptions options, SpeechEngine engine, SpeechMetrics metrics)
+{
+    /// <summary>Room that a text must leave for its speech: a second.</summary>
+    private const int LeastTokens = 50;
+
+    /// <summary><c>POST /v1/audio/speech</c>.</summary>
+    public async Task SpeakAsync(HttpContext context)
+    {
+        var start = Stopwatch.GetTimestamp();
+        var request = await ServerPipeline.ReadJsonAsync(context, SpeechJson.Default.SpeechRequest);
+        var format = SoundFormat.Find(request.ResponseFormat);
+        var job = Prepare(request, context.RequestAborted);
+        engine.Speak(job);
+        List<float> sound = [];
+        await foreach (var part in job.Sound.ReadAllAsync(context.RequestAborted))
+        {
+            sound.AddRange(part);
+        }
+
+        if (sound.Count == 0)
+        {
+            throw new ProblemException(500, "silent", "Nothing was said", "the model ended its speech before its first code; another `seed` or text may help");
+        }
+
+        metrics.FirstSound(Stopwatch.GetElapsedTime(start).TotalSeconds);
+        using MemoryStream body = new();
+        await using (var writer = SoundWriter.Create(format, codec.SampleRate, sound.Count, body))
+        {
+            await writer.WriteAsync(sound.ToArray(), context.RequestAborted);
+            await writer.FinishAsync(context.RequestAborted);
+        }
+
+        await ServerPipeline.WriteAsync(context, format.MediaType, body.ToArray());
+    }
+
+    /// <summary><c>GET /v1/models</c>.</summary>
+    public Task ListModelsAsync(HttpContext context) => ServerPipeline.WriteJsonAsync(context, new ModelList("list", [model]), SpeechJson.Default.ModelList);
+
+    /// <summary><c>GET /v1/models/{id}</c>.</summary>
+    public Task DescribeModelAsync(HttpContext context)
+    {
+        CheckModel((string?)context.Request.RouteValues["id"]);
+        return ServerPipeline.WriteJsonAsync(context, model, SpeechJson.Default.ModelEntry);
+    }
+
+    /// <summary><c>GET /v1/audio/voices</c>.</summary>
+    public Task ListVoicesAsync(HttpContext context) => ServerPipeline.WriteJsonAsync(
+        context, new VoiceList([.. voices.Names.Select(name => Describe(name, voices.Find(name))).Prepend(Describe(VoiceShelf.Own, null))]), SpeechJson.Default.VoiceList);
+
+    /// <summary><c>POST /v1/audio/voices</c>: a form with <c>name</c>, <c>audio_sample</c> and perhaps <c>text</c>.</summary>
+    public async Task AddVoiceAsync(HttpContext context)
+    {
+        if (!options.AllowUpload)
+        {
+            throw new ProblemException(403, "not-allowed", "Voices cannot be added", "this server takes no voices: it was started without --allow-upload");
+        }
+
+        if (!context.Request.HasFormContentType)
+        {
+            throw new ProblemException(415, "media-type", "The body must be a form", $"`Content-Type` is `{context.Request.ContentType}`, expected multipart/form-data");
+        }
+
+        IFormCollection form;
+        try
+        {
+            form = await context.Request.ReadFormAsync(new FormOptions { MultipartBodyLengthLimit = options.MaxBodyBytes }, context.RequestAborted);
+        }
+        catch (InvalidDataException e)
+        {
+            throw ProblemException.Malformed(e.Message);
+        }
+
+        var file = form.Files.GetFile("audio_sample") ?? form.Files.GetFile("file") ?? throw OpenAiError.Invalid("audio_sample", "`audio_sample` is missing: the sound file");
+        using MemoryStream sound = new();
+        await file.CopyToAsync(sound, context.RequestAborted);
+        var name = form["name"].ToString();
+        var voice = await voices.AddAsync(name, sound.ToArray(), form["text"].ToString(), context.RequestAborted);
+        await ServerPipeline.WriteJsonAsync(context, Describe(name, voice), SpeechJson.Default.VoiceEntry);
+    }
+
+    private SpeechJob Prepare(SpeechRequest request, CancellationToken abandoned)
+    {
+        CheckModel(request.Model ?? model.Id);
+        Check(request.Speed is null or 1, "speed", $"`speed` is {request.Speed?.ToString("R", CultureInfo.InvariantCulture)}, only 1 can be had: the pace of the speech is the model's own");
+        Check(string.IsNullOrWhiteSpace(request.Instructions), "instructions", "`instructions` cannot be followed: the model takes a text and a voice, nothing else");
+        Check(request.Temperature is null or (>= 0 and <= 10), "temperature", "`temperature` is not 0 to 10");
+        Check(request.TopP is null or (> 0 and <= 1), "top_p", "`top_p` is not more than 0 and at most 1");
+        Check(request.TopK is null or >= 0, "top_k", "`top_k` is less than 0");
+        Check(request.Seed is null or >= 0, "seed", "`seed` is less than 0");
+        var text = request.Input?.Trim() ?? "";
+        Check(text.Length > 0, "input", "`input` is missing or empty: the text to say");
+        Check(text.Length <= options.MaxCharacters, "input", $"`input` has {text.Length} characters, at most {options.MaxCharacters} are taken");
+        var voice = voices.Find(VoiceName(request.Voice));
+        int[] prompt;
+        try
+        {
+            prompt = policy.EncodePrompt(text, LeastTokens, 0, voice);
+        }
+        catch (UsageException e)
+        {
+            throw OpenAiError.Invalid("input", e.Message);
+        }
+
+        return new SpeechJob
+        {
+            Text = new EncodedText(text, prompt) { Voice = voice },
+            Sampling = new SamplingSettings
+            {
+                Temperature = request.Temperature ?? options.Temperature,
+                TopP = request.TopP ?? options.TopP,
+                TopK = request.TopK ?? options.TopK,
+                MaxNewTokens = Math.Min(options.MaxNewTokens, policy.Config.MaxPositions - 1),
+            },
+            Id = SpeechJob.Key(request.Seed ?? BitConverter.ToInt64(RandomNumberGenerator.GetBytes(8)) & long.MaxValue, 0),
+            Abandoned = abandoned,
+        };
+    }
+
+    private void CheckModel(string? id)
+    {
+        if (id != model.Id)
+        {
+            throw new ProblemException(404, "model_not_found", "There is no such model", $"`model` is `{id}`, there is `{model.Id}`") { Parameter = "model" };
+        }
+    }
+
+    private static string VoiceName(JsonElement voice) => voice.ValueKind switch
+    {
+        JsonValueKind.Undefined or JsonValueKind.Null => VoiceShelf.Own,
+        JsonValueKind.String => voice.GetString()!,
+        JsonValueKind.Object when voice.TryGetProperty("id", out var id) && id.ValueKind == JsonValueKind.String => id.GetString()!,
+        _ => throw OpenAiError.Invalid("voice", "`voice` is neither a name nor an object with an `id`"),
+    };
+
+    private VoiceEntry Describe(string name, Utterance? voice) =>
+        new(name, name, voice?.Text, voice is null ? null : Math.Round((double)voice.Codes.Count * codec.SamplesPerCode / codec.SampleRate, 3));
+
+    private static void Check(bool holds, string parameter, string fault)
+    {
+        if (!holds)
+        {
+            throw OpenAiError.Invalid(parameter, fault);
+        }
+    }
+}

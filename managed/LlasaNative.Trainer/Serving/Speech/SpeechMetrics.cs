@@ -1,0 +1,52 @@
+namespace LlasaNative.Trainer.Serving.Speech;
+
+/// <summary>What the speech server counts, in the text format that Prometheus reads.</summary>
+/// <remarks><b>Threads:</b> any.</remarks>
+internal sealed class SpeechMetrics : HttpMetrics
+{
+    private readonly Histogram _together = new(Histogram.Counts);
+    private readonly Histogram _firstSound = new(Histogram.Seconds);
+    private long _spoken;
+    private long _refused;
+    private long _cutOff;
+    private long _codes;
+    private int _queueDepth;
+    private int _queueCapacity;
+
+    /// <summary>Texts were begun together.</summary>
+    public void Begun(int texts) => _together.Add(texts);
+
+    /// <summary>A request's first sound has left.</summary>
+    public void FirstSound(double seconds) => _firstSound.Add(seconds);
+
+    /// <summary>A text was spoken.</summary>
+    public void Spoken(int codes, bool ended)
+    {
+        Interlocked.Increment(ref _spoken);
+        Interlocked.Add(ref _codes, codes);
+        Interlocked.Add(ref _cutOff, ended ? 0 : 1);
+    }
+
+    /// <summary>A text found the queue full.</summary>
+    public void Refused() => Interlocked.Increment(ref _refused);
+
+    /// <summary>Everything, as Prometheus reads it.</summary>
+    public string Write(int queueDepth, int queueCapacity, string model)
+    {
+        (_queueDepth, _queueCapacity) = (queueDepth, queueCapacity);
+        return Write(model, "What speaks.");
+    }
+
+    /// <inheritdoc/>
+    protected override void WriteOwn(PrometheusText text)
+    {
+        text.Histograms("llasa_batch_texts", "Texts that began to be spoken together.", [("", _together)]);
+        text.Histograms("llasa_first_sound_seconds", "From the request's body to its first sound.", [("", _firstSound)]);
+        text.Number("llasa_texts_spoken_total", "counter", "Texts spoken.", Interlocked.Read(ref _spoken));
+        text.Number("llasa_texts_refused_total", "counter", "Texts refused because the queue was full.", Interlocked.Read(ref _refused));
+        text.Number("llasa_texts_cut_off_total", "counter", "Texts whose speech reached its limit before its end.", Interlocked.Read(ref _cutOff));
+        text.Number("llasa_codes_total", "counter", "Speech codes drawn.", Interlocked.Read(ref _codes));
+        text.Number("llasa_queue_texts", "gauge", "Texts that wait.", _queueDepth);
+        text.Number("llasa_queue_capacity", "gauge", "Texts that may wait.", _queueCapacity);
+    }
+}

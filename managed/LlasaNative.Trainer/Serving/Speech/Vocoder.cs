@@ -1,0 +1,98 @@
+using LlasaNative.Training;
+
+namespace LlasaNative.Trainer.Serving.Speech;
+
+/// <summary>Turns codes into sound on a thread of its own, whatever waits together, while others are drawn.</summary>
+/// <remarks><b>Threads:</b> any may offer. <b>Lifetime:</b> dispose it: that finishes what waits. It does not own the codec.</remarks>
+internal sealed class Vocoder : IDisposable
+{
+    // Codes of one batch: bounds its memory, and how long a short one waits for long ones.
+    private const int MostCodes = 4096;
+
+    private readonly ISpeechCodec _codec;
+    private readonly Queue<Piece> _waiting = new();
+    private readonly object _lock = new();
+    private readonly Thread _thread;
+    private bool _stopping;
+
+    public Vocoder(ISpeechCodec codec)
+    {
+        _codec = codec;
+        _thread = new Thread(Work) { IsBackground = true, Name = "vocoding" };
+        _thread.Start();
+    }
+
+    /// <summary>Codes to be made into sound.</summary>
+    /// <param name="Codes">All that are decoded.</param>
+    /// <param name="First">The first whose sound is wanted.</param>
+    /// <param name="Done">Given the sound from there on; called on the vocoder's thread.</param>
+    /// <param name="Failed">Given what went wrong.</param>
+    public sealed record Piece(int[] Codes, int First, Action<float[]> Done, Action<Exception> Failed);
+
+    /// <summary>Queues codes; pieces are done in their order.</summary>
+    public void Offer(Piece piece)
+    {
+        lock (_lock)
+        {
+            _waiting.Enqueue(piece);
+            Monitor.Pulse(_lock);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _stopping = true;
+            Monitor.Pulse(_lock);
+        }
+
+        _thread.Join();
+    }
+
+    private void Work()
+    {
+        while (Take() is { Count: > 0 } pieces)
+        {
+            Decode(pieces);
+        }
+    }
+
+    private List<Piece> Take()
+    {
+        lock (_lock)
+        {
+            while (_waiting.Count == 0 && !_stopping)
+            {
+                Monitor.Wait(_lock);
+            }
+
+            List<Piece> pieces = [];
+            for (var codes = 0; _waiting.TryPeek(out var next) && (pieces.Count == 0 || codes + next.Codes.Length <= MostCodes); codes += next.Codes.Length)
+            {
+                pieces.Add(_waiting.Dequeue());
+            }
+
+            return pieces;
+        }
+    }
+
+    private void Decode(List<Piece> pieces)
+    {
+        try
+        {
+            using var sounds = _codec.Decode([.. pieces.Select(p => p.Codes)]);
+            for (var i = 0; i < pieces.Count; i++)
+            {
+                pieces[i].Done(sounds[i][(pieces[i].First * _codec.SamplesPerCode)..].ToArray());
+            }
+        }
+#pragma warning disable CA1031 // Whatever it was, it belongs to these, and the thread must go on.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            pieces.ForEach(p => p.Failed(e));
+        }
+    }
+}
