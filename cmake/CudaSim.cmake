@@ -24,30 +24,11 @@ function(llasa_add_cudasim target)
     set_source_files_properties(${simulator} PROPERTIES COMPILE_OPTIONS -fno-sanitize=all)
   endif()
   target_include_directories(${target} PUBLIC cudasim/include cudasim)
-  target_link_libraries(${target} PUBLIC llasa::openblas -Wl,--wrap=getenv ${CMAKE_DL_LIBS})
+  target_link_libraries(${target} PUBLIC llasa::openblas ${CMAKE_DL_LIBS})
   llasa_cudasim_kernels(${target} ${kernels})
 
   # What stands in for the driver, in a folder of its own: only who asks for it shall find it.
   add_library(llasa_cudasim_driver SHARED ${CMAKE_CURRENT_SOURCE_DIR}/cudasim/driver/driver.cc)
   set_target_properties(llasa_cudasim_driver PROPERTIES OUTPUT_NAME cuda SUFFIX .so.1
                                                         LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/driver)
-
-  # Families that have no kernels yet run their CPU code on the simulator's memory, which the host may touch then.
-  file(GLOB families RELATIVE ${CMAKE_CURRENT_SOURCE_DIR}/src/cpu CONFIGURE_DEPENDS
-       ${CMAKE_CURRENT_SOURCE_DIR}/src/cpu/*.cc)
-  set(missing "")
-  foreach(file IN LISTS families)
-    string(REPLACE .cc .cu kernel ${file})
-    if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/src/cuda/${kernel} AND NOT file STREQUAL isa.cc)
-      list(APPEND missing ${file})
-      target_sources(${target} PRIVATE src/cpu/${file})
-    endif()
-  endforeach()
-  if(missing)
-    message(STATUS "without kernels, on the CPU's code: ${missing}")
-    target_sources(${target} PRIVATE src/cpu/isa.cc)
-    target_compile_definitions(${target} PUBLIC LLASA_CUDASIM_HOST_VISIBLE)
-    llasa_add_isa_variants(${target})
-    set(LLASA_ISA_OBJECTS ${LLASA_ISA_OBJECTS} PARENT_SCOPE)
-  endif()
 endfunction()

@@ -43,15 +43,6 @@ void* reserve(size_t bytes, int protection) {
   return memory;
 }
 
-bool strict_from_start() {
-#if defined(LLASA_CUDASIM_HOST_VISIBLE)
-  const char* value = std::getenv("LLASA_CUDASIM_STRICT");
-  return value != nullptr && std::strcmp(value, "1") == 0;
-#else
-  return true;
-#endif
-}
-
 struct Memory {
   Memory()
       : whole{reinterpret_cast<uintptr_t>(reserve(kReserve, PROT_NONE)), kReserve},
@@ -71,7 +62,6 @@ struct Memory {
   size_t device_bytes = static_cast<size_t>(setting("LLASA_CUDASIM_MEMORY", int64_t{16} << 30));
   bool visible = false;
   int64_t hidings = 0;
-  bool strict = strict_from_start();
 };
 
 Memory& memory() {
@@ -128,8 +118,8 @@ void* allocate_device(size_t bytes) {
   m.next[device] += span;
   m.visible = false;
   show_device_memory();
-  // Without strictness host code writes there, unseen; without hooks kernels do.
-  std::memset(shadow_of(address), m.strict && LLASA_CUDASIM_SEES_WRITES ? kAllocated : kWritten, bytes);
+  // Without hooks nobody sees what a kernel writes.
+  std::memset(shadow_of(address), LLASA_CUDASIM_SEES_WRITES ? kAllocated : kWritten, bytes);
   ASAN_UNPOISON_MEMORY_REGION(reinterpret_cast<void*>(address), bytes);
   ASAN_POISON_MEMORY_REGION(reinterpret_cast<void*>(address + bytes), span - bytes);
   // NaN for a build without hooks, that a forgotten initialisation shows.
@@ -167,11 +157,6 @@ void device_memory_info(size_t* free_bytes, size_t* total_bytes) {
 void set_device_memory(size_t bytes) {
   const std::lock_guard lock(memory().mutex);
   memory().device_bytes = bytes;
-}
-
-void set_strict(bool strict) {
-  const std::lock_guard lock(memory().mutex);
-  memory().strict = strict;
 }
 
 bool is_device_pointer(const void* pointer) {
@@ -246,7 +231,7 @@ void show_device_memory() {
 
 void hide_device_memory() {
   Memory& m = memory();
-  if (!m.visible || !m.strict) return;
+  if (!m.visible) return;
   // Changing many pages costs; after the first times every eighth one catches what there is to catch.
   if (++m.hidings > 256 && m.hidings % 8 != 0) return;
   protect(PROT_NONE);

@@ -20,10 +20,6 @@ void device_memory_info(size_t* free_bytes, size_t* total_bytes);
 // As much as every pretended device has (LLASA_CUDASIM_MEMORY, 16 GiB); for tests of running out.
 void set_device_memory(size_t bytes);
 
-// Whether host code may not touch device memory and reads of unwritten device memory are faults: yes, unless
-// families without kernels run their CPU code on it (LLASA_CUDASIM_STRICT=1 insists).
-void set_strict(bool strict);
-
 bool is_device_pointer(const void* pointer);
 // Of a device pointer.
 int device_of(const void* pointer);

@@ -42,12 +42,7 @@ __global__ void fill_kernel(float* x, int count, int planted) {
   if (i < count + planted) x[i] = 1.0f;
 }
 
-class Fault : public testing::Test {
- protected:
-  void SetUp() override { cudasim::set_strict(true); }
-};
-
-TEST_F(Fault, StorePastTheEndOfADeviceArray) {
+TEST(Fault, StorePastTheEndOfADeviceArray) {
   DeviceBuffer<float> x(40, "an array");
   EXPECT_EQ(fault_of([&](Stream& s) { LLASA_LAUNCH(fill_kernel, 1, 64, 0, s, x.data(), 40, 0); }), "");
   const std::string message =
@@ -57,7 +52,7 @@ TEST_F(Fault, StorePastTheEndOfADeviceArray) {
   EXPECT_NE(message.find("thread (40,0,0)"), std::string::npos) << message;
 }
 
-TEST_F(Fault, StoreToFreedMemory) {
+TEST(Fault, StoreToFreedMemory) {
   float* stale = nullptr;
   {
     DeviceBuffer<float> x(64, "an array");
@@ -67,10 +62,17 @@ TEST_F(Fault, StoreToFreedMemory) {
                "fill_kernel", "inside a freed device array");
 }
 
-TEST_F(Fault, HostPointerInAKernel) {
+TEST(Fault, HostPointerInAKernel) {
   std::vector<float> host(64);
   expect_fault(fault_of([&](Stream& s) { LLASA_LAUNCH(fill_kernel, 1, 64, 0, s, host.data(), 64, 0); }),
                "fill_kernel", "of host memory");
+}
+
+// As on a card; AddressSanitizer makes another death of the signal.
+TEST(Fault, HostCodeThatTouchesDeviceMemory) {
+  DeviceBuffer<float> x(8, "an array");
+  EXPECT_EQ(fault_of([&](Stream& s) { LLASA_LAUNCH(fill_kernel, 1, 8, 0, s, x.data(), 8, 0); }), "");
+  EXPECT_DEATH(*static_cast<volatile float*>(x.data()) = 1.0f, "");
 }
 
 __global__ void sum_kernel(const float* x, float* y, int count) {
@@ -79,7 +81,7 @@ __global__ void sum_kernel(const float* x, float* y, int count) {
   *y = sum;
 }
 
-TEST_F(Fault, UninitialisedDeviceMemory) {
+TEST(Fault, UninitialisedDeviceMemory) {
   DeviceBuffer<float> x(8, "an array"), y(1, "an array");
   const auto sum = [&](int count) {
     return fault_of([&](Stream& s) {
@@ -91,7 +93,7 @@ TEST_F(Fault, UninitialisedDeviceMemory) {
   expect_fault(sum(8), "sum_kernel", "uninitialised read of 4 bytes at byte 28 of a device array of 32");
 }
 
-TEST_F(Fault, UninitialisedBytesCopiedToTheHost) {
+TEST(Fault, UninitialisedBytesCopiedToTheHost) {
   DeviceBuffer<float> x(8, "an array");
   expect_fault(fault_of([&](Stream& s) { x.download(s, 8); }), "copying to the host", "uninitialised bytes");
 }
@@ -100,7 +102,7 @@ __global__ void wide_kernel(const float* x, float4* y) {
   *y = *reinterpret_cast<const float4*>(x);
 }
 
-TEST_F(Fault, MisalignedVectorLoad) {
+TEST(Fault, MisalignedVectorLoad) {
   Stream stream;
   DeviceBuffer<float> x(8, "an array"), y(4, "an array");
   zero_on_device(stream, x.data(), 32);
@@ -124,7 +126,7 @@ __global__ void shift_kernel(float* y) {
   y[i] = tile[(i + blockDim.x - 1) % blockDim.x];
 }
 
-TEST_F(Fault, MissingBarrierBetweenWriteAndRead) {
+TEST(Fault, MissingBarrierBetweenWriteAndRead) {
   DeviceBuffer<float> y(64, "an array");
   EXPECT_EQ(fault_of([&](Stream& s) { LLASA_LAUNCH(shift_kernel<true>, 1, 64, 64 * 4, s, y.data()); }), "");
   // Thread 0 finds that nobody wrote its neighbour's slot, or a later one finds the race: both name the
@@ -148,7 +150,7 @@ __global__ void overwrite_kernel(float* y) {
   y[i] = tile[i];
 }
 
-TEST_F(Fault, MissingBarrierBetweenReadAndWrite) {
+TEST(Fault, MissingBarrierBetweenReadAndWrite) {
   DeviceBuffer<float> y(64, "an array");
   EXPECT_EQ(fault_of([&](Stream& s) { LLASA_LAUNCH(overwrite_kernel<true>, 1, 64, 0, s, y.data()); }), "");
   expect_fault(fault_of([&](Stream& s) { LLASA_LAUNCH(overwrite_kernel<false>, 1, 64, 0, s, y.data()); }),
@@ -162,7 +164,7 @@ __global__ void same_slot_kernel(float* y, int writers) {
   y[threadIdx.x] = slot;
 }
 
-TEST_F(Fault, TwoWritersOfOneSharedSlot) {
+TEST(Fault, TwoWritersOfOneSharedSlot) {
   DeviceBuffer<float> y(64, "an array");
   EXPECT_EQ(fault_of([&](Stream& s) { LLASA_LAUNCH(same_slot_kernel, 1, 64, 0, s, y.data(), 1); }), "");
   expect_fault(fault_of([&](Stream& s) { LLASA_LAUNCH(same_slot_kernel, 1, 64, 0, s, y.data(), 2); }),
@@ -183,7 +185,7 @@ __global__ void warp_exchange_kernel(float* y) {
   y[i] = tile[31 - i];
 }
 
-TEST_F(Fault, ShuffleInsteadOfSyncwarp) {
+TEST(Fault, ShuffleInsteadOfSyncwarp) {
   DeviceBuffer<float> y(32, "an array");
   EXPECT_EQ(fault_of([&](Stream& s) { LLASA_LAUNCH(warp_exchange_kernel<true>, 1, 32, 0, s, y.data()); }),
             "");
@@ -205,7 +207,7 @@ __global__ void read_then_write_kernel(float* y) {
   y[i] = slot + seen;
 }
 
-TEST_F(Fault, WriteOfWhatOtherLanesRead) {
+TEST(Fault, WriteOfWhatOtherLanesRead) {
   DeviceBuffer<float> y(32, "an array");
   EXPECT_EQ(fault_of([&](Stream& s) { LLASA_LAUNCH(read_then_write_kernel<true>, 1, 32, 0, s, y.data()); }),
             "");
@@ -224,7 +226,7 @@ __global__ void byte_kernel(unsigned char* y) {
   y[threadIdx.x] = tile[63 - threadIdx.x];
 }
 
-TEST_F(Fault, NeighbouringBytesAreNoRace) {
+TEST(Fault, NeighbouringBytesAreNoRace) {
   DeviceBuffer<unsigned char> y(64, "an array");
   EXPECT_EQ(fault_of([&](Stream& s) { LLASA_LAUNCH(byte_kernel, 1, 64, 0, s, y.data()); }), "");
 }
@@ -234,7 +236,7 @@ __global__ void shared_bound_kernel(int planted) {
   tile[threadIdx.x + static_cast<unsigned>(planted)] = 0.0f;
 }
 
-TEST_F(Fault, StorePastTheEndOfSharedMemory) {
+TEST(Fault, StorePastTheEndOfSharedMemory) {
   EXPECT_EQ(fault_of([&](Stream& s) { LLASA_LAUNCH(shared_bound_kernel, 1, 32, 128, s, 0); }), "");
   expect_fault(fault_of([&](Stream& s) { LLASA_LAUNCH(shared_bound_kernel, 1, 32, 128, s, 1); }),
                "shared_bound_kernel", "out-of-bounds write of 4 bytes at byte 128 of dynamic shared memory");
@@ -246,7 +248,7 @@ __global__ void stale_shared_kernel(float* y) {
   y[blockIdx.x] = slot;
 }
 
-TEST_F(Fault, SharedMemoryOfTheBlockBefore) {
+TEST(Fault, SharedMemoryOfTheBlockBefore) {
   DeviceBuffer<float> y(2, "an array");
   const auto with = [&](int blocks) {
     return fault_of([&](Stream& s) { LLASA_LAUNCH(stale_shared_kernel, blocks, 1, 0, s, y.data()); });
@@ -259,7 +261,7 @@ __global__ void barrier_kernel(int arriving) {
   if (static_cast<int>(threadIdx.x) < arriving) __syncthreads();
 }
 
-TEST_F(Fault, DivergentBarrier) {
+TEST(Fault, DivergentBarrier) {
   EXPECT_EQ(fault_of([&](Stream& s) { LLASA_LAUNCH(barrier_kernel, 1, 64, 0, s, 64); }), "");
   const std::string message = fault_of([&](Stream& s) { LLASA_LAUNCH(barrier_kernel, 1, 64, 0, s, 63); });
   expect_fault(message, "barrier_kernel", "divergent barrier");
@@ -271,7 +273,7 @@ __global__ void shuffle_kernel(int lanes, unsigned mask) {
   __syncthreads();
 }
 
-TEST_F(Fault, LanesMissingFromACollective) {
+TEST(Fault, LanesMissingFromACollective) {
   const auto with = [](int lanes, unsigned mask) {
     return fault_of([=](Stream& s) { LLASA_LAUNCH(shuffle_kernel, 1, 32, 0, s, lanes, mask); });
   };
@@ -281,7 +283,7 @@ TEST_F(Fault, LanesMissingFromACollective) {
   expect_fault(with(32, 0xfu), "shuffle_kernel", "the calling lane is not in its mask");
 }
 
-TEST_F(Fault, UncheckedLaunch) {
+TEST(Fault, UncheckedLaunch) {
   DeviceBuffer<float> x(8, "an array");
   const auto launch = [&](bool checked) {
     return fault_of([&](Stream& s) {
@@ -310,7 +312,7 @@ __global__ void matrix_kernel(const unsigned char* elsewhere, int offset, uint32
   y[lane] = r[0] + r[1] + r[2] + r[3];
 }
 
-TEST_F(Fault, RowsOfLdmatrixThatAreNoneOfSharedMemory) {
+TEST(Fault, RowsOfLdmatrixThatAreNoneOfSharedMemory) {
   DeviceBuffer<uint32_t> y(32, "an array");
   DeviceBuffer<unsigned char> global(1024, "an array");
   const auto load = [&](auto kernel, const unsigned char* elsewhere, int offset) {
@@ -331,7 +333,7 @@ __global__ void half_warp_kernel(float* y, unsigned lanes) {
   y[threadIdx.x] = d[0];
 }
 
-TEST_F(Fault, MatrixProductOfHalfAWarp) {
+TEST(Fault, MatrixProductOfHalfAWarp) {
   DeviceBuffer<float> y(32, "an array");
   const auto multiply = [&](unsigned lanes) {
     return fault_of([&](Stream& s) { LLASA_LAUNCH(half_warp_kernel, 1, 32, 0, s, y.data(), lanes); });
@@ -340,12 +342,12 @@ TEST_F(Fault, MatrixProductOfHalfAWarp) {
   expect_fault(multiply(16), "half_warp_kernel", "mma.m16n8k16");
 }
 
-TEST_F(Fault, ImpossibleLaunchNamesTheKernel) {
+TEST(Fault, ImpossibleLaunchNamesTheKernel) {
   expect_fault(fault_of([&](Stream& s) { LLASA_LAUNCH(barrier_kernel, 1, 2048, 0, s, 0); }),
                "launching kernel `barrier_kernel`", "cudaErrorInvalidConfiguration");
 }
 
-TEST_F(Fault, CopyInTheWrongDirection) {
+TEST(Fault, CopyInTheWrongDirection) {
   DeviceBuffer<float> x(4, "an array");
   std::vector<float> host(4);
   expect_fault(fault_of([&](Stream& s) { copy_to_device(s, host.data(), x.data(), 16); }),
@@ -372,7 +374,7 @@ std::string fault_of_recording(const std::function<void(Stream&)>& planted) {
   });
 }
 
-TEST_F(Fault, WhatMayNotHappenWhileAGraphIsRecorded) {
+TEST(Fault, WhatMayNotHappenWhileAGraphIsRecorded) {
   std::vector<float> host(4);
   DeviceBuffer<float> device(4, "an array"), other(4, "an array");
   Stream beside;
@@ -412,7 +414,7 @@ TEST_F(Fault, WhatMayNotHappenWhileAGraphIsRecorded) {
             "");
 }
 
-TEST_F(Fault, ReplayAfterItsMemoryWasFreed) {
+TEST(Fault, ReplayAfterItsMemoryWasFreed) {
   DeviceBuffer<float> x(8, "an array");
   expect_fault(fault_of([&](Stream& s) {
                  LaunchGraphs graphs("a test's pass");
