@@ -115,15 +115,6 @@ LoraOptions make_lora_options(const llasa_lora_options& given) {
   return {given.rank, given.alpha, given.targets, given.dropout, given.dropout_seed};
 }
 
-AllowedIds make_allowed_ids(const char* options, int32_t start, int32_t end, int32_t extra, int32_t V) {
-  LLASA_CHECK(end == 0 ? start == 0 : start >= 0 && start < end && end <= V, Status::kArgument,
-              "`%s.restrict_start`, `%s.restrict_end`: [%d, %d), expected within [0, %d)", options, options,
-              start, end, V);
-  LLASA_CHECK(extra >= -1 && extra < V, Status::kArgument,
-              "`%s.restrict_extra`: %d, expected -1 or an id below %d", options, extra, V);
-  return end == 0 ? AllowedIds{0, V, -1} : AllowedIds::of(start, end, extra);
-}
-
 HeadOptions make_head_options(const llasa_head_options& options, const LlamaConfig& config) {
   HeadOptions head;
   const auto V = static_cast<int32_t>(config.vocab_size);

@@ -13,6 +13,15 @@
 
 namespace llasa::abi {
 
+AllowedIds make_allowed_ids(const char* options, int32_t start, int32_t end, int32_t extra, int32_t V) {
+  LLASA_CHECK(end == 0 ? start == 0 : start >= 0 && start < end && end <= V, Status::kArgument,
+              "`%s.restrict_start`, `%s.restrict_end`: [%d, %d), expected within [0, %d)", options, options,
+              start, end, V);
+  LLASA_CHECK(extra >= -1 && extra < V, Status::kArgument,
+              "`%s.restrict_extra`: %d, expected -1 or an id below %d", options, extra, V);
+  return end == 0 ? AllowedIds{0, V, -1} : AllowedIds::of(start, end, extra);
+}
+
 llasa_sampling_options read_sampling_options(const llasa_sampling_options* given, int64_t vocab_size) {
   llasa_sampling_options o{};
   llasa_sampling_options_init(&o);
