@@ -111,17 +111,12 @@ Task("Bindings-Check").Does(() =>
 Task("Managed-Build").Does(() => Run("managed-build", "dotnet", $"build LlasaNative.sln -c {configuration} -v q"));
 
 Task("Managed-Test").IsDependentOn("Native-Build").IsDependentOn("Managed-Build").Does(() =>
-{
-    foreach (var project in GetFiles("tests/**/*.Tests.csproj").Where(p => !IsEndToEnd(p) && !IsTorch(p)))
-    {
-        ManagedTests(project);
-    }
-});
+    ManagedTests(GetFiles("tests/**/*.Tests.csproj").Where(p => !IsEndToEnd(p) && !IsTorch(p))));
 
 // An engine is a folder beside the program, or in build/engines of the sources: docs/extending.md.
-Task("Engine-Torch").Does(() => PublishEngine("torch", "LlasaNative.TorchSharp"));
+Task("Engine-Torch").Does(() => PublishEngine("torch", "LlasaNative.TorchSharp", apart: true));
 
-Task("Engine-WhisperNet").Does(() => PublishEngine("whispernet", "LlasaNative.WhisperNet"));
+Task("Engine-WhisperNet").Does(() => PublishEngine("whispernet", "LlasaNative.WhisperNet", apart: false));
 
 // Not in the solution: its packages are large, and whoever cannot have them goes on without, loudly.
 Task("Torch-Test").WithCriteria(torch).IsDependentOn("Native-Build").IsDependentOn("Trainer").Does(() =>
@@ -130,7 +125,7 @@ Task("Torch-Test").WithCriteria(torch).IsDependentOn("Native-Build").IsDependent
     try
     {
         Run("torch-build", "dotnet", $"build {project} -c {configuration} -v q");
-        PublishEngine("torch", "LlasaNative.TorchSharp");
+        PublishEngine("torch", "LlasaNative.TorchSharp", apart: true);
     }
     catch (Exception e) when (!HasTorch())
     {
@@ -138,26 +133,23 @@ Task("Torch-Test").WithCriteria(torch).IsDependentOn("Native-Build").IsDependent
         return;
     }
 
-    ManagedTests(project);
+    ManagedTests([project]);
 });
 
 Task("EndToEnd").IsDependentOn("Native-Build").IsDependentOn("Managed-Build").IsDependentOn("Engine-WhisperNet").Does(() =>
-{
-    foreach (var project in GetFiles("tests/**/*.csproj").Where(IsEndToEnd))
-    {
-        // Faults, even in short, take longer than everything else at process level together.
-        ManagedTests(project, thorough ? "" : "TestCategory!=Faults");
-    }
-});
+    ManagedTests(GetFiles("tests/**/*.Tests.csproj").Where(IsEndToEnd)));
+
+// Both at once, for much of either waits for a process to start.
+Task("Managed-Tests").IsDependentOn("Native-Build").IsDependentOn("Managed-Build").IsDependentOn("Engine-WhisperNet").Does(() =>
+    ManagedTests(GetFiles("tests/**/*.Tests.csproj").Where(p => !IsTorch(p)).OrderByDescending(IsEndToEnd)));
 
 var test = Task("Test")
     .IsDependentOn("Native-Test")
     .IsDependentOn("Machine-Test")
     .IsDependentOn(thorough ? "Test-Cudasim" : "Test-Kernels")
     .IsDependentOn("Bindings-Check")
-    .IsDependentOn("Managed-Test")
-    .IsDependentOn("Torch-Test")
-    .IsDependentOn("EndToEnd");
+    .IsDependentOn("Managed-Tests")
+    .IsDependentOn("Torch-Test");
 if (thorough)
 {
     test.IsDependentOn("Cuda-Compile");
@@ -243,7 +235,7 @@ Task("Package").IsDependentOn("Native-Library").Does(() =>
     Run("archive", "tar", $"--sort=name --owner=0 --group=0 --numeric-owner --exclude=assets/tiny/recipe -C build/package -czf {packages}/{name}.tar.gz {name}");
     foreach (var (engine, project) in new[] { ("whispernet", "LlasaNative.WhisperNet"), ("torch", "LlasaNative.TorchSharp") }.Take(torch ? 2 : 1))
     {
-        PublishEngine(engine, project);
+        PublishEngine(engine, project, apart: engine == "torch");
         Run($"archive-{engine}", "tar", $"--sort=name --owner=0 --group=0 --numeric-owner --transform=s,^engines,{name}/engines, " +
             $"-C build -czf {packages}/{name}-engine-{engine}.tar.gz engines/{engine}");
     }

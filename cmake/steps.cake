@@ -28,16 +28,26 @@ void NativeTests(string preset)
     }
 }
 
-void ManagedTests(FilePath project, string filter = "")
+// Two projects at a time, in this order.
+void ManagedTests(IEnumerable<FilePath> projects)
 {
-    var name = project.GetFilenameWithoutExtension().FullPath;
-    var trx = $"{results}/{name}.trx";
-    Clear(trx);
-    var exit = Run($"test-{name}", "dotnet",
-        $"test {project.FullPath} -c {configuration} --no-build --logger trx;LogFileName={trx} --results-directory {results}" +
-        (filter.Length > 0 ? $" --filter {filter}" : ""), check: false);
-    tally.AddTrx(trx, exit);
-    Information("{0}; so far {1}", name, tally);
+    // What takes longer than everything else together is left to --thorough.
+    var some = thorough ? "" : " --filter TestCategory!=Faults&TestCategory!=Long";
+    System.Threading.Tasks.Parallel.ForEach(
+        System.Collections.Concurrent.Partitioner.Create(projects, System.Collections.Concurrent.EnumerablePartitionerOptions.NoBuffering),
+        new ParallelOptions { MaxDegreeOfParallelism = 2 }, project =>
+    {
+        var name = project.GetFilenameWithoutExtension().FullPath;
+        var trx = $"{results}/{name}.trx";
+        Clear(trx);
+        var exit = Run($"test-{name}", "dotnet",
+            $"test {project.FullPath} -c {configuration} --no-build --logger trx;LogFileName={trx} --results-directory {results}{some}", check: false);
+        lock (tally)
+        {
+            tally.AddTrx(trx, exit);
+            Information("{0}; so far {1}", name, tally);
+        }
+    });
 }
 
 void Clear(string file)
@@ -46,12 +56,15 @@ void Clear(string file)
     System.IO.File.Delete(file);
 }
 
-// Publishes a class library into build/engines, where the program of the sources finds it. Its objects lie apart: others build it without what it needs to run.
-void PublishEngine(string name, string project)
+// Publishes a class library into build/engines, where the program of the sources finds it. `apart`: its objects lie apart, because others build it
+// without what it needs to run.
+void PublishEngine(string name, string project, bool apart)
 {
-    CleanDirectory($"build/engines/{name}");
-    Run($"engine-{name}", "dotnet", $"publish managed/{project} -c {configuration} -r linux-x64 --self-contained false -v q -p:AsEngine=true -p:DebugType=none " +
-        $"-p:GenerateDocumentationFile=false -p:CreateHardLinksForPublishFilesIfPossible=true --artifacts-path build/engines-obj -o build/engines/{name}");
+    var folder = $"build/engines/{name}";
+    CleanDirectory(folder);
+    Run($"engine-{name}", "dotnet", $"publish managed/{project} -c {configuration} -v q -nologo -p:AsEngine=true -p:CreateHardLinksForPublishFilesIfPossible=true -o {folder}" +
+        (apart ? " -r linux-x64 --self-contained false --artifacts-path build/engines-obj" : ""));
+    DeleteFiles($"{folder}/*.{{pdb,xml}}");
 }
 
 // An option of ours as one of `llasa`, if it was given.

@@ -9,7 +9,7 @@ public sealed partial class ExtendingTests : TinyWorldTests
 {
     private static readonly string Root = AboveWith("LlasaNative.sln", AppContext.BaseDirectory);
 
-    [Test]
+    [Test, Category("Long")]   // compiles the library again
     public void Estimator_OfAClassAndAPresetLine_TakesAStep()
     {
         var source = Path.Combine(Folder, "source", "managed", "LlasaNative.Training");
