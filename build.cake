@@ -116,6 +116,8 @@ Task("Managed-Test").IsDependentOn("Native-Build").IsDependentOn("Managed-Build"
 // An engine is a folder beside the program, or in build/engines of the sources: docs/extending.md.
 Task("Engine-Torch").Does(() => PublishEngine("torch", "LlasaNative.TorchSharp", apart: true));
 
+Task("Engine-Onnx").Does(() => PublishEngine("onnx", "LlasaNative.Onnx", apart: false));
+
 Task("Engine-WhisperNet").Does(() => PublishEngine("whispernet", "LlasaNative.WhisperNet", apart: false));
 
 // Not in the solution: its packages are large, and whoever cannot have them goes on without, loudly.
@@ -136,11 +138,11 @@ Task("Torch-Test").WithCriteria(torch).IsDependentOn("Native-Build").IsDependent
     ManagedTests([project]);
 });
 
-Task("EndToEnd").IsDependentOn("Native-Build").IsDependentOn("Managed-Build").IsDependentOn("Engine-WhisperNet").Does(() =>
+Task("EndToEnd").IsDependentOn("Native-Build").IsDependentOn("Managed-Build").IsDependentOn("Engine-WhisperNet").IsDependentOn("Engine-Onnx").Does(() =>
     ManagedTests(GetFiles("tests/**/*.Tests.csproj").Where(IsEndToEnd)));
 
 // Both at once, for much of either waits for a process to start.
-Task("Managed-Tests").IsDependentOn("Native-Build").IsDependentOn("Managed-Build").IsDependentOn("Engine-WhisperNet").Does(() =>
+Task("Managed-Tests").IsDependentOn("Native-Build").IsDependentOn("Managed-Build").IsDependentOn("Engine-WhisperNet").IsDependentOn("Engine-Onnx").Does(() =>
     ManagedTests(GetFiles("tests/**/*.Tests.csproj").Where(p => !IsTorch(p)).OrderByDescending(IsEndToEnd)));
 
 var test = Task("Test")
@@ -212,7 +214,7 @@ Task("Package").IsDependentOn("Native-Library").Does(() =>
     var native = Stripped(library, "libllasa_cpu.so");
     var cuda = CudaLibraryForPackage() ? Stripped("cuda-archs", "libllasa_cuda.so") : "";
     foreach (var project in new[] { "bindings/LlasaNative.Interop", "managed/LlasaNative.Training", "managed/LlasaNative.Engine", "managed/LlasaNative.Data",
-        "managed/LlasaNative.Reporting", "managed/LlasaNative.RewardServer", "managed/LlasaNative.WhisperNet" }.Concat(torch ? ["managed/LlasaNative.TorchSharp"] : []))
+        "managed/LlasaNative.Reporting", "managed/LlasaNative.RewardServer", "managed/LlasaNative.WhisperNet", "managed/LlasaNative.Onnx" }.Concat(torch ? ["managed/LlasaNative.TorchSharp"] : []))
     {
         Run("pack", "dotnet", $"pack {project} -c {configuration} -v q -p:NativeLibraryFile={native} -p:CudaLibraryFile={cuda} -o {packages}");
     }
@@ -233,7 +235,7 @@ Task("Package").IsDependentOn("Native-Library").Does(() =>
     EnsureDirectoryExists($"{folder}/assets");
     CopyDirectory("assets/tiny", $"{folder}/assets/tiny");
     Run("archive", "tar", $"--sort=name --owner=0 --group=0 --numeric-owner --exclude=assets/tiny/recipe -C build/package -czf {packages}/{name}.tar.gz {name}");
-    foreach (var (engine, project) in new[] { ("whispernet", "LlasaNative.WhisperNet"), ("torch", "LlasaNative.TorchSharp") }.Take(torch ? 2 : 1))
+    foreach (var (engine, project) in new[] { ("whispernet", "LlasaNative.WhisperNet"), ("onnx", "LlasaNative.Onnx"), ("torch", "LlasaNative.TorchSharp") }.Take(torch ? 3 : 2))
     {
         PublishEngine(engine, project, apart: engine == "torch");
         Run($"archive-{engine}", "tar", $"--sort=name --owner=0 --group=0 --numeric-owner --transform=s,^engines,{name}/engines, " +

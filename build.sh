@@ -23,6 +23,7 @@ usage: ./build.sh [TARGET] [--option value ...]
   test-cudasim  the part of test --thorough that runs the CUDA kernels on a simulator [--filter PATTERN]
   package     NuGet packages and the self-contained program, in artifacts/package
   engine-whispernet  the Whisper.net engine in build/engines, for ggml files (5 MB)
+  engine-onnx   the ONNX Runtime engine in build/engines, for rewards by models of your own (30 MB)
   engine-torch  the TorchSharp engine in build/engines, for --engine torch (its packages take 600 MB)
   format      check formatting
   bindings    regenerate the bindings from native/include/llasa_native.h
@@ -53,6 +54,7 @@ if [[ $# -gt 0 && $1 != --* ]]; then
     faults) target=Faults ;;
     sanitize) target=Sanitize ;;
     package) target=Package ;;
+    engine-onnx) target=Engine-Onnx ;;
     engine-torch) target=Engine-Torch ;;
     engine-whispernet) target=Engine-WhisperNet ;;
     format) target=Format-Check ;;

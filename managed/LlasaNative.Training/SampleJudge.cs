@@ -69,6 +69,7 @@ public sealed class SampleJudge
             BeyondWindow = recognised.Score.BeyondWindow,
             Prosody = recognised.Prosody,
             Sound = recognised.Sound is null ? null : (ReadOnlyMemory<float>?)recognised.Sound,
+            VoiceSound = recognised.VoiceSound is null ? null : (ReadOnlyMemory<float>?)recognised.VoiceSound,
             SampleRate = RecognisedSample.SampleRate,
         });
         var (edits, characters) = CharacterErrorRate.Count(breakdown.ComparedReference, breakdown.ComparedTranscript);

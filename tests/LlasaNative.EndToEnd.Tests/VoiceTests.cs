@@ -50,7 +50,9 @@ public sealed class VoiceTests : TinyWorldTests
         var recognised = (await recognition.RecogniseAsync(codes, ["a", "b"], RecognitionExtras.Sound, CancellationToken.None, [15, 0])).Samples;
         using var whole = recognition.Codec.Decode(codes);
         Assert.That(recognised[0].Sound, Is.EqualTo(whole[0][(15 * recognition.Codec.SamplesPerCode)..].ToArray()));
+        Assert.That(recognised[0].VoiceSound, Is.EqualTo(whole[0][..(15 * recognition.Codec.SamplesPerCode)].ToArray()));
         Assert.That(recognised[1].Sound, Is.EqualTo(whole[1].ToArray()));
+        Assert.That(recognised[1].VoiceSound, Is.Null);
         Assert.That(recognised[0].Seconds, Is.EqualTo(25 * 0.02).Within(1e-9));
         using CutSounds cut = new(recognition.Codec.Decode(codes), [15 * recognition.Codec.SamplesPerCode, 0]);
         Assert.That(recognised.Select(r => r.Score), Is.EqualTo(recognition.Recogniser.Score(cut, ["a", "b"], CancellationToken.None)));

@@ -35,6 +35,10 @@ public sealed record SampleResult
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public byte[]? Sound { get; init; }
 
+    /// <summary>The sound of the codes before the sample's own, in the same form; absent where there are none, or unless sounds were asked for.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public byte[]? VoiceSound { get; init; }
+
     /// <summary>How it was said; absent unless it was asked for.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ProsodyResult? Prosody { get; init; }
@@ -54,7 +58,8 @@ public sealed record SampleResult
             Rms = Number(recognised.Rms),
             BeyondWindow = recognised.Score.BeyondWindow,
             EndedEarly = recognised.Score.EndedEarly,
-            Sound = recognised.Sound is { } sound ? MemoryMarshal.AsBytes(sound.AsSpan()).ToArray() : null,
+            Sound = Bytes(recognised.Sound),
+            VoiceSound = Bytes(recognised.VoiceSound),
             Prosody = recognised.Prosody is { } prosody ? ProsodyResult.From(prosody) : null,
         };
     }
@@ -69,15 +74,21 @@ public sealed record SampleResult
         Check(Seconds is >= 0 and <= double.MaxValue, "seconds", Seconds);
         Check(Rms is null or (>= 0 and <= double.MaxValue), "rms", Rms);
         Check(Sound is null || Sound.Length % sizeof(float) == 0, "sound", Sound?.Length);
+        Check(VoiceSound is null || VoiceSound.Length % sizeof(float) == 0, "voice_sound", VoiceSound?.Length);
         return new RecognisedSample
         {
             Score = new SpeechScore(Transcript, Nll ?? double.NaN, MeanLogProb ?? double.NaN, NoSpeechProb ?? double.NaN) { BeyondWindow = BeyondWindow, EndedEarly = EndedEarly },
             Seconds = Seconds,
             Rms = Rms ?? double.NaN,
-            Sound = Sound is null ? null : MemoryMarshal.Cast<byte, float>(Sound).ToArray(),
+            Sound = Floats(Sound),
+            VoiceSound = Floats(VoiceSound),
             Prosody = Prosody?.ToProsody(Seconds),
         };
     }
+
+    private static byte[]? Bytes(float[]? sound) => sound is null ? null : MemoryMarshal.AsBytes(sound.AsSpan()).ToArray();
+
+    private static float[]? Floats(byte[]? sound) => sound is null ? null : MemoryMarshal.Cast<byte, float>(sound).ToArray();
 
     internal static double? Number(double value) => double.IsFinite(value) ? value : null;
 

@@ -93,6 +93,11 @@ internal static class EvalCommand
             text.Append(CultureInfo.InvariantCulture, $"cut short  {result.EndedEarly} (transcripts that recogniser.early_end ended)\n");
         }
 
+        foreach (var (name, mean) in result.Parts)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"  {name,-8} {mean:F4}\n");
+        }
+
         foreach (var (reason, count) in result.Guarded)
         {
             text.Append(CultureInfo.InvariantCulture, $"refused    {count} ({reason})\n");
@@ -143,6 +148,13 @@ internal static class EvalCommand
             foreach (var (reason, count) in result.Guarded)
             {
                 json.WriteNumber(reason, count);
+            }
+
+            json.WriteEndObject();
+            json.WriteStartObject("parts");
+            foreach (var (name, mean) in result.Parts)
+            {
+                json.WriteFinite(name, mean);
             }
 
             json.WriteEndObject();

@@ -51,11 +51,18 @@ public static class Comparison
             throw new ArgumentException("prosody was not measured", nameof(after));
         }
 
-        Measure[] measures = [.. Measures.Where(m => !m.OfSecondEar || (before.Second is not null && after.Second is not null))];
+        Measure[] measures =
+        [
+            .. Measures.Where(m => !m.OfSecondEar || (before.Second is not null && after.Second is not null)),
+            .. before.Parts.Select(p => p.Name).Intersect(after.Parts.Select(p => p.Name)).Select(Part),
+        ];
         PairedTexts[] texts = [.. measures.Select(m => new PairedTexts(PerText(before, m), PerText(after, m)))];
         var estimates = PairedBootstrap.Estimate(texts, key, resamples);
         return [.. measures.Select((m, i) => new ComparedMeasure(m.Key, m.Title, m.Unit, estimates[i], (Count(before, m), Count(after, m))))];
     }
+
+    private static Measure Part(string name) => new($"part_{name}", $"reward's part {name}", "", s => One(
+        s.Judgement.Breakdown.Parts.Where(p => p.Name == name).Select(p => p.Value).DefaultIfEmpty(double.NaN).First()));
 
     private static TextRatio One(double value) => double.IsFinite(value) ? new TextRatio(value, 1) : default;
 

@@ -41,6 +41,16 @@ public sealed record EvaluationResult(IReadOnlyList<SampleRecord> Samples, int S
     public IReadOnlyDictionary<string, int> Guarded => Samples.Where(s => s.Judgement.Guard.Length > 0)
         .GroupBy(s => s.Judgement.Guard).OrderBy(g => g.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count());
 
+    /// <summary>Mean of each component of the reward over the samples that it judged; none where there is one component alone, which is the reward.</summary>
+    public IReadOnlyList<(string Name, double Mean)> Parts
+    {
+        get
+        {
+            var parts = Samples.SelectMany(s => s.Judgement.Breakdown.Parts).ToLookup(p => p.Name);
+            return parts.Count < 2 ? [] : [.. parts.Select(p => (p.Key, p.Average(part => part.Value)))];
+        }
+    }
+
     /// <summary>Edits and reference characters of each text, its samples together.</summary>
     public IReadOnlyList<(int Edits, int Characters)> PerText() =>
         [.. Samples.Chunk(SamplesPerText).Select(c => (c.Sum(s => s.Judgement.Edits), c.Sum(s => s.Judgement.Characters)))];

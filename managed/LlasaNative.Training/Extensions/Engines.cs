@@ -13,6 +13,7 @@ public static class Engines
     // Those that this project publishes and the program does not carry, and what is asked of each.
     private static readonly Dictionary<string, (string Package, string Port)> Packages = new()
     {
+        ["onnx"] = ("LlasaNative.Onnx", "IRewardComponent"),
         ["torch"] = ("LlasaNative.TorchSharp", "ITrainerEngine"),
         ["whispernet"] = ("LlasaNative.WhisperNet", "IRecogniserEngine"),
     };
@@ -32,19 +33,30 @@ public static class Engines
     {
         try
         {
-            var name = ExtensionName.Parse(text);
-            var engine = Array.Find(own, o => name.Library is null && o.Name == name.Name).Create?.Invoke()
-                ?? (name.Library is null
-                    ? ExtensionLibrary.Create<T>("engine", Find(name.Name, roots, [.. own.Select(o => o.Name)], typeof(T).Name), type: null)
-                    : ExtensionLibrary.Create<T>("engine", name.Library, name.Type));
-            OwnOptions.Set(engine, name.Name, name.Options);
-            return engine;
+            return Create(ExtensionName.Parse(text), roots, own);
         }
         catch (Exception e) when (e is UsageException or FormatException)
         {
             throw new UsageException($"`{key}`: {e.Message}", e);
         }
     }
+
+    /// <summary>The same, of a name that was read.</summary>
+    internal static T Create<T>(ExtensionName name, IEnumerable<string>? roots = null, params (string Name, Func<T> Create)[] own)
+        where T : class
+    {
+        var engine = Array.Find(own, o => name.Library is null && o.Name == name.Name).Create?.Invoke()
+            ?? (name.Library is null
+                ? ExtensionLibrary.Create<T>("engine", Find(name.Name, roots ?? Roots(), [.. own.Select(o => o.Name)], typeof(T).Name), type: null)
+                : ExtensionLibrary.Create<T>("engine", name.Library, name.Type));
+        OwnOptions.Set(engine, name.Name, name.Options);
+        return engine;
+    }
+
+    /// <summary>Whether a name is that of an engine: one that can be had, or a folder that is there.</summary>
+    /// <typeparam name="T">What it makes.</typeparam>
+    internal static bool Knows<T>(string name) => (Packages.TryGetValue(name, out var known) && known.Port == typeof(T).Name)
+        || (name.Length > 0 && name == Path.GetFileName(name) && Roots().Any(root => Directory.Exists(Path.Combine(root, name))));
 
     /// <summary>The assembly of an engine in a folder.</summary>
     private static string Find(string name, IEnumerable<string> roots, IReadOnlyList<string> own, string port)

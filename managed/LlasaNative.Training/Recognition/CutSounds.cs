@@ -17,6 +17,10 @@ public sealed class CutSounds(ISounds sounds, IReadOnlyList<int> leads) : ISound
     /// <inheritdoc/>
     public ReadOnlySpan<float> this[int index] => sounds[index][Math.Min(leads[index], sounds[index].Length)..];
 
+    /// <summary>What was left out of a sound.</summary>
+    /// <param name="index">Which.</param>
+    public ReadOnlySpan<float> Lead(int index) => sounds[index][..Math.Min(leads[index], sounds[index].Length)];
+
     /// <inheritdoc/>
     public void Dispose() => sounds.Dispose();
 }

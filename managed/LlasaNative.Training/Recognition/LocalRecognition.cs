@@ -168,6 +168,11 @@ public sealed class LocalRecognition : IRecognition
     {
         var start = Stopwatch.GetTimestamp();
         RecognisedSample[] recognised = [.. scores.Select((score, i) => Describe(score, waves[i], waves.SampleRate, extras))];
+        if (extras.HasFlag(RecognitionExtras.Sound) && waves is CutSounds cut)
+        {
+            recognised = [.. recognised.Select((r, i) => cut.Lead(i) is { IsEmpty: false } voice ? r with { VoiceSound = voice.ToArray() } : r)];
+        }
+
         var measuring = Stopwatch.GetElapsedTime(start).TotalSeconds;
         return new RecognisedChunk(recognised, vocoding, recognising, extras.HasFlag(RecognitionExtras.Prosody) ? measuring : 0);
     }

@@ -22,6 +22,9 @@ public sealed record RecognisedSample
     /// <summary>The sound at 16 kHz, when that was wanted.</summary>
     public float[]? Sound { get; init; }
 
+    /// <summary>The voice prompt's sound at 16 kHz, as the codec gives it, where there is one and sounds were wanted.</summary>
+    public float[]? VoiceSound { get; init; }
+
     /// <summary>How it was said, when that was wanted.</summary>
     public Prosody? Prosody { get; init; }
 

@@ -6,8 +6,11 @@ namespace LlasaNative.Rewards;
 /// <summary>Reads <c>reward.components</c>: <c>name=weight</c> or <c>name(option=value,...)=weight</c>, separated by commas.</summary>
 internal static class ComponentList
 {
-    /// <summary>One entry: a built-in name, or a library and a type, with options of its own and a weight.</summary>
-    public readonly record struct Entry(ExtensionName Name, double Weight);
+    /// <summary>One entry: a built-in name, an engine's, or a library and a type, with options of its own and a weight.</summary>
+    /// <param name="Name">As written.</param>
+    /// <param name="Label">What tells it from others: of an engine, which may be named several times, what it calls itself.</param>
+    /// <param name="Weight">Its weight.</param>
+    public readonly record struct Entry(ExtensionName Name, string Label, double Weight);
 
     /// <summary>Splits the list.</summary>
     /// <param name="text">The value of <c>reward.components</c>.</param>
@@ -26,13 +29,14 @@ internal static class ComponentList
 
             try
             {
-                Entry entry = new(ExtensionName.Parse(part[..split]), weight);
-                foreach (var fault in Faults(entry.Name, entries))
+                var name = ExtensionName.Parse(part[..split]);
+                var (label, found) = Examine(name);
+                foreach (var fault in entries.Exists(e => e.Label == label) ? [$"`{label}` is named twice"] : found)
                 {
                     faults.Add(fault);
                 }
 
-                entries.Add(entry);
+                entries.Add(new(name, label, weight));
             }
             catch (FormatException e)
             {
@@ -48,25 +52,21 @@ internal static class ComponentList
         return entries;
     }
 
-    private static IEnumerable<string> Faults(ExtensionName name, List<Entry> before)
+    private static (string Label, IEnumerable<string> Faults) Examine(ExtensionName name)
     {
-        if (before.Exists(e => e.Name.Name == name.Name))
-        {
-            return [$"`{name.Name}` is named twice"];
-        }
-
         if (name.Library is not null)   // made once the whole configuration is known to be right
         {
-            return File.Exists(name.Library) ? [] : [$"`{name.Library}`: no such file"];
+            return (name.Name, File.Exists(name.Library) ? [] : [$"`{name.Library}`: no such file"]);
         }
 
         try
         {
-            return Catalogue<IRewardComponent>.Create(name).Faults();
+            var component = RewardComponents.Create(name);
+            return (RewardComponents.IsOwn(name) ? name.Name : component.Name, component.Faults());
         }
         catch (UsageException e)
         {
-            return [e.Message];
+            return (name.Name, [e.Message]);
         }
     }
 }

@@ -30,7 +30,10 @@ public sealed record SpeechSample
     /// <summary>Its sound, mono, full scale is 1; null when nobody asked for it.</summary>
     public ReadOnlyMemory<float>? Sound { get; init; }
 
-    /// <summary>Samples per second of <see cref="Sound"/>.</summary>
+    /// <summary>The sound of the voice that it is to be said in, as the codec gives it; null without one, or when nobody asked for sounds.</summary>
+    public ReadOnlyMemory<float>? VoiceSound { get; init; }
+
+    /// <summary>Samples per second of <see cref="Sound"/> and <see cref="VoiceSound"/>.</summary>
     public int SampleRate { get; init; } = 16_000;
 
     /// <summary>Whether the sound is longer than the recogniser's window, which alone <see cref="Nll"/> is of.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Extensions;
-
 namespace LlasaNative.Rewards;
 
 /// <summary>The reward of a run: the weighted components, each with what the formula says of the sample.</summary>
@@ -19,12 +17,12 @@ public sealed class WeightedReward
         _options = options;
         List<string> faults = [];
         var entries = ComponentList.Parse(options.Components, faults);
-        foreach (var (name, weight) in faults.Count == 0 ? entries : [])
+        foreach (var (name, _, weight) in faults.Count == 0 ? entries : [])
         {
-            var component = Catalogue<IRewardComponent>.Create(name);
+            var component = RewardComponents.Create(name);
             faults.AddRange(component.Faults());
-            var guard = name.Library is null ? null : new GuardedComponent(component, TimeSpan.FromSeconds(options.TimeoutSeconds));
-            _components.Add(new Weighted(name.Library is null ? name.Name : component.Name, component, guard, weight));
+            var guard = RewardComponents.IsOwn(name) ? null : new GuardedComponent(component, TimeSpan.FromSeconds(options.TimeoutSeconds));
+            _components.Add(new Weighted(RewardComponents.IsOwn(name) ? name.Name : component.Name, component, guard, weight));
         }
 
         if (faults.Count > 0)

@@ -17,6 +17,7 @@ public sealed class AssemblyTests
         ["LlasaNative.RewardServer"] = ["LlasaNative.Training"],
         ["LlasaNative.TorchSharp"] = ["LlasaNative.Engine"],
         ["LlasaNative.WhisperNet"] = ["LlasaNative.Engine"],
+        ["LlasaNative.Onnx"] = ["LlasaNative.Engine"],
         ["LlasaNative.Trainer"] = ["LlasaNative.Data", "LlasaNative.Engine", "LlasaNative.Reporting", "LlasaNative.RewardServer"],
         ["LlasaNative.BindingGenerator"] = [],
     };
