@@ -106,19 +106,22 @@ TEST_P(GemmRows, ManyRowsAreAsExactAsSinglePrecision) {
 TEST(GemmTiles, ARowIsTheSameInProductsOfAllSizes) {
   if (!cpu::use_kernels("amx")) GTEST_SKIP() << "a processor without a tile unit";
   Stream stream;
-  const int64_t M = 1100, N = 301, K = 1091;
-  const auto A = random_floats(M * K, 1), B = random_floats(N * K, 2);
-  DeviceArray<float> a(A), wide(B);
-  DeviceArray<Bf16> narrow(stored_bf16(B));
-  for (const WeightView weight : {WeightView(wide.data()), WeightView(narrow.data())}) {
-    DeviceArray<float> together(M * N);
-    linear_forward(stream, a.data(), weight, nullptr, together.data(), M, K, N);
-    const std::vector<float> all = together.values();
-    for (const int64_t count : {17, 40, 65, 513}) {
-      const int64_t first = M - count;
-      DeviceArray<float> some(count * N);
-      linear_forward(stream, a.data() + first * K, weight, nullptr, some.data(), count, K, N);
-      EXPECT_EQ(some.values(), std::vector<float>(all.begin() + first * N, all.end())) << count;
+  const int64_t M = 1100;
+  // Weights that are packed whole beside many rows, and one that is not.
+  for (const auto& [N, K] : {std::pair<int64_t, int64_t>{301, 1091}, {190, 70}, {530, 1000}}) {
+    const auto A = random_floats(M * K, 1), B = random_floats(N * K, 2);
+    DeviceArray<float> a(A), wide(B);
+    DeviceArray<Bf16> narrow(stored_bf16(B));
+    for (const WeightView weight : {WeightView(wide.data()), WeightView(narrow.data())}) {
+      DeviceArray<float> together(M * N);
+      linear_forward(stream, a.data(), weight, nullptr, together.data(), M, K, N);
+      const std::vector<float> all = together.values();
+      for (const int64_t count : {17, 40, 65, 255, 256, 513}) {
+        const int64_t first = M - count;
+        DeviceArray<float> some(count * N);
+        linear_forward(stream, a.data() + first * K, weight, nullptr, some.data(), count, K, N);
+        EXPECT_EQ(some.values(), std::vector<float>(all.begin() + first * N, all.end())) << count;
+      }
     }
   }
   cpu::use_kernels(nullptr);

@@ -45,7 +45,10 @@ TEST(Gemm, MatchesDoublesForEveryTransposeSizeAndLeadingDimension) {
                                 {49, 101, 67},
                                 {200, 97, 64},
                                 {97, 300, 130},
+                                {270, 41, 75},
+                                {33, 530, 70},
                                 {23, 31, 2049},  // K in parts
+                                {65, 301, 1100},
                                 {40, 64, 1500}}) {
     for (int transposes = 0; transposes < 4; ++transposes) {
       for (float beta : {0.0f, 1.0f, -0.5f}) {

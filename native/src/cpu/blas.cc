@@ -4,6 +4,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "cpu/gemm_tiles.h"
 #include "cpu/isa.h"
 
 // OpenBLAS's own choice of kernels, which it makes when it is loaded; absent where it was built for one
@@ -59,6 +60,16 @@ void prepare_blas() {
     }
     openblas_set_num_threads(1);
   });
+}
+
+void task_gemm(bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha, const float* A, int64_t lda,
+               const float* B, int64_t ldb, float beta, float* C, int64_t ldc) {
+  if (M <= 0 || N <= 0) return;
+  if (transpose_b && task_tiles({M, N, K}, alpha, A, lda, B, ldb, beta, C, ldc)) return;
+  prepare_blas();
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans, static_cast<blasint>(M),
+              static_cast<blasint>(N), static_cast<blasint>(K), alpha, A, static_cast<blasint>(lda), B,
+              static_cast<blasint>(ldb), beta, C, static_cast<blasint>(ldc));
 }
 
 }  // namespace llasa::cpu

@@ -7,22 +7,22 @@
 //
 // Few rows times the rows of a weight, what decoding does, are a product of our own (cpu/simd/product.cc):
 // bound by reading the weight, it reads it once, as it is stored, in one parallel region. Where there is a tile
-// unit, more rows times the rows of a weight, and any number of a bf16 weight, run on it (cpu/amx/product.cc).
+// unit, all other large products run on it (cpu/gemm_tiles.cc).
 #include "ops/gemm.h"
 
 #include <algorithm>
 
 #include "core/parallel.h"
 #include "cpu/blas.h"
+#include "cpu/gemm_tiles.h"
 #include "cpu/isa.h"
+#include "cpu/product_tasks.h"
 #include "cpu/scratch.h"
 
 namespace llasa {
 
 namespace {
 
-// Work below this many multiply-adds is not worth waking a second thread (about 10 us of one core).
-constexpr int64_t kMinimumTile = int64_t{1} << 19;
 constexpr int64_t kMaximumTiles = 8;
 
 struct Tiles {
@@ -34,7 +34,7 @@ struct Tiles {
 Tiles cut(int64_t M, int64_t N, int64_t K) {
   const bool by_rows = M >= N;
   const int64_t extent = by_rows ? M : N;
-  const int64_t wanted = std::clamp<int64_t>(M * N * K / kMinimumTile, 1, kMaximumTiles);
+  const int64_t wanted = std::clamp<int64_t>(M * N * K / cpu::kMinimumTask, 1, kMaximumTiles);
   // Multiples of 48 rows and columns keep OpenBLAS's register tiles (16x4, 8x12, ...) whole.
   const int64_t size = std::max<int64_t>((extent + wanted - 1) / wanted, 1);
   const int64_t rounded = wanted == 1 ? extent : (size + 47) / 48 * 48;
@@ -45,7 +45,7 @@ constexpr int64_t kLongK = 384;                // multiply-adds of a part of K
 constexpr int64_t kSmallC = int64_t{1} << 18;  // elements of C of which a few copies fit a cache
 
 int64_t parts_of_k(int64_t M, int64_t N, int64_t K) {
-  if (M * N > kSmallC || K < 4 * std::min(M, N) || M * N * K < 2 * kMinimumTile) return 1;
+  if (M * N > kSmallC || K < 4 * std::min(M, N) || M * N * K < 2 * cpu::kMinimumTask) return 1;
   return std::clamp<int64_t>(K / kLongK, 1, kMaximumTiles);
 }
 
@@ -110,86 +110,14 @@ void gemm_f32(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t 
   });
 }
 
-// Up to this many rows our own product is faster (docs/performance.md): OpenBLAS packs the weight again in
-// every call.
-constexpr int64_t kFewRows = 16;
-
-// Columns of C of a task: enough work for a second thread, in whole register tiles.
-int64_t few_rows_task(int64_t M, int64_t K) {
-  const int64_t wanted = kMinimumTile / std::max<int64_t>(M * K, 1);
-  return std::max<int64_t>(64, (wanted + 63) / 64 * 64);
-}
-
-cpu::ProductTask row_task(const float* A, int64_t lda, int64_t M, int64_t K) {
-  cpu::ProductTask task;
-  task.x = A;
-  task.ldx = lda;
-  task.T = M;
-  task.K = K;
-  return task;
-}
-
-cpu::ProductTask columns_of(const cpu::ProductTask& rows, int64_t begin, int64_t end, float alpha,
-                            WeightView B, int64_t ldb, float beta, float* C, int64_t ldc) {
-  cpu::ProductTask task = rows;
-  task.w = (B + begin * ldb).data;
-  task.ldw = ldb;
-  task.y = C + begin;
-  task.ldy = ldc;
-  task.N = end - begin;
-  task.alpha = alpha;
-  task.beta = beta;
-  return task;
-}
-
 // C = alpha A B^T + beta C with few rows of A.
 void gemm_few_rows(int64_t M, int64_t N, int64_t K, float alpha, const float* A, int64_t lda, WeightView B,
                    int64_t ldb, float beta, float* C, int64_t ldc) {
   const auto product = B.is_bf16() ? cpu::kernels().product->bf16 : cpu::kernels().product->f32;
-  const cpu::ProductTask rows = row_task(A, lda, M, K);
-  parallel_ranges(N, few_rows_task(M, K), [&](int64_t begin, int64_t end) {
-    product(columns_of(rows, begin, end, alpha, B, ldb, beta, C, ldc));
+  const cpu::ProductTask rows = cpu::row_task(A, lda, M, K);
+  parallel_ranges(N, cpu::few_rows_task(M, K), [&](int64_t begin, int64_t end) {
+    product(cpu::columns_of(rows, begin, end, alpha, B, ldb, beta, C, ldc));
   });
-}
-
-struct PackedRows;
-struct TileScratch;
-
-// On the tile unit a task is a block of C. It makes a panel of the weight's rows, which should stay in the
-// second cache and pay for itself in many rows of A; those pass through.
-constexpr int64_t kTaskRows = 512;
-constexpr int64_t kPackedFloats = int64_t{1} << 22;  // of rows of A that are packed at a time
-
-// The same with any number of rows, on the tile unit.
-void gemm_tiles(int64_t M, int64_t N, int64_t K, float alpha, const float* A, int64_t lda, WeightView B,
-                int64_t ldb, float beta, float* C, int64_t ldc) {
-  const cpu::TileProductKernels& kernels = *cpu::kernels().tile_product;
-  const auto product = B.is_bf16() ? kernels.bf16 : kernels.f32;
-  const int64_t task_floats = kernels.packed_floats(kTaskRows, K);
-  const int64_t pass = kTaskRows * std::max<int64_t>(1, kPackedFloats / std::max<int64_t>(task_floats, 1));
-  for (int64_t first = 0; first < M && !planning(); first += pass) {
-    const int64_t count = std::min(pass, M - first);
-    const cpu::ProductTask rows = row_task(A + first * lda, lda, count, K);
-    float* packed = cpu::aligned_task_scratch<PackedRows>(kernels.packed_floats(count, K));
-    const int64_t blocks = (count + 15) / 16;
-    parallel_ranges(blocks, std::max<int64_t>(1, 8192 / std::max<int64_t>(K, 1)),
-                    [&](int64_t begin, int64_t end) {
-                      for (int64_t block = begin; block < end; ++block) kernels.pack(rows, block, packed);
-                    });
-    const int64_t down = (count + kTaskRows - 1) / kTaskRows;
-    const int64_t width = count <= 64 ? few_rows_task(count, K) : N * down < 16 * 256 ? 128 : 256;
-    const int64_t across = (N + width - 1) / width;
-    parallel_for(across * down, [&](int64_t index) {
-      const int64_t begin = index % across * width, end = std::min(N, begin + width);
-      const int64_t row = index / across * kTaskRows;
-      cpu::ProductTask task = columns_of(rows, begin, end, alpha, B, ldb, beta, C + (first + row) * ldc, ldc);
-      task.x += row * lda;
-      task.T = std::min(kTaskRows, count - row);
-      task.packed = packed + kernels.packed_floats(row, K);
-      task.scratch = cpu::aligned_task_scratch<TileScratch>(kernels.scratch_floats(task.T, task.N, K));
-      product(task);
-    });
-  }
 }
 
 struct WidenedPanel;
@@ -205,15 +133,10 @@ int64_t panel_floats(int64_t M) {
 void gemm(Stream&, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
           const float* A, int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
           Precision) {
-  if (!transpose_a && transpose_b) {
-    if (cpu::kernels().tile_product != nullptr && (B.is_bf16() || M > kFewRows)) {
-      gemm_tiles(M, N, K, alpha, A, lda, B, ldb, beta, C, ldc);
-      return;
-    }
-    if (M <= kFewRows) {
-      gemm_few_rows(M, N, K, alpha, A, lda, B, ldb, beta, C, ldc);
-      return;
-    }
+  if (cpu::gemm_tiles(transpose_a, transpose_b, {M, N, K}, alpha, A, lda, B, ldb, beta, C, ldc)) return;
+  if (!transpose_a && transpose_b && M <= cpu::kFewRows) {
+    gemm_few_rows(M, N, K, alpha, A, lda, B, ldb, beta, C, ldc);
+    return;
   }
   if (!B.is_bf16()) {
     gemm_f32(transpose_a, transpose_b, M, N, K, alpha, A, lda, B.f32(), ldb, beta, C, ldc);

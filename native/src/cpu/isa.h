@@ -151,10 +151,17 @@ struct ProductKernels {
 struct TileProductKernels {
   int64_t (*packed_floats)(int64_t T, int64_t K);
   void (*pack)(const ProductTask& task, int64_t block, float* packed);
+  // Of a matrix x[k,t], ldx apart, in place of x[t,k].
+  void (*pack_columns)(WeightView x, int64_t ldx, int64_t T, int64_t K, int64_t block, float* packed);
   int64_t (*scratch_floats)(int64_t T, int64_t N, int64_t K);  // of a task
   void (*bf16)(const ProductTask& task);
   void (*f32)(const ProductTask& task);
-  void (*f32_transposed)(const ProductTask& task);  // to y[n,t], rows of w one below the other
+  // To y[n,t], rows of w one below the other; with the bits of f32 where x is the weight and w the rows; with x
+  // that was packed from bf16 columns; and with w[k,n].
+  void (*f32_transposed)(const ProductTask& task);
+  void (*f32_swapped)(const ProductTask& task);
+  void (*f32_transposed_with_bf16)(const ProductTask& task);
+  void (*f32_columns_transposed)(const ProductTask& task);
 };
 
 // n elements; see ops/cast.h.

@@ -9,114 +9,23 @@
 // Sums are in the order of K, for each 32 columns in the order of multiply() below, whatever else is in the
 // call.
 //
-// x is packed once per call, 16 rows to a block: for each 32 columns three tiles [16 pairs of columns][16
-// rows][2]. The weight of a task becomes a panel in the second cache, tiles [16 rows][32 columns], its parts
-// one after the other; with one block of x alone bf16 is read as it is stored. A tile of sums is y
-// transposed.
+// x is packed once per call, 16 rows to a block: for each 32 columns three tiles. The weight of a task becomes
+// a panel in the second cache, its parts one after the other; with one block of x alone bf16 is read as it is
+// stored. A tile of sums is y transposed. Either operand may also lie column by column in memory, as those of
+// a gradient do: of x that is the easier way, for pairs of columns are what a tile of it has.
 #include <immintrin.h>
 
 #include <algorithm>
 #include <type_traits>
 
+#include "cpu/amx/tiles.h"
 #include "cpu/isa.h"
 
 namespace llasa::cpu::amx {
 
 namespace {
 
-constexpr int64_t kRows = 16;     // of a tile
-constexpr int64_t kColumns = 32;  // of K in a tile
-constexpr int64_t kTile = kRows * kColumns;
-constexpr int64_t kParts = 3;              // bf16 that make up an f32
-constexpr int64_t kStep = kParts * kTile;  // bf16 of a packed block for kColumns
-constexpr int64_t kSums = kRows * kRows;   // f32 of a tile of sums
-constexpr int64_t kPanelSteps = 16;        // steps of K in a panel
-
-struct alignas(64) TileConfig {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t bytes_per_row[16] = {};
-  uint8_t rows[16] = {};
-};
-
-// Tiles of 16 rows x 64 bytes, as long as it lives: a thread that is switched saves none afterwards.
-class TilesInUse {
- public:
-  TilesInUse() {
-    TileConfig config;
-    for (int i = 0; i < 8; ++i) {
-      config.bytes_per_row[i] = 64;
-      config.rows[i] = kRows;
-    }
-    _tile_loadconfig(&config);
-  }
-  ~TilesInUse() { _tile_release(); }
-};
-
-int64_t steps(int64_t K) {
-  return (K + kColumns - 1) / kColumns;
-}
-
-int64_t packed_floats(int64_t T, int64_t K) {
-  return (T + kRows - 1) / kRows * steps(K) * kStep / 2;
-}
-
-// The upper bits of 32 floats as bf16, one after the other.
-inline __m512i upper_halves(__m512 first, __m512 second) {
-  alignas(64) static constexpr uint16_t kOdd[32] = {1,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21,
-                                                    23, 25, 27, 29, 31, 33, 35, 37, 39, 41, 43,
-                                                    45, 47, 49, 51, 53, 55, 57, 59, 61, 63};
-  return _mm512_permutex2var_epi16(_mm512_castps_si512(first), _mm512_load_si512(kOdd),
-                                   _mm512_castps_si512(second));
-}
-inline __m512 upper_bits(__m512 v) {
-  return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(v), _mm512_set1_epi32(-65536)));
-}
-// What the upper bits leave: exact; nothing of an infinity or a NaN.
-inline __m512 without_upper_bits(__m512 v) {
-  const __m512 rest = _mm512_sub_ps(v, upper_bits(v));
-  return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(rest, rest, _CMP_ORD_Q), rest);
-}
-
-// The first `count` (1 to 32) of 32 floats as the sum of three rows of 32 bf16.
-inline void split(const float* x, int64_t count, __m512i (&parts)[kParts]) {
-  const uint32_t mask = count >= kColumns ? 0xffffffffu : (1u << count) - 1;
-  // A NaN becomes quiet by the addition: its upper bits are a NaN, too.
-  __m512 a = _mm512_add_ps(_mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), x), _mm512_setzero_ps());
-  __m512 b =
-      _mm512_add_ps(_mm512_maskz_loadu_ps(static_cast<__mmask16>(mask >> 16), x + 16), _mm512_setzero_ps());
-  for (int i = 0; i < kParts; ++i) {
-    parts[i] = upper_halves(a, b);
-    a = without_upper_bits(a);
-    b = without_upper_bits(b);
-  }
-}
-
-inline void transpose(const float* tile, __m512 (&rows)[16]) {
-  __m512 a[16], b[16];
-  for (int i = 0; i < 16; ++i) a[i] = _mm512_load_ps(tile + 16 * i);
-  for (int i = 0; i < 16; i += 2) {
-    b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
-    b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
-  }
-  // a[4 g + j]: column j of each 128-bit lane of rows 4 g .. 4 g + 3
-  for (int g = 0; g < 4; ++g) {
-    for (int j = 0; j < 2; ++j) {
-      const __m512d low = _mm512_castps_pd(b[4 * g + j]), high = _mm512_castps_pd(b[4 * g + 2 + j]);
-      a[4 * g + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
-      a[4 * g + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
-    }
-  }
-  for (int j = 0; j < 4; ++j) {
-    const __m512 even_low = _mm512_shuffle_f32x4(a[j], a[4 + j], 0x88);
-    const __m512 odd_low = _mm512_shuffle_f32x4(a[j], a[4 + j], 0xdd);
-    const __m512 even_high = _mm512_shuffle_f32x4(a[8 + j], a[12 + j], 0x88);
-    const __m512 odd_high = _mm512_shuffle_f32x4(a[8 + j], a[12 + j], 0xdd);
-    rows[j] = _mm512_shuffle_f32x4(even_low, even_high, 0x88);
-    rows[8 + j] = _mm512_shuffle_f32x4(even_low, even_high, 0xdd);
-    rows[4 + j] = _mm512_shuffle_f32x4(odd_low, odd_high, 0x88);
-    rows[12 + j] = _mm512_shuffle_f32x4(odd_low, odd_high, 0xdd);
-  }
-}
+constexpr int64_t kPanelSteps = 16;  // steps of K in a panel
 
 // y[t, n..] from a tile of sums [16 weight rows][16 rows of x].
 void finish(const ProductTask& p, const float* tile, int64_t t, int64_t n) {
@@ -146,44 +55,6 @@ void finish_transposed(const ProductTask& p, const float* tile, int64_t t, int64
   }
 }
 
-// Block `block` of x, rows past T and columns past K as zeros.
-void pack(const ProductTask& p, int64_t block, float* packed) {
-  Bf16* out = reinterpret_cast<Bf16*>(packed) + block * steps(p.K) * kStep;
-  const int64_t first = block * kRows, rows = std::min(kRows, p.T - first);
-  alignas(64) Bf16 tiles[kParts][kTile] = {};
-  for (int64_t s = 0; s < steps(p.K); ++s) {
-    const int64_t k = s * kColumns;
-    for (int64_t t = 0; t < rows; ++t) {
-      __m512i parts[kParts];
-      split(p.x + (first + t) * p.ldx + k, p.K - k, parts);
-      for (int i = 0; i < kParts; ++i) _mm512_store_si512(tiles[i] + t * kColumns, parts[i]);
-    }
-    for (int i = 0; i < kParts; ++i) {
-      __m512 pairs[16];
-      transpose(reinterpret_cast<const float*>(tiles[i]), pairs);
-      auto* to = reinterpret_cast<float*>(out + s * kStep + i * kTile);
-      for (int j = 0; j < 16; ++j) _mm512_store_ps(to + 16 * j, pairs[j]);
-    }
-  }
-}
-
-// 32 columns of 16 rows of the weight as tiles of a panel: one of bf16, three of f32. Rows and columns past
-// `rows` and `count` are zeros.
-inline void panel_tile(const Bf16* w, int64_t ld, int64_t rows, int64_t count, Bf16* to) {
-  const uint32_t mask = count >= kColumns ? 0xffffffffu : (1u << count) - 1;
-  for (int64_t r = 0; r < kRows; ++r) {
-    const uint32_t kept = r < rows ? mask : 0;
-    _mm512_store_si512(to + r * kColumns, _mm512_maskz_loadu_epi16(kept, w + r * ld));
-  }
-}
-inline void panel_tile(const float* w, int64_t ld, int64_t rows, int64_t count, Bf16* to) {
-  for (int64_t r = 0; r < kRows; ++r) {
-    __m512i parts[kParts] = {};
-    if (r < rows) split(w + r * ld, count, parts);
-    for (int i = 0; i < kParts; ++i) _mm512_store_si512(to + i * kTile + r * kColumns, parts[i]);
-  }
-}
-
 // Adds 32 columns of up to four tiles of weight rows, `ld` bf16 apart, times one block of x: tiles 0-3 are
 // the sums, 5-7 hold x's parts and 4 the weight's tiles in turn.
 template <int NB>
@@ -206,9 +77,17 @@ inline __attribute__((always_inline)) void multiply_rows(const Bf16* w, int64_t 
 #undef LLASA_ONE_BLOCK
 }
 
-// Adds 32 columns of NB rows of tiles of a panel times TB blocks of x: tiles 0-3 are the sums, 4 and 5 a part
-// of the weight, 6 and 7 one of x.
-template <int Parts, int NB, int TB>
+// Which of the two is bf16, and the order of the products. Swapped gives the bits of kF32 with x and w
+// swapped.
+enum class Order { kF32, kF32Swapped, kBf16Weight, kBf16Rows };
+
+constexpr int64_t weight_parts(Order order) {
+  return order == Order::kBf16Weight ? 1 : kParts;
+}
+
+// Adds 32 columns of NB rows of tiles of a panel times TB blocks of x: tiles 0-3 are the
+// sums, 4 and 5 a part of the weight, 6 and 7 one of x.
+template <Order O, int NB, int TB>
 inline __attribute__((always_inline)) void multiply(const Bf16* w, int64_t next_w, const Bf16* x,
                                                     int64_t next_x) {
   const auto weight = [&](int part) __attribute__((always_inline)) {
@@ -225,18 +104,32 @@ inline __attribute__((always_inline)) void multiply(const Bf16* w, int64_t next_
     if constexpr (NB > 1) _tile_dpbf16ps(2, 5, 6);
     if constexpr (NB > 1 && TB > 1) _tile_dpbf16ps(3, 5, 7);
   };
-  weight(0);
-  if constexpr (Parts == 1) {
+  if constexpr (O == Order::kBf16Weight) {
+    weight(0);
     rows(0), add();
     rows(1), add();
     rows(2), add();
-  } else {
+  } else if constexpr (O == Order::kBf16Rows) {
+    rows(0);
+    weight(2), add();
+    weight(1), add();
+    weight(0), add();
+  } else if constexpr (O == Order::kF32) {
+    weight(0);
     rows(2), add();
     rows(1), add();
     rows(0), add();
     weight(2), add();
     weight(1), add();
     rows(1), add();
+  } else {
+    rows(0);
+    weight(2), add();
+    weight(1), add();
+    weight(0), add();
+    rows(2), add();
+    rows(1), add();
+    weight(1), add();
   }
 }
 
@@ -290,9 +183,9 @@ struct Panel {
 
 // Rows n .. n + NB of tiles times blocks b .. b + TB of x. Where the panel is not the last, its sums wait for
 // the next one.
-template <int Parts, bool Transposed, int NB, int TB>
+template <Order O, bool Transposed, int NB, int TB>
 void panel_pair(const ProductTask& p, const Panel& panel, int64_t n, int64_t b, float* waiting) {
-  const int64_t count = panel.last - panel.first, next_w = count * Parts * kTile;
+  const int64_t count = panel.last - panel.first, next_w = count * weight_parts(O) * kTile;
   const int64_t next_x = steps(p.K) * kStep;
   const Bf16* w = panel.tiles + n * next_w;
   const Bf16* x = reinterpret_cast<const Bf16*>(p.packed) + b * next_x + panel.first * kStep;
@@ -302,7 +195,7 @@ void panel_pair(const ProductTask& p, const Panel& panel, int64_t n, int64_t b, 
     load_tiles(waiting);
   }
   for (int64_t s = 0; s < count; ++s) {
-    multiply<Parts, NB, TB>(w + s * Parts * kTile, next_w, x + s * kStep, next_x);
+    multiply<O, NB, TB>(w + s * weight_parts(O) * kTile, next_w, x + s * kStep, next_x);
   }
   if (panel.last < steps(p.K)) {
     store_tiles(waiting);
@@ -331,9 +224,12 @@ int64_t scratch_floats(int64_t T, int64_t N, int64_t K) {
   return panel_floats(N, K) + (steps(K) > kPanelSteps ? pairs * 4 * kSums : 0);
 }
 
-template <typename T, bool Transposed>
+// Columns: w is [K,N], its rows ldw apart.
+template <Order O, bool Transposed, bool Columns>
 void panel_product(const ProductTask& p) {
-  constexpr int kWeightParts = std::is_same_v<T, float> ? kParts : 1;
+  using T = std::conditional_t<O == Order::kBf16Weight, Bf16, float>;
+  constexpr int64_t kWeightParts = weight_parts(O);
+  const T* w = static_cast<const T*>(p.w);
   const TilesInUse in_use;
   const int64_t blocks = (p.T + kRows - 1) / kRows, tiles = (p.N + kRows - 1) / kRows;
   Bf16* memory = reinterpret_cast<Bf16*>(p.scratch);
@@ -343,25 +239,30 @@ void panel_product(const ProductTask& p) {
     for (int64_t n = 0; n < tiles; ++n) {
       for (int64_t s = 0; s < count; ++s) {
         const int64_t k = (first + s) * kColumns;
-        panel_tile(static_cast<const T*>(p.w) + n * kRows * p.ldw + k, p.ldw, p.N - n * kRows, p.K - k,
-                   memory + (n * count + s) * kWeightParts * kTile);
+        Bf16* to = memory + (n * count + s) * kWeightParts * kTile;
+        if constexpr (Columns) {
+          column_panel_tile(w + k * p.ldw + n * kRows, p.ldw, p.N - n * kRows, p.K - k, to);
+        } else {
+          panel_tile(w + n * kRows * p.ldw + k, p.ldw, p.N - n * kRows, p.K - k, to);
+        }
       }
     }
     float* waiting = p.scratch + panel_floats(p.N, p.K);
     for (int64_t b = 0; b < blocks; b += 2) {
       for (int64_t n = 0; n < tiles; n += 2, waiting += 4 * kSums) {
         const bool rows = n + 1 < tiles, columns = b + 1 < blocks;
-        if (rows && columns) panel_pair<kWeightParts, Transposed, 2, 2>(p, panel, n, b, waiting);
-        if (rows && !columns) panel_pair<kWeightParts, Transposed, 2, 1>(p, panel, n, b, waiting);
-        if (!rows && columns) panel_pair<kWeightParts, Transposed, 1, 2>(p, panel, n, b, waiting);
-        if (!rows && !columns) panel_pair<kWeightParts, Transposed, 1, 1>(p, panel, n, b, waiting);
+        const auto pair = rows && columns ? panel_pair<O, Transposed, 2, 2>
+                          : rows          ? panel_pair<O, Transposed, 2, 1>
+                          : columns       ? panel_pair<O, Transposed, 1, 2>
+                                          : panel_pair<O, Transposed, 1, 1>;
+        pair(p, panel, n, b, waiting);
       }
     }
   }
 }
 
 void product_bf16(const ProductTask& p) {
-  if (p.T > kRows) return panel_product<Bf16, false>(p);
+  if (p.T > kRows) return panel_product<Order::kBf16Weight, false, false>(p);
   constexpr int kStreams = 4;  // rows of tiles at a time: streams from memory
   const TilesInUse in_use;
   int64_t n = 0;
@@ -372,11 +273,17 @@ void product_bf16(const ProductTask& p) {
 }  // namespace
 
 extern const TileProductKernels tile_product_kernels;
-const TileProductKernels tile_product_kernels = {packed_floats,
-                                                 pack,
-                                                 scratch_floats,
-                                                 product_bf16,
-                                                 panel_product<float, false>,
-                                                 panel_product<float, true>};
+const TileProductKernels tile_product_kernels = {
+    .packed_floats = packed_floats,
+    .pack = pack,
+    .pack_columns = pack_columns,
+    .scratch_floats = scratch_floats,
+    .bf16 = product_bf16,
+    .f32 = panel_product<Order::kF32, false, false>,
+    .f32_transposed = panel_product<Order::kF32, true, false>,
+    .f32_swapped = panel_product<Order::kF32Swapped, true, false>,
+    .f32_transposed_with_bf16 = panel_product<Order::kBf16Rows, true, false>,
+    .f32_columns_transposed = panel_product<Order::kF32, true, true>,
+};
 
 }  // namespace llasa::cpu::amx
