@@ -116,13 +116,7 @@ public sealed class PitchTracker
         {
             var first = (n * factor) - reach;
             var (from, to) = (Math.Max(0, -first), Math.Min(taps.Length, samples.Length - first));
-            float sum = 0;
-            for (var k = from; k < to; k++)
-            {
-                sum += taps[k] * samples[first + k];
-            }
-
-            _coarse[n] = sum;
+            _coarse[n] = Dot(taps.AsSpan(from..to), samples.Slice(first + from, to - from));
         }
 
         return _coarse.AsSpan(0, count);
@@ -157,13 +151,71 @@ public sealed class PitchTracker
         }
 
         _difference[0] = 1;
-        double sum = 0;
-        for (var lag = 1; lag <= longest; lag++)
+        var here = span[..window];
+        var lag = 1;
+        for (; lag + 3 <= longest; lag += 4)
         {
-            var difference = SquaredDifference(span[..window], span.Slice(lag, window));
-            sum += difference;
-            _difference[lag] = sum > 0 ? (float)(difference * lag / sum) : 1;
+            SquaredDifferences(here, span[lag..], _difference.AsSpan(lag, 4));
         }
+
+        for (; lag <= longest; lag++)
+        {
+            _difference[lag] = SquaredDifference(here, span.Slice(lag, window));
+        }
+
+        double sum = 0;
+        for (lag = 1; lag <= longest; lag++)
+        {
+            sum += _difference[lag];
+            _difference[lag] = sum > 0 ? (float)(_difference[lag] * lag / sum) : 1;
+        }
+    }
+
+    /// <summary>Of a window and itself 0, 1, 2 and 3 samples later than b: the sums of <see cref="SquaredDifference"/>, side by side.</summary>
+    private static void SquaredDifferences(ReadOnlySpan<float> a, ReadOnlySpan<float> b, Span<float> sums)
+    {
+        var wide = MemoryMarshal.Cast<float, Vector<float>>(a);
+        var b0 = MemoryMarshal.Cast<float, Vector<float>>(b[..a.Length]);
+        var b1 = MemoryMarshal.Cast<float, Vector<float>>(b.Slice(1, a.Length));
+        var b2 = MemoryMarshal.Cast<float, Vector<float>>(b.Slice(2, a.Length));
+        var b3 = MemoryMarshal.Cast<float, Vector<float>>(b.Slice(3, a.Length));
+        var (sum0, sum1, sum2, sum3) = (Vector<float>.Zero, Vector<float>.Zero, Vector<float>.Zero, Vector<float>.Zero);
+        for (var i = 0; i < wide.Length; i++)
+        {
+            var (d0, d1, d2, d3) = (wide[i] - b0[i], wide[i] - b1[i], wide[i] - b2[i], wide[i] - b3[i]);
+            sum0 += d0 * d0;
+            sum1 += d1 * d1;
+            sum2 += d2 * d2;
+            sum3 += d3 * d3;
+        }
+
+        (sums[0], sums[1], sums[2], sums[3]) = (Vector.Sum(sum0), Vector.Sum(sum1), Vector.Sum(sum2), Vector.Sum(sum3));
+        for (var i = wide.Length * Vector<float>.Count; i < a.Length; i++)
+        {
+            for (var lag = 0; lag < 4; lag++)
+            {
+                sums[lag] += (a[i] - b[i + lag]) * (a[i] - b[i + lag]);
+            }
+        }
+    }
+
+    private static float Dot(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
+    {
+        var wideA = MemoryMarshal.Cast<float, Vector<float>>(a);
+        var wideB = MemoryMarshal.Cast<float, Vector<float>>(b);
+        var sum = Vector<float>.Zero;
+        for (var i = 0; i < wideA.Length; i++)
+        {
+            sum += wideA[i] * wideB[i];
+        }
+
+        var total = Vector.Sum(sum);
+        for (var i = wideA.Length * Vector<float>.Count; i < a.Length; i++)
+        {
+            total += a[i] * b[i];
+        }
+
+        return total;
     }
 
     private static float SquaredDifference(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
