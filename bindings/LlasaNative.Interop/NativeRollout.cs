@@ -69,6 +69,56 @@ public sealed unsafe class NativeRollout : IDisposable
         }
     }
 
+    /// <summary>Draws a sample for each prompt of a feed, to which prompts may be added while it runs; ends when nothing is left to draw.</summary>
+    /// <param name="sampling">How tokens are drawn; its MaxNewTokens is the feed's.</param>
+    /// <param name="feed">The prompts that are there, and room for others.</param>
+    /// <param name="look">Called on the calling thread before samples join, and so whenever tokens were drawn; may add prompts and end samples.</param>
+    /// <param name="finished">Told on the calling thread of each sample that ended.</param>
+    /// <param name="cancellation">Honoured within one token step.</param>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public void Generate(in NativeSamplingOptions sampling, NativeRolloutFeed feed, Action look, Action<int> finished, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(feed);
+        ArgumentNullException.ThrowIfNull(look);
+        ArgumentNullException.ThrowIfNull(finished);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(sampling.MaxNewTokens, feed.MaxNewTokens, nameof(sampling));
+        using var scope = new ProgressScope(null, cancellation, index => finished((int)index), () =>
+        {
+            look();
+            return feed.Count;
+        });
+        fixed (NativeSamplingOptions* samplingPointer = &sampling)
+        fixed (long* offsets = feed.Offsets)
+        fixed (int* ids = feed.PromptIds)
+        fixed (ulong* keys = feed.SequenceIds)
+        fixed (int* limits = feed.Limits)
+        fixed (int* tokens = feed.Tokens)
+        fixed (float* logProbs = feed.LogProbs)
+        fixed (int* lengths = feed.Lengths)
+        fixed (int* reasons = feed.FinishReasons)
+        {
+            var request = RolloutRequestRaw.Create();
+            request.SamplesPerPrompt = 1;
+            request.NumPrompts = feed.Capacity;
+            request.PromptOffsets = offsets;
+            request.PromptIds = ids;
+            request.SequenceIds = keys;
+            request.Progress = scope.Callback;
+            request.ProgressUser = scope.User;
+            request.Finished = scope.FinishedCallback;
+            request.FinishedUser = scope.User;
+            request.Arrived = scope.ArrivedCallback;
+            request.ArrivedUser = scope.User;
+            request.SampleLimits = limits;
+            var result = RolloutResultRaw.Create();
+            result.Tokens = tokens;
+            result.LogProbs = logProbs;
+            result.Lengths = lengths;
+            result.FinishReasons = reasons;
+            scope.Check(NativeMethods.llasa_rollout_generate(_handle, samplingPointer, &request, &result));
+        }
+    }
+
     /// <summary>Draws samples for each prompt into new arrays.</summary>
     /// <inheritdoc cref="Generate(in NativeSamplingOptions, ReadOnlySpan{long}, ReadOnlySpan{int}, int, ReadOnlySpan{ulong}, NativeRolloutOutput, NativeProgress?, Action{long}?, CancellationToken)"/>
     public NativeRolloutResult Generate(

@@ -12,14 +12,16 @@ internal sealed unsafe class ProgressScope : IDisposable
 {
     private readonly NativeProgress? _progress;
     private readonly NativeProgress? _finished;
+    private readonly Func<long>? _arrived;
     private readonly CancellationToken _cancellation;
     private GCHandle _self;
     private ExceptionDispatchInfo? _failure;
 
-    public ProgressScope(NativeProgress? progress, CancellationToken cancellation, Action<long>? finished = null)
+    public ProgressScope(NativeProgress? progress, CancellationToken cancellation, Action<long>? finished = null, Func<long>? arrived = null)
     {
         cancellation.ThrowIfCancellationRequested();
         _progress = progress;
+        _arrived = arrived;
         _finished = finished is null ? null : (index, _) =>
         {
             finished(index);
@@ -35,6 +37,9 @@ internal sealed unsafe class ProgressScope : IDisposable
 
     /// <summary>Told of each finished sample; cancels as <see cref="Callback"/> does.</summary>
     public delegate* unmanaged[Cdecl]<void*, long, int> FinishedCallback => _finished is not null ? &Finished : null;
+
+    /// <summary>Asked how many prompts there are by now; cancels as <see cref="Callback"/> does.</summary>
+    public delegate* unmanaged[Cdecl]<void*, long> ArrivedCallback => _arrived is not null ? &Arrived : null;
 
     public void* User => (void*)GCHandle.ToIntPtr(_self);
 
@@ -64,6 +69,19 @@ internal sealed unsafe class ProgressScope : IDisposable
     {
         var scope = (ProgressScope)GCHandle.FromIntPtr((nint)user).Target!;
         return scope.Run(scope._finished, index, 0) ? 0 : 1;
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static long Arrived(void* user)
+    {
+        var scope = (ProgressScope)GCHandle.FromIntPtr((nint)user).Target!;
+        long prompts = 0;
+        return scope.Run(
+            (_, _) =>
+            {
+                prompts = scope._arrived!();
+                return true;
+            }, 0, 0) ? prompts : -1;
     }
 
     private bool Run(NativeProgress? call, long first, long second)

@@ -41,7 +41,7 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------- common */
 
 #define LLASA_ABI_MAJOR 2
-#define LLASA_ABI_MINOR 0
+#define LLASA_ABI_MINOR 1
 
 /* Status of a call. Values are frozen; 1xx argument, 2xx state, 3xx resource, 4xx device, 5xx numeric. */
 typedef int32_t llasa_status;
@@ -347,10 +347,18 @@ LLASA_API void llasa_sampling_options_init(llasa_sampling_options* options);
  * Returns non-zero to cancel; must not throw or call back into the same handle. */
 typedef int32_t (*llasa_sample_callback)(void* user, int64_t index);
 
+/* Called on the calling thread of llasa_rollout_generate before samples are admitted and so whenever the host
+ * has read what was drawn: tokens of the result are written as far as they are drawn, -1 behind. Returns how
+ * many prompts have arrived, of those that num_prompts makes room for and never fewer than before: their
+ * entries of prompt_offsets, prompt_ids and sequence_ids are written by then. Negative cancels; must not throw
+ * or call back into the same handle. The call ends when all that arrived are finished; rows of prompts that never
+ * arrived are left as they were. */
+typedef int64_t (*llasa_arrival_callback)(void* user);
+
 typedef struct llasa_rollout_request {
   uint32_t struct_size;
   int32_t samples_per_prompt;       /* n >= 1 */
-  int64_t num_prompts;              /* P */
+  int64_t num_prompts;              /* P; with `arrived` the most that may arrive */
   const int64_t* prompt_offsets;    /* [P+1] */
   const int32_t* prompt_ids;        /* [prompt_offsets[P]] */
   const uint64_t* sequence_ids;     /* [P*n] key of the random numbers; NULL = 0, 1, 2, ... */
@@ -358,6 +366,11 @@ typedef struct llasa_rollout_request {
   void* progress_user;
   llasa_sample_callback finished; /* may be NULL */
   void* finished_user;
+  llasa_arrival_callback arrived; /* NULL: all prompts are there from the start */
+  void* arrived_user;
+  const int32_t* sample_limits; /* [P*n] most tokens of each sample, beside max_new_tokens; below 1 counts as 1;
+                                   callbacks may lower them, which ends a sample that has so many
+                                   (LLASA_FINISH_LENGTH). NULL = none */
 } llasa_rollout_request;
 
 /* Outputs, sample j of prompt p at index i = p*n + j; M = max_new_tokens of the sampling options. */

@@ -30,6 +30,9 @@ struct Job {
   void* user = nullptr;
   llasa_sample_callback finished = nullptr;
   void* finished_user = nullptr;
+  llasa_arrival_callback arrived = nullptr;
+  void* arrived_user = nullptr;
+  std::vector<int32_t> limits;
   std::function<void(const llasa_rollout_result&)> on_result;  // told where the results will be
   llasa_status expected = LLASA_OK;
 };
@@ -64,6 +67,9 @@ inline Samples generate(llasa_rollout* rollout, const Job& job) {
   request.progress_user = job.user;
   request.finished = job.finished;
   request.finished_user = job.finished_user;
+  request.arrived = job.arrived;
+  request.arrived_user = job.arrived_user;
+  request.sample_limits = job.limits.empty() ? nullptr : job.limits.data();
   const size_t count = job.prompts.size() * static_cast<size_t>(job.samples);
   const size_t width = static_cast<size_t>(job.sampling.max_new_tokens);
   Samples s{std::vector<int32_t>(count * width, -9), std::vector<float>(count * width, -9.0f),

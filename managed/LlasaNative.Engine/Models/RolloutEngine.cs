@@ -49,6 +49,18 @@ public sealed class RolloutEngine : IDisposable
             request.Finished is not { } finished ? null : (drawn, index) => finished(index, _policy.ReadCodes(drawn.Tokens(index)));
     }
 
+    /// <summary>Draws a response to each prompt of a feed, to which prompts may be added while it runs.</summary>
+    /// <param name="settings">How tokens are drawn; the longest response is the feed's.</param>
+    /// <param name="feed">The prompts that are there, and room for others.</param>
+    /// <param name="look">As in <see cref="NativeRollout"/>: may add prompts and end samples.</param>
+    /// <param name="finished">Told of each sample that ended.</param>
+    /// <param name="cancellation">Honoured within one token step.</param>
+    public void Generate(SamplingSettings settings, NativeRolloutFeed feed, Action look, Action<int> finished, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        _rollout.Generate(ToNative(settings), feed, look, finished, cancellation);
+    }
+
     /// <summary>Whether it is the right one for a request.</summary>
     internal bool Fits(SampleRequest request) => request.Slots == _slots;
 

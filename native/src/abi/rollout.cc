@@ -77,8 +77,8 @@ llasa_status llasa_rollout_generate(llasa_rollout* rollout, const llasa_sampling
     required(o.logprobs, "result.logprobs");
     required(o.lengths, "result.lengths");
     required(o.finish_reasons, "result.finish_reasons");
-    LLASA_CHECK(r.prompt_offsets[0] == 0, Status::kArgument, "`request.prompt_offsets[0]`: %lld, expected 0",
-                static_cast<long long>(r.prompt_offsets[0]));
+    LLASA_CHECK(r.arrived != nullptr || r.prompt_offsets[0] == 0, Status::kArgument,
+                "`request.prompt_offsets[0]`: %lld, expected 0", static_cast<long long>(r.prompt_offsets[0]));
     llasa::RolloutRequest q;
     q.num_prompts = r.num_prompts;
     q.samples_per_prompt = r.samples_per_prompt;
@@ -92,6 +92,9 @@ llasa_status llasa_rollout_generate(llasa_rollout* rollout, const llasa_sampling
     q.progress_user = r.progress_user;
     q.finished = r.finished;
     q.finished_user = r.finished_user;
+    q.arrived = r.arrived;
+    q.arrived_user = r.arrived_user;
+    q.sample_limits = r.sample_limits;
     model.generate(llasa::abi::sampling_parameters(s, vocab_size), q,
                    {o.tokens, o.logprobs, o.lengths, o.finish_reasons, o.draw_logprobs});
   });

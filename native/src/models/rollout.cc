@@ -28,8 +28,8 @@ Rollout::Rollout(std::shared_ptr<Policy> policy, int32_t max_slots, int32_t max_
   for (auto* list : {&active_, &free_slots_, &free_groups_, &new_groups_}) list->reserve(n);
 }
 
-void Rollout::check(const RolloutRequest& request) const {
-  for (int64_t p = 0; p < request.num_prompts; ++p) {
+void Rollout::check(const RolloutRequest& request, int64_t from, int64_t to) const {
+  for (int64_t p = from; p < to; ++p) {
     const int64_t begin = request.prompt_offsets[p], end = request.prompt_offsets[p + 1];
     const auto prompt = static_cast<long long>(p);
     LLASA_CHECK(end > begin, Status::kArgument, "`prompt_offsets`: prompt %lld has no token", prompt);
@@ -49,11 +49,18 @@ void Rollout::reserve(const SamplingParameters& sampling, const RolloutRequest& 
   const LlamaConfig& c = policy_->config();
   const int64_t slots = std::min(max_slots_, request.num_prompts * request.samples_per_prompt);
   most_rows_ = slots;
-  int64_t longest = 0;
-  for (int64_t p = 0; p < request.num_prompts; ++p) {
-    longest = std::max(longest, request.prompt_offsets[p + 1] - request.prompt_offsets[p]);
+  // Of prompts that are to come nothing is known: they may be as long as a sequence.
+  int64_t longest = 0, prompt_tokens = 0;
+  if (request.arrived != nullptr) {
+    longest = max_tokens_;
+    prompt_tokens = kPrefillTokens;
+  } else {
+    prompt_tokens = request.prompt_offsets[request.num_prompts];
+    for (int64_t p = 0; p < request.num_prompts; ++p) {
+      longest = std::max(longest, request.prompt_offsets[p + 1] - request.prompt_offsets[p]);
+    }
   }
-  const int64_t prefill = std::min(kPrefillTokens, request.prompt_offsets[request.num_prompts]);
+  const int64_t prefill = std::min(kPrefillTokens, prompt_tokens);
   const int64_t rows = std::max(slots, prefill);
   const char* what = "the activations of rollouts";
   x_.reserve(rows * c.hidden_size, what);
@@ -90,16 +97,16 @@ void Rollout::reserve(const SamplingParameters& sampling, const RolloutRequest& 
 void Rollout::generate(const SamplingParameters& sampling, const RolloutRequest& request,
                        const RolloutOutput& output) {
   policy_->require_complete();
-  check(request);
   Run run{sampling, request, output};
-  if (run.samples() == 0) return;
+  if (run.most_samples() == 0) return;
+  if (request.arrived == nullptr) {
+    check(request, 0, request.num_prompts);
+    run.prompts = request.num_prompts;
+  }
   reserve(sampling, request);
   if (request.stop_token >= 0)
     run.stop = {request.stop_token, sampling.allowed.column_of(request.stop_token)};
-  const int64_t tokens = run.samples() * request.max_new_tokens;
-  std::fill(output.tokens, output.tokens + tokens, -1);
-  std::fill(output.logprobs, output.logprobs + tokens, 0.0f);
-  if (output.draw_logprobs != nullptr) std::fill_n(output.draw_logprobs, tokens, 0.0f);
+  run.clear(0, run.prompts);
 
   cache_.release_all();  // an earlier call may have been cut off
   active_.clear();
@@ -115,12 +122,44 @@ void Rollout::generate(const SamplingParameters& sampling, const RolloutRequest&
   graphs_.fix(facts(run));
   run.report();
   for (;;) {
+    arrive(run);
+    limit(run);
     admit(run);
     if (active_.empty()) break;
     decode(run);
   }
   cache_.release_all();
   run.report();
+}
+
+// Asks which prompts have come meanwhile.
+void Rollout::arrive(Run& run) {
+  const RolloutRequest& request = run.request;
+  if (request.arrived == nullptr) return;
+  const int64_t arrived = request.arrived(request.arrived_user);
+  LLASA_CHECK(arrived >= 0, Status::kCancelled, "cancelled after %lld tokens",
+              static_cast<long long>(run.drawn));
+  LLASA_CHECK(arrived >= run.prompts && arrived <= request.num_prompts, Status::kArgument,
+              "`request.arrived`: %lld prompts, expected %lld..%lld", static_cast<long long>(arrived),
+              static_cast<long long>(run.prompts), static_cast<long long>(request.num_prompts));
+  if (arrived == run.prompts) return;
+  LLASA_CHECK(request.prompt_offsets[0] == 0, Status::kArgument,
+              "`request.prompt_offsets[0]`: %lld, expected 0",
+              static_cast<long long>(request.prompt_offsets[0]));
+  check(request, run.prompts, arrived);
+  run.clear(run.prompts, arrived);
+  run.prompts = arrived;
+}
+
+// Ends samples whose limit was lowered to what they have, and shortens the others.
+void Rollout::limit(Run& run) {
+  if (run.request.sample_limits == nullptr) return;
+  for (size_t i = 0; i < active_.size(); ++i) {
+    Slot& slot = slots_[static_cast<size_t>(active_[i])];
+    slot.limit = std::min(slot.limit, std::max(run.limit(slot.sample), slot.drawn));
+    if (slot.drawn == slot.limit) finish(run, i, kFinishLength);
+  }
+  std::erase(active_, -1);
 }
 
 // Fills free slots with the next samples, then computes the keys and values of prompts that are new.
@@ -136,8 +175,7 @@ void Rollout::admit(Run& run) {
     free_slots_.pop_back();
     active_.push_back(index);
     const int64_t tokens = run.prompt_tokens(p);
-    const auto limit =
-        static_cast<int32_t>(std::min<int64_t>(run.request.max_new_tokens, max_tokens_ - tokens));
+    const auto limit = static_cast<int32_t>(std::min<int64_t>(run.limit(run.next), max_tokens_ - tokens));
     slots_[static_cast<size_t>(index)] = {
         run.next, group, static_cast<int32_t>(tokens), 0, run.prompt(p)[tokens - 1], limit};
     placed_ = false;

@@ -9,11 +9,14 @@
 // order of (prompt, sample), take them. A sample that ends in between stands still until then, and the drawn
 // tokens are the same however many steps that are.
 //
+// Prompts may arrive while others are decoded: they join when a slot is free. A sample's limit may be lowered
+// meanwhile, which ends it at the next look.
+//
 // What a sample may depend on: weights, prompt, sampling options and its sequence id. Random numbers are
 // keyed by (seed, sequence id, position in the whole sequence). Attention, norms and sampling treat a row
 // alone. Only the matrix products see the batch: their rounding (1e-7 relative) may differ with the number of
 // rows and a row's place among them, so a draw that lies that close to a boundary can fall to the
-// neighbouring token. The schedule itself depends on nothing but the requests, hence a repeated call repeats
+// neighbouring token. The schedule itself depends on nothing but the requests and when they arrive, hence a repeated call repeats
 // every bit, whatever the number of threads.
 #pragma once
 
@@ -44,6 +47,10 @@ struct RolloutRequest {
   void* progress_user = nullptr;
   SampleCallback finished = nullptr;  // called last of all that finishing a sample does
   void* finished_user = nullptr;
+  ArrivalCallback arrived =
+      nullptr;  // NULL: all prompts are there; else num_prompts is the most that may come
+  void* arrived_user = nullptr;
+  const int32_t* sample_limits = nullptr;  // [P n] or NULL; read anew before every decode
 };
 
 // Why a sample ended; numbered as LLASA_FINISH_*.
@@ -90,8 +97,10 @@ class Rollout {
     int64_t unfinished = 0;  // samples still to be drawn
   };
 
-  void check(const RolloutRequest& request) const;
+  void check(const RolloutRequest& request, int64_t from, int64_t to) const;
   void reserve(const SamplingParameters& sampling, const RolloutRequest& request);
+  void arrive(Run& run);
+  void limit(Run& run);
   void admit(Run& run);
   void start_group(Run& run, int64_t prompt);
   void prefill(Run& run);
