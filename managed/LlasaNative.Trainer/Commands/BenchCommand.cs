@@ -26,11 +26,12 @@ internal static class BenchCommand
         Option<string> output = new("--out") { Description = "Directory of step.json, or of the work's.", DefaultValueFactory = _ => Path.Combine("artifacts", "bench") };
         Option<string[]> set = new("--set") { Description = "key=value of the training configuration; may be repeated." };
         Option<bool> server = new("--server") { Description = "Measure the reward server instead, with batching and without." };
+        Option<bool> speech = new("--speech") { Description = "Measure the speech server instead, with many clients beside one by one, and its streaming beside decoding at once." };
         Option<int> clients = new("--clients") { Description = "Clients of the server at the same time.", DefaultValueFactory = _ => 32 };
         Option<double> seconds = new("--seconds") { Description = "How long each server is measured.", DefaultValueFactory = _ => 10 };
         WorkArguments works = new();
         Command command = new("bench", "Measure the phases of a GRPO step, or one kind of work, against the machine's GEMM and bandwidth roofs.");
-        foreach (var option in new Option[] { steps, output, set, server, clients, seconds, models.PolicyType, models.ScoringType }.Concat(models.All).Concat(works.All))
+        foreach (var option in new Option[] { steps, output, set, server, speech, clients, seconds, models.PolicyType, models.ScoringType }.Concat(models.All).Concat(works.All))
         {
             command.Options.Add(option);
         }
@@ -53,6 +54,11 @@ internal static class BenchCommand
             if (parsed.GetValue(server))
             {
                 return ServerBenchCommand.Run(options, parsed.GetValue(clients), parsed.GetValue(seconds), Path.Combine(parsed.GetValue(output)!, "server.json"));
+            }
+
+            if (parsed.GetValue(speech))
+            {
+                return SpeechBenchCommand.Run(options, parsed.GetValue(clients), parsed.GetValue(seconds), Path.Combine(parsed.GetValue(output)!, "speech.json"));
             }
 
             return Run(options, parsed.GetValue(steps), Path.Combine(parsed.GetValue(output)!, "step.json"));

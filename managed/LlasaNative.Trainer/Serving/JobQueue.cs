@@ -118,6 +118,27 @@ internal sealed class JobQueue<TJob>(int capacity)
         }
     }
 
+    /// <summary>The next job, if there is one and it fits; does not wait, and passes over none.</summary>
+    /// <param name="fits">Whether it can be taken now.</param>
+    public TJob? TryTake(Func<TJob, bool> fits)
+    {
+        lock (_lock)
+        {
+            while (_waiting.First is { Value.IsOver: true } over)
+            {
+                Drop(over);
+            }
+
+            if (_waiting.First is not { } first || !fits(first.Value))
+            {
+                return null;
+            }
+
+            Drop(first);
+            return first.Value;
+        }
+    }
+
     /// <summary>Nothing new is taken; what waits is still to be had.</summary>
     public void Stop()
     {

@@ -25,7 +25,7 @@ internal sealed class FfmpegWriter : SoundWriter
             RedirectStandardError = true,
         })!;
         _complaint = _process.StandardError.ReadToEndAsync(CancellationToken.None);
-        _copying = _process.StandardOutput.BaseStream.CopyToAsync(output, _gone.Token);
+        _copying = CopyAsync(output);
     }
 
     /// <inheritdoc/>
@@ -68,5 +68,15 @@ internal sealed class FfmpegWriter : SoundWriter
         _gone.Dispose();
         _process.Dispose();
         await base.DisposeAsync();
+    }
+
+    private async Task CopyAsync(Stream output)
+    {
+        var buffer = new byte[16384];
+        for (int count; (count = await _process.StandardOutput.BaseStream.ReadAsync(buffer, _gone.Token)) > 0;)
+        {
+            await output.WriteAsync(buffer.AsMemory(0, count), _gone.Token);
+            await output.FlushAsync(_gone.Token);
+        }
     }
 }

@@ -20,7 +20,7 @@ internal abstract class SoundWriter : IAsyncDisposable
         _ => new FfmpegWriter(format, sampleRate, output),
     };
 
-    /// <summary>Adds sound.</summary>
+    /// <summary>Adds sound; what can be written is, and has left when this ends.</summary>
     public abstract ValueTask WriteAsync(ReadOnlyMemory<float> sound, CancellationToken cancellation);
 
     /// <summary>Writes what must come last.</summary>
@@ -50,6 +50,7 @@ internal abstract class SoundWriter : IAsyncDisposable
         {
             await BeginAsync(cancellation);
             await output.WriteAsync(ToBytes(sound.Span), cancellation);
+            await output.FlushAsync(cancellation);
         }
 
         public override ValueTask FinishAsync(CancellationToken cancellation) => BeginAsync(cancellation);
@@ -68,8 +69,11 @@ internal abstract class SoundWriter : IAsyncDisposable
     {
         private readonly StreamingResampler _resampler = new(sampleRate, SoundFormat.PcmRate);
 
-        public override ValueTask WriteAsync(ReadOnlyMemory<float> sound, CancellationToken cancellation) =>
-            output.WriteAsync(ToBytes(_resampler.Resample(sound.Span)), cancellation);
+        public override async ValueTask WriteAsync(ReadOnlyMemory<float> sound, CancellationToken cancellation)
+        {
+            await output.WriteAsync(ToBytes(_resampler.Resample(sound.Span)), cancellation);
+            await output.FlushAsync(cancellation);
+        }
 
         public override ValueTask FinishAsync(CancellationToken cancellation) => output.WriteAsync(ToBytes(_resampler.Finish()), cancellation);
     }
@@ -83,6 +87,7 @@ internal abstract class SoundWriter : IAsyncDisposable
         {
             await BeginAsync(cancellation);
             await output.WriteAsync(_encoder.Write(WaveFile.ToPcm(sound.Span)), cancellation);
+            await output.FlushAsync(cancellation);
         }
 
         public override async ValueTask FinishAsync(CancellationToken cancellation)

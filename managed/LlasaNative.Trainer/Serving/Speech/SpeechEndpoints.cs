@@ -23,28 +23,24 @@ internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, Vo
         var start = Stopwatch.GetTimestamp();
         var request = await ServerPipeline.ReadJsonAsync(context, SpeechJson.Default.SpeechRequest);
         var format = SoundFormat.Find(request.ResponseFormat);
+        Check(request.StreamFormat is null or "audio" or "sse", "stream_format", $"`stream_format` is `{request.StreamFormat}`, expected audio or sse");
         var job = Prepare(request, context.RequestAborted);
         engine.Speak(job);
-        List<float> sound = [];
-        await foreach (var part in job.Sound.ReadAllAsync(context.RequestAborted))
-        {
-            sound.AddRange(part);
-        }
-
-        if (sound.Count == 0)
+        // Errors have a status of their own up to the first sound.
+        if (!await job.Sound.WaitToReadAsync(context.RequestAborted))
         {
             throw new ProblemException(500, "silent", "Nothing was said", "the model ended its speech before its first code; another `seed` or text may help");
         }
 
         metrics.FirstSound(Stopwatch.GetElapsedTime(start).TotalSeconds);
-        using MemoryStream body = new();
-        await using (var writer = SoundWriter.Create(format, codec.SampleRate, sound.Count, body))
+        if (request.StreamFormat is null)
         {
-            await writer.WriteAsync(sound.ToArray(), context.RequestAborted);
-            await writer.FinishAsync(context.RequestAborted);
+            await SendWholeAsync(context, job, format);
         }
-
-        await ServerPipeline.WriteAsync(context, format.MediaType, body.ToArray());
+        else
+        {
+            await SendStreamAsync(context, job, format, request.StreamFormat == "sse");
+        }
     }
 
     /// <summary><c>GET /v1/models</c>.</summary>
@@ -92,6 +88,46 @@ internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, Vo
         await ServerPipeline.WriteJsonAsync(context, Describe(name, voice), SpeechJson.Default.VoiceEntry);
     }
 
+    private async Task SendWholeAsync(HttpContext context, SpeechJob job, SoundFormat format)
+    {
+        List<float> sound = [];
+        await foreach (var part in job.Sound.ReadAllAsync(context.RequestAborted))
+        {
+            sound.AddRange(part);
+        }
+
+        using MemoryStream body = new();
+        await using (var writer = SoundWriter.Create(format, codec.SampleRate, sound.Count, body))
+        {
+            await writer.WriteAsync(sound.ToArray(), context.RequestAborted);
+            await writer.FinishAsync(context.RequestAborted);
+        }
+
+        await ServerPipeline.WriteAsync(context, format.MediaType, body.ToArray());
+    }
+
+    private async Task SendStreamAsync(HttpContext context, SpeechJob job, SoundFormat format, bool events)
+    {
+        context.Response.ContentType = events ? "text/event-stream" : format.MediaType;
+        context.Response.Headers.CacheControl = "no-store";
+        await using AudioEvents? carrier = events ? new(context.Response.Body) : null;
+        await using (var writer = SoundWriter.Create(format, codec.SampleRate, null, carrier ?? context.Response.Body))
+        {
+            await foreach (var part in job.Sound.ReadAllAsync(context.RequestAborted))
+            {
+                await writer.WriteAsync(part, context.RequestAborted);
+            }
+
+            await writer.FinishAsync(context.RequestAborted);
+        }
+
+        if (carrier is not null)
+        {
+            var (input, output) = (job.Text.Prompt.Length, job.Codes.Length);
+            await carrier.FinishAsync(new SpeechUsage(input, output, input + output), context.RequestAborted);
+        }
+    }
+
     private SpeechJob Prepare(SpeechRequest request, CancellationToken abandoned)
     {
         CheckModel(request.Model ?? model.Id);
@@ -123,9 +159,10 @@ internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, Vo
                 Temperature = request.Temperature ?? options.Temperature,
                 TopP = request.TopP ?? options.TopP,
                 TopK = request.TopK ?? options.TopK,
-                MaxNewTokens = Math.Min(options.MaxNewTokens, policy.Config.MaxPositions - 1),
+                MaxNewTokens = engine.MaxNewTokens,
             },
             Id = SpeechJob.Key(request.Seed ?? BitConverter.ToInt64(RandomNumberGenerator.GetBytes(8)) & long.MaxValue, 0),
+            IsStreamed = request.StreamFormat is not null,
             Abandoned = abandoned,
         };
     }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using LlasaNative.Interop;
 using LlasaNative.Models;
 using LlasaNative.Training;
 using Microsoft.AspNetCore.Http;
@@ -6,22 +7,37 @@ using Microsoft.AspNetCore.Http;
 namespace LlasaNative.Trainer.Serving.Speech;
 
 /// <summary>A bounded queue of texts, the thread that speaks them together, and the vocoder beside it.</summary>
-/// <remarks><b>Threads:</b> any. <b>Lifetime:</b> dispose it: that finishes what waits. It owns neither policy nor codec.</remarks>
+/// <remarks>
+/// Texts join those that are being spoken as soon as a place is free; only a text that is drawn otherwise (temperature, top-p, top-k) waits until
+/// the others are finished, and those behind it with it. <b>Threads:</b> any. <b>Lifetime:</b> dispose it: that finishes what waits. It owns neither
+/// policy nor codec.
+/// </remarks>
 internal sealed class SpeechEngine : IDisposable
 {
-    private readonly IPolicy _policy;
+    // A call of the rollout has an end: its places behind it are free again.
+    private const int PromptsPerCall = 1024;
+
+    private readonly PolicyModel _policy;
+    private readonly ISpeechCodec _codec;
     private readonly SpeechOptions _options;
     private readonly SpeechMetrics _metrics;
     private readonly JobQueue<SpeechJob> _queue;
     private readonly Vocoder _vocoder;
+    private readonly RolloutEngine _rollouts;
+    private readonly NativeRolloutFeed _feed;
+    private readonly Dictionary<int, Spoken> _speaking = [];
     private readonly Thread _thread;
-    private int _speaking;
+    private long _finished;
+    private int _count;
 
-    public SpeechEngine(IPolicy policy, ISpeechCodec codec, SpeechOptions options, SpeechMetrics metrics)
+    public SpeechEngine(PolicyModel policy, ISpeechCodec codec, SpeechOptions options, SpeechMetrics metrics)
     {
-        (_policy, _options, _metrics) = (policy, options, metrics);
+        (_policy, _codec, _options, _metrics) = (policy, codec, options, metrics);
+        MaxNewTokens = Math.Min(options.MaxNewTokens, policy.Config.MaxPositions - 1);
         _queue = new JobQueue<SpeechJob>(options.QueueCapacity) { SecondsPerSize = 0.1 };
         _vocoder = new Vocoder(codec);
+        _rollouts = new RolloutEngine(policy, options.Slots);
+        _feed = new NativeRolloutFeed(PromptsPerCall, Math.Max(PromptsPerCall * 512, policy.Config.MaxPositions), MaxNewTokens);
         _thread = new Thread(Work) { IsBackground = true, Name = "speaking" };
         _thread.Start();
     }
@@ -30,7 +46,10 @@ internal sealed class SpeechEngine : IDisposable
     public int Depth => _queue.Depth;
 
     /// <summary>Texts that are being spoken.</summary>
-    public int Speaking => Volatile.Read(ref _speaking);
+    public int Speaking => Volatile.Read(ref _count);
+
+    /// <summary>Longest speech of a text in tokens.</summary>
+    public int MaxNewTokens { get; }
 
     /// <summary>Queues a text; its sound comes out of the job.</summary>
     /// <param name="job">The text.</param>
@@ -55,73 +74,110 @@ internal sealed class SpeechEngine : IDisposable
     {
         _queue.Stop();
         _thread.Join();
+        _rollouts.Dispose();
         _vocoder.Dispose();
     }
 
     private void Work()
     {
-        while (_queue.Take(_options.Slots, _ => TimeSpan.Zero, (first, next) => first.Sampling == next.Sampling) is { } batch)
+        while (_queue.Take(1, _ => TimeSpan.Zero, (_, _) => false) is [var first])
         {
-            var start = Stopwatch.GetTimestamp();
-            Volatile.Write(ref _speaking, batch.Count);
-            _metrics.Begun(batch.Count);
-            Speak(batch);
-            Volatile.Write(ref _speaking, 0);
-            _queue.SecondsPerSize = (0.8 * _queue.SecondsPerSize) + (0.2 * Stopwatch.GetElapsedTime(start).TotalSeconds / batch.Count);
-        }
-    }
-
-    private void Speak(List<SpeechJob> batch)
-    {
-        // Given up only when nobody waits for any of them.
-        using CancellationTokenSource nobody = new();
-        var left = batch.Count;
-        List<CancellationTokenRegistration> registrations = [.. batch.Select(job => job.Abandoned.UnsafeRegister(_ =>
-        {
-            if (Interlocked.Decrement(ref left) == 0)
+            _finished = Stopwatch.GetTimestamp();
+            _feed.Clear();
+            Join(first);
+            try
             {
-                nobody.Cancel();
+                _rollouts.Generate(first.Sampling with { MaxNewTokens = MaxNewTokens }, _feed, () => Look(first.Sampling), Finish, CancellationToken.None);
             }
-        }, null))];
-        try
-        {
-            var drawn = _policy.Sample(
-                new SampleRequest([.. batch.Select(job => job.Text.Prompt)], 1, batch[0].Sampling, [.. batch.Select(job => job.Id)]) { Slots = _options.Slots }, nobody.Token);
-            for (var i = 0; i < batch.Count; i++)
-            {
-                Finish(batch[i], drawn[i]);
-            }
-        }
-        catch (OperationCanceledException e)
-        {
-            batch.ForEach(job => job.Fail(e));
-        }
 #pragma warning disable CA1031 // Whatever it was, it belongs to these texts, and the thread must go on.
-        catch (Exception e)
+            catch (Exception e)
 #pragma warning restore CA1031
-        {
-            batch.ForEach(job => job.Fail(e));
-        }
-        finally
-        {
-            registrations.ForEach(r => r.Dispose());
+            {
+                foreach (var spoken in _speaking.Values)
+                {
+                    spoken.Job.Fail(e);
+                }
+
+                _speaking.Clear();
+            }
+
+            Volatile.Write(ref _count, 0);
         }
     }
 
-    private void Finish(SpeechJob job, DrawnResponse drawn)
+    private void Join(SpeechJob job)
     {
-        (job.Codes, job.Ended) = (_policy.ReadCodes(drawn.Tokens.Span), drawn.Ended);
-        _metrics.Spoken(job.Codes.Length, job.Ended);
-        if (job.IsOver || job.Codes.Length == 0)
+        _speaking.Add(_feed.Add(job.Text.Prompt, job.Id), new Spoken(job, job.IsStreamed ? new SoundStream(job, _options.Windows, _codec.SamplesPerCode, _vocoder.Offer) : null));
+        Volatile.Write(ref _count, _speaking.Count);
+        _metrics.Joined(_speaking.Count);
+    }
+
+    /// <summary>Between tokens: drops whom nobody waits for, gives what can be heard, and takes in who fits.</summary>
+    private void Look(SamplingSettings sampling)
+    {
+        foreach (var (index, spoken) in _speaking)
+        {
+            if (spoken.Job.IsOver)
+            {
+                _feed.End(index);
+            }
+            else if (spoken.Stream is { } stream)
+            {
+                var drawn = _feed.Drawn(index, spoken.Known);
+                spoken.Known = drawn.Length;
+                // Every token but the last is a code.
+                if (_options.Windows.Next(stream.Given, drawn.Length - 1, ended: false) is not null)
+                {
+                    stream.Go(_policy.ReadCodes(drawn), ended: false);
+                }
+            }
+        }
+
+        while (_speaking.Count < _options.Slots && _queue.TryTake(job => job.Sampling == sampling && _feed.HasRoom(job.Text.Prompt.Length)) is { } next)
+        {
+            Join(next);
+        }
+    }
+
+    private void Finish(int index)
+    {
+        _speaking.Remove(index, out var spoken);
+        Volatile.Write(ref _count, _speaking.Count);
+        var job = spoken!.Job;
+        (job.Codes, job.Ended) = (_policy.ReadCodes(_feed.Drawn(index, spoken.Known)), _feed.FinishReason(index) == NativeFinishReason.Stop);
+        var now = Stopwatch.GetTimestamp();
+        _queue.SecondsPerSize = (0.8 * _queue.SecondsPerSize) + (0.2 * Stopwatch.GetElapsedTime(_finished, now).TotalSeconds);
+        _finished = now;
+        if (job.IsOver)
         {
             job.Complete();
             return;
         }
 
-        _vocoder.Offer(new Vocoder.Piece([.. job.Lead, .. job.Codes], job.Lead.Count, sound =>
+        _metrics.Spoken(job.Codes.Length, job.Ended);
+        if (spoken.Stream is { } stream)
         {
-            job.Add(sound);
-            job.Complete();
-        }, job.Fail));
+            stream.Go(job.Codes, ended: true);
+        }
+        else
+        {
+            _vocoder.Offer(new Vocoder.Piece([.. job.Lead, .. job.Codes], job.Lead.Count, sound =>
+            {
+                job.Add(sound);
+                job.Complete();
+            }, job.Fail));
+        }
+    }
+
+    /// <summary>A text that is being spoken.</summary>
+    private sealed class Spoken(SpeechJob job, SoundStream? stream)
+    {
+        public SpeechJob Job { get; } = job;
+
+        /// <summary>Null when its sound is made at once, at the end.</summary>
+        public SoundStream? Stream { get; } = stream;
+
+        /// <summary>Tokens that were seen already.</summary>
+        public int Known { get; set; }
     }
 }

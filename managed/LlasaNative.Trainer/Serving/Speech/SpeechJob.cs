@@ -21,6 +21,9 @@ internal sealed class SpeechJob : IQueuedJob
     /// <summary>Key of its random numbers.</summary>
     public required ulong Id { get; init; }
 
+    /// <summary>Whether its sound is wanted while it is drawn.</summary>
+    public bool IsStreamed { get; init; }
+
     /// <summary>Cancelled when nobody waits any longer.</summary>
     public CancellationToken Abandoned { get; init; }
 
@@ -49,7 +52,13 @@ internal sealed class SpeechJob : IQueuedJob
     public static ulong Key(long seed, int part) => Philox.Draw((ulong)seed, 0x5350_4545_4348, (ulong)part).First;
 
     /// <summary>Sound that comes next.</summary>
-    public void Add(float[] sound) => _sound.Writer.TryWrite(sound);
+    public void Add(float[] sound)
+    {
+        if (sound.Length > 0)
+        {
+            _sound.Writer.TryWrite(sound);
+        }
+    }
 
     /// <summary>There is no more.</summary>
     public void Complete() => End(null);

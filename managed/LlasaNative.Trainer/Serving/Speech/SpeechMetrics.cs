@@ -13,8 +13,8 @@ internal sealed class SpeechMetrics : HttpMetrics
     private int _queueDepth;
     private int _queueCapacity;
 
-    /// <summary>Texts were begun together.</summary>
-    public void Begun(int texts) => _together.Add(texts);
+    /// <summary>A text has joined; so many are spoken together now.</summary>
+    public void Joined(int texts) => _together.Add(texts);
 
     /// <summary>A request's first sound has left.</summary>
     public void FirstSound(double seconds) => _firstSound.Add(seconds);
@@ -40,7 +40,7 @@ internal sealed class SpeechMetrics : HttpMetrics
     /// <inheritdoc/>
     protected override void WriteOwn(PrometheusText text)
     {
-        text.Histograms("llasa_batch_texts", "Texts that began to be spoken together.", [("", _together)]);
+        text.Histograms("llasa_batch_texts", "Texts that are spoken together, each time one joins.", [("", _together)]);
         text.Histograms("llasa_first_sound_seconds", "From the request's body to its first sound.", [("", _firstSound)]);
         text.Number("llasa_texts_spoken_total", "counter", "Texts spoken.", Interlocked.Read(ref _spoken));
         text.Number("llasa_texts_refused_total", "counter", "Texts refused because the queue was full.", Interlocked.Read(ref _refused));

@@ -29,6 +29,9 @@ internal sealed record SpeechOptions : HttpOptions
     /// <summary>Longest speech of one text in tokens, where the model has room for so many.</summary>
     public int MaxNewTokens { get; init; } = 1500;
 
+    /// <summary>How sound is cut that is heard while it is drawn.</summary>
+    public StreamWindows Windows { get; init; } = new();
+
     /// <summary>Softmax temperature where a request says none.</summary>
     public double Temperature { get; init; } = 0.8;
 

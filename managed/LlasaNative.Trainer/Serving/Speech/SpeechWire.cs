@@ -13,10 +13,14 @@ internal sealed record SpeechRequest
     public string? Input { get; init; }
 
     /// <summary>Name of a voice, or an object with its <c>id</c>; null = the model's own.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public JsonElement Voice { get; init; }
 
     /// <summary>mp3, opus, aac, flac, wav or pcm; null = mp3, or wav without ffmpeg.</summary>
     public string? ResponseFormat { get; init; }
+
+    /// <summary>audio: sound as it is drawn; sse: the same in events; null = the whole sound at once.</summary>
+    public string? StreamFormat { get; init; }
 
     /// <summary>Only 1.</summary>
     public double? Speed { get; init; }
@@ -36,6 +40,15 @@ internal sealed record SpeechRequest
     /// <summary>Draw from the k most probable tokens; null = the server's.</summary>
     public int? TopK { get; init; }
 }
+
+/// <summary>An event that carries sound, base64.</summary>
+internal sealed record AudioDelta(string Type, byte[] Audio);
+
+/// <summary>The event behind the last sound.</summary>
+internal sealed record AudioDone(string Type, SpeechUsage Usage);
+
+/// <summary>What a request came to: tokens of its prompts and of its speech.</summary>
+internal sealed record SpeechUsage(int InputTokens, int OutputTokens, int TotalTokens);
 
 /// <summary>An error.</summary>
 internal sealed record ErrorAnswer(ErrorDetail Error);
@@ -63,6 +76,8 @@ internal sealed record SpeechHealth(
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, AllowDuplicateProperties = false, MaxDepth = 8, DefaultIgnoreCondition = JsonIgnoreCondition.Never)]
 [JsonSerializable(typeof(SpeechRequest))]
+[JsonSerializable(typeof(AudioDelta))]
+[JsonSerializable(typeof(AudioDone))]
 [JsonSerializable(typeof(ErrorAnswer))]
 [JsonSerializable(typeof(ModelList))]
 [JsonSerializable(typeof(ModelEntry))]
