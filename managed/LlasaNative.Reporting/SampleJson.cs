@@ -32,6 +32,11 @@ public static class SampleJson
         ArgumentNullException.ThrowIfNull(sample);
         var judged = sample.Judgement;
         json.WriteString("text", sample.Text);
+        if (sample.Voice is { } voice)
+        {
+            json.WriteString("voice", voice);
+        }
+
         json.WriteString("transcript", sample.Transcript);
         json.WriteFinite("reward", judged.Reward);
         json.WriteFinite("cer", judged.Cer);

@@ -26,7 +26,7 @@ internal sealed class VoiceReader(Func<ModelOptions> models, ScoringOptions scor
         SoundPreparation preparation = new() { SampleRate = _codec.SampleRate };
         var audio = SoundFile.Read(voice.Path, Places.Note);
         var codes = _codec.Encode(preparation.Apply(audio, voice.Path));
-        return _read[voice] = new Utterance(voice.Text ?? Recognise(audio, voice.Path), codes);
+        return _read[voice] = new Utterance(voice.Text ?? Recognise(audio, voice.Path), codes) { Name = Path.GetFileName(voice.Path) };
     }
 
     /// <summary>The voices of a place: a folder of sounds, each perhaps with a .txt beside it, or a file of codes beside texts; none of an empty one.</summary>

@@ -16,6 +16,9 @@ public sealed record DrawnGroups(string[] Texts, RolloutBatch Samples, int[][] C
     /// <summary>[B] what the starting policy charges each sample for, taken from its reward; empty = nothing.</summary>
     public double[] Charges { get; init; } = [];
 
+    /// <summary>[B] name of each sample's voice, null where it has none; empty = no voices at all.</summary>
+    public IReadOnlyList<string?> Voices { get; init; } = [];
+
     /// <summary>Samples of a group.</summary>
     public int GroupSize => Samples.SamplesPerPrompt;
 
@@ -44,6 +47,7 @@ public sealed record DrawnGroups(string[] Texts, RolloutBatch Samples, int[][] C
     public IEnumerable<SampleRecord> Records(float[]? advantages = null) => Judged.Select((judged, i) => new SampleRecord
     {
         Text = Texts[i],
+        Voice = Voices.Count > 0 ? Voices[i] : null,
         Transcript = Recognised[i].Score.Transcript,
         Codes = Codes[i],
         Ended = Samples[i].Ended,
@@ -63,6 +67,8 @@ public sealed record DrawnGroups(string[] Texts, RolloutBatch Samples, int[][] C
             [.. kept.Select(i => Texts[i]), .. others?.Texts ?? []], Samples.Select(groups, others?.Samples), [.. kept.Select(i => Codes[i]), .. others?.Codes ?? []],
             [.. kept.Select(i => Recognised[i]), .. others?.Recognised ?? []], [.. kept.Select(i => Judged[i]), .. others?.Judged ?? []])
         {
+            Voices = Voices.Count == 0 && others is not { Voices.Count: > 0 } ? []
+                : [.. kept.Select(i => Voices.Count > 0 ? Voices[i] : null), .. others is null ? [] : others.Voices.Count > 0 ? others.Voices : new string?[others.Texts.Length]],
             Reference = Reference.Length == 0 ? [] : [.. kept.Select(i => Reference[i]), .. others?.Reference ?? []],
             Charges = Charges.Length == 0 ? [] : [.. kept.Select(i => Charges[i]), .. others?.Charges ?? []],
         };

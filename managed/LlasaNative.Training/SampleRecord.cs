@@ -9,6 +9,9 @@ public sealed record SampleRecord
     /// <summary>What should be said.</summary>
     public required string Text { get; init; }
 
+    /// <summary>Name of the voice that it goes on in; null when it has none.</summary>
+    public string? Voice { get; init; }
+
     /// <summary>What the recogniser heard.</summary>
     public required string Transcript { get; init; }
 

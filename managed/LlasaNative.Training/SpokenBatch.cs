@@ -86,7 +86,10 @@ public sealed class SpokenBatch : IDisposable
     {
         ArgumentNullException.ThrowIfNull(judge);
         var judged = _timer.Measure("reward", () => judge.Judge(Texts, Samples.Ended, Codes, Recognised));
-        return new DrawnGroups(Texts, Samples, Codes, Recognised, judged);
+        return new DrawnGroups(Texts, Samples, Codes, Recognised, judged)
+        {
+            Voices = _request.Texts.All(text => text.Voice is null) ? [] : [.. _request.Texts.SelectMany(text => Enumerable.Repeat(text.Voice?.Name, _request.SamplesPerText))],
+        };
     }
 
     /// <inheritdoc/>

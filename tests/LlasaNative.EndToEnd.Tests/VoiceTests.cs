@@ -70,6 +70,9 @@ public sealed class VoiceTests : TinyWorldTests
         RunWell("eval", "--data", data, "--out", Path.Combine(Folder, "with"), "--voices", voices, "--seed", "3");
         RunWell("eval", "--data", data, "--out", Path.Combine(Folder, "named"), "--seed", "3");
         int[] Codes(string name) => [.. File.ReadLines(Path.Combine(Folder, name, "samples.jsonl")).Select(l => (int)JsonNode.Parse(l)!["codes"]!)];
+        string?[] Voices(string name) => [.. File.ReadLines(Path.Combine(Folder, name, "samples.jsonl")).Select(l => (string?)JsonNode.Parse(l)!["voice"])];
+        Assert.That(Voices("named"), Is.EqualTo(new[] { null, "two.wav" }), "the voice of each sample");
+        Assert.That(Voices("with")[0], Is.EqualTo("one.wav").Or.EqualTo("two.wav"));
         Assert.That(Codes("with")[1], Is.EqualTo(Codes("named")[1]), "the one with a voice of its own keeps it");
 
         RunWell("compare", TinyWorld.Policy, TinyWorld.Policy, "--data", data, "--voices", voices, "--out", Path.Combine(Folder, "compared"), "--names", "a,b");

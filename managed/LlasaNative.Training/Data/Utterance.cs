@@ -7,4 +7,7 @@ public sealed record Utterance(string Text, IReadOnlyList<int> Codes)
 {
     /// <summary>The voice that it goes on in, as its row names it; null when it names none.</summary>
     public VoiceReference? Voice { get; init; }
+
+    /// <summary>What it is called where it is a voice: its sound's file, or else what it says.</summary>
+    public string Name { get => field ?? Text; init; }
 }
