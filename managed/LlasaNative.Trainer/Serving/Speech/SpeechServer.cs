@@ -33,6 +33,7 @@ internal sealed class SpeechServer : IAsyncDisposable
         _host.Get("/v1/models/{id}", endpoints.DescribeModelAsync);
         _host.Get("/v1/audio/voices", endpoints.ListVoicesAsync);
         _host.Post("/v1/audio/voices", endpoints.AddVoiceAsync);
+        SpeechPage.Add(_host);
         // Health is for whoever watches over the process.
         _host.Get("/healthz", context => ServerPipeline.WriteJsonAsync(context, Health, SpeechJson.Default.SpeechHealth), open: true);
         _host.Get("/metrics", context => ServerPipeline.WriteAsync(
