@@ -21,6 +21,8 @@ internal static class ServeCommand
         Option<int> slots = new("--slots") { Description = "Texts spoken at once.", DefaultValueFactory = _ => defaults.Slots };
         Option<int> queue = new("--queue") { Description = "Texts that may wait; more get 429.", DefaultValueFactory = _ => defaults.QueueCapacity };
         Option<int> characters = new("--max-characters") { Description = "Longest text.", DefaultValueFactory = _ => defaults.MaxCharacters };
+        Option<int> part = new("--part-characters") { Description = "Longest part that is spoken in one go: longer texts are cut at their sentences.", DefaultValueFactory = _ => defaults.PartCharacters };
+        Option<bool> apart = new("--apart") { Description = "Speak the parts of a text without a voice apart, not each in the voice of the one before: for a policy that has learned no voice prompts." };
         Option<int> tokens = new("--max-new-tokens") { Description = "Longest speech of a text in tokens, where the model has room.", DefaultValueFactory = _ => defaults.MaxNewTokens };
         Option<double> temperature = new("--temperature") { Description = "Softmax temperature where a request says none; 0 = greedy.", DefaultValueFactory = _ => defaults.Temperature };
         Option<double> topP = new("--top-p") { Description = "Draw from the smallest set of tokens with this much probability, where a request says none.", DefaultValueFactory = _ => defaults.TopP };
@@ -31,7 +33,7 @@ internal static class ServeCommand
         foreach (var option in new Option[]
         {
             models.Policy, models.Codec, models.Recogniser, models.PolicyType, models.ScoringType, name, voices, upload,
-            slots, queue, characters, tokens, temperature, topP, topK, config, set,
+            slots, queue, characters, part, apart, tokens, temperature, topP, topK, config, set,
         }.Concat(http.All))
         {
             command.Options.Add(option);
@@ -48,6 +50,8 @@ internal static class ServeCommand
                 Slots = parsed.GetValue(slots),
                 QueueCapacity = parsed.GetValue(queue),
                 MaxCharacters = parsed.GetValue(characters),
+                PartCharacters = parsed.GetValue(part),
+                CarryVoice = !parsed.GetValue(apart),
                 MaxNewTokens = parsed.GetValue(tokens),
                 Temperature = parsed.GetValue(temperature),
                 TopP = parsed.GetValue(topP),

@@ -14,9 +14,6 @@ namespace LlasaNative.Trainer.Serving.Speech;
 /// <remarks><b>Threads:</b> any.</remarks>
 internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, VoiceShelf voices, ModelEntry model, SpeechOptions options, SpeechEngine engine, SpeechMetrics metrics)
 {
-    /// <summary>Room that a text must leave for its speech: a second.</summary>
-    private const int LeastTokens = 50;
-
     /// <summary><c>POST /v1/audio/speech</c>.</summary>
     public async Task SpeakAsync(HttpContext context)
     {
@@ -24,10 +21,10 @@ internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, Vo
         var request = await ServerPipeline.ReadJsonAsync(context, SpeechJson.Default.SpeechRequest);
         var format = SoundFormat.Find(request.ResponseFormat);
         Check(request.StreamFormat is null or "audio" or "sse", "stream_format", $"`stream_format` is `{request.StreamFormat}`, expected audio or sse");
-        var job = Prepare(request, context.RequestAborted);
-        engine.Speak(job);
+        var reading = Prepare(request);
+        await using var sound = reading.ReadAsync(context.RequestAborted).GetAsyncEnumerator(context.RequestAborted);
         // Errors have a status of their own up to the first sound.
-        if (!await job.Sound.WaitToReadAsync(context.RequestAborted))
+        if (!await sound.MoveNextAsync())
         {
             throw new ProblemException(500, "silent", "Nothing was said", "the model ended its speech before its first code; another `seed` or text may help");
         }
@@ -35,11 +32,11 @@ internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, Vo
         metrics.FirstSound(Stopwatch.GetElapsedTime(start).TotalSeconds);
         if (request.StreamFormat is null)
         {
-            await SendWholeAsync(context, job, format);
+            await SendWholeAsync(context, sound, format);
         }
         else
         {
-            await SendStreamAsync(context, job, format, request.StreamFormat == "sse");
+            await SendStreamAsync(context, reading, sound, format, events: request.StreamFormat == "sse");
         }
     }
 
@@ -65,6 +62,12 @@ internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, Vo
             throw new ProblemException(403, "not-allowed", "Voices cannot be added", "this server takes no voices: it was started without --allow-upload");
         }
 
+        // A form is what any web page may send here without asking; what it comes from, the browser says.
+        if (context.Request.Headers["Sec-Fetch-Site"] == "cross-site")
+        {
+            throw new ProblemException(403, "not-allowed", "Voices cannot be added", "the request comes from another site's page");
+        }
+
         if (!context.Request.HasFormContentType)
         {
             throw new ProblemException(415, "media-type", "The body must be a form", $"`Content-Type` is `{context.Request.ContentType}`, expected multipart/form-data");
@@ -75,7 +78,7 @@ internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, Vo
         {
             form = await context.Request.ReadFormAsync(new FormOptions { MultipartBodyLengthLimit = options.MaxBodyBytes }, context.RequestAborted);
         }
-        catch (InvalidDataException e)
+        catch (Exception e) when (e is InvalidDataException or IOException and not BadHttpRequestException)
         {
             throw ProblemException.Malformed(e.Message);
         }
@@ -88,47 +91,48 @@ internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, Vo
         await ServerPipeline.WriteJsonAsync(context, Describe(name, voice), SpeechJson.Default.VoiceEntry);
     }
 
-    private async Task SendWholeAsync(HttpContext context, SpeechJob job, SoundFormat format)
+    private async Task SendWholeAsync(HttpContext context, IAsyncEnumerator<float[]> sound, SoundFormat format)
     {
-        List<float> sound = [];
-        await foreach (var part in job.Sound.ReadAllAsync(context.RequestAborted))
+        List<float> whole = [];
+        do
         {
-            sound.AddRange(part);
+            whole.AddRange(sound.Current);
         }
+        while (await sound.MoveNextAsync());
 
         using MemoryStream body = new();
-        await using (var writer = SoundWriter.Create(format, codec.SampleRate, sound.Count, body))
+        await using (var writer = SoundWriter.Create(format, codec.SampleRate, whole.Count, body))
         {
-            await writer.WriteAsync(sound.ToArray(), context.RequestAborted);
+            await writer.WriteAsync(whole.ToArray(), context.RequestAborted);
             await writer.FinishAsync(context.RequestAborted);
         }
 
         await ServerPipeline.WriteAsync(context, format.MediaType, body.ToArray());
     }
 
-    private async Task SendStreamAsync(HttpContext context, SpeechJob job, SoundFormat format, bool events)
+    private async Task SendStreamAsync(HttpContext context, SpeechReading reading, IAsyncEnumerator<float[]> sound, SoundFormat format, bool events)
     {
         context.Response.ContentType = events ? "text/event-stream" : format.MediaType;
         context.Response.Headers.CacheControl = "no-store";
         await using AudioEvents? carrier = events ? new(context.Response.Body) : null;
         await using (var writer = SoundWriter.Create(format, codec.SampleRate, null, carrier ?? context.Response.Body))
         {
-            await foreach (var part in job.Sound.ReadAllAsync(context.RequestAborted))
+            do
             {
-                await writer.WriteAsync(part, context.RequestAborted);
+                await writer.WriteAsync(sound.Current, context.RequestAborted);
             }
+            while (await sound.MoveNextAsync());
 
             await writer.FinishAsync(context.RequestAborted);
         }
 
         if (carrier is not null)
         {
-            var (input, output) = (job.Text.Prompt.Length, job.Codes.Length);
-            await carrier.FinishAsync(new SpeechUsage(input, output, input + output), context.RequestAborted);
+            await carrier.FinishAsync(new SpeechUsage(reading.InputTokens, reading.OutputTokens, reading.InputTokens + reading.OutputTokens), context.RequestAborted);
         }
     }
 
-    private SpeechJob Prepare(SpeechRequest request, CancellationToken abandoned)
+    private SpeechReading Prepare(SpeechRequest request)
     {
         CheckModel(request.Model ?? model.Id);
         Check(request.Speed is null or 1, "speed", $"`speed` is {request.Speed?.ToString("R", CultureInfo.InvariantCulture)}, only 1 can be had: the pace of the speech is the model's own");
@@ -141,19 +145,9 @@ internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, Vo
         Check(text.Length > 0, "input", "`input` is missing or empty: the text to say");
         Check(text.Length <= options.MaxCharacters, "input", $"`input` has {text.Length} characters, at most {options.MaxCharacters} are taken");
         var voice = voices.Find(VoiceName(request.Voice));
-        int[] prompt;
-        try
+        SpeechReading reading = new(policy, engine, Sentences.Cut(text, options.PartCharacters), options.CarryVoice)
         {
-            prompt = policy.EncodePrompt(text, LeastTokens, 0, voice);
-        }
-        catch (UsageException e)
-        {
-            throw OpenAiError.Invalid("input", e.Message);
-        }
-
-        return new SpeechJob
-        {
-            Text = new EncodedText(text, prompt) { Voice = voice },
+            Voice = voice,
             Sampling = new SamplingSettings
             {
                 Temperature = request.Temperature ?? options.Temperature,
@@ -161,10 +155,19 @@ internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, Vo
                 TopK = request.TopK ?? options.TopK,
                 MaxNewTokens = engine.MaxNewTokens,
             },
-            Id = SpeechJob.Key(request.Seed ?? BitConverter.ToInt64(RandomNumberGenerator.GetBytes(8)) & long.MaxValue, 0),
+            Seed = request.Seed ?? BitConverter.ToInt64(RandomNumberGenerator.GetBytes(8)) & long.MaxValue,
             IsStreamed = request.StreamFormat is not null,
-            Abandoned = abandoned,
         };
+        try
+        {
+            reading.Check();
+        }
+        catch (UsageException e)
+        {
+            throw OpenAiError.Invalid("input", e.Message);
+        }
+
+        return reading;
     }
 
     private void CheckModel(string? id)

@@ -26,6 +26,12 @@ internal sealed record SpeechOptions : HttpOptions
     /// <summary>Longest text, in characters.</summary>
     public int MaxCharacters { get; init; } = 4096;
 
+    /// <summary>Longest part that is spoken in one go: longer texts are cut at their sentences.</summary>
+    public int PartCharacters { get; init; } = 200;
+
+    /// <summary>Whether the parts of a text without a voice go on in the voice of the one before.</summary>
+    public bool CarryVoice { get; init; } = true;
+
     /// <summary>Longest speech of one text in tokens, where the model has room for so many.</summary>
     public int MaxNewTokens { get; init; } = 1500;
 
@@ -47,6 +53,7 @@ internal sealed record SpeechOptions : HttpOptions
         require(Slots is >= 1 and <= 4096, $"--slots: {Slots} is not 1 to 4096");
         require(QueueCapacity is >= 1 and <= 1_000_000, $"--queue: {QueueCapacity} is not 1 to 1000000");
         require(MaxCharacters is >= 1 and <= 1_000_000, $"--max-characters: {MaxCharacters} is not 1 to 1000000");
+        require(PartCharacters is >= 10 and <= 1_000_000, $"--part-characters: {PartCharacters} is not 10 to 1000000");
         require(MaxNewTokens is >= 1 and <= 100_000, $"--max-new-tokens: {MaxNewTokens} is not 1 to 100000");
         require(Temperature is >= 0 and <= 10, "--temperature is not 0 to 10");
         require(TopP is > 0 and <= 1, "--top-p is not more than 0 and at most 1");

@@ -1,0 +1,97 @@
+using System.Runtime.CompilerServices;
+using LlasaNative.Data;
+using LlasaNative.Models;
+using LlasaNative.Training;
+
+namespace LlasaNative.Trainer.Serving.Speech;
+
+/// <summary>A text that is read out, part after part when it is long.</summary>
+/// <remarks>
+/// With a voice of its own each part is said in that voice. Without one, each part goes on in the voice of the one before it: what was said is
+/// the next part's voice prompt, for else each would be said in another voice. <b>Threads:</b> one at a time.
+/// </remarks>
+internal sealed class SpeechReading
+{
+    /// <summary>Room that a part must leave for its speech: a second.</summary>
+    private const int LeastTokens = 50;
+
+    private readonly PolicyModel _policy;
+    private readonly SpeechEngine _engine;
+    private readonly IReadOnlyList<string> _parts;
+    private readonly bool _carries;
+
+    /// <summary>Prepares a reading.</summary>
+    /// <param name="policy">Who reads.</param>
+    /// <param name="engine">Where it is read.</param>
+    /// <param name="parts">The parts of the text.</param>
+    /// <param name="carries">Whether a part without a voice goes on in that of the one before.</param>
+    public SpeechReading(PolicyModel policy, SpeechEngine engine, IReadOnlyList<string> parts, bool carries) => (_policy, _engine, _parts, _carries) = (policy, engine, parts, carries);
+
+    /// <summary>The voice; null = any.</summary>
+    public Utterance? Voice { get; init; }
+
+    /// <summary>How tokens are drawn.</summary>
+    public required SamplingSettings Sampling { get; init; }
+
+    /// <summary>Key of the random numbers.</summary>
+    public required long Seed { get; init; }
+
+    /// <summary>Whether its sound is wanted while it is drawn.</summary>
+    public bool IsStreamed { get; init; }
+
+    /// <summary>Tokens of the prompts of the parts that were read.</summary>
+    public int InputTokens { get; private set; }
+
+    /// <summary>Codes of the parts that were read.</summary>
+    public int OutputTokens { get; private set; }
+
+    /// <summary>Refuses what leaves no room.</summary>
+    /// <exception cref="UsageException">A part has no room beside its voice.</exception>
+    public void Check()
+    {
+        foreach (var part in _parts)
+        {
+            _policy.EncodePrompt(part, LeastTokens, 0, Voice);
+        }
+    }
+
+    /// <summary>The sound, in the order it is heard.</summary>
+    /// <param name="abandoned">Cancelled when nobody listens any longer.</param>
+    /// <exception cref="ProblemException">The queue is full.</exception>
+    public async IAsyncEnumerable<float[]> ReadAsync([EnumeratorCancellation] CancellationToken abandoned)
+    {
+        Utterance? last = null;
+        for (var part = 0; part < _parts.Count; part++)
+        {
+            var job = Prepare(part, Voice ?? last, abandoned);
+            _engine.Speak(job, admitted: part > 0);
+            await foreach (var sound in job.Sound.ReadAllAsync(abandoned))
+            {
+                yield return sound;
+            }
+
+            InputTokens += job.Text.Prompt.Length;
+            OutputTokens += job.Codes.Length;
+            last = !_carries ? null : job.Codes.Length > 0 ? new Utterance(_parts[part], job.Codes) : last;
+        }
+    }
+
+    private SpeechJob Prepare(int part, Utterance? voice, CancellationToken abandoned)
+    {
+        int[] prompt;
+        try
+        {
+            prompt = _policy.EncodePrompt(_parts[part], LeastTokens, 0, voice);
+        }
+        catch (UsageException) when (voice != Voice)
+        {
+            // The last part was too long to go on from.
+            (voice, prompt) = (Voice, _policy.EncodePrompt(_parts[part], LeastTokens, 0, Voice));
+        }
+
+        return new SpeechJob
+        {
+            Text = new EncodedText(_parts[part], prompt) { Voice = voice }, Sampling = Sampling, Id = SpeechJob.Key(Seed, part), IsStreamed = IsStreamed, Abandoned = abandoned,
+        };
+    }
+}
