@@ -158,8 +158,14 @@ public sealed unsafe class NativePolicy : IDisposable
     /// <summary>Copies a base parameter out with the adapter's product added.</summary>
     /// <param name="name">Hugging Face name.</param>
     /// <param name="destination">Exactly its elements.</param>
-    public void GetMergedTensor(string name, Span<float> destination) =>
-        Native.PolicyGetMergedTensor(Handle, name, NativeDType.F32, MemoryMarshal.AsBytes(destination));
+    public void GetMergedTensor(string name, Span<float> destination)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        fixed (float* values = destination)   // the bytes of an 8B model's embedding are more than a span has
+        {
+            Native.Check(NativeMethods.llasa_policy_get_merged_tensor(Handle, name, NativeDType.F32, values, destination.Length * 4L));
+        }
+    }
 
     /// <summary>Logits of every position of one sequence. For checks; training never holds this array.</summary>
     /// <param name="tokenIds">[T] ids.</param>

@@ -218,31 +218,19 @@ public sealed class PolicyModel : IPolicy
     {
         var tensors = BaseTensors;
         var file = System.IO.Path.Combine(target, "model.safetensors");
-        foreach (var tensor in tensors)
-        {
-            // Before anything is written.
-            if (TensorConversion.WhyNot(Merged(tensor), type) is { } reason)
-            {
-                throw new ModelFileException(file, tensor.Name, reason);
-            }
-        }
-
-        _directory.CopySideFiles(target, type, Config.TieWordEmbeddings);
         using SafeTensorsWriter writer = new(
             file, tensors.Select(t => new TensorInfo(t.Name, type, [.. t.Shape])));
+        // One array for all, as large as the largest: gigabytes are not to be had again and again.
+        var values = new float[tensors.Max(t => t.Count)];
         foreach (var tensor in tensors)
         {
-            writer.Write(tensor.Name, Merged(tensor));
+            var merged = values.AsSpan(0, checked((int)tensor.Count));
+            Native.GetMergedTensor(tensor.Name, merged);
+            writer.Write(tensor.Name, merged);
         }
 
         writer.Complete();
-
-        float[] Merged(NativeTensor tensor)
-        {
-            var values = new float[tensor.Count];
-            Native.GetMergedTensor(tensor.Name, values);
-            return values;
-        }
+        _directory.CopySideFiles(target, type, Config.TieWordEmbeddings);   // a weight that the type cannot hold leaves nothing
     }
 
     /// <inheritdoc/>

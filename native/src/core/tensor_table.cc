@@ -7,6 +7,13 @@
 
 namespace llasa {
 
+namespace {
+
+// Elements converted at a time: an embedding of a gigabyte or two must not take as much again, and twice.
+constexpr int64_t kPiece = int64_t{1} << 20;
+
+}  // namespace
+
 std::string shape_text(const int64_t* shape, int64_t rank) {
   std::string text = "[";
   for (int64_t i = 0; i < rank; ++i) text += (i ? "," : "") + std::to_string(shape[i]);
@@ -78,20 +85,28 @@ void TensorTable::set(Stream& stream, const std::string& name, DType dtype, cons
   LLASA_CHECK(same, Status::kShape, "tensor `%s`: shape %s, expected %s", name.c_str(),
               shape_text(shape, rank).c_str(),
               shape_text(spec.shape.data(), static_cast<int64_t>(spec.shape.size())).c_str());
-  std::vector<float> values(static_cast<size_t>(spec.size));
-  LLASA_CHECK(widen(dtype, data, values.data(), spec.size), Status::kNotFinite,
-              "tensor `%s` holds a NaN or an infinity", name.c_str());
-  if (spec.is_matrix && storage_ != Storage::kF32) {
-    std::vector<Bf16> halves(values.size());
-    narrow(DType::kBf16, values.data(), halves.data(), spec.size);
-    const bool fits =
-        std::all_of(halves.begin(), halves.end(), [](Bf16 x) { return (x.bits & 0x7f80u) != 0x7f80u; });
-    LLASA_CHECK(fits, Status::kNotFinite, "tensor `%s` holds a value that is too large for bf16",
-                name.c_str());
-    copy_to_device(stream, bf16_.data() + spec.offset, halves.data(), spec.size * 2);
-  }
-  if (!spec.is_matrix || storage_ != Storage::kBf16) {
-    copy_to_device(stream, values_.data() + place(spec.offset), values.data(), spec.size * 4);
+  const bool keeps_bf16 = spec.is_matrix && storage_ != Storage::kF32;
+  const bool keeps_f32 = !spec.is_matrix || storage_ != Storage::kBf16;
+  std::vector<float> values(static_cast<size_t>(std::min(spec.size, kPiece)));
+  std::vector<Bf16> halves(keeps_bf16 ? values.size() : 0);
+  // Everything is looked at before anything is changed.
+  for (const bool write : {false, true}) {
+    for (int64_t i = 0; i < spec.size; i += kPiece) {
+      const int64_t n = std::min(kPiece, spec.size - i);
+      const bool finite =
+          widen(dtype, static_cast<const char*>(data) + i * dtype_size(dtype), values.data(), n);
+      LLASA_CHECK(finite, Status::kNotFinite, "tensor `%s` holds a NaN or an infinity", name.c_str());
+      if (keeps_bf16) {
+        narrow(DType::kBf16, values.data(), halves.data(), n);
+        const bool fits = std::all_of(halves.begin(), halves.begin() + n,
+                                      [](Bf16 x) { return (x.bits & 0x7f80u) != 0x7f80u; });
+        LLASA_CHECK(fits, Status::kNotFinite, "tensor `%s` holds a value that is too large for bf16",
+                    name.c_str());
+      }
+      if (!write) continue;
+      if (keeps_bf16) copy_to_device(stream, bf16_.data() + spec.offset + i, halves.data(), n * 2);
+      if (keeps_f32) copy_to_device(stream, values_.data() + place(spec.offset) + i, values.data(), n * 4);
+    }
   }
   stream.synchronize();
   specs_[index_.at(name)].is_set = true;
@@ -103,15 +118,19 @@ void TensorTable::get(Stream& stream, const std::string& name, DType dtype, void
   const int64_t expected = spec.size * dtype_size(dtype);
   LLASA_CHECK(size_bytes == expected, Status::kArgument, "`size_bytes` of tensor `%s`: %lld, expected %lld",
               name.c_str(), static_cast<long long>(size_bytes), static_cast<long long>(expected));
-  std::vector<float> values(static_cast<size_t>(spec.size));
-  if (spec.is_matrix && storage_ == Storage::kBf16) {
-    std::vector<Bf16> halves(values.size());
-    copy_to_host(stream, halves.data(), bf16_.data() + spec.offset, spec.size * 2);
-    widen(DType::kBf16, halves.data(), values.data(), spec.size);
-  } else {
-    copy_to_host(stream, values.data(), values_.data() + place(spec.offset), spec.size * 4);
+  const bool from_bf16 = spec.is_matrix && storage_ == Storage::kBf16;
+  std::vector<float> values(static_cast<size_t>(std::min(spec.size, kPiece)));
+  std::vector<Bf16> halves(from_bf16 ? values.size() : 0);
+  for (int64_t i = 0; i < spec.size; i += kPiece) {
+    const int64_t n = std::min(kPiece, spec.size - i);
+    if (from_bf16) {
+      copy_to_host(stream, halves.data(), bf16_.data() + spec.offset + i, n * 2);
+      widen(DType::kBf16, halves.data(), values.data(), n);
+    } else {
+      copy_to_host(stream, values.data(), values_.data() + place(spec.offset) + i, n * 4);
+    }
+    narrow(dtype, values.data(), static_cast<char*>(out) + i * dtype_size(dtype), n);
   }
-  narrow(dtype, values.data(), out, spec.size);
 }
 
 void TensorTable::require_complete(const char* model) const {

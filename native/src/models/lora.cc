@@ -96,6 +96,12 @@ void Lora::backward_parameters(Stream& stream, int64_t l, LoraInput input, const
   }
 }
 
+bool Lora::stands_beside(const std::string& name) const {
+  return std::any_of(targets_.begin(), targets_.end(), [&](const auto& input) {
+    return std::any_of(input.begin(), input.end(), [&](const Target& t) { return t.base == name; });
+  });
+}
+
 void Lora::merge_into(Stream& stream, const std::string& name, float* values) const {
   for (const auto& input : targets_) {
     for (const Target& t : input) {

@@ -61,6 +61,8 @@ class Lora {
   // weights().
   void backward_parameters(Stream& stream, int64_t l, LoraInput input, const float* x, const float* dy,
                            int64_t rows, float* gradients, float* scratch, DropoutPass pass) const;
+  // Whether a base parameter is a target.
+  bool stands_beside(const std::string& name) const;
   // values += scale B A, when the base parameter `name` is a target. values on the device.
   void merge_into(Stream& stream, const std::string& name, float* values) const;
 

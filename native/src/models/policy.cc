@@ -53,6 +53,10 @@ void Policy::use_lora(bool on) {
 void Policy::get_merged(const std::string& name, DType dtype, void* out, int64_t size_bytes) {
   require_complete();
   const TensorSpec& spec = weights_.find(name);
+  if (adapter_ == nullptr || !adapter_->stands_beside(name)) {
+    weights_.get(stream_, name, dtype, out, size_bytes);
+    return;
+  }
   const int64_t expected = spec.size * dtype_size(dtype);
   LLASA_CHECK(size_bytes == expected, Status::kArgument, "`size_bytes` of tensor `%s`: %lld, expected %lld",
               name.c_str(), static_cast<long long>(size_bytes), static_cast<long long>(expected));
@@ -66,7 +70,7 @@ void Policy::get_merged(const std::string& name, DType dtype, void* out, int64_t
     copy_on_device(stream_, merged.data(), weights_.data() + spec.offset,
                    spec.size * static_cast<int64_t>(sizeof(float)));
   }
-  if (adapter_ != nullptr) adapter_->merge_into(stream_, name, merged.data());
+  adapter_->merge_into(stream_, name, merged.data());
   const std::vector<float> values = merged.download(stream_, spec.size);
   narrow(dtype, values.data(), out, spec.size);
 }
