@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include "counts.h"
 #include "fault.h"
 #include "memory.h"
 #include "queue.h"
@@ -36,6 +37,19 @@ bool is_array(const char* role, const void* pointer, size_t bytes, bool device, 
   return true;
 }
 
+void note_copy(cudaMemcpyKind kind, size_t bytes) {
+  Counts& c = counts();
+  if (kind == cudaMemcpyHostToDevice) {
+    ++c.uploads;
+    c.upload_bytes += static_cast<int64_t>(bytes);
+  } else if (kind == cudaMemcpyDeviceToHost) {
+    ++c.readbacks;
+    c.readback_bytes += static_cast<int64_t>(bytes);
+  } else {
+    ++c.copies;
+  }
+}
+
 }  // namespace
 
 cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t bytes, cudaMemcpyKind kind,
@@ -56,11 +70,13 @@ cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t bytes,
     return call.fail(
         break_capture(stream, "a copy from or to pageable host memory", cudaErrorStreamCaptureUnsupported));
   }
+  note_call(stream);
   if (!from_device && !is_pinned_pointer(source)) {
     const auto* begin = static_cast<const unsigned char*>(source);
     push(stream, [destination, staged = std::vector<unsigned char>(begin, begin + bytes), to_device] {
       std::memcpy(destination, staged.data(), staged.size());
       if (to_device) mark_written(destination, staged.size());
+      note_copy(cudaMemcpyHostToDevice, staged.size());
       return true;
     });
     return cudaSuccess;
@@ -75,6 +91,7 @@ cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t bytes,
     std::memmove(destination, source, bytes);
     if (kind == cudaMemcpyDeviceToDevice) copy_shadow(destination, source, bytes);
     if (kind == cudaMemcpyHostToDevice) mark_written(destination, bytes);
+    note_copy(kind, bytes);
     return true;
   });
   return cudaSuccess;
@@ -86,9 +103,11 @@ cudaError_t cudaMemsetAsync(void* destination, int value, size_t bytes, cudaStre
   if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
   if (bytes == 0) return cudaSuccess;
   if (!is_array("destination", destination, bytes, true, stream)) return call.fail(take_device_fault());
+  note_call(stream);
   push(stream, [=] {
     std::memset(destination, value, bytes);
     mark_written(destination, bytes);
+    ++counts().clears;
     return true;
   });
   return cudaSuccess;

@@ -27,6 +27,15 @@ std::atomic<int>& driver() {
   static std::atomic<int> value{static_cast<int>(setting("LLASA_CUDASIM_DRIVER", 12020))};
   return value;
 }
+std::atomic<int>& graphs() {
+  static std::atomic<int> value{static_cast<int>(setting("LLASA_CUDASIM_GRAPHS", 1))};
+  return value;
+}
+std::atomic<int>& products() {
+  static std::atomic<int> value{static_cast<int>(setting("LLASA_CUDASIM_PRODUCTS", 2))};
+  return value;
+}
+std::atomic<int> static_shared{0};
 std::atomic<int64_t>& launches_before_fault() {
   static std::atomic<int64_t> value{setting("LLASA_CUDASIM_FAULT_LAUNCH", 0)};
   return value;
@@ -56,6 +65,24 @@ int current_device() {
 }
 void set_current_device(int index) {
   device = index;
+}
+bool makes_graphs() {
+  return graphs() != 0;
+}
+void set_makes_graphs(bool makes) {
+  graphs() = makes ? 1 : 0;
+}
+int known_products() {
+  return products();
+}
+void set_known_products(int known) {
+  products() = known;
+}
+int static_shared_bytes() {
+  return static_shared;
+}
+void set_static_shared_bytes(int bytes) {
+  static_shared = bytes;
 }
 void fault_at_launch(int64_t launch) {
   launches_before_fault() = launch;

@@ -20,6 +20,16 @@ void set_current_device(int device);
 // LLASA_CUDASIM_FAULT_LAUNCH: that launch, counted from 1 and from now on, faults when its turn comes and
 // takes the device with it: every later call fails as it did, until reset_device(). 0: none.
 void fault_at_launch(int64_t launch);
+// LLASA_CUDASIM_GRAPHS=0: no graph can be made of what was recorded.
+bool makes_graphs();
+void set_makes_graphs(bool makes);
+// LLASA_CUDASIM_PRODUCTS: for which products cuBLASLt knows an algorithm: 0 none, 1 those of bf16 whose leading
+// dimensions are a multiple of 8 and all of f32, 2 all.
+int known_products();
+void set_known_products(int known);
+// What a kernel's static arrays are said to take.
+int static_shared_bytes();
+void set_static_shared_bytes(int bytes);
 // Whether the launch that begins now is that one.
 bool faults_now();
 // An environment variable that is a number; `otherwise` without it.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "counts.h"
 #include "devices.h"
 #include "fault.h"
 #include "memory.h"
@@ -46,6 +47,15 @@ void drain(cudaStream_t stream) {
     stream->queue.pop_front();
     if (!work()) stream->queue.clear();
   }
+}
+
+Counts& counts() {
+  static Counts instance;
+  return instance;
+}
+
+void note_call(cudaStream_t stream) {
+  if (stream->capture == nullptr) ++counts().calls;
 }
 
 void drain_all() {
@@ -106,6 +116,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
   if (stream->capture != nullptr)
     return call.fail(break_capture(stream, "cudaStreamSynchronize", cudaErrorStreamCaptureUnsupported));
+  ++counts().waits;
   drain(stream);
   hide_device_memory();
   return call.fail(take_device_fault());
@@ -127,6 +138,7 @@ cudaError_t cudaDeviceSynchronize() {
           refuse_beside_captures("cudaDeviceSynchronize", cudaErrorStreamCaptureUnsupported);
       error != cudaSuccess)
     return call.fail(error);
+  ++counts().waits;
   drain_all();
   hide_device_memory();
   return call.fail(take_device_fault());
@@ -189,6 +201,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   if (call.failed()) return call.fail(call.error());
   if (event->state->captured) return call.fail(cudaErrorCapturedEvent);
   if (event->state->done < event->state->recorded && is_stream(event->state->stream)) {
+    ++counts().waits;
     drain(event->state->stream);
     hide_device_memory();
   }
@@ -232,6 +245,7 @@ cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t* executable, cudaGraph
                                           unsigned long long) {
   const ApiCall call("cudaGraphInstantiateWithFlags");
   if (call.failed()) return call.fail(call.error());
+  if (!makes_graphs()) return call.fail(cudaErrorMemoryAllocation);
   *executable = new cudasim_graph(*graph);
   return cudaSuccess;
 }
@@ -240,6 +254,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   const ApiCall call("cudaGraphLaunch");
   if (call.failed()) return call.fail(call.error());
   if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
+  note_call(stream);
   for (const Work& work : executable->work) push(stream, work);
   return cudaSuccess;
 }

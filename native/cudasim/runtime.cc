@@ -10,6 +10,7 @@
 #include <string>
 
 #include "block.h"
+#include "counts.h"
 #include "devices.h"
 #include "fault.h"
 #include "memory.h"
@@ -144,6 +145,7 @@ bool inside_runtime() {
 
 void note_launch(const char* kernel, bool completed) {
   if (!completed) return;
+  ++counts().kernels;
   // "(my_kernel<float, 4>)" counts as my_kernel.
   std::string name = kernel;
   name.erase(0, name.find_first_not_of("( "));
@@ -170,6 +172,7 @@ void enqueue_launch(const char* kernel, dim3 grid, dim3 block, size_t shared_byt
     last_error = cudaErrorInvalidResourceHandle;
     return;
   }
+  note_call(stream);
   push(stream,
        [launch = Launch{kernel, grid, block, shared_bytes, std::move(call)}, device = stream->device] {
          if (faults_now()) {
@@ -251,6 +254,14 @@ cudaError_t cudaGetLastError() {
 cudaError_t cudaPeekAtLastError() {
   unchecked_launch = nullptr;
   return last_error;
+}
+
+// Static arrays are variables of the whole module here, so that a kernel's own cannot be told.
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
+  const ApiCall call("cudaFuncGetAttributes");
+  if (call.failed()) return call.fail(call.error());
+  attributes->sharedSizeBytes = static_cast<size_t>(static_shared_bytes());
+  return cudaSuccess;
 }
 
 cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute, int value) {

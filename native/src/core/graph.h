@@ -30,7 +30,8 @@ class LaunchGraphs {
 
   // Queues body's launches on `stream`: the first time for a key by calling it, so that whatever it allocates
   // or looks up is there, the second time by recording it, and from then on by replaying what it recorded.
-  // While it is recorded it may not allocate, wait, or copy from or to the host.
+  // While it is recorded it may not allocate, wait, or copy from or to the host. Where the device makes no graph
+  // of it, for want of memory or support, every pass calls the body.
   template <typename Body>
   void run(Stream& stream, int64_t key, Body&& body) {
     using Plain = std::remove_reference_t<Body>;
@@ -45,6 +46,7 @@ class LaunchGraphs {
  private:
   struct Entry {
     int64_t runs = 0;
+    bool plain = false;          // no graph could be made of it
     void* executable = nullptr;  // cudaGraphExec_t
   };
 

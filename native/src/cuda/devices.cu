@@ -1,6 +1,7 @@
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <unordered_map>
 #include <vector>
 
 #include "core/device.h"
@@ -11,7 +12,7 @@ namespace llasa {
 namespace {
 
 thread_local int wanted_device = -1;
-thread_local const cuda::Device* current = nullptr;  // made current by this thread
+thread_local const cuda::Device* current = nullptr;  // the one that this thread works on
 // The launch that an asynchronous error of this thread's work most likely belongs to.
 thread_local const char* last_launch = nullptr;
 
@@ -134,11 +135,14 @@ const Device& use_device() {
     const Device& device = describe(wanted_device);
     LLASA_CHECK(!device.lost.load(), Status::kDevice, "device %d was lost: %s", device.index,
                 device.why_lost.c_str());
-    check(cudaSetDevice(device.index), "choosing the device");
     current = &device;
   }
   LLASA_CHECK(!current->lost.load(std::memory_order_acquire), Status::kDevice, "device %d was lost: %s",
               current->index, current->why_lost.c_str());
+  // Not from memory: another library may have chosen another device for this thread.
+  int chosen = -1;
+  if (cudaGetDevice(&chosen) != cudaSuccess || chosen != current->index)
+    check(cudaSetDevice(current->index), "choosing the device");
   return *current;
 }
 
@@ -169,12 +173,28 @@ void check(cudaError_t error, const char* action) {
   throw Error(error == cudaErrorMemoryAllocation ? Status::kOutOfMemory : Status::kDevice, message);
 }
 
+namespace {
+
+// Of the kernel's own arrays, which count towards every limit.
+size_t static_shared_bytes(const char* kernel, const void* function) {
+  thread_local std::unordered_map<const void*, size_t> known;
+  const auto found = known.find(function);
+  if (found != known.end()) return found->second;
+  cudaFuncAttributes attributes;
+  check(cudaFuncGetAttributes(&attributes, function), kernel);
+  return known[function] = attributes.sharedSizeBytes;
+}
+
+}  // namespace
+
 void prepare_launch(const char* kernel, const void* function, size_t shared_bytes) {
   const Device& device = use_device();
-  if (shared_bytes <= size_t{48} << 10) return;
-  LLASA_CHECK(shared_bytes <= static_cast<size_t>(device.shared_bytes), Status::kDevice,
-              "kernel `%s` needs %lld bytes of shared memory, %s has %d", kernel,
-              static_cast<long long>(shared_bytes), device.name.c_str(), device.shared_bytes);
+  if (shared_bytes == 0) return;
+  const size_t all = shared_bytes + static_shared_bytes(kernel, function);
+  if (all <= size_t{48} << 10) return;
+  LLASA_CHECK(all <= static_cast<size_t>(device.shared_bytes), Status::kDevice,
+              "kernel `%s` needs %lld bytes of shared memory, %s has %d", kernel, static_cast<long long>(all),
+              device.name.c_str(), device.shared_bytes);
   check(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize,
                              static_cast<int>(shared_bytes)),
         kernel);

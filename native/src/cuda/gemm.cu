@@ -5,6 +5,8 @@
 //
 // Products of Precision::kBf16 take both operands in bf16: what is f32 is rounded into scratch memory first,
 // 6 bytes per element once against 2 per element and column tile that the product reads. Sums and C are f32.
+//
+// Where cuBLASLt knows no algorithm, as it may for odd leading dimensions, a plain kernel multiplies.
 #include <cublasLt.h>
 
 #include <cstdlib>
@@ -12,6 +14,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "cuda/bf16.cuh"
 #include "cuda/common.cuh"
 #include "cuda/scratch.h"
 #include "ops/cast.h"
@@ -74,6 +77,7 @@ struct ProblemHash {
 struct Algorithm {
   cublasLtMatmulAlgo_t algo;
   size_t workspace_bytes;
+  bool exists;
 };
 
 // cuBLAS's recommendation: 32 MiB for Hopper, 4 MiB for others.
@@ -158,14 +162,16 @@ Algorithm choose(const Problem& p, const Descriptors& d) {
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, p.align_b);
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, p.align_c);
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, p.align_c);
-  cublasLtMatmulHeuristicResult_t result;
+  cublasLtMatmulHeuristicResult_t result{};
   int found = 0;
-  check(cublasLtMatmulAlgoGetHeuristic(handle(), d.product.get(), d.a.get(), d.b.get(), d.c.get(), d.c.get(),
-                                       preference.get(), 1, &result, &found),
-        "choosing an algorithm for a matrix product");
-  LLASA_CHECK(found > 0, Status::kDevice, "cuBLASLt has no algorithm for a product of %lld x %lld x %lld",
-              static_cast<long long>(p.m), static_cast<long long>(p.n), static_cast<long long>(p.k));
-  const Algorithm algorithm{result.algo, result.workspaceSize};
+  const cublasStatus_t status =
+      cublasLtMatmulAlgoGetHeuristic(handle(), d.product.get(), d.a.get(), d.b.get(), d.c.get(), d.c.get(),
+                                     preference.get(), 1, &result, &found);
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED)
+    found = 0;
+  else
+    check(status, "choosing an algorithm for a matrix product");
+  const Algorithm algorithm{result.algo, found > 0 ? result.workspaceSize : 0, found > 0};
   const std::lock_guard<std::mutex> lock(mutex);
   cache.emplace(p, algorithm);
   return algorithm;
@@ -178,6 +184,50 @@ __global__ void scale_kernel(float* C, int64_t M, int64_t N, int64_t ldc, float 
   const int64_t n = i % N;
   float& c = C[i / N * ldc + n];
   c = (beta == 0.0f ? 0.0f : beta * c) + (bias == nullptr ? 0.0f : bias[n]);
+}
+
+// Where an element of op(A) or op(B) lies.
+struct Strides {
+  int64_t row, column;
+};
+
+constexpr int kTile = 16;
+
+// C = alpha op(A) op(B) + beta C + bias for any strides. A block makes a tile of 16 x 16 results, a thread one;
+// 2 KB of shared memory; sums in f32 in the order of K. Traffic: 2 K M N / 16 elements, so ten times slower than
+// tensor cores: the last resort of small products.
+template <typename T>
+__global__ void plain_product_kernel(const T* A, Strides a, const T* B, Strides b, float* C, int64_t ldc,
+                                     int64_t M, int64_t N, int64_t K, float alpha, float beta,
+                                     const float* bias) {
+  __shared__ float left[kTile][kTile + 1], right[kTile][kTile + 1];
+  const int x = static_cast<int>(threadIdx.x), y = static_cast<int>(threadIdx.y);
+  const int64_t first_m = static_cast<int64_t>(blockIdx.x) * kTile,
+                first_n = static_cast<int64_t>(blockIdx.y) * kTile;
+  const int64_t m = first_m + y, n = first_n + x;
+  float sum = 0.0f;
+  for (int64_t k = 0; k < K; k += kTile) {
+    left[y][x] = m < M && k + x < K ? cuda::to_float(A[m * a.row + (k + x) * a.column]) : 0.0f;
+    right[y][x] = n < N && k + y < K ? cuda::to_float(B[(k + y) * b.row + n * b.column]) : 0.0f;
+    __syncthreads();
+    for (int i = 0; i < kTile; ++i) sum += left[y][i] * right[i][x];
+    __syncthreads();
+  }
+  if (m >= M || n >= N) return;
+  float& c = C[m * ldc + n];
+  c = alpha * sum + (beta == 0.0f ? 0.0f : beta * c) + (bias == nullptr ? 0.0f : bias[n]);
+}
+
+template <typename T>
+void plain_product(Stream& stream, const T* A, Strides a, const T* B, Strides b, int64_t M, int64_t N,
+                   int64_t K, float alpha, float beta, float* C, int64_t ldc, const float* bias) {
+  const int64_t columns = cuda::ceil_div(N, kTile);
+  LLASA_CHECK(columns <= 65535, Status::kDevice,
+              "cuBLASLt has no algorithm for a product of %lld x %lld x %lld, nor has this library",
+              static_cast<long long>(M), static_cast<long long>(N), static_cast<long long>(K));
+  const dim3 grid(static_cast<unsigned>(cuda::ceil_div(M, kTile)), static_cast<unsigned>(columns));
+  LLASA_LAUNCH(plain_product_kernel<T>, grid, dim3(kTile, kTile), 0, stream, A, a, B, b, C, ldc, M, N, K,
+               alpha, beta, bias);
 }
 
 // A [M,K] or transposed, B [K,N] or transposed; both f32 or both bf16.
@@ -213,6 +263,15 @@ void product(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int6
   cuda::Scratch scratch(stream);
   void* workspace = scratch.take<char>(static_cast<int64_t>(algorithm.workspace_bytes));
   if (planning()) return;
+  if (!algorithm.exists) {
+    const Strides a = transpose_a ? Strides{1, lda} : Strides{lda, 1},
+                  b = transpose_b ? Strides{1, ldb} : Strides{ldb, 1};
+    if (B.is_bf16())
+      plain_product(stream, A.bf16(), a, B.bf16(), b, M, N, K, alpha, beta, C, ldc, bias);
+    else
+      plain_product(stream, A.f32(), a, B.f32(), b, M, N, K, alpha, beta, C, ldc, bias);
+    return;
+  }
   const cublasStatus_t status = cublasLtMatmul(handle(), d.product.get(), &alpha, B.data, d.a.get(), A.data,
                                                d.b.get(), &beta, C, d.c.get(), C, d.c.get(), &algorithm.algo,
                                                workspace, algorithm.workspace_bytes, native(stream));

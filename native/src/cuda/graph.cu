@@ -24,6 +24,14 @@ std::atomic<bool>& recording() {
   return on;
 }
 
+// Whether a body that cannot be recorded is an error: to the simulator, which is there to find it. On a card the
+// run goes on without the graph.
+#if defined(LLASA_CUDASIM)
+constexpr bool kReportsBodies = true;
+#else
+constexpr bool kReportsBodies = false;
+#endif
+
 // Ends a capture on every way out.
 class Capture {
  public:
@@ -85,14 +93,24 @@ void LaunchGraphs::drop() noexcept {
   entries_.clear();
 }
 
+// NULL where there is none to be had. An error that is the body's own is thrown.
 void* LaunchGraphs::record(Stream& stream, void (*body)(void*), void* context) {
-  Capture capture(stream);
-  body(context);
-  const cudaGraph_t graph = capture.end();
+  cudaGraph_t graph = nullptr;
+  try {
+    Capture capture(stream);
+    body(context);
+    graph = capture.end();
+  } catch (const Error& error) {
+    if (kReportsBodies || error.status() != Status::kDevice) throw;
+    return nullptr;
+  }
   cudaGraphExec_t executable = nullptr;
   const cudaError_t made = cudaGraphInstantiateWithFlags(&executable, graph, 0);
   cudaGraphDestroy(graph);
-  cuda::check(made, "making a graph of what was recorded");
+  if (made != cudaSuccess) {
+    cudaGetLastError();
+    return nullptr;
+  }
   ++recordings_;
   return executable;
 }
@@ -105,11 +123,14 @@ void LaunchGraphs::run(Stream& stream, int64_t key, void (*body)(void*), void* c
   cuda::use_device();
   stream_ = &stream;
   Entry& entry = entries_[key];
-  if (entry.runs++ == 0) {
+  if (entry.runs++ > 0 && entry.executable == nullptr && !entry.plain) {
+    entry.executable = record(stream, body, context);
+    entry.plain = entry.executable == nullptr;
+  }
+  if (entry.executable == nullptr) {
     body(context);
     return;
   }
-  if (entry.executable == nullptr) entry.executable = record(stream, body, context);
   cuda::check(cudaGraphLaunch(static_cast<cudaGraphExec_t>(entry.executable), cuda::native(stream)), what_);
   cuda::note_graph(what_);
   ++replays_;

@@ -68,6 +68,10 @@ struct cudaDeviceProp {
   int minor;
 };
 
+struct cudaFuncAttributes {
+  size_t sharedSizeBytes;
+};
+
 struct cudaPointerAttributes {
   cudaMemoryType type;
   int device;
@@ -96,6 +100,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
 cudaError_t cudaDeviceSynchronize();
 cudaError_t cudaDriverGetVersion(int* version);
 cudaError_t cudaRuntimeGetVersion(int* version);
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* function);
 cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribute, int value);
 
 cudaError_t cudaMalloc(void** memory, size_t bytes);

@@ -1,0 +1,45 @@
+// What the device was given to do since the process began, and how often the host waited for it: what a card
+// would pay for by the piece. Read between tests, with nothing queued.
+#pragma once
+
+#include <cstdint>
+
+#include "cudasim/runtime_api.h"
+
+namespace cudasim {
+
+struct Counts {
+  // Done by the device, those of replayed graphs included.
+  int64_t kernels = 0;
+  int64_t products = 0;       // of cuBLASLt
+  int64_t product_flops = 0;  // a multiply-add as two
+  int64_t uploads = 0, upload_bytes = 0;
+  int64_t readbacks = 0, readback_bytes = 0;
+  int64_t copies = 0;  // on the device
+  int64_t clears = 0;
+  // Done by the host.
+  int64_t calls = 0;  // that queued the above: a replayed graph is one
+  int64_t waits = 0;  // until a stream, an event or the device was done
+
+  Counts operator-(const Counts& before) const {
+    return {kernels - before.kernels,
+            products - before.products,
+            product_flops - before.product_flops,
+            uploads - before.uploads,
+            upload_bytes - before.upload_bytes,
+            readbacks - before.readbacks,
+            readback_bytes - before.readback_bytes,
+            copies - before.copies,
+            clears - before.clears,
+            calls - before.calls,
+            waits - before.waits};
+  }
+  bool operator==(const Counts&) const = default;
+};
+
+// Every function needs the engine's lock, reading included where another thread may be inside.
+Counts& counts();
+// A call that queues work on the stream, unless it is being recorded.
+void note_call(cudaStream_t stream);
+
+}  // namespace cudasim

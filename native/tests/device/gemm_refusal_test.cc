@@ -1,0 +1,85 @@
+// Products that cuBLASLt knows no algorithm for, which only the simulator can be asked to say.
+#if defined(LLASA_TESTS_ON_CUDASIM)
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "core/device.h"
+#include "counts.h"
+#include "devices.h"
+#include "ops/cast.h"
+#include "ops/gemm.h"
+
+namespace llasa::test {
+namespace {
+
+struct Restore {
+  ~Restore() { cudasim::set_known_products(2); }
+};
+
+// Against sums in double. Shapes that no other test asks for: what cuBLASLt said once is remembered.
+void expect_product(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, bool bf16) {
+  Stream stream;
+  const auto value = [](int64_t i, int64_t salt) {
+    return static_cast<float>((i * 37 + salt) % 17 - 8) / 8.0f;  // exact in bf16
+  };
+  std::vector<float> a(static_cast<size_t>(M * K)), b(static_cast<size_t>(K * N)),
+      c(static_cast<size_t>(M * N));
+  for (size_t i = 0; i < a.size(); ++i) a[i] = value(static_cast<int64_t>(i), 3);
+  for (size_t i = 0; i < b.size(); ++i) b[i] = value(static_cast<int64_t>(i), 11);
+  for (size_t i = 0; i < c.size(); ++i) c[i] = value(static_cast<int64_t>(i), 7);
+  DeviceBuffer<float> A, B, C;
+  A.upload(stream, a, "A");
+  B.upload(stream, b, "B");
+  C.upload(stream, c, "C");
+  DeviceBuffer<Bf16> half(static_cast<int64_t>(b.size()), "B in bf16");
+  narrow_to_bf16(stream, B.data(), transpose_b ? K : N, half.data(), transpose_b ? N : K,
+                 transpose_b ? K : N);
+  const int64_t lda = transpose_a ? M : K, ldb = transpose_b ? K : N;
+  gemm(stream, transpose_a, transpose_b, M, N, K, 2.0f, A.data(), lda,
+       bf16 ? WeightView(half.data()) : WeightView(B.data()), ldb, 0.5f, C.data(), N);
+  const std::vector<float> result = C.download(stream, M * N);
+  for (int64_t m = 0; m < M; ++m) {
+    for (int64_t n = 0; n < N; ++n) {
+      double sum = 0, size = 0;
+      for (int64_t k = 0; k < K; ++k) {
+        const double term = static_cast<double>(a[static_cast<size_t>(transpose_a ? k * M + m : m * K + k)]) *
+                            static_cast<double>(b[static_cast<size_t>(transpose_b ? n * K + k : k * N + n)]);
+        sum += term;
+        size += std::abs(term);
+      }
+      const auto at = static_cast<size_t>(m * N + n);
+      // K + 2 roundings of f32, each at most 2^-24 of what was added so far.
+      const double bound = static_cast<double>(K + 2) * std::ldexp(2 * size + 1, -24);
+      EXPECT_NEAR(result[at], 2 * sum + 0.5 * static_cast<double>(c[at]), bound) << m << "," << n;
+    }
+  }
+}
+
+TEST(GemmRefusal, WhatHasNoAlgorithmIsComputedByAPlainKernel) {
+  const Restore restore;
+  for (const bool bf16 : {false, true}) {
+    for (const bool transpose_a : {false, true}) {
+      for (const bool transpose_b : {false, true}) {
+        cudasim::set_known_products(0);
+        const cudasim::Counts before = cudasim::counts();
+        expect_product(transpose_a, transpose_b, 19, 1, 35, bf16);
+        expect_product(transpose_a, transpose_b, 1, 33, 1, bf16);
+        expect_product(transpose_a, transpose_b, 17, 31, 16, bf16);
+        EXPECT_EQ((cudasim::counts() - before).products, 0);
+      }
+    }
+  }
+  // Where it refuses odd leading dimensions alone, it still computes the others.
+  cudasim::set_known_products(1);
+  const cudasim::Counts before = cudasim::counts();
+  expect_product(false, true, 21, 29, 37, true);
+  EXPECT_EQ((cudasim::counts() - before).products, 0);
+  expect_product(false, true, 24, 24, 40, true);
+  EXPECT_EQ((cudasim::counts() - before).products, 1);
+}
+
+}  // namespace
+}  // namespace llasa::test
+#endif
