@@ -105,12 +105,16 @@ public static class MemoryPlanner
         };
     }
 
-    /// <summary>A plan needs no weights; where there are some, they say whether the head is one of its own.</summary>
-    private static LlamaConfig ReadPolicy(string path) =>
+    /// <summary>Sizes of a policy. They need no weights; where there are some, they say whether the head is one of its own.</summary>
+    /// <param name="path">Its directory.</param>
+    /// <exception cref="ModelFileException">The configuration is missing or malformed.</exception>
+    public static LlamaConfig ReadPolicy(string path) =>
         Read(path, directory => LlamaConfig.FromDirectory(directory), LlamaConfig.FromFile);
 
-    /// <summary>Weights say which of the two layouts it is; without them it is Transformers'.</summary>
-    private static Xcodec2Config ReadCodec(string path) =>
+    /// <summary>Sizes of a codec. Weights say which of the two layouts it is; without them it is Transformers'.</summary>
+    /// <param name="path">Its directory.</param>
+    /// <exception cref="ModelFileException">The configuration is missing or malformed.</exception>
+    public static Xcodec2Config ReadCodec(string path) =>
         Read(path, directory => Xcodec2Config.FromDirectory(directory), Xcodec2Config.FromFile);
 
     private static T Read<T>(string path, Func<HuggingFaceDirectory, T> fromDirectory, Func<string, T> fromConfig)

@@ -19,21 +19,31 @@ internal static class InspectCommand
         Option<bool> finite = new("--check") { Description = "Read every weight and refuse those that are not finite." };
         Command command = new("inspect", "Tell what a model or checkpoint directory holds.");
         Option<bool> memory = new("--memory") { Description = "Plan the device memory of training it: with --config and --set, beside --codec and --recogniser." };
-        Option<string> config = new("--config") { Description = "With --memory: YAML file of the run; see configs/reference.yaml." };
-        Option<string[]> set = new("--set") { Description = "With --memory: key=value, over the file; may be repeated." };
-        Option<string> codec = new("--codec") { Description = "With --memory: directory of the codec, counted too." };
-        Option<string> recogniser = new("--recogniser") { Description = "With --memory: directory of the recogniser, counted too." };
+        Option<bool> cost = new("--cost") { Description = "Account for a step of training it on a GPU: products, traffic, launches and waits by phase, and the time they would take." };
+        Option<string> device = new("--device") { Description = "With --cost: h200, h100, a100, a6000, or a YAML file (docs/performance-gpu.md).", DefaultValueFactory = _ => "h200" };
+        Option<double?> response = new("--response-tokens") { Description = "With --cost: tokens of a response on average; half of what it may have." };
+        Option<bool> shapes = new("--shapes") { Description = "With --cost: list the products by shape, too." };
+        Option<string> config = new("--config") { Description = "With --memory and --cost: YAML file of the run; see configs/reference.yaml." };
+        Option<string[]> set = new("--set") { Description = "With --memory and --cost: key=value, over the file; may be repeated." };
+        Option<string> codec = new("--codec") { Description = "With --memory and --cost: directory of the codec, counted too." };
+        Option<string> recogniser = new("--recogniser") { Description = "With --memory and --cost: directory of the recogniser, counted too." };
         Option<string> second = new("--second-ear") { Description = "With --memory: directory of the recogniser that evaluations hear as well, counted too." };
         command.Arguments.Add(path);
-        foreach (var option in new Option[] { memory, config, set, codec, recogniser, second })
+        foreach (var option in new Option[] { memory, cost, device, response, shapes, config, set, codec, recogniser, second })
         {
             command.Options.Add(option);
         }
 
         command.Options.Add(tensors);
         command.Options.Add(finite);
-        return command.Does(parsed => parsed.GetValue(memory) ? MemoryTable.Run(
-            parsed.GetValue(path)!, parsed.GetValue(codec), parsed.GetValue(recogniser), parsed.GetValue(second), parsed.GetValue(config), parsed.GetValue(set) ?? []) : Run(Places.Model(parsed.GetValue(path)!), parsed.GetValue(tensors), parsed.GetValue(finite)));
+        return command.Does(parsed =>
+        {
+            GrpoOptions Planned() => MemoryTable.Options(
+                parsed.GetValue(path)!, parsed.GetValue(codec), parsed.GetValue(recogniser), parsed.GetValue(second), parsed.GetValue(config), parsed.GetValue(set) ?? []);
+            return parsed.GetValue(memory) ? MemoryTable.Run(Planned())
+                : parsed.GetValue(cost) ? CostTable.Run(Planned(), parsed.GetValue(device)!, parsed.GetValue(response), parsed.GetValue(shapes))
+                : Run(Places.Model(parsed.GetValue(path)!), parsed.GetValue(tensors), parsed.GetValue(finite));
+        });
     }
 
     private static int Run(string path, bool listTensors, bool check)

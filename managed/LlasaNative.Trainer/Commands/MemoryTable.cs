@@ -9,10 +9,11 @@ namespace LlasaNative.Trainer.Commands;
 /// <summary><c>llasa inspect --memory</c>: what training takes, with and without recomputed layers.</summary>
 internal static class MemoryTable
 {
-    public static int Run(string policy, string? codec, string? recogniser, string? second, string? config, string[] set)
+    /// <summary>The run that is asked about: of its models only those named.</summary>
+    public static GrpoOptions Options(string policy, string? codec, string? recogniser, string? second, string? config, string[] set)
     {
         var options = OptionTree.Build<GrpoOptions>(OptionAssignment.Read(config, set));
-        options = options with
+        return options with
         {
             Models = options.Models with
             {
@@ -22,6 +23,10 @@ internal static class MemoryTable
             },
             Evaluation = options.Evaluation with { Recogniser = Places.Model(second ?? options.Evaluation.Recogniser) },
         };
+    }
+
+    public static int Run(GrpoOptions options)
+    {
         MemoryPlan[] plans = [MemoryPlanner.Plan(options, recompute: false), MemoryPlanner.Plan(options, recompute: true)];
         var (unit, name) = plans[0].PeakBytes >= 1_000_000_000 ? (1e9, "GB") : (1e6, "MB");
         Console.WriteLine($"{"stage",-11} {"what",-40} {name,10} {"recomputed",11}");

@@ -1,0 +1,86 @@
+using System.Globalization;
+using LlasaNative.RandomCheckpoints;
+using LlasaNative.Tests.Support;
+using LlasaNative.Trainer;
+using LlasaNative.Trainer.Costs;
+using LlasaNative.Training;
+using LlasaNative.Weights;
+
+namespace LlasaNative.EndToEnd.Tests;
+
+/// <summary>The account of what a step makes a GPU do.</summary>
+public sealed class CostTests : TinyWorldTests
+{
+    private static string Configs => Path.Combine(OracleData.RepositoryRoot, "configs");
+
+    [Test]
+    public void Cost_OfTheOwnersSettings_NamesEveryPhaseAndShape()
+    {
+        var places = Sizes();
+        string[] common = ["inspect", "--cost", places[0], "--codec", places[1], "--recogniser", places[2], "--response-tokens", "1024"];
+        var table = LlasaRunner.RunWell([.. common, "--config", Path.Combine(Configs, "llasa-1b-grpo-h200.yaml"), "--shapes"]).Output;
+        Assert.Multiple(() =>
+        {
+            foreach (var phase in new[] { "prompts", "decoding", "vocoder", "recogniser: sound", "recogniser: texts", "gradient", "update", "step" })
+            {
+                Assert.That(Row(table, phase).Predicted, Is.GreaterThan(Row(table, phase).Roof).And.GreaterThan(0), phase);
+            }
+
+            Assert.That(table, Does.Contain("8 x 16 samples of 1024 tokens on average").And.Contain("H200 SXM: 989 Tflop/s"));
+            // 16 layers, 2048 steps: rows 64 of 128 on average, gate and up together 16384.
+            Assert.That(table, Does.Match(@"decoding +gate and up +64 +16384 +2048 +32768 "));
+        });
+        var slower = LlasaRunner.RunWell([.. common, "--config", Path.Combine(Configs, "llasa-1b-grpo-h200.yaml"), "--device", "a6000"]).Output;
+        Assert.That(Row(slower, "gradient").Roof, Is.GreaterThan(4 * Row(table, "gradient").Roof), "989 to 155 Tflop/s");
+        var again = LlasaRunner.RunWell([.. common, "--config", Path.Combine(Configs, "llasa-1b-grpo.yaml")]).Output;
+        Assert.That(Row(again, "step").Predicted, Is.LessThan(12), "the goal for the owner's settings on an H200");
+        Assert.That(Row(again, "gradient").Roof, Is.GreaterThan(1.1 * Row(table, "gradient").Roof), "layers are computed again");
+    }
+
+    [Test]
+    public void Cost_OfADeviceFile_IsByItsNumbers()
+    {
+        var file = Path.Combine(Folder, "card.yaml");
+        File.WriteAllText(file, "name: my card\nbf16_tflops: 10\nf32_tflops: 1\nmemory_gb_per_s: 100\n");
+        Assert.That(LlasaRunner.RunWell("inspect", "--cost", TinyWorld.Policy, "--device", file).Output, Does.Contain("my card: 10 Tflop/s in bf16, 1.0 in f32, 100 GB/s"));
+        File.WriteAllText(file, "memory_gb_per_s: 0\n");
+        Assert.That(LlasaRunner.Run("inspect", "--cost", TinyWorld.Policy, "--device", file).Error, Does.Contain("`memory_gb_per_s`: 0, expected number of GB/s, more than 0"));
+        Assert.That(LlasaRunner.Run("inspect", "--cost", TinyWorld.Policy, "--device", "h300").Error, Does.Contain("`h300` is not one of h200, h100, a100, a6000, and not a file"));
+        Assert.That(LlasaRunner.Run("inspect", "--cost", TinyWorld.Policy, "--response-tokens", "0").Error, Does.Contain("--response-tokens: 0 is not more than 0"));
+    }
+
+    [Test]
+    public void LayerProducts_AreAllWeightsOfTheLayers()
+    {
+        var config = Path.Combine(Folder, "config.json");
+        File.WriteAllText(config, PublicShapes.Config(ModelKind.Policy, "llasa-1b").ToJsonString());
+        var policy = LlamaConfig.FromFile(config);
+        var weights = ModelTensors.Of(ModelKind.Policy, config, TensorType.BF16)
+            .Where(t => t.Name.StartsWith("model.layers.", StringComparison.Ordinal) && t.Shape.Length == 2).Sum(t => t.ElementCount);
+        Assert.That(StepAccount.LayerProducts(policy, rows: 3, times: 5, bf16: true).Sum(p => p.Flops), Is.EqualTo(2.0 * weights * 3 * 5));
+    }
+
+    [TestCase("7", 3, 7)]
+    [TestCase("9 L", 3, 27)]
+    [TestCase("12 + 9 L", 3, 39)]
+    [TestCase("-1 + 20 L", 2, 39)]
+    public void Cells_AreNumbersOfLayers(string cell, int layers, double expected) => Assert.That(PieceCounts.Number(cell, layers), Is.EqualTo(expected));
+
+    private static (double Roof, double Predicted) Row(string table, string phase)
+    {
+        var row = table.Split('\n').Single(line => line.StartsWith(phase.PadRight(18) + " ", StringComparison.Ordinal) && line.Length == table.Split('\n')[0].Length);
+        var cells = row[18..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        return (double.Parse(cells[^2], CultureInfo.InvariantCulture), double.Parse(cells[^1], CultureInfo.InvariantCulture));
+    }
+
+    private string[] Sizes()
+    {
+        string[] places = [.. new[] { "policy", "codec", "recogniser" }.Select(kind => Path.Combine(Folder, kind))];
+        foreach (var (place, kind, like) in places.Zip(Enum.GetValues<ModelKind>(), new[] { "llasa-1b", "xcodec2", "whisper-large-v3" }))
+        {
+            RandomCheckpoint.Write(place, new RandomCheckpointOptions { Kind = kind, Like = like, HasWeights = false });
+        }
+
+        return places;
+    }
+}
