@@ -58,6 +58,7 @@ typedef int32_t llasa_status;
 #define LLASA_ERR_NO_DEVICE 401     /* no usable device */
 #define LLASA_ERR_NOT_FINITE 500    /* NaN or infinity where a number is due; the message names the tensor */
 #define LLASA_ERR_CANCELLED 600     /* a callback asked to stop */
+#define LLASA_ERR_WORLD 700         /* another process of the run is gone, or MPI is lacking or failed */
 #define LLASA_ERR_INTERNAL 900      /* a bug in this library */
 
 /* Element types of tensors that cross the ABI. */
@@ -151,6 +152,56 @@ LLASA_API void llasa_buffer_destroy(llasa_buffer* buffer);
 /* The memory of a buffer. Lifetime: the buffer's. Threads: any. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_buffer_data(llasa_buffer* buffer, void** out_data,
                                                         int64_t* out_size_bytes);
+
+/* -------------------------------------------------------------------------------------------- world */
+
+/* The processes of a run, its ranks, joined by MPI where they were started by mpirun, mpiexec or srun; this
+ * process alone otherwise. MPI's library is opened then and only then; LLASA_MPI_LIBRARY names another one than
+ * is found. Every rank makes the same calls in the same order with the same sizes; sums are formed in the order of
+ * ranks, bit-equal from run to run. A rank that gives no sign of life for LLASA_WORLD_TIMEOUT seconds (30) is taken
+ * for gone: calls are LLASA_ERR_WORLD then. Threads: one at a time, but for llasa_world_check and
+ * llasa_world_abort. */
+typedef struct llasa_world llasa_world;
+
+typedef struct llasa_world_info {
+  uint32_t struct_size;
+  int32_t rank; /* 0 <= rank < size */
+  int32_t size;
+  int32_t local_rank; /* among the ranks of this machine */
+  int32_t local_size;
+  int32_t
+      num_threads;   /* compute threads that are this rank's share of the processors it may use, at least 1 */
+  char library[128]; /* MPI's name and version; "" where there is one process */
+} llasa_world_info;
+
+/* Joins the world this process was started in; LLASA_ERR_STATE the second time where that is one of several
+ * ranks. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_world_create(llasa_world** out);
+/* Does not wait for other ranks: without llasa_world_finish before it their calls fail. */
+LLASA_API void llasa_world_destroy(llasa_world* world);
+/* out_info: struct_size set by the caller. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_world_get_info(llasa_world* world, llasa_world_info* out_info);
+/* Returns when every rank has called it. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_world_barrier(llasa_world* world);
+/* data [size_bytes] of rank `root` becomes everybody's. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_world_broadcast(llasa_world* world, int32_t root, void* data,
+                                                            int64_t size_bytes);
+/* out_data receives the arrays of all ranks one after another; sizes [num_sizes = ranks], the same everywhere, are
+ * their bytes, and out_size_bytes is their sum. data [size_bytes], size_bytes = sizes[rank]. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_world_all_gather(llasa_world* world, const void* data,
+                                                             int64_t size_bytes, const int64_t* sizes,
+                                                             int64_t num_sizes, void* out_data,
+                                                             int64_t out_size_bytes);
+/* values [count]: sums over ranks. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_world_all_reduce(llasa_world* world, double* values,
+                                                             int64_t count);
+/* LLASA_ERR_WORLD once another rank is known to be gone. Threads: any, beside a call that waits. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_world_check(llasa_world* world);
+/* Waits for all ranks and takes leave of them; every other call but destroy is LLASA_ERR_STATE from then on. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_world_finish(llasa_world* world);
+/* Ends the processes of all ranks, this one included, with an exit code; returns only for a bad argument. Threads:
+ * any, beside a call that waits. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_world_abort(llasa_world* world, int32_t exit_code);
 
 /* ------------------------------------------------------------------------------------------- policy */
 
@@ -637,7 +688,7 @@ typedef struct llasa_whisper_options {
   llasa_dtype compute_dtype; /* of matrices, filters and the token embedding; default LLASA_F32. LLASA_BF16:
                                 half the memory, sums in f32 */
   int32_t device;            /* as llasa_codec_options.device */
-  int64_t cache_bytes;       /* most memory for keys and values of clips that are scored together, >= 1; default
+  int64_t cache_bytes; /* most memory for keys and values of clips that are scored together, >= 1; default
                                 4 GiB. As many clips as fit, one at least, go through the decoder together */
 } llasa_whisper_options;
 

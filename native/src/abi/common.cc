@@ -21,6 +21,7 @@ static_assert(static_cast<int32_t>(Status::kArgument) == LLASA_ERR_ARGUMENT &&
               static_cast<int32_t>(Status::kNoDevice) == LLASA_ERR_NO_DEVICE &&
               static_cast<int32_t>(Status::kNotFinite) == LLASA_ERR_NOT_FINITE &&
               static_cast<int32_t>(Status::kCancelled) == LLASA_ERR_CANCELLED &&
+              static_cast<int32_t>(Status::kWorld) == LLASA_ERR_WORLD &&
               static_cast<int32_t>(Status::kInternal) == LLASA_ERR_INTERNAL);
 
 namespace {

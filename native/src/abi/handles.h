@@ -4,10 +4,15 @@
 
 #include <memory>
 
+#include "core/collective.h"
 #include "core/live_counts.h"
 #include "llasa_native.h"
 #include "models/policy.h"
 #include "models/policy_score.h"
+
+struct llasa_world {
+  std::shared_ptr<llasa::Collective> model;
+};
 
 struct llasa_policy {
   llasa_policy(const llasa::LlamaConfig& config, llasa::Storage storage, bool frozen)

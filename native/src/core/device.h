@@ -17,8 +17,8 @@
 namespace llasa {
 
 // The device that the calling thread allocates on and launches to while this lives: an index as the backend
-// counts its devices; -1, as without a scope, the process's (LLASA_DEVICE in the environment, else 0). The
-// CPU backend has one device, 0.
+// counts its devices; -1, as without a scope, the process's (LLASA_DEVICE in the environment, else its place
+// among the ranks of this machine, else 0). The CPU backend has one device, 0.
 class DeviceScope {
  public:
   explicit DeviceScope(int device) noexcept;

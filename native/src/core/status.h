@@ -22,6 +22,7 @@ enum class Status : int32_t {
   kNoDevice = 401,
   kNotFinite = 500,
   kCancelled = 600,
+  kWorld = 700,
   kInternal = 900,
 };
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/device.h"
+#include "core/launch_environment.h"
 #include "cuda/devices.h"
 
 namespace llasa {
@@ -58,6 +59,12 @@ void count_devices(Devices& all) {
     LLASA_CHECK(*end == '\0' && index >= 0 && index < all.count, Status::kNoDevice,
                 "LLASA_DEVICE: `%s`, expected 0..%d", wanted, all.count - 1);
     first = static_cast<int>(index);
+  } else if (const int rank = read_local_rank([](const char* name) { return std::getenv(name); });
+             rank > 0 && all.count > 1) {
+    LLASA_CHECK(rank < all.count, Status::kNoDevice,
+                "rank %d of this machine has no device of its own: there are %d; LLASA_DEVICE names one to share", rank,
+                all.count);
+    first = rank;
   }
   all.known.resize(static_cast<size_t>(all.count));
   all.first = first;
