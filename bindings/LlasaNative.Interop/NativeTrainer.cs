@@ -9,10 +9,11 @@ public sealed unsafe class NativeTrainer : IDisposable
     /// <summary>Creates a trainer with zero gradients and moments.</summary>
     /// <param name="policy">The policy it trains; it may be disposed first.</param>
     /// <param name="options">From <see cref="NativeTrainerOptions.CreateDefault"/>.</param>
-    public NativeTrainer(NativePolicy policy, in NativeTrainerOptions options)
+    /// <param name="world">Whose ranks train together: their gradients are added up and the moments shared out; null = this process alone.</param>
+    public NativeTrainer(NativePolicy policy, in NativeTrainerOptions options, NativeWorld? world = null)
     {
         ArgumentNullException.ThrowIfNull(policy);
-        _handle = Native.TrainerCreate(policy.Handle, options);
+        _handle = world is null ? Native.TrainerCreate(policy.Handle, options) : Native.TrainerCreateInWorld(world.Handle, policy.Handle, options);
     }
 
     /// <summary>Optimiser steps taken; set it when resuming.</summary>
@@ -69,6 +70,9 @@ public sealed unsafe class NativeTrainer : IDisposable
 
         return stats;
     }
+
+    /// <summary>Adds up the gradients of all ranks, which must come before <see cref="Step"/> where there are several.</summary>
+    public void Reduce() => Native.TrainerReduce(_handle);
 
     /// <summary>One AdamW step with the accumulated gradients, which are then cleared.</summary>
     /// <param name="learningRate">Of this step.</param>

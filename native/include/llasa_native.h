@@ -484,7 +484,7 @@ typedef struct llasa_trainer_options {
   float weight_decay;  /* decoupled, on every parameter; default 0 */
   float max_grad_norm; /* global L2 norm; scale min(1, max / (norm + 1e-6)); 0 = off; default 1 */
   int32_t recompute;   /* 1 = keep only layer inputs and recompute each layer in backward */
-  int32_t reserved;
+  int32_t num_ranks;   /* that share the moments, for a memory plan; a trainer takes its world's. 0 = 1 */
   int64_t micro_batch_tokens; /* tokens of one forward/backward, at least one sequence; default 4096 */
 } llasa_trainer_options;
 
@@ -492,6 +492,12 @@ LLASA_API void llasa_trainer_options_init(llasa_trainer_options* options);
 LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_create(llasa_policy* policy,
                                                            const llasa_trainer_options* options,
                                                            llasa_trainer** out);
+/* A trainer of several ranks. Each holds all gradients, and moments for its share of them alone, which it updates and
+ * sends to the others (ZeRO-1): every rank calls accumulate as often as it has work, then reduce, then step. Lifetime:
+ * keeps the world. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_create_in_world(llasa_world* world, llasa_policy* policy,
+                                                                    const llasa_trainer_options* options,
+                                                                    llasa_trainer** out);
 LLASA_API void llasa_trainer_destroy(llasa_trainer* trainer);
 
 #define LLASA_POLICY_TERM_RATIO 0    /* max(-A r, -A clip(r, 1 - clip_low, 1 + clip_high)) */
@@ -571,6 +577,9 @@ typedef struct llasa_step_stats {
   int64_t step;      /* optimiser steps taken so far */
 } llasa_step_stats;
 
+/* Adds up the gradients of all ranks, those of a rank that accumulated nothing as well; llasa_trainer_step is
+ * LLASA_ERR_STATE without it where there are several. Alone it does nothing. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_reduce(llasa_trainer* trainer);
 /* One AdamW step with the accumulated gradients, then clears them. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_step(llasa_trainer* trainer, float learning_rate,
                                                          llasa_step_stats* out_stats);
@@ -580,7 +589,9 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_zero_grad(llasa_trainer* tra
 #define LLASA_STATE_MOMENT1 1
 #define LLASA_STATE_MOMENT2 2
 
-/* Gradient or moment of the parameter `name`, f32, `count` elements = its size. */
+/* Gradient or moment of the parameter `name`, f32, `count` elements = its size. Among several ranks each one calls
+ * get_state for the same names in the same order: moments, and gradients after llasa_trainer_reduce, are brought
+ * together. set_state is given the whole and keeps this rank's share. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_get_state(llasa_trainer* trainer, int32_t kind,
                                                               const char* name, float* out_data,
                                                               int64_t count);

@@ -143,7 +143,10 @@ TrainerOptions make_trainer_options(const llasa_trainer_options& given) {
   LLASA_CHECK(given.micro_batch_tokens > 0, Status::kArgument,
               "`options.micro_batch_tokens`: %lld, expected > 0",
               static_cast<long long>(given.micro_batch_tokens));
+  LLASA_CHECK(given.num_ranks >= 0, Status::kArgument, "`options.num_ranks`: %d, expected >= 0",
+              given.num_ranks);
   TrainerOptions options;
+  options.ranks = std::max(given.num_ranks, 1);
   options.adamw.beta1 = given.beta1;
   options.adamw.beta2 = given.beta2;
   options.adamw.epsilon = given.epsilon;

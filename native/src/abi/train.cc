@@ -7,8 +7,9 @@
 #include "models/trainer_step.h"
 
 struct llasa_trainer {
-  llasa_trainer(const std::shared_ptr<llasa::Policy>& of, const llasa::TrainerOptions& options)
-      : policy(of), model(of, options) {}
+  llasa_trainer(const std::shared_ptr<llasa::Policy>& of, const llasa::TrainerOptions& options,
+                std::shared_ptr<llasa::Collective> world = nullptr)
+      : policy(of), model(of, options, std::move(world)) {}
 
   const llasa::LlamaConfig& config() const { return policy->config(); }
 
@@ -61,7 +62,23 @@ llasa_status llasa_trainer_create(llasa_policy* policy, const llasa_trainer_opti
     llasa_trainer_options defaults;
     llasa_trainer_options_init(&defaults);
     const auto given = llasa::abi::make_trainer_options(read_options(options, defaults, "options"));
+    LLASA_CHECK(given.ranks == 1, Status::kArgument, "`options.num_ranks`: %d, but this trainer is alone",
+                given.ranks);
     *out = std::make_unique<llasa_trainer>(policy->model, given).release();
+  });
+}
+
+llasa_status llasa_trainer_create_in_world(llasa_world* world, llasa_policy* policy,
+                                           const llasa_trainer_options* options, llasa_trainer** out) {
+  if (out != nullptr) *out = nullptr;
+  return guarded(__func__, [&] {
+    required(out, "out");
+    required(world, "world");
+    required(policy, "policy");
+    llasa_trainer_options defaults;
+    llasa_trainer_options_init(&defaults);
+    const auto given = llasa::abi::make_trainer_options(read_options(options, defaults, "options"));
+    *out = std::make_unique<llasa_trainer>(policy->model, given, world->model).release();
   });
 }
 
@@ -95,6 +112,10 @@ llasa_status llasa_trainer_accumulate(llasa_trainer* trainer, const llasa_token_
          stats.capped, stats.logprob_gap_sum, stats.logprob_gap_max, stats.computed_tokens},
         "out_stats");
   });
+}
+
+llasa_status llasa_trainer_reduce(llasa_trainer* trainer) {
+  return guarded(__func__, [&] { required(trainer, "trainer").model.reduce(); });
 }
 
 llasa_status llasa_trainer_step(llasa_trainer* trainer, float learning_rate, llasa_step_stats* out_stats) {

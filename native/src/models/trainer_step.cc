@@ -6,22 +6,38 @@
 
 namespace llasa {
 
-Trainer::Trainer(std::shared_ptr<Policy> policy, const TrainerOptions& options)
+namespace {
+
+// The largest shard, for a plan that is of no rank.
+Shard planned_shard(int64_t count, int ranks) {
+  Shard largest;
+  for (int r = 0; r < ranks; ++r) {
+    const Shard shard = Shard::of(count, r, ranks);
+    if (shard.count() > largest.count()) largest = shard;
+  }
+  return largest;
+}
+
+}  // namespace
+
+Trainer::Trainer(std::shared_ptr<Policy> policy, const TrainerOptions& options,
+                 std::shared_ptr<Collective> world)
     : policy_(std::move(policy)),
       options_(options),
       count_(policy_->trainable().count()),
+      world_(std::move(world)),
+      own_(world_ == nullptr ? planned_shard(count_, options.ranks) : world_->shard(count_)),
       pass_(*policy_),
       head_(*policy_) {
   LLASA_CHECK(!policy_->is_frozen() || policy_->has_lora(), Status::kState,
               "the policy was created frozen: only an adapter of it can be trained");
-  const int64_t count = count_;
-  const auto zeroed = [&](DeviceBuffer<float>& buffer, const char* what) {
+  const auto zeroed = [&](DeviceBuffer<float>& buffer, int64_t count, const char* what) {
     buffer.reserve(count, what);
     zero_on_device(policy_->stream(), buffer.data(), count * static_cast<int64_t>(sizeof(float)));
   };
-  zeroed(gradients_, "gradients");
-  zeroed(moment1_, "first moments");
-  zeroed(moment2_, "second moments");
+  zeroed(gradients_, count_, "gradients");
+  zeroed(moment1_, own_.count(), "first moments");
+  zeroed(moment2_, own_.count(), "second moments");
 }
 
 // Gradients and moments have the layout of what was trainable when they were made.
@@ -61,6 +77,7 @@ LossStats Trainer::accumulate(const TokenBatch& batch, const HeadOptions& head, 
   check_trainable();
   LLASA_CHECK(!policy_->has_lora() || policy_->lora() != nullptr, Status::kState,
               "the policy's adapter is switched off, so nothing can be trained");
+  LLASA_CHECK(!reduced_, Status::kState, "the gradients were added up over ranks: take the step first");
   check_token_batch(batch, policy_->config());
   const int64_t total = scored_tokens(batch);
   check_token_terms(terms, total, loss.token);
@@ -72,9 +89,12 @@ LossStats Trainer::accumulate(const TokenBatch& batch, const HeadOptions& head, 
   for (const MicroBatch& micro : cut_micro_batches(batch, options_.micro_batch_tokens)) {
     const PackedRows packed = pack_rows(batch, micro);
     const std::vector<int32_t> targets = target_columns(head.allowed, packed.target_ids);
-    // Below 2^44: 2^24 steps (kept apart, should there be more) of 2^20 micro-batches. Never 0.
+    // Below 2^44: 2^24 steps (kept apart, should there be more) of 2^20 micro-batches, ranks apart. Never 0.
+    const uint64_t first_pass = (uint64_t{1} << 20) / static_cast<uint64_t>(ranks()) *
+                                static_cast<uint64_t>(world_ == nullptr ? 0 : world_->rank());
     const DropoutPass dropout =
-        (static_cast<uint64_t>(steps_) << 20 | static_cast<uint64_t>(++passes_)) & ((uint64_t{1} << 44) - 1);
+        (static_cast<uint64_t>(steps_) << 20 | (first_pass + static_cast<uint64_t>(++passes_))) &
+        ((uint64_t{1} << 44) - 1);
     const float* hidden =
         pass_.forward(packed, options_.recompute ? Keep::kLayerInputs : Keep::kActivations, dropout);
     HeadLoss head_loss{loss.token, upload_terms(terms, micro), {}};
@@ -102,6 +122,14 @@ LossStats Trainer::accumulate(const TokenBatch& batch, const HeadOptions& head, 
   return stats;
 }
 
+void Trainer::reduce() {
+  LLASA_CHECK(!reduced_, Status::kState, "the gradients were added up over ranks already");
+  if (ranks() == 1) return;
+  check_trainable();
+  world_->reduce_scatter(policy_->stream(), gradients_.data(), count_);
+  accumulated_ = reduced_ = true;
+}
+
 StepStats Trainer::step(float learning_rate) {
   LLASA_CHECK(std::isfinite(learning_rate) && learning_rate >= 0, Status::kArgument,
               "`learning_rate`: %g, expected >= 0", static_cast<double>(learning_rate));
@@ -109,9 +137,12 @@ StepStats Trainer::step(float learning_rate) {
   policy_->require_complete();
   Stream& stream = policy_->stream();
   check_trainable();
-  const int64_t count = count_;
+  LLASA_CHECK(reduced_ || ranks() == 1, Status::kState, "the gradients of %d ranks were not added up",
+              ranks());
   StepStats stats;
-  stats.grad_norm = std::sqrt(squared_norm(stream, gradients_.data(), count));
+  double squares = own_.count() == 0 ? 0 : squared_norm(stream, gradients_.data() + own_.begin, own_.count());
+  if (world_ != nullptr) world_->all_reduce(&squares, 1);
+  stats.grad_norm = std::sqrt(squares);
   stats.skipped = !std::isfinite(stats.grad_norm);
   if (!stats.skipped) {
     stats.grad_scale =
@@ -120,8 +151,11 @@ StepStats Trainer::step(float learning_rate) {
     adamw.learning_rate = learning_rate;
     adamw.grad_scale = static_cast<float>(stats.grad_scale);
     adamw.step = ++steps_;
-    adamw_step(stream, policy_->trainable().data(), gradients_.data(), moment1_.data(), moment2_.data(),
-               count, adamw);
+    float* weights = policy_->trainable().data();
+    if (own_.count() > 0)
+      adamw_step(stream, weights + own_.begin, gradients_.data() + own_.begin, moment1_.data(),
+                 moment2_.data(), own_.count(), adamw);
+    if (world_ != nullptr) world_->all_gather(stream, weights, count_);
     policy_->refresh_trained();
   }
   stats.step = steps_;
@@ -131,34 +165,64 @@ StepStats Trainer::step(float learning_rate) {
 
 void Trainer::zero_grad() {
   zero_on_device(policy_->stream(), gradients_.data(), count_ * static_cast<int64_t>(sizeof(float)));
-  accumulated_ = false;
+  accumulated_ = reduced_ = false;
   passes_ = 0;
 }
 
-float* Trainer::state(TrainerState kind, const TensorSpec& spec, int64_t count) {
-  LLASA_CHECK(count == spec.size, Status::kShape, "`count` for `%s`: %lld, expected %lld", spec.name.c_str(),
-              static_cast<long long>(count), static_cast<long long>(spec.size));
+Shard Trainer::own_part(const TensorSpec& spec, int rank) const {
+  const Shard shard = Shard::of(count_, rank, ranks());
+  const int64_t begin = std::clamp(shard.begin, spec.offset, spec.offset + spec.size);
+  return {begin, std::clamp(shard.end, begin, spec.offset + spec.size)};
+}
+
+float* Trainer::state(TrainerState kind, int64_t place) {
   switch (kind) {
     case TrainerState::kGradient:
-      return gradients_.data() + spec.offset;
+      return gradients_.data() + place;
     case TrainerState::kMoment1:
-      return moment1_.data() + spec.offset;
+      return moment1_.data() + (place - own_.begin);
     case TrainerState::kMoment2:
-      return moment2_.data() + spec.offset;
+      return moment2_.data() + (place - own_.begin);
   }
   fail(Status::kInternal, "no such state: %d", static_cast<int>(kind));
 }
 
+namespace {
+
+void check_count(const TensorSpec& spec, int64_t count) {
+  LLASA_CHECK(count == spec.size, Status::kShape, "`count` for `%s`: %lld, expected %lld", spec.name.c_str(),
+              static_cast<long long>(count), static_cast<long long>(spec.size));
+}
+
+constexpr int64_t kBytes = sizeof(float);
+
+}  // namespace
+
 void Trainer::get_state(TrainerState kind, const std::string& name, float* out, int64_t count) {
-  const float* source = state(kind, policy_->trainable().find(name), count);
-  copy_to_host(policy_->stream(), out, source, count * static_cast<int64_t>(sizeof(float)));
+  const TensorSpec& spec = policy_->trainable().find(name);
+  check_count(spec, count);
+  if (ranks() == 1 || (kind == TrainerState::kGradient && !reduced_)) {
+    copy_to_host(policy_->stream(), out, state(kind, spec.offset), count * kBytes);
+    return;
+  }
+  std::vector<int64_t> sizes;
+  for (int r = 0; r < ranks(); ++r) sizes.push_back(own_part(spec, r).count() * kBytes);
+  const Shard own = own_part(spec, world_->rank());
+  float* mine = out + (own.begin - spec.offset);
+  if (own.count() > 0) copy_to_host(policy_->stream(), mine, state(kind, own.begin), own.count() * kBytes);
+  world_->all_gather(mine, sizes, out);
 }
 
 void Trainer::set_state(TrainerState kind, const std::string& name, const float* data, int64_t count) {
-  float* destination = state(kind, policy_->trainable().find(name), count);
+  const TensorSpec& spec = policy_->trainable().find(name);
+  check_count(spec, count);
   LLASA_CHECK(std::all_of(data, data + count, [](float x) { return std::isfinite(x); }), Status::kNotFinite,
               "the state of `%s` holds a NaN or an infinity", name.c_str());
-  copy_to_device(policy_->stream(), destination, data, count * static_cast<int64_t>(sizeof(float)));
+  const Shard part = kind == TrainerState::kGradient || ranks() == 1 ? Shard{spec.offset, spec.offset + count}
+                                                                     : own_part(spec, world_->rank());
+  if (part.count() > 0)
+    copy_to_device(policy_->stream(), state(kind, part.begin), data + (part.begin - spec.offset),
+                   part.count() * kBytes);
   policy_->stream().synchronize();
   accumulated_ |= kind == TrainerState::kGradient;
 }

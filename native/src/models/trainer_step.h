@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/callbacks.h"
+#include "core/collective.h"
 #include "models/policy_head.h"
 #include "models/policy_pass.h"
 #include "models/token_terms.h"
@@ -18,6 +19,7 @@ struct TrainerOptions {
   double max_grad_norm = 1.0;  // 0 = off
   bool recompute = false;
   int64_t micro_batch_tokens = 4096;
+  int ranks = 1;  // that share the moments, where no world says so: for a memory plan
 };
 
 struct StepStats {
@@ -32,17 +34,23 @@ enum class TrainerState : int32_t { kGradient, kMoment1, kMoment2 };
 
 class Trainer {
  public:
-  Trainer(std::shared_ptr<Policy> policy, const TrainerOptions& options);
+  // world: whose ranks' gradients add up; NULL = this process alone. Every rank holds all gradients, and moments
+  // for its shard alone: it updates that and sends it to the others (ZeRO-1, arXiv 1910.02054).
+  Trainer(std::shared_ptr<Policy> policy, const TrainerOptions& options,
+          std::shared_ptr<Collective> world = nullptr);
 
   // Forward and backward over a batch; adds to the gradients. out_logprobs [N] or NULL. Cancelled or failed
   // half way, the gradients hold part of the batch: zero_grad then.
   LossStats accumulate(const TokenBatch& batch, const HeadOptions& head, const LossOptions& loss,
                        const TokenTerms& terms, ProgressCallback progress, void* progress_user,
                        float* out_logprobs);
+  // Adds up the ranks' gradients, of a rank that accumulated nothing as well. Alone it does nothing.
+  void reduce();
   StepStats step(float learning_rate);
   void zero_grad();
 
-  // count must be the parameter's size.
+  // count must be the parameter's size. Among several ranks every one reads the same names in the same order:
+  // moments, and gradients between reduce and step, are brought together from them. Each writes the whole.
   void get_state(TrainerState kind, const std::string& name, float* out, int64_t count);
   void set_state(TrainerState kind, const std::string& name, const float* data, int64_t count);
   int64_t steps_taken() const { return steps_; }
@@ -52,18 +60,26 @@ class Trainer {
   TokenTerms upload_terms(const TokenTerms& terms, const MicroBatch& micro);
   SequenceRatios upload_offsets(const TokenBatch& batch, const MicroBatch& micro);
   void check_trainable() const;
-  float* state(TrainerState kind, const TensorSpec& spec, int64_t count);
+  // The part of a parameter that is in this rank's shard, as places in the flat arrays.
+  Shard own_part(const TensorSpec& spec, int rank) const;
+  // What is at a place of the flat arrays; of moments only the shard is there.
+  float* state(TrainerState kind, int64_t place);
+  int ranks() const { return world_ == nullptr ? 1 : world_->size(); }
 
   std::shared_ptr<Policy> policy_;
   TrainerOptions options_;
   int64_t count_;  // floats of the policy's trainable table
+  std::shared_ptr<Collective> world_;
+  Shard own_;  // of the trainable table
   PolicyPass pass_;
   PolicyHead head_;
-  DeviceBuffer<float> gradients_, moment1_, moment2_;  // flat, laid out as policy.trainable()
+  DeviceBuffer<float> gradients_;          // flat, laid out as policy.trainable()
+  DeviceBuffer<float> moment1_, moment2_;  // of own_
   DeviceBuffer<float> advantages_, policy_weights_, kl_weights_, entropy_weights_;
   DeviceBuffer<float> old_logprobs_, ref_logprobs_, policy_caps_, ratio_logprobs_;
   DeviceBuffer<int64_t> offsets_;
   bool accumulated_ = false;
+  bool reduced_ = false;  // own_ of the gradients is the sum over ranks, the rest is nothing
   int64_t steps_ = 0;
   int64_t passes_ = 0;  // micro-batches since the last step: with steps_, the key of dropout
 };

@@ -1,34 +1,26 @@
-// A process of world_test.cc: `collectives` checks every collective against what it must give, `leave` finishes
-// at once, `fail` has rank 1 end everybody, `vanish` has rank 1 stop giving signs of life.
+// A process of world_test.cc. `fail` has rank 1 end everybody, `vanish` has it stop giving signs of life; else the
+// arguments are GoogleTest's, and every rank runs the same tests.
+#include "rank.h"
+
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "core/collective.h"
 
-namespace llasa {
+namespace llasa::test {
+
+llasa_world* world_of_this_process = nullptr;
+
 namespace {
-
-int failures = 0;
-
-#define EXPECT(condition)                                                                         \
-  do {                                                                                            \
-    if (!(condition)) {                                                                           \
-      std::fprintf(stderr, "rank %d, line %d: not so: %s\n", world.rank(), __LINE__, #condition); \
-      ++failures;                                                                                 \
-    }                                                                                             \
-  } while (0)
 
 // What rank r has at i: many exponents, so that a sum's bits depend on its order.
 float value(int r, int64_t i) {
-  const auto hash = static_cast<uint32_t>(i * 2654435761u + static_cast<uint32_t>(r) * 40503u);
+  const auto hash = static_cast<uint32_t>(i) * 2654435761u + static_cast<uint32_t>(r) * 40503u;
   return static_cast<float>(static_cast<int32_t>(hash)) * (i % 3 == 0 ? 1e-9f : 1e-3f);
 }
 
@@ -38,22 +30,23 @@ float sum(int size, int64_t i) {
   return total;
 }
 
-void check_collectives(Collective& world) {
+TEST(Collectives, GiveTheSumsInTheOrderOfRanks) {
+  Collective& world = *world_of_this_process->model;
   const int rank = world.rank(), size = world.size();
-  EXPECT(world.local_size() == size);
-  EXPECT(world.local_rank() == rank);
-  EXPECT(world.threads() >= 1);
-  EXPECT(!world.library().empty());
+  EXPECT_GT(size, 1);
+  EXPECT_EQ(world.local_size(), size);
+  EXPECT_EQ(world.local_rank(), rank);
+  EXPECT_GE(world.threads(), 1);
+  EXPECT_NE(world.library(), "");
   world.barrier();
 
   for (int root = 0; root < size; ++root) {
-    std::string text = rank == root ? "from " + std::to_string(root) : "from nobod";
-    text.resize(8);
+    std::string text = rank == root ? "from " + std::to_string(root) : "nobody";
     world.broadcast(text.data(), 6, root);
-    EXPECT(text.substr(0, 6) == "from " + std::to_string(root));
+    EXPECT_EQ(text, "from " + std::to_string(root));
   }
 
-  // Each rank has rank + 1 bytes, the last one none.
+  // Each rank has one byte more than the one before, the last one none.
   std::vector<int64_t> sizes;
   std::string expected;
   for (int r = 0; r < size; ++r) {
@@ -64,83 +57,83 @@ void check_collectives(Collective& world) {
                          static_cast<char>('a' + rank));
   std::string all(expected.size(), '?');
   world.all_gather(mine.data(), sizes, all.data());
-  EXPECT(all == expected);
+  EXPECT_EQ(all, expected);
 
   double numbers[2] = {1.0 + rank, 0.1};
   world.all_reduce(numbers, 2);
   double tenths = 0;
   for (int r = 0; r < size; ++r) tenths += 0.1;
-  EXPECT(numbers[0] == size * (size + 1) / 2.0);
-  EXPECT(numbers[1] == tenths);
+  EXPECT_EQ(numbers[0], size * (size + 1) / 2.0);
+  EXPECT_EQ(numbers[1], tenths);
 
   Stream stream;
   // Less than a unit, about one unit a rank, more than what is on its way at once.
-  for (const int64_t count :
-       {int64_t{1}, int64_t{63}, int64_t{64 * size + 1}, int64_t{size} * 1'100'000 + 17}) {
-    std::vector<float> start(static_cast<size_t>(count));
-    for (int64_t i = 0; i < count; ++i) start[static_cast<size_t>(i)] = value(rank, i);
+  for (const int64_t count : {int64_t{1}, int64_t{63}, int64_t{64 * size + 1}, int64_t{9'000'017}}) {
+    std::vector<float> start(static_cast<size_t>(count)), sums(start.size());
+    for (int64_t i = 0; i < count; ++i) {
+      start[static_cast<size_t>(i)] = value(rank, i);
+      sums[static_cast<size_t>(i)] = sum(size, i);
+    }
     DeviceBuffer<float> values;
     values.upload(stream, start.data(), count, "values");
     world.reduce_scatter(stream, values.data(), count);
     const Shard own = world.shard(count);
-    std::vector<float> now = values.download(stream, count);
-    bool same = true;
-    for (int64_t i = own.begin; i < own.end; ++i) same &= now[static_cast<size_t>(i)] == sum(size, i);
-    EXPECT(same);
+    const std::vector<float> scattered = values.download(stream, count);
+    EXPECT_TRUE(
+        std::equal(scattered.begin() + own.begin, scattered.begin() + own.end, sums.begin() + own.begin));
     world.all_gather(stream, values.data(), count);
-    now = values.download(stream, count);
-    same = true;
-    for (int64_t i = 0; i < count; ++i) same &= now[static_cast<size_t>(i)] == sum(size, i);
-    EXPECT(same);
+    EXPECT_EQ(values.download(stream, count), sums) << count;
   }
   world.check();
 }
 
-int run(const std::string& what) {
-  const std::unique_ptr<Collective> joined = join_world();
-  Collective& world = *joined;
-  if (what == "collectives") {
-    check_collectives(world);
-    try {
-      join_world();
-      EXPECT(false && "a second world");
-    } catch (const Error& error) {
-      EXPECT(error.status() == Status::kState);
-    }
-  } else if (what == "fail") {
-    world.barrier();
-    if (world.rank() == 1) {
-      std::fprintf(stderr, "rank 1 cannot go on\n");
-      world.abort(3);
-    }
-    world.barrier();  // never
-  } else if (what == "vanish") {
-    world.barrier();
-    if (world.rank() == 1) kill(getpid(), SIGSTOP);
-    try {
-      world.barrier();  // never
-    } catch (const Error& error) {
-      std::fprintf(stderr, "rank %d: %s\n", world.rank(), error.what());
-      try {
-        world.check();
-        std::fprintf(stderr, "rank %d: check() knows nothing of it\n", world.rank());
-      } catch (const Error&) {
-      }
-      world.abort(4);
-    }
+TEST(Collectives, AProcessJoinsOneWorld) {
+  llasa_world* second = nullptr;
+  EXPECT_EQ(llasa_world_create(&second), LLASA_ERR_STATE) << llasa_last_error();
+}
+
+int fail(Collective& world) {
+  world.barrier();
+  if (world.rank() == 1) {
+    std::fprintf(stderr, "rank 1 cannot go on\n");
+    world.abort(3);
   }
-  world.finish();
-  return failures == 0 ? 0 : 1;
+  world.barrier();  // never
+  return 0;
+}
+
+int vanish(Collective& world) {
+  world.barrier();
+  if (world.rank() == 1) kill(getpid(), SIGSTOP);
+  try {
+    world.barrier();  // never
+  } catch (const Error& error) {
+    std::fprintf(stderr, "rank %d: %s\n", world.rank(), error.what());
+    EXPECT_THROW(world.check(), Error);
+    world.abort(4);
+  }
+  return 0;
+}
+
+int run(int count, char** arguments) {
+  testing::InitGoogleTest(&count, arguments);
+  if (llasa_world_create(&world_of_this_process) != LLASA_OK) {
+    std::fprintf(stderr, "%s\n", llasa_last_error());
+    return 2;
+  }
+  const std::string what = count > 1 ? arguments[1] : "";
+  Collective& world = *world_of_this_process->model;
+  const int result = what == "fail" ? fail(world) : what == "vanish" ? vanish(world) : RUN_ALL_TESTS();
+  // One that failed may have left the others waiting.
+  if (result != 0) world.abort(result);
+  if (llasa_world_finish(world_of_this_process) != LLASA_OK) return 2;
+  llasa_world_destroy(world_of_this_process);
+  return 0;
 }
 
 }  // namespace
-}  // namespace llasa
+}  // namespace llasa::test
 
-int main(int, char** arguments) {
-  try {
-    return llasa::run(arguments[1]);
-  } catch (const llasa::Error& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 2;
-  }
+int main(int count, char** arguments) {
+  return llasa::test::run(count, arguments);
 }
