@@ -144,6 +144,11 @@ TEST_P(Ranks, OneThatGivesNoSignOfLifeEndsAll) {
   EXPECT_LT(result.seconds, 20) << result.output;
 }
 
+TEST_P(Ranks, SuspendedTogetherForLongerThanTheTimeOutGoOn) {
+  const Result result = start(2, "rest", "LLASA_WORLD_TIMEOUT=2");
+  EXPECT_EQ(result.status, 0) << result.output;
+}
+
 TEST_P(Ranks, AnotherFamilysLibraryIsRefusedByName) {
   const Result result = start(2, "", std::string("LLASA_MPI_LIBRARY=") + GetParam().library);
   EXPECT_NE(result.status, 0);
@@ -154,8 +159,8 @@ INSTANTIATE_TEST_SUITE_P(All, Ranks,
                          testing::Values(Family{"Open MPI", "mpirun.openmpi",
                                                 "--allow-run-as-root --oversubscribe", "libmpich.so.12"},
                                          Family{"HYDRA", "mpiexec.hydra", "", "libmpi.so.40"}),
-                         [](const auto& info) {
-                           return std::string(info.param.name == std::string("HYDRA") ? "Mpich" : "OpenMpi");
+                         [](const auto& given) {
+                           return std::string(given.param.name == std::string("HYDRA") ? "Mpich" : "OpenMpi");
                          });
 
 #endif

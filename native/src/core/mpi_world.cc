@@ -20,7 +20,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kLongestMessage = int64_t{1} << 28;  // bytes; MPI counts them in an int
 constexpr std::chrono::milliseconds kBeat{250};
-constexpr std::chrono::seconds kAbort{3};  // what MPI may take to end the processes
+constexpr std::chrono::seconds kStopped{1};  // between two looks: this process itself stood still
+constexpr std::chrono::seconds kAbort{3};    // what MPI may take to end the processes
 
 class MpiWorld final : public Collective {
  public:
@@ -112,7 +113,7 @@ class MpiWorld final : public Collective {
 
   void start_beating() {
     if (size_ == 1) return;
-    heard_ = Clock::now();
+    heard_ = looked_ = Clock::now();
     mpi_->receive(MpiLibrary::kBeatIn, &beat_in_, 1, left());
     beating_ = true;
   }
@@ -121,6 +122,9 @@ class MpiWorld final : public Collective {
     if (abort_wanted_) mpi_->abort(abort_code_);
     if (!beating_) return;
     const auto now = Clock::now();
+    // Time in which this rank was suspended says nothing of the other.
+    if (now - looked_ > kStopped) heard_ += now - looked_;
+    looked_ = now;
     if (now - sent_ >= kBeat && mpi_->done(MpiLibrary::kBeatOut)) {
       mpi_->send(MpiLibrary::kBeatOut, &kAlive, 1, right());
       sent_ = now;
@@ -215,7 +219,7 @@ class MpiWorld final : public Collective {
   // The thread's own.
   bool beating_ = false, left_says_goodbye_ = false;
   char beat_in_ = 0;
-  Clock::time_point sent_{}, heard_{};
+  Clock::time_point sent_{}, heard_{}, looked_{};
 
   std::atomic<bool> abort_wanted_{false};
   std::atomic<int> abort_code_{1};

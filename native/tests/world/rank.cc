@@ -1,5 +1,5 @@
-// A process of world_test.cc. `fail` has rank 1 end everybody, `vanish` has it stop giving signs of life; else the
-// arguments are GoogleTest's, and every rank runs the same tests.
+// A process of world_test.cc. `fail` has rank 1 end everybody, `vanish` has it stop giving signs of life, `rest`
+// suspends all; else the arguments are GoogleTest's, and every rank runs the same tests.
 #include "rank.h"
 
 #include <gtest/gtest.h>
@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -115,6 +116,16 @@ int vanish(Collective& world) {
   return 0;
 }
 
+// All ranks are suspended for longer than the time-out, as a batch system does with a job.
+int rest(Collective& world) {
+  world.barrier();
+  const std::string wake = "(sleep 4; kill -CONT " + std::to_string(getpid()) + ") &";
+  if (std::system(wake.c_str()) != 0) return 1;
+  kill(getpid(), SIGSTOP);
+  world.barrier();
+  return 0;
+}
+
 int run(int count, char** arguments) {
   testing::InitGoogleTest(&count, arguments);
   if (llasa_world_create(&world_of_this_process) != LLASA_OK) {
@@ -123,7 +134,10 @@ int run(int count, char** arguments) {
   }
   const std::string what = count > 1 ? arguments[1] : "";
   Collective& world = *world_of_this_process->model;
-  const int result = what == "fail" ? fail(world) : what == "vanish" ? vanish(world) : RUN_ALL_TESTS();
+  const int result = what == "fail"     ? fail(world)
+                     : what == "vanish" ? vanish(world)
+                     : what == "rest"   ? rest(world)
+                                        : RUN_ALL_TESTS();
   // One that failed may have left the others waiting.
   if (result != 0) world.abort(result);
   if (llasa_world_finish(world_of_this_process) != LLASA_OK) return 2;
