@@ -28,8 +28,9 @@ internal static class InspectCommand
         Option<string> codec = new("--codec") { Description = "With --memory and --cost: directory of the codec, counted too." };
         Option<string> recogniser = new("--recogniser") { Description = "With --memory and --cost: directory of the recogniser, counted too." };
         Option<string> second = new("--second-ear") { Description = "With --memory: directory of the recogniser that evaluations hear as well, counted too." };
+        Option<int> ranks = new("--ranks") { Description = "With --memory: processes that train together; each holds its share of the optimiser's moments.", DefaultValueFactory = _ => 1 };
         command.Arguments.Add(path);
-        foreach (var option in new Option[] { memory, cost, device, response, shapes, config, set, codec, recogniser, second })
+        foreach (var option in new Option[] { memory, cost, device, response, shapes, config, set, codec, recogniser, second, ranks })
         {
             command.Options.Add(option);
         }
@@ -40,7 +41,7 @@ internal static class InspectCommand
         {
             GrpoOptions Planned() => MemoryTable.Options(
                 parsed.GetValue(path)!, parsed.GetValue(codec), parsed.GetValue(recogniser), parsed.GetValue(second), parsed.GetValue(config), parsed.GetValue(set) ?? []);
-            return parsed.GetValue(memory) ? MemoryTable.Run(Planned())
+            return parsed.GetValue(memory) ? MemoryTable.Run(Planned(), parsed.GetValue(ranks))
                 : parsed.GetValue(cost) ? CostTable.Run(Planned(), parsed.GetValue(device)!, parsed.GetValue(response), parsed.GetValue(shapes))
                 : Run(Places.Model(parsed.GetValue(path)!), parsed.GetValue(tensors), parsed.GetValue(finite));
         });

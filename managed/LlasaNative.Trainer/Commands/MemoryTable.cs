@@ -25,9 +25,17 @@ internal static class MemoryTable
         };
     }
 
-    public static int Run(GrpoOptions options)
+    /// <summary>Prints the plans.</summary>
+    /// <param name="options">The run.</param>
+    /// <param name="ranks">Processes that train together.</param>
+    public static int Run(GrpoOptions options, int ranks)
     {
-        MemoryPlan[] plans = [MemoryPlanner.Plan(options, recompute: false), MemoryPlanner.Plan(options, recompute: true)];
+        if (ranks < 1)
+        {
+            throw new UsageException($"--ranks: {ranks}, expected at least 1");
+        }
+
+        MemoryPlan[] plans = [MemoryPlanner.Plan(options, recompute: false, ranks), MemoryPlanner.Plan(options, recompute: true, ranks)];
         var (unit, name) = plans[0].PeakBytes >= 1_000_000_000 ? (1e9, "GB") : (1e6, "MB");
         Console.WriteLine($"{"stage",-11} {"what",-40} {name,10} {"recomputed",11}");
         foreach (var stage in plans.SelectMany(p => p.Items).Select(i => i.Stage).Distinct())

@@ -48,6 +48,18 @@ public class MemoryAdviceTests
     }
 
     [Test]
+    public void Plan_OfRanks_DividesTheMomentsAndNothingElse()
+    {
+        long Bytes(int ranks, bool moments) => MemoryPlanner.Plan(Options(), ranks: ranks).Items.Where(i => i.What.EndsWith("moments", StringComparison.Ordinal) == moments).Sum(i => i.Bytes);
+        foreach (var ranks in new[] { 2, 4 })
+        {
+            // Shares are whole units of 64 floats, and allocations of 64 bytes.
+            Assert.That(Bytes(ranks, moments: true), Is.EqualTo(Bytes(1, moments: true) / (double)ranks).Within(2 * 5 * 64));
+            Assert.That(Bytes(ranks, moments: false), Is.EqualTo(Bytes(1, moments: false)));
+        }
+    }
+
+    [Test]
     public void Advice_NamesOptionsThatExist()
     {
         string[] things = ["waveforms", "keys and values of rollouts", "first moments", "gradients", "a chunk of gradients", "the adapter's weights", "the policy's weights"];
