@@ -74,9 +74,11 @@ public static class NativeEngine
     /// <param name="models">Models of <see cref="Load(ModelOptions, PromptOptions, ScoringOptions, bool)"/>.</param>
     /// <param name="texts">Training texts, encoded by the models.</param>
     /// <param name="voices">Voices that are drawn for texts without their own; null = none.</param>
+    /// <param name="world">Whose ranks share the steps; null = this process alone.</param>
     /// <returns>Dispose it before its models.</returns>
     /// <exception cref="UsageException">There is no such engine, or it cannot train this policy.</exception>
-    public static GrpoLoop CreateLoop(GrpoOptions options, GrpoModels models, IReadOnlyList<EncodedText> texts, IReadOnlyList<Utterance>? voices = null)
+    public static GrpoLoop CreateLoop(
+        GrpoOptions options, GrpoModels models, IReadOnlyList<EncodedText> texts, IReadOnlyList<Utterance>? voices = null, IWorld? world = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(models);
@@ -86,10 +88,10 @@ public static class NativeEngine
             policy.AttachAdapter(options.Lora, Seeds.Adapter(options.Run.Seed));
         }
 
-        var trainer = options.Trainer.CreateEngine().CreateTrainer(policy, new TrainerSettings(options.Optimiser, options.Lora, options.Run.Seed));
+        var trainer = options.Trainer.CreateTrainer(policy, new TrainerSettings(options.Optimiser, options.Lora, options.Run.Seed) { World = world ?? Ranks.Alone });
         try
         {
-            return new GrpoLoop(options, models, trainer, new NativeGroupKernel(), texts, voices);
+            return new GrpoLoop(options, models, trainer, new NativeGroupKernel(), texts, voices, world);
         }
         catch
         {

@@ -113,6 +113,21 @@ public sealed class RunCheckpoints(string root, int keep, PolicyModel policy) : 
         File.WriteAllBytes(Path.Combine(folder, StateFile), ToJson(state));
     }
 
+    /// <summary>Takes part in another rank's <see cref="Save"/>: moments that are shared out are brought together for it.</summary>
+    /// <param name="trainer">This rank's.</param>
+    public void TakePartInSaving(IPolicyTrainer trainer)
+    {
+        ArgumentNullException.ThrowIfNull(trainer);
+        foreach (var tensor in policy.Trained)
+        {
+            var values = new float[tensor.Count];
+            foreach (var (_, kind) in Moments(tensor))
+            {
+                trainer.ReadState(kind, tensor.Name, values);
+            }
+        }
+    }
+
     /// <summary>Reads the position of a checkpoint.</summary>
     /// <param name="directory">The checkpoint.</param>
     /// <exception cref="ModelFileException">It has no trainer state, or that is damaged.</exception>

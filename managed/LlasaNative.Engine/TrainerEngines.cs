@@ -16,8 +16,25 @@ public static class TrainerEngines
         return Engines.Create<ITrainerEngine>("trainer.engine", options.Engine, ("native", () => new NativeTrainerEngine()));
     }
 
+    /// <summary>Creates the trainer of the engine that options name.</summary>
+    /// <param name="options">The name.</param>
+    /// <param name="policy">Trained in place; an adapter is attached.</param>
+    /// <param name="settings">Validated options.</param>
+    /// <exception cref="UsageException">There is no such engine, or it cannot train this policy or with several ranks.</exception>
+    public static IPolicyTrainer CreateTrainer(this TrainerOptions options, IPolicy policy, TrainerSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        var engine = options.CreateEngine();
+        return settings.World.Size == 1 || engine.SharesWork
+            ? engine.CreateTrainer(policy, settings)
+            : throw new UsageException($"trainer.engine: {options.Engine} trains in one process, but there are {settings.World.Size} ranks");
+    }
+
     private sealed class NativeTrainerEngine : ITrainerEngine
     {
-        public IPolicyTrainer CreateTrainer(IPolicy policy, TrainerSettings settings) => new NativePolicyTrainer((PolicyModel)policy, settings.Optimiser);
+        public bool SharesWork => true;
+
+        public IPolicyTrainer CreateTrainer(IPolicy policy, TrainerSettings settings) =>
+            new NativePolicyTrainer((PolicyModel)policy, settings.Optimiser, settings.World as ProcessWorld);
     }
 }

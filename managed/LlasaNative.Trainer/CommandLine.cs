@@ -65,6 +65,15 @@ internal static class CommandLine
         return command;
     }
 
+    /// <summary>As <see cref="Does(Command, Func{ParseResult, int})"/>, for a command whose work several ranks share.</summary>
+    public static Command DoesTogether(this Command command, Func<ParseResult, RankSession, int> work) => command.Does(parsed =>
+    {
+        using var ranks = RankSession.Join(parsed.GetValue(Threads));
+        var code = work(parsed, ranks);
+        ranks.Finish();
+        return code;
+    });
+
     private static int Guard(ParseResult parsed, Func<int> work)
     {
         using WarningListener warnings = new();
@@ -75,7 +84,8 @@ internal static class CommandLine
         }
         catch (OperationCanceledException)
         {
-            Console.Error.WriteLine("llasa: interrupted");
+            Console.Error.WriteLine($"{RankSession.Prefix}interrupted");
+            RankSession.Fail(Interrupted);
             return Interrupted;
         }
         catch (LlasaException e)
@@ -120,12 +130,13 @@ internal static class CommandLine
 
     private static int Fail(ParseResult parsed, Exception error, int code, string prefix = "")
     {
-        Console.Error.WriteLine($"llasa: {prefix}{MemoryAdvice.Describe(error).ReplaceLineEndings(" ")}");
+        Console.Error.WriteLine($"{RankSession.Prefix}{prefix}{MemoryAdvice.Describe(error).ReplaceLineEndings(" ")}");
         if (parsed.GetValue(Verbose))
         {
             Console.Error.WriteLine(error);
         }
 
+        RankSession.Fail(code);
         return code;
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using LlasaNative.Interop;
 using LlasaNative.Reporting;
+using LlasaNative.Training;
 
 namespace LlasaNative.Trainer;
 
@@ -13,6 +14,9 @@ internal static class Terminal
         return new ProgressLine(Console.Error, total, live, live ? Width() : 120);
     }
 
+    /// <summary>Progress of the rank that talks; the others are silent.</summary>
+    public static IRunProgress Progress(long total, RankSession ranks) => ranks.Leads ? Progress(total) : new Silence();
+
     /// <summary>What computes, for the manifest of a run.</summary>
     public static RunDevice Device()
     {
@@ -24,6 +28,21 @@ internal static class Terminal
     public static string Describe(NativeDeviceInfo device) =>
         string.Create(CultureInfo.InvariantCulture, $"{device.Backend} ({device.Isa}), {device.NumThreads} threads, {device.DeviceName}")
         + (NativeDevice.WhyNotCuda is { } why ? $"; not on the GPU: {why}" : "");
+
+    private sealed class Silence : IRunProgress
+    {
+        public void Took(long number, string text)
+        {
+        }
+
+        public void Note(string text)
+        {
+        }
+
+        public void Finish()
+        {
+        }
+    }
 
     private static int Width()
     {

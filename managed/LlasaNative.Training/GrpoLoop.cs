@@ -30,6 +30,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
     private readonly PolicyUpdate _update;
     private readonly SamplingSettings _sampling;
     private readonly VoiceDraw _voices;
+    private readonly IWorld _world;
 
     /// <summary>Prepares a run.</summary>
     /// <param name="options">Validated options.</param>
@@ -38,7 +39,9 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
     /// <param name="kernel">Compares within groups.</param>
     /// <param name="texts">Training texts, encoded by the models with room for <c>rollout.max_new_tokens</c>, and where voices are drawn for theirs.</param>
     /// <param name="voices">Voices of which each group of a text without its own gets one, by chance; null = none.</param>
-    public GrpoLoop(GrpoOptions options, GrpoModels models, IPolicyTrainer trainer, IGroupKernel kernel, IReadOnlyList<EncodedText> texts, IReadOnlyList<Utterance>? voices = null)
+    /// <param name="world">Whose ranks share the steps, the trainer's; null = this process alone.</param>
+    public GrpoLoop(
+        GrpoOptions options, GrpoModels models, IPolicyTrainer trainer, IGroupKernel kernel, IReadOnlyList<EncodedText> texts, IReadOnlyList<Utterance>? voices = null, IWorld? world = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(models);
@@ -46,12 +49,13 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         ArgumentNullException.ThrowIfNull(texts);
         (_options, _recognition, Policy, Trainer, _texts) = (options, models.Recognition, models.Policy, trainer, texts);
         _order = new EpochOrder(texts.Count, Seeds.DataOrder(options.Run.Seed), options.Data.Shuffle);
+        _world = world ?? Ranks.Alone;
         _judge = options.CreateJudge();
         _voices = new VoiceDraw(voices ?? [], Seeds.Voices(options.Run.Seed));
         _sampling = options.Rollout.ToSampling(Seeds.Rollouts(options.Run.Seed));
         // With an adapter the reference is the policy without it, and costs nothing.
         _reference = options.Loss.KeepsReference && !Policy.HasAdapter ? Policy.CopyFrozen(options.Loss.ReferenceType(Policy.ComputeType)) : null;
-        _update = new PolicyUpdate(options, Policy, kernel, options.Loss.KeepsReference ? ReferenceLogProbs : null);
+        _update = new PolicyUpdate(options, Policy, kernel, options.Loss.KeepsReference ? ReferenceLogProbs : null, _world);
     }
 
     /// <inheritdoc/>
@@ -70,13 +74,16 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         StepGroups groups = new(_options, _update.Advantage, _options.Rollout.Dynamic ? DataPosition : (number - 1) * _options.Rollout.PromptsPerStep);
         while (groups.Missing > 0)
         {
-            using var batch = TakeTexts(groups, keepSound, timer, cancellation);    // ① texts
+            using var batch = TakeTexts(groups, keepSound, timer, cancellation);    // ① texts: this rank's share
             batch.TakeTokens();                                                     // ② tokens
             batch.Sample();                                                         // ③ rollouts
             batch.ReadCodes();                                                      // ④ codes
             batch.Vocode();                                                         // ⑤ waveform
-            CheckScored(number, batch.Recognise());                                 // ⑥ transcript and likelihood
-            groups.Add(_update.Charge(batch.Judge(_judge), timer));                 // ⑦ reward, less what the reference charges
+            batch.Recognise();                                                      // ⑥ transcript and likelihood
+            var judged = _update.Charge(batch.Judge(_judge), timer);                // ⑦ reward, less what the reference charges
+            var all = timer.Measure("gather", () => _world.Gather(judged, _options.Rollout.SamplesPerPrompt));   // from here on every rank has all samples
+            CheckScored(number, all.Recognised);
+            groups.Add(all);
         }
 
         DataPosition = groups.Position;   // only now: a step that fails begins at the same place when it is taken again
@@ -87,7 +94,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         foreach (var part in _update.Parts(number, drawn, terms, updates, timer))
         {
             updates.Add(
-                timer.Measure("gradient", () => Trainer.Reduce(Trainer.Accumulate(part.Sequences, _update.Head, part.Terms, _update.Shape, cancellation))),   // ⑨ gradient
+                timer.Measure("gradient", () => Trainer.Reduce(Accumulate(part, cancellation))),   // ⑨ gradient
                 timer.Measure("update", () => Trainer.Apply(rate)));                // ⑩ weights
         }
 
@@ -101,11 +108,16 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         _reference?.Dispose();
     }
 
+    /// <summary>A rank whose share of an update is empty has nothing to add.</summary>
+    private LossStats Accumulate(PolicyUpdate.UpdatePart part, CancellationToken cancellation) =>
+        part.Sequences.Count == 0 ? new LossStats() : Trainer.Accumulate(part.Sequences, _update.Head, part.Terms, _update.Shape, cancellation);
+
     /// <summary>The next texts; a sample's random numbers are keyed by its place in the walk through them.</summary>
     private SpokenBatch TakeTexts(StepGroups groups, bool keepSound, PhaseTimer timer, CancellationToken cancellation)
     {
-        var (first, rollout) = (groups.Position, _options.Rollout);
-        EncodedText[] texts = [.. Enumerable.Range(0, groups.Missing).Select(p => WithVoice(_texts[_order[first + p]], first + p))];
+        var (skipped, taken) = _world.Share(groups.Missing).GetOffsetAndLength(groups.Missing);
+        var (first, rollout) = (groups.Position + skipped, _options.Rollout);
+        EncodedText[] texts = [.. Enumerable.Range(0, taken).Select(p => WithVoice(_texts[_order[first + p]], first + p))];
         SpeakRequest request = new(texts, rollout.SamplesPerPrompt, _sampling, (ulong)first * (ulong)rollout.SamplesPerPrompt)
         {
             Slots = rollout.Slots,

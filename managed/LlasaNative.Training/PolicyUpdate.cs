@@ -12,14 +12,16 @@ internal sealed class PolicyUpdate
     private readonly IGroupKernel _kernel;
     private readonly Func<PackedSequences, float[]>? _referenceLogProbs;
     private readonly ILoss _loss;
+    private readonly IWorld _world;
 
     /// <param name="options">Validated options.</param>
     /// <param name="policy">The one that is trained.</param>
     /// <param name="kernel">Compares within groups.</param>
     /// <param name="referenceLogProbs">Log-probs [N] of response tokens under the starting policy; null when it is not kept.</param>
-    public PolicyUpdate(GrpoOptions options, IPolicy policy, IGroupKernel kernel, Func<PackedSequences, float[]>? referenceLogProbs)
+    /// <param name="world">Whose ranks share the updates.</param>
+    public PolicyUpdate(GrpoOptions options, IPolicy policy, IGroupKernel kernel, Func<PackedSequences, float[]>? referenceLogProbs, IWorld world)
     {
-        (_options, _policy, _kernel, _referenceLogProbs) = (options, policy, kernel, referenceLogProbs);
+        (_options, _policy, _kernel, _referenceLogProbs, _world) = (options, policy, kernel, referenceLogProbs, world);
         Head = new HeadSettings(options.Rollout.Temperature, options.Rollout.SpeechOnly);
         _loss = options.Loss.CreateLoss();
         Advantage = options.Loss.CreateAdvantage();
@@ -40,7 +42,7 @@ internal sealed class PolicyUpdate
     public DrawnGroups Charge(DrawnGroups drawn, PhaseTimer timer)
     {
         var loss = _options.Loss;
-        if (_referenceLogProbs is not { } compute || loss is not { KlPlacement: KlPlacement.Reward, KlCoefficient: > 0 })
+        if (_referenceLogProbs is not { } compute || loss is not { KlPlacement: KlPlacement.Reward, KlCoefficient: > 0 } || drawn.Judged.Length == 0)
         {
             return drawn;
         }
@@ -69,7 +71,7 @@ internal sealed class PolicyUpdate
         TokenValues tokens = new(samples.Lengths);
         var old = tokens.All<float>((b, span) => samples[b].LogProbs.Span.CopyTo(span));
         float[] reference = drawn.Reference.Length > 0 ? [.. drawn.Reference.SelectMany(r => r)]
-            : takesPart.Contains(true) && _referenceLogProbs is { } compute ? timer.Measure("reference", () => compute(samples.Pack())) : [];
+            : takesPart.Contains(true) && _referenceLogProbs is not null ? timer.Measure("reference", () => Reference(samples)) : [];
         var charges = drawn.Charges.Length > 0 ? Charges(old, reference) : [];
         AdvantageBatch batch = new(Array.ConvertAll(drawn.Judged, j => j.Reward), drawn.GroupSize, takesPart, [.. samples.Lengths], _kernel)
         {
@@ -78,6 +80,20 @@ internal sealed class PolicyUpdate
         };
         var advantages = timer.Measure("advantage", () => Advantage.Compute(batch));
         return new Terms(tokens, old, reference, advantages, takesPart);
+    }
+
+    /// <summary>Log-probs of all samples under the starting policy, each computed by one rank.</summary>
+    private float[] Reference(RolloutBatch samples)
+    {
+        var own = Share(samples, [.. Enumerable.Range(0, samples.Count)]);
+        return _world.Join(own.Length == 0 ? [] : _referenceLogProbs!(samples.Pack(own)));
+    }
+
+    /// <summary>This rank's part of some samples, whole groups of about as many tokens as every other rank's.</summary>
+    private int[] Share(RolloutBatch samples, int[] chosen)
+    {
+        int[][] groups = [.. chosen.Chunk(samples.SamplesPerPrompt)];
+        return [.. groups[_world.Share([.. groups.Select(g => g.Sum(i => (long)samples.Lengths[i]))])].SelectMany(g => g)];
     }
 
     private double[] Charges(ReadOnlySpan<float> old, ReadOnlySpan<float> reference)
@@ -157,7 +173,15 @@ internal sealed class PolicyUpdate
         };
         var tokens = _loss.Terms(batch);
         summary.AddImportance(weights, tokens.PolicyWeights);
-        return new UpdatePart(samples.Pack(chosen), tokens);
+        if (_world.Size == 1)
+        {
+            return new UpdatePart(samples.Pack(chosen), tokens);
+        }
+
+        // The numbers are those of all samples of the update; each rank computes the gradient of its own.
+        var own = Share(samples, chosen);
+        var from = own.Length == 0 ? 0 : chosen.TakeWhile(i => i != own[0]).Sum(i => samples.Lengths[i]);
+        return new UpdatePart(samples.Pack(own), tokens.Part(from, own.Sum(i => samples.Lengths[i])));
     }
 
     /// <summary>What every update of a step shares, by token.</summary>
@@ -169,7 +193,7 @@ internal sealed class PolicyUpdate
     public sealed record Terms(TokenValues Layout, float[] Old, float[] Reference, Advantages Advantages, bool[] TakesPart);
 
     /// <summary>What becomes one update.</summary>
-    /// <param name="Sequences">The samples.</param>
+    /// <param name="Sequences">This rank's samples.</param>
     /// <param name="Terms">Their loss.</param>
     public sealed record UpdatePart(PackedSequences Sequences, TokenTerms Terms);
 }

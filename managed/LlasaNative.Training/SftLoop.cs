@@ -13,19 +13,22 @@ public sealed class SftLoop : ITrainingLoop, IDisposable
     private readonly IReadOnlyList<EncodedUtterance> _utterances;
     private readonly EpochOrder _order;
     private readonly HeadSettings _head;
+    private readonly IWorld _world;
 
     /// <summary>Prepares a run.</summary>
     /// <param name="options">Validated options.</param>
     /// <param name="policy">Trained in place.</param>
     /// <param name="trainer">Trains it; disposed with this.</param>
     /// <param name="utterances">Texts with their codes, encoded for the policy.</param>
-    public SftLoop(SftOptions options, IPolicy policy, IPolicyTrainer trainer, IReadOnlyList<EncodedUtterance> utterances)
+    /// <param name="world">Whose ranks share the steps, the trainer's; null = this process alone.</param>
+    public SftLoop(SftOptions options, IPolicy policy, IPolicyTrainer trainer, IReadOnlyList<EncodedUtterance> utterances, IWorld? world = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(trainer);
         ArgumentNullException.ThrowIfNull(utterances);
         _options = options;
+        _world = world ?? Ranks.Alone;
         _utterances = utterances;
         Policy = policy;
         _order = new EpochOrder(utterances.Count, Seeds.DataOrder(options.Run.Seed), options.Data.Shuffle);
@@ -48,14 +51,17 @@ public sealed class SftLoop : ITrainingLoop, IDisposable
         PhaseTimer timer = new();
         PackedSequences packed = new();
         DataPosition = number * _options.Sft.BatchSize;
-        for (var i = 0; i < _options.Sft.BatchSize; i++)
+        EncodedUtterance[] batch = [.. Enumerable.Range(0, _options.Sft.BatchSize).Select(i => _utterances[_order[((number - 1) * _options.Sft.BatchSize) + i]])];
+        int[][] responses = [.. batch.Select(u => Policy.EncodeResponse(u.Utterance.Codes))];
+        foreach (var i in Enumerable.Range(0, batch.Length).Take(_world.Share([.. responses.Select(r => (long)r.Length)])))
         {
-            var utterance = _utterances[_order[((number - 1) * _options.Sft.BatchSize) + i]];
-            packed.Add(utterance.Prompt, Policy.EncodeResponse(utterance.Utterance.Codes));
+            packed.Add(batch[i].Prompt, responses[i]);
         }
 
-        TokenTerms terms = new(Filled(packed.ScoredTokens, 1), Filled(packed.ScoredTokens, (float)(1.0 / packed.ScoredTokens)));
-        var stats = timer.Measure("gradient", () => Trainer.Reduce(Trainer.Accumulate(packed, _head, terms, CrossEntropy, cancellation)));
+        // The mean is over the tokens of all ranks.
+        TokenTerms terms = new(Filled(packed.ScoredTokens, 1), Filled(packed.ScoredTokens, (float)(1.0 / responses.Sum(r => r.Length))));
+        var stats = timer.Measure("gradient", () =>
+            Trainer.Reduce(packed.Count == 0 ? new LossStats() : Trainer.Accumulate(packed, _head, terms, CrossEntropy, cancellation)));
         var rate = Schedules.LearningRate(_options.Optimiser, number, _options.Run.Steps);
         var update = timer.Measure("update", () => Trainer.Apply(rate));
         MetricRow row = new(number);

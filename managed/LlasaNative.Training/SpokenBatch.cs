@@ -48,6 +48,11 @@ public sealed class SpokenBatch : IDisposable
     /// <summary>③ Draws the samples. Who listens may begin with the first of them while others are still drawn.</summary>
     public void Sample()
     {
+        if (_prompts.Length == 0)
+        {
+            return;   // a rank whose share is empty
+        }
+
         SampleRequest draw = new(
             _prompts, _request.SamplesPerText, _request.Sampling, [.. Enumerable.Range(0, Texts.Length).Select(i => _request.FirstId + (ulong)i)])
         {

@@ -9,15 +9,16 @@ namespace LlasaNative.Training.Tests;
 internal sealed class World : IDisposable
 {
     private readonly GrpoModels _models;
+    private readonly IWorld _ranks;
 
-    public World(GrpoOptions options, string[] texts, Func<string, int, int[]>? script = null, double[]? adapter = null, bool besidePolicy = false, Data.Utterance[]? voices = null)
+    public World(GrpoOptions options, string[] texts, Func<string, int, int[]>? script = null, double[]? adapter = null, bool besidePolicy = false, Data.Utterance[]? voices = null, IWorld? ranks = null)
     {
         Options = options;
         Policy = new TablePolicy { Script = script, Adapter = adapter };
         Recognition = new ScriptedRecognition { WorksBesidePolicy = besidePolicy };
-        Trainer = new TableTrainer(Policy);
+        (Trainer, _ranks) = (new TableTrainer(Policy, ranks), ranks ?? Ranks.Alone);
         _models = new GrpoModels(Policy, Recognition);
-        Loop = new GrpoLoop(options, _models, Trainer, new PlainAdvantages(), _models.Encode(texts, options.Rollout.MaxNewTokens, options.Data.MaxPromptTokens), voices);
+        Loop = new GrpoLoop(options, _models, Trainer, new PlainAdvantages(), _models.Encode(texts, options.Rollout.MaxNewTokens, options.Data.MaxPromptTokens), voices, ranks);
         Policy.Calls.Clear();
     }
 
@@ -48,7 +49,7 @@ internal sealed class World : IDisposable
 
     public StepReport Step(long number = 1) => Loop.TakeStep(number, keepSound: false, CancellationToken.None);
 
-    public RunOutcome Run(Memory memory, GrpoOptions? options = null, string resume = "auto", Action<StepReport>? onStep = null, Action<MetricRow>? evaluate = null) =>
+    public RunOutcome Run(Memory memory, GrpoOptions? options = null, string resume = "auto", Action<StepReport>? onStep = null, Action<MetricRow>? evaluate = null, StopSignal? stop = null) =>
         TrainingRun.Execute(Loop, new RunSettings
         {
             Run = (options ?? Options).Run,
@@ -57,12 +58,14 @@ internal sealed class World : IDisposable
             Checkpoints = memory,
             OpenLog = memory.Open,
             Progress = memory,
+            World = _ranks,
+            Stop = stop,
             OnStep = onStep,
             Evaluate = evaluate,
         });
 
     /// <summary>Two samples of each text.</summary>
-    public EvaluationResult Evaluate(string[] texts, SecondEar? ear, CancellationToken cancellation = default) => new Evaluator(_models, Options.CreateJudge(), ear).Evaluate(
+    public EvaluationResult Evaluate(string[] texts, SecondEar? ear, CancellationToken cancellation = default) => new Evaluator(_models, Options.CreateJudge(), ear, _ranks).Evaluate(
         _models.Encode(texts, 4), new EvaluationOptions { Samples = 2, BatchSize = 2, MaxNewTokens = 4 }, cancellation: cancellation);
 
     public void Dispose()

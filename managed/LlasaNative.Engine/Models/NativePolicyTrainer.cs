@@ -7,9 +7,10 @@ namespace LlasaNative.Models;
 /// <remarks><b>Threads:</b> its policy's. <b>Lifetime:</b> dispose it; it keeps the policy's weights alive by itself.</remarks>
 /// <param name="policy">Trained in place; an adapter must be attached before.</param>
 /// <param name="options">Validated options.</param>
-public sealed class NativePolicyTrainer(PolicyModel policy, OptimiserOptions options) : IPolicyTrainer
+/// <param name="world">Whose ranks train together, each with its share of the moments; null = this process alone.</param>
+public sealed class NativePolicyTrainer(PolicyModel policy, OptimiserOptions options, ProcessWorld? world = null) : IPolicyTrainer
 {
-    private readonly NativeTrainer _trainer = new(policy.Native, options.ToNative());
+    private readonly NativeTrainer _trainer = new(policy.Native, options.ToNative(), world?.Native);
 
     /// <inheritdoc/>
     public long StepCount
@@ -26,6 +27,41 @@ public sealed class NativePolicyTrainer(PolicyModel policy, OptimiserOptions opt
         ArgumentNullException.ThrowIfNull(terms);
         ArgumentNullException.ThrowIfNull(shape);
         return _trainer.Accumulate(sequences.ToNative(), policy.ToNative(head), shape.ToNative(), terms.ToNative(), cancellation: cancellation).ToPort();
+    }
+
+    /// <inheritdoc/>
+    public LossStats Reduce(LossStats stats)
+    {
+        ArgumentNullException.ThrowIfNull(stats);
+        if (world is null || world.Size == 1)
+        {
+            return stats;
+        }
+
+        _trainer.Reduce();
+        double[] mine =
+        [
+            stats.Loss, stats.PolicyLoss, stats.Tokens, stats.KlSum, stats.EntropySum, stats.RatioSum, stats.ApproxKlSum, stats.ClippedLow,
+            stats.ClippedHigh, stats.Capped, stats.LogProbGapSum, stats.LogProbGapMax, stats.ComputedTokens,
+        ];
+        double[][] all = [.. world.Join(mine).Chunk(mine.Length)];
+        double Sum(int i) => all.Sum(rank => rank[i]);
+        return new LossStats
+        {
+            Loss = Sum(0),
+            PolicyLoss = Sum(1),
+            Tokens = Sum(2),
+            KlSum = Sum(3),
+            EntropySum = Sum(4),
+            RatioSum = Sum(5),
+            ApproxKlSum = Sum(6),
+            ClippedLow = Sum(7),
+            ClippedHigh = Sum(8),
+            Capped = Sum(9),
+            LogProbGapSum = Sum(10),
+            LogProbGapMax = all.Max(rank => rank[11]),
+            ComputedTokens = Sum(12),
+        };
     }
 
     /// <inheritdoc/>

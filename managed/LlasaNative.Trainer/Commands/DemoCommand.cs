@@ -92,7 +92,7 @@ internal static class DemoCommand
             Run = options.Run,
             Options = options,
             Resume = "never",
-            Checkpoints = TrainingEnd.Checkpoints(options.Run, models.Policy),
+            Checkpoints = TrainingEnd.Checkpoints(options.Run, models.Policy, Ranks.Alone),
             OpenLog = state => new RunFiles(options.Run, state, WaveFile.Encode),
             Progress = progress,
             Stop = stop,

@@ -30,7 +30,7 @@ internal static class EvalCommand
             command.Options.Add(option);
         }
 
-        return command.Does(parsed =>
+        return command.DoesTogether((parsed, ranks) =>
         {
             var how = speaking.Read(parsed, 1) with { Prosody = parsed.GetValue(bands) };
             var judging = models.ReadAll(parsed, speaking.Judging(parsed));
@@ -42,14 +42,19 @@ internal static class EvalCommand
             using var second = Recognitions.LoadSecondEar(judging);
             var texts = TrainingData.Fitting(prompts, loaded, prompting, how.Seed, how.MaxNewTokens, second: second);
             using StopSignal stop = new(atOnce: true);
-            var progress = Terminal.Progress(texts.Length);
+            var progress = Terminal.Progress(texts.Length, ranks);
             var folder = parsed.GetValue(sounds);
             Action<int, SampleRecord>? keep = folder is null ? null : (i, sample) => SoundFiles.Write(Path.Combine(folder, SoundName(i, how.Samples)), sample, WaveFile.Encode);
-            var result = new Evaluator(loaded, judging.CreateJudge(), second).Evaluate(texts, how, null, done => progress.Took(done, "texts"), keep, stop.Abort);
+            var result = new Evaluator(loaded, judging.CreateJudge(), second, ranks.World).Evaluate(texts, how, null, done => progress.Took(done, "texts"), keep, stop.Abort);
             progress.Finish();
             if (result.NotScored > judging.RewardServer.MaxNotScored * result.Samples.Count)
             {
                 throw new RewardUnavailableException($"{result.NotScored} of {result.Samples.Count} samples could not be scored");
+            }
+
+            if (!ranks.Leads)
+            {
+                return 0;
             }
 
             Print(result);

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using LlasaNative.Audio;
 using LlasaNative.Configuration;
 using LlasaNative.Data;
 using LlasaNative.Engine;
@@ -25,10 +24,10 @@ internal static class TrainCommand
             command.Options.Add(option);
         }
 
-        return command.Does(parsed => Run(arguments, parsed));
+        return command.DoesTogether((parsed, ranks) => Run(arguments, parsed, ranks));
     }
 
-    private static int Run(ConfigurationArguments arguments, ParseResult parsed)
+    private static int Run(ConfigurationArguments arguments, ParseResult parsed, RankSession ranks)
     {
         var options = OptionTree.Build<GrpoOptions>([.. Recognitions.FromEnvironment(), .. arguments.Read(parsed)]);
         options = options with { Models = TinyWorld.Fill(options.Models) };
@@ -39,34 +38,39 @@ internal static class TrainCommand
         using var models = Recognitions.Load(options, training: true, options.Lora.Enabled, CancellationToken.None);
         var texts = TrainingData.FittingForTraining(prompts, options, models, voices);
         using var second = held is null ? null : Recognitions.LoadSecondEar(options);
-        var evaluation = Evaluation(options, models, held, voices, second);
-        using var loop = NativeEngine.CreateLoop(options, models, texts, voices.Drawn);
-        RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "train", OptionTree.Values(options), Terminal.Device());
-        var progress = Terminal.Progress(options.Run.Steps);
-        progress.Note($"computing on {Terminal.Describe(NativeDevice.GetInfo())}; training by {options.Trainer.Engine}");
+        var evaluation = Evaluation(options, models, held, voices, second, ranks.World);
+        using var loop = NativeEngine.CreateLoop(options, models, texts, voices.Drawn, ranks.World);
+        if (ranks.Leads)
+        {
+            RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "train", OptionTree.Values(options), Terminal.Device());
+        }
+
+        var progress = Terminal.Progress(options.Run.Steps, ranks);
+        progress.Note($"computing on {Terminal.Describe(NativeDevice.GetInfo())}; training by {options.Trainer.Engine}{ranks.Description}");
         if (second is null && options.Evaluation.Recogniser.Length > 0)
         {
             progress.Note("nobody asks the second ear (evaluation.recogniser): run.evaluate_every is 0");
         }
 
         using StopSignal stop = new(progress.Note);
-        using var dashboard = DashboardServer.StartFor(parsed.GetValue(arguments.Dashboard), options.Run.Out, progress.Note);
+        using var dashboard = DashboardServer.StartFor(ranks.Leads ? parsed.GetValue(arguments.Dashboard) : null, options.Run.Out, progress.Note);
         var outcome = TrainingRun.Execute(loop, new RunSettings
         {
             Run = options.Run,
             Options = options,
             DataFingerprint = DataFingerprint.Of(texts.Select(t => new Utterance(t.Text, [])).Concat(voices.All)),
             Resume = parsed.GetValue(arguments.Resume)!,
-            Checkpoints = TrainingEnd.Checkpoints(options.Run, models.Policy),
-            OpenLog = state => new RunFiles(options.Run, state, WaveFile.Encode),
+            Checkpoints = TrainingEnd.Checkpoints(options.Run, models.Policy, ranks.World),
+            OpenLog = state => TrainingEnd.OpenLog(options.Run, state, ranks.World),
+            World = ranks.World,
             Progress = progress,
             Stop = stop,
             Evaluate = evaluation is null ? null : row => evaluation(row, stop.Abort),
         });
-        return TrainingEnd.Report(outcome, (PolicyModel)loop.Policy, options.Run, stop);
+        return TrainingEnd.Report(outcome, (PolicyModel)loop.Policy, options.Run, ranks.World);
     }
 
-    private static Action<MetricRow, CancellationToken>? Evaluation(GrpoOptions options, GrpoModels models, PromptSet? held, Voices voices, SecondEar? second)
+    private static Action<MetricRow, CancellationToken>? Evaluation(GrpoOptions options, GrpoModels models, PromptSet? held, Voices voices, SecondEar? second, IWorld world)
     {
         if (held is null)
         {
@@ -74,7 +78,7 @@ internal static class TrainCommand
         }
 
         var texts = TrainingData.Fitting(held, models, voices, options.Run.Seed, TrainingData.MaxNewTokens(options), options.Data.MaxPromptTokens, second);
-        Evaluator evaluator = new(models, options.CreateJudge(), second);
+        Evaluator evaluator = new(models, options.CreateJudge(), second, world);
         var how = options.ToEvaluation();
         return (row, abort) =>
         {

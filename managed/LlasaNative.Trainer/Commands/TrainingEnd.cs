@@ -1,3 +1,4 @@
+using LlasaNative.Audio;
 using LlasaNative.Engine;
 using LlasaNative.Models;
 using LlasaNative.Reporting;
@@ -9,9 +10,14 @@ namespace LlasaNative.Trainer.Commands;
 /// <summary>What happens after the last step: the policy is exported, or the interruption reported.</summary>
 internal static class TrainingEnd
 {
-    public static int Report(RunOutcome outcome, PolicyModel policy, RunOptions run, StopSignal stop)
+    public static int Report(RunOutcome outcome, PolicyModel policy, RunOptions run, IWorld world)
     {
-        if (stop.StopRequested && !outcome.Completed)
+        if (world.Rank > 0)
+        {
+            return outcome.Stopped && !outcome.Completed ? CommandLine.Interrupted : 0;
+        }
+
+        if (outcome.Stopped && !outcome.Completed)
         {
             Console.Error.WriteLine($"llasa: interrupted after step {outcome.Step}; saved {outcome.Checkpoint}");
             return CommandLine.Interrupted;
@@ -31,7 +37,14 @@ internal static class TrainingEnd
     }
 
     /// <summary>Where a run's states are kept.</summary>
-    public static IRunCheckpoints Checkpoints(RunOptions run, IPolicy policy) => new RunCheckpoints(Path.Combine(run.Out, "checkpoints"), run.Keep, (PolicyModel)policy);
+    public static IRunCheckpoints Checkpoints(RunOptions run, IPolicy policy, IWorld world)
+    {
+        RunCheckpoints checkpoints = new(Path.Combine(run.Out, "checkpoints"), run.Keep, (PolicyModel)policy);
+        return world.Size == 1 ? checkpoints : new SharedCheckpoints(checkpoints, world);
+    }
+
+    /// <summary>Where a run's results are kept: by the first rank, which has all of them.</summary>
+    public static IRunLog OpenLog(RunOptions run, RunState? state, IWorld world) => world.Rank == 0 ? new RunFiles(run, state, WaveFile.Encode) : new NoLog();
 
     /// <summary>Writes a policy directory in one move.</summary>
     public static void Export(PolicyModel policy, string target, SaveType type) => Publish(target, directory => policy.Save(directory, type switch
@@ -41,6 +54,23 @@ internal static class TrainingEnd
         SaveType.Bf16 => TensorType.BF16,
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "No such type."),
     }));
+
+    private sealed class NoLog : IRunLog
+    {
+        public RunLogLength Length => default;
+
+        public void Write(StepReport report)
+        {
+        }
+
+        public void FlushToDisk()
+        {
+        }
+
+        public void Dispose()
+        {
+        }
+    }
 
     private static void Publish(string target, Action<string> write)
     {

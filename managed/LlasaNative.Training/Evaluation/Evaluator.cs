@@ -11,13 +11,16 @@ public sealed class Evaluator
     private readonly GrpoModels _models;
     private readonly SampleJudge _judge;
     private readonly SecondEar? _second;
+    private readonly IWorld _world;
 
     /// <summary>Prepares an evaluation.</summary>
     /// <param name="models">Who speaks and listens.</param>
     /// <param name="judge">How samples are judged.</param>
     /// <param name="second">Listens as well, and judges nothing; null = nobody.</param>
-    public Evaluator(GrpoModels models, SampleJudge judge, SecondEar? second = null)
+    /// <param name="world">Whose ranks share the texts; each gets the whole result. null = this process alone.</param>
+    public Evaluator(GrpoModels models, SampleJudge judge, SecondEar? second = null, IWorld? world = null)
     {
+        _world = world ?? Ranks.Alone;
         _models = models;
         _judge = judge;
         _second = second;
@@ -27,7 +30,7 @@ public sealed class Evaluator
     /// <param name="texts">The texts, encoded by the models with room for the options' response.</param>
     /// <param name="options">How they are spoken.</param>
     /// <param name="keepSound">Which samples' sound is kept, by text; null = none.</param>
-    /// <param name="progress">Told how many texts are done; may be null.</param>
+    /// <param name="progress">Told how many texts are done, by one of several ranks those of its share; may be null.</param>
     /// <param name="spoken">Given each sample with its sound, by its index, before the sound is forgotten; may be null.</param>
     /// <param name="cancellation">Honoured within one token step.</param>
     public EvaluationResult Evaluate(
@@ -48,9 +51,10 @@ public sealed class Evaluator
             Seed = Seeds.Evaluation(options.Seed),
         };
         var extras = _judge.Extras | (keepSound is null && spoken is null && _second is null ? 0 : RecognitionExtras.Sound) | (options.Prosody ? RecognitionExtras.Prosody : 0);
-        for (var first = 0; first < texts.Count; first += options.BatchSize)
+        var (begin, count) = _world.Share(texts.Count).GetOffsetAndLength(texts.Count);
+        for (var first = begin; first < begin + count; first += options.BatchSize)
         {
-            SpeakRequest request = new([.. texts.Skip(first).Take(options.BatchSize)], options.Samples, sampling, (ulong)first * (ulong)options.Samples)
+            SpeakRequest request = new([.. texts.Skip(first).Take(Math.Min(options.BatchSize, begin + count - first))], options.Samples, sampling, (ulong)first * (ulong)options.Samples)
             {
                 Slots = Math.Min(options.BatchSize * options.Samples, 128),
                 Extras = extras,
@@ -66,13 +70,14 @@ public sealed class Evaluator
             var second = _second is null ? null : timer.Measure("second_ear", () => _second.Listen(batch.Texts, recognised, cancellation));
             foreach (var (record, i) in judged.Records().Select((record, i) => (record with { Second = second?[i] }, i)))
             {
-                spoken?.Invoke(records.Count, record);
+                spoken?.Invoke((begin * options.Samples) + records.Count, record);
                 records.Add(keepSound?.Invoke(first + (i / options.Samples)) == true ? record : record with { Sound = null });
             }
 
             progress?.Invoke(first + request.Texts.Count);
         }
 
+        (records, audio) = (_world.Gather(records), _world.Join([audio]).Sum());
         return new EvaluationResult(records, options.Samples, audio, timer.Total)
         {
             Second = _second is null ? null : new SecondEarResult(_second.Name, [.. records.Select(r => r.Second)]),

@@ -24,4 +24,21 @@ public sealed record TokenTerms(float[] Advantages, float[] PolicyWeights)
 
     /// <summary>Largest policy term; infinity = none; empty = none at all.</summary>
     public float[] PolicyCaps { get; init; } = [];
+
+    /// <summary>The entries of some tokens that stand together.</summary>
+    /// <param name="first">The first.</param>
+    /// <param name="count">Number of tokens.</param>
+    public TokenTerms Part(int first, int count)
+    {
+        return new TokenTerms(Of(Advantages), Of(PolicyWeights))
+        {
+            KlWeights = Of(KlWeights),
+            EntropyWeights = Of(EntropyWeights),
+            OldLogProbs = Of(OldLogProbs),
+            ReferenceLogProbs = Of(ReferenceLogProbs),
+            PolicyCaps = Of(PolicyCaps),
+        };
+
+        float[] Of(float[] values) => values.Length == 0 ? values : values[first..(first + count)];
+    }
 }

@@ -4,6 +4,9 @@ namespace LlasaNative.Training;
 /// <remarks>Has a public constructor without parameters that loads nothing, for options are checked with it. <b>Threads:</b> any.</remarks>
 public interface ITrainerEngine
 {
+    /// <summary>Whether its trainers add up what several ranks accumulate.</summary>
+    bool SharesWork => false;
+
     /// <summary>Creates a trainer with zero gradients and moments.</summary>
     /// <param name="policy">Trained in place; an adapter is attached.</param>
     /// <param name="settings">Validated options.</param>

@@ -41,6 +41,10 @@ public sealed class RolloutBatch
     /// <param name="index">Of the sample.</param>
     public DrawnResponse this[int index] => _samples[index];
 
+    /// <summary>Token ids of one of the prompts.</summary>
+    /// <param name="index">Of the prompt.</param>
+    public ReadOnlySpan<int> Prompt(int index) => _prompts[index];
+
     /// <summary>Whether each sample ended by itself.</summary>
     public bool[] Ended => [.. _samples.Select(s => s.Ended)];
 

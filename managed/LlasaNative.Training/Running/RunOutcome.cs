@@ -5,4 +5,5 @@ namespace LlasaNative.Training;
 /// <param name="Completed">Whether that is all of them.</param>
 /// <param name="Seconds">Seconds spent in this session's training steps.</param>
 /// <param name="Checkpoint">Directory of the last checkpoint; null when none was saved.</param>
-public sealed record RunOutcome(long Step, bool Completed, double Seconds, string? Checkpoint);
+/// <param name="Stopped">Whether a signal, to whichever rank, ended it.</param>
+public sealed record RunOutcome(long Step, bool Completed, double Seconds, string? Checkpoint, bool Stopped = false);

@@ -32,6 +32,9 @@ public sealed record RunSettings
     /// <summary>Evaluates the policy after a step; null = never. Its measurements join those of the step.</summary>
     public Action<MetricRow>? Evaluate { get; init; }
 
+    /// <summary>The ranks that take each step together; all but the first keep no log and show no progress.</summary>
+    public IWorld World { get; init; } = Ranks.Alone;
+
     /// <summary>Called after each completed step, checkpoint included; may be null.</summary>
     public Action<StepReport>? OnStep { get; init; }
 }

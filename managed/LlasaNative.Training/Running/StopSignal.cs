@@ -2,10 +2,12 @@ using System.Runtime.InteropServices;
 
 namespace LlasaNative.Training;
 
-/// <summary>Ctrl-C and SIGTERM: the first asks a run to finish its step and save, the second gives up at once.</summary>
+/// <summary>Ctrl-C, SIGTERM and SIGUSR1, which mpirun and SLURM pass on to all ranks: the first asks a run to finish its step and save, the second gives up at once.</summary>
 /// <remarks><b>Threads:</b> any. Dispose it to let signals end the process again.</remarks>
 public sealed class StopSignal : IDisposable
 {
+    private const PosixSignal UserSignal = (PosixSignal)10;   // SIGUSR1 of Linux; numbers above 0 are taken as they are
+
     private readonly CancellationTokenSource _requested = new();
     private readonly CancellationTokenSource _abort = new();
     private readonly PosixSignalRegistration[] _registrations;
@@ -20,7 +22,7 @@ public sealed class StopSignal : IDisposable
     {
         _notice = notice;
         _atOnce = atOnce;
-        _registrations = [PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle), PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle)];
+        _registrations = [PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle), PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle), PosixSignalRegistration.Create(UserSignal, Handle)];
     }
 
     /// <summary>Whether the run should end after the present step.</summary>
@@ -31,6 +33,21 @@ public sealed class StopSignal : IDisposable
 
     /// <summary>Cancelled by the second signal.</summary>
     public CancellationToken Abort => _abort.Token;
+
+    /// <summary>Does what a signal does.</summary>
+    public void Request()
+    {
+        var isFirst = Interlocked.Increment(ref _count) == 1;
+        _requested.Cancel();
+        if (isFirst && !_atOnce)
+        {
+            _notice?.Invoke("stopping after this step; once more to give up at once");
+        }
+        else
+        {
+            _abort.Cancel();
+        }
+    }
 
     /// <inheritdoc/>
     public void Dispose()
@@ -47,15 +64,6 @@ public sealed class StopSignal : IDisposable
     private void Handle(PosixSignalContext context)
     {
         context.Cancel = true;
-        var isFirst = Interlocked.Increment(ref _count) == 1;
-        _requested.Cancel();
-        if (isFirst && !_atOnce)
-        {
-            _notice?.Invoke("stopping after this step; once more to give up at once");
-        }
-        else
-        {
-            _abort.Cancel();
-        }
+        Request();
     }
 }

@@ -36,7 +36,8 @@ public static class TrainingRun
         var abort = settings.Stop?.Abort ?? CancellationToken.None;
         var step = state?.Step ?? 0;
         var saved = step;
-        while (step < run.Steps && settings.Stop?.StopRequested != true && !TimeIsUp(run, timer))
+        var stopped = false;
+        while (step < run.Steps && !(stopped = settings.World.Any(settings.Stop?.StopRequested == true)) && !settings.World.Any(TimeIsUp(run, timer)))
         {
             step++;
             var number = step;
@@ -75,7 +76,7 @@ public static class TrainingRun
         }
 
         settings.Progress.Finish();
-        return new RunOutcome(step, step >= run.Steps, timer["steps"], checkpoint);
+        return new RunOutcome(step, step >= run.Steps, timer["steps"], checkpoint, stopped);
 
         string Save()
         {

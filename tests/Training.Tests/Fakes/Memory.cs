@@ -5,6 +5,21 @@ internal sealed class Memory : IRunCheckpoints, IRunLog, IRunProgress
 {
     private readonly SortedDictionary<long, (RunState State, float[] Weights, float[] Moments)> _saved = [];
 
+    public Memory()
+    {
+    }
+
+    /// <summary>Begins with what another one holds.</summary>
+    public Memory(Memory other)
+    {
+        foreach (var (step, saved) in other._saved)
+        {
+            _saved[step] = saved;
+        }
+
+        Reports.AddRange(other.Reports);
+    }
+
     public List<StepReport> Reports { get; } = [];
 
     public List<string> Notes { get; } = [];

@@ -4,7 +4,7 @@ namespace LlasaNative.Training.Tests.Fakes;
 /// The gradient of a table, written as papers do: d loss / d log-prob of each token, then of the softmax. The optimiser is heavy-ball
 /// momentum, so that there is a state to save.
 /// </summary>
-internal sealed class TableTrainer(TablePolicy policy) : IPolicyTrainer
+internal sealed class TableTrainer(TablePolicy policy, IWorld? world = null) : IPolicyTrainer
 {
     private readonly double[] _gradient = new double[4];
     private readonly double[] _momentum = new double[4];
@@ -60,6 +60,23 @@ internal sealed class TableTrainer(TablePolicy policy) : IPolicyTrainer
         }
 
         return new LossStats { Loss = loss, PolicyLoss = loss, Tokens = count, RatioSum = ratios, LogProbGapMax = gap, ComputedTokens = tokens.Length };
+    }
+
+    public LossStats Reduce(LossStats stats)
+    {
+        if (world is null)
+        {
+            return stats;
+        }
+
+        double[][] all = [.. world.Join([.. _gradient, stats.Loss, stats.Tokens, stats.RatioSum, stats.LogProbGapMax, stats.ComputedTokens]).Chunk(9)];
+        for (var i = 0; i < 4; i++)
+        {
+            _gradient[i] = all.Sum(a => a[i]);
+        }
+
+        double Sum(int i) => all.Sum(a => a[i]);
+        return new LossStats { Loss = Sum(4), PolicyLoss = Sum(4), Tokens = Sum(5), RatioSum = Sum(6), LogProbGapMax = all.Max(a => a[7]), ComputedTokens = Sum(8) };
     }
 
     public UpdateStats Apply(double rate)

@@ -1,0 +1,107 @@
+using LlasaNative.Interop;
+using LlasaNative.Models;
+using LlasaNative.Training;
+
+namespace LlasaNative.Trainer;
+
+/// <summary>This process's part in a run of several: joined when a command begins, left when it ended well, ended for all ranks when it did not.</summary>
+/// <remarks><b>Threads:</b> one at a time; it watches the other ranks on a thread of its own.</remarks>
+internal sealed class RankSession : IDisposable
+{
+    private static RankSession? _current;
+
+    private readonly NativeWorld _native;
+    private readonly Timer? _watch;
+
+    private RankSession(NativeWorld native)
+    {
+        _native = native;
+        World = new ProcessWorld(native);
+        if (native.Size > 1)
+        {
+            _watch = new Timer(_ => Watch(), null, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
+        }
+    }
+
+    /// <summary>The ranks.</summary>
+    public IWorld World { get; }
+
+    /// <summary>Whether this one writes and talks.</summary>
+    public bool Leads => World.Rank == 0;
+
+    /// <summary>What joins the ranks, in a line; empty where there is one.</summary>
+    public string Description => World.Size == 1 ? "" : $"; {World.Size} ranks by {_native.Library}";
+
+    /// <summary>Joins the world this process was started in, and takes its share of the processors unless the command line says how many.</summary>
+    /// <param name="threads">As <c>--threads</c>.</param>
+    public static RankSession Join(int threads)
+    {
+        var native = NativeWorld.Join();
+        try
+        {
+            if (native.Size > 1 && threads == 0)
+            {
+                NativeDevice.SetThreadCount(native.Threads);
+            }
+
+            return _current = new RankSession(native);
+        }
+        catch
+        {
+            native.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>What precedes a message of this process, so that it is known whose it is.</summary>
+    public static string Prefix => _current is { World.Size: > 1 } session ? $"llasa: rank {session.World.Rank}: " : "llasa: ";
+
+    /// <summary>Ends all ranks, if there are several; returns otherwise.</summary>
+    /// <param name="code">Exit code.</param>
+    public static void Fail(int code)
+    {
+        if (_current is { World.Size: > 1 } session)
+        {
+            Console.Error.Flush();
+            session._native.Abort(code);
+        }
+    }
+
+    /// <summary>Takes leave of the other ranks; without it they end with this one.</summary>
+    public void Finish()
+    {
+        _watch?.Dispose();
+        _native.Finish();
+        _current = null;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        // One that failed is still current: its message comes first, then all ranks end.
+        _watch?.Dispose();
+        if (_current is null || World.Size == 1)
+        {
+            _current = null;
+            _native.Dispose();
+        }
+    }
+
+    /// <summary>A rank that computes does not notice that another is gone before it waits for it, which may be minutes later.</summary>
+    private void Watch()
+    {
+        try
+        {
+            _native.Check();
+        }
+        catch (NativeException e)
+        {
+            Console.Error.WriteLine($"{Prefix}{e.Message}");
+            Fail(LlasaException.FailureExitCode);
+        }
+        catch (ObjectDisposedException)
+        {
+            // It ended between two looks.
+        }
+    }
+}

@@ -1,0 +1,185 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using LlasaNative.Weights;
+
+namespace LlasaNative.EndToEnd.Tests;
+
+/// <summary>Runs of several ranks under mpirun.</summary>
+public sealed class RanksTests : TinyWorldTests
+{
+    private const int Steps = 3;
+
+    [OneTimeSetUp]
+    public void FindMpi() => MpiRunner.Require();
+
+    [Test]
+    public void Train_OnAnyNumberOfRanks_TakesTheSameFirstStep()
+    {
+        LlasaRunner.RunWell(Train(Path.Combine(Folder, "1"), 1));
+        var (one, alone) = (Metrics(Path.Combine(Folder, "1"))[0], Weights(Path.Combine(Folder, "1"), 1));
+        foreach (var ranks in new[] { 2, 4 })   // of two groups: two of the four have nothing to do
+        {
+            var folder = Path.Combine(Folder, $"{ranks}");
+            var outcome = MpiRunner.Run(ranks, Train(folder, 1));
+            Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
+            Assert.That(outcome.Error, Does.Contain($"; {ranks} ranks by Open MPI"));
+            Assert.That(outcome.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries), Has.Length.EqualTo(1), "one rank talks");
+            var metrics = Metrics(folder);
+            Assert.Multiple(() =>
+            {
+                Assert.That(metrics, Has.Count.EqualTo(1));
+                Assert.That(metrics[0].GetProperty("optimiser/grad_norm").GetDouble(), Is.EqualTo(one.GetProperty("optimiser/grad_norm").GetDouble()).Within(1e-4).Percent);
+                Assert.That(metrics[0].GetProperty("reward/mean").GetDouble(), Is.EqualTo(one.GetProperty("reward/mean").GetDouble()).Within(1e-6));
+                Assert.That(metrics[0].GetProperty("rollout/tokens").GetDouble(), Is.EqualTo(one.GetProperty("rollout/tokens").GetDouble()));
+                Assert.That(Distance(Weights(folder, 1), alone), Is.LessThan(1e-6), $"{ranks} ranks");
+                Assert.That(File.ReadLines(Path.Combine(folder, "samples.jsonl")).Count(), Is.EqualTo(File.ReadLines(Path.Combine(Folder, "1", "samples.jsonl")).Count()));
+            });
+        }
+    }
+
+    [Test]
+    public void Train_OnTwoRanksTwice_AndKilledBetween_EndsWithTheSameBits()
+    {
+        var whole = Path.Combine(Folder, "whole");
+        Assert.That(MpiRunner.Run(2, Train(whole, Steps)).ExitCode, Is.Zero);
+        var parts = Path.Combine(Folder, "parts");
+        Assert.That(MpiRunner.Run(2, Train(parts, 1)).ExitCode, Is.Zero);
+        Assert.That(MpiRunner.Run(2, Train(parts, Steps)).Error, Does.Contain("resumed after step 1"));
+        AssertSame(Checkpoint(parts, Steps), Checkpoint(whole, Steps));
+    }
+
+    [Test]
+    public void Eval_OnRanks_ReportsWhatOneProcessDoes()
+    {
+        string[] Arguments(string name) => ["eval", "--limit", "5", "--seed", "3", "--out", Path.Combine(Folder, name)];
+        LlasaRunner.RunWell(Arguments("one"));
+        var outcome = MpiRunner.Run(2, Arguments("two"));
+        Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
+        List<JsonElement> Samples(string name) => [.. File.ReadLines(Path.Combine(Folder, name, "samples.jsonl")).Select(line => JsonDocument.Parse(line).RootElement)];
+        var (one, two) = (Samples("one"), Samples("two"));
+        Assert.That(two, Has.Count.EqualTo(5));
+        foreach (var (expected, actual) in one.Zip(two))
+        {
+            Assert.Multiple(() =>
+            {
+                foreach (var name in new[] { "text", "transcript", "cer" })
+                {
+                    Assert.That(actual.GetProperty(name).ToString(), Is.EqualTo(expected.GetProperty(name).ToString()));
+                }
+
+                // The recogniser's batches are others: sums of some thousand products in float32.
+                Assert.That(actual.GetProperty("nll").GetDouble(), Is.EqualTo(expected.GetProperty("nll").GetDouble()).Within(1e-5));
+            });
+        }
+    }
+
+    [TestCase("TERM", false)]
+    [TestCase("INT", false)]
+    [TestCase("USR1", true)]   // which mpirun passes on to all
+    public void Train_ASignalToAnyRank_EndsAllAfterTheStepAndSavesOnce(string signal, bool toLauncher)
+    {
+        using (var launched = MpiRunner.Start(2, [], Train(Folder, 1000, "--set", "run.save_every=0")))
+        {
+            AwaitStep(launched, 1);
+            MpiRunner.Signal(toLauncher ? launched.Id : MpiRunner.RanksOf(launched)[1], signal);
+            var outcome = MpiRunner.Finish(launched);
+            Assert.That(outcome.ExitCode, Is.EqualTo(130), outcome.Error);
+            Assert.That(outcome.Error.Split("interrupted after step"), Has.Length.EqualTo(2), outcome.Error);
+        }
+
+        Assert.That(Directory.GetDirectories(Path.Combine(Folder, "checkpoints")), Has.Length.EqualTo(1));
+        var saved = int.Parse(Path.GetFileName(Directory.GetDirectories(Path.Combine(Folder, "checkpoints"))[0])["step-".Length..], CultureInfo.InvariantCulture);
+        // On one rank and with the same options but its length.
+        Assert.That(LlasaRunner.RunWell(Train(Folder, saved + 1, "--set", "run.save_every=0")).Error, Does.Contain($"resumed after step {saved}"));
+    }
+
+    /// <remarks><c>LLASA_KILLS</c> says how often; each at a moment of its own.</remarks>
+    [Test]
+    public void Train_ARankKilledAtAnyMoment_EndsAllWithinTenSecondsAndResumesOnAnotherNumber()
+    {
+        var kills = int.Parse(Environment.GetEnvironmentVariable("LLASA_KILLS") ?? "3", CultureInfo.InvariantCulture);
+        Random random = new(17);
+        for (var i = 0; i < kills; i++)
+        {
+            var ranks = 2 + (i % 2);
+            using var launched = MpiRunner.Start(ranks, [], Train(Folder, 1000, "--set", "run.keep=2"));
+            int[] started;
+            while ((started = MpiRunner.RanksOf(launched)).Length < ranks)
+            {
+                Assert.That(launched.HasExited, Is.False);
+                Thread.Sleep(20);
+            }
+
+            var victim = random.Next(ranks);
+            Thread.Sleep(random.Next(6000));
+            MpiRunner.Signal(started[victim], "KILL");
+            var clock = Stopwatch.StartNew();
+            var outcome = MpiRunner.Finish(launched);
+            while (clock.Elapsed.TotalSeconds < 10 && started.Any(id => Directory.Exists($"/proc/{id}")))
+            {
+                Thread.Sleep(50);   // until their parent has noticed
+            }
+
+            Assert.Multiple(() =>
+            {
+                Assert.That(outcome.ExitCode, Is.Not.Zero, outcome.Error);
+                Assert.That(clock.Elapsed.TotalSeconds, Is.LessThan(10), outcome.Error);
+                Assert.That(outcome.Error + outcome.Output, Does.Contain("signal 9"), "the launcher says which rank ended");
+                Assert.That(started.Where(id => Directory.Exists($"/proc/{id}")), Is.Empty, "no rank is left");
+            });
+        }
+
+        var step = Directory.Exists(Path.Combine(Folder, "checkpoints")) ? Directory.GetDirectories(Path.Combine(Folder, "checkpoints"), "step-*").Select(d => int.Parse(Path.GetFileName(d)["step-".Length..], CultureInfo.InvariantCulture)).DefaultIfEmpty().Max() : 0;
+        var last = MpiRunner.Run(4, Train(Folder, step + 2, "--set", "run.keep=2"));
+        Assert.That(last.ExitCode, Is.Zero, last.Error);
+        Assert.That(Metrics(Folder).Select(m => m.GetProperty("step").GetInt32()), Is.EqualTo(Enumerable.Range(1, step + 2)));
+    }
+
+    [Test]
+    public void Train_WithoutTheLaunchersMpi_IsRefusedAndNotStartedTwice()
+    {
+        using var launched = MpiRunner.Start(2, [("LLASA_MPI_LIBRARY", "libno-such-mpi.so")], Train(Folder, 1));
+        var outcome = MpiRunner.Finish(launched);
+        Assert.That(outcome.ExitCode, Is.Not.Zero);
+        Assert.That(outcome.Error, Does.Contain("libno-such-mpi.so").And.Contain("LLASA_MPI_LIBRARY"));
+        Assert.That(Directory.GetFileSystemEntries(Folder), Is.Empty);
+    }
+
+    private static void AwaitStep(Process launched, int step)
+    {
+        while (launched.StandardError.ReadLine() is { } line)
+        {
+            if (Regex.IsMatch(line, $"^step +{step}/"))
+            {
+                return;
+            }
+        }
+
+        Assert.Fail($"no step {step}");
+    }
+
+    private static List<JsonElement> Metrics(string run) => [.. File.ReadLines(Path.Combine(run, "metrics.jsonl")).Select(line => JsonDocument.Parse(line).RootElement)];
+
+    private static Dictionary<string, float[]> Weights(string run, int step)
+    {
+        using var file = SafeTensorsFile.Open(Path.Combine(run, "checkpoints", $"step-{step:D6}", "model.safetensors"));
+        return file.Tensors.ToDictionary(t => t.Name, t => file.ReadFloats(t.Name));
+    }
+
+    private static double Distance(Dictionary<string, float[]> a, Dictionary<string, float[]> b)
+    {
+        double squares = 0, all = 0;
+        foreach (var (name, values) in a)
+        {
+            for (var i = 0; i < values.Length; i++)
+            {
+                squares += Math.Pow(values[i] - (double)b[name][i], 2);
+                all += Math.Pow(b[name][i], 2);
+            }
+        }
+
+        return Math.Sqrt(squares / all);
+    }
+}
