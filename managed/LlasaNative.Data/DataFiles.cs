@@ -95,7 +95,8 @@ public sealed class DataFiles
     }
 
     /// <summary>The entries of all files, with those that cannot be used.</summary>
-    internal IEnumerable<SourceRow> Rows(string textField) => Paths.SelectMany(file => TextSource.Read(file, textField));
+    internal IEnumerable<SourceRow> Rows(string textField, IReadOnlyList<string>? codeColumns = null) =>
+        Paths.SelectMany(file => TextSource.Read(file, textField, codeColumns ?? TextSource.UsualCodes));
 
     private static string Listed(string[] names) => names.Length <= NamesShown
         ? string.Join(", ", names)

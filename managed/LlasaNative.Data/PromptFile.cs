@@ -38,22 +38,46 @@ public static class PromptFile
     public static IReadOnlyList<T> ReadUtterances<T>(
         DataFiles files, int codeCount, Func<Utterance, T> make, string textField = "text", RowFaults faults = RowFaults.Refuse, Action<LlasaException>? onSkipped = null)
     {
-        ArgumentNullException.ThrowIfNull(files);
         ArgumentNullException.ThrowIfNull(make);
+        return ReadRows(files, codeCount, TextSource.UsualCodes, (text, codes, voice) => make(new Utterance(text, codes[0]) { Voice = voice }), "utterance", textField, faults, onSkipped);
+    }
+
+    /// <summary>Makes something of every preference that fits: rows with a text and two lists of codes, <c>chosen</c> and <c>rejected</c>.</summary>
+    /// <typeparam name="T">What is made.</typeparam>
+    /// <param name="files">Files of .jsonl or .parquet.</param>
+    /// <param name="codeCount">Size of the codebook.</param>
+    /// <param name="make">Throws <see cref="UsageException"/> for a pair that does not fit the model.</param>
+    /// <param name="textField">Field that holds the text.</param>
+    /// <param name="faults">What happens to rows that have no text or codes, or do not fit.</param>
+    /// <param name="onSkipped">Told of every row that is left out; may be null.</param>
+    /// <returns>What was made, in order, at least one.</returns>
+    /// <exception cref="LlasaException">The file cannot be read, or a row is refused; the message names the row.</exception>
+    public static IReadOnlyList<T> ReadPairs<T>(
+        DataFiles files, int codeCount, Func<PreferencePair, T> make, string textField = "text", RowFaults faults = RowFaults.Refuse, Action<LlasaException>? onSkipped = null)
+    {
+        ArgumentNullException.ThrowIfNull(make);
+        return ReadRows(
+            files, codeCount, ["chosen", "rejected"], (text, codes, voice) => make(new PreferencePair(text, codes[0], codes[1]) { Voice = voice }), "pair of `chosen` and `rejected`", textField, faults, onSkipped);
+    }
+
+    private static List<T> ReadRows<T>(
+        DataFiles files, int codeCount, IReadOnlyList<string> codeColumns, Func<string, IReadOnlyList<int>[], VoiceReference?, T> make, string what, string textField, RowFaults faults, Action<LlasaException>? onSkipped)
+    {
+        ArgumentNullException.ThrowIfNull(files);
         List<T> made = [];
-        foreach (var row in files.Rows(textField))
+        foreach (var row in files.Rows(textField, codeColumns))
         {
-            var fault = row.Fault ?? UtteranceFault(row, codeCount, utterance => made.Add(make(utterance)));
+            var fault = row.Fault ?? RowFault(row, codeCount, codeColumns, (text, codes) => made.Add(make(text, codes, row.Voice)));
             if (fault is not null)
             {
                 PromptSet.Handle(fault, faults, onSkipped);
             }
         }
 
-        return made.Count > 0 ? made : throw new DataFileException(files.Root, null, "holds no utterance");
+        return made.Count > 0 ? made : throw new DataFileException(files.Root, null, $"holds no {what}");
     }
 
-    private static LlasaException? UtteranceFault(SourceRow row, int codeCount, Action<Utterance> take)
+    private static LlasaException? RowFault(SourceRow row, int codeCount, IReadOnlyList<string> codeColumns, Action<string, IReadOnlyList<int>[]> take)
     {
         var text = row.Text.Trim();
         if (text.Length == 0)
@@ -61,22 +85,25 @@ public static class PromptFile
             return row.Place.Fault("the text is empty");
         }
 
-        if (row.Codes is not { Count: > 0 } codes)
+        for (var i = 0; i < codeColumns.Count; i++)
         {
-            return row.Place.Fault("has no list `codes`");
-        }
-
-        foreach (var code in codes)
-        {
-            if ((uint)code >= (uint)codeCount)
+            if (row.CodeLists.ElementAtOrDefault(i) is not { Count: > 0 } codes)
             {
-                return row.Place.Fault(string.Create(CultureInfo.InvariantCulture, $"code {code} is not a whole number from 0 to {codeCount - 1}"));
+                return row.Place.Fault($"has no list `{codeColumns[i]}`");
+            }
+
+            foreach (var code in codes)
+            {
+                if ((uint)code >= (uint)codeCount)
+                {
+                    return row.Place.Fault(string.Create(CultureInfo.InvariantCulture, $"`{codeColumns[i]}`: code {code} is not a whole number from 0 to {codeCount - 1}"));
+                }
             }
         }
 
         try
         {
-            take(new Utterance(text, codes) { Voice = row.Voice });
+            take(text, [.. row.CodeLists.OfType<IReadOnlyList<int>>()]);
             return null;
         }
         catch (UsageException e)

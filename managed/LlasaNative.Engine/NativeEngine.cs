@@ -82,13 +82,7 @@ public static class NativeEngine
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(models);
-        var policy = (PolicyModel)models.Policy;
-        if (options.Lora.Enabled && policy.Adapter is null)
-        {
-            policy.AttachAdapter(options.Lora, Seeds.Adapter(options.Run.Seed));
-        }
-
-        var trainer = options.Trainer.CreateTrainer(policy, new TrainerSettings(options.Optimiser, options.Lora, options.Run.Seed) { World = world ?? Ranks.Alone });
+        var trainer = CreateTrainer((PolicyModel)models.Policy, options.Trainer, options.Optimiser, options.Lora, options.Run.Seed, world);
         try
         {
             return new GrpoLoop(options, models, trainer, new NativeGroupKernel(), texts, voices, world);
@@ -98,5 +92,27 @@ public static class NativeEngine
             trainer.Dispose();
             throw;
         }
+    }
+
+    /// <summary>What trains a policy; the policy gets an adapter if the options say so.</summary>
+    /// <param name="policy">The policy.</param>
+    /// <param name="engine">Which engine.</param>
+    /// <param name="optimiser">AdamW and its learning rate.</param>
+    /// <param name="lora">The adapter.</param>
+    /// <param name="seed">Seed of the run.</param>
+    /// <param name="world">Whose ranks add up their gradients; null = this process alone.</param>
+    /// <returns>Dispose it before the policy.</returns>
+    /// <exception cref="UsageException">There is no such engine, or it cannot train this policy.</exception>
+    public static IPolicyTrainer CreateTrainer(PolicyModel policy, TrainerOptions engine, OptimiserOptions optimiser, LoraOptions lora, long seed, IWorld? world = null)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        ArgumentNullException.ThrowIfNull(engine);
+        ArgumentNullException.ThrowIfNull(lora);
+        if (lora.Enabled && policy.Adapter is null)
+        {
+            policy.AttachAdapter(lora, Seeds.Adapter(seed));
+        }
+
+        return engine.CreateTrainer(policy, new TrainerSettings(optimiser, lora, seed) { World = world ?? Ranks.Alone });
     }
 }

@@ -26,9 +26,20 @@ internal static class TrainingData
         {
             Announce(files, null);
             return PromptFile.ReadUtterances(
-                files, policy.Speech.Count, utterance => EncodedUtterance.Of(policy, utterance, Voice(utterance, voices)), data.TextField, data.FaultyRows, Report);
+                files, policy.Speech.Count, utterance => EncodedUtterance.Of(policy, utterance, Voice(utterance.Voice, voices)), data.TextField, data.FaultyRows, Report);
         });
         return data.Limit > 0 ? [.. utterances.Take(data.Limit)] : utterances;
+    }
+
+    /// <summary>The first so many preferences of a place that fit a policy; 0 = all.</summary>
+    public static IReadOnlyList<EncodedPair> ReadPairs(string place, DataSplit split, DataOptions data, PolicyModel policy, VoiceReader voices, int limit)
+    {
+        var pairs = Places.Read(place, split, files =>
+        {
+            Announce(files, null);
+            return PromptFile.ReadPairs(files, policy.Speech.Count, pair => EncodedPair.Of(policy, pair, Voice(pair.Voice, voices)), data.TextField, data.FaultyRows, Report);
+        });
+        return limit > 0 ? [.. pairs.Take(limit)] : pairs;
     }
 
     /// <summary>The texts whose prompt, response and transcript fit the models, and the second ear where there is one, encoded, each with its voice: its own, or one that the seed draws.</summary>
@@ -63,11 +74,11 @@ internal static class TrainingData
     /// <summary>Says on standard error that a row was left out.</summary>
     public static void Report(LlasaException fault) => Console.Error.WriteLine($"llasa: left out: {fault.Message}");
 
-    private static Utterance? Voice(Utterance utterance, VoiceReader voices)
+    private static Utterance? Voice(VoiceReference? named, VoiceReader voices)
     {
         try
         {
-            return utterance.Voice is { } voice ? voices.Read(voice) : null;
+            return named is null ? null : voices.Read(named);
         }
         catch (LlasaException e)
         {

@@ -26,7 +26,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
     private readonly IReadOnlyList<EncodedText> _texts;
     private readonly EpochOrder _order;
     private readonly SampleJudge _judge;
-    private readonly IPolicy? _reference;
+    private readonly ReferencePolicy? _reference;
     private readonly PolicyUpdate _update;
     private readonly SamplingSettings _sampling;
     private readonly VoiceDraw _voices;
@@ -53,9 +53,8 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         _judge = options.CreateJudge();
         _voices = new VoiceDraw(voices ?? [], Seeds.Voices(options.Run.Seed));
         _sampling = options.Rollout.ToSampling(Seeds.Rollouts(options.Run.Seed));
-        // With an adapter the reference is the policy without it, and costs nothing.
-        _reference = options.Loss.KeepsReference && !Policy.HasAdapter ? Policy.CopyFrozen(options.Loss.ReferenceType(Policy.ComputeType)) : null;
-        _update = new PolicyUpdate(options, Policy, kernel, options.Loss.KeepsReference ? ReferenceLogProbs : null, _world);
+        _reference = options.Loss.KeepsReference ? new ReferencePolicy(Policy, options.Loss.Reference) : null;
+        _update = new PolicyUpdate(options, Policy, kernel, _reference is null ? null : ReferenceLogProbs, _world);
     }
 
     /// <inheritdoc/>
@@ -143,21 +142,5 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         }
     }
 
-    private float[] ReferenceLogProbs(PackedSequences packed)
-    {
-        if (_reference is not null)
-        {
-            return _update.LogProbs(_reference, packed);
-        }
-
-        Policy.UseAdapter(false);
-        try
-        {
-            return _update.LogProbs(Policy, packed);
-        }
-        finally
-        {
-            Policy.UseAdapter(true);
-        }
-    }
+    private float[] ReferenceLogProbs(PackedSequences packed) => _reference!.LogProbs(policy => _update.LogProbs(policy, packed));
 }

@@ -99,6 +99,21 @@ public sealed class EngineRunTests
     }
 
     [Test]
+    public void TrainingOnPreferences_TakesTheEngineToo()
+    {
+        var data = Path.Combine(_folder, "pairs.jsonl");
+        File.WriteAllLines(data, Enumerable.Range(0, 4).Select(i => $$"""{"text": "a big dog", "chosen": [{{i}}, 5, 9, 200], "rejected": [7, {{i}}, 3]}"""));
+        var margins = new[] { "native", "torch" }.Select(engine =>
+        {
+            var run = Path.Combine(_folder, engine);
+            RunWell("dpo", "--data", data, "--out", run, "--steps", "3", "--engine", engine, "--set", "dpo.batch_size=2", "--set", "optimiser.warmup_steps=0");
+            return Rows(run, "metrics.jsonl").Select(r => r.GetProperty("dpo/margin").GetDouble()).ToArray();
+        }).ToArray();
+        Assert.That(margins[0][^1], Is.Not.Zero);
+        Assert.That(margins[1], Is.EqualTo(margins[0]).Within(1e-4), "nats: sums of logits of some ten nats in float");
+    }
+
+    [Test]
     public void AnEngineThatIsNotThere_IsSaidWithWhatHelps_BeforeAnythingIsWritten()
     {
         using var process = Start("torch", _folder, ("LLASA_ENGINES", _folder), "--set", "trainer.engine=torhc");

@@ -5,10 +5,9 @@ namespace LlasaNative.Data;
 /// <summary>Reads texts from a Parquet file: a column of texts, or verl's schema.</summary>
 internal static class ParquetTextSource
 {
-    private const string CodesColumn = "codes";
     private static readonly string[] _beside = ["language", "duration", "voice", "voice_text"];
 
-    public static IEnumerable<SourceRow> Read(string path, string textColumn)
+    public static IEnumerable<SourceRow> Read(string path, string textColumn, IReadOnlyList<string> codeColumns)
     {
         bool isVerl;
         using (ParquetReader reader = ParquetReader.Open(path))
@@ -20,7 +19,7 @@ internal static class ParquetTextSource
             }
         }
 
-        return isVerl ? ReadVerl(path) : ReadColumn(path, textColumn);
+        return isVerl ? ReadVerl(path) : ReadColumn(path, textColumn, codeColumns);
     }
 
     private static IEnumerable<SourceRow> ReadVerl(string path)
@@ -29,18 +28,18 @@ internal static class ParquetTextSource
         {
             yield return row is null
                 ? SourceRow.Broken(place, fault!)
-                : new SourceRow(row.Text, row.Language, row.Duration) { Codes = row.Codes, Place = place };
+                : new SourceRow(row.Text, row.Language, row.Duration) { CodeLists = [row.Codes], Place = place };
         }
     }
 
-    private static IEnumerable<SourceRow> ReadColumn(string path, string textColumn)
+    private static IEnumerable<SourceRow> ReadColumn(string path, string textColumn, IReadOnlyList<string> codeColumns)
     {
         using ParquetReader reader = ParquetReader.Open(path);
         string[] columns =
         [
             textColumn,
             .. _beside.Where(reader.Columns.Contains),
-            .. reader.Has(CodesColumn) ? [CodesColumn] : Array.Empty<string>(),
+            .. codeColumns.Where(reader.Has),
         ];
         string[] names = textColumn.Split('.');
         for (int g = 0; g < reader.RowGroups.Count; g++)
@@ -48,12 +47,12 @@ internal static class ParquetTextSource
             long index = reader.RowGroups[g].FirstRow;
             foreach (ParquetRow row in reader.ReadRowGroup(g, columns))
             {
-                yield return FromRow(row, names, new RowPlace(path, index++, g));
+                yield return FromRow(row, names, codeColumns, new RowPlace(path, index++, g));
             }
         }
     }
 
-    private static SourceRow FromRow(ParquetRow row, string[] names, RowPlace place)
+    private static SourceRow FromRow(ParquetRow row, string[] names, IReadOnlyList<string> codeColumns, RowPlace place)
     {
         object? value = row;
         foreach (string name in names)
@@ -70,7 +69,7 @@ internal static class ParquetTextSource
         {
             return new SourceRow(text, Value(row, "language") as string, VerlConversion.Duration(Value(row, "duration")))
             {
-                Codes = VerlConversion.Codes(Value(row, CodesColumn)),
+                CodeLists = [.. codeColumns.Select(name => VerlConversion.Codes(Value(row, name), name))],
                 Voice = SourceRow.VoiceOf(place, Value(row, "voice") as string, Value(row, "voice_text") as string),
                 Place = place,
             };

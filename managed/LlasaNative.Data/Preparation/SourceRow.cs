@@ -9,7 +9,10 @@ namespace LlasaNative.Data;
 public sealed record SourceRow(string Text, string? Language = null, double? Duration = null, LlasaException? Fault = null)
 {
     /// <summary>Speech codes of somebody saying the text; null when the source has none.</summary>
-    public IReadOnlyList<int>? Codes { get; init; }
+    public IReadOnlyList<int>? Codes => CodeLists is [var codes, ..] ? codes : null;
+
+    /// <summary>The lists of codes that were asked for, in that order; null where the source has none.</summary>
+    internal IReadOnlyList<int>?[] CodeLists { get; init; } = [];
 
     /// <summary>The voice that its text is to be said in; null when the source names none.</summary>
     public VoiceReference? Voice { get; init; }

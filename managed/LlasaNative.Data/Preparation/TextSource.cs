@@ -14,6 +14,9 @@ namespace LlasaNative.Data;
 /// </remarks>
 public static class TextSource
 {
+    /// <summary>The lists of codes that are read where nobody asks for others.</summary>
+    internal static IReadOnlyList<string> UsualCodes { get; } = ["codes"];
+
     private static readonly string[] _endings = [".txt", ".jsonl", ".csv", ".parquet"];
 
     /// <summary>Reads one file.</summary>
@@ -21,13 +24,16 @@ public static class TextSource
     /// <param name="textColumn">The field that holds the text, for files with fields.</param>
     /// <returns>Its entries in order, with those that cannot be used.</returns>
     /// <exception cref="LlasaException">The file as a whole cannot be read (while enumerating).</exception>
-    public static IEnumerable<SourceRow> Read(string path, string textColumn = "text")
+    public static IEnumerable<SourceRow> Read(string path, string textColumn = "text") => Read(path, textColumn, UsualCodes);
+
+    /// <summary>The same with other lists of codes beside the text than <see cref="UsualCodes"/>.</summary>
+    internal static IEnumerable<SourceRow> Read(string path, string textColumn, IReadOnlyList<string> codeColumns)
     {
         ArgumentNullException.ThrowIfNull(path);
         IEnumerable<SourceRow> rows = Path.GetExtension(path).ToLowerInvariant() switch
         {
-            ".parquet" => ParquetTextSource.Read(path, textColumn),
-            ".jsonl" => Lines(path).Select(line => FromJson(new RowPlace(path, line.Number), line.Text, textColumn)),
+            ".parquet" => ParquetTextSource.Read(path, textColumn, codeColumns),
+            ".jsonl" => Lines(path).Select(line => FromJson(new RowPlace(path, line.Number), line.Text, textColumn, codeColumns)),
             ".csv" => ReadCsv(path, textColumn),
             _ => Lines(path).Select(line => new SourceRow(line.Text) { Place = new RowPlace(path, line.Number) }),
         };
@@ -82,7 +88,7 @@ public static class TextSource
         }
     }
 
-    private static SourceRow FromJson(RowPlace place, string line, string textColumn)
+    private static SourceRow FromJson(RowPlace place, string line, string textColumn, IReadOnlyList<string> codeColumns)
     {
         try
         {
@@ -100,11 +106,18 @@ public static class TextSource
                 return SourceRow.Broken(place, $"`duration` is {root.GetProperty("duration").GetRawText()}, expected seconds, at least 0");
             }
 
-            return CodesFault(root, out int[]? codes) is string fault
+            var codes = new IReadOnlyList<int>?[codeColumns.Count];
+            string? fault = codeColumns.Select((name, i) =>
+            {
+                string? wrong = CodesFault(root, name, out int[]? list);
+                codes[i] = list;
+                return wrong;
+            }).FirstOrDefault(wrong => wrong is not null);
+            return fault is not null
                 ? SourceRow.Broken(place, fault)
                 : new SourceRow(text.GetString()!, language, duration)
                 {
-                    Codes = codes, Place = place, Voice = SourceRow.VoiceOf(place, Text(root, "voice"), Text(root, "voice_text")),
+                    CodeLists = codes, Place = place, Voice = SourceRow.VoiceOf(place, Text(root, "voice"), Text(root, "voice_text")),
                 };
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
@@ -134,17 +147,17 @@ public static class TextSource
     }
 
     // What is wrong with the codes of an entry; null when they are fine or it has none.
-    private static string? CodesFault(JsonElement root, out int[]? codes)
+    private static string? CodesFault(JsonElement root, string name, out int[]? codes)
     {
         codes = null;
-        if (!root.TryGetProperty("codes", out JsonElement list) || list.ValueKind == JsonValueKind.Null)
+        if (!root.TryGetProperty(name, out JsonElement list) || list.ValueKind == JsonValueKind.Null)
         {
             return null;
         }
 
         if (list.ValueKind != JsonValueKind.Array)
         {
-            return "`codes` is not a list";
+            return $"`{name}` is not a list";
         }
 
         codes = new int[list.GetArrayLength()];
@@ -152,7 +165,7 @@ public static class TextSource
         {
             if (list[i].ValueKind != JsonValueKind.Number || !list[i].TryGetInt32(out codes[i]))
             {
-                return $"code {list[i].GetRawText()} is not a whole number";
+                return $"`{name}`: code {list[i].GetRawText()} is not a whole number";
             }
         }
 

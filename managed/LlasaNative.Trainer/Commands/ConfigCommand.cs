@@ -18,14 +18,23 @@ internal static class ConfigCommand
 
         """;
 
+    // What other commands read, by their names; `llasa config` alone prints that of train.
+    private static readonly Dictionary<string, object> Others = new() { ["sft"] = new SftOptions(), ["dpo"] = new DpoOptions() };
+
     public static Command Create()
     {
         Option<bool> markdown = new("--markdown") { Description = "As the tables of docs/options.md." };
+        Option<string> of = new("--of") { Description = "Which command's: train, sft or dpo.", DefaultValueFactory = _ => "train" };
+        of.AcceptOnlyFromAmong(["train", .. Others.Keys]);
         Command command = new("config", "Print the commented reference configuration.");
         command.Options.Add(markdown);
+        command.Options.Add(of);
         command.SetAction(parsed =>
         {
-            Console.Write(parsed.GetValue(markdown) ? $"{MarkdownHead}{OptionDocument.ToMarkdown(new GrpoOptions())}" : OptionDocument.ToYaml(new GrpoOptions(), Head));
+            var name = parsed.GetValue(of)!;
+            var options = Others.GetValueOrDefault(name) ?? new GrpoOptions();
+            Console.Write(parsed.GetValue(markdown) ? $"{MarkdownHead.Replace("llasa train", $"llasa {name}", StringComparison.Ordinal)}{OptionDocument.ToMarkdown(options)}"
+                : OptionDocument.ToYaml(options, Head.Replace("llasa train", $"llasa {name}", StringComparison.Ordinal)));
             return 0;
         });
         return command;

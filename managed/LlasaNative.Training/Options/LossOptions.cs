@@ -64,13 +64,7 @@ public sealed record LossOptions : ICheckedOptions
 
     /// <summary>Element type of the reference policy's matrices.</summary>
     /// <param name="policy">That of the policy.</param>
-    public ComputeType ReferenceType(ComputeType policy) => Reference switch
-    {
-        ReferenceKind.F32 => ComputeType.F32,
-        ReferenceKind.Bf16 => ComputeType.Bf16,
-        ReferenceKind.Auto or ReferenceKind.None => policy,
-        _ => throw new InvalidOperationException($"Reference {Reference}: no such kind."),
-    };
+    public ComputeType ReferenceType(ComputeType policy) => Reference.TypeBeside(policy);
 
     [Option("Weight of the entropy bonus.", AtLeast = 0, Verl = "actor_rollout_ref.actor.entropy_coeff")]
     public double EntropyCoefficient { get; init; }

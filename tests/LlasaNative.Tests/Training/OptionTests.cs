@@ -173,6 +173,9 @@ public sealed class OptionTests
     {
         var written = File.ReadAllText(Path.Combine(OracleData.RepositoryRoot, "docs", "options.md"));
         Assert.That(written, Does.EndWith(OptionDocument.ToMarkdown(new GrpoOptions())), "run `llasa config --markdown > docs/options.md`");
+        var section = OptionDocument.ToMarkdown(new DpoOptions()).Split("\n## ").Single(part => part.StartsWith("dpo\n", StringComparison.Ordinal));
+        Assert.That(
+            File.ReadAllText(Path.Combine(OracleData.RepositoryRoot, "docs", "preferences.md")), Does.Contain(section[section.IndexOf("| key", StringComparison.Ordinal)..]), "its part of `llasa config --of dpo --markdown`");
     }
 
     [Test]

@@ -100,7 +100,7 @@ internal static class VerlConversion
     };
 
     /// <summary>Speech codes; null stays null.</summary>
-    public static int[]? Codes(object? value)
+    public static int[]? Codes(object? value, string column = "codes")
     {
         if (value is null)
         {
@@ -109,7 +109,7 @@ internal static class VerlConversion
 
         if (value is not IReadOnlyList<object?> list)
         {
-            throw Fault("codes", $"{value.GetType().Name} where a list of integers is expected");
+            throw Fault(column, $"{value.GetType().Name} where a list of integers is expected");
         }
 
         int[] codes = new int[list.Count];
@@ -118,7 +118,7 @@ internal static class VerlConversion
             codes[i] = list[i] is long or int or short or sbyte or byte or ushort or uint
                 && Convert.ToInt64(list[i], CultureInfo.InvariantCulture) is >= 0 and <= int.MaxValue and long code
                 ? (int)code
-                : throw Fault("codes", $"entry {i} is no whole number from 0 on");
+                : throw Fault(column, $"entry {i} is no whole number from 0 on");
         }
 
         return codes;

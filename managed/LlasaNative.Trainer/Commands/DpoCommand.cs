@@ -1,0 +1,68 @@
+using System.CommandLine;
+using LlasaNative.Audio;
+using LlasaNative.Configuration;
+using LlasaNative.Data;
+using LlasaNative.Engine;
+using LlasaNative.Interop;
+using LlasaNative.Models;
+using LlasaNative.Reporting;
+using LlasaNative.Trainer.Serving;
+using LlasaNative.Training;
+
+namespace LlasaNative.Trainer.Commands;
+
+/// <summary><c>llasa dpo</c>: training on preferences.</summary>
+internal static class DpoCommand
+{
+    public static Command Create()
+    {
+        ConfigurationArguments arguments = new(("--held-out", "Preferences that are not trained on, measured every run.evaluate_every steps (data.evaluation).", "data.evaluation"));
+        Command command = new("dpo", "Train a policy on preferences: texts with codes that were chosen and codes that were rejected (.jsonl, .parquet).");
+        foreach (var option in arguments.All)
+        {
+            command.Options.Add(option);
+        }
+
+        return command.Does(parsed => Run(arguments, parsed));
+    }
+
+    private static int Run(ConfigurationArguments arguments, ParseResult parsed)
+    {
+        var options = OptionTree.Build<DpoOptions>(arguments.Read(parsed));
+        if (options.Data.Train.Length == 0)
+        {
+            throw new UsageException("data.train: name a .jsonl or .parquet file of preferences");
+        }
+
+        var path = options.Models.Policy.Length > 0 ? Places.Model(options.Models.Policy) : TinyWorld.Policy;
+        options = options with { Models = options.Models with { Policy = path } };
+        _ = options.Trainer.CreateEngine();   // what cannot be loaded is said before the model is
+        using var policy = PolicyModel.Load(path, options.Prompt, options.Models.PolicyType, options.Lora.Enabled);
+        IReadOnlyList<EncodedPair> pairs, held;
+        using (VoiceReader voices = new(() => TinyWorld.Fill(options.Models), new ScoringOptions()))
+        {
+            pairs = TrainingData.ReadPairs(options.Data.Train, DataSplit.Train, options.Data, policy, voices, options.Data.Limit);
+            held = options.Run.EvaluateEvery == 0 ? [] : TrainingData.ReadPairs(options.Data.Evaluation, DataSplit.Validation, options.Data, policy, voices, options.Run.EvaluateTexts);
+        }
+
+        using DpoLoop loop = new(options, policy, NativeEngine.CreateTrainer(policy, options.Trainer, options.Optimiser, options.Lora, options.Run.Seed), pairs);
+        RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "dpo", OptionTree.Values(options), Terminal.Device());
+        var progress = Terminal.Progress(options.Run.Steps);
+        progress.Note($"computing on {Terminal.Describe(NativeDevice.GetInfo())}; training by {options.Trainer.Engine}");
+        using StopSignal stop = new(progress.Note);
+        using var dashboard = DashboardServer.StartFor(parsed.GetValue(arguments.Dashboard), options.Run.Out, progress.Note);
+        var outcome = TrainingRun.Execute(loop, new RunSettings
+        {
+            Run = options.Run,
+            Options = options,
+            DataFingerprint = DataFingerprint.Of(pairs.SelectMany(p => new[] { new Utterance(p.Pair.Text, p.Pair.Chosen), new Utterance("", p.Pair.Rejected), new Utterance("", p.Prompt) })),
+            Resume = parsed.GetValue(arguments.Resume)!,
+            Checkpoints = TrainingEnd.Checkpoints(options.Run, policy, Ranks.Alone),
+            OpenLog = state => new RunFiles(options.Run, state, WaveFile.Encode),
+            Progress = progress,
+            Stop = stop,
+            Evaluate = held.Count == 0 ? null : row => loop.Measure(held).AddTo(row, "evaluation"),
+        });
+        return TrainingEnd.Report(outcome, policy, options.Run, Ranks.Alone);
+    }
+}
