@@ -31,11 +31,12 @@ internal static class PolicyLocation
     /// <summary>Short names of two paths, different ones.</summary>
     public static (string First, string Second) Name(string first, string second)
     {
-        var (a, b) = (Short(first), Short(second));
+        var (a, b) = (Name(first), Name(second));
         return a == b ? (a + " (A)", b + " (B)") : (a, b);
     }
 
-    private static string Short(string path)
+    /// <summary>Short name of a policy's path.</summary>
+    public static string Name(string path)
     {
         var parts = Path.GetFullPath(path).Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries);
         return parts.Length > 1 && parts[^1] == "policy" ? parts[^2] : parts.Length > 0 ? parts[^1] : path;

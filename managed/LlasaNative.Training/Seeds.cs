@@ -33,5 +33,9 @@ public static class Seeds
     /// <param name="seed">Of the run.</param>
     public static ulong Voices(long seed) => Derive(seed, 7);
 
+    /// <summary>Key of which samples become pairs.</summary>
+    /// <param name="seed">Of the command.</param>
+    public static ulong Pairs(long seed) => Derive(seed, 8);
+
     private static ulong Derive(long seed, ulong purpose) => Philox.Draw((ulong)seed, purpose, 0).First;
 }
