@@ -1,0 +1,81 @@
+using System.Globalization;
+using System.Text.Json;
+using LlasaNative.Configuration;
+
+namespace LlasaNative.Reporting.Rating;
+
+/// <summary>Judgements as lines of <c>preferences.jsonl</c>: each is on the disk before anybody is told that it was taken.</summary>
+/// <remarks>A line that a crash cut off is dropped when the file is opened; nobody was told of it. <b>Threads:</b> one at a time. <b>Lifetime:</b> dispose it.</remarks>
+public sealed class RatingBook : IDisposable
+{
+    private readonly JsonLines _lines;
+    private readonly List<PairRating> _ratings = [];
+    private readonly string _pairs;
+
+    /// <summary>Opens or begins a book.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="pairs">Fingerprint of the pairs: judgements of others are not mixed with these.</param>
+    /// <exception cref="LlasaException">The file cannot be read or written, a line is none of a book's, or it is of other pairs.</exception>
+    public RatingBook(string path, string pairs)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        ArgumentNullException.ThrowIfNull(pairs);
+        _pairs = pairs;
+        long length = 0;
+        if (File.Exists(path))
+        {
+            var bytes = File.ReadAllBytes(path);
+            length = Array.LastIndexOf(bytes, (byte)'\n') + 1;
+            long number = 0;
+            foreach (var line in System.Text.Encoding.UTF8.GetString(bytes, 0, (int)length).Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            {
+                _ratings.Add(Parse(path, ++number, line));
+            }
+        }
+
+        _lines = new JsonLines(path, length);
+    }
+
+    /// <summary>All judgements, in order.</summary>
+    public IReadOnlyList<PairRating> Ratings => _ratings;
+
+    /// <summary>Takes a judgement; returns when a power cut does not take it away.</summary>
+    /// <param name="rating">The judgement.</param>
+    public void Add(PairRating rating)
+    {
+        ArgumentNullException.ThrowIfNull(rating);
+        _lines.Append(json =>
+        {
+            json.WriteString("pairs", _pairs);
+            json.WriteNumber("pair", rating.Pair);
+            json.WriteString("rater", rating.Rater);
+            json.WriteString("choice", OptionNames.Of(rating.Choice));
+            json.WriteBoolean("repeat", rating.IsRepeat);
+            json.WriteBoolean("swapped", rating.Swapped);
+            json.WriteNumber("seconds", Math.Round(rating.Seconds, 3));
+            json.WriteString("at", rating.At.ToString("O", CultureInfo.InvariantCulture));
+        });
+        _lines.FlushToDisk();
+        _ratings.Add(rating);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _lines.Dispose();
+
+    private PairRating Parse(string path, long number, string line)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(line);
+            var root = document.RootElement;
+            return root.GetProperty("pairs").GetString() != _pairs ? throw new LlasaException($"{path}: line {number}: is about other pairs, whose fingerprint is {root.GetProperty("pairs").GetString()} and not {_pairs}")
+                : new PairRating(
+                    root.GetProperty("pair").GetInt32(), root.GetProperty("rater").GetString()!, OptionNames.Parse<RatingChoice>(root.GetProperty("choice").GetString()!), root.GetProperty("repeat").GetBoolean(),
+                    root.GetProperty("swapped").GetBoolean(), root.GetProperty("seconds").GetDouble(), DateTimeOffset.Parse(root.GetProperty("at").GetString()!, CultureInfo.InvariantCulture));
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            throw new LlasaException($"{path}: line {number}: is no judgement of `llasa rate`: {e.Message}", e);
+        }
+    }
+}

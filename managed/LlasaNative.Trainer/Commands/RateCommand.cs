@@ -1,0 +1,144 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using LlasaNative.Audio;
+using LlasaNative.Data;
+using LlasaNative.Models;
+using LlasaNative.Reporting;
+using LlasaNative.Reporting.Rating;
+using LlasaNative.Trainer.Serving;
+using LlasaNative.Training;
+
+namespace LlasaNative.Trainer.Commands;
+
+/// <summary><c>llasa rate</c>: people listen to pairs and choose.</summary>
+internal static class RateCommand
+{
+    private const string PairsFile = "pairs.parquet";
+    private const string BookFile = "preferences.jsonl";
+
+    public static Command Create()
+    {
+        Argument<string> directory = new("directory") { Description = $"Holds {PairsFile}, of `llasa pair`; sounds and {BookFile} are written beside it." };
+        Option<int> port = new("--port") { Description = "Port on this machine's loopback interface; 0 = a free one.", DefaultValueFactory = _ => 6061 };
+        Option<double> repeats = new("--repeats") { Description = "Share of the pairs that every rater hears a second time, with sides changed, to be held against themselves.", DefaultValueFactory = _ => 0.1 };
+        Option<long> seed = new("--seed") { Description = "Decides orders and sides, for each rater others.", DefaultValueFactory = _ => 1 };
+        Option<bool> report = new("--report") { Description = "Do not serve: say what was chosen, how far raters agree, and which policy is preferred." };
+        Option<string?> export = new("--export") { Description = "Do not serve: write the pairs of which most raters chose one, as `llasa dpo` reads them (.parquet)." };
+        ModelArguments models = new();
+        Command command = new("rate", "Listen to pairs in a browser and choose: left, right, equal, both bad.");
+        command.Arguments.Add(directory);
+        foreach (var option in new Option[] { port, repeats, seed, report, export, models.Codec, models.ScoringType })
+        {
+            command.Options.Add(option);
+        }
+
+        return command.Does(parsed =>
+        {
+            var folder = parsed.GetValue(directory)!;
+            var share = parsed.GetValue(repeats);
+            if (share is not (>= 0 and <= 1))
+            {
+                throw new UsageException("--repeats must be 0 to 1");
+            }
+
+            var pairs = SampleFile.ReadPairs(Path.Combine(folder, PairsFile));
+            var fingerprint = DataFingerprint.Of(pairs.SelectMany(p => new[] { new Utterance(p.First.Text, p.First.Codes), new Utterance("", p.Second.Codes) }))[..12];
+            using RatingBook book = new(Path.Combine(folder, BookFile), fingerprint);
+            if (parsed.GetValue(export) is { } file)
+            {
+                return Export(file, pairs, book.Ratings);
+            }
+
+            if (parsed.GetValue(report))
+            {
+                Console.Write(Describe(pairs, book.Ratings, parsed.GetValue(seed)));
+                return 0;
+            }
+
+            string Sound(int pair, bool second) => Path.GetFullPath(Path.Combine(folder, $"sounds-{fingerprint}", string.Create(CultureInfo.InvariantCulture, $"{pair:D5}-{(second ? "b" : "a")}.wav")));
+            MakeSounds(pairs, Sound, () => SpeechCodec.Load(models.Read(parsed).Codec, type: models.Read(parsed).ScoringType));
+            using StopSignal stop = new(atOnce: true);
+            using var server = RatingServer.Start(pairs, book, Sound, share, parsed.GetValue(seed), parsed.GetValue(port));
+            Console.Error.WriteLine($"listen and choose at {server.Address}; Ctrl-C ends, and nothing is lost");
+            stop.Requested.WaitHandle.WaitOne();
+            Console.Write(Describe(pairs, book.Ratings, parsed.GetValue(seed)));
+            return 0;
+        });
+    }
+
+    private static void MakeSounds(IReadOnlyList<SpeechPair> pairs, Func<int, bool, string> sound, Func<SpeechCodec> load)
+    {
+        (IReadOnlyList<int> Codes, string Path)[] missing = [.. pairs.SelectMany((p, i) => new[] { (p.First.Codes, sound(i, false)), (p.Second.Codes, sound(i, true)) }).Where(s => !File.Exists(s.Item2))];
+        if (missing.Length == 0)
+        {
+            return;
+        }
+
+        Directory.CreateDirectory(Path.GetDirectoryName(missing[0].Path)!);
+        using var codec = load();
+        const int batch = 32;
+        foreach (var part in missing.Chunk(batch))
+        {
+            using var waves = codec.Decode([.. part.Select(p => p.Codes.ToArray())]);
+            for (var i = 0; i < part.Length; i++)
+            {
+                var wave = waves[i].ToArray();
+                AtomicFile.Write(part[i].Path, temporary => WaveFile.Write(temporary, wave, codec.SampleRate));
+            }
+        }
+    }
+
+    private static int Export(string file, IReadOnlyList<SpeechPair> pairs, IReadOnlyList<PairRating> ratings)
+    {
+        var judged = Majority(pairs, ratings);
+        if (judged.Count == 0)
+        {
+            throw new LlasaException($"of {ratings.Count} judgements none prefers a sample to the other");
+        }
+
+        SampleFile.Write(file, judged);
+        Console.WriteLine($"{file}  {judged.Count} of {pairs.Count} pairs, by {ratings.Select(r => r.Rater).Distinct().Count()} raters");
+        return 0;
+    }
+
+    /// <summary>The pairs of which more judgements preferred one sample than the other, the preferred one first.</summary>
+    internal static IReadOnlyList<SpeechPair> Majority(IReadOnlyList<SpeechPair> pairs, IEnumerable<PairRating> ratings)
+    {
+        var votes = ratings.GroupBy(r => r.Pair).ToDictionary(g => g.Key, g => g.Count(r => r.Choice == RatingChoice.A) - g.Count(r => r.Choice == RatingChoice.B));
+        return [.. pairs.Index().Where(p => votes.GetValueOrDefault(p.Index) != 0)
+            .Select(p => votes[p.Index] > 0 ? new SpeechPair(p.Item.First, p.Item.Second, true) : new SpeechPair(p.Item.Second, p.Item.First, true))];
+    }
+
+    internal static string Describe(IReadOnlyList<SpeechPair> pairs, IReadOnlyList<PairRating> ratings, long seed)
+    {
+        StringBuilder text = new();
+        text.Append(CultureInfo.InvariantCulture, $"{ratings.Count} judgements of {ratings.Select(r => r.Pair).Distinct().Count()} of {pairs.Count} pairs");
+        text.Append(CultureInfo.InvariantCulture, $": {ratings.Count(r => r.Choice is RatingChoice.A or RatingChoice.B)} prefer one, {ratings.Count(r => r.Choice == RatingChoice.Equal)} equal, {ratings.Count(r => r.Choice == RatingChoice.BothBad)} both bad\n");
+        foreach (var rater in ratings.GroupBy(r => r.Rater).OrderBy(g => g.Key, StringComparer.Ordinal))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"  {rater.Key}: {rater.Count()}, said the same again of {Share(Agreement.Consistency(rater))}, left over right {Share(LeftShare(rater))}\n");
+        }
+
+        text.Append(CultureInfo.InvariantCulture, $"agreement between raters (Krippendorff's alpha, nominal): {Number(Agreement.Alpha(ratings))}\n");
+        string[] policies = [.. pairs.SelectMany(p => new[] { p.First.Policy, p.Second.Policy }).Distinct().Order(StringComparer.Ordinal)];
+        BradleyTerry.Meeting[][] meetings = [.. ratings.Where(r => !r.IsRepeat && r.Choice != RatingChoice.BothBad).GroupBy(r => r.Pair).Select(g => g.Select(r => new BradleyTerry.Meeting(
+            Array.IndexOf(policies, pairs[r.Pair].First.Policy), Array.IndexOf(policies, pairs[r.Pair].Second.Policy), r.Choice switch { RatingChoice.A => 1, RatingChoice.B => 0, _ => 0.5 })).ToArray())];
+        if (policies.Length > 1 && meetings.Length > 0)
+        {
+            foreach (var ((value, low, high), policy) in BradleyTerry.Elo(policies.Length, meetings, Seeds.Bootstrap(seed)).Zip(policies).OrderByDescending(e => e.First.Value))
+            {
+                text.Append(CultureInfo.InvariantCulture, $"{policy}  Elo {value:F0}, 95 % {low:F0} to {high:F0}\n");
+            }
+        }
+
+        return text.ToString();
+
+        static string Share(double share) => double.IsNaN(share) ? "–" : string.Create(CultureInfo.InvariantCulture, $"{share:P0}");
+        static string Number(double value) => double.IsNaN(value) ? "– (no pair was judged by two, or all said the same)" : string.Create(CultureInfo.InvariantCulture, $"{value:F3}");
+    }
+
+    // About a half: a rater who always takes the left one does not listen.
+    private static double LeftShare(IEnumerable<PairRating> ratings) =>
+        ratings.Where(r => r.Choice is RatingChoice.A or RatingChoice.B).Select(r => (r.Choice == RatingChoice.A) != r.Swapped ? 1.0 : 0).DefaultIfEmpty(double.NaN).Average();
+}

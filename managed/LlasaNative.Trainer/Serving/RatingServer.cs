@@ -1,0 +1,153 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using LlasaNative.Reporting.Dashboard;
+using LlasaNative.Reporting.Rating;
+using LlasaNative.Training;
+using Microsoft.AspNetCore.Http;
+
+namespace LlasaNative.Trainer.Serving;
+
+/// <summary>Serves pairs to people who listen and choose, and keeps what they chose.</summary>
+/// <remarks>
+/// A choice is on the disk before the page is told of it. The page never learns which sample stands where: sounds are asked for by place
+/// and side. Only JSON of this page's own origin is taken. <b>Threads:</b> any; one choice at a time. Dispose stops it.
+/// </remarks>
+internal sealed class RatingServer : PageServer
+{
+    private readonly IReadOnlyList<SpeechPair> _pairs;
+    private readonly RatingBook _book;
+    private readonly Func<int, bool, string> _sound;
+    private readonly double _repeats;
+    private readonly long _seed;
+    private readonly TimeProvider _clock;
+    private readonly Lock _lock = new();
+
+    private RatingServer(IReadOnlyList<SpeechPair> pairs, RatingBook book, Func<int, bool, string> sound, double repeats, long seed, int port, TimeProvider clock)
+        : base("the rating page", port, DashboardPage.ContentSecurityPolicy, 4096, HttpMethods.Get, HttpMethods.Head, HttpMethods.Post) =>
+        (_pairs, _book, _sound, _repeats, _seed, _clock) = (pairs, book, sound, repeats, seed, clock);
+
+    /// <summary>Starts to serve.</summary>
+    /// <param name="pairs">The pairs.</param>
+    /// <param name="book">Keeps the choices; the caller disposes it after this.</param>
+    /// <param name="sound">Path of the WAV of a pair's first sample, or of its second one (true).</param>
+    /// <param name="repeats">Share of the pairs that come twice.</param>
+    /// <param name="seed">Decides orders and sides.</param>
+    /// <param name="port">Port on the loopback interface; 0 = a free one.</param>
+    /// <param name="clock">Says when; null for the system's.</param>
+    /// <exception cref="LlasaException">The port cannot be had.</exception>
+    public static RatingServer Start(IReadOnlyList<SpeechPair> pairs, RatingBook book, Func<int, bool, string> sound, double repeats, long seed, int port, TimeProvider? clock = null)
+    {
+        RatingServer server = new(pairs, book, sound, repeats, seed, port, clock ?? TimeProvider.System);
+        server.Listen();
+        return server;
+    }
+
+    protected override Task AnswerAsync(HttpContext context, string[] path)
+    {
+        var isPost = HttpMethods.IsPost(context.Request.Method);
+        return (path, isPost) switch
+        {
+            ([""], false) => SendAsync(context, "text/html; charset=utf-8", Encoding.UTF8.GetBytes(RatingPage.ToHtml())),
+            ([var file], false) when RatingPage.Assets.Contains(file) => SendAsync(context, TypeOf(file), Encoding.UTF8.GetBytes(RatingPage.ReadAsset(file))),
+            (["api", "next"], false) when RaterOf(context.Request.Query["rater"]) is { } rater => SendNextAsync(context, rater),
+            (["api", "sounds", var name, var place, var side], false) when RaterOf(name) is { } rater && side is "left" or "right" && FindSound(name, place, side == "right") is { } sound =>
+                TypedResults.PhysicalFile(sound, "audio/wav", enableRangeProcessing: true).ExecuteAsync(context),
+            (["api", "choices"], true) => TakeAsync(context),
+            _ => NotFound(context),
+        };
+    }
+
+    private static string? RaterOf(string? name) => name?.Trim() is { Length: > 0 and <= 60 } rater ? rater : null;
+
+    private RatingPlan Plan(string rater) => new(_pairs.Count, rater, _repeats, _seed);
+
+    private PairRating[] Of(string rater) => [.. _book.Ratings.Where(r => r.Rater == rater)];
+
+    private string? FindSound(string rater, string place, bool isRight)
+    {
+        var plan = Plan(rater.Trim());
+        return int.TryParse(place, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number < plan.Count
+            ? _sound(plan[number].Pair, isRight != plan[number].Swapped) : null;
+    }
+
+    private Task SendNextAsync(HttpContext context, string rater)
+    {
+        var plan = Plan(rater);
+        int place;
+        lock (_lock)
+        {
+            place = plan.Next(Of(rater));
+        }
+
+        return SendJsonAsync(context, json =>
+        {
+            json.WriteNumber("place", place);
+            json.WriteNumber("count", plan.Count);
+            if (place < plan.Count)
+            {
+                json.WriteString("text", _pairs[plan[place].Pair].First.Text);
+            }
+        });
+    }
+
+    private async Task TakeAsync(HttpContext context)
+    {
+        // What a form of another page can send is no JSON, and a script of another page names its origin.
+        var origin = context.Request.Headers.Origin.ToString();
+        if (!context.Request.HasJsonContentType() || (origin.Length > 0 && origin != $"{context.Request.Scheme}://{context.Request.Host}"))
+        {
+            await RefuseAsync(context, StatusCodes.Status403Forbidden, "this page alone may choose");
+            return;
+        }
+
+        string? rater;
+        string choice;
+        int place;
+        double seconds;
+        try
+        {
+            using var document = await JsonDocument.ParseAsync(context.Request.Body, cancellationToken: context.RequestAborted);
+            var root = document.RootElement;
+            (rater, choice, place, seconds) = (RaterOf(root.GetProperty("rater").GetString()), root.GetProperty("choice").GetString() ?? "", root.GetProperty("place").GetInt32(), root.GetProperty("seconds").GetDouble());
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            await RefuseAsync(context, StatusCodes.Status400BadRequest, "expected rater, place, choice and seconds");
+            return;
+        }
+
+        if (rater is null || choice is not ("left" or "right" or "equal" or "bad"))
+        {
+            await RefuseAsync(context, StatusCodes.Status400BadRequest, $"choice `{choice}` of rater `{rater}`, expected a name and left, right, equal or bad");
+            return;
+        }
+
+        lock (_lock)
+        {
+            var plan = Plan(rater);
+            // Another place than the next: a second window, or an answer that got lost on its way. The page goes on at the next one.
+            if (place == plan.Next(Of(rater)) && place < plan.Count)
+            {
+                var (pair, isRepeat, swapped) = plan[place];
+                _book.Add(new PairRating(pair, rater, ChoiceOf(choice, swapped), isRepeat, swapped, Math.Clamp(seconds, 0, 86_400), _clock.GetUtcNow()));
+            }
+        }
+
+        await SendNextAsync(context, rater);
+    }
+
+    private static RatingChoice ChoiceOf(string choice, bool swapped) => choice switch
+    {
+        "left" => swapped ? RatingChoice.B : RatingChoice.A,
+        "right" => swapped ? RatingChoice.A : RatingChoice.B,
+        "equal" => RatingChoice.Equal,
+        _ => RatingChoice.BothBad,
+    };
+
+    private static Task RefuseAsync(HttpContext context, int status, string why)
+    {
+        context.Response.StatusCode = status;
+        return context.Response.WriteAsync(why, context.RequestAborted);
+    }
+}
