@@ -88,6 +88,20 @@ public sealed class JsonLines : IDisposable
         });
     }
 
+    /// <summary>The lines that were written so far.</summary>
+    public IReadOnlyList<string> ReadLines()
+    {
+        using FileStream file = new(Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        using StreamReader reader = new(file);
+        List<string> lines = [];
+        while (reader.ReadLine() is { } line)
+        {
+            lines.Add(line);
+        }
+
+        return lines;
+    }
+
     /// <summary>Waits until what was written is on the disk, so that no checkpoint counts on bytes a power cut could take.</summary>
     /// <exception cref="LlasaException">Writing failed, for example because the disk is full.</exception>
     public void FlushToDisk()

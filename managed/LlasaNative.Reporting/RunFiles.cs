@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using LlasaNative.Recognition;
 using LlasaNative.Training;
 
@@ -36,6 +37,28 @@ public sealed class RunFiles : IRunLog
 
     /// <inheritdoc/>
     public RunLogLength Length => new(_metrics.Length, _samples.Length);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<MetricRow> Rows
+    {
+        get
+        {
+            List<MetricRow> rows = [];
+            foreach (var line in _metrics.ReadLines())
+            {
+                using var document = JsonDocument.Parse(line);
+                MetricRow row = new(document.RootElement.GetProperty("step").GetInt64());
+                foreach (var value in document.RootElement.EnumerateObject().Where(v => v.Name != "step"))
+                {
+                    row.Add(value.Name, value.Value.ValueKind == JsonValueKind.Number ? value.Value.GetDouble() : double.NaN);
+                }
+
+                rows.Add(row);
+            }
+
+            return rows;
+        }
+    }
 
     /// <inheritdoc/>
     public void Write(StepReport report)

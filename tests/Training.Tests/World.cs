@@ -62,6 +62,7 @@ internal sealed class World : IDisposable
             Stop = stop,
             OnStep = onStep,
             Evaluate = evaluate,
+            Watch = new RunWatch((options ?? Options).StopWhen),
         });
 
     /// <summary>Two samples of each text.</summary>

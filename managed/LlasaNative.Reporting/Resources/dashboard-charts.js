@@ -13,6 +13,8 @@ function svg(name, attributes, parent) {
   return element;
 }
 
+const BOUND = "bound/";   // in front of a metric's name: the bound of stop_when that it is held against
+
 const colour = run => `var(--run-${run.id % 6})`;
 const dash = run => DASHES[Math.floor(run.id / 6 + run.id) % DASHES.length];
 
@@ -99,12 +101,13 @@ class Chart {
     this.canvas.replaceChildren();
     const curves = this.shown.map(run => ({ run, raw: bucket(run.steps, run.columns.get(this.name), ...this.range(), plot), curve: bucket(run.steps, smooth(run.columns.get(this.name), this.page.smoothing()), ...this.range(), plot) }));
     const all = curves.flatMap(c => c.raw);
+    const bounds = this.shown.filter(run => run.columns.has(BOUND + this.name)).map(run => ({ run, value: run.columns.get(BOUND + this.name).findLast(v => v !== null) })).filter(b => Number.isFinite(b.value));
     this.describe(curves);
     if (!all.length) {
       svg("text", { class: "tick", x: width / 2, y: HEIGHT / 2, "text-anchor": "middle" }, this.canvas).textContent = "no values";
       return;
     }
-    let low = Math.min(...all.map(p => p.low)), high = Math.max(...all.map(p => p.high));
+    let low = Math.min(...all.map(p => p.low), ...bounds.map(b => b.value)), high = Math.max(...all.map(p => p.high), ...bounds.map(b => b.value));
     const margin = high > low ? (high - low) * 0.05 : Math.abs(high) * 0.1 || 1;
     low = low >= 0 ? Math.max(0, low - margin) : low - margin;
     high += margin;
@@ -129,6 +132,9 @@ class Chart {
       }
       const line = curve.length === 1 ? `${path(curve, p => p.mean)}h.01` : path(curve, p => p.mean);   // a lone point is a dot
       svg("path", { class: "curve", stroke: colour(run), "stroke-dasharray": curve.length === 1 ? "" : dash(run), "stroke-linecap": "round", d: line, "stroke-width": curve.length === 1 ? 6 : 2 }, this.canvas);
+    }
+    for (const { run, value } of bounds) {
+      svg("title", {}, svg("line", { class: "bound", stroke: colour(run), x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }, this.canvas)).textContent = `${run.name} ends at ${format(value)}`;
     }
     this.picked = svg("line", { class: "picked", y1: TOP, y2: HEIGHT - BOTTOM }, this.canvas);
     this.cross = svg("line", { class: "cross", y1: TOP, y2: HEIGHT - BOTTOM, visibility: "hidden" }, this.canvas);

@@ -65,6 +65,7 @@ internal static class TrainCommand
             World = ranks.World,
             Progress = progress,
             Stop = stop,
+            Watch = new RunWatch(options.StopWhen),
             Evaluate = evaluation is null ? null : row => evaluation(row, stop.Abort),
         });
         return TrainingEnd.Report(outcome, (PolicyModel)loop.Policy, options.Run, ranks.World);

@@ -30,8 +30,8 @@ internal static class TrainingEnd
             Publish(Path.Combine(run.Out, "adapter"), adapter.Save);
         }
 
-        Console.WriteLine(outcome.Completed
-            ? $"{outcome.Step} steps; policy in {target}"
+        Console.WriteLine(outcome.Reason is { } reason ? $"ended after step {outcome.Step}: {reason}; saved {outcome.Checkpoint}; policy in {target}"
+            : outcome.Completed ? $"{outcome.Step} steps; policy in {target}"
             : $"stopped by run.time_limit_minutes after step {outcome.Step}; policy in {target}");
         return 0;
     }
@@ -58,6 +58,8 @@ internal static class TrainingEnd
     private sealed class NoLog : IRunLog
     {
         public RunLogLength Length => default;
+
+        public IReadOnlyList<MetricRow> Rows => [];
 
         public void Write(StepReport report)
         {

@@ -54,6 +54,9 @@ public sealed record GrpoOptions : IPresetOptions, ICheckedOptions
     [Option("How long, and what is written where.")]
     public RunOptions Run { get; init; } = new();
 
+    [Option("What ends the run before its last step, with a checkpoint and the reason; the dashboard draws the bounds.", FreeOnResume = true)]
+    public StopOptions StopWhen { get; init; } = new();
+
     /// <summary>How the recogniser listens, with what the reward says of it.</summary>
     /// <param name="training">Whether transcripts matter for the reward alone.</param>
     public ScoringOptions ToScoring(bool training = false)
@@ -89,6 +92,8 @@ public sealed record GrpoOptions : IPresetOptions, ICheckedOptions
     public IEnumerable<string> Faults()
     {
         List<string> faults = AlgorithmPresets.Names.Contains(Algorithm) ? [] : [$"`algorithm`: `{Algorithm}` is not one of {string.Join(", ", AlgorithmPresets.Names)}"];
+        faults.AddRange(StopWhen.KlAbove > 0 && !Loss.KeepsReference ? ["`stop_when.kl_above` needs a starting policy to compare with: set `loss.reference` to f32 or bf16, or `loss.kl_coefficient`"] : []);
+        faults.AddRange(StopWhen.CerRises > 0 && Run.EvaluateEvery == 0 ? ["`stop_when.cer_rises` needs evaluations, but `run.evaluate_every` is 0"] : []);
         _ = Made("loss.objective", Loss.CreateLoss, faults);
         if (Made("loss.advantage", Loss.CreateAdvantage, faults) is { } advantage)
         {

@@ -1,3 +1,5 @@
+using LlasaNative.Reporting;
+
 namespace LlasaNative.Training;
 
 /// <summary>Keeps what a run's steps came to.</summary>
@@ -6,6 +8,9 @@ public interface IRunLog : IDisposable
 {
     /// <summary>How much is kept so far; a run that resumes goes on from there.</summary>
     RunLogLength Length { get; }
+
+    /// <summary>Measurements of the steps that are kept, in order.</summary>
+    IReadOnlyList<MetricRow> Rows { get; }
 
     /// <summary>Keeps a step.</summary>
     /// <param name="report">What came of it.</param>

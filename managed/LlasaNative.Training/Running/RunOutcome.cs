@@ -6,4 +6,8 @@ namespace LlasaNative.Training;
 /// <param name="Seconds">Seconds spent in this session's training steps.</param>
 /// <param name="Checkpoint">Directory of the last checkpoint; null when none was saved.</param>
 /// <param name="Stopped">Whether a signal, to whichever rank, ended it.</param>
-public sealed record RunOutcome(long Step, bool Completed, double Seconds, string? Checkpoint, bool Stopped = false);
+public sealed record RunOutcome(long Step, bool Completed, double Seconds, string? Checkpoint, bool Stopped = false)
+{
+    /// <summary>Why it ended before its last step; null when nothing made it.</summary>
+    public string? Reason { get; init; }
+}

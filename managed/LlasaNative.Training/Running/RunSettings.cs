@@ -35,6 +35,9 @@ public sealed record RunSettings
     /// <summary>The ranks that take each step together; all but the first keep no log and show no progress.</summary>
     public IWorld World { get; init; } = Ranks.Alone;
 
+    /// <summary>Holds measurements against bounds that end the run; null = none.</summary>
+    public RunWatch? Watch { get; init; }
+
     /// <summary>Called after each completed step, checkpoint included; may be null.</summary>
     public Action<StepReport>? OnStep { get; init; }
 }

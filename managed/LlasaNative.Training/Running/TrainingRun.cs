@@ -11,7 +11,7 @@ namespace LlasaNative.Training;
 /// </remarks>
 public static class TrainingRun
 {
-    /// <summary>Runs until the last step, a stop signal or the time limit; then saves.</summary>
+    /// <summary>Runs until the last step, a stop signal, the time limit or a bound; then saves.</summary>
     /// <param name="loop">How to train.</param>
     /// <param name="settings">How long, and what is written where.</param>
     /// <exception cref="OperationCanceledException">A second stop signal; nothing is saved.</exception>
@@ -33,11 +33,19 @@ public static class TrainingRun
 
         settings.Checkpoints.BeginAfter(state?.Step ?? -1);
         using var log = settings.OpenLog(state);
+        foreach (var row in settings.Watch is null ? [] : log.Rows)
+        {
+            settings.Watch!.Recall(row);
+        }
+
         var abort = settings.Stop?.Abort ?? CancellationToken.None;
         var step = state?.Step ?? 0;
         var saved = step;
+        string? reason = null;
         var stopped = false;
-        while (step < run.Steps && !(stopped = settings.World.Any(settings.Stop?.StopRequested == true)) && !settings.World.Any(TimeIsUp(run, timer)))
+        bool Asked() => stopped = settings.World.Any(settings.Stop?.StopRequested == true);
+        bool IsOut() => settings.Watch is not null && settings.World.Any(reason is not null);   // of bounds; the first rank knows its steps before
+        while (step < run.Steps && !IsOut() && !Asked() && !settings.World.Any(TimeIsUp(run, timer)))
         {
             step++;
             var number = step;
@@ -60,6 +68,7 @@ public static class TrainingRun
                 timer.Measure("evaluate", () => evaluate(report.Metrics));
             }
 
+            reason = settings.Watch?.Take(report.Metrics);
             timer.Measure("write", () => log.Write(report));
             settings.Progress.Took(step, report.Summary);
             if (run.SaveEvery > 0 && step % run.SaveEvery == 0)
@@ -76,7 +85,7 @@ public static class TrainingRun
         }
 
         settings.Progress.Finish();
-        return new RunOutcome(step, step >= run.Steps, timer["steps"], checkpoint, stopped);
+        return new RunOutcome(step, step >= run.Steps, timer["steps"], checkpoint, stopped) { Reason = reason };
 
         string Save()
         {

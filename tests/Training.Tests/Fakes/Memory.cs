@@ -1,3 +1,5 @@
+using LlasaNative.Reporting;
+
 namespace LlasaNative.Training.Tests.Fakes;
 
 /// <summary>Checkpoints, log and progress of a run, kept in memory.</summary>
@@ -23,6 +25,8 @@ internal sealed class Memory : IRunCheckpoints, IRunLog, IRunProgress
     public List<StepReport> Reports { get; } = [];
 
     public List<string> Notes { get; } = [];
+
+    public IReadOnlyList<MetricRow> Rows => [.. Reports.Select(r => r.Metrics)];
 
     public IEnumerable<long> Saved => _saved.Keys;
 
