@@ -36,7 +36,7 @@ internal static class CommandLine
 
         foreach (var command in new[]
         {
-            TrainCommand.Create(), SftCommand.Create(), DpoCommand.Create(), EvalCommand.Create(), SampleCommand.Create(), PairCommand.Create(), RateCommand.Create(), SpeakCommand.Create(), ScoreCommand.Create(),
+            TrainCommand.Create(), SftCommand.Create(), DpoCommand.Create(), EvalCommand.Create(), SampleCommand.Create(), PairCommand.Create(), RateCommand.Create(), ReportCommand.Create(), SpeakCommand.Create(), ScoreCommand.Create(),
             InspectCommand.Create(), LogitsCommand.Create(), PrepareCommand.Create(), EncodeCommand.Create(), ServeCommand.Create(), ServeRewardCommand.Create(), BenchCommand.Create(), DemoCommand.Create(), CompareCommand.Create(), DashboardCommand.Create(),
             ConfigCommand.Create(), DevCommand.Create(),
         })

@@ -32,7 +32,7 @@ internal static class EvalCommand
 
         return command.DoesTogether((parsed, ranks) =>
         {
-            var how = speaking.Read(parsed, 1) with { Prosody = parsed.GetValue(bands) };
+            var how = speaking.Read(parsed, 1) with { Prosody = parsed.GetValue(bands) || parsed.GetValue(output) is not null };
             var judging = models.ReadAll(parsed, speaking.Judging(parsed));
             var rows = judging.Data with { FaultyRows = parsed.GetValue(skip) ? RowFaults.Skip : RowFaults.Refuse };
             var prompts = TrainingData.Read(parsed.GetValue(data) ?? "", DataSplit.Test, rows).Take(Math.Max(parsed.GetValue(limit), 0));
@@ -58,7 +58,7 @@ internal static class EvalCommand
             }
 
             Print(result);
-            if (how.Prosody)
+            if (parsed.GetValue(bands))
             {
                 Console.WriteLine($"bands      {string.Join("=0.2,", ProsodyBands.Of(result.Samples))}=0.2");
             }

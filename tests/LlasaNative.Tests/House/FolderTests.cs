@@ -12,7 +12,7 @@ public sealed partial class FolderTests
         ["LlasaNative.Training"] = ["Errors", "Files", "Configuration", "Extensions", "Data", "Text", "Audio", "Reporting", "Rewards", "Models", "Options Losses Advantages", "Ports", "Recognition", ".", "Evaluation", "Running"],
         ["LlasaNative.Engine"] = ["Audio", "Weights", "Text", "Models", "RandomCheckpoints", "."],
         ["LlasaNative.Data"] = ["Http", "Hdfs", "Hub Parquet Preparation ."],
-        ["LlasaNative.Reporting"] = ["Drawing", ".", "Dashboard Rating"],
+        ["LlasaNative.Reporting"] = ["Drawing", ".", "Dashboard Rating Publishing"],
         ["LlasaNative.RewardServer"] = ["Wire", "."],
     };
 

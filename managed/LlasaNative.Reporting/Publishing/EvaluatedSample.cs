@@ -1,0 +1,41 @@
+using System.Text.Json;
+using LlasaNative.Rewards;
+using LlasaNative.Training;
+
+namespace LlasaNative.Reporting.Publishing;
+
+/// <summary>A sample of an evaluation, read back from the line that <see cref="SampleJson"/> wrote.</summary>
+internal sealed record EvaluatedSample(string Text, string Transcript, JsonElement Line)
+{
+    public static EvaluatedSample Read(string path, long number, string line)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(line);
+            var root = document.RootElement.Clone();
+            return new EvaluatedSample(root.GetProperty("text").GetString()!, root.GetProperty("transcript").GetString()!, root);
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
+        {
+            throw new LlasaException($"{path}: line {number}: is no sample of an evaluation: {e.Message}", e);
+        }
+    }
+
+    /// <summary>A number of the line; NaN where there is none.</summary>
+    public double Number(string name) => Line.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetDouble() : double.NaN;
+
+    /// <summary>Whether somebody could listen to it.</summary>
+    public bool IsScored => TextOf("guard") != "not_scored";
+
+    public bool Ended => Line.TryGetProperty("ended", out var value) && value.ValueKind == JsonValueKind.True;
+
+    /// <summary>Edits and their number, of characters or of words, as the reward compares texts.</summary>
+    public TextRatio Errors(bool words)
+    {
+        var (text, heard) = (TextOf("compared_text") ?? Text, TextOf("compared_transcript") ?? Transcript);
+        var (edits, count) = words ? CharacterErrorRate.CountWords(text, heard) : CharacterErrorRate.Count(text, heard);
+        return new TextRatio(edits, count);
+    }
+
+    private string? TextOf(string name) => Line.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+}

@@ -1,0 +1,146 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using LlasaNative.Training;
+
+namespace LlasaNative.Reporting.Publishing;
+
+/// <summary>The files of a report: a page that needs nothing else, and its numbers.</summary>
+public static class RunReportPage
+{
+    /// <summary>The page.</summary>
+    /// <param name="report">What was measured.</param>
+    public static string ToHtml(RunReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        StringBuilder html = new();
+        HtmlParts.Begin(html, string.Join(", ", report.Runs.Select(r => r.Name)));
+        html.Append(CultureInfo.InvariantCulture, $"<header><h1>{Text(string.Join(", ", report.Runs.Select(r => r.Name)))}</h1>\n<p>Made by <code>{Text(report.Command)}</code>. ")
+            .Append("Intervals hold 95 % of the bootstrap resamples of the texts, the same for all; differences are from the first column.</p></header>\n");
+        Table(html, "Measured", report, report.Rows.Select(row => (Title(row.Title, row.Unit), row.Estimates.Select((e, i) => Cell(row.Key, e, i > 0)))));
+        Table(html, "Several samples of a text", report, report.Runs.All(r => r.SamplesPerText < 2) ? [] :
+        [
+            ("different samples of a text, share", report.Runs.Select(r => Plain(RunReport.Different(r)))),
+            ("spread of duration among a text's samples, s", report.Runs.Select(r => Plain(RunReport.Spread(r, "seconds")))),
+            ("spread among a text's samples of the spread of pitch, semitones", report.Runs.Select(r => Plain(RunReport.Spread(r, "f0_semitones")))),
+        ]);
+        Table(html, "Costs", report,
+        [
+            ("steps", report.Runs.Select(r => Plain(r.Steps))),
+            ("hours of steps", report.Runs.Select(r => Plain(r.Hours))),
+            ("tokens drawn or trained on", report.Runs.Select(r => Plain(r.Tokens))),
+            ("skipped updates, samples nobody could listen to", report.Runs.Select(r => Plain(r.Failures))),
+        ]);
+        string[] keys = [.. report.Runs.SelectMany(r => r.Settings.Keys).Distinct()];
+        Table(html, "Settings", report, keys.Where(key => report.Runs.Any(r => Setting(r, key).Length > 0))
+            .OrderBy(key => report.Runs.Select(r => Setting(r, key)).Distinct().Count() > 1 ? 0 : 1).Select(key => (Text(key), report.Runs.Select(r => Text(Setting(r, key))))));
+        HtmlParts.End(html);
+        return html.ToString();
+    }
+
+    /// <summary>All numbers as JSON.</summary>
+    /// <param name="report">What was measured.</param>
+    public static byte[] ToJson(RunReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        using MemoryStream stream = new();
+        using (Utf8JsonWriter json = new(stream, new JsonWriterOptions { Indented = true, NewLine = "\n" }))
+        {
+            json.WriteStartObject();
+            json.WriteString("command", report.Command);
+            json.WriteStartArray("runs");
+            foreach (var (i, run) in report.Runs.Index())
+            {
+                json.WriteStartObject();
+                json.WriteString("name", run.Name);
+                json.WriteNumber("texts", run.Samples.Count / run.SamplesPerText);
+                json.WriteNumber("samples_per_text", run.SamplesPerText);
+                Map(json, "drawn", run.Drawn);
+                json.WriteStartObject("measures");
+                foreach (var row in report.Rows)
+                {
+                    json.WriteStartObject(row.Key);
+                    json.WriteString("unit", row.Unit);
+                    Interval(json, "value", row.Estimates[i].After);
+                    Interval(json, "difference", row.Estimates[i].Difference);
+                    json.WriteEndObject();
+                }
+
+                json.WriteEndObject();
+                json.WriteStartObject("diversity");
+                json.WriteFinite("different", RunReport.Different(run));
+                json.WriteFinite("seconds_spread", RunReport.Spread(run, "seconds"));
+                json.WriteFinite("f0_semitones_spread", RunReport.Spread(run, "f0_semitones"));
+                json.WriteEndObject();
+                json.WriteStartObject("costs");
+                json.WriteNumber("steps", run.Steps);
+                json.WriteFinite("hours", run.Hours);
+                json.WriteFinite("tokens", run.Tokens);
+                json.WriteFinite("failures", run.Failures);
+                json.WriteEndObject();
+                Map(json, "settings", run.Settings);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        return stream.ToArray();
+    }
+
+    private static void Interval(Utf8JsonWriter json, string name, IntervalEstimate value)
+    {
+        json.WriteStartObject(name);
+        json.WriteFinite("value", value.Value);
+        json.WriteFinite("low", value.Low);
+        json.WriteFinite("high", value.High);
+        json.WriteEndObject();
+    }
+
+    private static void Map(Utf8JsonWriter json, string name, IReadOnlyDictionary<string, string> values)
+    {
+        json.WriteStartObject(name);
+        foreach (var (key, value) in values)
+        {
+            json.WriteString(key, value);
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static void Table(StringBuilder html, string title, RunReport report, IEnumerable<(string Title, IEnumerable<string> Cells)> rows)
+    {
+        (string Title, IEnumerable<string> Cells)[] all = [.. rows];
+        if (all.Length == 0)
+        {
+            return;
+        }
+
+        html.Append(CultureInfo.InvariantCulture, $"<section>\n<h2>{title}</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{title}\"><table class=\"numbers\">\n<tr><th scope=\"col\"></th>")
+            .Append(string.Concat(report.Runs.Select(r => $"<th scope=\"col\">{Text(r.Name)}</th>"))).Append("</tr>\n");
+        foreach (var (name, cells) in all)
+        {
+            html.Append(CultureInfo.InvariantCulture, $"<tr><th scope=\"row\">{name}</th>{string.Concat(cells.Select(c => $"<td>{c}</td>"))}</tr>\n");
+        }
+
+        html.Append("</table></div>\n</section>\n");
+    }
+
+    private static string Cell(string key, PairedEstimate estimate, bool isCompared)
+    {
+        var isShare = key is "cer" or "wer" or "exact" or "second_cer" or "pause_share" or "not_ended";
+        string Of(double value, string format) => double.IsNaN(value) ? "–" : (isShare ? 100 * value : value).ToString(format, CultureInfo.InvariantCulture);
+        var value = $"{Of(estimate.After.Value, "0.0##")}{(isShare ? " %" : "")} <small>({Of(estimate.After.Low, "0.0##")} to {Of(estimate.After.High, "0.0##")})</small>";
+        return isCompared ? $"{value}<br>{Of(estimate.Difference.Value, "+0.0##;−0.0##")} <small>({Of(estimate.Difference.Low, "+0.0##;−0.0##")} to {Of(estimate.Difference.High, "+0.0##;−0.0##")})</small>" : value;
+    }
+
+    private static string Title(string title, string unit) => unit.Length > 0 ? $"{title}, {unit}" : title;
+
+    private static string Plain(double value) => double.IsNaN(value) ? "–" : value.ToString("#,0.###", CultureInfo.InvariantCulture);
+
+    private static string Setting(ReportedRun run, string key) => run.Settings.GetValueOrDefault(key) ?? "";
+
+    private static string Text(string text) => WebUtility.HtmlEncode(text);
+}
