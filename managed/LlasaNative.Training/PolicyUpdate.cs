@@ -169,6 +169,7 @@ internal sealed class PolicyUpdate
             OldLogProbs = terms.Layout.Of<float>(terms.Old, chosen),
             ReferenceLogProbs = terms.Layout.Of<float>(terms.Reference, chosen),
             Importance = weights,
+            GroupSize = samples.SamplesPerPrompt,
             MaxTokens = _options.Rollout.MaxNewTokens,
         };
         var tokens = _loss.Terms(batch);

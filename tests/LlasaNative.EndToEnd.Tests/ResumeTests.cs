@@ -31,6 +31,7 @@ public sealed class ResumeTests : TinyWorldTests
     [TestCase("algorithm=gspo", "update.epochs=2", "update.mini_batch_prompts=1", "loss.importance=token", "rollout.top_p=0.9")]
     [TestCase("algorithm=reinforce_plus_plus", "update.mini_batch_prompts=1", "run.evaluate_every=1", "run.evaluate_texts=2", "evaluation.temperature=0", "loss.importance=sequence")]
     [TestCase("algorithm=rloo", "loss.kl_coefficient=0.01")]
+    [TestCase("algorithm=online_dpo", "loss.objective=dpo(beta=0.5)", "optimiser.warmup_steps=0")]
     public void Train_WithEveryAlgorithm_InTwoSessions_EndsWithTheSameBits(params string[] settings)
     {
         string[] set = [.. settings.SelectMany(s => new[] { "--set", s })];

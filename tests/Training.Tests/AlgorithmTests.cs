@@ -68,7 +68,7 @@ public sealed class AlgorithmTests
                 "dapo" => (0.2, 0.28),
                 _ => (0.2, 0.2),
             }));
-            Assert.That(terms.PolicyWeights, Is.All.GreaterThan(0));
+            Assert.That(terms.PolicyWeights.Min(), algorithm == "online_dpo" ? Is.Zero : Is.Positive, "of four samples it takes two");
             Assert.That(world.Policy.Logits[3], Is.GreaterThan(0.5), "ending is what the good samples do");
         });
     }

@@ -15,6 +15,9 @@ public sealed record LossBatch(int[] Lengths, bool[] TakesPart, float[] Advantag
     /// <summary>[N] factors of the policy term; empty = 1.</summary>
     public float[] Importance { get; init; } = [];
 
+    /// <summary>Samples of a group, which stand together.</summary>
+    public int GroupSize { get; init; } = 1;
+
     /// <summary>Most tokens a response may have.</summary>
     public int MaxTokens { get; init; }
 }

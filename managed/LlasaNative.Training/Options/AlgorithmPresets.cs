@@ -20,6 +20,8 @@ public static class AlgorithmPresets
         // arXiv 2501.03262, without and with the group's mean as baseline.
         ["reinforce_plus_plus"] = "loss.advantage: reinforce_plus_plus; loss.kl_placement: reward; loss.kl_estimator: k1; loss.kl_coefficient: 0.01",
         ["reinforce_plus_plus_baseline"] = "loss.advantage: reinforce_plus_plus_baseline; loss.kl_estimator: k2; loss.kl_coefficient: 0.01",
+        // arXiv 2402.04792, the best and the worst of a group.
+        ["online_dpo"] = "loss.objective: dpo; loss.advantage: dr_grpo",
         // arXiv 2601.05242.
         ["gdpo"] = "loss.advantage: gdpo; reward.components: cer=0.6,nll=0.4",
     };

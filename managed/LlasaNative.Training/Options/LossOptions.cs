@@ -14,7 +14,7 @@ public sealed record LossOptions : ICheckedOptions
     [ClassOption<IAdvantage>("How advantages are made from rewards.", Verl = "algorithm.adv_estimator")]
     public string Advantage { get; init; } = "grpo";
 
-    [ClassOption<ILoss>("The policy's loss: the clipped ratio, or REINFORCE's log-prob, which knows no ratio.")]
+    [ClassOption<ILoss>("The policy's loss: the clipped ratio; REINFORCE's log-prob, which knows no ratio; or dpo, by which the best sample of a group is preferred to the worst.")]
     public string Objective { get; init; } = "clipped";
 
     [Option("A group whose rewards deviate by no more than this counts as without variance.", AtLeast = 0)]
@@ -50,17 +50,32 @@ public sealed record LossOptions : ICheckedOptions
     [Option("Charge the divergence in the loss, or in the reward.", Verl = "algorithm.use_kl_in_reward")]
     public KlPlacement KlPlacement { get; init; } = KlPlacement.Loss;
 
-    [Option("How the starting policy is kept: auto keeps it in models.policy_type when the KL coefficient is above 0. bf16 takes half the memory; beside a policy in f32 its rounding is part of the divergence.")]
+    [Option("How the starting policy is kept: auto keeps it in models.policy_type when the KL coefficient is above 0 or the objective needs it. bf16 takes half the memory; beside a policy in f32 its rounding is part of the divergence.")]
     public ReferenceKind Reference { get; init; } = ReferenceKind.Auto;
 
     /// <summary>Whether a reference policy is needed.</summary>
     public bool KeepsReference => Reference switch
     {
         ReferenceKind.None => false,
-        ReferenceKind.Auto => KlCoefficient > 0,
+        ReferenceKind.Auto => KlCoefficient > 0 || ObjectiveNeedsReference,
         ReferenceKind.F32 or ReferenceKind.Bf16 => true,
         _ => throw new InvalidOperationException($"Reference {Reference}: no such kind."),
     };
+
+    private bool ObjectiveNeedsReference
+    {
+        get
+        {
+            try
+            {
+                return CreateLoss() is DpoLoss { NeedsReference: true };
+            }
+            catch (UsageException)
+            {
+                return false;   // whoever checks the options says what is wrong with it
+            }
+        }
+    }
 
     /// <summary>Element type of the reference policy's matrices.</summary>
     /// <param name="policy">That of the policy.</param>

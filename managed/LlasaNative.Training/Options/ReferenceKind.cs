@@ -3,7 +3,7 @@ namespace LlasaNative.Training;
 /// <summary>How the starting policy is kept.</summary>
 public enum ReferenceKind
 {
-    /// <summary>In the policy's own type when the KL coefficient is above 0, else not.</summary>
+    /// <summary>In the policy's own type when the KL coefficient is above 0 or the objective needs it, else not.</summary>
     Auto,
 
     /// <summary>Not.</summary>
