@@ -24,8 +24,9 @@ internal static class EvalCommand
         Option<string> sounds = new("--sounds") { Description = "Write the sound of each sample into this directory, as NNNN.wav with what was heard in NNNN.txt; NNNN counts the texts." };
         Option<bool> bands = new("--bands") { Description = "Also print reward components that hold another policy to the pitch, pauses and speed of this one." };
         Option<string?> voices = new("--voices") { Description = "Folder of sounds, or file of `llasa encode`: each text is said in one of these voices, drawn by --seed (data.voices)." };
+        Option<int> bestOf = new("--best-of") { Description = "Draw so many for each sample and measure the one with the best reward." };
         Command command = new("eval", "Measure CER, WER, NLL and reward on held-out texts.");
-        foreach (var option in new Option[] { data, skip, limit, output, sounds, bands, voices, models.SecondEar, models.PolicyType, models.ScoringType }.Concat(models.All).Concat(speaking.All))
+        foreach (var option in new Option[] { data, skip, limit, output, sounds, bands, bestOf, voices, models.SecondEar, models.PolicyType, models.ScoringType }.Concat(models.All).Concat(speaking.All))
         {
             command.Options.Add(option);
         }
@@ -33,6 +34,13 @@ internal static class EvalCommand
         return command.DoesTogether((parsed, ranks) =>
         {
             var how = speaking.Read(parsed, 1) with { Prosody = parsed.GetValue(bands) || parsed.GetValue(output) is not null };
+            var best = parsed.GetValue(bestOf);
+            if (best < 0 || (best > 0 && parsed.GetValue(sounds) is not null))
+            {
+                throw new UsageException(best < 0 ? "--best-of must be at least 1" : "--best-of is not known until all are heard: it goes without --sounds");
+            }
+
+            how = how with { Samples = how.Samples * Math.Max(best, 1) };
             var judging = models.ReadAll(parsed, speaking.Judging(parsed));
             var rows = judging.Data with { FaultyRows = parsed.GetValue(skip) ? RowFaults.Skip : RowFaults.Refuse };
             var prompts = TrainingData.Read(parsed.GetValue(data) ?? "", DataSplit.Test, rows).Take(Math.Max(parsed.GetValue(limit), 0));
@@ -47,6 +55,7 @@ internal static class EvalCommand
             Action<int, SampleRecord>? keep = folder is null ? null : (i, sample) => SoundFiles.Write(Path.Combine(folder, SoundName(i, how.Samples)), sample, WaveFile.Encode);
             var result = new Evaluator(loaded, judging.CreateJudge(), second, ranks.World).Evaluate(texts, how, null, done => progress.Took(done, "texts"), keep, stop.Abort);
             progress.Finish();
+            result = best > 0 ? result.BestOf(best) : result;
             if (result.NotScored > judging.RewardServer.MaxNotScored * result.Samples.Count)
             {
                 throw new RewardUnavailableException($"{result.NotScored} of {result.Samples.Count} samples could not be scored");

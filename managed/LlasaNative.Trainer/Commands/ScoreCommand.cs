@@ -51,10 +51,11 @@ internal static class ScoreCommand
         var scores = recogniser.Score(waves, [text], CancellationToken.None);
         var judge = options.CreateJudge();
         var recognised = RecognisedSample.Of(scores[0], waves[0], waves.SampleRate, judge.WantsSound);
-        var judged = judge.Judge(
-            text, judge.WantsProsody ? recognised with { Prosody = Prosody.Measure(waves[0], waves.SampleRate, new PitchTracker()) } : recognised, null, ended: true);
+        var prosody = Prosody.Measure(waves[0], waves.SampleRate, new PitchTracker());
+        var judged = judge.Judge(text, recognised with { Prosody = prosody }, null, ended: true);
         Console.Write(string.Create(CultureInfo.InvariantCulture,
             $"CER         {judged.Cer:F4}\nNLL         {judged.Nll:F4}\nreward      {judged.Reward:F4}\n"));
+        Console.Write(string.Create(CultureInfo.InvariantCulture, $"pitch       {prosody.F0Mean:F1} Hz, spread {prosody.F0Semitones:F2} semitones\npace        {prosody.Rate(judged.Characters):F2} characters/s\n"));
         if (judged.BeyondWindow)
         {
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,

@@ -99,7 +99,7 @@ internal static class SpeakCommand
             .Evaluate([loaded.Encode(text, how.MaxNewTokens, 0, voice)], how with { Samples = how.Samples * bestOf }, _ => true, cancellation: abort));
         return ([.. drawn.Samples.Chunk(bestOf).Select(group =>
         {
-            var best = group.OrderByDescending(s => s.Judgement.Reward).ThenBy(s => double.IsNaN(s.Judgement.Nll) ? double.PositiveInfinity : s.Judgement.Nll).First();
+            var best = EvaluationResult.Best(group);
             var note = string.Create(CultureInfo.InvariantCulture, $"  reward {best.Judgement.Reward:F3}, CER {best.Judgement.Cer:F3}, the best of {bestOf} of {group.Average(s => s.Judgement.Reward):F3} on average; heard: {best.Transcript}");
             return best.Judgement.Scored && best.Sound is { } sound ? new Spoken(sound, best.Codes, best.Ended, note) : throw new RewardUnavailableException($"none of {bestOf} samples could be listened to");
         })], RecognisedSample.SampleRate);

@@ -10,6 +10,20 @@ public sealed record EvaluationResult(IReadOnlyList<SampleRecord> Samples, int S
     /// <summary>What the second ear heard; null when there was none.</summary>
     public SecondEarResult? Second { get; init; }
 
+    /// <summary>Of every so many samples of a text the one with the best reward, of equal ones that with the lowest NLL, then the first.</summary>
+    /// <param name="count">A divisor of the samples of each text.</param>
+    public EvaluationResult BestOf(int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(SamplesPerText % count, 0);
+        SampleRecord[] best = [.. Samples.Chunk(count).Select(Best)];
+        return this with { Samples = best, SamplesPerText = SamplesPerText / count, Second = Second is null ? null : new SecondEarResult(Second.Name, [.. best.Select(s => s.Second)]) };
+    }
+
+    /// <summary>The sample with the best reward, of equal ones that with the lowest NLL, then the first.</summary>
+    /// <param name="samples">At least one.</param>
+    public static SampleRecord Best(IEnumerable<SampleRecord> samples) =>
+        samples.OrderByDescending(s => s.Judgement.Reward).ThenBy(s => double.IsNaN(s.Judgement.Nll) ? double.PositiveInfinity : s.Judgement.Nll).First();
+
     /// <summary>Character error rate of the whole set: all edits over all reference characters.</summary>
     public double Cer => NotScored == Samples.Count ? double.NaN : (double)Samples.Sum(s => s.Judgement.Edits) / Math.Max(Samples.Sum(s => s.Judgement.Characters), 1);
 
