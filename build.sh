@@ -28,7 +28,7 @@ usage: ./build.sh [TARGET] [--option value ...]
   format      check formatting
   bindings    regenerate the bindings from native/include/llasa_native.h
   cuda-archs  compile the CUDA backend for every architecture and write docs/kernels/registers.md (needs nvcc)
-  gpu-check   tests, compute-sanitizer, benchmarks and a training run on this machine's GPU
+  gpu-check   tests, benchmarks, compute-sanitizer and a training run on this machine's GPU, in 15 minutes (--dry-run)
   clean       remove build/ and artifacts/
 
   --with-torch          test: also the TorchSharp engine; its packages take 600 MB, and without them the rest goes on

@@ -1,107 +1,169 @@
 #!/usr/bin/env bash
-# Checks the CUDA backend on this machine's GPU and writes artifacts/gpu-check/summary.json: native tests,
-# compute-sanitizer on small cases, microbenchmarks, and a GRPO step of the tiny world on the GPU against the CPU.
-# Needs nvcc, cmake, ninja, GoogleTest, Google Benchmark and OpenBLAS; for the last part LLASA, a command that runs
-# `llasa` (default: the self-contained program or the build of this tree), and libllasa_cpu.so beside it.
-set -euo pipefail
+# What fifteen minutes on a rented card need: builds the CUDA backend for the card that is here, tests it, and measures it,
+# the most valuable first. Every step has its own time-out, and artifacts/gpu-check/summary.json is written anew after each.
+#
+#   native/gpu-check.sh [--dry-run] [--budget SECONDS]
+#
+# --dry-run tells the steps, their time-outs and what must be carried to the card, and runs nothing. --budget is what all
+# time-outs come to (900); each keeps its share.
+#
+# Needs nvcc (11.8 or later), cmake, ninja, GoogleTest and, for the benchmarks, Google Benchmark; nvidia-smi. No .NET, no
+# OpenBLAS, no network. What is there it uses: compute-sanitizer, nsys, libllasa_cpu.so (LLASA_CPU_DIR, or beside the
+# tree's build) to compare with, and `llasa` (LLASA, a command) for two GRPO steps of the tiny world on both backends.
+set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 out=$root/artifacts/gpu-check
 build=$root/build/native/cuda-check
+tests=$build/tests/llasa_cuda_tests
+bench=$build/bench/llasa_cuda_bench
+
+# name, seconds of 900, what it does; in this order.
+steps=(
+  "versions 10 driver, card, compiler"
+  "configure 30 CMake, for the card's architecture alone"
+  "build 240 the library, its tests and benchmarks; goes on behind an error, warnings are none"
+  "core-tests 60 tensor cores, products, attention, sampling"
+  "tests 120 all other native tests"
+  "agreement 60 the tiny world on the card against libllasa_cpu.so"
+  "benchmarks 120 every kernel at true shapes, by CUDA events"
+  "memcheck 90 compute-sanitizer on the tests that run every kernel"
+  "racecheck 60 the same, for races in shared memory"
+  "profile 50 where a rollout's time goes (nsys)"
+  "grpo 60 two GRPO steps of the tiny world on either backend; gradient norms agree within 5 %"
+)
+carried=(native cmake tests/fixtures assets/tiny)
 
 refuse() {
   echo "gpu-check: $1" >&2
-  exit 1
+  exit 2
 }
-command -v nvcc >/dev/null || refuse "nvcc is not here; install the CUDA toolkit (11.8 or later)"
-command -v cmake >/dev/null || refuse "cmake is not here"
-command -v nvidia-smi >/dev/null || refuse "no NVIDIA driver is installed (nvidia-smi is not here)"
-device=$(nvidia-smi --query-gpu=name,compute_cap --format=csv,noheader -i "${LLASA_DEVICE:-0}" 2>/dev/null) ||
-  refuse "the NVIDIA driver sees no GPU"
-name=${device%,*}
-arch=$(tr -dc 0-9 <<<"${device##*,}")
-((arch >= 80)) || refuse "$name has compute capability ${device##*, }, expected 8.0 or later"
 
-mkdir -p "$out"
-rm -f "$out"/*
-echo "checking $name (sm_$arch); logs are in $out"
-cmake -G Ninja -S "$root/native" -B "$build" -DCMAKE_BUILD_TYPE=Release -DLLASA_BACKEND=cuda -DLLASA_CUDA_ARCHS="$arch" \
-  -DLLASA_BUILD_TESTS=ON -DLLASA_BUILD_BENCH=ON >"$out/configure.log" 2>&1 || refuse "configuring failed: $out/configure.log"
-cmake --build "$build" >"$out/build.log" 2>&1 || refuse "building failed: $out/build.log"
-tests=$build/tests/llasa_cuda_tests
-
-# Each step: "ok", "failed" or "skipped"; a failed one does not keep the others from running.
-declare -A result
-step() { # name, command...
-  local step=$1
-  shift
-  if "$@" >"$out/$step.log" 2>&1; then result[$step]=ok; else result[$step]=failed; fi
-  echo "$step: ${result[$step]}"
-}
-# The tests that compare the GPU with the CPU on the tiny world need the CPU's library.
-cpu_library=
-for place in "${LLASA_CPU_DIR:-}" "$root/build/native/cpu" "$root/build/native/cpu-library" "$root"; do
-  if [[ -z $cpu_library && -n $place && -e $place/libllasa_cpu.so ]]; then cpu_library=$place/libllasa_cpu.so; fi
-done
-if [[ -n $cpu_library ]]; then
-  export LLASA_CPU_LIBRARY=$cpu_library
-  step tests "$tests" --gtest_brief=1 --gtest_output="json:$out/tests.json"
-else
-  step tests "$tests" --gtest_brief=1 --gtest_output="json:$out/tests.json" --gtest_filter='-Agreement.*'
-  result[agreement]=skipped
-  echo "agreement: skipped, there is no libllasa_cpu.so to compare with (set LLASA_CPU_DIR)"
-fi
-# Every kernel runs in these (counted on the simulator); the models' own tests would take hours there.
+core='*Mma*:*Gemm*:*Attention*:*Sampling*:*Linear*'
+# Every kernel runs in these (counted on the simulator); the models' own tests would take hours under a checker.
 small='Advantage.*:*Activation*:Attention*:*AttentionTest*:*Cast.*:*Conv1d*:Conformer*:DecodeLoop*:Dropout*:Embedding*:Fsq*:Gemm*'
 small+=':Istft*:Linear*:*LogprobHead*:Mel.*:Mma*:*Norm*:*Optimizer*:PolicyLoss*:*RopeTest*:Sampling.*:SamplingEdges*:Transcript*'
-for tool in memcheck racecheck; do
-  if command -v compute-sanitizer >/dev/null; then
-    step "$tool" compute-sanitizer --tool "$tool" --error-exitcode 9 "$tests" --gtest_brief=1 --gtest_filter="$small"
-  else
-    result[$tool]=skipped
-    echo "$tool: skipped, compute-sanitizer is not here"
-  fi
-done
-step benchmarks "$build/bench/llasa_cuda_bench" --benchmark_out="$out/benchmarks.json" --benchmark_out_format=json
 
-llasa=${LLASA:-}
-if [[ -z $llasa && -x $root/llasa ]]; then llasa=$root/llasa; fi
-if [[ -z $llasa && -e $root/managed/LlasaNative.Trainer/bin/Release/net10.0/llasa.dll ]]; then
-  llasa="dotnet $root/managed/LlasaNative.Trainer/bin/Release/net10.0/llasa.dll"
-fi
-grpo() { # backend, folder of its library
-  LLASA_NATIVE_DIR=$2 LLASA_BACKEND=$1 $llasa train --out "$out/grpo-$1" --steps 2 --seed 7 --set rollout.prompts_per_step=2 \
-    --set rollout.samples_per_prompt=4 --set reward.mode=seed --set run.save_every=0 --set run.samples_every=0
-}
-# The gradient norm of step 1, which both take from the same weights. Samples may differ where rounding crosses a
-# border of the draw, so the norms are told, and must agree within 5 %.
-agree() {
-  local cpu gpu
-  cpu=$(sed -n '1s/.*"optimiser\/grad_norm":\([0-9.eE+-]*\).*/\1/p' "$out/grpo-cpu/metrics.jsonl")
-  gpu=$(sed -n '1s/.*"optimiser\/grad_norm":\([0-9.eE+-]*\).*/\1/p' "$out/grpo-cuda/metrics.jsonl")
-  echo "gradient norm: cpu $cpu, cuda $gpu"
-  awk -v a="$cpu" -v b="$gpu" 'BEGIN { d = a > b ? a - b : b - a; exit !(a > 0 && d <= 0.05 * a) }'
-}
-if [[ -n $llasa ]]; then
-  step grpo-cpu grpo cpu "${LLASA_CPU_DIR:-$root/build/native/cpu}"
-  step grpo-cuda grpo cuda "$build"
-  step grpo-agree agree
-else
-  result[grpo-cpu]=skipped
-  echo "grpo: skipped, there is no llasa to run (set LLASA)"
-fi
-
-failed=0
-{
-  printf '{\n  "device": "%s",\n  "arch": "sm_%s",\n  "driver": "%s",\n  "nvcc": "%s",\n  "commit": "%s",\n  "steps": {' "$name" "$arch" \
-    "$(nvidia-smi --query-gpu=driver_version --format=csv,noheader -i "${LLASA_DEVICE:-0}")" \
-    "$(nvcc --version | sed -n 's/.*release \([0-9.]*\).*/\1/p')" "$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)"
-  separator=
-  for key in "${!result[@]}"; do
-    printf '%s\n    "%s": "%s"' "$separator" "$key" "${result[$key]}"
-    separator=,
-    if [[ ${result[$key]} == failed ]]; then failed=1; fi
+cpu_library() {
+  local place
+  for place in "${LLASA_CPU_DIR:-}" "$root/build/native/cpu" "$root/build/native/cpu-library" "$root"; do
+    if [[ -n $place && -e $place/libllasa_cpu.so ]]; then echo "$place/libllasa_cpu.so" && return; fi
   done
-  printf '\n  }\n}\n'
-} >"$out/summary.json"
+}
+llasa_command() {
+  if [[ -n ${LLASA:-} ]]; then
+    echo "$LLASA"
+  elif [[ -x $root/llasa ]]; then
+    echo "$root/llasa"
+  elif [[ -e $root/managed/LlasaNative.Trainer/bin/Release/net10.0/llasa.dll ]]; then
+    echo "dotnet $root/managed/LlasaNative.Trainer/bin/Release/net10.0/llasa.dll"
+  fi
+}
+architecture() {
+  nvidia-smi --query-gpu=compute_cap --format=csv,noheader -i "${LLASA_DEVICE:-0}" | tr -dc 0-9
+}
+grpo() { # backend, folder of its library
+  LLASA_NATIVE_DIR=$2 LLASA_BACKEND=$1 $(llasa_command) train --out "$out/grpo-$1" --steps 2 --seed 7 --set rollout.prompts_per_step=2 \
+    --set rollout.samples_per_prompt=4 --set reward.mode=seed --set run.save_every=0 --set run.samples_every=0 >&2 &&
+    sed -n '1s/.*"optimiser\/grad_norm":\([0-9.eE+-]*\).*/\1/p' "$out/grpo-$1/metrics.jsonl"
+}
+
+# One step, in a process of its own. Exit code 77: it cannot run here, and its output says why.
+run_step() {
+  case $1 in
+    versions)
+      nvidia-smi --query-gpu=name,compute_cap,driver_version,memory.total,clocks.max.sm,power.limit --format=csv && nvcc --version
+      ;;
+    configure)
+      cmake -G Ninja -S "$root/native" -B "$build" -DCMAKE_BUILD_TYPE=Release -DLLASA_BACKEND=cuda -DLLASA_CUDA_ARCHS="$(architecture)" \
+        -DLLASA_WARNINGS_AS_ERRORS=OFF -DLLASA_BUILD_TESTS=ON -DLLASA_BUILD_BENCH=ON
+      ;;
+    build) cmake --build "$build" -j "$(nproc)" -- -k 0 ;;
+    core-tests) "$tests" --gtest_brief=1 --gtest_output="json:$out/core-tests.json" --gtest_filter="$core" ;;
+    tests) "$tests" --gtest_brief=1 --gtest_output="json:$out/tests.json" --gtest_filter="-$core:Agreement.*" ;;
+    agreement)
+      LLASA_CPU_LIBRARY=$(cpu_library)
+      [[ -n $LLASA_CPU_LIBRARY ]] || { echo "there is no libllasa_cpu.so to compare with (set LLASA_CPU_DIR)" && exit 77; }
+      LLASA_CPU_LIBRARY=$LLASA_CPU_LIBRARY "$tests" --gtest_brief=1 --gtest_output="json:$out/agreement.json" --gtest_filter='Agreement.*'
+      ;;
+    benchmarks) "$bench" --benchmark_out="$out/benchmarks.json" --benchmark_out_format=json ;;
+    memcheck | racecheck)
+      command -v compute-sanitizer >/dev/null || { echo "compute-sanitizer is not here" && exit 77; }
+      compute-sanitizer --tool "$1" --error-exitcode 9 "$tests" --gtest_brief=1 --gtest_filter="$small"
+      ;;
+    profile)
+      command -v nsys >/dev/null || { echo "nsys is not here" && exit 77; }
+      nsys profile --force-overwrite true -o "$out/rollout" "$bench" --benchmark_filter=Rollout && nsys stats --report cuda_gpu_kern_sum "$out/rollout.nsys-rep"
+      ;;
+    grpo)
+      [[ -n $(llasa_command) ]] || { echo "there is no llasa to run (set LLASA)" && exit 77; }
+      [[ -n $(cpu_library) ]] || { echo "there is no libllasa_cpu.so to compare with (set LLASA_CPU_DIR)" && exit 77; }
+      local cpu cuda
+      cpu=$(grpo cpu "$(dirname "$(cpu_library)")") && cuda=$(grpo cuda "$build") || exit 1
+      echo "gradient norm: cpu $cpu, cuda $cuda"
+      awk -v a="$cpu" -v b="$cuda" 'BEGIN { d = a > b ? a - b : b - a; exit !(a > 0 && d <= 0.05 * a) }'
+      ;;
+  esac
+}
+
+budget=900
+dry=
+while (($# > 0)); do
+  case $1 in
+    --run-step) run_step "$2" && exit 0 || exit $? ;;
+    --dry-run) dry=1 ;;
+    --budget)
+      [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || refuse "--budget: \`${2:-}\` is not a number of seconds"
+      budget=$2
+      shift
+      ;;
+    *) refuse "\`$1\` is not --dry-run or --budget SECONDS" ;;
+  esac
+  shift
+done
+
+limit() { awk -v share="$1" -v budget="$budget" 'BEGIN { printf "%.1f", share * budget / 900 }'; }
+if [[ -n $dry ]]; then
+  total=0
+  for step in "${steps[@]}"; do
+    read -r name seconds what <<<"$step"
+    total=$((total + seconds))
+    printf '%-11s %7s s  by %7s s  %s\n' "$name" "$(limit "$seconds")" "$(limit $total)" "$what"
+  done
+  kib=$(cd "$root" && git ls-files -z "${carried[@]}" 2>/dev/null | du -ck --apparent-size --files0-from=- | tail -n 1 | cut -f 1)
+  echo "to be carried: ${carried[*]}: $(((kib + 1023) / 1024)) MiB"
+  ((total <= 900)) || refuse "the steps come to $total of 900 seconds"
+  exit 0
+fi
+
+for tool in nvcc cmake nvidia-smi; do
+  command -v $tool >/dev/null || refuse "$tool is not here"
+done
+arch=$(architecture) && [[ -n $arch ]] || refuse "the NVIDIA driver sees no GPU"
+((arch >= 80)) || refuse "the card has compute capability $arch (of 10), expected 80 or more"
+
+mkdir -p "$out"
+rm -rf "${out:?}"/*
+declare -a lines=()
+failed=0
+started=$SECONDS
+for step in "${steps[@]}"; do
+  read -r name seconds _ <<<"$step"
+  begun=$SECONDS
+  timeout -k 5 "$(limit "$seconds")" "${BASH_SOURCE[0]}" --run-step "$name" >"$out/$name.log" 2>&1
+  case $? in
+    0) result=ok ;;
+    77) result="skipped: $(tail -n 1 "$out/$name.log")" ;;
+    124 | 137) result="timed out" failed=1 ;;
+    *) result=failed failed=1 ;;
+  esac
+  echo "$name: $result"
+  lines+=("    \"$name\": {\"result\": \"$result\", \"seconds\": $((SECONDS - begun))}")
+  {
+    printf '{\n  "arch": "sm_%s",\n  "commit": "%s",\n  "seconds": %d,\n  "steps": {\n' "$arch" \
+      "$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)" $((SECONDS - started))
+    (IFS=$'\n' && sed '$!s/$/,/' <<<"${lines[*]}")
+    printf '  }\n}\n'
+  } >"$out/summary.json.new" && mv "$out/summary.json.new" "$out/summary.json"
+done
 cat "$out/summary.json"
 exit "$failed"
