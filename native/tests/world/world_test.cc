@@ -1,4 +1,4 @@
-// Several processes under the launchers that this machine has; what each does is in world/rank.cc.
+// Several processes under the launchers that this machine has; what each does is in rank.cc.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
