@@ -18,7 +18,8 @@ internal static class GroupExchange
     /// <param name="world">The ranks.</param>
     /// <param name="mine">What this one drew, which may be nothing.</param>
     /// <param name="samplesPerPrompt">Samples of a group.</param>
-    public static DrawnGroups Gather(this IWorld world, DrawnGroups mine, int samplesPerPrompt)
+    /// <param name="keepSound">Whether sounds are wanted: they are a hundred times as large as the rest.</param>
+    public static DrawnGroups Gather(this IWorld world, DrawnGroups mine, int samplesPerPrompt, bool keepSound)
     {
         if (world.Size == 1)
         {
@@ -28,7 +29,7 @@ internal static class GroupExchange
         using MemoryStream stream = new();
         using (BinaryWriter writer = new(stream, Encoding.UTF8, leaveOpen: true))
         {
-            Write(writer, mine);
+            Write(writer, mine, keepSound);
         }
 
         DrawnGroups? all = null;
@@ -50,7 +51,7 @@ internal static class GroupExchange
     public static List<SampleRecord> Gather(this IWorld world, List<SampleRecord> mine) => world.Size == 1 ? mine
         : [.. world.AllGather(JsonSerializer.SerializeToUtf8Bytes(mine, Json)).SelectMany(part => JsonSerializer.Deserialize<List<SampleRecord>>(part, Json)!)];
 
-    private static void Write(BinaryWriter writer, DrawnGroups groups)
+    private static void Write(BinaryWriter writer, DrawnGroups groups, bool keepSound)
     {
         var count = groups.Judged.Length == 0 ? 0 : groups.Groups;
         writer.Write(count);
@@ -68,7 +69,7 @@ internal static class GroupExchange
             Write(writer, sample.DrawLogProbs.Span);
             writer.Write(sample.Ended);
             Write<int>(writer, groups.Codes[i]);
-            Write<float>(writer, groups.Recognised[i].Sound ?? []);
+            Write<float>(writer, keepSound ? groups.Recognised[i].Sound ?? [] : []);
             writer.Write(JsonSerializer.Serialize(groups.Recognised[i] with { Sound = null }, Json));
             writer.Write(JsonSerializer.Serialize(groups.Judged[i], Json));
             Write<float>(writer, groups.Reference.Length > 0 ? groups.Reference[i] : []);
