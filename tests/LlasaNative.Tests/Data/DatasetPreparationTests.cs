@@ -57,7 +57,7 @@ public class DatasetPreparationTests
             Assert.That(read.Select(u => (u.Text, string.Join(' ', u.Codes))), Is.EqualTo([("a", "3 1 4")]));
             Assert.That(
                 () => PromptFile.ReadUtterances(DataFiles.Find(train), 4),
-                Throws.TypeOf<ParquetException>().With.Message.Contains("row group 0, row 0: code 4"));
+                Throws.TypeOf<ParquetException>().With.Message.Contains("row group 0, row 0: `codes`: code 4"));
         });
     }
 
