@@ -55,7 +55,22 @@ internal static class CommandLine
     }
 
     /// <summary>Gives a command its work, with the library chosen and every error turned into a line and an exit code.</summary>
-    public static Command Does(this Command command, Func<ParseResult, int> work)
+    public static Command Does(this Command command, Func<ParseResult, int> work) => command.Guarded(parsed =>
+    {
+        RankSession.RefuseSeveral(command.Name);
+        return work(parsed);
+    });
+
+    /// <summary>As <see cref="Does(Command, Func{ParseResult, int})"/>, for a command whose work several ranks share.</summary>
+    public static Command DoesTogether(this Command command, Func<ParseResult, RankSession, int> work) => command.Guarded(parsed =>
+    {
+        using var ranks = RankSession.Join(parsed.GetValue(Threads));
+        var code = work(parsed, ranks);
+        ranks.Finish();
+        return code;
+    });
+
+    private static Command Guarded(this Command command, Func<ParseResult, int> work)
     {
         command.SetAction(parsed => Guard(parsed, () =>
         {
@@ -64,15 +79,6 @@ internal static class CommandLine
         }));
         return command;
     }
-
-    /// <summary>As <see cref="Does(Command, Func{ParseResult, int})"/>, for a command whose work several ranks share.</summary>
-    public static Command DoesTogether(this Command command, Func<ParseResult, RankSession, int> work) => command.Does(parsed =>
-    {
-        using var ranks = RankSession.Join(parsed.GetValue(Threads));
-        var code = work(parsed, ranks);
-        ranks.Finish();
-        return code;
-    });
 
     private static int Guard(ParseResult parsed, Func<int> work)
     {

@@ -53,6 +53,20 @@ internal sealed class RankSession : IDisposable
         }
     }
 
+    /// <summary>Refuses a command that several processes would do each for itself, over the same files.</summary>
+    /// <param name="command">Its name.</param>
+    /// <exception cref="UsageException">A launcher started more than this process.</exception>
+    public static void RefuseSeveral(string command)
+    {
+        foreach (var name in new[] { "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS" })
+        {
+            if (int.TryParse(Environment.GetEnvironmentVariable(name), out var size) && size > 1)
+            {
+                throw new UsageException($"`llasa {command}` is the work of one process, and a launcher started {size} ({name}); train, sft and eval can be shared");
+            }
+        }
+    }
+
     /// <summary>What precedes a message of this process, so that it is known whose it is.</summary>
     public static string Prefix => _current is { World.Size: > 1 } session ? $"llasa: rank {session.World.Rank}: " : "llasa: ";
 

@@ -40,6 +40,15 @@ public sealed class RanksTests : TinyWorldTests
     }
 
     [Test]
+    public void Speak_OnTwoRanks_IsRefusedByBoth()
+    {
+        var outcome = MpiRunner.Run(2, ["speak", "a quiet river", "--out", Path.Combine(Folder, "out.wav")]);
+        Assert.That(outcome.ExitCode, Is.EqualTo(2));
+        Assert.That(outcome.Error, Does.Contain("`llasa speak` is the work of one process, and a launcher started 2 (OMPI_COMM_WORLD_SIZE)"));
+        Assert.That(File.Exists(Path.Combine(Folder, "out.wav")), Is.False);
+    }
+
+    [Test]
     public void Train_OnTwoRanksTwice_AndKilledBetween_EndsWithTheSameBits()
     {
         var whole = Path.Combine(Folder, "whole");
