@@ -164,7 +164,7 @@ public sealed class RanksTests : TinyWorldTests
             });
         }
 
-        var step = Directory.Exists(Path.Combine(Folder, "checkpoints")) ? Directory.GetDirectories(Path.Combine(Folder, "checkpoints"), "step-*").Select(d => int.Parse(Path.GetFileName(d)["step-".Length..], CultureInfo.InvariantCulture)).DefaultIfEmpty().Max() : 0;
+        var step = Directory.Exists(Path.Combine(Folder, "checkpoints")) ? Directory.GetDirectories(Path.Combine(Folder, "checkpoints"), "step-??????").Select(d => int.Parse(Path.GetFileName(d)["step-".Length..], CultureInfo.InvariantCulture)).DefaultIfEmpty().Max() : 0;
         var last = MpiRunner.Run(4, Train(Folder, step + 2, "--set", "run.keep=2"));
         Assert.That(last.ExitCode, Is.Zero, last.Error);
         Assert.That(Metrics(Folder).Select(m => m.GetProperty("step").GetInt32()), Is.EqualTo(Enumerable.Range(1, step + 2)));
