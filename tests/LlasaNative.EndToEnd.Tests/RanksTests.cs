@@ -129,7 +129,7 @@ public sealed class RanksTests : TinyWorldTests
     }
 
     /// <remarks><c>LLASA_KILLS</c> says how often; each at a moment of its own.</remarks>
-    [Test]
+    [Test, Category("Long")]
     public void Train_ARankKilledAtAnyMoment_EndsAllWithinTenSecondsAndResumesOnAnotherNumber()
     {
         var kills = int.Parse(Environment.GetEnvironmentVariable("LLASA_KILLS") ?? "3", CultureInfo.InvariantCulture);

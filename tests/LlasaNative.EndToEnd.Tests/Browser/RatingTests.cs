@@ -30,7 +30,7 @@ public sealed class RatingTests
 
     private JsonElement[] Lines => [.. File.ReadLines(Path.Combine(_folder, "preferences.jsonl")).Select(l => JsonDocument.Parse(l).RootElement)];
 
-    [Test]
+    [Test, Category("Long")]
     public async Task TwoHundredPairs_RatedByKeyboard_KilledInBetween_AreAllKept()
     {
         await using var browser = await Chromium.StartAsync();
