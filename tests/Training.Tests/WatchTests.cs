@@ -85,6 +85,19 @@ public sealed class WatchTests
         Assert.That(freed.Run(parts, options with { StopWhen = new StopOptions() }).Completed, "without the bound it goes on");
     }
 
+    [TestCase(0, 1)]
+    [TestCase(1, 3, Description = "it may know fewer steps, after a resume")]
+    public void Ranks_EndWhereTheFirstSaysSo(int bounded, int expected)
+    {
+        var steps = ThreadWorld.Run(2, ranks =>
+        {
+            using World world = new(World.Settings() with { Run = new RunOptions { Steps = 3, SamplesEvery = 0 } }, ["ab", "b"], ranks: ranks);
+            var bounds = ranks.Rank == bounded ? new StopOptions { EntropyBelow = 9, Window = 1 } : new StopOptions();
+            return world.Run(new Memory(), world.Options with { StopWhen = bounds }).Step;
+        });
+        Assert.That(steps, Is.EqualTo(new long[] { expected, expected }));
+    }
+
     [Test]
     public void Options_ThatCannotBeWatched_AreRefused()
     {

@@ -44,7 +44,8 @@ public static class TrainingRun
         string? reason = null;
         var stopped = false;
         bool Asked() => stopped = settings.World.Any(settings.Stop?.StopRequested == true);
-        bool IsOut() => settings.Watch is not null && settings.World.Any(reason is not null);   // of bounds; the first rank knows its steps before
+        // The first rank alone has the rows of the steps before a resumed run's.
+        bool IsOut() => settings.Watch is not null && settings.World.Any(settings.World.Rank == 0 && reason is not null);
         while (step < run.Steps && !IsOut() && !Asked() && !settings.World.Any(TimeIsUp(run, timer)))
         {
             step++;
