@@ -70,6 +70,7 @@ public sealed class OnlineDpoTests
             Assert.That(Faults("update.epochs=2"), Does.Contain("makes one update of a step"));
             Assert.That(Faults("rollout.samples_per_prompt=1"), Does.Contain("must be at least 2"));
             Assert.That(Faults("loss.objective=dpo(kind=best)"), Does.Contain("dpo, ipo, dpo_norm, simpo"));
+            Assert.That(Faults("loss.objective=dpo(kind=ipo, label_smoothing=0.1)"), Does.Contain("ipo has no label smoothing"));
         });
     }
 }

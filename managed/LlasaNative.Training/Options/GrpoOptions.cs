@@ -97,6 +97,7 @@ public sealed record GrpoOptions : IPresetOptions, ICheckedOptions
         if (Made("loss.objective", Loss.CreateLoss, faults) is DpoLoss preferences)
         {
             faults.AddRange(preferences.NeedsReference && !Loss.KeepsReference ? [$"`loss.objective` {Loss.Objective} needs a reference, but `loss.reference` is none"] : []);
+            faults.AddRange(preferences is { Kind: PreferenceLossKind.Ipo, LabelSmoothing: > 0 } ? [$"`loss.objective` {Loss.Objective}: ipo has no label smoothing"] : []);
             faults.AddRange(Update.Epochs > 1 || Update.MiniBatchPrompts > 0 ? [$"`loss.objective` {Loss.Objective} makes one update of a step: `update.epochs` must be 1 and `update.mini_batch_prompts` 0"] : []);
             faults.AddRange(Rollout.SamplesPerPrompt < 2 ? [$"`loss.objective` {Loss.Objective} prefers one sample of a text to another: `rollout.samples_per_prompt` must be at least 2"] : []);
         }
