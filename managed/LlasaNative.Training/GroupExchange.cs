@@ -14,6 +14,32 @@ internal static class GroupExchange
 {
     private static readonly JsonSerializerOptions Json = new() { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
+    /// <summary>Judges this rank's samples; where one rank must give the step up, all do, before anybody waits for its samples.</summary>
+    /// <param name="world">The ranks.</param>
+    /// <param name="judge">Judges what this one drew.</param>
+    /// <exception cref="RewardUnavailableException">A component failed on any rank.</exception>
+    public static DrawnGroups Agree(this IWorld world, Func<DrawnGroups> judge)
+    {
+        if (world.Size == 1)
+        {
+            return judge();
+        }
+
+        DrawnGroups? mine = null;
+        var failure = "";
+        try
+        {
+            mine = judge();
+        }
+        catch (RewardUnavailableException e)
+        {
+            failure = e.Message;
+        }
+
+        return Array.Find(world.AllGather(Encoding.UTF8.GetBytes(failure)), said => said.Length > 0) is { } first
+            ? throw new RewardUnavailableException(Encoding.UTF8.GetString(first)) : mine!;
+    }
+
     /// <summary>The groups of all ranks, in their order.</summary>
     /// <param name="world">The ranks.</param>
     /// <param name="mine">What this one drew, which may be nothing.</param>

@@ -79,7 +79,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
             batch.ReadCodes();                                                      // ④ codes
             batch.Vocode();                                                         // ⑤ waveform
             batch.Recognise();                                                      // ⑥ transcript and likelihood
-            var judged = _update.Charge(batch.Judge(_judge), timer);                // ⑦ reward, less what the reference charges
+            var judged = _world.Agree(() => _update.Charge(batch.Judge(_judge), timer));   // ⑦ reward, less what the reference charges
             var all = timer.Measure("gather", () => _world.Gather(judged, _options.Rollout.SamplesPerPrompt, keepSound));   // from here on every rank has all samples
             CheckScored(number, all.Recognised);
             groups.Add(all);

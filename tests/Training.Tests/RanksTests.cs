@@ -81,6 +81,26 @@ public sealed class RanksTests
     }
 
     [Test]
+    public void Step_WhoseRewardFailsOnOneRank_IsGivenUpAndSavedByAll()
+    {
+        // Only the first rank's text makes the component throw.
+        var options = Settings() with { Reward = new RewardOptions { Mode = RewardMode.Seed, Components = $"{typeof(RanksTests).Assembly.Location}:{typeof(ThrowsForAb).FullName}=1" } };
+        var messages = ThreadWorld.Run(3, world =>
+        {
+            using World run = new(options, Texts, ranks: world);
+            return Assert.Throws<RewardUnavailableException>(() => run.Run(new Memory()))!.Message;
+        });
+        Assert.That(messages, Has.All.Contains("not this one").And.All.Contains("after step 0"));
+    }
+
+    public sealed class ThrowsForAb : IRewardComponent
+    {
+        public string Name => "throws";
+
+        public double Score(RewardInput input) => input.Sample.Reference == "ab" ? throw new InvalidOperationException("not this one") : 1;
+    }
+
+    [Test]
     public void Run_ContinuesOnAnotherNumberOfRanks()
     {
         using World undisturbed = new(Settings(), Texts);
