@@ -81,6 +81,9 @@ public sealed class WatchTests
 
         using World resumed = new(options, ["ab", "b"]);
         Assert.That(resumed.Run(parts).Step, Is.EqualTo(4), "it remembers the steps before");
+        using World again = new(options, ["ab", "b"]);
+        var ended = again.Run(parts);
+        Assert.That((ended.Step, ended.Reason), Is.EqualTo((4L, outcome.Reason)), "and that they ended it");
         using World freed = new(options, ["ab", "b"]);
         Assert.That(freed.Run(parts, options with { StopWhen = new StopOptions() }).Completed, "without the bound it goes on");
     }

@@ -68,7 +68,8 @@ public sealed class RunWatch(StopOptions options)
         }
     }
 
-    private string? Reason()
+    /// <summary>Why the run should end by what it was given; null when it need not.</summary>
+    public string? Reason()
     {
         foreach (var (name, bound, isLeast) in Bounds())
         {

@@ -41,7 +41,7 @@ public static class TrainingRun
         var abort = settings.Stop?.Abort ?? CancellationToken.None;
         var step = state?.Step ?? 0;
         var saved = step;
-        string? reason = null;
+        var reason = settings.Watch?.Reason();   // a run that its bounds ended is not gone on with
         var stopped = false;
         bool Asked() => stopped = settings.World.Any(settings.Stop?.StopRequested == true);
         // The first rank alone has the rows of the steps before a resumed run's.
