@@ -50,6 +50,27 @@ public sealed class CostTests : TinyWorldTests
     }
 
     [Test]
+    public void Cost_OfSeveralUpdates_CountsEachPassAndEachOptimiserStep()
+    {
+        CostPhase[] Phases(int epochs, int miniBatch) =>
+        [
+            .. new StepAccount(
+                new GrpoOptions { Update = new UpdateOptions { Epochs = epochs, MiniBatchPrompts = miniBatch } }, LlamaConfig.FromFile(Path.Combine(TinyWorld.Policy, "config.json")),
+                1025, null, null, new StepLengths(20, 70, 10)).Phases.TakeLast(2),
+        ];
+        CostPhase[] one = Phases(1, 0), three = Phases(3, 4);   // 16 prompts in four mini-batches, three times
+        Assert.Multiple(() =>
+        {
+            Assert.That(one.Select(p => p.Name), Is.EqualTo(new[] { "gradient", "update" }));
+            Assert.That(three[0].ProductFlops, Is.EqualTo(3 * one[0].ProductFlops).Within(1e-9).Percent);
+            Assert.That(three[0].Bytes, Is.EqualTo(3 * one[0].Bytes).Within(1e-9).Percent);
+            Assert.That(three[0].Pieces.Launches, Is.GreaterThanOrEqualTo(3 * one[0].Pieces.Launches));
+            Assert.That(three[1].Bytes, Is.EqualTo(12 * one[1].Bytes).Within(1e-9).Percent);
+            Assert.That(three[1].Pieces.Launches, Is.EqualTo(12 * one[1].Pieces.Launches));
+        });
+    }
+
+    [Test]
     public void LayerProducts_AreAllWeightsOfTheLayers()
     {
         var config = Path.Combine(Folder, "config.json");

@@ -155,11 +155,14 @@ internal sealed class StepAccount
         yield return new("head", rows, c.VocabularySize, width, times, _speechBf16);
     }
 
+    /// <summary>Optimiser steps of a pass over the samples.</summary>
+    private double MiniBatches => _options.Update.MiniBatchPrompts > 0 ? Math.Ceiling((double)_options.Rollout.PromptsPerStep / _options.Update.MiniBatchPrompts) : 1;
+
     private CostPhase Training()
     {
         double responses = _samples * _lengths.Response, batchTokens = _options.Optimiser.MicroBatchTokens;
         var tokens = responses + (_options.Rollout.PromptsPerStep * _lengths.Prompt);
-        double batches = Math.Ceiling(tokens / batchTokens), rows = tokens / batches, chunk = Math.Clamp(HeadLogits / _head, 256, 2048);
+        double epochs = _options.Update.Epochs, batches = MiniBatches * Math.Ceiling(tokens / MiniBatches / batchTokens), rows = tokens / batches, chunk = Math.Clamp(HeadLogits / _head, 256, 2048);
         var recompute = _options.Optimiser.Recompute;
         var trainsAll = !_options.Lora.Enabled;
         List<CostProduct> products = [];
@@ -180,8 +183,8 @@ internal sealed class StepAccount
         var activations = tokens * _policy.Layers * RowBytes() * (3 + (recompute ? 1 : 0));
         var logits = responses * _head * 4 * 5;
         var name = recompute ? "the same, layers recomputed" : "a micro-batch of training";
-        return new("gradient", products, _options.Update.Epochs * attention, _options.Update.Epochs * (activations + logits),
-            (batches * PieceCounts.Of(name, _policy.Layers)) + (((responses / chunk) - batches) * PieceCounts.Of("each further chunk of the head", _policy.Layers)));
+        return new("gradient", [.. products.Select(p => p with { Times = epochs * p.Times })], epochs * attention, epochs * (activations + logits),
+            (epochs * batches * PieceCounts.Of(name, _policy.Layers)) + (epochs * ((responses / chunk) - batches) * PieceCounts.Of("each further chunk of the head", _policy.Layers)));
     }
 
     private CostPhase Update()
@@ -192,6 +195,7 @@ internal sealed class StepAccount
             ? _policy.Layers * _options.Lora.Rank * ((2.0 * _policy.HiddenSize) + (2 * AttentionWidth) + (2 * KeyValueWidth) + (4.0 * _policy.HiddenSize) + (3.0 * _policy.IntermediateSize))
             : all;
         // Weights, both moments and gradient read; the first three and the cleared gradient written; the norm reads once more; the bf16 copy.
-        return new("update", [], 0, trained * ((9 * 4) + (_bf16 ? 2 : 0)), PieceCounts.Of("a step of the optimiser", _policy.Layers));
+        var updates = _options.Update.Epochs * MiniBatches;
+        return new("update", [], 0, updates * trained * ((9 * 4) + (_bf16 ? 2 : 0)), updates * PieceCounts.Of("a step of the optimiser", _policy.Layers));
     }
 }
