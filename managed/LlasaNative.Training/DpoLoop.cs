@@ -51,8 +51,7 @@ public sealed class DpoLoop : ITrainingLoop, IDisposable
         PhaseTimer timer = new();
         var first = (number - 1) * _options.Dpo.BatchSize;
         DataPosition = number * _options.Dpo.BatchSize;
-        var (packed, preferences) = Compare([.. Enumerable.Range(0, _options.Dpo.BatchSize).Select(i => _pairs[_order[first + i]])], timer);
-        cancellation.ThrowIfCancellationRequested();
+        var (packed, preferences) = Compare([.. Enumerable.Range(0, _options.Dpo.BatchSize).Select(i => _pairs[_order[first + i]])], timer, cancellation);
         var stats = timer.Measure("gradient", () => Trainer.Reduce(Trainer.Accumulate(packed, _head, preferences.Terms, PreferenceLoss.Shape, cancellation)));
         var rate = Schedules.LearningRate(_options.Optimiser, number, _options.Run.Steps);
         var update = timer.Measure("update", () => Trainer.Apply(rate));
@@ -73,10 +72,11 @@ public sealed class DpoLoop : ITrainingLoop, IDisposable
 
     /// <summary>What pairs that are not trained on come to under the weights as they are.</summary>
     /// <param name="pairs">At least one, encoded for the policy.</param>
-    public PreferenceTerms Measure(IReadOnlyList<EncodedPair> pairs)
+    /// <param name="cancellation">Honoured between the policy's pass and its reference's.</param>
+    public PreferenceTerms Measure(IReadOnlyList<EncodedPair> pairs, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(pairs);
-        return Compare(pairs, new PhaseTimer()).Terms;
+        return Compare(pairs, new PhaseTimer(), cancellation).Terms;
     }
 
     /// <inheritdoc/>
@@ -86,7 +86,7 @@ public sealed class DpoLoop : ITrainingLoop, IDisposable
         _reference?.Dispose();
     }
 
-    private (PackedSequences Packed, PreferenceTerms Terms) Compare(IReadOnlyList<EncodedPair> pairs, PhaseTimer timer)
+    private (PackedSequences Packed, PreferenceTerms Terms) Compare(IReadOnlyList<EncodedPair> pairs, PhaseTimer timer, CancellationToken cancellation)
     {
         PackedSequences packed = new();
         List<int> lengths = [];
@@ -100,9 +100,15 @@ public sealed class DpoLoop : ITrainingLoop, IDisposable
             }
         }
 
-        float[] Score(IPolicy policy) => policy.Score(packed, _head, _options.Optimiser.MicroBatchTokens);
+        float[] Score(IPolicy policy)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            return policy.Score(packed, _head, _options.Optimiser.MicroBatchTokens);
+        }
+
         var logProbs = timer.Measure("policy", () => Score(Policy));
         var reference = _reference is null ? [] : timer.Measure("reference", () => _reference.LogProbs(Score));
+        cancellation.ThrowIfCancellationRequested();
         return (packed, _loss.Of(lengths, logProbs, reference));
     }
 }

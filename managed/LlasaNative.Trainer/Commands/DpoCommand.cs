@@ -61,7 +61,7 @@ internal static class DpoCommand
             OpenLog = state => new RunFiles(options.Run, state, WaveFile.Encode),
             Progress = progress,
             Stop = stop,
-            Evaluate = held.Count == 0 ? null : row => loop.Measure(held).AddTo(row, "evaluation"),
+            Evaluate = held.Count == 0 ? null : row => loop.Measure(held, stop.Abort).AddTo(row, "evaluation"),
         });
         return TrainingEnd.Report(outcome, policy, options.Run, Ranks.Alone);
     }

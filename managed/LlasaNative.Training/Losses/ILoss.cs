@@ -10,6 +10,9 @@ public interface ILoss
     /// <summary>What the trainer has to know beside the numbers per token.</summary>
     LossShape Shape { get; }
 
+    /// <summary>Whether it reads log-probs under the starting policy, which is kept then whatever the KL coefficient.</summary>
+    bool NeedsReference => false;
+
     /// <summary>The loss of one update.</summary>
     /// <param name="batch">Its samples; at least one token must count.</param>
     TokenTerms Terms(LossBatch batch);

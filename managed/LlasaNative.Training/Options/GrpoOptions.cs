@@ -94,9 +94,10 @@ public sealed record GrpoOptions : IPresetOptions, ICheckedOptions
         List<string> faults = AlgorithmPresets.Names.Contains(Algorithm) ? [] : [$"`algorithm`: `{Algorithm}` is not one of {string.Join(", ", AlgorithmPresets.Names)}"];
         faults.AddRange(StopWhen.KlAbove > 0 && !Loss.KeepsReference ? ["`stop_when.kl_above` needs a starting policy to compare with: set `loss.reference` to f32 or bf16, or `loss.kl_coefficient`"] : []);
         faults.AddRange(StopWhen.CerRises > 0 && Run.EvaluateEvery == 0 ? ["`stop_when.cer_rises` needs evaluations, but `run.evaluate_every` is 0"] : []);
-        if (Made("loss.objective", Loss.CreateLoss, faults) is DpoLoss preferences)
+        var objective = Made("loss.objective", Loss.CreateLoss, faults);
+        faults.AddRange(objective?.NeedsReference == true && !Loss.KeepsReference ? [$"`loss.objective` {Loss.Objective} needs a reference, but `loss.reference` is none"] : []);
+        if (objective is DpoLoss preferences)
         {
-            faults.AddRange(preferences.NeedsReference && !Loss.KeepsReference ? [$"`loss.objective` {Loss.Objective} needs a reference, but `loss.reference` is none"] : []);
             faults.AddRange(preferences is { Kind: PreferenceLossKind.Ipo, LabelSmoothing: > 0 } ? [$"`loss.objective` {Loss.Objective}: ipo has no label smoothing"] : []);
             faults.AddRange(Update.Epochs > 1 || Update.MiniBatchPrompts > 0 ? [$"`loss.objective` {Loss.Objective} makes one update of a step: `update.epochs` must be 1 and `update.mini_batch_prompts` 0"] : []);
             faults.AddRange(Rollout.SamplesPerPrompt < 2 ? [$"`loss.objective` {Loss.Objective} prefers one sample of a text to another: `rollout.samples_per_prompt` must be at least 2"] : []);

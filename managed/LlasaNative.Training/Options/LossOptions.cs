@@ -68,7 +68,7 @@ public sealed record LossOptions : ICheckedOptions
         {
             try
             {
-                return CreateLoss() is DpoLoss { NeedsReference: true };
+                return CreateLoss().NeedsReference;
             }
             catch (UsageException)
             {
