@@ -2,10 +2,11 @@ using System.Runtime.InteropServices;
 
 namespace LlasaNative.Audio;
 
-/// <summary>Writes FLAC, one channel of 16 bits, as sound comes: fixed predictors and Rice codes, as the format's subset has them.</summary>
+/// <summary>Writes FLAC, one channel of 16 bits, as sound comes: fixed predictors and Rice codes, within the format's streamable subset (RFC 9639).</summary>
 /// <remarks>
 /// <para>Each frame of <see cref="FrameSamples"/> takes the predictor of order 0 to 4 and the Rice parameter that write it in the fewest
-/// bits. The stream does not say its MD5, nor its length when that is not known beforehand, which the format allows.</para>
+/// bits. The stream does not say its MD5, nor its length when that is not known beforehand, which the format allows. Of a rate above 65535
+/// that is no multiple of 10 no frame can say it, and so the stream is outside of the subset.</para>
 /// <para><b>Threads:</b> one at a time.</para>
 /// </remarks>
 /// <param name="sampleRate">Samples per second, 1 to 655350.</param>
@@ -17,7 +18,9 @@ public sealed class FlacEncoder(int sampleRate, long? length = null)
     public const int FrameSamples = 4096;
 
     private const int MaxOrder = 4;
+    private const uint RateInHertz = 13;    // and behind it: in tens of hertz
     private readonly List<short> _waiting = [];
+    private readonly (uint Code, uint Value) _rate = RateOf(sampleRate);
     private long _frames;
 
     /// <summary>What comes first.</summary>
@@ -79,18 +82,42 @@ public sealed class FlacEncoder(int sampleRate, long? length = null)
         bits.Write(0b1111_1111_1111_10, 14);
         bits.Write(0, 2);                   // reserved; frames are numbered, for all but the last have one size
         bits.Write(7, 4);                   // the size stands at the end of this header, in 16 bits
-        bits.Write(0, 4);                   // rate: as STREAMINFO says
+        bits.Write(_rate.Code, 4);
         bits.Write(0, 4);                   // one channel
         bits.Write(4, 3);                   // 16 bits
         bits.Write(0, 1);
         WriteNumber(bits, _frames++);
         bits.Write((uint)(samples.Length - 1), 16);
+        if (_rate.Code >= RateInHertz)
+        {
+            bits.Write(_rate.Value, 16);
+        }
+
         bits.Write(Crc(bits.Written, 0x07, 8), 8);
         WriteSubframe(bits, samples);
         bits.Align();
         bits.Write(Crc(bits.Written, 0x8005, 16), 16);
         return bits.ToArray();
     }
+
+    /// <summary>How a frame says its rate: one of those with a code of their own, or a number at the end of its header, or not (0).</summary>
+    private static (uint Code, uint Value) RateOf(int sampleRate) => sampleRate switch
+    {
+        88_200 => (1, 0),
+        176_400 => (2, 0),
+        192_000 => (3, 0),
+        8_000 => (4, 0),
+        16_000 => (5, 0),
+        22_050 => (6, 0),
+        24_000 => (7, 0),
+        32_000 => (8, 0),
+        44_100 => (9, 0),
+        48_000 => (10, 0),
+        96_000 => (11, 0),
+        <= ushort.MaxValue => (RateInHertz, (uint)sampleRate),
+        _ when sampleRate % 10 == 0 => (RateInHertz + 1, (uint)sampleRate / 10),
+        _ => (0, 0),
+    };
 
     private static void WriteSubframe(BitWriter bits, ReadOnlySpan<short> samples)
     {

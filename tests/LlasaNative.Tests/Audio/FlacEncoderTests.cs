@@ -38,10 +38,39 @@ public sealed class FlacEncoderTests
         Assert.That(Encode(samples, samples.Length, new Random(1)), Has.Length.LessThan(samples.Length));
     }
 
-    /// <summary>Written in parts of any length.</summary>
-    private static byte[] Encode(short[] samples, long? length, Random random)
+    [TestCase(8_000, 4)]
+    [TestCase(16_000, 5)]
+    [TestCase(22_050, 6)]
+    [TestCase(24_000, 7)]
+    [TestCase(32_000, 8)]
+    [TestCase(44_100, 9)]
+    [TestCase(48_000, 10)]
+    [TestCase(88_200, 1)]
+    [TestCase(96_000, 11)]
+    [TestCase(176_400, 2)]
+    [TestCase(192_000, 3)]
+    [TestCase(11_025, 13, 11_025)]
+    [TestCase(65_535, 13, 65_535)]
+    [TestCase(352_800, 14, 35_280)]
+    [TestCase(65_537, 0)]
+    public void Encode_SaysTheRateInItsFrames(int rate, int code, int? value = null)
     {
-        FlacEncoder flac = new(16_000, length);
+        short[] samples = [.. Enumerable.Range(0, 5000).Select(i => (short)(10_000 * Math.Sin(i * 0.02)))];
+        var file = Encode(samples, samples.Length, new Random(1), rate);
+        // 42 bytes before the first frame, of which two are for the synchronisation; behind the number of one byte and the size of two, the rate.
+        Assert.That(file[44] & 0xF, Is.EqualTo(code));
+        if (value is not null)
+        {
+            Assert.That(BinaryPrimitives.ReadUInt16BigEndian(file.AsSpan(49)), Is.EqualTo(value));
+        }
+
+        Assert.That(Decode(file), Is.EqualTo(samples));
+    }
+
+    /// <summary>Written in parts of any length.</summary>
+    private static byte[] Encode(short[] samples, long? length, Random random, int rate = 16_000)
+    {
+        FlacEncoder flac = new(rate, length);
         List<byte> file = [.. flac.Header()];
         for (var at = 0; at < samples.Length;)
         {
