@@ -24,7 +24,7 @@ internal sealed class VoiceReader(Func<ModelOptions> models, ScoringOptions scor
 
         _codec ??= SpeechCodec.Load(_models.Value.Codec, withEncoder: true, _models.Value.ScoringType);
         SoundPreparation preparation = new() { SampleRate = _codec.SampleRate };
-        var audio = SoundFile.Read(voice.Path, Places.Note);
+        var audio = SoundFile.Read(voice.Path, Places.Note, preparation.MaxSeconds);
         var codes = _codec.Encode(preparation.Apply(audio, voice.Path));
         return _read[voice] = new Utterance(voice.Text ?? Recognise(audio, voice.Path), codes) { Name = Path.GetFileName(voice.Path) };
     }

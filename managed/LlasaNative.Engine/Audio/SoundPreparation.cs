@@ -6,6 +6,9 @@ namespace LlasaNative.Audio;
 /// <remarks><b>Threads:</b> immutable.</remarks>
 public sealed record SoundPreparation
 {
+    /// <summary>The longest sound where nobody says otherwise, in seconds.</summary>
+    public const double DefaultMaxSeconds = 60;
+
     // What a listener, and a codec's window, wants around a word.
     private const double Margin = 0.1;
 
@@ -19,7 +22,7 @@ public sealed record SoundPreparation
     public double? Loudness { get; init; }
 
     /// <summary>Longest sound, in seconds after trimming; an encoder's memory grows with the square of it.</summary>
-    public double MaxSeconds { get; init; } = 60;
+    public double MaxSeconds { get; init; } = DefaultMaxSeconds;
 
     /// <summary>Prepares a sound.</summary>
     /// <param name="audio">The sound.</param>
@@ -28,6 +31,12 @@ public sealed record SoundPreparation
     /// <exception cref="ModelFileException">Nothing is left of it, or too much.</exception>
     public float[] Apply(WaveAudio audio, string name)
     {
+        // Before anything is computed of it; what is trimmed may become short enough.
+        if (!Trim)
+        {
+            CheckLength(audio.Seconds, name);
+        }
+
         var sound = Resampler.Resample(audio, SampleRate).Samples;
         if (Trim)
         {
@@ -41,10 +50,17 @@ public sealed record SoundPreparation
             sound = sound[first..(int)Math.Clamp((activity.End + Margin) * SampleRate, first, sound.Length)];
         }
 
-        var seconds = (double)sound.Length / SampleRate;
+        CheckLength((double)sound.Length / SampleRate, name);
         return sound.Length == 0 ? throw new ModelFileException(name, null, "holds no sound")
-            : seconds > MaxSeconds ? throw new ModelFileException(name, null, string.Create(CultureInfo.InvariantCulture, $"{seconds:F2} s of sound, at most {MaxSeconds:G} are taken"))
             : Loudness is { } target ? Audio.Loudness.Bring(sound.Span, SampleRate, target)
             : sound.ToArray();
+    }
+
+    private void CheckLength(double seconds, string name)
+    {
+        if (seconds > MaxSeconds)
+        {
+            throw new ModelFileException(name, null, string.Create(CultureInfo.InvariantCulture, $"{seconds:F2} s of sound, at most {MaxSeconds:G} are taken"));
+        }
     }
 }

@@ -36,7 +36,7 @@ internal sealed class SpeechEncoder(SpeechCodec codec, IRecogniser? recogniser, 
 
         try
         {
-            var audio = row.Sound is { } bytes ? SoundFile.Parse(bytes, row.Name, null, cancellation) : SoundFile.Read(row.SoundPath!, null, cancellation);
+            var audio = row.Sound is { } bytes ? SoundFile.Parse(bytes, row.Name, cancellation: cancellation) : SoundFile.Read(row.SoundPath!, cancellation: cancellation);
             return (preparation.Apply(audio, row.SoundPath ?? row.Name), null);
         }
         catch (LlasaException e)

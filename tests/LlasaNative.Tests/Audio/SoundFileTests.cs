@@ -55,6 +55,23 @@ public sealed class SoundFileTests
         Assert.That(Assert.Throws<ModelFileException>(() => SoundFile.Read(path))!.Message, Does.StartWith(path).And.Contains("ffmpeg cannot read it: "));
     }
 
+    [Test]
+    public void Read_OfALongerSoundThanIsTaken_IsRefused_HoweverSmallItsFile()
+    {
+        using TemporaryDirectory folder = new();
+        var wave = folder.Write("a.wav", WaveFile.Encode(Sound, 16000));
+        Assert.That(SoundFile.Read(wave, longest: 0.5).Samples.Length, Is.EqualTo(Sound.Length));
+        Assert.That(() => SoundFile.Read(wave, longest: 0.4), Throws.TypeOf<ModelFileException>().With.Message.Contains("more than 0.4 s of sound"));
+        // An hour of silence, and seconds of it on eight channels that say 500 kHz: few bytes each, until they are unpacked.
+        var (hour, wide) = (folder.File("hour.flac"), folder.File("wide.flac"));
+        Require("-v", "error", "-f", "lavfi", "-i", "anullsrc=r=16000:cl=mono", "-t", "3600", hour);
+        Require("-v", "error", "-f", "lavfi", "-i", "anullsrc=r=500000:cl=7.1", "-t", "5", "-strict", "-2", wide);
+        var before = GC.GetTotalAllocatedBytes();
+        Assert.That(() => SoundFile.Read(hour, longest: 5), Throws.TypeOf<ModelFileException>().With.Message.Contains("more than 5 s of sound"));
+        Assert.That(() => SoundFile.Parse(File.ReadAllBytes(wide), "a", longest: 5), Throws.TypeOf<ModelFileException>().With.Message.Contains("more than 5 s of sound"));
+        Assert.That(GC.GetTotalAllocatedBytes() - before, Is.LessThan(100_000_000), "an hour is 230 MB");
+    }
+
     private static void Require(params string[] arguments)
     {
         try

@@ -30,6 +30,8 @@ public sealed class SoundPreparationTests
     {
         SoundPreparation preparation = new() { SampleRate = 16000, Trim = true, MaxSeconds = 0.5 };
         Assert.That(() => preparation.Apply(new WaveAudio(Tone, 16000), "a"), Throws.TypeOf<ModelFileException>().With.Message.Contains("1.00 s of sound, at most 0.5"));
+        // At 16 kHz these would be 160 million samples: the length is looked at before.
+        Assert.That(() => new SoundPreparation { SampleRate = 16000 }.Apply(new WaveAudio(new float[1_000_000], 100), "a"), Throws.TypeOf<ModelFileException>().With.Message.Contains("10000.00 s of sound, at most 60"));
         Assert.That(() => preparation.Apply(new WaveAudio(new float[1000], 16000), "a"), Throws.TypeOf<ModelFileException>().With.Message.Contains("silent"));
         Assert.That(() => preparation.Apply(new WaveAudio(Array.Empty<float>(), 16000), "a"), Throws.TypeOf<ModelFileException>().With.Message.Contains("no sound"));
     }

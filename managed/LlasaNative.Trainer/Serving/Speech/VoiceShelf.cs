@@ -109,7 +109,7 @@ internal sealed partial class VoiceShelf : IDisposable
     /// <summary>Writes the sound, then its text, only once it is known that they can be read.</summary>
     private Utterance Keep(string path, byte[] sound, string text, CancellationToken cancellation)
     {
-        var audio = SoundFile.Parse(sound, "the sound", null, cancellation);
+        var audio = SoundFile.Parse(sound, "the sound", null, SoundPreparation.DefaultMaxSeconds, cancellation);
         var temporary = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName() + ".wav");
         try
         {
@@ -130,6 +130,6 @@ internal sealed partial class VoiceShelf : IDisposable
         }
     }
 
-    [GeneratedRegex("^[A-Za-z0-9_-]{1,64}$")]
+    [GeneratedRegex(@"\A[A-Za-z0-9_-]{1,64}\z")]
     private static partial Regex GoodName();
 }
