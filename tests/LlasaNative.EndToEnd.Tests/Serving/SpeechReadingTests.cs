@@ -41,10 +41,11 @@ public sealed class SpeechReadingTests : SpeechServerFixture
         static string Letters(string text) => string.Concat(text.Where(c => !char.IsWhiteSpace(c)));
     }
 
-    [Test]
-    public async Task LongText_GoesOnInTheVoiceOfWhatWasSaid()
+    [TestCase(160, true)]
+    [TestCase(8, false, Description = "no part ends within so few tokens: none is a voice to go on from")]
+    public async Task LongText_GoesOnInTheVoiceOfWhatWasSaid_IfThatEnded(int maxNewTokens, bool ends)
     {
-        await using var server = await StartAsync(Free with { PartCharacters = 20 });
+        await using var server = await StartAsync(Free with { PartCharacters = 20, MaxNewTokens = maxNewTokens });
         using var client = Client(server);
         var expected = new List<float>();
         using (var policy = PolicyModel.Load(TinyWorld.Policy, frozen: true))
@@ -54,11 +55,12 @@ public sealed class SpeechReadingTests : SpeechServerFixture
             foreach (var (part, i) in Sentences.Cut(Long, 20).Select((part, i) => (part, i)))
             {
                 var drawn = policy.Sample(
-                    new SampleRequest([policy.EncodePrompt(part, 50, 0, voice)], 1, new SamplingSettings { TopP = 0.9, MaxNewTokens = 160 }, [SpeechJob.Key(1, i)]) { Slots = 1 }, CancellationToken.None);
+                    new SampleRequest([policy.EncodePrompt(part, 50, 0, voice)], 1, new SamplingSettings { TopP = 0.9, MaxNewTokens = maxNewTokens }, [SpeechJob.Key(1, i)]) { Slots = 1 }, CancellationToken.None);
+                Assert.That(drawn[0].Ended, Is.EqualTo(ends), part);
                 var codes = policy.ReadCodes(drawn[0].Tokens.Span);
                 using var sound = codec.Decode([[.. voice?.Codes ?? [], .. codes]]);
                 expected.AddRange(sound[0][((voice?.Codes.Count ?? 0) * codec.SamplesPerCode)..]);
-                voice = codes.Length > 0 ? new Utterance(part, codes) : voice;
+                voice = ends && codes.Length > 0 ? new Utterance(part, codes) : voice;
             }
         }
 

@@ -8,7 +8,8 @@ namespace LlasaNative.Trainer.Serving.Speech;
 /// <summary>A text that is read out, part after part when it is long.</summary>
 /// <remarks>
 /// With a voice of its own each part is said in that voice. Without one, each part goes on in the voice of the one before it: what was said is
-/// the next part's voice prompt, for else each would be said in another voice. <b>Threads:</b> one at a time.
+/// the next part's voice prompt, for else each would be said in another voice. What reached its limit is none: whoever goes on from a voice that
+/// runs away runs away too. <b>Threads:</b> one at a time.
 /// </remarks>
 internal sealed class SpeechReading
 {
@@ -72,20 +73,24 @@ internal sealed class SpeechReading
 
             InputTokens += job.Text.Prompt.Length;
             OutputTokens += job.Codes.Length;
-            last = !_carries ? null : job.Codes.Length > 0 ? new Utterance(_parts[part], job.Codes) : last;
+            last = !_carries ? null : job.Ended && job.Codes.Length > 0 ? new Utterance(_parts[part], job.Codes) : last;
         }
     }
+
+    /// <summary>Room for the speech of a part: of one that goes on from another, twice what that one took of each of its characters.</summary>
+    private int Room(int part, Utterance? voice) => voice is null || voice == Voice ? LeastTokens
+        : (int)Math.Clamp(2L * voice.Codes.Count * _parts[part].Length / Math.Max(voice.Text.Length, 1), LeastTokens, Math.Max(LeastTokens, _engine.MaxNewTokens));
 
     private SpeechJob Prepare(int part, Utterance? voice, CancellationToken abandoned)
     {
         int[] prompt;
         try
         {
-            prompt = _policy.EncodePrompt(_parts[part], LeastTokens, 0, voice);
+            prompt = _policy.EncodePrompt(_parts[part], Room(part, voice), 0, voice);
         }
         catch (UsageException) when (voice != Voice)
         {
-            // The last part was too long to go on from.
+            // What was said was too long to go on from.
             (voice, prompt) = (Voice, _policy.EncodePrompt(_parts[part], LeastTokens, 0, Voice));
         }
 
