@@ -80,19 +80,30 @@ internal sealed class Vocoder : IDisposable
 
     private void Decode(List<Piece> pieces)
     {
+        var done = 0;
         try
         {
             using var sounds = _codec.Decode([.. pieces.Select(p => p.Codes)]);
-            for (var i = 0; i < pieces.Count; i++)
+            for (; done < pieces.Count; done++)
             {
-                pieces[i].Done(sounds[i][(pieces[i].First * _codec.SamplesPerCode)..].ToArray());
+                pieces[done].Done(sounds[done][(pieces[done].First * _codec.SamplesPerCode)..].ToArray());
             }
         }
-#pragma warning disable CA1031 // Whatever it was, it belongs to these, and the thread must go on.
+#pragma warning disable CA1031 // Whatever it was, it belongs to a piece, and the thread must go on.
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            pieces.ForEach(p => p.Failed(e));
+            if (pieces.Count == 1)
+            {
+                pieces[0].Failed(e);
+                return;
+            }
+
+            // One bad piece must not fail the others, and what was done is not done again.
+            foreach (var piece in pieces[done..])
+            {
+                Decode([piece]);
+            }
         }
     }
 }
