@@ -49,15 +49,15 @@ internal sealed class ReportedRun
             throw new UsageException($"{path}: is neither a run (run.json), nor an evaluation that `llasa eval --out` wrote, nor holds one in {EvaluationFolder}/");
         }
 
-        using var summary = folder is null ? null : JsonDocument.Parse(File.ReadAllText(System.IO.Path.Combine(folder, "summary.json")));
-        var samples = folder is null ? [] : File.ReadLines(System.IO.Path.Combine(folder, "samples.jsonl")).Select((line, i) => EvaluatedSample.Read(System.IO.Path.Combine(folder, "samples.jsonl"), i + 1, line)).ToArray();
+        var (samplesPerText, drawn) = folder is null ? (1, []) : ReadWhole(System.IO.Path.Combine(folder, "summary.json"), "summary of an evaluation", SummaryOf);
+        var samples = folder is null ? [] : LinesOf(System.IO.Path.Combine(folder, "samples.jsonl")).Select((line, i) => EvaluatedSample.Read(System.IO.Path.Combine(folder, "samples.jsonl"), i + 1, line)).ToArray();
         var rows = RowsOf(System.IO.Path.Combine(path, "metrics.jsonl"));
         return new ReportedRun(name ?? System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path))), path)
         {
             Samples = samples,
-            SamplesPerText = summary?.RootElement.GetProperty("samples_per_text").GetInt32() ?? 1,
-            Drawn = summary is null ? new Dictionary<string, string>() : _drawn.Where(k => summary.RootElement.TryGetProperty(k, out _)).ToDictionary(k => k, k => summary.RootElement.GetProperty(k).GetRawText()),
-            Settings = File.Exists(manifest) ? SettingsOf(manifest) : new Dictionary<string, string>(),
+            SamplesPerText = samplesPerText,
+            Drawn = drawn,
+            Settings = File.Exists(manifest) ? ReadWhole(manifest, "manifest of a run", SettingsOf) : [],
             Steps = rows.Count,
             Hours = Sum(rows, "seconds/step") / 3600,
             Tokens = Sum(rows, "rollout/tokens") + Sum(rows, "sft/tokens") + Sum(rows, "dpo/tokens"),
@@ -68,12 +68,15 @@ internal sealed class ReportedRun
     private static List<JsonElement> RowsOf(string path)
     {
         List<JsonElement> rows = [];
-        foreach (var line in File.Exists(path) ? File.ReadLines(path) : [])
+        foreach (var line in File.Exists(path) ? LinesOf(path) : [])
         {
             try
             {
                 using var document = JsonDocument.Parse(line);
-                rows.Add(document.RootElement.Clone());
+                if (document.RootElement.ValueKind == JsonValueKind.Object)
+                {
+                    rows.Add(document.RootElement.Clone());
+                }
             }
             catch (JsonException)
             {
@@ -86,10 +89,44 @@ internal sealed class ReportedRun
 
     private static double Sum(List<JsonElement> rows, string name) => rows.Sum(row => row.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetDouble() : 0);
 
-    private static Dictionary<string, string> SettingsOf(string path)
+    private static string[] LinesOf(string path)
     {
-        using var document = JsonDocument.Parse(File.ReadAllText(path));
-        var root = document.RootElement;
+        try
+        {
+            return File.ReadAllLines(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new LlasaException($"{path}: cannot be read: {e.Message}", e);
+        }
+    }
+
+    private static T ReadWhole<T>(string path, string what, Func<JsonElement, T> read)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(File.ReadAllText(path));
+            return read(document.RootElement);
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            throw new LlasaException($"{path}: is no {what}: {e.Message}", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new LlasaException($"{path}: cannot be read: {e.Message}", e);
+        }
+    }
+
+    private static (int SamplesPerText, Dictionary<string, string> Drawn) SummaryOf(JsonElement root)
+    {
+        var count = root.GetProperty("samples_per_text").GetInt32();
+        return count < 1 ? throw new FormatException($"samples_per_text is {count}, expected 1 or more")
+            : (count, _drawn.Where(k => root.TryGetProperty(k, out _)).ToDictionary(k => k, k => root.GetProperty(k).GetRawText()));
+    }
+
+    private static Dictionary<string, string> SettingsOf(JsonElement root)
+    {
         Dictionary<string, string> settings = [];
         foreach (var key in _facts)
         {

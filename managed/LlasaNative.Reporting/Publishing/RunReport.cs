@@ -70,7 +70,10 @@ public sealed class RunReport
         return values.Length < 2 ? double.NaN : Math.Sqrt(values.Sum(v => (v - mean) * (v - mean)) / (values.Length - 1));
     }).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
 
-    /// <summary>Mean over texts of the share of a text's samples whose duration no other sample of it has: 0 where a policy says everything one way.</summary>
+    /// <summary>
+    /// Mean over texts of how many different samples a text has beyond its first, of those it has beyond its first: 0 where a policy says
+    /// everything one way, 1 where no sample is like another; NaN with one sample of each. Alike are those of the same length, spread of pitch and transcript.
+    /// </summary>
     internal static double Different(ReportedRun run) => run.SamplesPerText < 2 || run.Samples.Count == 0 ? double.NaN
         : run.Samples.Chunk(run.SamplesPerText).Average(group => (group.Select(s => (s.Number("codes"), s.Number("f0_semitones"), s.Transcript)).Distinct().Count() - 1.0) / (group.Length - 1));
 
