@@ -9,7 +9,7 @@ namespace LlasaNative.Reporting.Rating;
 public sealed class RatingBook : IDisposable
 {
     private readonly JsonLines _lines;
-    private readonly List<PairRating> _ratings = [];
+    private readonly List<PairRating> _ratings;
     private readonly string _pairs;
 
     /// <summary>Opens or begins a book.</summary>
@@ -18,21 +18,8 @@ public sealed class RatingBook : IDisposable
     /// <exception cref="LlasaException">The file cannot be read or written, a line is none of a book's, or it is of other pairs.</exception>
     public RatingBook(string path, string pairs)
     {
-        ArgumentNullException.ThrowIfNull(path);
-        ArgumentNullException.ThrowIfNull(pairs);
         _pairs = pairs;
-        long length = 0;
-        if (File.Exists(path))
-        {
-            var bytes = File.ReadAllBytes(path);
-            length = Array.LastIndexOf(bytes, (byte)'\n') + 1;
-            long number = 0;
-            foreach (var line in System.Text.Encoding.UTF8.GetString(bytes, 0, (int)length).Split('\n', StringSplitOptions.RemoveEmptyEntries))
-            {
-                _ratings.Add(Parse(path, ++number, line));
-            }
-        }
-
+        (_ratings, var length) = ReadLines(path, pairs);
         _lines = new JsonLines(path, length);
     }
 
@@ -59,16 +46,49 @@ public sealed class RatingBook : IDisposable
         _ratings.Add(rating);
     }
 
+    /// <summary>Reads a book, which may be open for writing meanwhile, and leaves it as it is.</summary>
+    /// <param name="path">The file; one that is not there has no judgements.</param>
+    /// <param name="pairs">Fingerprint of the pairs.</param>
+    /// <returns>All judgements that are written whole, in order.</returns>
+    /// <exception cref="LlasaException">The file cannot be read, a line is none of a book's, or it is of other pairs.</exception>
+    public static IReadOnlyList<PairRating> Read(string path, string pairs) => ReadLines(path, pairs).Ratings;
+
     /// <inheritdoc/>
     public void Dispose() => _lines.Dispose();
 
-    private PairRating Parse(string path, long number, string line)
+    /// <summary>The judgements, and where the last of them ends.</summary>
+    private static (List<PairRating> Ratings, long Length) ReadLines(string path, string pairs)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        ArgumentNullException.ThrowIfNull(pairs);
+        byte[] bytes;
+        try
+        {
+            using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+            using MemoryStream copy = new();
+            file.CopyTo(copy);
+            bytes = copy.ToArray();
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return ([], 0);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new LlasaException($"{path}: cannot be read: {e.Message}", e);
+        }
+
+        var length = Array.LastIndexOf(bytes, (byte)'\n') + 1;
+        return ([.. System.Text.Encoding.UTF8.GetString(bytes, 0, length).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select((line, i) => Parse(path, pairs, i + 1, line))], length);
+    }
+
+    private static PairRating Parse(string path, string pairs, long number, string line)
     {
         try
         {
             using var document = JsonDocument.Parse(line);
             var root = document.RootElement;
-            return root.GetProperty("pairs").GetString() != _pairs ? throw new LlasaException($"{path}: line {number}: is about other pairs, whose fingerprint is {root.GetProperty("pairs").GetString()} and not {_pairs}")
+            return root.GetProperty("pairs").GetString() != pairs ? throw new LlasaException($"{path}: line {number}: is about other pairs, whose fingerprint is {root.GetProperty("pairs").GetString()} and not {pairs}")
                 : new PairRating(
                     root.GetProperty("pair").GetInt32(), root.GetProperty("rater").GetString()!, OptionNames.Parse<RatingChoice>(root.GetProperty("choice").GetString()!), root.GetProperty("repeat").GetBoolean(),
                     root.GetProperty("swapped").GetBoolean(), root.GetProperty("seconds").GetDouble(), DateTimeOffset.Parse(root.GetProperty("at").GetString()!, CultureInfo.InvariantCulture));

@@ -44,24 +44,29 @@ internal static class RateCommand
 
             var pairs = SampleFile.ReadPairs(Path.Combine(folder, PairsFile));
             var fingerprint = DataFingerprint.Of(pairs.SelectMany(p => new[] { new Utterance(p.First.Text, p.First.Codes), new Utterance("", p.Second.Codes) }))[..12];
-            using RatingBook book = new(Path.Combine(folder, BookFile), fingerprint);
+            var bookPath = Path.Combine(folder, BookFile);
             if (parsed.GetValue(export) is { } file)
             {
-                return Export(file, pairs, book.Ratings);
+                return Export(file, pairs, RatingBook.Read(bookPath, fingerprint));
             }
 
             if (parsed.GetValue(report))
             {
-                Console.Write(Describe(pairs, book.Ratings, parsed.GetValue(seed)));
+                Console.Write(Describe(pairs, RatingBook.Read(bookPath, fingerprint), parsed.GetValue(seed)));
                 return 0;
             }
 
+            using RatingBook book = new(bookPath, fingerprint);
             string Sound(int pair, bool second) => Path.GetFullPath(Path.Combine(folder, $"sounds-{fingerprint}", string.Create(CultureInfo.InvariantCulture, $"{pair:D5}-{(second ? "b" : "a")}.wav")));
             MakeSounds(pairs, Sound, () => SpeechCodec.Load(models.Read(parsed).Codec, type: models.Read(parsed).ScoringType));
             using StopSignal stop = new(atOnce: true);
-            using var server = RatingServer.Start(pairs, book, Sound, share, parsed.GetValue(seed), parsed.GetValue(port));
-            Console.Error.WriteLine($"listen and choose at {server.Address}; Ctrl-C ends, and nothing is lost");
-            stop.Requested.WaitHandle.WaitOne();
+            using (var server = RatingServer.Start(pairs, book, Sound, share, parsed.GetValue(seed), parsed.GetValue(port)))
+            {
+                Console.Error.WriteLine($"listen and choose at {server.Address}; Ctrl-C ends, and nothing is lost");
+                stop.Requested.WaitHandle.WaitOne();
+            }
+
+            // Nobody adds to the book any longer.
             Console.Write(Describe(pairs, book.Ratings, parsed.GetValue(seed)));
             return 0;
         });

@@ -39,6 +39,28 @@ public sealed class RatingTests
     }
 
     [Test]
+    public void Read_LeavesABookAsItIs_WhileOneWritesIt()
+    {
+        using TemporaryDirectory folder = new();
+        var path = folder.File("preferences.jsonl");
+        Assert.That(RatingBook.Read(path, "abc"), Is.Empty);
+        Assert.That(File.Exists(path), Is.False, "reading makes none");
+        using (RatingBook book = new(path, "abc"))
+        {
+            book.Add(Rating(3, RatingChoice.A));
+            Assert.That(RatingBook.Read(path, "abc"), Is.EqualTo(book.Ratings));
+            book.Add(Rating(4, RatingChoice.B));
+        }
+
+        File.AppendAllText(path, "{\"pairs\":\"abc\",\"pair\":5,\"ra");
+        var before = File.ReadAllBytes(path);
+        Assert.That(RatingBook.Read(path, "abc").Select(r => r.Pair), Is.EqualTo(new[] { 3, 4 }));
+        Assert.That(File.ReadAllBytes(path), Is.EqualTo(before), "and cuts nothing off");
+        Assert.That(() => RatingBook.Read(path, "def"), Throws.TypeOf<LlasaException>().With.Message.Contains("is about other pairs"));
+        Assert.That(() => RatingBook.Read(folder.Path, "abc"), Throws.TypeOf<LlasaException>().With.Message.Contains("cannot be read"));
+    }
+
+    [Test]
     public void Plan_HasEveryPairOnce_AndRepeatsWithChangedSidesAtTheEnd()
     {
         RatingPlan plan = new(200, "anna", 0.1, 1), same = new(200, "anna", 0.1, 1), other = new(200, "ben", 0.1, 1);
