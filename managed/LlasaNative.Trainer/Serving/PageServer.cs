@@ -137,7 +137,7 @@ internal abstract class PageServer : IDisposable
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or LlasaException && !response.HasStarted)
             {
-                response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+                response.StatusCode = e is BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status503ServiceUnavailable;
                 await response.WriteAsync(e.Message.ReplaceLineEndings(" "), context.RequestAborted);
             }
         }

@@ -142,7 +142,8 @@ internal sealed class RatingServer : PageServer
         "left" => swapped ? RatingChoice.B : RatingChoice.A,
         "right" => swapped ? RatingChoice.A : RatingChoice.B,
         "equal" => RatingChoice.Equal,
-        _ => RatingChoice.BothBad,
+        "bad" => RatingChoice.BothBad,
+        _ => throw new ArgumentOutOfRangeException(nameof(choice), choice, "expected left, right, equal or bad"),
     };
 
     private static Task RefuseAsync(HttpContext context, int status, string why)

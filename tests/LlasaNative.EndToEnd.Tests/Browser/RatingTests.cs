@@ -117,6 +117,7 @@ public sealed class RatingTests
         var ahead = await Post(good.Replace("\"place\":0", "\"place\":7", StringComparison.Ordinal));
         var odd = await Post(good.Replace("left", "up", StringComparison.Ordinal));
         var broken = await Post("{");
+        var large = await Post(good.Replace("ben", new string('b', 5000), StringComparison.Ordinal));
         var fine = await Post(good, origin: address.GetLeftPart(UriPartial.Authority));
         var twice = await Post(good);
         server.Kill();
@@ -124,6 +125,7 @@ public sealed class RatingTests
         Assert.Multiple(() =>
         {
             Assert.That((foreign.Item1, form.Item1, odd.Item1, broken.Item1), Is.EqualTo((HttpStatusCode.Forbidden, HttpStatusCode.Forbidden, HttpStatusCode.BadRequest, HttpStatusCode.BadRequest)));
+            Assert.That(large.Item1, Is.EqualTo(HttpStatusCode.RequestEntityTooLarge));
             Assert.That(ahead.Item2, Does.Contain("\"place\":0"));
             Assert.That(fine.Item2, Does.Contain("\"place\":1"));
             Assert.That(twice.Item2, Does.Contain("\"place\":1"));
