@@ -35,9 +35,10 @@ internal sealed class SpeechEngine : IDisposable
         (_policy, _codec, _options, _metrics) = (policy, codec, options, metrics);
         MaxNewTokens = Math.Min(options.MaxNewTokens, policy.Config.MaxPositions - 1);
         _queue = new JobQueue<SpeechJob>(options.QueueCapacity) { SecondsPerSize = 0.1 };
-        _vocoder = new Vocoder(codec);
-        _rollouts = new RolloutEngine(policy, options.Slots);
+        // What may fail comes before what must be ended.
         _feed = new NativeRolloutFeed(PromptsPerCall, Math.Max(PromptsPerCall * 512, policy.Config.MaxPositions), MaxNewTokens);
+        _rollouts = new RolloutEngine(policy, options.Slots);
+        _vocoder = new Vocoder(codec);
         _thread = new Thread(Work) { IsBackground = true, Name = "speaking" };
         _thread.Start();
     }

@@ -12,22 +12,20 @@ internal sealed class SpeechServer : IAsyncDisposable
     private readonly PolicyModel _policy;
     private readonly SpeechCodec _codec;
     private readonly VoiceShelf _voices;
-    private readonly SpeechMetrics _metrics = new();
     private readonly SpeechEngine _engine;
     private readonly SpeechHealth _health;
 
-    private SpeechServer(PolicyModel policy, SpeechCodec codec, VoiceShelf voices, SpeechOptions options)
+    private SpeechServer(PolicyModel policy, SpeechCodec codec, VoiceShelf voices, SpeechEngine engine, SpeechMetrics metrics, SpeechOptions options)
     {
-        (_policy, _codec, _voices) = (policy, codec, voices);
-        _engine = new SpeechEngine(policy, codec, options, _metrics);
+        (_policy, _codec, _voices, _engine) = (policy, codec, voices, engine);
         var device = NativeDevice.GetInfo();
         var folder = new DirectoryInfo(policy.Path);
         var name = options.ModelName.Length > 0 ? options.ModelName : folder.Name;
         _health = new SpeechHealth(
             "ok", name, device.Backend, $"{device.DeviceName} ({device.Isa})", device.NumThreads, 0, options.QueueCapacity, 0, codec.SampleRate, LlasaVersion.Text);
         ModelEntry model = new(name, "model", new DateTimeOffset(folder.LastWriteTimeUtc).ToUnixTimeSeconds(), "llasa");
-        SpeechEndpoints endpoints = new(policy, codec, voices, model, options, _engine, _metrics);
-        _host = new HttpHost(options, _metrics, new OpenAiError());
+        SpeechEndpoints endpoints = new(policy, codec, voices, model, options, engine, metrics);
+        _host = new HttpHost(options, metrics, new OpenAiError());
         _host.Post("/v1/audio/speech", endpoints.SpeakAsync);
         _host.Get("/v1/models", endpoints.ListModelsAsync);
         _host.Get("/v1/models/{id}", endpoints.DescribeModelAsync);
@@ -37,7 +35,7 @@ internal sealed class SpeechServer : IAsyncDisposable
         // Health is for whoever watches over the process.
         _host.Get("/healthz", context => ServerPipeline.WriteJsonAsync(context, Health, SpeechJson.Default.SpeechHealth), open: true);
         _host.Get("/metrics", context => ServerPipeline.WriteAsync(
-            context, "text/plain; version=0.0.4; charset=utf-8", _metrics.Write(_engine.Depth, options.QueueCapacity, name)));
+            context, "text/plain; version=0.0.4; charset=utf-8", metrics.Write(engine.Depth, options.QueueCapacity, name)));
     }
 
     /// <summary>Where it listens, once started.</summary>
@@ -59,12 +57,15 @@ internal sealed class SpeechServer : IAsyncDisposable
         var voices = VoiceShelf.Load(options.Voices, models, scoring, options.AllowUpload);
         PolicyModel? policy = null;
         SpeechCodec? codec = null;
+        SpeechEngine? engine = null;
         SpeechServer? server = null;
         try
         {
             policy = PolicyModel.Load(models.Policy, prompt, models.PolicyType, frozen: true);
             codec = SpeechCodec.Load(models.Codec, type: models.ScoringType);
-            server = new SpeechServer(policy, codec, voices, options);
+            SpeechMetrics metrics = new();
+            engine = new SpeechEngine(policy, codec, options, metrics);
+            server = new SpeechServer(policy, codec, voices, engine, metrics, options);
             await server.WarmUpAsync();
             await server._host.StartAsync();
             return server;
@@ -77,6 +78,7 @@ internal sealed class SpeechServer : IAsyncDisposable
             }
             else
             {
+                engine?.Dispose();
                 codec?.Dispose();
                 policy?.Dispose();
                 voices.Dispose();
