@@ -17,8 +17,8 @@ internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, Vo
     /// <summary><c>POST /v1/audio/speech</c>.</summary>
     public async Task SpeakAsync(HttpContext context)
     {
-        var start = Stopwatch.GetTimestamp();
         var request = await ServerPipeline.ReadJsonAsync(context, SpeechJson.Default.SpeechRequest);
+        var start = Stopwatch.GetTimestamp();
         var format = SoundFormat.Find(request.ResponseFormat);
         Check(request.StreamFormat is null or "audio" or "sse", "stream_format", $"`stream_format` is `{request.StreamFormat}`, expected audio or sse");
         var reading = Prepare(request);
@@ -29,14 +29,13 @@ internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, Vo
             throw new ProblemException(500, "silent", "Nothing was said", "the model ended its speech before its first code; another `seed` or text may help");
         }
 
-        metrics.FirstSound(Stopwatch.GetElapsedTime(start).TotalSeconds);
         if (request.StreamFormat is null)
         {
             await SendWholeAsync(context, sound, format);
         }
         else
         {
-            await SendStreamAsync(context, reading, sound, format, events: request.StreamFormat == "sse");
+            await SendStreamAsync(context, reading, sound, format, request.StreamFormat == "sse", start);
         }
     }
 
@@ -63,9 +62,9 @@ internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, Vo
         }
 
         // A form is what any web page may send here without asking; what it comes from, the browser says.
-        if (context.Request.Headers["Sec-Fetch-Site"] == "cross-site")
+        if (context.Request.Headers["Sec-Fetch-Site"] is { Count: > 0 } site && site.ToString() is not ("same-origin" or "none"))
         {
-            throw new ProblemException(403, "not-allowed", "Voices cannot be added", "the request comes from another site's page");
+            throw new ProblemException(403, "not-allowed", "Voices cannot be added", "the request comes from a page of another origin");
         }
 
         if (!context.Request.HasFormContentType)
@@ -110,18 +109,19 @@ internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, Vo
         await ServerPipeline.WriteAsync(context, format.MediaType, body.ToArray());
     }
 
-    private async Task SendStreamAsync(HttpContext context, SpeechReading reading, IAsyncEnumerator<float[]> sound, SoundFormat format, bool events)
+    private async Task SendStreamAsync(HttpContext context, SpeechReading reading, IAsyncEnumerator<float[]> sound, SoundFormat format, bool events, long start)
     {
         context.Response.ContentType = events ? "text/event-stream" : format.MediaType;
         context.Response.Headers.CacheControl = "no-store";
         await using AudioEvents? carrier = events ? new(context.Response.Body) : null;
         await using (var writer = SoundWriter.Create(format, codec.SampleRate, null, carrier ?? context.Response.Body))
         {
-            do
+            await writer.WriteAsync(sound.Current, context.RequestAborted);
+            metrics.FirstSound(Stopwatch.GetElapsedTime(start).TotalSeconds);
+            while (await sound.MoveNextAsync())
             {
                 await writer.WriteAsync(sound.Current, context.RequestAborted);
             }
-            while (await sound.MoveNextAsync());
 
             await writer.FinishAsync(context.RequestAborted);
         }
@@ -178,13 +178,24 @@ internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, Vo
         }
     }
 
-    private static string VoiceName(JsonElement voice) => voice.ValueKind switch
+    private static string VoiceName(JsonElement voice)
     {
-        JsonValueKind.Undefined or JsonValueKind.Null => VoiceShelf.Own,
-        JsonValueKind.String => voice.GetString()!,
-        JsonValueKind.Object when voice.TryGetProperty("id", out var id) && id.ValueKind == JsonValueKind.String => id.GetString()!,
-        _ => throw OpenAiError.Invalid("voice", "`voice` is neither a name nor an object with an `id`"),
-    };
+        try
+        {
+            return voice.ValueKind switch
+            {
+                JsonValueKind.Undefined or JsonValueKind.Null => VoiceShelf.Own,
+                JsonValueKind.String => voice.GetString()!,
+                JsonValueKind.Object when voice.TryGetProperty("id", out var id) && id.ValueKind == JsonValueKind.String => id.GetString()!,
+                _ => throw OpenAiError.Invalid("voice", "`voice` is neither a name nor an object with an `id`"),
+            };
+        }
+        catch (InvalidOperationException e)
+        {
+            // Half of a surrogate pair, escaped: JSON allows it, a text cannot hold it.
+            throw OpenAiError.Invalid("voice", $"`voice` is no text: {e.Message}");
+        }
+    }
 
     private VoiceEntry Describe(string name, Utterance? voice) =>
         new(name, name, voice?.Text, voice is null ? null : Math.Round((double)voice.Codes.Count * codec.SamplesPerCode / codec.SampleRate, 3));

@@ -16,7 +16,7 @@ internal sealed class SpeechMetrics : HttpMetrics
     /// <summary>A text has joined; so many are spoken together now.</summary>
     public void Joined(int texts) => _together.Add(texts);
 
-    /// <summary>A request's first sound has left.</summary>
+    /// <summary>A streamed request's first sound has left.</summary>
     public void FirstSound(double seconds) => _firstSound.Add(seconds);
 
     /// <summary>A text was spoken.</summary>
@@ -41,7 +41,7 @@ internal sealed class SpeechMetrics : HttpMetrics
     protected override void WriteOwn(PrometheusText text)
     {
         text.Histograms("llasa_batch_texts", "Texts that are spoken together, each time one joins.", [("", _together)]);
-        text.Histograms("llasa_first_sound_seconds", "From the request's body to its first sound.", [("", _firstSound)]);
+        text.Histograms("llasa_first_sound_seconds", "From the body of a streamed request to its first sound.", [("", _firstSound)]);
         text.Number("llasa_texts_spoken_total", "counter", "Texts spoken.", Interlocked.Read(ref _spoken));
         text.Number("llasa_texts_refused_total", "counter", "Texts refused because the queue was full.", Interlocked.Read(ref _refused));
         text.Number("llasa_texts_cut_off_total", "counter", "Texts whose speech reached its limit before its end.", Interlocked.Read(ref _cutOff));
