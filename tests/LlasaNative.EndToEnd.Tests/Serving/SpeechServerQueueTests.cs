@@ -57,14 +57,17 @@ public sealed class SpeechServerQueueTests : SpeechServerFixture
         await using var server = await StartAsync(Free with { Slots = 1 });
         using var client = Client(server);
         using CancellationTokenSource gone = new();
-        var waiting = Enumerable.Range(0, 30).Select(i => PostAsync(client, Ask(_texts[i % _texts.Length], i), cancellation: gone.Token)).ToArray();
-        await UntilAsync(() => server.Health.QueueDepth > 5);
+        // So hot that hardly one ends before its limit: to speak them takes far longer than to hear that nobody waits.
+        var waiting = Enumerable.Range(0, 100).Select(i => PostAsync(client, Ask(_texts[i % _texts.Length], i, "\"temperature\": 10"), cancellation: gone.Token)).ToArray();
+        await UntilAsync(() => server.Health.QueueDepth > 20);
         await gone.CancelAsync();
+        var answered = 0;
         foreach (var request in waiting)
         {
             try
             {
                 (await request).Dispose();
+                answered++;
             }
             catch (OperationCanceledException)
             {
@@ -77,28 +80,30 @@ public sealed class SpeechServerQueueTests : SpeechServerFixture
         var metrics = await client.GetStringAsync(new Uri("metrics", UriKind.Relative));
         Assert.That(metrics, Does.Contain("llasa_requests_total{endpoint=\"/v1/audio/speech\",status=\"499\"}"));
         var spoken = metrics.Split('\n').Single(l => l.StartsWith("llasa_texts_spoken_total ", StringComparison.Ordinal));
-        Assert.That(int.Parse(spoken.Split(' ')[1], CultureInfo.InvariantCulture), Is.LessThan(27), "what waited was never spoken");
+        // Besides what was answered: the warm-up, the last one, and what was at hand or on its way when they went.
+        var unheard = int.Parse(spoken.Split(' ')[1], CultureInfo.InvariantCulture) - 2 - answered;
+        Assert.That(unheard, Is.LessThan(waiting.Length - answered), "what waited was never spoken");
     }
 
     [Test]
     public async Task Request_ThatTakesTooLong_Gets504_AndTheServerGoesOn()
     {
-        await using var server = await StartAsync(Free with { RequestTimeout = TimeSpan.FromSeconds(0.3), Slots = 1 });
+        await using var server = await StartAsync(Free with { RequestTimeout = TimeSpan.FromSeconds(2), Slots = 1, PartCharacters = 10, MaxCharacters = 1_000_000 });
         using var client = Client(server);
-        var answers = await Task.WhenAll(Enumerable.Range(0, 60).Select(i => PostAsync(client, Ask(_texts[i % _texts.Length], i))));
-        var late = answers.Where(a => a.StatusCode == HttpStatusCode.GatewayTimeout).ToArray();
-        Assert.That(late, Is.Not.Empty);
-        Assert.That((await ErrorAsync(late[0])).Code, Is.EqualTo("timeout"));
+        // Parts are spoken one after another: no machine says 20 000 of them in that time.
+        var late = await ErrorAsync(await PostAsync(client, Ask(string.Concat(Enumerable.Repeat("a big dog. ", 20_000)))));
+        Assert.That((late.Status, late.Code), Is.EqualTo((504, "timeout")));
         await UntilAsync(() => server.Health is { QueueDepth: 0, Speaking: 0 });
         // One alone has time enough, but for a machine that does other things at the moment.
-        HttpStatusCode status;
-        do
+        List<HttpStatusCode> answers = [];
+        while (answers.Count < 20 && !answers.Contains(HttpStatusCode.OK))
         {
             using var next = await PostAsync(client, Ask("a big dog"));
-            status = next.StatusCode;
-            Assert.That(status, Is.EqualTo(HttpStatusCode.OK).Or.EqualTo(HttpStatusCode.GatewayTimeout));
+            answers.Add(next.StatusCode);
         }
-        while (status != HttpStatusCode.OK);
+
+        Assert.That(answers[^1], Is.EqualTo(HttpStatusCode.OK));
+        Assert.That(answers.SkipLast(1), Is.All.EqualTo(HttpStatusCode.GatewayTimeout));
     }
 
     /// <summary>SIGTERM while much waits: everything that was accepted is answered, exit code 0.</summary>
