@@ -12,8 +12,9 @@ internal sealed unsafe class ProgressScope : IDisposable
 {
     private readonly NativeProgress? _progress;
     private readonly NativeProgress? _finished;
-    private readonly Func<long>? _arrived;
+    private readonly NativeProgress? _arrived;
     private readonly CancellationToken _cancellation;
+    private long _prompts;
     private GCHandle _self;
     private ExceptionDispatchInfo? _failure;
 
@@ -21,7 +22,11 @@ internal sealed unsafe class ProgressScope : IDisposable
     {
         cancellation.ThrowIfCancellationRequested();
         _progress = progress;
-        _arrived = arrived;
+        _arrived = arrived is null ? null : (_, _) =>
+        {
+            _prompts = arrived();
+            return true;
+        };
         _finished = finished is null ? null : (index, _) =>
         {
             finished(index);
@@ -75,13 +80,7 @@ internal sealed unsafe class ProgressScope : IDisposable
     private static long Arrived(void* user)
     {
         var scope = (ProgressScope)GCHandle.FromIntPtr((nint)user).Target!;
-        long prompts = 0;
-        return scope.Run(
-            (_, _) =>
-            {
-                prompts = scope._arrived!();
-                return true;
-            }, 0, 0) ? prompts : -1;
+        return scope.Run(scope._arrived, 0, 0) ? scope._prompts : -1;
     }
 
     private bool Run(NativeProgress? call, long first, long second)

@@ -59,6 +59,37 @@ public sealed unsafe class ProgressScopeTests
     }
 
     [Test]
+    public void ArrivedCallback_TellsTheDelegatesCountAtEveryLookWithoutAllocating()
+    {
+        long prompts = 0;
+        using var scope = new ProgressScope(null, CancellationToken.None, arrived: () => ++prompts);
+        Assert.That(scope.ArrivedCallback(scope.User), Is.EqualTo(1));
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var second = scope.ArrivedCallback(scope.User);
+        var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        Assert.Multiple(() =>
+        {
+            Assert.That(second, Is.EqualTo(2));
+            Assert.That(allocated, Is.Zero);
+        });
+    }
+
+    [Test]
+    public void ArrivedCallback_WhoseDelegateThrows_Cancels()
+    {
+        var calls = 0;
+        using var scope = new ProgressScope(null, CancellationToken.None, arrived: () => ++calls > 1 ? throw new FormatException("mine") : 5);
+        var first = scope.ArrivedCallback(scope.User);
+        var second = scope.ArrivedCallback(scope.User);
+        Assert.Multiple(() =>
+        {
+            Assert.That(first, Is.EqualTo(5));
+            Assert.That(second, Is.EqualTo(-1));
+            Assert.That(() => scope.Check(LlasaStatus.Cancelled), Throws.TypeOf<FormatException>().With.Message.EqualTo("mine"));
+        });
+    }
+
+    [Test]
     public void Token_AlreadyCancelled_StopsBeforeTheCall() =>
         Assert.That(() => new ProgressScope(null, new CancellationToken(true)), Throws.TypeOf<OperationCanceledException>());
 
