@@ -43,7 +43,8 @@ extern "C" {
 #define LLASA_ABI_MAJOR 2
 #define LLASA_ABI_MINOR 1
 
-/* Status of a call. Values are frozen; 1xx argument, 2xx state, 3xx resource, 4xx device, 5xx numeric. */
+/* Status of a call. Values are frozen; 1xx argument, 2xx state, 3xx resource, 4xx device, 5xx numeric, 6xx
+ * cancellation, 7xx other processes, 9xx a bug. */
 typedef int32_t llasa_status;
 #define LLASA_OK 0
 #define LLASA_ERR_ARGUMENT 100      /* a NULL, a value out of range, a wrong length */
@@ -197,7 +198,8 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_world_all_reduce(llasa_world* world,
                                                              int64_t count);
 /* LLASA_ERR_WORLD once another rank is known to be gone. Threads: any, beside a call that waits. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_world_check(llasa_world* world);
-/* Waits for all ranks and takes leave of them; every other call but destroy is LLASA_ERR_STATE from then on. */
+/* Waits for all ranks and takes leave of them; calls that would exchange messages are LLASA_ERR_STATE from then
+ * on. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_world_finish(llasa_world* world);
 /* Ends the processes of all ranks, this one included, with an exit code; returns only for a bad argument. Threads:
  * any, beside a call that waits. */
@@ -419,8 +421,8 @@ typedef struct llasa_rollout_request {
   void* finished_user;
   llasa_arrival_callback arrived; /* NULL: all prompts are there from the start */
   void* arrived_user;
-  const int32_t* sample_limits; /* [P*n] most tokens of each sample, beside max_new_tokens; below 1 counts as 1;
-                                   callbacks may lower them, which ends a sample that has so many
+  const int32_t* sample_limits; /* [P*n] most tokens of each sample, beside max_new_tokens; below 1 counts as
+                                   1; callbacks may lower them, which ends a sample that has so many
                                    (LLASA_FINISH_LENGTH). NULL = none */
 } llasa_rollout_request;
 
@@ -591,7 +593,8 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_zero_grad(llasa_trainer* tra
 
 /* Gradient or moment of the parameter `name`, f32, `count` elements = its size. Among several ranks each one calls
  * get_state for the same names in the same order: moments, and gradients after llasa_trainer_reduce, are brought
- * together. set_state is given the whole and keeps this rank's share. */
+ * together. set_state is given the whole: of moments a rank keeps its share, of gradients all, as its own summand
+ * in the sum that llasa_trainer_reduce forms. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_get_state(llasa_trainer* trainer, int32_t kind,
                                                               const char* name, float* out_data,
                                                               int64_t count);
@@ -646,8 +649,9 @@ typedef struct llasa_codec_options {
   float semantic_layer_norm_eps;    /* 1e-5 */
   llasa_dtype compute_dtype; /* of the decoder's matrices and filters, its head excepted; default LLASA_F32.
                                 LLASA_BF16: half the memory, sums in f32; encoding is f32 always */
-  int32_t device; /* index of the device it lives on; -1 = the process's (LLASA_DEVICE, else 0), the default.
-                     LLASA_ERR_NO_DEVICE if there is none of that index */
+  int32_t device; /* index of the device it lives on; -1 = the process's (LLASA_DEVICE, else that of its place
+                     among the ranks of its machine, else 0), the default. LLASA_ERR_NO_DEVICE if there is none of
+                     that index */
 } llasa_codec_options;
 
 LLASA_API void llasa_codec_options_init(llasa_codec_options* options);

@@ -49,7 +49,7 @@ public sealed record ScoringOptions
     [Option("Most memory for keys and values of clips that are transcribed together; of a batch as many go together as fit, one at least.", AtLeast = 1, AtMost = 1_048_576, Unit = "MiB")]
     public int CacheMib { get; init; } = 4096;
 
-    [Option("GPU that codec and recogniser live on, by index; -1: the policy's (LLASA_DEVICE, else 0).", AtLeast = -1, AtMost = 255)]
+    [Option("GPU that codec and recogniser live on, by index; -1: the policy's (LLASA_DEVICE, else the rank's place on its machine, else 0).", AtLeast = -1, AtMost = 255)]
     public int Device { get; init; } = -1;
 
     /// <summary>Whether a window behind a clip's first is transcribed: it lasts a second and is not silent. A recogniser invents words for others.</summary>

@@ -14,8 +14,8 @@
 
 namespace llasa {
 
-// The contiguous part of a flat array that a rank owns: parts differ by at most kUnit elements, the last ones
-// may be empty.
+// The contiguous part of a flat array that a rank owns: parts differ by at most kUnit elements, the first
+// ones may be empty.
 struct Shard {
   static constexpr int64_t kUnit = 64;  // elements: parts begin at cache lines
 

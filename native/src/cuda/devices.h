@@ -25,7 +25,7 @@ struct Device {
 // Makes the device of the calling thread's DeviceScope current and describes it. Throws Status::kNoDevice,
 // or Status::kDevice when it was lost.
 const Device& use_device();
-// -1: LLASA_DEVICE in the environment, else 0.
+// -1: LLASA_DEVICE in the environment, else this rank's place on its machine, else 0.
 const Device& describe(int index);
 // Throws Status::kOutOfMemory with what was wanted and what is free.
 [[noreturn]] void out_of_memory(const char* kind, int64_t bytes, const char* what);

@@ -50,7 +50,8 @@ class Trainer {
   void zero_grad();
 
   // count must be the parameter's size. Among several ranks every one reads the same names in the same order:
-  // moments, and gradients between reduce and step, are brought together from them. Each writes the whole.
+  // moments, and gradients between reduce and step, are brought together from them. To write, each is given
+  // the whole: of moments it keeps its share, of gradients all, as its own summand in the sum of reduce.
   void get_state(TrainerState kind, const std::string& name, float* out, int64_t count);
   void set_state(TrainerState kind, const std::string& name, const float* data, int64_t count);
   int64_t steps_taken() const { return steps_; }
