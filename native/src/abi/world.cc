@@ -1,7 +1,7 @@
 // The processes of a run.
+#include <cstdint>
 #include <cstdio>
 #include <memory>
-#include <numeric>
 
 #include "abi/guard.h"
 #include "abi/handles.h"
@@ -61,12 +61,16 @@ llasa_status llasa_world_all_gather(llasa_world* world, const void* data, int64_
     LLASA_CHECK(num_sizes == model.size(), Status::kArgument, "`num_sizes`: %lld, expected %d, one a rank",
                 static_cast<long long>(num_sizes), model.size());
     const std::span<const int64_t> each(sizes, static_cast<size_t>(num_sizes));
-    for (const int64_t size : each)
-      LLASA_CHECK(size >= 0, Status::kArgument, "`sizes`: %lld, expected >= 0", static_cast<long long>(size));
+    int64_t sum = 0;
+    for (const int64_t size : each) {
+      LLASA_CHECK(size >= 0 && size <= INT64_MAX - sum, Status::kArgument,
+                  "`sizes`: %lld, expected >= 0 and a sum that fits in 63 bits",
+                  static_cast<long long>(size));
+      sum += size;
+    }
     const int64_t own = each[static_cast<size_t>(model.rank())];
     LLASA_CHECK(size_bytes == own, Status::kArgument, "`size_bytes`: %lld, but sizes[%d] is %lld",
                 static_cast<long long>(size_bytes), model.rank(), static_cast<long long>(own));
-    const int64_t sum = std::accumulate(each.begin(), each.end(), int64_t{0});
     LLASA_CHECK(out_size_bytes == sum, Status::kArgument,
                 "`out_size_bytes`: %lld, expected %lld, the sum of `sizes`",
                 static_cast<long long>(out_size_bytes), static_cast<long long>(sum));

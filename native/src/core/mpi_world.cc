@@ -25,11 +25,13 @@ constexpr std::chrono::seconds kAbort{3};    // what MPI may take to end the pro
 
 class MpiWorld final : public Collective {
  public:
-  explicit MpiWorld(const LaunchEnvironment& environment)
+  // started: set before MPI is, which no process can do twice.
+  MpiWorld(const LaunchEnvironment& environment, bool& started)
       : timeout_(environment.timeout_seconds), mpi_(open_mpi_library(environment.libraries)) {
     thread_ = std::thread([this] { loop(); });
     try {
       run([&] {
+        started = true;
         mpi_->start();
         rank_ = mpi_->rank();
         size_ = mpi_->size();
@@ -125,7 +127,7 @@ class MpiWorld final : public Collective {
     // Time in which this rank was suspended says nothing of the other.
     if (now - looked_ > kStopped) heard_ += now - looked_;
     looked_ = now;
-    if (now - sent_ >= kBeat && mpi_->done(MpiLibrary::kBeatOut)) {
+    if (!said_goodbye_ && now - sent_ >= kBeat && mpi_->done(MpiLibrary::kBeatOut)) {
       mpi_->send(MpiLibrary::kBeatOut, &kAlive, 1, right());
       sent_ = now;
     }
@@ -146,9 +148,9 @@ class MpiWorld final : public Collective {
   void leave() {
     if (!beating_) return;
     while (!mpi_->done(MpiLibrary::kBeatOut)) beat();
+    said_goodbye_ = true;  // nothing more after the last one
     mpi_->send(MpiLibrary::kBeatOut, &kGone, 1, right());
     while (!left_says_goodbye_) {
-      sent_ = Clock::now();  // nothing more after the last one
       beat();
       std::this_thread::yield();
     }
@@ -217,7 +219,7 @@ class MpiWorld final : public Collective {
   std::thread thread_;
 
   // The thread's own.
-  bool beating_ = false, left_says_goodbye_ = false;
+  bool beating_ = false, said_goodbye_ = false, left_says_goodbye_ = false;
   char beat_in_ = 0;
   Clock::time_point sent_{}, heard_{}, looked_{};
 
@@ -236,9 +238,12 @@ class MpiWorld final : public Collective {
 }  // namespace
 
 std::unique_ptr<Collective> join_mpi_world(const LaunchEnvironment& environment) {
-  static std::atomic<bool> joined{false};
-  LLASA_CHECK(!joined.exchange(true), Status::kState, "this process has joined a world already");
-  return std::make_unique<MpiWorld>(environment);
+  static std::mutex mutex;
+  static bool started = false;
+  const std::lock_guard<std::mutex> lock(mutex);
+  LLASA_CHECK(!started, Status::kState,
+              "this process has joined a world already, or failed to: MPI starts once in a process");
+  return std::make_unique<MpiWorld>(environment, started);
 }
 
 }  // namespace llasa

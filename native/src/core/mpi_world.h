@@ -9,6 +9,8 @@
 
 namespace llasa {
 
+// Throws Status::kState once this process has started MPI, whatever came of it. Where no library could be opened it
+// may be called again.
 std::unique_ptr<Collective> join_mpi_world(const LaunchEnvironment& environment);
 
 }  // namespace llasa
