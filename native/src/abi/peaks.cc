@@ -63,15 +63,15 @@ llasa_status llasa_measure_machine_peaks(llasa_machine_peaks* out_peaks) {
       // Two ways to read: one array in order, and the rows of a matrix side by side, as decoding does. Which one memory
       // serves faster is the machine's business.
       constexpr int64_t rows = 32768, columns = 4096;  // 512 MiB
-      llasa::DeviceBuffer<float> x(rows * columns, "a benchmark matrix"), vector(columns, "a benchmark vector"),
-          product(rows, "a benchmark vector");
+      llasa::DeviceBuffer<float> x(rows * columns, "a benchmark matrix"),
+          vector(columns, "a benchmark vector"), product(rows, "a benchmark vector");
       llasa::zero_on_device(stream, x.data(), rows * columns * 4);
       llasa::zero_on_device(stream, vector.data(), columns * 4);
       const double in_order =
           best_seconds(5, stream, [&] { (void)llasa::squared_norm(stream, x.data(), rows * columns); });
       const double by_rows = best_seconds(5, stream, [&] {
-        llasa::gemm(stream, false, true, 1, rows, columns, 1.0f, vector.data(), columns, x.data(), columns, 0.0f,
-                    product.data(), rows);
+        llasa::gemm(stream, false, true, 1, rows, columns, 1.0f, vector.data(), columns, x.data(), columns,
+                    0.0f, product.data(), rows);
       });
       peaks.read_gb_per_s = 4.0 * static_cast<double>(rows * columns) / std::min(in_order, by_rows) * 1e-9;
     }

@@ -61,9 +61,10 @@ void count_devices(Devices& all) {
     first = static_cast<int>(index);
   } else if (const int rank = read_local_rank([](const char* name) { return std::getenv(name); });
              rank > 0 && all.count > 1) {
-    LLASA_CHECK(rank < all.count, Status::kNoDevice,
-                "rank %d of this machine has no device of its own: there are %d; LLASA_DEVICE names one to share", rank,
-                all.count);
+    LLASA_CHECK(
+        rank < all.count, Status::kNoDevice,
+        "rank %d of this machine has no device of its own: there are %d; LLASA_DEVICE names one to share",
+        rank, all.count);
     first = rank;
   }
   all.known.resize(static_cast<size_t>(all.count));
@@ -148,8 +149,9 @@ const Device& use_device() {
               current->index, current->why_lost.c_str());
   // Not from memory: another library may have chosen another device for this thread.
   int chosen = -1;
-  if (cudaGetDevice(&chosen) != cudaSuccess || chosen != current->index)
-    check(cudaSetDevice(current->index), "choosing the device");
+  const bool known = cudaGetDevice(&chosen) == cudaSuccess;
+  if (!known) cudaGetLastError();  // or it would be taken for the next launch's
+  if (!known || chosen != current->index) check(cudaSetDevice(current->index), "choosing the device");
   return *current;
 }
 
