@@ -266,6 +266,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   if (wanted < 1 || !shapes_agree(*desc, *a, *b, *c, *d)) return CUBLAS_STATUS_INVALID_VALUE;
   if (!types_agree(*desc, *a, *b, *c, *d)) return CUBLAS_STATUS_NOT_SUPPORTED;
   const bool odd = a->type != CUDA_R_32F && (a->ld % 8 != 0 || b->ld % 8 != 0 || c->ld % 8 != 0);
+  if (known_products() == 3) return CUBLAS_STATUS_NOT_SUPPORTED;
   if (known_products() == 0 || (known_products() == 1 && odd)) return CUBLAS_STATUS_SUCCESS;
   results[0] = {};
   results[0].workspaceSize = preference->workspace_bytes < kWorkspaceBytes ? 0 : kWorkspaceBytes;

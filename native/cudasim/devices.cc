@@ -27,7 +27,7 @@ std::atomic<int>& driver() {
   static std::atomic<int> value{static_cast<int>(setting("LLASA_CUDASIM_DRIVER", 12020))};
   return value;
 }
-std::atomic<int>& graphs() {
+std::atomic<int>& graphs_setting() {
   static std::atomic<int> value{static_cast<int>(setting("LLASA_CUDASIM_GRAPHS", 1))};
   return value;
 }
@@ -66,11 +66,11 @@ int current_device() {
 void set_current_device(int index) {
   device = index;
 }
-bool makes_graphs() {
-  return graphs() != 0;
+Graphs graphs() {
+  return static_cast<Graphs>(graphs_setting().load());
 }
-void set_makes_graphs(bool makes) {
-  graphs() = makes ? 1 : 0;
+void set_graphs(Graphs how) {
+  graphs_setting() = how;
 }
 int known_products() {
   return products();

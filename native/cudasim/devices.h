@@ -20,11 +20,14 @@ void set_current_device(int device);
 // LLASA_CUDASIM_FAULT_LAUNCH: that launch, counted from 1 and from now on, faults when its turn comes and
 // takes the device with it: every later call fails as it did, until reset_device(). 0: none.
 void fault_at_launch(int64_t launch);
-// LLASA_CUDASIM_GRAPHS=0: no graph can be made of what was recorded.
-bool makes_graphs();
-void set_makes_graphs(bool makes);
+// LLASA_CUDASIM_GRAPHS: how far a graph comes before memory is wanting: 0 what was recorded cannot be made one,
+// 1 all the way, 2 recording does not begin, 3 it does not end.
+enum Graphs { kNotMade, kMade, kNotBegun, kNotEnded };
+Graphs graphs();
+void set_graphs(Graphs how);
 // LLASA_CUDASIM_PRODUCTS: for which products cuBLASLt knows an algorithm: 0 none, 1 those of bf16 whose leading
-// dimensions are a multiple of 8 and all of f32, 2 all.
+// dimensions are a multiple of 8 and all of f32, 2 all, 3 none, which it says by an error of its own
+// (CUBLAS_STATUS_NOT_SUPPORTED) in place of a list that is empty.
 int known_products();
 void set_known_products(int known);
 // What a kernel's static arrays are said to take.

@@ -219,6 +219,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mo
   const ApiCall call("cudaStreamBeginCapture");
   if (call.failed()) return call.fail(call.error());
   if (!is_stream(stream) || stream->capture != nullptr) return call.fail(cudaErrorInvalidResourceHandle);
+  if (graphs() == kNotBegun) return call.fail(cudaErrorMemoryAllocation);
   stream->capture = std::make_unique<cudasim_graph>();
   stream->capturing = std::this_thread::get_id();
   stream->capture_mode = mode;
@@ -237,6 +238,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
     note_fault_text(text("the capture was invalidated by %s", stream->broken_by.c_str()));
     return call.fail(cudaErrorStreamCaptureInvalidated);
   }
+  if (graphs() == kNotEnded) return call.fail(cudaErrorMemoryAllocation);
   *graph = new cudasim_graph(*captured);
   return cudaSuccess;
 }
@@ -245,7 +247,7 @@ cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t* executable, cudaGraph
                                           unsigned long long) {
   const ApiCall call("cudaGraphInstantiateWithFlags");
   if (call.failed()) return call.fail(call.error());
-  if (!makes_graphs()) return call.fail(cudaErrorMemoryAllocation);
+  if (graphs() == kNotMade) return call.fail(cudaErrorMemoryAllocation);
   *executable = new cudasim_graph(*graph);
   return cudaSuccess;
 }

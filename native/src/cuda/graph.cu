@@ -25,7 +25,8 @@ std::atomic<bool>& recording() {
 }
 
 // Whether a body that cannot be recorded is an error: to the simulator, which is there to find it. On a card the
-// run goes on without the graph.
+// run goes on without the graph. Want of memory is no error of the body to either; where it lacks memory itself,
+// the call in the graph's place says so again.
 #if defined(LLASA_CUDASIM)
 constexpr bool kReportsBodies = true;
 #else
@@ -101,6 +102,7 @@ void* LaunchGraphs::record(Stream& stream, void (*body)(void*), void* context) {
     body(context);
     graph = capture.end();
   } catch (const Error& error) {
+    if (error.status() == Status::kOutOfMemory) return nullptr;
     if (kReportsBodies || error.status() != Status::kDevice) throw;
     return nullptr;
   }

@@ -22,29 +22,50 @@ __global__ void increment_kernel(float* x) {
 
 struct Restore {
   ~Restore() {
-    cudasim::set_makes_graphs(true);
+    cudasim::set_graphs(cudasim::kMade);
     cudasim::set_static_shared_bytes(0);
   }
 };
 
 TEST(Refusal, WhereNoGraphCanBeMadeEveryPassIsACall) {
   const Restore restore;
-  cudasim::set_makes_graphs(false);
-  Stream stream;
-  DeviceBuffer<float> x(32, "an array");
-  zero_on_device(stream, x.data(), 128);
-  int calls = 0;
-  LaunchGraphs graphs("a test's pass");
-  for (int i = 0; i < 4; ++i) {
-    graphs.run(stream, 1, [&] {
-      ++calls;
-      LLASA_LAUNCH(increment_kernel, 1, 32, 128, stream, x.data());
-    });
+  for (const cudasim::Graphs how : {cudasim::kNotMade, cudasim::kNotBegun, cudasim::kNotEnded}) {
+    cudasim::set_graphs(how);
+    Stream stream;
+    DeviceBuffer<float> x(32, "an array");
+    zero_on_device(stream, x.data(), 128);
+    int calls = 0;
+    LaunchGraphs graphs("a test's pass");
+    for (int i = 0; i < 4; ++i) {
+      graphs.run(stream, 1, [&] {
+        ++calls;
+        LLASA_LAUNCH(increment_kernel, 1, 32, 128, stream, x.data());
+      });
+    }
+    EXPECT_EQ(x.download(stream, 32), std::vector<float>(32, 4.0f)) << how;
+    EXPECT_EQ(calls, how == cudasim::kNotBegun ? 4 : 5) << "four, and one that was to be recorded";
+    EXPECT_EQ(graphs.recordings(), 0);
+    EXPECT_EQ(graphs.replays(), 0);
   }
-  EXPECT_EQ(x.download(stream, 32), std::vector<float>(32, 4.0f));
-  EXPECT_EQ(calls, 5) << "four, and one that was to be recorded";
-  EXPECT_EQ(graphs.recordings(), 0);
-  EXPECT_EQ(graphs.replays(), 0);
+}
+
+TEST(Refusal, ABodyThatLacksMemorySaysSoInItsCall) {
+  Stream stream;
+  LaunchGraphs graphs("a test's pass");
+  int calls = 0;
+  const auto pass = [&] {
+    graphs.run(stream, 1, [&] {
+      if (++calls > 1) fail(Status::kOutOfMemory, "call %d", calls);
+    });
+  };
+  pass();
+  try {
+    pass();
+    ADD_FAILURE() << "went on without memory";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.status(), Status::kOutOfMemory);
+    EXPECT_STREQ(error.what(), "call 3") << "recorded in vain, then called";
+  }
 }
 
 TEST(Refusal, AnotherLibrarysChoiceOfDeviceIsNotOurs) {

@@ -71,6 +71,12 @@ TEST(GemmRefusal, WhatHasNoAlgorithmIsComputedByAPlainKernel) {
       }
     }
   }
+  // It may say so by an error, too.
+  cudasim::set_known_products(3);
+  const cudasim::Counts refused = cudasim::counts();
+  expect_product(false, true, 18, 30, 36, false);
+  expect_product(false, true, 18, 30, 36, true);
+  EXPECT_EQ((cudasim::counts() - refused).products, 0);
   // Where it refuses odd leading dimensions alone, it still computes the others.
   cudasim::set_known_products(1);
   const cudasim::Counts before = cudasim::counts();
