@@ -34,7 +34,7 @@ usage: ./build.sh [TARGET] [--option value ...]
   --with-torch          test: also the TorchSharp engine; its packages take 600 MB, and without them the rest goes on
                         package: also the engine, as a NuGet package and as an archive to unpack over the program
   --needs               install what the target needs and stop
-  --strict              warnings of g++ and nvcc are errors (test --thorough does so, too)
+  --strict              warnings of g++, nvcc and C#'s analysers are errors (test --thorough does so, too)
   --with-cuda-toolkit   also install Debian's nvidia-cuda-toolkit (5 GB), adding its component to apt's sources if need
                         be; where it cannot be had, a warning says so and the rest goes on
   any task of build.cake can be named too; other options are passed on to it

@@ -84,7 +84,11 @@ void Show(string program, string arguments, Dictionary<string, string> environme
     }
 }
 
-Dictionary<string, string> NativeFrom(string preset) => new() { ["LLASA_NATIVE_DIR"] = $"{root}/build/native/{preset}" };
+Dictionary<string, string> NativeFrom(string preset) => new()
+{
+    ["LLASA_NATIVE_DIR"] = $"{root}/build/native/{preset}",
+    ["LLASA_WARNINGS_AS_ERRORS"] = strict ? "ON" : "OFF",   // read by Directory.Build.props
+};
 
 // Runs a step quietly into artifacts/logs; shows the end of its log when it fails.
 int Run(string step, string program, string arguments, string folder = null, bool check = true,
