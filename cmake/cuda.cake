@@ -144,9 +144,7 @@ void CudasimTests(string preset, string folder)
     var never = KernelNames().Where(k => launches.GetValueOrDefault(k) == 0).ToArray();
     foreach (var all in new[] { suite, planted })
     {
-        tally.Passed += all.Passed.Count;
-        tally.Failed += all.Failed.Count;
-        tally.Skipped += all.Skipped.Count;
+        tally.Add(all.Passed.Count, all.Failed.Count, all.Skipped.Count);
     }
 
     EnsureDirectoryExists(folder);
@@ -168,7 +166,7 @@ void CudasimTests(string preset, string folder)
     }, new JsonSerializerOptions { WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }) + "\n");
     if (filter is null && never.Length > 0)
     {
-        tally.Failed++;
+        tally.Add(0, 1, 0);
         Error("kernels that no test ran: {0}", string.Join(", ", never));
     }
 

@@ -28,25 +28,29 @@ void NativeTests(string preset)
     }
 }
 
-// Two projects at a time, in this order.
+// Two at a time, in this order; the longest, whose tests watch what the whole process holds and so run one by one, in two halves.
 void ManagedTests(IEnumerable<FilePath> projects)
 {
     // What takes longer than everything else together is left to --thorough.
-    var some = thorough ? "" : " --filter TestCategory!=Faults&TestCategory!=Long";
-    System.Threading.Tasks.Parallel.ForEach(
-        System.Collections.Concurrent.Partitioner.Create(projects, System.Collections.Concurrent.EnumerablePartitionerOptions.NoBuffering),
-        new ParallelOptions { MaxDegreeOfParallelism = 2 }, project =>
+    var some = thorough ? "" : "TestCategory!=Faults&TestCategory!=Long";
+    string[] half = ["Ranks", "Resume", "Bf16", "Work", "Command", "RandomCheckpoint", "SecondEar", "Ggml", "Looping"];
+    var parts = projects.SelectMany(p => IsEndToEnd(p) ? new (FilePath Project, string Part, string Filter)[]
     {
-        var name = project.GetFilenameWithoutExtension().FullPath;
+        (p, "-1", "(" + string.Join("|", half.Select(c => $"FullyQualifiedName~.{c}")) + ")"),
+        (p, "-2", string.Join("&", half.Select(c => $"FullyQualifiedName!~.{c}"))),
+    } : [(p, "", "")]);
+    System.Threading.Tasks.Parallel.ForEach(
+        System.Collections.Concurrent.Partitioner.Create(parts, System.Collections.Concurrent.EnumerablePartitionerOptions.NoBuffering),
+        new ParallelOptions { MaxDegreeOfParallelism = 2 }, part =>
+    {
+        var name = part.Project.GetFilenameWithoutExtension().FullPath + part.Part;
         var trx = $"{results}/{name}.trx";
         Clear(trx);
-        var exit = Run($"test-{name}", "dotnet",
-            $"test {project.FullPath} -c {configuration} --no-build --logger trx;LogFileName={trx} --results-directory {results}{some}", check: false);
-        lock (tally)
-        {
-            tally.AddTrx(trx, exit);
-            Information("{0}; so far {1}", name, tally);
-        }
+        var tests = string.Join("&", new[] { part.Filter, some }.Where(f => f.Length > 0));
+        var exit = Run($"test-{name}", "dotnet", $"test {part.Project.FullPath} -c {configuration} --no-build --logger trx;LogFileName={trx} " +
+            $"--results-directory {results}" + (tests.Length > 0 ? $" --filter {tests}" : ""), check: false);
+        tally.AddTrx(trx, exit);
+        Information("{0}; so far {1}", name, tally);
     });
 }
 
@@ -129,59 +133,67 @@ int Run(string step, string program, string arguments, string folder = null, boo
     return exit;
 }
 
-// Sums the results of test programs; one that dies without a report counts as a failure.
+// Sums the results of test programs; one that dies without a report counts as a failure. Several may be added at once.
 class Tally
 {
-    public int Passed, Failed, Skipped;
+    private int _passed, _failed, _skipped;
+
+    public bool HasFailed => _failed > 0 || _passed == 0;
+
+    public void Add(int passed, int failed, int skipped)
+    {
+        lock (this)
+        {
+            _passed += passed;
+            _failed += failed;
+            _skipped += skipped;
+        }
+    }
 
     public void AddGoogleTest(string file, int exit)
     {
-        var before = Failed;
+        var (passed, failed, skipped) = (0, 0, 0);
         if (System.IO.File.Exists(file))
         {
             using var json = JsonDocument.Parse(System.IO.File.ReadAllText(file));
             foreach (var test in json.RootElement.GetProperty("testsuites").EnumerateArray()
                 .SelectMany(s => s.GetProperty("testsuite").EnumerateArray()))
             {
-                var failed = test.TryGetProperty("failures", out _);
-                var skipped = test.GetProperty("status").GetString() == "NOTRUN" || test.GetProperty("result").GetString() == "SKIPPED";
-                Failed += failed ? 1 : 0;
-                Skipped += !failed && skipped ? 1 : 0;
-                Passed += !failed && !skipped ? 1 : 0;
+                var fails = test.TryGetProperty("failures", out _);
+                var skips = test.GetProperty("status").GetString() == "NOTRUN" || test.GetProperty("result").GetString() == "SKIPPED";
+                failed += fails ? 1 : 0;
+                skipped += !fails && skips ? 1 : 0;
+                passed += !fails && !skips ? 1 : 0;
             }
         }
 
-        Failed += exit != 0 && Failed == before ? 1 : 0;
+        Add(passed, exit != 0 && failed == 0 ? 1 : failed, skipped);
     }
 
     public void AddTrx(string file, int exit)
     {
-        var before = Failed;
+        var (passed, failed, skipped) = (0, 0, 0);
         if (System.IO.File.Exists(file))
         {
             var counters = XDocument.Load(file).Descendants().First(e => e.Name.LocalName == "Counters");
             int Count(string name) => (int)counters.Attribute(name);
-            Passed += Count("passed");
-            Failed += Count("executed") - Count("passed");
-            Skipped += Count("total") - Count("executed");
+            passed = Count("passed");
+            failed = Count("executed") - passed;
+            skipped = Count("total") - Count("executed");
         }
 
-        Failed += exit != 0 && Failed == before ? 1 : 0;
+        Add(passed, exit != 0 && failed == 0 ? 1 : failed, skipped);
     }
 
-    public void AddScript(int exit)
-    {
-        Passed += exit == 0 ? 1 : 0;
-        Failed += exit == 0 ? 0 : 1;
-    }
+    public void AddScript(int exit) => Add(exit == 0 ? 1 : 0, exit == 0 ? 0 : 1, 0);
 
     public void ThrowIfFailed()
     {
-        if (Failed > 0 || Passed == 0)
+        if (HasFailed)
         {
             throw new CakeException(ToString());
         }
     }
 
-    public override string ToString() => $"{Passed} passed, {Failed} failed" + (Skipped > 0 ? $", {Skipped} skipped" : "");
+    public override string ToString() => $"{_passed} passed, {_failed} failed" + (_skipped > 0 ? $", {_skipped} skipped" : "");
 }
