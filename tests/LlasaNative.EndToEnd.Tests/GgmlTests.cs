@@ -42,7 +42,7 @@ public sealed class GgmlTests : TinyWorldTests
         });
     }
 
-    [Test]
+    [Test, Category("Long")]
     public void Eval_AsSecondEar_HearsWhatTheFirstHears()
     {
         var output = LlasaRunner.RunWell("eval", "--limit", "16", "--seed", "3", "--second-ear", Ggml.Tiny(Folder)).Output;

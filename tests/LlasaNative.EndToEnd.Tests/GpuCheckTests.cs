@@ -26,7 +26,7 @@ public sealed class GpuCheckTests : TinyWorldTests
         });
     }
 
-    [Test]
+    [Test, Category("Long")]
     public void AStepThatHangs_IsEnded_AndTheOthersRun()
     {
         var copy = Path.Combine(Folder, "native", "gpu-check.sh");

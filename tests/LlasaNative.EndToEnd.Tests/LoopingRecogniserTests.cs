@@ -53,7 +53,7 @@ public sealed class LoopingRecogniserTests : TinyWorldTests
         Assert.That(samples.Select(s => (double)s["reward"]!), Is.All.LessThan(1.1e-5));
     }
 
-    [Test]
+    [Test, Category("Long")]
     public void RewardsOfTheTinyWorld_AreTheSameWithAndWithoutTheBound()
     {
         string[] common = ["eval", "--limit", "40", "--samples", "2", "--seed", "3"];

@@ -48,7 +48,7 @@ public sealed class RanksTests : TinyWorldTests
         Assert.That(File.Exists(Path.Combine(Folder, "out.wav")), Is.False);
     }
 
-    [Test]
+    [Test, Category("Long")]
     public void Train_OnTwoRanksTwice_AndKilledBetween_EndsWithTheSameBits()
     {
         var whole = Path.Combine(Folder, "whole");
@@ -108,9 +108,9 @@ public sealed class RanksTests : TinyWorldTests
         }
     }
 
-    [TestCase("TERM", false)]
+    [TestCase("TERM", false, Category = "Long")]
     [TestCase("INT", false)]
-    [TestCase("USR1", true)]   // which mpirun passes on to all
+    [TestCase("USR1", true, Category = "Long")]   // which mpirun passes on to all
     public void Train_ASignalToAnyRank_EndsAllAfterTheStepAndSavesOnce(string signal, bool toLauncher)
     {
         using (var launched = MpiRunner.Start(2, [], Train(Folder, 1000, "--set", "run.save_every=0")))

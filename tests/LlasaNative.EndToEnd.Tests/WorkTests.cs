@@ -7,11 +7,11 @@ public sealed class WorkTests : TinyWorldTests
 {
     // What a repetition makes, from the arguments.
     [TestCase("decode", 3, "--batch", "3", "--tokens", "5")]
-    [TestCase("decode", 1, "--policy-type", "bf16", "--prompt", "20", "--tokens", "4")]
-    [TestCase("prefill", 2 * 40, "--batch", "2", "--prompt", "40")]
+    [TestCase("decode", 1, "--policy-type", "bf16", "--prompt", "20", "--tokens", "4", Category = "Long")]
+    [TestCase("prefill", 2 * 40, "--batch", "2", "--prompt", "40", Category = "Long")]
     [TestCase("train", 2 * 16, "--batch", "2", "--tokens", "16")]
-    [TestCase("vocode", 2 * 30 * 0.02, "--batch", "2", "--tokens", "30")]
-    [TestCase("recognise", 2, "--batch", "2", "--tokens", "6", "--text-tokens", "10")]
+    [TestCase("vocode", 2 * 30 * 0.02, "--batch", "2", "--tokens", "30", Category = "Long")]
+    [TestCase("recognise", 2, "--batch", "2", "--tokens", "6", "--text-tokens", "10", Category = "Long")]
     [TestCase("sample", 3, "--batch", "3", "--vocabulary", "5000")]
     public void Work_IsTimedAgainstItsRoof(string work, double units, params string[] more)
     {

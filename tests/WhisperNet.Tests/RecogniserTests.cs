@@ -105,7 +105,7 @@ public class RecogniserTests
         Assert.That(several.Score(_waves, _texts, CancellationToken.None), Is.EqualTo(one.Score(_waves, _texts, CancellationToken.None)));
     }
 
-    [Test]
+    [Test, Category("Long")]
     public void Listen_ToTheWrongText_FindsItLessLikely()
     {
         using var ear = WhisperNetRecogniser.Load(_model);

@@ -33,7 +33,7 @@ public sealed class DashboardTests
         Directory.Delete(_folder, recursive: true);
     }
 
-    [Test]
+    [Test, Category("Long")]
     public async Task LongRun_OpensInUnderTwoSeconds([Values] bool asFile)
     {
         using SyntheticRun run = new(Path.Combine(_folder, "long"), 1000);
