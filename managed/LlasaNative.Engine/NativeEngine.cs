@@ -1,5 +1,6 @@
 using LlasaNative.Data;
 using LlasaNative.Interop;
+using LlasaNative.Judging;
 using LlasaNative.Recognition;
 using LlasaNative.Models;
 using LlasaNative.Text;
@@ -75,17 +76,19 @@ public static class NativeEngine
     /// <param name="texts">Training texts, encoded by the models.</param>
     /// <param name="voices">Voices that are drawn for texts without their own; null = none.</param>
     /// <param name="world">Whose ranks share the steps; null = this process alone.</param>
+    /// <param name="pairs">Judges pairs in place of the reward; not disposed with the loop. Null = the reward does.</param>
     /// <returns>Dispose it before its models.</returns>
     /// <exception cref="UsageException">There is no such engine, or it cannot train this policy.</exception>
     public static GrpoLoop CreateLoop(
-        GrpoOptions options, GrpoModels models, IReadOnlyList<EncodedText> texts, IReadOnlyList<Utterance>? voices = null, IWorld? world = null)
+        GrpoOptions options, GrpoModels models, IReadOnlyList<EncodedText> texts, IReadOnlyList<Utterance>? voices = null, IWorld? world = null,
+        IPairJudge? pairs = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(models);
         var trainer = CreateTrainer((PolicyModel)models.Policy, options.Trainer, options.Optimiser, options.Lora, options.Run.Seed, world);
         try
         {
-            return new GrpoLoop(options, models, trainer, new NativeGroupKernel(), texts, voices, world);
+            return new GrpoLoop(options, models, trainer, new NativeGroupKernel(), texts, voices, world, pairs);
         }
         catch
         {

@@ -1,3 +1,4 @@
+using LlasaNative.Audio;
 using LlasaNative.Recognition;
 using LlasaNative.Training;
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using LlasaNative.Audio;
 using LlasaNative.Recognition;
 using LlasaNative.Training;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using LlasaNative.Audio;
 using LlasaNative.Recognition;
 using LlasaNative.Training;
 

@@ -13,9 +13,12 @@ internal static class Backoff
     /// <param name="first">Seconds after the first failure.</param>
     /// <param name="failures">Failures so far, at least 1.</param>
     /// <param name="retryAfter">What the server asks for; null = nothing.</param>
-    /// <param name="chance">0 to 1.</param>
-    public static TimeSpan Pause(double first, int failures, TimeSpan? retryAfter, double chance)
+    public static TimeSpan Pause(double first, int failures, TimeSpan? retryAfter)
     {
+        // Only how long to wait is left to chance; no result depends on it.
+#pragma warning disable CA5394
+        var chance = Random.Shared.NextDouble();
+#pragma warning restore CA5394
         var full = Math.Min(first * Math.Pow(2, failures - 1), Longest.TotalSeconds);
         var pause = TimeSpan.FromSeconds(full * (0.5 + (0.5 * chance)));
         var asked = retryAfter is { } wish ? (wish < LongestAsked ? wish : LongestAsked) : TimeSpan.Zero;

@@ -25,11 +25,12 @@ public sealed class RemoteRecognition : IRecognition
     // Room for a whole chunk with its sounds; an answer without end must not fill the memory.
     private const long LongestAnswer = 512L << 20;
     private const int TextsPerCheck = 1000;
+    private const int RequestsAtOnce = 2;   // of one server: one is worked on, the next is on its way
 
     private readonly RewardServerOptions _options;
     private readonly ScoringRequest _scoring;
     private readonly HttpClient _http;
-    private readonly RewardPool _pool;
+    private readonly ServerPool _pool;
     private readonly ConcurrentDictionary<string, string?> _checked = new();
     private string? _model;
     private bool _cutsLeads = true;
@@ -51,7 +52,7 @@ public sealed class RemoteRecognition : IRecognition
         }
 
         var limit = TimeSpan.FromSeconds(options.TimeoutSeconds);
-        _pool = new RewardPool([.. options.Urls.Select(u => new RewardEndpoint(new Uri(u.TrimEnd('/') + "/"), _http, limit))]);
+        _pool = new ServerPool([.. options.Urls.Select(u => new ServerEndpoint(new Uri(u.TrimEnd('/') + "/"), _http, limit))], RequestsAtOnce);
     }
 
     /// <inheritdoc/>
@@ -116,7 +117,7 @@ public sealed class RemoteRecognition : IRecognition
             {
                 response = AskAsync("check", request, WireJson.Default.CheckRequest, WireJson.Default.CheckResponse, CancellationToken.None).GetAwaiter().GetResult();
             }
-            catch (RewardServerException e)
+            catch (ServerException e)
             {
                 throw new RewardUnavailableException(e.Message, e);
             }
@@ -151,7 +152,7 @@ public sealed class RemoteRecognition : IRecognition
             var response = await AskAsync("score_batch", request, WireJson.Default.BatchRequest, WireJson.Default.BatchResponse, cancellation).ConfigureAwait(false);
             return new RecognisedChunk(Read(response, codes.Count), 0, 0, 0);
         }
-        catch (Exception e) when (e is RewardServerException or FormatException)
+        catch (Exception e) when (e is ServerException or FormatException)
         {
             var failed = RecognisedSample.Failed(e.Message);
             return new RecognisedChunk([.. codes.Select(_ => failed)], 0, 0, 0);
@@ -201,7 +202,7 @@ public sealed class RemoteRecognition : IRecognition
         faults.ForEach(f => note?.Invoke($"a reward server does not answer: {f}"));
     }
 
-    private async Task<(RewardEndpoint Endpoint, HealthReport? Report, string? Failure)> HealthAsync(RewardEndpoint endpoint, CancellationToken cancellation)
+    private async Task<(ServerEndpoint Endpoint, HealthReport? Report, string? Failure)> HealthAsync(ServerEndpoint endpoint, CancellationToken cancellation)
     {
         for (var failures = 1; ; failures++)
         {
@@ -209,58 +210,21 @@ public sealed class RemoteRecognition : IRecognition
             {
                 return (endpoint, await endpoint.HealthAsync(cancellation).ConfigureAwait(false), null);
             }
-            catch (RewardServerException e)
+            catch (ServerException e)
             {
                 if (!e.IsTransient || failures > _options.Retries)
                 {
                     return (endpoint, null, e.Message);
                 }
 
-                await Task.Delay(Pause(failures, e), cancellation).ConfigureAwait(false);
+                await Task.Delay(Backoff.Pause(_options.BackoffSeconds, failures, e.RetryAfter), cancellation).ConfigureAwait(false);
             }
         }
     }
 
-    private async Task<TResponse> AskAsync<TRequest, TResponse>(
-        string path, TRequest body, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TResponse> responseType, CancellationToken cancellation)
-    {
-        for (var failures = 1; ; failures++)
-        {
-            var endpoint = await _pool.AcquireAsync(cancellation).ConfigureAwait(false);
-            bool? isWell = null;
-            RewardServerException failure;
-            try
-            {
-                var response = await endpoint.PostAsync(path, body, requestType, responseType, cancellation).ConfigureAwait(false);
-                isWell = true;
-                return response;
-            }
-            catch (RewardServerException e)
-            {
-                isWell = false;
-                failure = e;
-            }
-            finally
-            {
-                _pool.Release(endpoint, isWell);
-            }
-
-            if (!failure.IsTransient || failures > _options.Retries)
-            {
-                throw failures == 1 ? failure : new RewardServerException($"{failure.Message} ({failures} attempts)", false, cause: failure);
-            }
-
-            if (!_pool.HasOther(endpoint))
-            {
-                await Task.Delay(Pause(failures, failure), cancellation).ConfigureAwait(false);
-            }
-        }
-    }
-
-    // Only how long to wait is left to chance; no result depends on it.
-#pragma warning disable CA5394
-    private TimeSpan Pause(int failures, RewardServerException e) => Backoff.Pause(_options.BackoffSeconds, failures, e.RetryAfter, Random.Shared.NextDouble());
-#pragma warning restore CA5394
+    private Task<TResponse> AskAsync<TRequest, TResponse>(
+        string path, TRequest body, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TResponse> responseType, CancellationToken cancellation) =>
+        _pool.AskAsync(endpoint => endpoint.PostAsync(path, body, requestType, responseType, cancellation), _options.Retries, _options.BackoffSeconds, cancellation);
 
     private RecognisedSample[] Read(BatchResponse response, int expected)
     {

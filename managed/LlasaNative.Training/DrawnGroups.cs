@@ -1,3 +1,4 @@
+using LlasaNative.Judging;
 using LlasaNative.Recognition;
 
 namespace LlasaNative.Training;
@@ -19,20 +20,23 @@ public sealed record DrawnGroups(string[] Texts, RolloutBatch Samples, int[][] C
     /// <summary>[B] name of each sample's voice, null where it has none; empty = no voices at all.</summary>
     public IReadOnlyList<string?> Voices { get; init; } = [];
 
+    /// <summary>[G] the two samples of each group that a judge was asked about, null where no two could be; empty = the reward judges.</summary>
+    public IReadOnlyList<JudgedPair?> Pairs { get; init; } = [];
+
     /// <summary>Samples of a group.</summary>
     public int GroupSize => Samples.SamplesPerPrompt;
 
     /// <summary>Number of groups.</summary>
     public int Groups => Judged.Length / GroupSize;
 
-    /// <summary>Whether each group gives its samples no reason to differ: what tells them apart deviates by no more than a bound.</summary>
+    /// <summary>Whether each group gives its samples no reason to differ: what tells them apart deviates by no more than a bound, or a judge prefers none.</summary>
     /// <param name="advantage">Knows what tells samples apart; rewards are less <see cref="Charges"/>.</param>
     /// <param name="minDeviation">The bound; 0 = equal numbers only.</param>
     /// <remarks>
     /// Masked samples do not count; a group of nothing else has no variance either. One left with a single sample is not without
     /// variance: its advantage is the reward itself.
     /// </remarks>
-    public bool[] Flat(IAdvantage advantage, double minDeviation) => [.. Enumerable.Range(0, Judged.Length).Chunk(GroupSize).Select(group =>
+    public bool[] Flat(IAdvantage advantage, double minDeviation) => Pairs.Count > 0 ? [.. Pairs.Select(p => p?.Verdict.IsPreference != true)] : [.. Enumerable.Range(0, Judged.Length).Chunk(GroupSize).Select(group =>
     {
         IReadOnlyList<double>[] signals =
         [
@@ -69,10 +73,15 @@ public sealed record DrawnGroups(string[] Texts, RolloutBatch Samples, int[][] C
         {
             Voices = Voices.Count == 0 && others is not { Voices.Count: > 0 } ? []
                 : [.. kept.Select(i => Voices.Count > 0 ? Voices[i] : null), .. others is null ? [] : others.Voices.Count > 0 ? others.Voices : new string?[others.Texts.Length]],
+            Pairs = Pairs.Count == 0 ? [] : [.. groups.Select(g => Pairs[g]), .. others?.Pairs ?? []],
             Reference = Reference.Length == 0 ? [] : [.. kept.Select(i => Reference[i]), .. others?.Reference ?? []],
             Charges = Charges.Length == 0 ? [] : [.. kept.Select(i => Charges[i]), .. others?.Charges ?? []],
         };
     }
+
+    /// <summary>What a judge makes of a sample: 1 if it is preferred, -1 if another is preferred to it, 0 if neither, or if nobody was asked.</summary>
+    /// <param name="sample">Its index.</param>
+    internal int Preference(int sample) => Pairs.Count > 0 && Pairs[sample / GroupSize] is { } pair ? pair.Of(sample % GroupSize) : 0;
 
     private static bool Flat(double[] values, double minDeviation) => values.Min() == values.Max() || Deviation(values) <= minDeviation;
 

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using LlasaNative.Judging;
 using LlasaNative.Recognition;
 
 namespace LlasaNative.Training;
@@ -86,6 +87,7 @@ internal static class GroupExchange
             Write(writer, groups.Samples.Prompt(g));
         }
 
+        writer.Write(JsonSerializer.Serialize(groups.Pairs, Json));
         for (var i = 0; i < groups.Samples.Count; i++)
         {
             var sample = groups.Samples[i];
@@ -96,7 +98,7 @@ internal static class GroupExchange
             writer.Write(sample.Ended);
             Write<int>(writer, groups.Codes[i]);
             Write<float>(writer, keepSound ? groups.Recognised[i].Sound ?? [] : []);
-            writer.Write(JsonSerializer.Serialize(groups.Recognised[i] with { Sound = null }, Json));
+            writer.Write(JsonSerializer.Serialize(groups.Recognised[i] with { Sound = null, VoiceSound = null }, Json));
             writer.Write(JsonSerializer.Serialize(groups.Judged[i], Json));
             Write<float>(writer, groups.Reference.Length > 0 ? groups.Reference[i] : []);
             Write<double>(writer, groups.Charges.Length > 0 ? [groups.Charges[i]] : []);
@@ -112,6 +114,7 @@ internal static class GroupExchange
         }
 
         int[][] prompts = [.. Enumerable.Range(0, count).Select(_ => ReadArray<int>(reader))];
+        var pairs = JsonSerializer.Deserialize<JudgedPair?[]>(reader.ReadString(), Json)!;
         List<string> texts = [];
         List<DrawnResponse> samples = [];
         List<int[]> codes = [];
@@ -134,6 +137,7 @@ internal static class GroupExchange
 
         return new DrawnGroups([.. texts], new RolloutBatch(prompts, samples), [.. codes], recognised, [.. judged])
         {
+            Pairs = pairs,
             Reference = charges.Count > 0 ? [.. reference] : [],
             Charges = [.. charges],
         };

@@ -1,5 +1,6 @@
 using System.Globalization;
 using LlasaNative.Data;
+using LlasaNative.Judging;
 using LlasaNative.Recognition;
 using LlasaNative.Models;
 using LlasaNative.Reporting;
@@ -26,6 +27,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
     private readonly IReadOnlyList<EncodedText> _texts;
     private readonly EpochOrder _order;
     private readonly SampleJudge _judge;
+    private readonly GroupJudge? _pairs;
     private readonly ReferencePolicy? _reference;
     private readonly PolicyUpdate _update;
     private readonly SamplingSettings _sampling;
@@ -40,8 +42,10 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
     /// <param name="texts">Training texts, encoded by the models with room for <c>rollout.max_new_tokens</c>, and where voices are drawn for theirs.</param>
     /// <param name="voices">Voices of which each group of a text without its own gets one, by chance; null = none.</param>
     /// <param name="world">Whose ranks share the steps, the trainer's; null = this process alone.</param>
+    /// <param name="pairs">Judges pairs in place of the reward; not disposed with this. Null = the reward does.</param>
     public GrpoLoop(
-        GrpoOptions options, GrpoModels models, IPolicyTrainer trainer, IGroupKernel kernel, IReadOnlyList<EncodedText> texts, IReadOnlyList<Utterance>? voices = null, IWorld? world = null)
+        GrpoOptions options, GrpoModels models, IPolicyTrainer trainer, IGroupKernel kernel, IReadOnlyList<EncodedText> texts, IReadOnlyList<Utterance>? voices = null, IWorld? world = null,
+        IPairJudge? pairs = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(models);
@@ -51,6 +55,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         _order = new EpochOrder(texts.Count, Seeds.DataOrder(options.Run.Seed), options.Data.Shuffle);
         _world = world ?? Ranks.Alone;
         _judge = options.CreateJudge();
+        _pairs = pairs is null ? null : new GroupJudge(pairs);
         _voices = new VoiceDraw(voices ?? [], Seeds.Voices(options.Run.Seed));
         _sampling = options.Rollout.ToSampling(Seeds.Rollouts(options.Run.Seed));
         _reference = options.Loss.KeepsReference ? new ReferencePolicy(Policy, options.Loss.Reference) : null;
@@ -80,9 +85,11 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
             batch.Vocode();                                                         // ⑤ waveform
             batch.Recognise();                                                      // ⑥ transcript and likelihood
             var judged = _world.Agree(() => _update.Charge(batch.Judge(_judge), timer));   // ⑦ reward, less what the reference charges
+            judged = _pairs?.Ask(judged, timer, cancellation) ?? judged;            // or what somebody else prefers
             var all = timer.Measure("gather", () => _world.Gather(judged, _options.Rollout.SamplesPerPrompt, keepSound));   // from here on every rank has all samples
             CheckScored(number, all.Recognised);
             groups.Add(all);
+            CheckJudged(number, all);
         }
 
         DataPosition = groups.Position;   // only now: a step that fails begins at the same place when it is taken again
@@ -97,7 +104,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
                 timer.Measure("update", () => Trainer.Apply(rate)));                // ⑩ weights
         }
 
-        return GrpoReport.Make(number, rate, new GrpoReport.Outcome(drawn, terms, updates, groups.Counts, Policy.AllocatedBytes), timer, keepSound);
+        return GrpoReport.Make(number, rate, new GrpoReport.Outcome(drawn, terms, updates, groups.Counts, groups.Verdicts, Policy.AllocatedBytes), timer, keepSound);
     }
 
     /// <inheritdoc/>
@@ -121,7 +128,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         {
             Slots = rollout.Slots,
             Overlap = _recognition.WorksBesidePolicy,
-            Extras = _judge.Extras | (keepSound ? RecognitionExtras.Sound : 0) | RecognitionExtras.Prosody,
+            Extras = _judge.Extras | (keepSound || _pairs is not null ? RecognitionExtras.Sound : 0) | RecognitionExtras.Prosody,
         };
         return new SpokenBatch(Policy, _recognition, request, timer, cancellation);
     }
@@ -140,6 +147,13 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
                 CultureInfo.InvariantCulture,
                 $"step {number}: {failed} of {recognised.Count} samples could not be scored, more than reward_server.max_not_scored {allowed:R} allows: {recognised.First(h => h.Failure is not null).Failure}"));
         }
+    }
+
+    /// <summary>The same where somebody else judges: more went without an answer than may.</summary>
+    private void CheckJudged(long number, DrawnGroups drawn)
+    {
+        JudgeCounts counts = new([.. drawn.Pairs.OfType<JudgedPair>().Select(p => p.Verdict)]);
+        counts.Check(counts.Pairs, _options.Judge, string.Create(CultureInfo.InvariantCulture, $"step {number}: "));
     }
 
     private float[] ReferenceLogProbs(PackedSequences packed) => _reference!.LogProbs(policy => _update.LogProbs(policy, packed));

@@ -1,5 +1,6 @@
 using System.Globalization;
 using LlasaNative.Audio;
+using LlasaNative.Judging;
 using LlasaNative.Recognition;
 using LlasaNative.Reporting;
 
@@ -9,7 +10,7 @@ namespace LlasaNative.Training;
 internal static class GrpoReport
 {
     /// <summary>Everything a step produced.</summary>
-    public sealed record Outcome(DrawnGroups Drawn, PolicyUpdate.Terms Terms, UpdateSummary Updates, GroupCounts Counts, long AllocatedBytes);
+    public sealed record Outcome(DrawnGroups Drawn, PolicyUpdate.Terms Terms, UpdateSummary Updates, GroupCounts Counts, IReadOnlyCollection<PairVerdict> Verdicts, long AllocatedBytes);
 
     public static StepReport Make(long step, double rate, Outcome outcome, PhaseTimer timer, bool keepSound)
     {
@@ -24,6 +25,14 @@ internal static class GrpoReport
         {
             summary += string.Create(
                 CultureInfo.InvariantCulture, $"  NOT SCORED {row["reward/not_scored"]:F0}: {outcome.Drawn.Recognised.First(h => h.Failure is not null).Failure}");
+        }
+
+        if (outcome.Drawn.Pairs.Count > 0)
+        {
+            JudgeCounts counts = new(outcome.Verdicts);
+            counts.AddTo(row);
+            summary += string.Create(CultureInfo.InvariantCulture, $"  prefers {counts.Preferred} of {counts.Pairs}")
+                + (counts.NotJudged == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"  NOT JUDGED {counts.NotJudged}: {outcome.Verdicts.First(v => !v.IsJudged).Failure}"));
         }
 
         return new StepReport(row, summary, [.. outcome.Drawn.Records(outcome.Terms.Advantages.Sequences).Select(r => keepSound ? r : r with { Sound = null })]);

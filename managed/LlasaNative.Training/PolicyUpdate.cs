@@ -78,7 +78,8 @@ internal sealed class PolicyUpdate
             Charges = charges,
             Parts = Array.ConvertAll(drawn.Judged, j => j.Breakdown.Parts),
         };
-        var advantages = timer.Measure("advantage", () => Advantage.Compute(batch));
+        // A judge's preferences are what counts where one was asked.
+        var advantages = drawn.Pairs.Count > 0 ? new Advantages([.. drawn.Judged.Select((_, i) => (float)drawn.Preference(i))]) : timer.Measure("advantage", () => Advantage.Compute(batch));
         return new Terms(tokens, old, reference, advantages, takesPart);
     }
 

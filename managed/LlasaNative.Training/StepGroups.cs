@@ -1,3 +1,5 @@
+using LlasaNative.Judging;
+
 namespace LlasaNative.Training;
 
 /// <summary>The groups of one step. With dynamic sampling those without variance are drawn again, from the next texts, up to a bound.</summary>
@@ -6,6 +8,7 @@ namespace LlasaNative.Training;
 /// <param name="position">Place of the step's first text in the walk through the data.</param>
 internal sealed class StepGroups(GrpoOptions options, IAdvantage advantage, long position)
 {
+    private readonly List<PairVerdict> _verdicts = [];
     private int[] _kept = [];
     private DrawnGroups? _drawn;
 
@@ -21,10 +24,14 @@ internal sealed class StepGroups(GrpoOptions options, IAdvantage advantage, long
     /// <summary>What became of it.</summary>
     public GroupCounts Counts { get; private set; } = new(0, 0, 0, 0);
 
+    /// <summary>What a judge said of every pair it was asked about, those of discarded groups included.</summary>
+    public IReadOnlyList<PairVerdict> Verdicts => _verdicts;
+
     /// <summary>Takes the missing groups in.</summary>
     /// <param name="more">As many as were missing.</param>
     public void Add(DrawnGroups more)
     {
+        _verdicts.AddRange(more.Pairs.OfType<JudgedPair>().Select(p => p.Verdict));
         Position += Missing;
         Counts = new GroupCounts(Counts.Rounds + 1, _drawn is null ? 0 : Counts.Redrawn + Missing, 0, Counts.Tokens + more.Samples.TokenCount);
         _drawn = _drawn?.Select(_kept, more) ?? more;
@@ -34,9 +41,14 @@ internal sealed class StepGroups(GrpoOptions options, IAdvantage advantage, long
         Missing = options.Rollout.Dynamic && Counts.Rounds < options.Rollout.DynamicRounds ? Counts.Flat : 0;
     }
 
-    /// <summary>Which samples count.</summary>
+    /// <summary>Which samples count; of a judge's groups the one it prefers and the other.</summary>
     public bool[] TakesPart()
     {
+        if (Drawn.Pairs.Count > 0)
+        {
+            return [.. Drawn.Judged.Select((_, i) => Drawn.Preference(i) != 0)];
+        }
+
         var flat = Drawn.Flat(advantage, options.Loss.MinGroupDeviation);
         var leavesOut = options.Loss.MaskFlatGroups && advantage.ComparesGroups;
         return [.. Drawn.Judged.Select((j, i) => !j.Masked && !(leavesOut && flat[i / Drawn.GroupSize]))];

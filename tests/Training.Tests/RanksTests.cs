@@ -24,6 +24,7 @@ public sealed class RanksTests
         yield return new TestCaseData(Settings(new LossOptions { KlCoefficient = 0.1 })) { TestName = "divergence in the loss" };
         yield return new TestCaseData(Settings(new LossOptions { KlCoefficient = 0.1, KlPlacement = KlPlacement.Reward }, rounds: 2)) { TestName = "divergence in the reward" };
         yield return new TestCaseData(Settings(new LossOptions { Importance = ImportanceLevel.Token })) { TestName = "importance weights" };
+        yield return new TestCaseData(Settings(new LossOptions { Objective = "dpo" }, rounds: 2) with { Judge = new JudgeOptions { Url = "http://localhost:1/v1", Model = "script" } }) { TestName = "pairs judged by somebody else" };
         yield return new TestCaseData(Settings() with { Update = new UpdateOptions { Epochs = 2, MiniBatchPrompts = 2 } }) { TestName = "mini-batches" };
     }
 
@@ -182,7 +183,7 @@ public sealed class RanksTests
 
     private static Taken Take(GrpoOptions options, IWorld world)
     {
-        using World run = new(options, Texts, ranks: world);
+        using World run = new(options, Texts, ranks: world, judge: options.Judge.Enabled ? ScriptedJudge.LikesA : null);
         List<string> samples = [];
         StepReport report = run.Step(1);
         for (var step = 2; step <= 3; step++)

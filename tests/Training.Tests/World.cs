@@ -1,3 +1,4 @@
+using LlasaNative.Judging;
 using LlasaNative.Recognition;
 using LlasaNative.Reporting;
 using LlasaNative.Rewards;
@@ -11,14 +12,15 @@ internal sealed class World : IDisposable
     private readonly GrpoModels _models;
     private readonly IWorld _ranks;
 
-    public World(GrpoOptions options, string[] texts, Func<string, int, int[]>? script = null, double[]? adapter = null, bool besidePolicy = false, Data.Utterance[]? voices = null, IWorld? ranks = null)
+    public World(GrpoOptions options, string[] texts, Func<string, int, int[]>? script = null, double[]? adapter = null, bool besidePolicy = false, Data.Utterance[]? voices = null, IWorld? ranks = null,
+        IPairJudge? judge = null)
     {
         Options = options;
         Policy = new TablePolicy { Script = script, Adapter = adapter };
         Recognition = new ScriptedRecognition { WorksBesidePolicy = besidePolicy };
         (Trainer, _ranks) = (new TableTrainer(Policy, ranks), ranks ?? Ranks.Alone);
         _models = new GrpoModels(Policy, Recognition);
-        Loop = new GrpoLoop(options, _models, Trainer, new PlainAdvantages(), _models.Encode(texts, options.Rollout.MaxNewTokens, options.Data.MaxPromptTokens), voices, ranks);
+        Loop = new GrpoLoop(options, _models, Trainer, new PlainAdvantages(), _models.Encode(texts, options.Rollout.MaxNewTokens, options.Data.MaxPromptTokens), voices, ranks, judge);
         Policy.Calls.Clear();
     }
 

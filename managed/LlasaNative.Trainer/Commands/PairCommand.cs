@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using LlasaNative.Configuration;
 using LlasaNative.Data;
+using LlasaNative.Models;
 using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Commands;
@@ -21,9 +22,13 @@ internal static class PairCommand
         Option<double> semitones = new("--f0-semitones") { Description = "lively: wanted spread of pitch, in semitones; `llasa sample` says a policy's." };
         Option<double> rate = new("--rate") { Description = "lively: wanted characters per second." };
         Option<long> seed = new("--seed") { Description = "random: decides the pairs.", DefaultValueFactory = _ => 1 };
-        Command command = new("pair", "Make pairs of samples of one text: a better and a worse by a rule, or any two for people to judge.");
+        Option<string?> judge = new("--judge") { Description = "URL of an OpenAI-compatible API whose model hears both, in either order, and says which is the better; the rule says which two meet (judge.url)." };
+        Option<string?> model = new("--judge-model") { Description = "Name of that model (judge.model)." };
+        Option<string[]> set = new("--set") { Description = "judge.key=value, as `llasa config` lists the section judge; may be repeated." };
+        ModelArguments models = new();
+        Command command = new("pair", "Make pairs of samples of one text: a better and a worse by a rule or by a judge, or any two for people to judge.");
         command.Arguments.Add(files);
-        foreach (var option in new Option[] { output, rule, margin, perText, band, across, semitones, rate, seed })
+        foreach (var option in new Option[] { output, rule, margin, perText, band, across, semitones, rate, seed, judge, model, set, models.Codec, models.ScoringType })
         {
             command.Options.Add(option);
         }
@@ -39,6 +44,8 @@ internal static class PairCommand
                 throw new UsageException("--per-text must be at least 1, --length-band 0 or at least 1, and --margin at least 0");
             }
 
+            var judging = OptionTree.Build<PairSettings>([.. Flag("judge.url", judge), .. Flag("judge.model", model), .. OptionAssignment.Read(null, parsed.GetValue(set))]).Judge;
+            using var asked = Judges.Create(judging);
             SampledSpeech[] samples = [.. parsed.GetValue(files)!.SelectMany(SampleFile.Read)];
             var pairs = Pairing.Make(samples, options);
             if (pairs.Count == 0)
@@ -46,10 +53,25 @@ internal static class PairCommand
                 throw new LlasaException(string.Create(CultureInfo.InvariantCulture, $"no two of {samples.Length} samples are a pair by this rule: several samples of a text are needed, and a difference of at least --margin {options.Margin:R}"));
             }
 
+            var said = "";
+            if (asked is not null)
+            {
+                var candidates = pairs.Count;
+                (pairs, var counts) = PairJudging.Judge(pairs, asked, judging, parsed.GetValue(output)!, () => SpeechCodec.Load(models.Read(parsed).Codec, type: models.Read(parsed).ScoringType));
+                said = $" of {candidates} that {asked.Name} heard";
+                Console.Error.WriteLine(PairJudging.Describe(counts));
+                if (pairs.Count == 0)
+                {
+                    throw new LlasaException($"of {candidates} pairs {asked.Name} prefers no sample to the other, whichever is played first");
+                }
+            }
+
             SampleFile.Write(parsed.GetValue(output)!, pairs);
             var texts = samples.Select(s => (s.Text, s.Voice)).Distinct().Count();
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{parsed.GetValue(output)}  {pairs.Count} pairs of {texts} texts, {samples.Length} samples{Describe(pairs)}"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{parsed.GetValue(output)}  {pairs.Count} pairs{said} of {texts} texts, {samples.Length} samples{Describe(pairs)}"));
             return 0;
+
+            OptionAssignment[] Flag(string key, Option<string?> option) => parsed.GetValue(option) is { } value ? [new OptionAssignment(key, value, option.Name)] : [];
         });
     }
 

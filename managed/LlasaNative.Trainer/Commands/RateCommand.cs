@@ -43,7 +43,7 @@ internal static class RateCommand
             }
 
             var pairs = SampleFile.ReadPairs(Path.Combine(folder, PairsFile));
-            var fingerprint = DataFingerprint.Of(pairs.SelectMany(p => new[] { new Utterance(p.First.Text, p.First.Codes), new Utterance("", p.Second.Codes) }))[..12];
+            var fingerprint = Fingerprint(pairs);
             var bookPath = Path.Combine(folder, BookFile);
             if (parsed.GetValue(export) is { } file)
             {
@@ -71,6 +71,10 @@ internal static class RateCommand
             return 0;
         });
     }
+
+    /// <summary>Tells pairs from others: of their texts and codes, in order.</summary>
+    internal static string Fingerprint(IEnumerable<SpeechPair> pairs) =>
+        DataFingerprint.Of(pairs.SelectMany(p => new[] { new Utterance(p.First.Text, p.First.Codes), new Utterance("", p.Second.Codes) }))[..12];
 
     private static void MakeSounds(IReadOnlyList<SpeechPair> pairs, Func<int, bool, string> sound, Func<SpeechCodec> load)
     {

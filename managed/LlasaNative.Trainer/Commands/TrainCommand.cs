@@ -32,6 +32,7 @@ internal static class TrainCommand
         var options = OptionTree.Build<GrpoOptions>([.. Recognitions.FromEnvironment(), .. arguments.Read(parsed)]);
         options = options with { Models = TinyWorld.Fill(options.Models) };
         _ = (options.CreateJudge(), options.Trainer.CreateEngine());   // what cannot be loaded is said before models are
+        using var judge = Judges.Create(options.Judge);
         var prompts = TrainingData.ReadTraining(options.Data);
         var held = options.Run.EvaluateEvery == 0 ? null : TrainingData.Read(options.Data.Evaluation, DataSplit.Validation, options.Data).Take(options.Run.EvaluateTexts);
         var voices = Voices.Read(options, [.. prompts.Voices, .. held?.Voices ?? []]);
@@ -39,7 +40,7 @@ internal static class TrainCommand
         var texts = TrainingData.FittingForTraining(prompts, options, models, voices);
         using var second = held is null ? null : Recognitions.LoadSecondEar(options);
         var evaluation = Evaluation(options, models, held, voices, second, ranks.World);
-        using var loop = NativeEngine.CreateLoop(options, models, texts, voices.Drawn, ranks.World);
+        using var loop = NativeEngine.CreateLoop(options, models, texts, voices.Drawn, ranks.World, judge);
         if (ranks.Leads)
         {
             RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "train", OptionTree.Values(options), Terminal.Device());

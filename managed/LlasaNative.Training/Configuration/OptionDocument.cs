@@ -72,5 +72,6 @@ public static class OptionDocument
     private static string Last(string key) => key[(key.LastIndexOf('.') + 1)..];
 
     private static string Quote(string value) =>
-        value.Length > 0 && value.All(c => char.IsAsciiLetterOrDigit(c) || "._-+/".Contains(c, StringComparison.Ordinal)) ? value : $"\"{value}\"";
+        value.Length > 0 && value.All(c => char.IsAsciiLetterOrDigit(c) || "._-+/".Contains(c, StringComparison.Ordinal)) ? value
+        : $"\"{value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
 }

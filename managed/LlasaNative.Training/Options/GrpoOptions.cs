@@ -33,6 +33,9 @@ public sealed record GrpoOptions : IPresetOptions, ICheckedOptions
     [Option("Reward servers (llasa serve-reward) in place of codec and recogniser in this process.", FreeOnResume = true)]
     public RewardServerOptions RewardServer { get; init; } = new();
 
+    [Option("A model behind HTTP that hears two samples and says which is the better, in place of the reward; of algorithm online_dpo.")]
+    public JudgeOptions Judge { get; init; } = new();
+
     [Option("From rewards to the gradient.")]
     public LossOptions Loss { get; init; } = new();
 
@@ -103,6 +106,7 @@ public sealed record GrpoOptions : IPresetOptions, ICheckedOptions
             faults.AddRange(Rollout.SamplesPerPrompt < 2 ? [$"`loss.objective` {Loss.Objective} prefers one sample of a text to another: `rollout.samples_per_prompt` must be at least 2"] : []);
         }
 
+        faults.AddRange(Judge.Enabled && objective is not (null or DpoLoss) ? [$"`judge.url` has pairs judged, which `loss.objective` {Loss.Objective} does not know: set `algorithm` to online_dpo"] : []);
         if (Made("loss.advantage", Loss.CreateAdvantage, faults) is { } advantage)
         {
             faults.AddRange(Rollout.Dynamic && !advantage.ComparesGroups

@@ -9,7 +9,7 @@ public sealed partial class FolderTests
     // A folder, or folders that belong together, may use everything to its left; "." is the assembly's own folder.
     private static readonly Dictionary<string, string[]> Order = new()
     {
-        ["LlasaNative.Training"] = ["Errors", "Files", "Configuration", "Extensions", "Data", "Text", "Audio", "Reporting", "Rewards", "Models", "Options Losses Advantages", "Ports", "Recognition", ".", "Evaluation", "Running"],
+        ["LlasaNative.Training"] = ["Errors", "Files", "Configuration", "Extensions", "Data", "Text", "Audio", "Reporting", "Rewards", "Models", "Options Losses Advantages", "Judging", "Ports", "Recognition", ".", "Evaluation", "Running"],
         ["LlasaNative.Engine"] = ["Audio", "Weights", "Text", "Models", "RandomCheckpoints", "."],
         ["LlasaNative.Data"] = ["Http", "Hdfs", "Hub Parquet Preparation ."],
         ["LlasaNative.Reporting"] = ["Drawing", ".", "Dashboard Rating Publishing"],

@@ -55,12 +55,12 @@ public sealed class PythonJsonTests
             return context.Response.Body.WriteAsync(Encoding.UTF8.GetBytes(answer)).AsTask();
         });
         using HttpClient http = new();
-        RewardEndpoint endpoint = new(new Uri(server.Address), http, TimeSpan.FromSeconds(30));
+        ServerEndpoint endpoint = new(new Uri(server.Address), http, TimeSpan.FromSeconds(30));
         Task<ScoreResponse> Ask() => endpoint.PostAsync("score", new Problem(), WireJson.Default.Problem, WireJson.Default.ScoreResponse, default);
         ScoreResponse response = await Ask();
         Assert.That((response.Nll, response.Transcript), Is.EqualTo(((double?)0.5, "a NaN")));
         answer = """{"nll": NaN, "transcript": ""}""";
-        Assert.That(() => Ask(), Throws.TypeOf<RewardServerException>().With.Message.Contains("not the JSON expected").And.Message.Contains("nll"));
+        Assert.That(() => Ask(), Throws.TypeOf<ServerException>().With.Message.Contains("not the JSON expected").And.Message.Contains("nll"));
     }
 
     [Test]

@@ -1,7 +1,7 @@
 namespace LlasaNative.Recognition.Remote;
 
-/// <summary>One attempt to have something scored by a reward server failed.</summary>
-internal sealed class RewardServerException(string message, bool isTransient, TimeSpan? retryAfter = null, Exception? cause = null)
+/// <summary>One attempt to have a server answer failed.</summary>
+internal sealed class ServerException(string message, bool isTransient, TimeSpan? retryAfter = null, Exception? cause = null)
     : LlasaException(message, cause)
 {
     /// <summary>Whether the same request may succeed later.</summary>

@@ -1,4 +1,4 @@
-namespace LlasaNative.Reporting;
+namespace LlasaNative.Audio;
 
 /// <summary>Makes a WAV file of a sound.</summary>
 /// <param name="samples">Mono samples, full scale is ±1; may be empty.</param>

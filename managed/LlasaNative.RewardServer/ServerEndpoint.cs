@@ -7,15 +7,18 @@ using LlasaNative.Text;
 
 namespace LlasaNative.Recognition.Remote;
 
-/// <summary>One reward server: requests to it, and what is known of how it fares.</summary>
-/// <remarks><b>Threads:</b> any; the counters are guarded by <see cref="RewardPool"/>.</remarks>
-internal sealed class RewardEndpoint(Uri url, HttpClient http, TimeSpan timeout)
+/// <summary>One server: requests to it, and what is known of how it fares.</summary>
+/// <remarks><b>Threads:</b> any; the counters are guarded by <see cref="ServerPool"/>.</remarks>
+internal sealed class ServerEndpoint(Uri url, HttpClient http, TimeSpan timeout)
 {
     /// <summary>Its address.</summary>
     public Uri Url { get; } = url;
 
-    /// <summary>The models it had when it was first asked; null until then.</summary>
-    public string? Model { get; set; }
+    /// <summary>Whether every error of the server's own may pass, as of those that fail so when they are busy; ours says by 500 that it will fail again.</summary>
+    public bool ErrorsPass { get; init; }
+
+    /// <summary>Reads the reason in the body of an answer that is none; null where it holds none.</summary>
+    public Func<HttpResponseMessage, byte[], string?> ReadReason { get; init; } = ProblemOf;
 
     /// <summary>Requests it works on.</summary>
     public int InFlight { get; set; }
@@ -31,7 +34,7 @@ internal sealed class RewardEndpoint(Uri url, HttpClient http, TimeSpan timeout)
         SendAsync(() => new HttpRequestMessage(HttpMethod.Get, new Uri(Url, "healthz")), WireJson.Default.HealthReport, cancellation);
 
     /// <summary>Sends a body and reads the answer.</summary>
-    /// <exception cref="RewardServerException">It did not come, or is not what it should be.</exception>
+    /// <exception cref="ServerException">It did not come, or is not what it should be.</exception>
     public Task<TResponse> PostAsync<TRequest, TResponse>(
         string path, TRequest body, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TResponse> responseType, CancellationToken cancellation) =>
         SendAsync(
@@ -55,54 +58,50 @@ internal sealed class RewardEndpoint(Uri url, HttpClient http, TimeSpan timeout)
                 throw Refusal(response, body);
             }
 
-            return PythonJson.Read(body, json => JsonSerializer.Deserialize(json.Span, type)) ?? throw new RewardServerException($"{Url}: the answer is null", isTransient: false);
+            return PythonJson.Read(body, json => JsonSerializer.Deserialize(json.Span, type)) ?? throw new ServerException($"{Url}: the answer is null", isTransient: false);
         }
         catch (HttpRequestException e)
         {
             // An answer that is no HTTP, or endless, will not be better next time; a connection may.
             var isTransient = e.HttpRequestError is not (HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded or HttpRequestError.SecureConnectionError);
-            throw new RewardServerException($"{Url}: {Reason(e)}", isTransient, cause: e);
+            throw new ServerException($"{Url}: {Reason(e)}", isTransient, cause: e);
         }
         catch (IOException e)
         {
-            throw new RewardServerException($"{Url}: {e.Message}", isTransient: true, cause: e);
+            throw new ServerException($"{Url}: {e.Message}", isTransient: true, cause: e);
         }
         catch (JsonException e)
         {
-            throw new RewardServerException($"{Url}: the answer is not the JSON expected: {e.Message}", isTransient: false, cause: e);
+            throw new ServerException($"{Url}: the answer is not the JSON expected: {e.Message}", isTransient: false, cause: e);
         }
         catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
         {
-            throw new RewardServerException(FormattableString.Invariant($"{Url}: no answer within {timeout.TotalSeconds:0.###} s"), isTransient: true, cause: e);
+            throw new ServerException(FormattableString.Invariant($"{Url}: no answer within {timeout.TotalSeconds:0.###} s"), isTransient: true, cause: e);
         }
     }
 
     private static string Reason(HttpRequestException e) => e.InnerException is { } inner && !e.Message.Contains(inner.Message, StringComparison.Ordinal) ? $"{e.Message} ({inner.Message})" : e.Message;
 
-    private RewardServerException Refusal(HttpResponseMessage response, byte[] body)
+    private ServerException Refusal(HttpResponseMessage response, byte[] body)
     {
         var isTransient = response.StatusCode is HttpStatusCode.TooManyRequests or HttpStatusCode.BadGateway
-            or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout or HttpStatusCode.RequestTimeout;
+            or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout or HttpStatusCode.RequestTimeout
+            || (ErrorsPass && (int)response.StatusCode >= 500);
         var after = response.Headers.RetryAfter;
         var wish = after?.Delta ?? (after?.Date is { } date ? date - DateTimeOffset.UtcNow : null);
-        return new RewardServerException($"{Url}: {(int)response.StatusCode} {Detail(response, body)}", isTransient, wish);
+        return new ServerException($"{Url}: {(int)response.StatusCode} {ReadReason(response, body)?.ReplaceLineEndings(" ") ?? response.ReasonPhrase ?? ""}", isTransient, wish);
     }
 
-    private static string Detail(HttpResponseMessage response, byte[] body)
+    private static string? ProblemOf(HttpResponseMessage response, byte[] body)
     {
         try
         {
-            if (response.Content.Headers.ContentType?.MediaType == Problem.MediaType
-                && PythonJson.Read(body, json => JsonSerializer.Deserialize(json.Span, WireJson.Default.Problem)) is { Detail: { Length: > 0 } detail })
-            {
-                return detail.ReplaceLineEndings(" ");
-            }
+            return response.Content.Headers.ContentType?.MediaType == Problem.MediaType
+                && PythonJson.Read(body, json => JsonSerializer.Deserialize(json.Span, WireJson.Default.Problem)) is { Detail: { Length: > 0 } detail } ? detail : null;
         }
         catch (JsonException)
         {
-            // The status alone, then.
+            return null;   // the status alone, then
         }
-
-        return response.ReasonPhrase ?? "";
     }
 }
