@@ -2,6 +2,7 @@
 // One pair at a time: the server says which comes next and keeps what was chosen before it says so.
 
 const get = id => document.getElementById(id);
+const SOUNDS = ["left", "right", "voice"];   // of the keys 1 to 3
 const KEYS = { a: "left", b: "right", e: "equal", x: "bad" };
 let rater = "", now = null, busy = false;
 
@@ -19,15 +20,17 @@ function show(state) {
   get("done").hidden = !done;
   if (done) return;
   get("text").textContent = state.text;
-  for (const side of ["left", "right"]) {
+  get("reference").hidden = !state.voice;
+  for (const side of SOUNDS) {
     const audio = get(side);
     audio.pause();
-    audio.src = `api/sounds/${encodeURIComponent(rater)}/${state.place}/${side}`;
+    if (side !== "voice" || state.voice) audio.src = `api/sounds/${encodeURIComponent(rater)}/${state.place}/${side}`;
+    else audio.removeAttribute("src");
   }
 }
 
 function play(side) {
-  get(side === "left" ? "right" : "left").pause();
+  for (const other of SOUNDS) if (other !== side) get(other).pause();
   get(side).currentTime = 0;
   get(side).play().catch(() => {});
 }
@@ -64,7 +67,8 @@ for (const button of document.querySelectorAll("[data-choice]")) button.addEvent
 document.addEventListener("keydown", e => {
   if (e.repeat || e.ctrlKey || e.metaKey || e.altKey || e.target instanceof HTMLInputElement || !now) return;
   const key = e.key.toLowerCase();
-  if (key === "1" || key === "2") play(key === "1" ? "left" : "right");
+  if (key === "3" && !now.voice) return;
+  if ("123".includes(key)) play(SOUNDS[key - 1]);
   else if (KEYS[key]) choose(KEYS[key]);
   else return;
   e.preventDefault();

@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using System.Text;
 using LlasaNative.Audio;
 using LlasaNative.Data;
@@ -59,8 +61,9 @@ internal static class RateCommand
             using RatingBook book = new(bookPath, fingerprint);
             string Sound(int pair, bool second) => Path.GetFullPath(Path.Combine(folder, $"sounds-{fingerprint}", string.Create(CultureInfo.InvariantCulture, $"{pair:D5}-{(second ? "b" : "a")}.wav")));
             MakeSounds(pairs, Sound, () => SpeechCodec.Load(models.Read(parsed).Codec, type: models.Read(parsed).ScoringType));
+            var voices = MakeVoices(pairs, Path.GetFullPath(folder), $"sounds-{fingerprint}");
             using StopSignal stop = new(atOnce: true);
-            using (var server = RatingServer.Start(pairs, book, Sound, share, parsed.GetValue(seed), parsed.GetValue(port)))
+            using (var server = RatingServer.Start(pairs, book, Sound, pair => voices.GetValueOrDefault(pairs[pair].First.Voice?.Path ?? ""), share, parsed.GetValue(seed), parsed.GetValue(port)))
             {
                 Console.Error.WriteLine($"listen and choose at {server.Address}; Ctrl-C ends, and nothing is lost");
                 stop.Requested.WaitHandle.WaitOne();
@@ -96,6 +99,30 @@ internal static class RateCommand
                 AtomicFile.Write(part[i].Path, temporary => WaveFile.Write(temporary, wave, codec.SampleRate));
             }
         }
+    }
+
+    /// <summary>WAV files, which every browser plays, of the voices that pairs go on in, by the paths that the pairs name; one that cannot be read is said and left out.</summary>
+    private static Dictionary<string, string> MakeVoices(IReadOnlyList<SpeechPair> pairs, string folder, string sounds)
+    {
+        Dictionary<string, string> made = [];
+        foreach (var path in pairs.Select(p => p.First.Voice?.Path).OfType<string>().Distinct())
+        {
+            try
+            {
+                var audio = SoundFile.Read(Path.Combine(folder, path), Places.Note, SoundPreparation.DefaultMaxSeconds);
+                var name = Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes(audio.Samples.Span)))[..12];
+                made[path] = Path.Combine(folder, sounds, $"voice-{name}.wav");
+                Directory.CreateDirectory(Path.Combine(folder, sounds));
+                AtomicFile.Write(made[path], temporary => WaveFile.Write(temporary, audio.Samples.Span, audio.SampleRate));
+            }
+            catch (ModelFileException e)
+            {
+                made.Remove(path);
+                Places.Note($"{e.Message}; its pairs are rated without the voice they go on in");
+            }
+        }
+
+        return made;
     }
 
     private static int Export(string file, IReadOnlyList<SpeechPair> pairs, IReadOnlyList<PairRating> ratings)

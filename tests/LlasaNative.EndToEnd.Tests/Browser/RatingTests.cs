@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using LlasaNative.Audio;
 using LlasaNative.Data;
 using LlasaNative.Training;
 
@@ -95,6 +96,44 @@ public sealed class RatingTests
     }
 
     [Test]
+    public async Task Voice_ThatAPairGoesOnIn_IsHeardToo_AndOneThatCannotBeReadIsLeftOut()
+    {
+        float[] tone = [.. Enumerable.Range(0, 8000).Select(i => 0.3f * MathF.Sin(i * 0.05f))];
+        WaveFile.Write(Path.Combine(_folder, "anna.wav"), tone, 16000);
+        SampledSpeech Speech(int i, string? voice) => new($"sentence {i}", [1, 2, 3, i]) { Voice = voice is null ? null : new VoiceReference(voice, "hello") };
+        string?[] voices = ["anna.wav", "nobody.wav", null];
+        SampleFile.Write(Path.Combine(_folder, "pairs.parquet"), [.. voices.Select((v, i) => new SpeechPair(Speech(i, v), Speech(i + 10, v) with { Text = $"sentence {i}" }, false))]);
+        await using var browser = await Chromium.StartAsync();
+        using var server = LlasaRunner.StartAndAwait("listen and choose at ", out var line, "rate", _folder, "--port", "0", "--repeats", "0");
+        Uri address = new(line.Split(' ')[4].TrimEnd(';'));
+        await Begin(browser, address, 0, 3);
+        using HttpClient client = new();
+        List<(string Sentence, bool Shown)> seen = [];
+        for (var place = 0; place < 3; place++)
+        {
+            var text = await browser.TextAsync("document.getElementById('text').textContent");
+            var shown = await browser.NumberAsync("document.getElementById('reference').offsetHeight") > 0;
+            seen.Add((text, shown));
+            using var sound = await client.GetAsync(new Uri(address, $"api/sounds/anna/{place}/voice"));
+            Assert.That(sound.StatusCode, Is.EqualTo(shown ? HttpStatusCode.OK : HttpStatusCode.NotFound));
+            await browser.PressAsync("3");
+            if (shown)
+            {
+                Assert.That(await sound.Content.ReadAsByteArrayAsync(), Is.EqualTo(WaveFile.Encode(tone, 16000)));
+                await browser.WaitAsync("document.getElementById('voice').played.length > 0");
+                await browser.PressAsync("1");
+                await browser.WaitAsync("document.getElementById('voice').paused && document.getElementById('left').played.length > 0");
+            }
+
+            await Choose(browser, place, "a", 3);
+        }
+
+        server.Kill();
+        await server.WaitForExitAsync();
+        Assert.That(seen.OrderBy(s => s.Sentence, StringComparer.Ordinal), Is.EqualTo(new[] { ("sentence 0", true), ("sentence 1", false), ("sentence 2", false) }));
+    }
+
+    [Test]
     public async Task Choices_OfOtherPagesAndOfOtherPlaces_AreNotTaken()
     {
         using var server = Serve(out var address);
@@ -162,16 +201,16 @@ public sealed class RatingTests
         return process;
     }
 
-    private static async Task Begin(Chromium browser, Uri address, int place)
+    private static async Task Begin(Chromium browser, Uri address, int place, int count = 220)
     {
         await browser.OpenAsync(address.AbsoluteUri, "window.llasaReady");
         await browser.EvaluateAsync("document.getElementById('rater').value = 'anna'; document.getElementById('who').requestSubmit(); document.activeElement.blur()");
-        await browser.WaitAsync($"document.getElementById('progress').textContent === '{place} of 220 done'");
+        await browser.WaitAsync($"document.getElementById('progress').textContent === '{place} of {count} done'");
     }
 
-    private static async Task Choose(Chromium browser, int place, string key)
+    private static async Task Choose(Chromium browser, int place, string key, int count = 220)
     {
         await browser.PressAsync(key);
-        await browser.WaitAsync($"document.getElementById('progress').textContent === '{place + 1} of 220 done'");
+        await browser.WaitAsync($"document.getElementById('progress').textContent === '{place + 1} of {count} done'");
     }
 }
