@@ -56,6 +56,10 @@ public sealed class OnnxTests : TinyWorldTests
         Assert.That(printed, Does.Contain(FormattableString.Invariant($"  level    {level:F4}")));
         Assert.That((double)summary["parts"]!["utility"]!, Is.EqualTo((double)summary["reward"]!).Within(1e-12));
 
+        RunWell(["report", Path.Combine(Folder, "eval"), "--out", Path.Combine(Folder, "report")]);
+        var row = JsonNode.Parse(File.ReadAllText(Path.Combine(Folder, "report", "report.json")))!["runs"]![0]!["measures"]!["part_level"]!;
+        Assert.That((double)row["value"]!["value"]!, Is.EqualTo(level).Within(1e-9));
+
         RunWell(["compare", TinyWorld.Policy, TinyWorld.Policy, "--names", "a,b", "--out", Path.Combine(Folder, "compare"), .. set]);
         Assert.That(File.ReadAllText(Path.Combine(Folder, "compare", "comparison.json")), Does.Contain("\"part_level\""));
     }

@@ -7,6 +7,8 @@ namespace LlasaNative.Reporting.Publishing;
 /// <summary>A sample of an evaluation, read back from the line that <see cref="SampleJson"/> wrote.</summary>
 internal sealed record EvaluatedSample(string Text, string Transcript, JsonElement Line)
 {
+    private const string PartsKey = "reward_parts";
+
     public static EvaluatedSample Read(string path, long number, string line)
     {
         try
@@ -23,6 +25,13 @@ internal sealed record EvaluatedSample(string Text, string Transcript, JsonEleme
 
     /// <summary>A number of the line; NaN where there is none.</summary>
     public double Number(string name) => Line.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetDouble() : double.NaN;
+
+    /// <summary>What components of the reward say of it, those that weigh nothing included: by name.</summary>
+    public IEnumerable<string> Parts => Line.TryGetProperty(PartsKey, out var parts) && parts.ValueKind == JsonValueKind.Object ? parts.EnumerateObject().Select(p => p.Name) : [];
+
+    /// <summary>What one of them says; NaN where it says nothing.</summary>
+    public double Part(string name) => Line.TryGetProperty(PartsKey, out var parts) && parts.ValueKind == JsonValueKind.Object && parts.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number
+        ? value.GetDouble() : double.NaN;
 
     /// <summary>Whether somebody could listen to it.</summary>
     public bool IsScored => TextOf("guard") != "not_scored";

@@ -1,3 +1,4 @@
+using LlasaNative.Reporting.Rating;
 using LlasaNative.Training;
 
 namespace LlasaNative.Reporting.Publishing;
@@ -28,6 +29,9 @@ public sealed class RunReport
 
     internal IReadOnlyList<ReportedRun> Runs { get; }
 
+    /// <summary>What people said of pairs, by the directories that hold it.</summary>
+    public IReadOnlyList<(string Directory, RatingSummary Said)> Ratings { get; private init; } = [];
+
     /// <summary>Titles, units and estimates: of each measure one estimate for each run, the difference being from the first.</summary>
     internal IReadOnlyList<(string Key, string Title, string Unit, IReadOnlyList<PairedEstimate> Estimates)> Rows { get; private init; } = [];
 
@@ -37,8 +41,9 @@ public sealed class RunReport
     /// <param name="command">The command that makes this report, for the page.</param>
     /// <param name="key">Of the resamples.</param>
     /// <param name="resamples">Number of resamples.</param>
+    /// <param name="ratings">What people said of pairs, by the directories that hold it; null = nothing.</param>
     /// <exception cref="LlasaException">A directory cannot be read, or the evaluations are not of the same texts.</exception>
-    public static RunReport Make(IReadOnlyList<string> paths, IReadOnlyList<string>? names, string command, ulong key, int resamples = 10_000)
+    public static RunReport Make(IReadOnlyList<string> paths, IReadOnlyList<string>? names, string command, ulong key, int resamples = 10_000, IReadOnlyList<(string Directory, RatingSummary Said)>? ratings = null)
     {
         ArgumentNullException.ThrowIfNull(paths);
         ReportedRun[] runs = [.. paths.Select((path, i) => ReportedRun.Read(path, names?[i]))];
@@ -53,11 +58,15 @@ public sealed class RunReport
             throw new UsageException($"{runs.First(r => r.Samples.Count == 0).Path}: holds no evaluation, but others do: `llasa eval --policy RUN/policy --out RUN/{ReportedRun.EvaluationFolder}` makes one");
         }
 
-        PairedTexts[] texts = evaluated.Length == 0 ? [] : [.. evaluated.SelectMany(run => Measures.Select(m => new PairedTexts(PerText(evaluated[0], m.Of), PerText(run, m.Of))))];
+        // Models that judge sounds (UTMOS, likeness) are components of the reward, be their weight 0.
+        (string Key, string Title, string Unit, Func<EvaluatedSample, TextRatio> Of)[] measures =
+            [.. Measures, .. evaluated.SelectMany(r => r.Samples.SelectMany(s => s.Parts)).Distinct().Select(part => ("part_" + part, part, "", (Func<EvaluatedSample, TextRatio>)(s => Mean(s.Part(part)))))];
+        PairedTexts[] texts = evaluated.Length == 0 ? [] : [.. evaluated.SelectMany(run => measures.Select(m => new PairedTexts(PerText(evaluated[0], m.Of), PerText(run, m.Of))))];
         var estimates = texts.Length == 0 ? [] : PairedBootstrap.Estimate(texts, key, resamples);
         return new RunReport(runs, command)
         {
-            Rows = [.. Measures.Select((m, i) => (m.Key, m.Title, m.Unit, (IReadOnlyList<PairedEstimate>)[.. evaluated.Select((_, r) => estimates[(r * Measures.Length) + i])]))
+            Ratings = ratings ?? [],
+            Rows = [.. measures.Select((m, i) => (m.Key, m.Title, m.Unit, (IReadOnlyList<PairedEstimate>)[.. evaluated.Select((_, r) => estimates[(r * measures.Length) + i])]))
                 .Where(row => row.Item4.Any(e => double.IsFinite(e.After.Value)))],
         };
     }
@@ -77,7 +86,9 @@ public sealed class RunReport
     internal static double Different(ReportedRun run) => run.SamplesPerText < 2 || run.Samples.Count == 0 ? double.NaN
         : run.Samples.Chunk(run.SamplesPerText).Average(group => (group.Select(s => (s.Number("codes"), s.Number("f0_semitones"), s.Transcript)).Distinct().Count() - 1.0) / (group.Length - 1));
 
-    private static TextRatio Mean(EvaluatedSample sample, string name) => double.IsFinite(sample.Number(name)) ? new TextRatio(sample.Number(name), 1) : default;
+    private static TextRatio Mean(EvaluatedSample sample, string name) => Mean(sample.Number(name));
+
+    private static TextRatio Mean(double value) => double.IsFinite(value) ? new TextRatio(value, 1) : default;
 
     private static IEnumerable<string> TextsOf(ReportedRun run) => run.Samples.Where((_, i) => i % run.SamplesPerText == 0).Select(s => s.Text);
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using LlasaNative.Reporting.Rating;
 using LlasaNative.Training;
 
 namespace LlasaNative.Reporting.Publishing;
@@ -18,13 +19,19 @@ public static class RunReportPage
         HtmlParts.Begin(html, string.Join(", ", report.Runs.Select(r => r.Name)));
         html.Append(CultureInfo.InvariantCulture, $"<header><h1>{Text(string.Join(", ", report.Runs.Select(r => r.Name)))}</h1>\n<p>Made by <code>{Text(report.Command)}</code>. ")
             .Append("Intervals hold 95 % of the bootstrap resamples of the texts, the same for all; differences are from the first column.</p></header>\n");
-        Table(html, "Measured", report, report.Rows.Select(row => (Title(row.Title, row.Unit), row.Estimates.Select((e, i) => Cell(row.Key, e, i > 0)))));
+        RunReportChart.Append(html, report);
+        Table(html, "Measured", report, report.Rows.Select(row => (Text(Title(row.Title, row.Unit)), row.Estimates.Select((e, i) => Cell(row.Key, e, i > 0)))));
         Table(html, "Several samples of a text", report, report.Runs.All(r => r.SamplesPerText < 2) ? [] :
         [
             ("different samples of a text, share", report.Runs.Select(r => Plain(RunReport.Different(r)))),
             ("spread of duration among a text's samples, s", report.Runs.Select(r => Plain(RunReport.Spread(r, "seconds")))),
             ("spread among a text's samples of the spread of pitch, semitones", report.Runs.Select(r => Plain(RunReport.Spread(r, "f0_semitones")))),
         ]);
+        foreach (var (directory, said) in report.Ratings)
+        {
+            Rated(html, directory, said);
+        }
+
         Table(html, "Costs", report,
         [
             ("steps", report.Runs.Select(r => Plain(r.Steps))),
@@ -84,10 +91,46 @@ public static class RunReportPage
             }
 
             json.WriteEndArray();
+            json.WriteStartArray("ratings");
+            foreach (var (directory, said) in report.Ratings)
+            {
+                Ratings(json, directory, said);
+            }
+
+            json.WriteEndArray();
             json.WriteEndObject();
         }
 
         return stream.ToArray();
+    }
+
+    private static void Ratings(Utf8JsonWriter json, string directory, RatingSummary said)
+    {
+        json.WriteStartObject();
+        json.WriteString("directory", directory);
+        json.WriteNumber("judgements", said.Ratings.Count);
+        json.WriteNumber("pairs", said.Judged);
+        json.WriteFinite("alpha", said.Alpha);
+        json.WriteStartObject("elo");
+        foreach (var (policy, elo) in said.Policies)
+        {
+            Interval(json, policy, elo);
+        }
+
+        json.WriteEndObject();
+        json.WriteStartArray("raters");
+        foreach (var (name, count, consistency, left) in said.Raters)
+        {
+            json.WriteStartObject();
+            json.WriteString("name", name);
+            json.WriteNumber("judgements", count);
+            json.WriteFinite("same_again", consistency);
+            json.WriteFinite("left_share", left);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
     }
 
     private static void Interval(Utf8JsonWriter json, string name, IntervalEstimate value)
@@ -110,7 +153,19 @@ public static class RunReportPage
         json.WriteEndObject();
     }
 
-    private static void Table(StringBuilder html, string title, RunReport report, IEnumerable<(string Title, IEnumerable<string> Cells)> rows)
+    private static void Rated(StringBuilder html, string directory, RatingSummary said)
+    {
+        Table(html, $"Preferred by those who listened, {Text(directory)}", ["Elo number (95 % interval)"], said.Policies.Select(p => (Text(p.Policy),
+            (IEnumerable<string>)[string.Create(CultureInfo.InvariantCulture, $"{p.Elo.Value:F0} <small>({p.Elo.Low:F0} to {p.Elo.High:F0})</small>")])));
+        html.Append(CultureInfo.InvariantCulture, $"<p class=\"note\">{said.Ratings.Count} judgements of {said.Judged} of {said.Pairs} pairs ({Text(directory)}); Bradley and Terry's model, mean 1000, 400 more are odds of ten to one. ")
+            .Append(CultureInfo.InvariantCulture, $"Agreement between raters (Krippendorff's alpha): {Plain(said.Alpha)}. ")
+            .Append(string.Join("; ", said.Raters.Select(r => string.Create(CultureInfo.InvariantCulture, $"{Text(r.Name)}: {r.Count} judgements, {Percent(r.Consistency)} the same again, {Percent(r.LeftShare)} for the left")))).Append(".</p>\n");
+    }
+
+    private static void Table(StringBuilder html, string title, RunReport report, IEnumerable<(string Title, IEnumerable<string> Cells)> rows) =>
+        Table(html, title, report.Runs.Select(r => Text(r.Name)), rows);
+
+    private static void Table(StringBuilder html, string title, IEnumerable<string> columns, IEnumerable<(string Title, IEnumerable<string> Cells)> rows)
     {
         (string Title, IEnumerable<string> Cells)[] all = [.. rows];
         if (all.Length == 0)
@@ -119,7 +174,7 @@ public static class RunReportPage
         }
 
         html.Append(CultureInfo.InvariantCulture, $"<section>\n<h2>{title}</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{title}\"><table class=\"numbers\">\n<tr><th scope=\"col\"></th>")
-            .Append(string.Concat(report.Runs.Select(r => $"<th scope=\"col\">{Text(r.Name)}</th>"))).Append("</tr>\n");
+            .Append(string.Concat(columns.Select(c => $"<th scope=\"col\">{c}</th>"))).Append("</tr>\n");
         foreach (var (name, cells) in all)
         {
             html.Append(CultureInfo.InvariantCulture, $"<tr><th scope=\"row\">{name}</th>{string.Concat(cells.Select(c => $"<td>{c}</td>"))}</tr>\n");
@@ -139,6 +194,8 @@ public static class RunReportPage
     private static string Title(string title, string unit) => unit.Length > 0 ? $"{title}, {unit}" : title;
 
     private static string Plain(double value) => double.IsNaN(value) ? "–" : value.ToString("#,0.###", CultureInfo.InvariantCulture);
+
+    private static string Percent(double share) => double.IsNaN(share) ? "–" : string.Create(CultureInfo.InvariantCulture, $"{100 * share:F0} %");
 
     private static string Setting(ReportedRun run, string key) => run.Settings.GetValueOrDefault(key) ?? "";
 

@@ -54,7 +54,7 @@ internal static class RateCommand
 
             if (parsed.GetValue(report))
             {
-                Console.Write(Describe(pairs, RatingBook.Read(bookPath, fingerprint), parsed.GetValue(seed)));
+                Console.Write(Describe(RatingSummary.Of(pairs, RatingBook.Read(bookPath, fingerprint), Seeds.Bootstrap(parsed.GetValue(seed)))));
                 return 0;
             }
 
@@ -70,9 +70,17 @@ internal static class RateCommand
             }
 
             // Nobody adds to the book any longer.
-            Console.Write(Describe(pairs, book.Ratings, parsed.GetValue(seed)));
+            Console.Write(Describe(RatingSummary.Of(pairs, book.Ratings, Seeds.Bootstrap(parsed.GetValue(seed)))));
             return 0;
         });
+    }
+
+    /// <summary>What was said of the pairs of a directory.</summary>
+    /// <exception cref="LlasaException">It holds no pairs, or judgements of others.</exception>
+    internal static RatingSummary Summarise(string folder, long seed)
+    {
+        var pairs = SampleFile.ReadPairs(Path.Combine(folder, PairsFile));
+        return RatingSummary.Of(pairs, RatingBook.Read(Path.Combine(folder, BookFile), Fingerprint(pairs)), Seeds.Bootstrap(seed));
     }
 
     /// <summary>Tells pairs from others: of their texts and codes, in order.</summary>
@@ -146,26 +154,21 @@ internal static class RateCommand
             .Select(p => votes[p.Index] > 0 ? new SpeechPair(p.Item.First, p.Item.Second, true) : new SpeechPair(p.Item.Second, p.Item.First, true))];
     }
 
-    internal static string Describe(IReadOnlyList<SpeechPair> pairs, IReadOnlyList<PairRating> ratings, long seed)
+    private static string Describe(RatingSummary said)
     {
+        var ratings = said.Ratings;
         StringBuilder text = new();
-        text.Append(CultureInfo.InvariantCulture, $"{ratings.Count} judgements of {ratings.Select(r => r.Pair).Distinct().Count()} of {pairs.Count} pairs");
-        text.Append(CultureInfo.InvariantCulture, $": {ratings.Count(r => r.Choice is RatingChoice.A or RatingChoice.B)} prefer one, {ratings.Count(r => r.Choice == RatingChoice.Equal)} equal, {ratings.Count(r => r.Choice == RatingChoice.BothBad)} both bad\n");
-        foreach (var rater in ratings.GroupBy(r => r.Rater).OrderBy(g => g.Key, StringComparer.Ordinal))
+        text.Append(CultureInfo.InvariantCulture, $"{ratings.Count} judgements of {said.Judged} of {said.Pairs} pairs")
+            .Append(CultureInfo.InvariantCulture, $": {ratings.Count(r => r.Choice is RatingChoice.A or RatingChoice.B)} prefer one, {ratings.Count(r => r.Choice == RatingChoice.Equal)} equal, {ratings.Count(r => r.Choice == RatingChoice.BothBad)} both bad\n");
+        foreach (var (name, count, consistency, left) in said.Raters)
         {
-            text.Append(CultureInfo.InvariantCulture, $"  {rater.Key}: {rater.Count()}, said the same again of {Share(Agreement.Consistency(rater))}, left over right {Share(LeftShare(rater))}\n");
+            text.Append(CultureInfo.InvariantCulture, $"  {name}: {count}, said the same again of {Share(consistency)}, left over right {Share(left)}\n");
         }
 
-        text.Append(CultureInfo.InvariantCulture, $"agreement between raters (Krippendorff's alpha, nominal): {Number(Agreement.Alpha(ratings))}\n");
-        string[] policies = [.. pairs.SelectMany(p => new[] { p.First.Policy, p.Second.Policy }).Distinct().Order(StringComparer.Ordinal)];
-        BradleyTerry.Meeting[][] meetings = [.. ratings.Where(r => !r.IsRepeat && r.Choice != RatingChoice.BothBad).GroupBy(r => r.Pair).Select(g => g.Select(r => new BradleyTerry.Meeting(
-            Array.IndexOf(policies, pairs[r.Pair].First.Policy), Array.IndexOf(policies, pairs[r.Pair].Second.Policy), r.Choice switch { RatingChoice.A => 1, RatingChoice.B => 0, _ => 0.5 })).ToArray())];
-        if (policies.Length > 1 && meetings.Length > 0)
+        text.Append(CultureInfo.InvariantCulture, $"agreement between raters (Krippendorff's alpha, nominal): {Number(said.Alpha)}\n");
+        foreach (var (policy, elo) in said.Policies)
         {
-            foreach (var ((value, low, high), policy) in BradleyTerry.Elo(policies.Length, meetings, Seeds.Bootstrap(seed)).Zip(policies).OrderByDescending(e => e.First.Value))
-            {
-                text.Append(CultureInfo.InvariantCulture, $"{policy}  Elo {value:F0}, 95 % {low:F0} to {high:F0}\n");
-            }
+            text.Append(CultureInfo.InvariantCulture, $"{policy}  Elo {elo.Value:F0}, 95 % {elo.Low:F0} to {elo.High:F0}\n");
         }
 
         return text.ToString();
@@ -173,8 +176,4 @@ internal static class RateCommand
         static string Share(double share) => double.IsNaN(share) ? "–" : string.Create(CultureInfo.InvariantCulture, $"{share:P0}");
         static string Number(double value) => double.IsNaN(value) ? "– (no pair was judged by two, or all said the same)" : string.Create(CultureInfo.InvariantCulture, $"{value:F3}");
     }
-
-    // About a half: a rater who always takes the left one does not listen.
-    private static double LeftShare(IEnumerable<PairRating> ratings) =>
-        ratings.Where(r => r.Choice is RatingChoice.A or RatingChoice.B).Select(r => (r.Choice == RatingChoice.A) != r.Swapped ? 1.0 : 0).DefaultIfEmpty(double.NaN).Average();
 }

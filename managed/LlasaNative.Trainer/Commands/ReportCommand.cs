@@ -14,9 +14,10 @@ internal static class ReportCommand
         Option<string> output = new("--out") { Description = "Directory of the page and the numbers.", DefaultValueFactory = _ => Path.Combine("artifacts", "report") };
         Option<string?> names = new("--names") { Description = "What they are called, separated by commas; default: their directories' names." };
         Option<long> seed = new("--seed") { Description = "Of the bootstrap's resamples.", DefaultValueFactory = _ => 1 };
+        Option<string[]> ratings = new("--ratings") { Description = "Directory of `llasa rate`: adds Elo numbers of its policies and how far its raters agree; may be repeated." };
         Command command = new("report", "Bring runs and their evaluations together: errors by both ears, pitch, pace, diversity, costs, settings, with paired intervals.");
         command.Arguments.Add(runs);
-        foreach (var option in new Option[] { output, names, seed })
+        foreach (var option in new Option[] { output, names, seed, ratings })
         {
             command.Options.Add(option);
         }
@@ -30,8 +31,8 @@ internal static class ReportCommand
                 throw new UsageException($"--names: {called.Length} names of {paths.Length} directories");
             }
 
-            var line = $"llasa report {string.Join(' ', paths)} --seed {parsed.GetValue(seed)}" + (called is null ? "" : $" --names {string.Join(',', called)}");
-            var report = RunReport.Make(paths, called, line, Seeds.Bootstrap(parsed.GetValue(seed)));
+            var line = $"llasa report {string.Join(' ', paths)} --seed {parsed.GetValue(seed)}" + (called is null ? "" : $" --names {string.Join(',', called)}") + string.Concat(parsed.GetValue(ratings)!.Select(folder => $" --ratings {folder}"));
+            var report = RunReport.Make(paths, called, line, Seeds.Bootstrap(parsed.GetValue(seed)), ratings: [.. parsed.GetValue(ratings)!.Select(folder => (folder, RateCommand.Summarise(folder, parsed.GetValue(seed))))]);
             var folder = parsed.GetValue(output)!;
             AtomicFile.WriteText(Path.Combine(folder, "index.html"), RunReportPage.ToHtml(report));
             AtomicFile.Write(Path.Combine(folder, "report.json"), path => File.WriteAllBytes(path, RunReportPage.ToJson(report)));
