@@ -85,7 +85,7 @@ internal static class RunReportChart
 
         html.Append(CultureInfo.InvariantCulture, $"<rect class=\"{cssClass}\" x=\"{x - (width / 2):F1}\" y=\"{y(value.Value):F1}\" width=\"{width:F0}\" height=\"{Bottom - y(value.Value):F1}\"/>")
             .Append(CultureInfo.InvariantCulture, $"<path class=\"whisker\" d=\"M{x:F1} {y(value.Low):F1}V{y(value.High):F1}M{x - 7:F1} {y(value.Low):F1}h14M{x - 7:F1} {y(value.High):F1}h14\"/>")
-            .Append(CultureInfo.InvariantCulture, $"<text class=\"value\" x=\"{x:F1}\" y=\"{y(Math.Max(value.High, value.Value)) - 7:F1}\" text-anchor=\"middle\">{100 * value.Value:0.0#} %</text>");
+            .Append(CultureInfo.InvariantCulture, $"<text class=\"value\" x=\"{x:F1}\" y=\"{y(Math.Max(value.High, value.Value)) - 7:F1}\" text-anchor=\"middle\">{(100 * value.Value).ToString(value.Value < 0.1 ? "0.0#" : "0.0", CultureInfo.InvariantCulture)} %</text>");
     }
 
     /// <summary>1, 2 or 5 times a power of ten, of which the highest value takes five at most.</summary>
