@@ -15,6 +15,8 @@ function(llasa_cudasim_kernels target)
   target_sources(${target} PRIVATE ${ARGN})
 endfunction()
 
+# --wrap: cudasim/loader.cc answers for the libnccl.so.2 that is pretended.
+set(LLASA_CUDASIM_LIBRARIES llasa::openblas ${CMAKE_DL_LIBS} -Wl,--wrap=dlopen -Wl,--wrap=dlsym)
 function(llasa_add_cudasim target)
   file(GLOB kernels CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/src/cuda/*.cu)
   file(GLOB simulator CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cudasim/*.cc)
@@ -24,7 +26,7 @@ function(llasa_add_cudasim target)
     set_source_files_properties(${simulator} PROPERTIES COMPILE_OPTIONS -fno-sanitize=all)
   endif()
   target_include_directories(${target} PUBLIC cudasim/include cudasim)
-  target_link_libraries(${target} PUBLIC llasa::openblas ${CMAKE_DL_LIBS})
+  target_link_libraries(${target} PUBLIC ${LLASA_CUDASIM_LIBRARIES})
   llasa_cudasim_kernels(${target} ${kernels})
 
   # What stands in for the driver, in a folder of its own: only who asks for it shall find it.

@@ -40,6 +40,12 @@ public sealed class NativeWorld : IDisposable
     /// <summary>MPI's name and version; empty where there is one process.</summary>
     public string Library => _info.Library;
 
+    /// <summary>NCCL's name and version, once there is a trainer of several ranks; empty where it carries nothing between their GPUs.</summary>
+    public string DeviceLibrary => Native.WorldGetInfo(_handle).DeviceLibrary;
+
+    /// <summary>Why NCCL carries nothing, and arrays go through the hosts' memory; empty where it does, before there is a trainer, and on the CPU.</summary>
+    public string DeviceRefusal => Native.WorldGetInfo(_handle).DeviceRefusal;
+
     internal WorldHandle Handle => _handle;
 
     /// <summary>What each rank gives, in their order; sizes may differ.</summary>

@@ -29,8 +29,8 @@ internal sealed class RankSession : IDisposable
     /// <summary>Whether this one writes and talks.</summary>
     public bool Leads => World.Rank == 0;
 
-    /// <summary>What joins the ranks, in a line; empty where there is one.</summary>
-    public string Description => World.Size == 1 ? "" : $"; {World.Size} ranks by {_native.Library}";
+    /// <summary>What joins the ranks and carries their gradients, in a line, once there is a trainer; empty where there is one rank.</summary>
+    public string Description => World.Size == 1 ? "" : $"; {World.Size} ranks by {_native.Library}{DescribeDevices(_native.DeviceLibrary, _native.DeviceRefusal)}";
 
     /// <summary>Joins the world this process was started in, and takes its share of the processors unless the command line says how many.</summary>
     /// <param name="threads">As <c>--threads</c>.</param>
@@ -100,6 +100,9 @@ internal sealed class RankSession : IDisposable
             _native.Dispose();
         }
     }
+
+    private static string DescribeDevices(string library, string refusal) =>
+        library.Length > 0 ? $", gradients by {library}" : refusal.Length > 0 ? $", gradients through the hosts' memory ({refusal})" : "";
 
     /// <summary>A rank that computes does not notice that another is gone before it waits for it, which may be minutes later.</summary>
     private void Watch()

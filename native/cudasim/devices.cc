@@ -35,6 +35,14 @@ std::atomic<int>& products() {
   static std::atomic<int> value{static_cast<int>(setting("LLASA_CUDASIM_PRODUCTS", 2))};
   return value;
 }
+std::atomic<int>& nccl() {
+  static std::atomic<int> value{static_cast<int>(setting("LLASA_CUDASIM_NCCL", 0))};
+  return value;
+}
+std::atomic<int64_t>& collectives_before_fault() {
+  static std::atomic<int64_t> value{setting("LLASA_CUDASIM_FAULT_COLLECTIVE", 0)};
+  return value;
+}
 std::atomic<int> static_shared{0};
 std::atomic<int64_t>& launches_before_fault() {
   static std::atomic<int64_t> value{setting("LLASA_CUDASIM_FAULT_LAUNCH", 0)};
@@ -77,6 +85,18 @@ int known_products() {
 }
 void set_known_products(int known) {
   products() = known;
+}
+int nccl_version() {
+  return nccl();
+}
+void set_nccl_version(int version) {
+  nccl() = version;
+}
+void fault_at_collective(int64_t collective) {
+  collectives_before_fault() = collective;
+}
+bool collective_faults_now() {
+  return collectives_before_fault().load() > 0 && collectives_before_fault().fetch_sub(1) == 1;
 }
 int static_shared_bytes() {
   return static_shared;
@@ -123,6 +143,13 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int index) {
   device_memory_info(&free_bytes, &properties->totalGlobalMem);
   properties->major = 9;
   properties->minor = 0;
+  return cudaSuccess;
+}
+cudaError_t cudaDeviceGetPCIBusId(char* bus, int length, int index) {
+  const ApiCall call("cudaDeviceGetPCIBusId");
+  if (call.failed()) return call.fail(call.error());
+  if (index < 0 || index >= device_count()) return call.fail(cudaErrorInvalidDevice);
+  std::snprintf(bus, static_cast<size_t>(length), "0000:%02x:00.0", index + 1);
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {

@@ -30,6 +30,13 @@ void set_graphs(Graphs how);
 // (CUBLAS_STATUS_NOT_SUPPORTED) in place of a list that is empty.
 int known_products();
 void set_known_products(int known);
+// LLASA_CUDASIM_NCCL: the version of the NCCL that is found, as 10000 major + 100 minor + patch; 0: there is none.
+int nccl_version();
+void set_nccl_version(int version);
+// LLASA_CUDASIM_FAULT_COLLECTIVE: that collective of NCCL, counted from 1 and from now on, never ends, and its
+// communicator reports that a remote process exited. 0: none.
+void fault_at_collective(int64_t collective);
+bool collective_faults_now();
 // What a kernel's static arrays are said to take.
 int static_shared_bytes();
 void set_static_shared_bytes(int bytes);

@@ -1,6 +1,7 @@
 #include "queue.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "counts.h"
 #include "devices.h"
@@ -15,6 +16,32 @@ namespace {
 std::vector<cudaStream_t>& streams() {
   static auto* all = new std::vector<cudaStream_t>();
   return *all;
+}
+
+// Runs the first piece of work; false where it waits for another process, and stays the first.
+bool run_next(cudaStream_t stream) {
+  Work work = std::move(stream->queue.front());
+  stream->queue.pop_front();
+  const Outcome outcome = work();
+  if (outcome.value == Outcome::kFault) stream->queue.clear();
+  if (outcome.value == Outcome::kWaits) stream->queue.push_front(std::move(work));
+  return outcome.value != Outcome::kWaits;
+}
+
+// Runs what can be run; false where work waits. A lost device drops everything.
+bool advance(cudaStream_t stream) {
+  while (!stream->queue.empty()) {
+    if (lost_device_error() != cudaSuccess) {
+      stream->queue.clear();
+    } else if (!run_next(stream)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void nap() {
+  std::this_thread::sleep_for(std::chrono::microseconds(100));
 }
 
 }  // namespace
@@ -38,15 +65,7 @@ void push(cudaStream_t stream, Work work) {
 
 void drain(cudaStream_t stream) {
   show_device_memory();
-  while (!stream->queue.empty()) {
-    if (lost_device_error() != cudaSuccess) {
-      stream->queue.clear();
-      return;
-    }
-    const Work work = std::move(stream->queue.front());
-    stream->queue.pop_front();
-    if (!work()) stream->queue.clear();
-  }
+  while (!advance(stream)) nap();
 }
 
 Counts& counts() {
@@ -128,7 +147,13 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) {
   if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
   if (stream->capture != nullptr)
     return call.fail(break_capture(stream, "cudaStreamQuery", cudaErrorStreamCaptureUnsupported));
-  return stream->queue.empty() ? cudaSuccess : cudaErrorNotReady;
+  if (stream->queue.empty()) return cudaSuccess;
+  // A device goes on beside the host; this one does when it is asked, and answers as it stood before.
+  show_device_memory();
+  advance(stream);
+  hide_device_memory();
+  const cudaError_t fault = take_device_fault();
+  return call.fail(fault != cudaSuccess ? fault : cudaErrorNotReady);
 }
 
 cudaError_t cudaDeviceSynchronize() {
@@ -187,9 +212,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
   }
   push(stream, [awaited, ticket = awaited->recorded] {
     while (awaited->done < ticket && is_stream(awaited->stream) && !awaited->stream->queue.empty()) {
-      const Work work = std::move(awaited->stream->queue.front());
-      awaited->stream->queue.pop_front();
-      if (!work()) awaited->stream->queue.clear();
+      if (!run_next(awaited->stream)) nap();
     }
     return true;
   });

@@ -26,7 +26,16 @@ struct EventState {
   bool captured = false;  // recorded into a graph: nobody can wait for it
 };
 
-using Work = std::function<bool()>;  // false: a fault, the rest of the queue is dropped
+// What became of a piece of work: false is a fault, and the rest of the queue is dropped.
+struct Outcome {
+  enum Value { kFault, kDone, kWaits };  // kWaits: for another process; it runs again
+
+  Outcome(bool done) : value(done ? kDone : kFault) {}
+  Outcome(Value what) : value(what) {}
+
+  Value value;
+};
+using Work = std::function<Outcome()>;
 
 }  // namespace cudasim
 
@@ -51,7 +60,7 @@ struct cudasim_stream {
 namespace cudasim {
 
 void push(cudaStream_t stream, Work work);
-// Runs everything queued so far.
+// Runs everything queued so far, and waits for what waits.
 void drain(cudaStream_t stream);
 void drain_all();
 bool is_stream(cudaStream_t stream);

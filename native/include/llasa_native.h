@@ -159,9 +159,11 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_buffer_data(llasa_buffer* buffer, vo
 /* The processes of a run, its ranks, joined by MPI where they were started by mpirun, mpiexec or srun; this
  * process alone otherwise. MPI's library is opened then and only then; LLASA_MPI_LIBRARY names another one than
  * is found. Every rank makes the same calls in the same order with the same sizes; sums are formed in the order of
- * ranks, bit-equal from run to run. A rank that gives no sign of life for LLASA_WORLD_TIMEOUT seconds (30) is taken
- * for gone: calls are LLASA_ERR_WORLD then. Threads: one at a time, but for llasa_world_check and
- * llasa_world_abort. */
+ * ranks, bit-equal from run to run. Gradients and weights on GPUs travel by NCCL where every rank has a GPU of its own
+ * and finds libnccl.so.2 (LLASA_NCCL_LIBRARY names another file, LLASA_NCCL=0 does without), else through the hosts'
+ * memory: NCCL adds in an order of its own, so that these sums differ from the others by rounding. A rank that gives no
+ * sign of life for LLASA_WORLD_TIMEOUT seconds (30) is taken for gone: calls are LLASA_ERR_WORLD then. Threads: one at
+ * a time, but for llasa_world_check and llasa_world_abort. */
 typedef struct llasa_world llasa_world;
 
 typedef struct llasa_world_info {
@@ -173,6 +175,8 @@ typedef struct llasa_world_info {
   int32_t
       num_threads;   /* compute threads that are this rank's share of the processors it may use, at least 1 */
   char library[128]; /* MPI's name and version; "" where there is one process */
+  char device_library[128]; /* NCCL's, once there is a trainer; "" where it carries nothing */
+  char device_refusal[256]; /* why it carries nothing; "" before there is a trainer, and on the CPU */
 } llasa_world_info;
 
 /* Joins the world this process was started in; LLASA_ERR_STATE the second time where that is one of several

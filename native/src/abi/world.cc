@@ -34,6 +34,8 @@ llasa_status llasa_world_get_info(llasa_world* world, llasa_world_info* out_info
     info.local_size = model.local_size();
     info.num_threads = model.threads();
     std::snprintf(info.library, sizeof info.library, "%s", model.library().c_str());
+    std::snprintf(info.device_library, sizeof info.device_library, "%s", model.device_library().c_str());
+    std::snprintf(info.device_refusal, sizeof info.device_refusal, "%s", model.device_refusal().c_str());
     llasa::abi::write_struct(out_info, info, "out_info");
   });
 }

@@ -9,6 +9,7 @@
 
 #include "core/launch_environment.h"
 #include "core/mpi_world.h"
+#include "core/nccl_link.h"
 #include "core/parallel.h"
 
 namespace llasa {
@@ -17,9 +18,11 @@ namespace {
 
 // Floats of all shards together that are on their way at once.
 constexpr int64_t kOnTheirWay = int64_t{1} << 22;
+int64_t longest_shard(int64_t count, int size) {
+  return Shard::of(count, size - 1, size).count();
+}
 int64_t piece_of(int64_t count, int size) {
-  const int64_t longest = (count + size - 1) / size + Shard::kUnit;
-  return std::min(std::max(kOnTheirWay / size, Shard::kUnit), longest);
+  return std::min(std::max(kOnTheirWay / size, Shard::kUnit), longest_shard(count, size));
 }
 
 class SingleWorld final : public Collective {
@@ -44,10 +47,12 @@ Place here() {
 }  // namespace
 
 Shard Shard::of(int64_t count, int rank, int size) {
-  const int64_t units = (count + kUnit - 1) / kUnit;
-  const auto edge = [&](int64_t r) { return std::min(count, units * r / size * kUnit); };
-  return {edge(rank), edge(rank + 1)};
+  const int64_t each = even(count, size);
+  return {each * rank, rank + 1 == size ? count : each * (rank + 1)};
 }
+
+Collective::Collective() = default;
+Collective::~Collective() = default;
 
 void Collective::exchange(std::span<const Outgoing>, std::span<const Incoming>) {}
 
@@ -122,10 +127,23 @@ void Collective::all_reduce(double* values, int64_t count) {
   }
 }
 
+void Collective::connect_devices(Stream& stream) {
+  if (size_ == 1 || !device_works_behind() || asked_for_devices_) return;
+  asked_for_devices_ = true;
+  link_ = join_devices(*this, stream, device_refusal_);
+  if (link_ != nullptr) device_library_ = link_->library();
+}
+
+void Collective::leave_devices() {
+  if (link_ != nullptr) link_->finish();
+  link_.reset();
+}
+
 void Collective::reduce_scatter(Stream& stream, float* values, int64_t count) {
-  if (size_ == 1) return;
+  if (size_ == 1 || count == 0) return;
+  if (link_ != nullptr) return link_->reduce_scatter(stream, values, count);
   // A piece of each shard at a time: what is sent is staged, rank by rank, and so is what comes.
-  const int64_t longest = (count + size_ - 1) / size_ + Shard::kUnit;
+  const int64_t longest = longest_shard(count, size_);
   const int64_t piece = piece_of(count, size_);
   staging_.resize(static_cast<size_t>(piece * size_));
   received_.resize(staging_.size());
@@ -167,8 +185,9 @@ void Collective::reduce_scatter(Stream& stream, float* values, int64_t count) {
 }
 
 void Collective::all_gather(Stream& stream, float* values, int64_t count) {
-  if (size_ == 1) return;
-  const int64_t longest = (count + size_ - 1) / size_ + Shard::kUnit;
+  if (size_ == 1 || count == 0) return;
+  if (link_ != nullptr) return link_->all_gather(stream, values, count);
+  const int64_t longest = longest_shard(count, size_);
   const int64_t piece = piece_of(count, size_);
   staging_.resize(static_cast<size_t>(piece * size_));
   for (int64_t from = 0; from < longest; from += piece) {

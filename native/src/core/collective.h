@@ -1,6 +1,11 @@
 // What the processes of a run do together. Every rank makes the same calls in the same order with arrays of
-// the same shapes; sums are formed in the order of ranks, so that results are bit-equal from run to run for
-// one number of ranks. Everything is made of one virtual call, an exchange of messages.
+// the same shapes. Everything is made of one virtual call, an exchange of messages; only arrays on devices go
+// another way, by NCCL, where the ranks' devices are joined.
+//
+// Bits: by messages sums are formed in the order of ranks, so that results are bit-equal from run to run for one
+// number of ranks. NCCL adds in an order of its own, which depends on how the cards are connected: a sum is the same
+// up to rounding, and bit-equal from run to run only as far as NCCL is (docs/scaling.md). Either way a sum is formed
+// once, by the rank that owns the shard, so that what all ranks hold after all_gather is bit-equal among them.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +19,10 @@
 
 namespace llasa {
 
-// The contiguous part of a flat array that a rank owns: parts differ by at most kUnit elements, the first
-// ones may be empty.
+class NcclLink;
+
+// The contiguous part of a flat array that a rank owns: as many whole units each, and what is left over, less than
+// a unit for each rank, is the last one's. So the parts but for that lie as NCCL's collectives want them.
 struct Shard {
   static constexpr int64_t kUnit = 64;  // elements: parts begin at cache lines
 
@@ -23,11 +30,13 @@ struct Shard {
 
   int64_t count() const { return end - begin; }
   static Shard of(int64_t count, int rank, int size);
+  // Of every rank, without what is left over.
+  static int64_t even(int64_t count, int size) { return count / kUnit / size * kUnit; }
 };
 
 class Collective {
  public:
-  virtual ~Collective() = default;
+  virtual ~Collective();
   Collective(const Collective&) = delete;
   Collective& operator=(const Collective&) = delete;
 
@@ -51,6 +60,16 @@ class Collective {
   void all_gather(const void* mine, std::span<const int64_t> sizes, void* out);
   // Sums over ranks, on the host.
   void all_reduce(double* values, int64_t count);
+
+  // Joins the ranks' devices, so that arrays on them travel by NCCL; where that cannot be, they go on travelling
+  // through the hosts' memory, and device_refusal() says why. `stream` is of this rank's device. Throws
+  // Status::kWorld for a library that was named and cannot be had, and for what NCCL itself fails with. Every rank
+  // calls it; on the CPU, for one rank and for the second time it does nothing.
+  void connect_devices(Stream& stream);
+  // NCCL's name and version; "" where devices are not joined.
+  const std::string& device_library() const { return device_library_; }
+  // The same words on every rank; "" where nobody asked, or nothing was refused.
+  const std::string& device_refusal() const { return device_refusal_; }
 
   // The same for an array on the device, [count]. reduce_scatter: this rank's shard becomes the sum over ranks,
   // the rest is undefined. all_gather: each rank's shard becomes everybody's.
@@ -80,18 +99,23 @@ class Collective {
     int from;
   };
 
-  Collective() = default;
+  Collective();
   // Sends and receives at once; returns when all is done. Between two ranks messages arrive in the order they
   // were given in.
   virtual void exchange(std::span<const Outgoing> sends, std::span<const Incoming> receives);
   // Who shares this machine and its processors; when rank and size are known.
   void meet_neighbours();
+  // Ends the work of connect_devices, together with the other ranks.
+  void leave_devices();
 
   int rank_ = 0, size_ = 1, local_rank_ = 0, local_size_ = 1, threads_ = 1;
   std::string library_;
 
  private:
   std::vector<float> staging_, received_;
+  bool asked_for_devices_ = false;
+  std::string device_library_, device_refusal_;
+  std::unique_ptr<NcclLink> link_;
 };
 
 // The world this process was started in: by MPI, if its environment says so, else of this process alone. Throws

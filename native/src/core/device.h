@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -43,6 +44,8 @@ class Stream {
 
   // Waits until everything queued is done; an asynchronous fault surfaces here.
   void synchronize();
+  // Whether it is, without waiting; likewise.
+  bool done();
   void* native() const { return native_; }
 
  private:
@@ -51,6 +54,9 @@ class Stream {
 
 // Whether work runs behind the calls that queue it, so that waiting for it costs; not on the CPU.
 bool device_works_behind();
+
+// The calling thread's device by a name that all processes of its machine know it by (its PCI bus); "" on the CPU.
+std::string device_identity();
 
 // Waits for the work of all streams; an asynchronous fault surfaces here.
 void synchronize_device();

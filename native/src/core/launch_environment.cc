@@ -12,13 +12,16 @@ namespace {
 constexpr const char* kOpenMpi[] = {"libmpi.so.40", "libmpi.so.80"};
 constexpr const char* kMpich[] = {"libmpich.so.12", "libmpi.so.12"};
 
+// "" where it is not set.
+std::string value_of(const std::function<const char*(const char*)>& getenv, const char* name) {
+  const char* value = getenv(name);
+  return value == nullptr ? "" : value;
+}
+
 }  // namespace
 
 LaunchEnvironment read_launch_environment(const std::function<const char*(const char*)>& getenv) {
-  const auto text = [&](const char* name) {
-    const char* value = getenv(name);
-    return std::string(value == nullptr ? "" : value);
-  };
+  const auto text = [&](const char* name) { return value_of(getenv, name); };
   const auto number = [&](const char* name) { return std::atoi(text(name).c_str()); };
   LaunchEnvironment found;
   bool mpich_first = false;
@@ -63,6 +66,17 @@ LaunchEnvironment read_launch_environment(const std::function<const char*(const 
     LLASA_CHECK(*end == '\0' && std::isfinite(found.timeout_seconds) && found.timeout_seconds >= 1,
                 Status::kWorld, "LLASA_WORLD_TIMEOUT: `%s`, expected seconds, at least 1", limit.c_str());
   }
+  return found;
+}
+
+NcclEnvironment read_nccl_environment(const std::function<const char*(const char*)>& getenv) {
+  NcclEnvironment found;
+  const std::string wanted = value_of(getenv, "LLASA_NCCL"), named = value_of(getenv, "LLASA_NCCL_LIBRARY");
+  LLASA_CHECK(wanted.empty() || wanted == "0" || wanted == "1", Status::kWorld,
+              "LLASA_NCCL: `%s`, expected 0 or 1", wanted.c_str());
+  found.refused = wanted == "0";
+  found.named = !named.empty();
+  if (found.named) found.library = named;
   return found;
 }
 

@@ -19,6 +19,16 @@ struct LaunchEnvironment {
 // getenv: as std::getenv. Throws Status::kWorld where several processes were started that cannot be joined.
 LaunchEnvironment read_launch_environment(const std::function<const char*(const char*)>& getenv);
 
+// What it says about NCCL.
+struct NcclEnvironment {
+  bool refused = false;                  // LLASA_NCCL=0
+  bool named = false;                    // LLASA_NCCL_LIBRARY
+  std::string library = "libnccl.so.2";  // to open
+};
+
+// Throws Status::kWorld for a value that means nothing.
+NcclEnvironment read_nccl_environment(const std::function<const char*(const char*)>& getenv);
+
 // This process's place among those that a launcher started on this machine; -1 = it does not say.
 int read_local_rank(const std::function<const char*(const char*)>& getenv);
 

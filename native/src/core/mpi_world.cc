@@ -58,6 +58,7 @@ class MpiWorld final : public Collective {
 
   void finish() override {
     if (finished_) return;
+    leave_devices();
     barrier();
     run([&] {
       leave();

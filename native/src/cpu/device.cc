@@ -49,6 +49,12 @@ int resolve_device(int device, const char* option) {
 Stream::Stream() = default;
 Stream::~Stream() = default;
 void Stream::synchronize() {}
+bool Stream::done() {
+  return true;
+}
+std::string device_identity() {
+  return "";
+}
 void synchronize_device() {}
 bool device_works_behind() {
   return false;

@@ -96,6 +96,25 @@ void Stream::synchronize() {
   cuda::check(cudaStreamSynchronize(cuda::native(*this)), "waiting for the device");
 }
 
+bool Stream::done() {
+  if (planning()) return true;
+  cuda::use_device();
+  const cudaError_t state = cudaStreamQuery(cuda::native(*this));
+  if (state == cudaErrorNotReady) {
+    cudaGetLastError();  // or it would be taken for the next launch's
+    return false;
+  }
+  cuda::check(state, "waiting for the device");
+  return true;
+}
+
+std::string device_identity() {
+  char bus[32] = "";  // domain:bus:device.function
+  cuda::check(cudaDeviceGetPCIBusId(bus, sizeof bus, cuda::use_device().index),
+              "asking for the device's bus");
+  return bus;
+}
+
 bool device_works_behind() {
   return true;
 }

@@ -38,6 +38,7 @@ Trainer::Trainer(std::shared_ptr<Policy> policy, const TrainerOptions& options,
   zeroed(gradients_, count_, "gradients");
   zeroed(moment1_, own_.count(), "first moments");
   zeroed(moment2_, own_.count(), "second moments");
+  if (world_ != nullptr) world_->connect_devices(policy_->stream());
 }
 
 // Gradients and moments have the layout of what was trainable when they were made.

@@ -81,6 +81,23 @@ TEST(LaunchEnvironment, RefusesATimeOutThatIsNone) {
   }
 }
 
+TEST(LaunchEnvironment, KnowsWhetherAndWhichNcclIsWanted) {
+  const auto nccl = [](const Variables& variables) { return read_nccl_environment(environment(variables)); };
+  EXPECT_FALSE(nccl({}).refused);
+  EXPECT_FALSE(nccl({}).named);
+  EXPECT_EQ(nccl({}).library, "libnccl.so.2");
+  EXPECT_FALSE(nccl({{"LLASA_NCCL", "1"}}).refused);
+  EXPECT_TRUE(nccl({{"LLASA_NCCL", "0"}}).refused);
+  EXPECT_TRUE(nccl({{"LLASA_NCCL_LIBRARY", "/opt/nccl.so"}}).named);
+  EXPECT_EQ(nccl({{"LLASA_NCCL_LIBRARY", "/opt/nccl.so"}}).library, "/opt/nccl.so");
+  try {
+    nccl({{"LLASA_NCCL", "no"}});
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "LLASA_NCCL: `no`, expected 0 or 1");
+  }
+}
+
 TEST(LaunchEnvironment, KnowsTheRankWithinAMachine) {
   const auto local = [](const Variables& variables) { return read_local_rank(environment(variables)); };
   EXPECT_EQ(local({}), -1);

@@ -1,5 +1,5 @@
 // A process of world_test.cc. `fail` has rank 1 end everybody, `vanish` has it stop giving signs of life, `rest`
-// suspends all; else the arguments are GoogleTest's, and every rank runs the same tests. `opens LIBRARY` is for one
+// suspends all, others are in nccl_rank.cc; else the arguments are GoogleTest's, and every rank runs the same tests. `opens LIBRARY` is for one
 // process without a launcher and says by its exit status whether that can be had.
 #include "rank.h"
 
@@ -18,6 +18,19 @@
 namespace llasa::test {
 
 llasa_world* world_of_this_process = nullptr;
+
+namespace {
+
+int fail(Collective& world);
+int vanish(Collective& world);
+int rest(Collective& world);
+
+}  // namespace
+
+std::map<std::string, Part>& parts() {
+  static std::map<std::string, Part> all{{"fail", fail}, {"vanish", vanish}, {"rest", rest}};
+  return all;
+}
 
 namespace {
 
@@ -150,12 +163,9 @@ int run(int count, char** arguments) {
     std::fprintf(stderr, "%s\n", llasa_last_error());
     return 2;
   }
-  const std::string what = count > 1 ? arguments[1] : "";
+  const auto part = parts().find(count > 1 ? arguments[1] : "");
   Collective& world = *world_of_this_process->model;
-  const int result = what == "fail"     ? fail(world)
-                     : what == "vanish" ? vanish(world)
-                     : what == "rest"   ? rest(world)
-                                        : RUN_ALL_TESTS();
+  const int result = part != parts().end() ? part->second(world) : RUN_ALL_TESTS();
   // One that failed may have left the others waiting.
   if (result != 0) world.abort(result);
   if (llasa_world_finish(world_of_this_process) != LLASA_OK) return 2;

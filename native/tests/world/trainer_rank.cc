@@ -166,9 +166,10 @@ TEST(TrainerOfRanks, HoldsItsShareOfTheMomentsAsThePlanSays) {
   const TrainerHandle trainer = create_in_world(policy.get());
   const int64_t taken = allocated() - start;
   const int size = world_of_this_process->model->size();
-  // Gradients of all; two moments of a share that is at most a unit from even, and an allocation's rounding.
+  // Gradients of all; two moments of a share that is at most a unit for each rank from even, and an allocation's
+  // rounding.
   const double expected = static_cast<double>(taken_alone) / 3 * (1 + 2.0 / size);
-  EXPECT_NEAR(static_cast<double>(taken), expected, 2 * 4 * (Shard::kUnit + 16));
+  EXPECT_NEAR(static_cast<double>(taken), expected, 2 * 4 * (size * Shard::kUnit + 16));
 
   llasa_trainer_options options = trainer_options();
   options.num_ranks = size;

@@ -1,28 +1,28 @@
 // Several processes under the launchers that this machine has; what each does is in rank.cc.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <chrono>
-#include <cstdio>
 #include <string>
 
 #include "core/collective.h"
 #include "core/mpi_world.h"
 #include "core/status.h"
 #include "llasa_native.h"
+#include "world/launcher.h"
 
 namespace llasa {
 namespace {
 
-TEST(Shard, PartsAreContiguousAndDifferByNoMoreThanAUnit) {
+TEST(Shard, PartsAreContiguousAndEvenButForTheLastWhichHasWhatIsLeft) {
   for (const int64_t count : {0, 1, 63, 64, 65, 1000, 4096, 100'003}) {
     for (const int size : {1, 2, 3, 4, 7, 64}) {
       int64_t next = 0;
       for (int r = 0; r < size; ++r) {
         const Shard part = Shard::of(count, r, size);
         EXPECT_EQ(part.begin, next);
-        EXPECT_LE(std::abs(part.count() - count / size), Shard::kUnit) << count << " over " << size;
+        EXPECT_EQ(part.begin % Shard::kUnit, 0);
+        const int64_t left_over = r + 1 < size ? 0 : count - size * Shard::even(count, size);
+        EXPECT_EQ(part.count(), Shard::even(count, size) + left_over) << count << " over " << size;
+        EXPECT_LT(std::abs(part.count() - count / size), size * Shard::kUnit) << count << " over " << size;
         next = part.end;
       }
       EXPECT_EQ(next, count);
@@ -82,58 +82,11 @@ TEST(World, MayBeJoinedAgainWhereNoLibraryWasFound) {
   }
 }
 
-#if defined(LLASA_WORLD_RANK) && !defined(__SANITIZE_THREAD__)
+#if !defined(__SANITIZE_THREAD__)
 
-struct Family {
-  const char* name;      // as it calls itself
-  const char* launcher;  // under Debian; `mpirun` alone may be anybody's
-  const char* options;
-  const char* library;
-};
-
-std::ostream& operator<<(std::ostream& out, const Family& family) {
-  return out << family.name;
-}
-
-class Ranks : public testing::TestWithParam<Family> {
- protected:
-  void SetUp() override {
-    const Family family = GetParam();
-    for (const std::string candidate : {family.launcher, "mpirun"}) {
-      const Result result = sh(candidate + " --version 2>/dev/null");
-      if (result.status == 0 && result.output.find(family.name) != std::string::npos) launcher_ = candidate;
-      if (!launcher_.empty()) return;
-    }
-    GTEST_SKIP() << "no mpirun of " << family.name
-                 << ": collectives of several processes are not tested with it";
-  }
-
-  struct Result {
-    int status;
-    std::string output;
-    double seconds;
-  };
-
-  static Result sh(const std::string& command) {
-    const auto begin = std::chrono::steady_clock::now();
-    FILE* pipe = popen(command.c_str(), "r");
-    std::string output;
-    char part[4096];
-    for (size_t n; (n = fread(part, 1, sizeof part, pipe)) > 0;) output.append(part, n);
-    const int status = pclose(pipe);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128, output,
-            std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()};
-  }
-
-  Result start(int ranks, const std::string& what, const std::string& settings = "") {
-    // What leaks in MPI's libraries and launchers is not ours.
-    return sh(settings + " ASAN_OPTIONS=detect_leaks=0 timeout -k 5 100 " + launcher_ + " " +
-              GetParam().options + " -np " + std::to_string(ranks) + " " LLASA_WORLD_RANK " " + what +
-              " 2>&1");
-  }
-
-  std::string launcher_;
-};
+using test::kFamilies;
+using test::name_of_family;
+using test::Ranks;
 
 TEST_P(Ranks, PassTheTestsOfCollectivesAndTrainers) {
   for (const int ranks : {2, 4}) {
@@ -174,13 +127,7 @@ TEST_P(Ranks, AnotherFamilysLibraryIsRefusedByName) {
   EXPECT_NE(result.output.find("LLASA_MPI_LIBRARY"), std::string::npos) << result.output;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Ranks,
-                         testing::Values(Family{"Open MPI", "mpirun.openmpi",
-                                                "--allow-run-as-root --oversubscribe", "libmpich.so.12"},
-                                         Family{"HYDRA", "mpiexec.hydra", "", "libmpi.so.40"}),
-                         [](const auto& given) {
-                           return std::string(given.param.name == std::string("HYDRA") ? "Mpich" : "OpenMpi");
-                         });
+INSTANTIATE_TEST_SUITE_P(All, Ranks, testing::ValuesIn(kFamilies), name_of_family);
 
 #endif
 
