@@ -128,46 +128,78 @@ public sealed class RanksTests : TinyWorldTests
         Assert.That(LlasaRunner.RunWell(Train(Folder, saved + 1, "--set", "run.save_every=0")).Error, Does.Contain($"resumed after step {saved}"));
     }
 
-    /// <remarks><c>LLASA_KILLS</c> says how often; each at a moment of its own.</remarks>
+    /// <remarks>
+    /// <c>LLASA_KILLS</c> says how often; each at a moment of its own. The first half is of two ranks, the second goes on with three, and four end it.
+    /// </remarks>
     [Test, Category("Long")]
-    public void Train_ARankKilledAtAnyMoment_EndsAllWithinTenSecondsAndResumesOnAnotherNumber()
+    public void Train_ARankKilledAtAnyMoment_EndsAllWithinTenSecondsAndResumesOnAnotherNumberToTheBitsOfAnUndisturbedRun()
     {
         var kills = int.Parse(Environment.GetEnvironmentVariable("LLASA_KILLS") ?? "3", CultureInfo.InvariantCulture);
+        var disturbed = Path.Combine(Folder, "disturbed");
         Random random = new(17);
+        List<(int Ranks, int Step)> parts = [];   // how many ranks it had up to which step
         for (var i = 0; i < kills; i++)
         {
-            var ranks = 2 + (i % 2);
-            using var launched = MpiRunner.Start(ranks, [], Train(Folder, 1000, "--set", "run.keep=2"));
-            int[] started;
-            while ((started = MpiRunner.RanksOf(launched)).Length < ranks)
-            {
-                Assert.That(launched.HasExited, Is.False);
-                Thread.Sleep(20);
-            }
-
-            var victim = random.Next(ranks);
-            Thread.Sleep(random.Next(6000));
-            MpiRunner.Signal(started[victim], "KILL");
-            var clock = Stopwatch.StartNew();
-            var outcome = MpiRunner.Finish(launched);
-            while (clock.Elapsed.TotalSeconds < 10 && started.Any(id => Directory.Exists($"/proc/{id}")))
-            {
-                Thread.Sleep(50);   // until their parent has noticed
-            }
-
-            Assert.Multiple(() =>
-            {
-                Assert.That(outcome.ExitCode, Is.Not.Zero, outcome.Error);
-                Assert.That(clock.Elapsed.TotalSeconds, Is.LessThan(10), outcome.Error);
-                Assert.That(outcome.Error + outcome.Output, Does.Contain("signal 9"), "the launcher says which rank ended");
-                Assert.That(started.Where(id => Directory.Exists($"/proc/{id}")), Is.Empty, "no rank is left");
-            });
+            var ranks = i < (kills + 1) / 2 ? 2 : 3;
+            KillOne(ranks, disturbed, random);
+            parts.RemoveAll(part => part.Ranks == ranks);
+            parts.Add((ranks, LastCheckpoint(disturbed)));
         }
 
-        var step = Directory.Exists(Path.Combine(Folder, "checkpoints")) ? Directory.GetDirectories(Path.Combine(Folder, "checkpoints"), "step-??????").Select(d => int.Parse(Path.GetFileName(d)["step-".Length..], CultureInfo.InvariantCulture)).DefaultIfEmpty().Max() : 0;
-        var last = MpiRunner.Run(4, Train(Folder, step + 2, "--set", "run.keep=2"));
-        Assert.That(last.ExitCode, Is.Zero, last.Error);
-        Assert.That(Metrics(Folder).Select(m => m.GetProperty("step").GetInt32()), Is.EqualTo(Enumerable.Range(1, step + 2)));
+        var last = LastCheckpoint(disturbed) + 2;
+        parts.Add((4, last));
+        var outcome = MpiRunner.Run(4, Train(disturbed, last, "--set", "run.keep=2"));
+        Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
+        Assert.That(Metrics(disturbed).Select(m => m.GetProperty("step").GetInt32()), Is.EqualTo(Enumerable.Range(1, last)));
+
+        var undisturbed = Path.Combine(Folder, "undisturbed");
+        foreach (var (ranks, step) in parts.Where(part => part.Step > LastCheckpoint(undisturbed)))
+        {
+            outcome = MpiRunner.Run(ranks, Train(undisturbed, step, "--set", "run.keep=2"));
+            Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
+        }
+
+        TestContext.Out.WriteLine($"{kills} kills; {string.Join(", ", parts.Select(part => $"{part.Ranks} ranks to step {part.Step}"))}");
+        AssertSame(Checkpoint(disturbed, last), Checkpoint(undisturbed, last));
+    }
+
+    /// <summary>Starts a run, or goes on with it, and kills one of its ranks some time within six seconds.</summary>
+    private static void KillOne(int ranks, string folder, Random random)
+    {
+        using var launched = MpiRunner.Start(ranks, [], Train(folder, 1000, "--set", "run.keep=2"));
+        int[] started;
+        while ((started = MpiRunner.RanksOf(launched)).Length < ranks)
+        {
+            Assert.That(launched.HasExited, Is.False);
+            Thread.Sleep(20);
+        }
+
+        var victim = random.Next(ranks);
+        Thread.Sleep(random.Next(6000));
+        MpiRunner.Signal(started[victim], "KILL");
+        var clock = Stopwatch.StartNew();
+        var outcome = MpiRunner.Finish(launched);
+        while (clock.Elapsed.TotalSeconds < 10 && started.Any(id => Directory.Exists($"/proc/{id}")))
+        {
+            Thread.Sleep(50);   // until their parent has noticed
+        }
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(outcome.ExitCode, Is.Not.Zero, outcome.Error);
+            Assert.That(clock.Elapsed.TotalSeconds, Is.LessThan(10), outcome.Error);
+            Assert.That(outcome.Error + outcome.Output, Does.Contain("signal 9"), "the launcher says which rank ended");
+            Assert.That(started.Where(id => Directory.Exists($"/proc/{id}")), Is.Empty, "no rank is left");
+        });
+    }
+
+    /// <summary>The step of a run's last checkpoint; 0 = it has none.</summary>
+    private static int LastCheckpoint(string run)
+    {
+        var checkpoints = Path.Combine(run, "checkpoints");
+        return Directory.Exists(checkpoints)
+            ? Directory.GetDirectories(checkpoints, "step-??????").Select(d => int.Parse(Path.GetFileName(d)["step-".Length..], CultureInfo.InvariantCulture)).DefaultIfEmpty().Max()
+            : 0;
     }
 
     [Test]
