@@ -10,7 +10,7 @@ internal static class Annotations
     public static readonly (string Enum, string Doc, string[] Macros)[] Enums =
     [
         ("LlasaStatus", "Status of a native call.", ["LLASA_OK", "LLASA_ERR_"]),
-        ("NativeDType", "Element type of a tensor that crosses the ABI.", ["LLASA_F32", "LLASA_F16", "LLASA_BF16"]),
+        ("NativeDType", "Element type of a tensor that crosses the ABI, and how a model keeps its matrices.", ["LLASA_F32", "LLASA_F16", "LLASA_BF16", "LLASA_Q8"]),
         ("NativeRopeType", "Kind of rotary embedding scaling.", ["LLASA_ROPE_"]),
         ("NativeFinishReason", "Why a rollout ended.", ["LLASA_FINISH_"]),
         ("NativeAdvantageEstimator", "How group-relative advantages are formed.", ["LLASA_ADVANTAGE_"]),

@@ -15,9 +15,9 @@ internal sealed class ModelArguments
 
     public Option<string> SecondEar { get; } = new("--second-ear") { Description = "Directory or hf://OWNER/NAME of another recogniser, or a ggml file, which is heard beside the first and never rewards (evaluation.recogniser)." };
 
-    public Option<string> PolicyType { get; } = new("--policy-type") { Description = "Element type of the policy's matrices: f32, or bf16 in half the memory (models.policy_type)." };
+    public Option<string> PolicyType { get; } = new("--policy-type") { Description = "Element type of the policy's matrices: f32, bf16 in half the memory, or on the CPU q8 in a good quarter of it, for a policy that is not trained (models.policy_type)." };
 
-    public Option<string> ScoringType { get; } = new("--scoring-type") { Description = "Element type of the matrices of codec and recogniser: f32, or bf16 in half the memory (models.scoring_type)." };
+    public Option<string> ScoringType { get; } = new("--scoring-type") { Description = "Element type of the matrices of codec and recogniser: f32, bf16 in half the memory, or on the CPU q8 in a good quarter of it (models.scoring_type)." };
 
     public IEnumerable<Option> All => [Policy, Codec, Recogniser];
 

@@ -41,7 +41,7 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------- common */
 
 #define LLASA_ABI_MAJOR 2
-#define LLASA_ABI_MINOR 1
+#define LLASA_ABI_MINOR 2
 
 /* Status of a call. Values are frozen; 1xx argument, 2xx state, 3xx resource, 4xx device, 5xx numeric, 6xx
  * cancellation, 7xx other processes, 9xx a bug. */
@@ -62,11 +62,16 @@ typedef int32_t llasa_status;
 #define LLASA_ERR_WORLD 700         /* another process of the run is gone, or MPI is lacking or failed */
 #define LLASA_ERR_INTERNAL 900      /* a bug in this library */
 
-/* Element types of tensors that cross the ABI. */
+/* Element types of tensors that cross the ABI, and as compute_dtype of options how a model keeps its matrices.
+ * LLASA_Q8 is for the latter alone: of 32 columns of a row each weight is a whole number from -127 to 127 times a
+ * scale in f32, 1.125 bytes a weight. For models that are never trained, on the CPU backend. Matrices whose rows
+ * are not multiples of 32 stay f32. Products round each 32 numbers of the other operand to multiples of
+ * 2^-16 of the largest, about. */
 typedef int32_t llasa_dtype;
 #define LLASA_F32 0
 #define LLASA_F16 1
 #define LLASA_BF16 2
+#define LLASA_Q8 3
 
 /* Version of the loaded library as (major << 16) | minor; major must equal LLASA_ABI_MAJOR. Threads: any. */
 LLASA_API uint32_t llasa_abi_version(void);
@@ -237,9 +242,11 @@ typedef struct llasa_policy_options {
   double rope_original_max_position;
   llasa_dtype compute_dtype; /* of the matrices that products read; default LLASA_F32. LLASA_BF16: f32 values
                                 stay beside them for the optimiser and for get_tensor; norm gains are f32,
-                                sums are f32, keys and values of rollouts are bf16 */
+                                sums are f32, keys and values of rollouts are bf16. LLASA_Q8: with frozen = 1
+                                alone and without an adapter; otherwise as LLASA_BF16 */
   int32_t frozen; /* 1 = the weights are not trained (llasa_trainer_create is LLASA_ERR_STATE without
-                     an adapter), and with LLASA_BF16 no f32 values of matrices are kept */
+                     an adapter), and with LLASA_BF16 no f32 values of matrices are kept. With LLASA_Q8 it
+                     must be 1 */
 } llasa_policy_options;
 
 LLASA_API void llasa_policy_options_init(llasa_policy_options* options);
@@ -259,17 +266,18 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_policy_tensor_info(llasa_policy* pol
 LLASA_API LLASA_MUST_USE llasa_status llasa_policy_set_tensor(llasa_policy* policy, const char* name,
                                                               llasa_dtype dtype, const int64_t* shape,
                                                               int32_t rank, const void* data);
-/* Copies a parameter out as dtype (round to nearest even): its f32 value, or the bf16 one where that is all
- * there is. size_bytes must be exactly what it takes. */
+/* Copies a parameter out as dtype (round to nearest even): its f32 value, or the one in bf16 or 8 bits where that
+ * is all there is. size_bytes must be exactly what it takes. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_policy_get_tensor(llasa_policy* policy, const char* name,
                                                               llasa_dtype dtype, void* out_data,
                                                               int64_t size_bytes);
 /* Copies every weight of source (same sizes) into policy: a frozen reference, or a restored best. Matrices
- * that one of the two keeps in bf16 alone arrive rounded to nearest even. */
+ * that one of the two keeps in bf16 or 8 bits alone arrive rounded as that does. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_policy_copy_weights(llasa_policy* policy, llasa_policy* source);
 /* Where a parameter lies: *out_data is its first element, row-major, in memory of the device the library computes
  * on (host memory on the CPU); *out_dtype LLASA_F32, the values that are trained and saved, or LLASA_BF16 where
- * that is all there is. For an engine that trains in place. LLASA_ERR_NAME for an unknown name.
+ * that is all there is. For an engine that trains in place. LLASA_ERR_NAME for an unknown name, LLASA_ERR_STATE
+ * for a matrix in 8 bits.
  * Lifetime: the policy's, and that of its rollouts and trainers; attaching an adapter moves nothing.
  * Threads: the policy's, for reading and writing the memory as well. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_policy_tensor_data(llasa_policy* policy, const char* name,
@@ -652,7 +660,7 @@ typedef struct llasa_codec_options {
   int32_t semantic_right_positions; /* 8 */
   float semantic_layer_norm_eps;    /* 1e-5 */
   llasa_dtype compute_dtype; /* of the decoder's matrices and filters, its head excepted; default LLASA_F32.
-                                LLASA_BF16: half the memory, sums in f32; encoding is f32 always */
+                                LLASA_BF16: half the memory, sums in f32; LLASA_Q8; encoding is f32 always */
   int32_t device; /* index of the device it lives on; -1 = the process's (LLASA_DEVICE, else that of its place
                      among the ranks of its machine, else 0), the default. LLASA_ERR_NO_DEVICE if there is none of
                      that index */
@@ -705,7 +713,7 @@ typedef struct llasa_whisper_options {
   int32_t scale_embedding;      /* 0 or 1 */
   int32_t eot_token;            /* <|endoftext|> */
   llasa_dtype compute_dtype; /* of matrices, filters and the token embedding; default LLASA_F32. LLASA_BF16:
-                                half the memory, sums in f32 */
+                                half the memory, sums in f32; LLASA_Q8, then cached keys and values are bf16 */
   int32_t device;            /* as llasa_codec_options.device */
   int64_t cache_bytes; /* most memory for keys and values of clips that are scored together, >= 1; default
                                 4 GiB. As many clips as fit, one at least, go through the decoder together */

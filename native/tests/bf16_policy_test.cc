@@ -281,7 +281,7 @@ TEST(Bf16Policy, RefusesOptionsAndValuesThatDoNotFit) {
     EXPECT_NE(std::string(llasa_last_error()).find(field), std::string::npos) << llasa_last_error();
   };
   refuse(LLASA_F16, 0, "compute_dtype");
-  refuse(3, 0, "compute_dtype");
+  refuse(4, 1, "compute_dtype");
   refuse(LLASA_BF16, 2, "frozen");
   const PolicyHandle policy = create_policy(bf16_options(true));
   const Parameter embedding = parameters(policy.get())[0];

@@ -30,7 +30,7 @@ class IsaTest : public testing::TestWithParam<const char*> {
 };
 
 #define LLASA_FOR_EACH_ISA(suite)                                                          \
-  INSTANTIATE_TEST_SUITE_P(Isa, suite, testing::Values("scalar", "avx2", "avx512", "amx"), \
+  INSTANTIATE_TEST_SUITE_P(Isa, suite, testing::Values("scalar", "avx2", "avx512", "vnni", "amx"), \
                            [](const auto& test) { return std::string(test.param); })
 
 #endif

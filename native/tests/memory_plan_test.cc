@@ -72,13 +72,25 @@ BatchData full_batch() {
   return data;
 }
 
+std::vector<llasa_dtype> types() {
+#if defined(LLASA_TESTS_ON_DEVICE)
+  return {LLASA_F32, LLASA_BF16};
+#else
+  return {LLASA_F32, LLASA_BF16, LLASA_Q8};
+#endif
+}
+
+// Of the reference, and of the policy where that can be trained in it.
 class MemoryPlanOfTraining : public testing::TestWithParam<std::tuple<bool, bool, llasa_dtype>> {};
 
 TEST_P(MemoryPlanOfTraining, IsWhatAStepTakes) {
   const auto [recompute, adapter, dtype] = GetParam();
   llasa_policy_options policy_options = small_options();
-  policy_options.compute_dtype = dtype;
+  policy_options.hidden_size = 32;  // rows that can be kept in 8 bits
+  policy_options.intermediate_size = 64;
+  policy_options.compute_dtype = dtype == LLASA_Q8 ? LLASA_F32 : dtype;
   llasa_policy_options reference_options = policy_options;
+  reference_options.compute_dtype = dtype;
   policy_options.frozen = adapter;
   reference_options.frozen = 1;
   llasa_trainer_options trainer_options;
@@ -151,15 +163,17 @@ TEST_P(MemoryPlanOfTraining, IsWhatAStepTakes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(RecomputeAdapterAndType, MemoryPlanOfTraining,
-                         testing::Combine(testing::Bool(), testing::Bool(),
-                                          testing::Values(LLASA_F32, LLASA_BF16)));
+                         testing::Combine(testing::Bool(), testing::Bool(), testing::ValuesIn(types())));
 
 // In the type of the models, and with room for all clips together or for one at a time.
 class MemoryPlanOfListening : public testing::TestWithParam<std::pair<llasa_dtype, int64_t>> {};
-INSTANTIATE_TEST_SUITE_P(Types, MemoryPlanOfListening,
-                         testing::Values(std::pair{LLASA_F32, int64_t{1} << 30},
-                                         std::pair{LLASA_F32, int64_t{1}},
-                                         std::pair{LLASA_BF16, int64_t{1} << 30}));
+
+std::vector<std::pair<llasa_dtype, int64_t>> listening() {
+  std::vector<std::pair<llasa_dtype, int64_t>> all{{LLASA_F32, 1}};
+  for (const llasa_dtype dtype : types()) all.push_back({dtype, int64_t{1} << 30});
+  return all;
+}
+INSTANTIATE_TEST_SUITE_P(Types, MemoryPlanOfListening, testing::ValuesIn(listening()));
 
 TEST_P(MemoryPlanOfListening, IsWhatItTakes) {
   const auto [dtype, cache_bytes] = GetParam();

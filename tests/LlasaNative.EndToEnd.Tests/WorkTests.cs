@@ -9,6 +9,7 @@ public sealed class WorkTests : TinyWorldTests
     [TestCase("decode", 3, "--batch", "3", "--tokens", "5")]
     [TestCase("decode", 1, "--policy-type", "bf16", "--prompt", "20", "--tokens", "4", Category = "Long")]
     [TestCase("prefill", 2 * 40, "--batch", "2", "--prompt", "40", Category = "Long")]
+    [TestCase("decode", 2, "--policy-type", "q8", "--batch", "2", "--tokens", "4", Category = "Long")]
     [TestCase("train", 2 * 16, "--batch", "2", "--tokens", "16")]
     [TestCase("vocode", 2 * 30 * 0.02, "--batch", "2", "--tokens", "30", Category = "Long")]
     [TestCase("recognise", 2, "--batch", "2", "--tokens", "6", "--text-tokens", "10", Category = "Long")]

@@ -196,7 +196,7 @@ public sealed class NativeRecogniser : IRecogniser
     internal static NativeWhisperOptions ToNative(WhisperConfig config, int endOfText, ComputeType type, ScoringOptions? scoring = null)
     {
         var options = NativeWhisperOptions.CreateDefault();
-        options.ComputeDtype = type == ComputeType.Bf16 ? NativeDType.BF16 : NativeDType.F32;
+        options.ComputeDtype = type.ToNative();
         scoring ??= new ScoringOptions();
         options.Device = scoring.Device;
         options.CacheBytes = (long)scoring.CacheMib << 20;

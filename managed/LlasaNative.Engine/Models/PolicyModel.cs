@@ -86,8 +86,10 @@ public sealed class PolicyModel : IPolicy
     /// <param name="type">Element type of the matrices that are computed with.</param>
     /// <param name="frozen">
     /// Whether the weights stay as they are: then only an adapter can be trained, and with <see cref="ComputeType.Bf16"/>
-    /// no float32 values of the matrices are kept, which halves the memory and is what <see cref="Save"/> then writes.
+    /// no float32 values of the matrices are kept, which halves the memory and is what <see cref="Save"/> then writes. What is
+    /// not frozen cannot be in <see cref="ComputeType.Q8"/>.
     /// </param>
+    /// <exception cref="UsageException">A policy that is not frozen in 8 bits.</exception>
     /// <exception cref="ModelFileException">Something is missing, malformed or not supported; the message names file and field.</exception>
     public static PolicyModel Load(string path, PromptOptions? prompt = null, ComputeType type = ComputeType.F32, bool frozen = false)
     {
@@ -123,6 +125,11 @@ public sealed class PolicyModel : IPolicy
     public void AttachAdapter(LoraOptions options, ulong seed)
     {
         ArgumentNullException.ThrowIfNull(options);
+        if (ComputeType == ComputeType.Q8)
+        {
+            throw new UsageException("`models.policy_type`: q8, expected f32 or bf16: 8-bit weights take no adapter");
+        }
+
         Adapter = new LoraAdapter(Native, Path, options, seed);
     }
 
@@ -248,8 +255,13 @@ public sealed class PolicyModel : IPolicy
 
     internal static NativePolicyOptions ToNative(LlamaConfig config, ComputeType type, bool frozen)
     {
+        if (type == ComputeType.Q8 && !frozen)
+        {
+            throw new UsageException("`models.policy_type`: q8, expected f32 or bf16: 8-bit weights cannot be trained");
+        }
+
         var options = NativePolicyOptions.CreateDefault();
-        options.ComputeDtype = type == ComputeType.Bf16 ? NativeDType.BF16 : NativeDType.F32;
+        options.ComputeDtype = type.ToNative();
         options.Frozen = frozen ? 1 : 0;
         options.VocabSize = config.VocabularySize;
         options.HiddenSize = config.HiddenSize;

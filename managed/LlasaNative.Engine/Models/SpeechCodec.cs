@@ -142,7 +142,7 @@ public sealed class SpeechCodec : ISpeechCodec
     internal static NativeCodecOptions ToNative(Xcodec2Config config, Xcodec2EncoderConfig? encoder, ComputeType type, int device = -1)
     {
         var options = NativeCodecOptions.CreateDefault();
-        options.ComputeDtype = type == ComputeType.Bf16 ? NativeDType.BF16 : NativeDType.F32;
+        options.ComputeDtype = type.ToNative();
         options.Device = device;
         options.Layout = config.Layout == Xcodec2Layout.Original ? NativeCodecLayout.Original : NativeCodecLayout.Hf;
         options.HiddenSize = config.HiddenSize;

@@ -27,6 +27,11 @@ internal sealed class StepAccount
 
     public StepAccount(GrpoOptions options, LlamaConfig policy, double headColumns, Xcodec2Config? codec, WhisperConfig? whisper, StepLengths lengths)
     {
+        if (options.Models.PolicyType == ComputeType.Q8 || options.Models.ScoringType == ComputeType.Q8)
+        {
+            throw new UsageException("8-bit weights are for the CPU backend: `models.policy_type` and `models.scoring_type` are f32 or bf16 on a GPU");
+        }
+
         (_options, _policy, _lengths, _head) = (options, policy, lengths, headColumns);
         (_bf16, _speechBf16) = (options.Models.PolicyType == ComputeType.Bf16, options.Models.ScoringType == ComputeType.Bf16);
         _samples = (double)options.Rollout.PromptsPerStep * options.Rollout.SamplesPerPrompt;

@@ -27,7 +27,7 @@ internal static class PolicyWorks
         {
             Type = type,
             Flops = batch * (StepCost.Body(c, context, 1) + StepCost.Head(policy, speechOnly: false)),
-            Bytes = WeightBytes(policy) + (batch * context * c.Layers * 2.0 * c.KeyValueHeads * c.HeadDimension * (type == ComputeType.Bf16 ? 2 : 4)),
+            Bytes = WeightBytes(policy) + (batch * context * c.Layers * 2.0 * c.KeyValueHeads * c.HeadDimension * (type == ComputeType.F32 ? 4 : 2)),
             Settings = Chosen(("batch", batch), ("prompt", prompt), ("tokens", tokens)),
         };
     }
@@ -110,5 +110,5 @@ internal static class PolicyWorks
     /// <summary>What a step reads of the weights: all of them, but of an embedding that is not the head only rows.</summary>
     private static double WeightBytes(PolicyModel policy) => policy.Native.GetTensors()
         .Where(t => policy.Config.TieWordEmbeddings || t.Name != "model.embed_tokens.weight")
-        .Sum(t => t.Count * (double)(t.Shape.Count > 1 && policy.ComputeType == ComputeType.Bf16 ? 2 : 4));
+        .Sum(t => t.Count * (double)(t.Shape.Count > 1 ? policy.ComputeType.BytesPerWeight() : 4));
 }

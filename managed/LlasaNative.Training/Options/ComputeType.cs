@@ -8,4 +8,7 @@ public enum ComputeType
 
     /// <summary>bfloat16.</summary>
     Bf16,
+
+    /// <summary>8 bits with a scale for each 32: of models that are not trained, on the CPU.</summary>
+    Q8,
 }

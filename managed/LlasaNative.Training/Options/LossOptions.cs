@@ -50,7 +50,7 @@ public sealed record LossOptions : ICheckedOptions
     [Option("Charge the divergence in the loss, or in the reward.", Verl = "algorithm.use_kl_in_reward")]
     public KlPlacement KlPlacement { get; init; } = KlPlacement.Loss;
 
-    [Option("How the starting policy is kept: auto keeps it in models.policy_type when the KL coefficient is above 0 or the objective needs it. bf16 takes half the memory; beside a policy in f32 its rounding is part of the divergence.")]
+    [Option("How the starting policy is kept: auto keeps it in models.policy_type when the KL coefficient is above 0 or the objective needs it. bf16 takes half the memory, q8 (on the CPU) a good quarter; beside a policy in f32 its rounding is part of the divergence.")]
     public ReferenceKind Reference { get; init; } = ReferenceKind.Auto;
 
     /// <summary>Whether a reference policy is needed.</summary>
@@ -58,7 +58,7 @@ public sealed record LossOptions : ICheckedOptions
     {
         ReferenceKind.None => false,
         ReferenceKind.Auto => KlCoefficient > 0 || ObjectiveNeedsReference,
-        ReferenceKind.F32 or ReferenceKind.Bf16 => true,
+        ReferenceKind.F32 or ReferenceKind.Bf16 or ReferenceKind.Q8 => true,
         _ => throw new InvalidOperationException($"Reference {Reference}: no such kind."),
     };
 

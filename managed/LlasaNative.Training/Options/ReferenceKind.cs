@@ -14,4 +14,7 @@ public enum ReferenceKind
 
     /// <summary>In bfloat16, half the memory, even when it is only watched.</summary>
     Bf16,
+
+    /// <summary>In 8 bits, a good quarter of the memory, even when it is only watched; on the CPU.</summary>
+    Q8,
 }

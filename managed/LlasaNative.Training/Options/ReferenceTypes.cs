@@ -10,6 +10,7 @@ internal static class ReferenceTypes
     {
         ReferenceKind.F32 => ComputeType.F32,
         ReferenceKind.Bf16 => ComputeType.Bf16,
+        ReferenceKind.Q8 => ComputeType.Q8,
         ReferenceKind.Auto or ReferenceKind.None => policy,
         _ => throw new InvalidOperationException($"Reference {kind}: no such kind."),
     };

@@ -23,7 +23,7 @@ llasa_status llasa_codec_create(const llasa_codec_options* options, llasa_codec*
     required(out, "out");
     const llasa_codec_options given =
         llasa::abi::read_options(options, llasa::abi::default_xcodec2_options(), "options");
-    const llasa::Storage storage = llasa::abi::storage_of(given.compute_dtype);
+    const llasa::Storage storage = llasa::abi::frozen_storage(given.compute_dtype);
     const llasa::Xcodec2Config config = llasa::abi::make_xcodec2_config(given);
     const int device = llasa::resolve_device(given.device, "`options.device`");
     const llasa::DeviceScope scope(device);

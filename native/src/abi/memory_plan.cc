@@ -82,13 +82,13 @@ llasa::PlannedRun read_run(const llasa_memory_plan_options& o) {
     const llasa_codec_options codec =
         read_options(o.codec, llasa::abi::default_xcodec2_options(), "options.codec");
     run.codec = llasa::abi::make_xcodec2_config(codec);
-    run.codec_storage = llasa::abi::storage_of(codec.compute_dtype);
+    run.codec_storage = llasa::abi::frozen_storage(codec.compute_dtype);
   }
   if (o.whisper != nullptr) {
     const llasa_whisper_options whisper =
         read_options(o.whisper, llasa::abi::default_whisper_options(), "options.whisper");
     run.whisper = llasa::abi::make_whisper_config(whisper);
-    run.whisper_storage = llasa::abi::storage_of(whisper.compute_dtype);
+    run.whisper_storage = llasa::abi::frozen_storage(whisper.compute_dtype);
   }
   return run;
 }

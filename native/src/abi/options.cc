@@ -3,12 +3,16 @@
 
 #include <cmath>
 
+#include "core/device.h"
+#include "ops/gemm.h"
+
 namespace llasa::abi {
 
 // What is numbered here and there.
 static_assert(static_cast<int32_t>(DType::kF32) == LLASA_F32 &&
               static_cast<int32_t>(DType::kF16) == LLASA_F16 &&
-              static_cast<int32_t>(DType::kBf16) == LLASA_BF16);
+              static_cast<int32_t>(DType::kBf16) == LLASA_BF16 &&
+              static_cast<int32_t>(DType::kQ8) == LLASA_Q8);
 static_assert(static_cast<int32_t>(KlEstimator::kK3) == LLASA_KL_K3 &&
               static_cast<int32_t>(KlEstimator::kK1) == LLASA_KL_K1 &&
               static_cast<int32_t>(KlEstimator::kK2) == LLASA_KL_K2);
@@ -67,13 +71,28 @@ DType make_dtype(llasa_dtype dtype) {
   return static_cast<DType>(dtype);
 }
 
+Storage frozen_storage(llasa_dtype compute_dtype) {
+  LLASA_CHECK(compute_dtype == LLASA_F32 || compute_dtype == LLASA_BF16 || compute_dtype == LLASA_Q8,
+              Status::kArgument, "`options.compute_dtype`: %d, expected 0 (f32), 2 (bf16) or 3 (q8)",
+              compute_dtype);
+  LLASA_CHECK(compute_dtype != LLASA_Q8 || multiplies_q8(), Status::kArgument,
+              "`options.compute_dtype`: 3 (q8), expected 0 (f32) or 2 (bf16): 8-bit weights are for the CPU "
+              "backend, and this is %s",
+              describe_device().backend);
+  return compute_dtype == LLASA_Q8     ? Storage::kQ8
+         : compute_dtype == LLASA_BF16 ? Storage::kBf16
+                                       : Storage::kF32;
+}
+
 Storage policy_storage(const llasa_policy_options& options) {
-  LLASA_CHECK(options.compute_dtype == LLASA_F32 || options.compute_dtype == LLASA_BF16, Status::kArgument,
-              "`options.compute_dtype`: %d, expected 0 (f32) or 2 (bf16)", options.compute_dtype);
   LLASA_CHECK(options.frozen == 0 || options.frozen == 1, Status::kArgument,
               "`options.frozen`: %d, expected 0 or 1", options.frozen);
-  if (options.compute_dtype == LLASA_F32) return Storage::kF32;
-  return options.frozen == 1 ? Storage::kBf16 : Storage::kF32AndBf16;
+  const Storage storage = frozen_storage(options.compute_dtype);
+  LLASA_CHECK(
+      storage != Storage::kQ8 || options.frozen == 1, Status::kArgument,
+      "`options.compute_dtype`: 3 (q8), expected 0 (f32) or 2 (bf16) for a policy that is not frozen: 8-bit "
+      "weights cannot be trained");
+  return storage == Storage::kBf16 && options.frozen == 0 ? Storage::kF32AndBf16 : storage;
 }
 
 LlamaConfig make_llama_config(const llasa_policy_options& options) {

@@ -18,7 +18,9 @@ namespace llasa::abi {
 DType make_dtype(llasa_dtype dtype);
 
 LlamaConfig make_llama_config(const llasa_policy_options& options);
-// How a policy keeps its matrices: compute_dtype and frozen.
+// How a model that is never trained keeps its matrices.
+Storage frozen_storage(llasa_dtype compute_dtype);
+// How a policy keeps them: compute_dtype and frozen.
 Storage policy_storage(const llasa_policy_options& options);
 LoraOptions make_lora_options(const llasa_lora_options& options);
 // The restrict_* fields of head and sampling options alike; `options`: which, for messages. V: the vocabulary.

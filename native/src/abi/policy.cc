@@ -102,6 +102,8 @@ llasa_status llasa_policy_tensor_data(llasa_policy* policy, const char* name, vo
     llasa_dtype& dtype = required(out_dtype, "out_dtype");
     llasa::TensorTable& table = model.table_of(name);
     const llasa::TensorSpec& spec = table.find(name);
+    const bool q8 = spec.is_matrix && table.storage() == llasa::Storage::kQ8;
+    LLASA_CHECK(!q8, Status::kState, "tensor `%s` is kept in 8 bits: it has no elements in memory", name);
     const bool bf16 = spec.is_matrix && table.storage() == llasa::Storage::kBf16;
     data = bf16             ? static_cast<void*>(table.bf16() + spec.offset)
            : spec.is_matrix ? static_cast<void*>(table.data() + spec.offset)

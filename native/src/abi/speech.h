@@ -36,13 +36,6 @@ struct llasa_whisper {
 
 namespace llasa::abi {
 
-// How a model that is never trained keeps its matrices.
-inline Storage storage_of(llasa_dtype compute_dtype) {
-  LLASA_CHECK(compute_dtype == LLASA_F32 || compute_dtype == LLASA_BF16, Status::kArgument,
-              "`options.compute_dtype`: %d, expected 0 (f32) or 2 (bf16)", compute_dtype);
-  return compute_dtype == LLASA_F32 ? Storage::kF32 : Storage::kBf16;
-}
-
 // offsets[0] = 0, not decreasing; returns offsets[count]. offsets may be NULL when count is 0.
 inline int64_t check_clip_offsets(int64_t count, const int64_t* offsets, const char* name) {
   LLASA_CHECK(count >= 0, Status::kArgument, "`num_clips`: %lld, expected >= 0",

@@ -82,7 +82,7 @@ llasa_status llasa_whisper_create(const llasa_whisper_options* options, llasa_wh
     required(out, "out");
     const llasa_whisper_options given =
         llasa::abi::read_options(options, llasa::abi::default_whisper_options(), "options");
-    const llasa::Storage storage = llasa::abi::storage_of(given.compute_dtype);
+    const llasa::Storage storage = llasa::abi::frozen_storage(given.compute_dtype);
     const llasa::WhisperConfig config = llasa::abi::make_whisper_config(given);
     const int device = llasa::resolve_device(given.device, "`options.device`");
     const llasa::DeviceScope scope(device);

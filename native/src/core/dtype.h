@@ -5,9 +5,10 @@
 
 namespace llasa {
 
-enum class DType : int32_t { kF32, kF16, kBf16 };  // numbered as the ABI's
+// Numbered as the ABI's. kQ8 is a way to keep matrices (core/q8.h), not the type of single elements.
+enum class DType : int32_t { kF32, kF16, kBf16, kQ8 };
 
-// Bytes of one element.
+// Bytes of one element; not of kQ8.
 inline constexpr int64_t dtype_size(DType dtype) {
   return dtype == DType::kF32 ? 4 : 2;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/convert.h"
+#include "core/half.h"
 #include "core/memory_plan.h"
 
 namespace llasa {
@@ -11,6 +12,10 @@ namespace {
 
 // Elements converted at a time: an embedding of a gigabyte or two must not take as much again, and twice.
 constexpr int64_t kPiece = int64_t{1} << 20;
+
+bool fits_bf16(float value) {
+  return (float_to_bf16(value) & 0x7f80u) != 0x7f80u;
+}
 
 }  // namespace
 
@@ -26,6 +31,7 @@ void TensorTable::declare(std::string name, std::vector<int64_t> shape, bool opt
 
 void TensorTable::declare_adjacent(std::string name, std::vector<int64_t> shape) {
   append(std::move(name), std::move(shape), false, total_);
+  specs_.back().is_adjacent = true;
 }
 
 void TensorTable::append(std::string name, std::vector<int64_t> shape, bool optional, int64_t offset) {
@@ -50,24 +56,41 @@ void TensorTable::keep_f32(const std::string& name) {
 
 void TensorTable::allocate(Stream& stream, const char* what, Storage storage) {
   storage_ = storage;
-  int64_t floats = count();
-  if (storage == Storage::kBf16) {
-    floats = 0;
-    for (const TensorSpec& spec : specs_) {
-      if (spec.is_matrix) continue;
-      vector_places_[spec.offset] = floats;
-      floats = aligned(floats + spec.size);
+  int64_t floats = has_places() ? 0 : count(), groups = 0;
+  for (TensorSpec& spec : specs_) {
+    if (!has_places()) break;
+    if (storage == Storage::kQ8 && spec.is_matrix && !fits_q8(spec.row())) spec.is_matrix = false;
+    if (in_q8(spec)) {
+      // Adjacent ones share their groups.
+      Place place{groups, 0, true};
+      if (spec.is_adjacent) {
+        const TensorSpec& before = specs_[index_.at(spec.name) - 1];
+        place = places_.at(before.offset);
+        place.first += before.size;
+      }
+      places_[spec.offset] = place;
+      groups = place.index + q8_groups(place.first / spec.row() + spec.shape[0], spec.row());
+    } else if (!spec.is_matrix) {
+      if (!spec.is_adjacent) floats = aligned(floats);
+      places_[spec.offset] = {floats};
+      floats += spec.size;
     }
   }
+  floats = aligned(floats);
   values_.reserve(floats, what);
   zero_on_device(stream, values_.data(), floats * static_cast<int64_t>(sizeof(float)));
-  if (storage == Storage::kF32) return;
-  bf16_.reserve(count(), what);
-  zero_on_device(stream, bf16_.data(), count() * static_cast<int64_t>(sizeof(Bf16)));
+  if (storage == Storage::kQ8) {
+    q8_.reserve(groups, what);
+    zero_on_device(stream, q8_.data(), groups * static_cast<int64_t>(sizeof(Q8Group)));
+  } else if (storage != Storage::kF32) {
+    bf16_.reserve(count(), what);
+    zero_on_device(stream, bf16_.data(), count() * static_cast<int64_t>(sizeof(Bf16)));
+  }
 }
 
 const float* TensorTable::data() const {
-  LLASA_CHECK(storage_ != Storage::kBf16, Status::kState, "the weights are kept in bf16 alone");
+  LLASA_CHECK(!has_places(), Status::kState, "the weights are kept in %s alone",
+              storage_ == Storage::kQ8 ? "8 bits" : "bf16");
   return values_.data();
 }
 
@@ -85,27 +108,19 @@ void TensorTable::set(Stream& stream, const std::string& name, DType dtype, cons
   LLASA_CHECK(same, Status::kShape, "tensor `%s`: shape %s, expected %s", name.c_str(),
               shape_text(shape, rank).c_str(),
               shape_text(spec.shape.data(), static_cast<int64_t>(spec.shape.size())).c_str());
-  const bool keeps_bf16 = spec.is_matrix && storage_ != Storage::kF32;
-  const bool keeps_f32 = !spec.is_matrix || storage_ != Storage::kBf16;
-  std::vector<float> values(static_cast<size_t>(std::min(spec.size, kPiece)));
-  std::vector<Bf16> halves(keeps_bf16 ? values.size() : 0);
+  const int64_t most = piece(spec);
+  std::vector<float> values(static_cast<size_t>(std::min(spec.size, most)));
   // Everything is looked at before anything is changed.
   for (const bool write : {false, true}) {
-    for (int64_t i = 0; i < spec.size; i += kPiece) {
-      const int64_t n = std::min(kPiece, spec.size - i);
+    for (int64_t i = 0; i < spec.size; i += most) {
+      const int64_t n = std::min(most, spec.size - i);
       const bool finite =
           widen(dtype, static_cast<const char*>(data) + i * dtype_size(dtype), values.data(), n);
       LLASA_CHECK(finite, Status::kNotFinite, "tensor `%s` holds a NaN or an infinity", name.c_str());
-      if (keeps_bf16) {
-        narrow(DType::kBf16, values.data(), halves.data(), n);
-        const bool fits = std::all_of(halves.begin(), halves.begin() + n,
-                                      [](Bf16 x) { return (x.bits & 0x7f80u) != 0x7f80u; });
-        LLASA_CHECK(fits, Status::kNotFinite, "tensor `%s` holds a value that is too large for bf16",
-                    name.c_str());
-      }
-      if (!write) continue;
-      if (keeps_bf16) copy_to_device(stream, bf16_.data() + spec.offset + i, halves.data(), n * 2);
-      if (keeps_f32) copy_to_device(stream, values_.data() + place(spec.offset) + i, values.data(), n * 4);
+      const bool fits = !in_bf16(spec) || std::all_of(values.begin(), values.begin() + n, fits_bf16);
+      LLASA_CHECK(fits, Status::kNotFinite, "tensor `%s` holds a value that is too large for bf16",
+                  name.c_str());
+      if (write) store(stream, spec, i, values.data(), n);
     }
   }
   stream.synchronize();
@@ -115,21 +130,80 @@ void TensorTable::set(Stream& stream, const std::string& name, DType dtype, cons
 void TensorTable::get(Stream& stream, const std::string& name, DType dtype, void* out,
                       int64_t size_bytes) const {
   const TensorSpec& spec = find(name);
-  const int64_t expected = spec.size * dtype_size(dtype);
+  const int64_t expected = spec.size * dtype_size(dtype), most = piece(spec);
   LLASA_CHECK(size_bytes == expected, Status::kArgument, "`size_bytes` of tensor `%s`: %lld, expected %lld",
               name.c_str(), static_cast<long long>(size_bytes), static_cast<long long>(expected));
-  const bool from_bf16 = spec.is_matrix && storage_ == Storage::kBf16;
-  std::vector<float> values(static_cast<size_t>(std::min(spec.size, kPiece)));
-  std::vector<Bf16> halves(from_bf16 ? values.size() : 0);
-  for (int64_t i = 0; i < spec.size; i += kPiece) {
-    const int64_t n = std::min(kPiece, spec.size - i);
-    if (from_bf16) {
-      copy_to_host(stream, halves.data(), bf16_.data() + spec.offset + i, n * 2);
-      widen(DType::kBf16, halves.data(), values.data(), n);
-    } else {
-      copy_to_host(stream, values.data(), values_.data() + place(spec.offset) + i, n * 4);
-    }
+  std::vector<float> values(static_cast<size_t>(std::min(spec.size, most)));
+  for (int64_t i = 0; i < spec.size; i += most) {
+    const int64_t n = std::min(most, spec.size - i);
+    load(stream, spec, i, values.data(), n);
     narrow(dtype, values.data(), static_cast<char*>(out) + i * dtype_size(dtype), n);
+  }
+}
+
+void TensorTable::copy_from(Stream& stream, const TensorTable& source) {
+  for (TensorSpec& spec : specs_) {
+    const TensorSpec& from = source.find(spec.name);
+    const int64_t most = piece(spec);
+    std::vector<float> values(static_cast<size_t>(std::min(spec.size, most)));
+    for (int64_t i = 0; i < spec.size; i += most) {
+      const int64_t n = std::min(most, spec.size - i);
+      source.load(stream, from, i, values.data(), n);
+      store(stream, spec, i, values.data(), n);
+    }
+  }
+}
+
+int64_t TensorTable::piece(const TensorSpec& spec) const {
+  return std::max<int64_t>(1, kPiece / spec.row()) * spec.row();  // whole rows, wherever they go
+}
+
+TensorTable::Groups TensorTable::groups_of(const TensorSpec& spec, int64_t i, int64_t n) const {
+  const Place& place = places_.at(spec.offset);
+  const int64_t first = (place.first + i) / spec.row(), last = first + n / spec.row() - 1;
+  const int64_t block = first / Q8Group::kRows, blocks = last / Q8Group::kRows - block + 1;
+  const int64_t across = spec.row() / Q8Group::kColumns;
+  return {place.index + block * across, blocks * across, first % Q8Group::kRows};
+}
+
+void TensorTable::store(Stream& stream, const TensorSpec& spec, int64_t i, const float* values, int64_t n) {
+  if (in_f32(spec)) copy_to_device(stream, values_.data() + place(spec.offset) + i, values, n * 4);
+  if (in_bf16(spec)) {
+    std::vector<Bf16> halves(static_cast<size_t>(n));
+    narrow(DType::kBf16, values, halves.data(), n);
+    copy_to_device(stream, bf16_.data() + spec.offset + i, halves.data(), n * 2);
+  }
+  if (in_q8(spec)) {
+    const auto [begin, count, row] = groups_of(spec, i, n);
+    const int64_t K = spec.row(), bytes = count * static_cast<int64_t>(sizeof(Q8Group));
+    std::vector<Q8Group> groups(static_cast<size_t>(count));
+    copy_to_host(stream, groups.data(), q8_.data() + begin, bytes);  // rows of others may be among them
+    for (int64_t r = 0; r < n / K; ++r) {
+      const int64_t block = (row + r) / Q8Group::kRows;
+      q8_store_row(groups.data() + block * (K / Q8Group::kColumns), (row + r) % Q8Group::kRows,
+                   values + r * K, K);
+    }
+    copy_to_device(stream, q8_.data() + begin, groups.data(), bytes);
+  }
+}
+
+void TensorTable::load(Stream& stream, const TensorSpec& spec, int64_t i, float* values, int64_t n) const {
+  if (in_f32(spec)) {
+    copy_to_host(stream, values, values_.data() + place(spec.offset) + i, n * 4);
+  } else if (in_bf16(spec)) {
+    std::vector<Bf16> halves(static_cast<size_t>(n));
+    copy_to_host(stream, halves.data(), bf16_.data() + spec.offset + i, n * 2);
+    widen(DType::kBf16, halves.data(), values, n);
+  } else {
+    const auto [begin, count, row] = groups_of(spec, i, n);
+    const int64_t K = spec.row();
+    std::vector<Q8Group> groups(static_cast<size_t>(count));
+    copy_to_host(stream, groups.data(), q8_.data() + begin, count * static_cast<int64_t>(sizeof(Q8Group)));
+    for (int64_t r = 0; r < n / K; ++r) {
+      const int64_t block = (row + r) / Q8Group::kRows;
+      q8_load_row(groups.data() + block * (K / Q8Group::kColumns), (row + r) % Q8Group::kRows, values + r * K,
+                  K);
+    }
   }
 }
 

@@ -19,6 +19,7 @@ enum class Storage {
   kF32,
   kF32AndBf16,  // f32 for the optimiser and for saving, and a bf16 copy for products to read
   kBf16,        // bf16 alone: half the memory of kF32, and nothing can be trained
+  kQ8,          // 8 bits (core/q8.h) where rows are multiples of 32, else f32; nothing can be trained, either
 };
 
 struct TensorSpec {
@@ -30,12 +31,15 @@ struct TensorSpec {
   int64_t size = 0;
   bool is_set = false;
   bool is_matrix = false;  // stored as the table's Storage says
+  bool is_adjacent = false;
+
+  int64_t row() const { return size / shape[0]; }  // elements of one
 };
 
 // Parameters in one layout, in the order they were declared; each starts 16 elements aligned, unless it was
 // declared adjacent to the one before. Padding between them is zero and stays zero. Flat arrays of this
 // layout are the f32 values, their bf16 copy, gradients and moments. With Storage::kBf16 only the bf16 array
-// exists, and what is no matrix has f32 values of its own.
+// exists, and what is no matrix has f32 values of its own; with Storage::kQ8 adjacent matrices are one.
 class TensorTable {
  public:
   // Declares a parameter; only before allocate().
@@ -49,14 +53,15 @@ class TensorTable {
   const std::vector<TensorSpec>& specs() const { return specs_; }
   int64_t count() const { return aligned(total_); }  // elements of the layout, padding included
   Storage storage() const { return storage_; }
-  // The f32 values [count()]; not with Storage::kBf16.
+  // The f32 values [count()]; not with Storage::kBf16 and kQ8.
   float* data() { return const_cast<float*>(std::as_const(*this).data()); }
   const float* data() const;
-  // The bf16 values [count()]; NULL with Storage::kF32.
+  // The bf16 values [count()]; NULL with Storage::kF32 and kQ8.
   Bf16* bf16() { return bf16_.data(); }
   const Bf16* bf16() const { return bf16_.data(); }
   // The matrix at an offset of the layout, as products read it.
   WeightView matrix(int64_t offset) const {
+    if (storage_ == Storage::kQ8) return q8_matrix(offset);
     return storage_ == Storage::kF32 ? WeightView(values_.data() + offset)
                                      : WeightView(bf16_.data() + offset);
   }
@@ -82,6 +87,8 @@ class TensorTable {
   void set(Stream& stream, const std::string& name, DType dtype, const int64_t* shape, int32_t rank,
            const void* data);
   void get(Stream& stream, const std::string& name, DType dtype, void* out, int64_t size_bytes) const;
+  // Copies every value of a table that declares the same, through the host: for storages that differ.
+  void copy_from(Stream& stream, const TensorTable& source);
 
   // Throws Status::kState naming up to three required parameters that were never set.
   void require_complete(const char* model) const;
@@ -91,19 +98,44 @@ class TensorTable {
 
  private:
   static int64_t aligned(int64_t offset) { return (offset + 15) / 16 * 16; }  // floats of a cache line
+  // Where a tensor lies that has no place by its offset.
+  struct Place {
+    int64_t index;      // of values_, or of the first group of its matrix in q8_
+    int64_t first = 0;  // in q8_: elements of that matrix before it
+    bool is_q8 = false;
+  };
   void append(std::string name, std::vector<int64_t> shape, bool optional, int64_t offset);
+  bool has_places() const { return storage_ == Storage::kBf16 || storage_ == Storage::kQ8; }
   // Where in values_ the f32 values of the tensor at an offset begin.
-  int64_t place(int64_t offset) const {
-    return storage_ == Storage::kBf16 ? vector_places_.at(offset) : offset;
+  int64_t place(int64_t offset) const { return has_places() ? places_.at(offset).index : offset; }
+  WeightView q8_matrix(int64_t offset) const {
+    const Place& place = places_.at(offset);
+    return place.is_q8 ? WeightView(q8_.data() + place.index, place.first)
+                       : WeightView(values_.data() + place.index);
   }
+  bool in_q8(const TensorSpec& spec) const { return storage_ == Storage::kQ8 && spec.is_matrix; }
+  bool in_bf16(const TensorSpec& spec) const {
+    return spec.is_matrix && (storage_ == Storage::kBf16 || storage_ == Storage::kF32AndBf16);
+  }
+  bool in_f32(const TensorSpec& spec) const { return !spec.is_matrix || !has_places(); }
+  // Elements converted at a time, and n of them from element i on, to and from f32 on the host.
+  int64_t piece(const TensorSpec& spec) const;
+  void store(Stream& stream, const TensorSpec& spec, int64_t i, const float* values, int64_t n);
+  void load(Stream& stream, const TensorSpec& spec, int64_t i, float* values, int64_t n) const;
+  // The groups that hold n elements of a matrix in q8_ from element i on.
+  struct Groups {
+    int64_t begin, count, row;  // row: that of element i, from the first one of the groups on
+  };
+  Groups groups_of(const TensorSpec& spec, int64_t i, int64_t n) const;
 
   std::vector<TensorSpec> specs_;
   std::unordered_map<std::string, size_t> index_;
   Storage storage_ = Storage::kF32;
   DeviceBuffer<float> values_;
   DeviceBuffer<Bf16> bf16_;
-  std::unordered_map<int64_t, int64_t> vector_places_;  // with Storage::kBf16, by offset
-  int64_t total_ = 0;                                   // end of the last tensor
+  DeviceBuffer<Q8Group> q8_;
+  std::unordered_map<int64_t, Place> places_;  // where has_places(), by offset
+  int64_t total_ = 0;                          // end of the last tensor
 };
 
 std::string shape_text(const int64_t* shape, int64_t rank);

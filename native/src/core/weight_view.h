@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/dtype.h"
+#include "core/q8.h"
 
 namespace llasa {
 
@@ -13,24 +14,31 @@ struct Bf16 {
   uint16_t bits;
 };
 
-// A pointer whose elements may be f32 or bf16. A plain float pointer is the view of an f32 matrix.
+// A pointer whose elements may be f32, bf16 or 8 bits. A plain float pointer is the view of an f32 matrix.
 struct WeightView {
   const void* data = nullptr;
-  DType dtype = DType::kF32;  // DType::kF32 or DType::kBf16
+  DType dtype = DType::kF32;  // DType::kF32, DType::kBf16 or DType::kQ8
+  int64_t first = 0;          // of kQ8: elements of the matrix at `data` before the view, whole rows
 
   WeightView() = default;
   WeightView(std::nullptr_t) {}
   WeightView(const float* values) : data(values) {}
   WeightView(const Bf16* values) : data(values), dtype(DType::kBf16) {}
+  explicit WeightView(const Q8Group* groups, int64_t before = 0)
+      : data(groups), dtype(DType::kQ8), first(before) {}
 
+  bool is_f32() const { return dtype == DType::kF32; }
   bool is_bf16() const { return dtype == DType::kBf16; }
+  bool is_q8() const { return dtype == DType::kQ8; }
   // Of the dtype that the view has; there is no conversion.
   const float* f32() const { return static_cast<const float*>(data); }
   const Bf16* bf16() const { return static_cast<const Bf16*>(data); }
+  const Q8Group* q8() const { return static_cast<const Q8Group*>(data); }
 };
 
-// The view that begins `offset` elements later.
+// The view that begins `offset` elements later; of kQ8 these are whole rows.
 inline WeightView operator+(WeightView view, int64_t offset) {
+  if (view.is_q8()) return WeightView(view.q8(), view.first + offset);
   return view.is_bf16() ? WeightView(view.bf16() + offset) : WeightView(view.f32() + offset);
 }
 

@@ -74,7 +74,7 @@ void conv1d_forward(Stream& stream, const float* x, WeightView weight, const flo
   const int64_t rows = out_offsets[B];
   const int64_t O = shape.out_channels, K = shape.kernel * shape.in_channels;
   const float beta = bias != nullptr || accumulate ? 1.0f : 0.0f;
-  if (O * K <= kBlockWeight && !weight.is_bf16()) {
+  if (O * K <= kBlockWeight && weight.is_f32()) {
     const int64_t block = std::clamp<int64_t>(64 * 1024 / K / 48 * 48, 48, 192);
     parallel_ranges(rows, block, [&](int64_t begin, int64_t end) {
       float* columns = cpu::task_scratch<ConvScratch>(block * K);

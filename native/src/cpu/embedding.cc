@@ -14,7 +14,10 @@ void embedding_forward(Stream&, WeightView weight, const int32_t* ids, float* y,
   parallel_ranges(T, std::max<int64_t>(1, 65536 / C), [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       const WeightView row = weight + ids[t] * C;
-      if (row.is_bf16()) {
+      if (row.is_q8()) {
+        const int64_t at = row.first / C, blocks = C / Q8Group::kColumns;
+        q8_load_row(row.q8() + at / Q8Group::kRows * blocks, at % Q8Group::kRows, y + t * C, C);
+      } else if (row.is_bf16()) {
         k.widen(row.bf16(), y + t * C, C);
       } else {
         std::memcpy(y + t * C, row.f32(), static_cast<size_t>(C) * sizeof(float));

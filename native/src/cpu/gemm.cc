@@ -7,13 +7,16 @@
 //
 // Few rows times the rows of a weight, what decoding does, are a product of our own (cpu/simd/product.cc):
 // bound by reading the weight, it reads it once, as it is stored, in one parallel region. Where there is a tile
-// unit, all other large products run on it (cpu/gemm_tiles.cc).
+// unit, all other large products run on it (cpu/gemm_tiles.cc). With weights in 8 bits all do in whole numbers
+// (cpu/gemm_q8.cc).
 #include "ops/gemm.h"
 
 #include <algorithm>
 
 #include "core/parallel.h"
+#include "core/status.h"
 #include "cpu/blas.h"
+#include "cpu/gemm_q8.h"
 #include "cpu/gemm_tiles.h"
 #include "cpu/isa.h"
 #include "cpu/product_tasks.h"
@@ -133,6 +136,12 @@ int64_t panel_floats(int64_t M) {
 void gemm(Stream&, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
           const float* A, int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
           Precision) {
+  if (B.is_q8()) {
+    LLASA_CHECK(!transpose_a && transpose_b && ldb == K, Status::kInternal,
+                "8-bit weights are multiplied by rows alone");
+    cpu::gemm_q8(M, N, K, alpha, A, lda, B, beta, C, ldc);
+    return;
+  }
   if (cpu::gemm_tiles(transpose_a, transpose_b, {M, N, K}, alpha, A, lda, B, ldb, beta, C, ldc)) return;
   if (!transpose_a && transpose_b && M <= cpu::kFewRows) {
     gemm_few_rows(M, N, K, alpha, A, lda, B, ldb, beta, C, ldc);
@@ -158,6 +167,10 @@ void gemm(Stream&, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int
                     });
     gemm_f32(transpose_a, transpose_b, M, count, K, alpha, A, lda, panel, columns, beta, C + first, ldc);
   }
+}
+
+bool multiplies_q8() {
+  return true;
 }
 
 void linear_forward(Stream& stream, const float* x, WeightView weight, const float* bias, float* y, int64_t T,

@@ -24,13 +24,14 @@
   extern const OptimizerKernels optimizer_kernels;   \
   extern const CastKernels cast_kernels;             \
   extern const ProductKernels product_kernels;       \
+  extern const Q8Kernels q8_kernels;                 \
   }
 // clang-format off
 #define LLASA_TABLES(name, isa_name) \
   name, &isa_name::norm_kernels, &isa_name::activation_kernels, &isa_name::softmax_kernels, \
     &isa_name::sampling_kernels, &isa_name::speech_kernels, &isa_name::decode_kernels, \
     &isa_name::attention_kernels, &isa_name::optimizer_kernels, &isa_name::cast_kernels, \
-    &isa_name::product_kernels
+    &isa_name::product_kernels, &isa_name::q8_kernels
 // clang-format on
 
 namespace llasa::cpu {
@@ -39,9 +40,13 @@ LLASA_DECLARE_TABLES(scalar)
 #if defined(LLASA_HAVE_X86_ISAS)
 LLASA_DECLARE_TABLES(avx2)
 LLASA_DECLARE_TABLES(avx512)
+namespace vnni {
+extern const Q8Kernels q8_kernels;
+}
 namespace amx {
 extern const TileProductKernels tile_product_kernels;
-}
+extern const Q8Kernels q8_kernels;
+}  // namespace amx
 #endif
 
 namespace {
@@ -51,7 +56,14 @@ const Kernels kScalar = {LLASA_TABLES("scalar", scalar)};
 #if defined(LLASA_HAVE_X86_ISAS)
 const Kernels kAvx2 = {LLASA_TABLES("avx2", avx2)};
 const Kernels kAvx512 = {LLASA_TABLES("avx512", avx512)};
-const Kernels kAmx = {LLASA_TABLES("amx", avx512), &amx::tile_product_kernels};
+// AVX-512's tables, with other kernels for 8 bits and with the tile unit's.
+Kernels avx512_with(const char* name, const Q8Kernels* q8, const TileProductKernels* tiles) {
+  Kernels table = kAvx512;
+  table.isa = name;
+  table.q8 = q8;
+  table.tile_product = tiles;
+  return table;
+}
 
 bool has_avx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -62,14 +74,19 @@ bool has_avx512() {
          __builtin_cpu_supports("avx512vl");
 }
 
-// The processor's tile unit for bf16, and Linux's leave to use its registers, which is asked for once (and
+bool has_vnni() {
+  return has_avx512() && __builtin_cpu_supports("avx512vnni");
+}
+
+// The processor's tile unit for bf16 and bytes, and Linux's leave to use its registers, which is asked for once (and
 // refused by kernels before 5.16).
 bool has_amx() {
   static const bool has = [] {
     unsigned a = 0, b = 0, c = 0, d = 0;
-    constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;
-    if (!has_avx512() || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
-    if ((d & kAmxBf16) == 0 || (d & kAmxTile) == 0) return false;
+    constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24, kAmxInt8 = 1u << 25;
+    if (!has_vnni() || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+    constexpr unsigned kAll = kAmxBf16 | kAmxTile | kAmxInt8;
+    if ((d & kAll) != kAll) return false;
     constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
     return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
   }();
@@ -83,10 +100,10 @@ const Kernels& choose() {
   if (const char* wanted = std::getenv("LLASA_ISA"); wanted != nullptr && *wanted != '\0') {
     const Kernels* table = kernels_for(wanted);
     LLASA_CHECK(table != nullptr, Status::kArgument,
-                "LLASA_ISA: `%s`, expected scalar, avx2, avx512 or amx as this processor has", wanted);
+                "LLASA_ISA: `%s`, expected scalar, avx2, avx512, vnni or amx as this processor has", wanted);
     return *table;
   }
-  for (const char* isa : {"amx", "avx512", "avx2"}) {
+  for (const char* isa : {"amx", "vnni", "avx512", "avx2"}) {
     if (const Kernels* table = kernels_for(isa)) return *table;
   }
   return kScalar;
@@ -99,7 +116,14 @@ const Kernels* kernels_for(const char* isa) {
 #if defined(LLASA_HAVE_X86_ISAS)
   if (std::strcmp(isa, "avx2") == 0 && has_avx2()) return &kAvx2;
   if (std::strcmp(isa, "avx512") == 0 && has_avx512()) return &kAvx512;
-  if (std::strcmp(isa, "amx") == 0 && has_amx()) return &kAmx;
+  if (std::strcmp(isa, "vnni") == 0 && has_vnni()) {
+    static const Kernels table = avx512_with("vnni", &vnni::q8_kernels, nullptr);
+    return &table;
+  }
+  if (std::strcmp(isa, "amx") == 0 && has_amx()) {
+    static const Kernels table = avx512_with("amx", &amx::q8_kernels, &amx::tile_product_kernels);
+    return &table;
+  }
 #endif
   return nullptr;
 }

@@ -1,5 +1,5 @@
 // The per-ISA kernel tables and the choice between them, made once at first use: the widest the processor
-// has, or what LLASA_ISA=scalar|avx2|avx512|amx asks for (tests). One table per family; families live in
+// has, or what LLASA_ISA=scalar|avx2|avx512|vnni|amx asks for (tests). One table per family; families live in
 // cpu/simd/.
 #pragma once
 
@@ -164,6 +164,39 @@ struct TileProductKernels {
   void (*f32_columns_transposed)(const ProductTask& task);
 };
 
+// 16 rows x 32 columns of x as whole numbers of 16 bits, at most 32512, times a scale of each row. The two
+// digits are as the kernels of one table want them. What is below 2^-16 of the largest of the 32 is lost.
+struct alignas(64) Q8Tile {
+  static constexpr int64_t kRows = 16;
+
+  int8_t digits[2][kRows][Q8Group::kColumns];
+  float scales[kRows];     // NaN where one of the 32 is not finite
+  int32_t offsets[kRows];  // -128 times the sum of the 32: a weight is stored with 128 added to it
+};
+
+struct Q8Rows {
+  Q8Tile* data = nullptr;  // [ceil(count / 16)][blocks]; in a tile rows beyond count are anything
+  int64_t count = 0, blocks = 0;
+};
+
+// y[t,n] = alpha sum over b of scale_x[t,b] scale_w[n,b] (whole numbers of x and w multiplied and added, which
+// is exact) + beta y[t,n], b in order: an element's bits depend on nothing else in the call.
+struct Q8Task {
+  const Q8Group* w = nullptr;  // [groups][x.blocks]
+  int64_t groups = 0;
+  int64_t skip = 0, N = 0;  // rows of the first group that are left out, and rows after those
+  Q8Rows x;
+  float* y = nullptr;
+  int64_t ldy = 0;
+  float alpha = 1.0f, beta = 0.0f;
+};
+
+struct Q8Kernels {
+  // Up to 16 rows of x into their tiles [blocks].
+  void (*pack)(const float* x, int64_t ldx, int64_t rows, int64_t blocks, Q8Tile* packed);
+  void (*product)(const Q8Task& task);
+};
+
 // n elements; see ops/cast.h.
 struct CastKernels {
   void (*narrow)(const float* x, Bf16* y, int64_t n);
@@ -172,7 +205,8 @@ struct CastKernels {
 };
 
 struct Kernels {
-  const char* isa;  // "scalar", "avx2", "avx512", "amx": AVX-512 with products on the tile unit
+  // "scalar", "avx2", "avx512", "vnni": AVX-512 with products of bytes, "amx": that with products on the tile unit
+  const char* isa;
   const NormKernels* norm;
   const ActivationKernels* activation;
   const SoftmaxKernels* softmax;
@@ -183,6 +217,7 @@ struct Kernels {
   const OptimizerKernels* optimizer;
   const CastKernels* cast;
   const ProductKernels* product;
+  const Q8Kernels* q8;
   const TileProductKernels* tile_product = nullptr;  // of "amx" alone
 };
 

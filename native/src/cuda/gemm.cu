@@ -312,6 +312,10 @@ void gemm(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int64_t
           nullptr);
 }
 
+bool multiplies_q8() {
+  return false;
+}
+
 void linear_forward(Stream& stream, const float* x, WeightView weight, const float* bias, float* y, int64_t T,
                     int64_t K, int64_t N, bool accumulate) {
   const float beta = accumulate ? 1.0f : 0.0f;

@@ -41,6 +41,8 @@ const float* Policy::rope_table(int64_t positions) {
 
 void Policy::attach_lora(const LoraOptions& options) {
   LLASA_CHECK(adapter_ == nullptr, Status::kState, "the policy has an adapter already");
+  LLASA_CHECK(weights_.storage() != Storage::kQ8, Status::kState,
+              "8-bit weights take no adapter: keep the policy in f32 or bf16");
   adapter_ = std::make_unique<Lora>(config_, options, stream_);
   lora_on_ = true;
 }
@@ -82,6 +84,13 @@ void Policy::copy_weights(const Policy& source) {
   if (this == &source) return;
   synchronize_device();  // the source's own stream may still be writing
   const TensorTable& from = source.weights_;
+  if (weights_.storage() == Storage::kQ8 || from.storage() == Storage::kQ8) {
+    weights_.copy_from(stream_, from);
+    refresh(weights_);
+    stream_.synchronize();
+    weights_.mark_all_set();
+    return;
+  }
   const int64_t count = weights_.count();
   const bool wants_f32 = weights_.storage() != Storage::kBf16, has_f32 = from.storage() != Storage::kBf16;
   if (wants_f32 && has_f32) {

@@ -22,7 +22,7 @@ class Policy {
 
   const LlamaConfig& config() const { return config_; }
   bool is_frozen() const { return frozen_; }
-  // Of the matrices that products read, and of a rollout's keys and values.
+  // Of a rollout's keys and values, and of the matrices that products read unless those are in 8 bits.
   DType compute_dtype() const { return weights_.storage() == Storage::kF32 ? DType::kF32 : DType::kBf16; }
   Precision precision() const { return precision_of(weights_.storage()); }
   Stream& stream() { return stream_; }
@@ -64,7 +64,7 @@ class Policy {
   const float* rope_table(int64_t positions);
 
   // Throws Status::kShape unless source has the same configuration. Values that one of the two keeps in bf16
-  // arrive in bf16, rounded to nearest even; gains and biases stay exact.
+  // or 8 bits arrive rounded as that does; gains and biases stay exact.
   void copy_weights(const Policy& source);
   // After the f32 values of trainable() changed: brings the bf16 copy, where there is one, up to date.
   void refresh_trained();

@@ -19,6 +19,11 @@ void gemm(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int64_t
           const float* A, int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
           Precision precision = Precision::kF32);
 
+// B may be stored in 8 bits (core/q8.h) where multiplies_q8(): transpose_b alone, dense, whatever the precision.
+// Each 32 columns of A are rounded to 2^-16 of the largest of them, about; then a row of C depends on that row of A
+// and B alone, on any number of rows.
+bool multiplies_q8();
+
 // y[T,N] = x[T,K] weight[N,K]^T (+ bias[N]) (+ y when accumulate): torch.nn.Linear.
 void linear_forward(Stream& stream, const float* x, WeightView weight, const float* bias, float* y, int64_t T,
                     int64_t K, int64_t N, bool accumulate = false);
