@@ -129,7 +129,8 @@ public sealed class RanksTests : TinyWorldTests
     }
 
     /// <remarks>
-    /// <c>LLASA_KILLS</c> says how often; each at a moment of its own. The first half is of two ranks, the second goes on with three, and four end it.
+    /// <c>LLASA_KILLS</c> says how often; each at a moment of its own, the last of a number of ranks after a step more. The first half is of two ranks, the
+    /// second goes on with three, and four end it.
     /// </remarks>
     [Test, Category("Long")]
     public void Train_ARankKilledAtAnyMoment_EndsAllWithinTenSecondsAndResumesOnAnotherNumberToTheBitsOfAnUndisturbedRun()
@@ -141,7 +142,8 @@ public sealed class RanksTests : TinyWorldTests
         for (var i = 0; i < kills; i++)
         {
             var ranks = i < (kills + 1) / 2 ? 2 : 3;
-            KillOne(ranks, disturbed, random);
+            var ends = i == ((kills + 1) / 2) - 1 || i == kills - 1;
+            KillOne(ranks, disturbed, random, ends ? LastCheckpoint(disturbed) + 1 : 0);
             parts.RemoveAll(part => part.Ranks == ranks);
             parts.Add((ranks, LastCheckpoint(disturbed)));
         }
@@ -163,12 +165,12 @@ public sealed class RanksTests : TinyWorldTests
         AssertSame(Checkpoint(disturbed, last), Checkpoint(undisturbed, last));
     }
 
-    /// <summary>Starts a run, or goes on with it, and kills one of its ranks some time within six seconds.</summary>
-    private static void KillOne(int ranks, string folder, Random random)
+    /// <summary>Starts a run, or goes on with it, and kills one of its ranks some time within six seconds of its start, or of a step's checkpoint.</summary>
+    private static void KillOne(int ranks, string folder, Random random, int step)
     {
         using var launched = MpiRunner.Start(ranks, [], Train(folder, 1000, "--set", "run.keep=2"));
         int[] started;
-        while ((started = MpiRunner.RanksOf(launched)).Length < ranks)
+        while ((started = MpiRunner.RanksOf(launched)).Length < ranks || LastCheckpoint(folder) < step)
         {
             Assert.That(launched.HasExited, Is.False);
             Thread.Sleep(20);
