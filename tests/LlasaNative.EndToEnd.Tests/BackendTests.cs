@@ -40,6 +40,37 @@ public sealed class BackendTests : TinyWorldTests
         });
     }
 
+    [Test, Category("Long")]
+    public void Train_OnTwoSimulatedDevices_TakesTheSameStepByNcclAsThroughTheHostsMemory()
+    {
+        MpiRunner.Require();
+        if (!File.Exists(SimulatorLibrary()))
+        {
+            Assert.Ignore("libllasa_cudasim.so is not built: ./build.sh test-cudasim builds it");
+        }
+
+        (double Norm, string Error) Ranks(string name, string nccl)
+        {
+            var run = Path.Combine(Folder, name);
+            (string, string)[] machine =
+            [
+                ("LLASA_BACKEND", "cudasim"), ("LLASA_NATIVE_DIR", Path.GetDirectoryName(SimulatorLibrary())!), ("LLASA_CUDASIM_DEVICES", "2"), ("LLASA_CUDASIM_NCCL", nccl),
+            ];
+            using var launched = MpiRunner.Start(2, machine, [.. StepArguments(run), "--set", "rollout.prompts_per_step=2"]);
+            var outcome = MpiRunner.Finish(launched);
+            Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
+            return (Metrics(run)["optimiser/grad_norm"], outcome.Error);
+        }
+
+        var (byNccl, byHosts) = (Ranks("nccl", "21805"), Ranks("hosts", "0"));
+        Assert.Multiple(() =>
+        {
+            Assert.That(byNccl.Error, Does.Contain("; 2 ranks by Open MPI").And.Contain(", gradients by NCCL 2.18.5"));
+            Assert.That(byHosts.Error, Does.Contain(", gradients through the hosts' memory (rank 0: no NCCL: libnccl.so.2: cannot open"));
+            Assert.That(byNccl.Norm, Is.GreaterThan(0).And.EqualTo(byHosts.Norm), "two numbers have one sum");
+        });
+    }
+
     [Test]
     public void Cuda_WithoutADevice_IsAnErrorThatSaysWhatIsMissing()
     {
