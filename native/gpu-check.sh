@@ -41,7 +41,7 @@ refuse() {
 core='*Mma*:*Gemm*:*Attention*:*Sampling*:*Linear*'
 # Every kernel runs in these (counted on the simulator); the models' own tests would take hours under a checker.
 small='Advantage.*:*Activation*:Attention*:*AttentionTest*:*Cast.*:*Conv1d*:Conformer*:DecodeLoop*:Dropout*:Embedding*:Fsq*:Gemm*'
-small+=':Istft*:Linear*:*LogprobHead*:Mel.*:Mma*:*Norm*:*Optimizer*:PolicyLoss*:*RopeTest*:Sampling.*:SamplingEdges*:Transcript*'
+small+=':Istft*:Linear*:*LogprobHead*:Mel.*:Mma*:*Norm*:*Optimizer*:PolicyLoss*:*RopeTest*:Sampling.*:SamplingEdges*:SamplingRows*:Transcript*'
 
 cpu_library() {
   local place

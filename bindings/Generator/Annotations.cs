@@ -35,6 +35,7 @@ internal static class Annotations
         ["llasa_loss_options.kl_estimator"] = "NativeKlEstimator",
         ["llasa_codec_options.layout"] = "NativeCodecLayout",
         ["llasa_group_advantage.estimator"] = "NativeAdvantageEstimator",
+        ["llasa_group_advantage_on_device.estimator"] = "NativeAdvantageEstimator",
         ["llasa_trainer_get_state.kind"] = "NativeTrainerState",
         ["llasa_trainer_set_state.kind"] = "NativeTrainerState",
     };
@@ -47,7 +48,7 @@ internal static class Annotations
         "llasa_policy_tensor_data", "llasa_policy_logits", "llasa_policy_logprobs",
         "llasa_rollout_generate",
         "llasa_trainer_accumulate",
-        "llasa_vocode",
+        "llasa_vocode", "llasa_vocode_on_device", "llasa_sample_on_device", "llasa_group_advantage_on_device",
         "llasa_whisper_log_mel", "llasa_whisper_encode", "llasa_whisper_logits",
         "llasa_whisper_score", "llasa_whisper_score_codes",
         "llasa_plan_memory", "llasa_memory_plan_item",

@@ -71,6 +71,26 @@ public sealed unsafe class NativeCodec : IDisposable
         }
     }
 
+    /// <summary>The same of codes on the codec's device to waveforms there.</summary>
+    /// <remarks>
+    /// The call waits for the codes, to check them, and so for what the stream holds; not for the sound, which is there for whatever the stream is given
+    /// next. Arrays must live until the stream has passed the call.
+    /// </remarks>
+    /// <param name="stream">A cudaStream_t of that device; 0 = its legacy default stream, and the only one on the CPU.</param>
+    /// <param name="codeOffsets">[B+1] start of each clip in <paramref name="codes"/>, on the host.</param>
+    /// <param name="codes">[codeOffsets[B]] codes, each below <see cref="CodeCount"/>.</param>
+    /// <param name="waveforms">[codeOffsets[B] * SamplesPerCode]; clip b begins at codeOffsets[b] * SamplesPerCode.</param>
+    public void Vocode(nint stream, ReadOnlySpan<long> codeOffsets, NativeDeviceArray<int> codes, NativeDeviceArray<float> waveforms)
+    {
+        var clips = Checks.ItemCount(codeOffsets, nameof(codeOffsets));
+        var total = Checks.Offsets(codeOffsets, nameof(codeOffsets));
+        fixed (long* offsets = codeOffsets)
+        {
+            Native.Check(NativeMethods.llasa_vocode_on_device(
+                Handle, (void*)stream, clips, offsets, codes.Checked(total, nameof(codes)), waveforms.Checked(checked(total * SamplesPerCode), nameof(waveforms))));
+        }
+    }
+
     /// <summary>Codes of one clip to its waveform.</summary>
     /// <param name="codes">[T] codes.</param>
     /// <returns>[T * SamplesPerCode] samples, not clamped.</returns>

@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "kernel_bench.h"
-#include "ops/sampling.h"
+#include "ops/sampling_rows.h"
 
 namespace llasa::bench {
 namespace {
@@ -61,7 +61,48 @@ void sampling(const char* name, int64_t rows, int32_t n, const Filters& filters)
       });
 }
 
+// Whole rows of the public vocabulary, each with a history of 2,000 ids, to the speech range and the end token.
+void sampling_rows_of(const char* name, int64_t rows) {
+  constexpr int64_t kVocabulary = 193800, kHistory = 2000;
+  const AllowedIds allowed = AllowedIds::of(128264, 193800, 128261);
+  const double bytes = static_cast<double>(rows) * (8.0 * allowed.count() + 4.0 * kHistory);
+  const double logits_bytes = 4.0 * static_cast<double>(rows * kVocabulary);
+  add(std::string("sampling/sampling_rows/") + name, {bytes, 0, bytes + 2 * logits_bytes}, [=](Kernel& k) {
+    std::vector<float> logits(static_cast<size_t>(rows * kVocabulary));
+    for (int64_t i = 0; i < rows * kVocabulary; ++i) logits[static_cast<size_t>(i)] = noise(1, i);
+    std::vector<int64_t> offsets;
+    for (int64_t r = 0; r <= rows; ++r) offsets.push_back(r * kHistory);
+    std::vector<int32_t> history;
+    for (int64_t i = 0; i < rows * kHistory; ++i)
+      history.push_back(static_cast<int32_t>(128264 + i * 37 % 65536));
+    const int64_t words = seen_words(allowed);
+    const SamplingArrays arrays{k.upload(logits),
+                                kVocabulary,
+                                k.upload(std::vector<uint64_t>(static_cast<size_t>(rows))),
+                                k.upload(std::vector<int64_t>(static_cast<size_t>(rows))),
+                                k.upload(offsets),
+                                k.upload(history),
+                                rows * kHistory};
+    SampleRow* info = k.upload(std::vector<SampleRow>(static_cast<size_t>(rows)));
+    uint32_t* seen = k.upload(std::vector<uint32_t>(static_cast<size_t>(rows * words)));
+    float* gathered = k.zeros(rows * allowed.count());
+    const auto run = [&] { sampling_rows(k.stream(), allowed, arrays, rows, info, seen, gathered); };
+    run();
+    const int64_t r = rows - 1;
+    const float* row = logits.data() + r * kVocabulary;
+    k.near("the end token", k.read(gathered + r * allowed.count(), 1)[0], static_cast<double>(row[128261]),
+           0);
+    k.near("the last code", k.read(gathered + (r + 1) * allowed.count() - 1, 1)[0],
+           static_cast<double>(row[193799]), 0);
+    const auto first = static_cast<uint32_t>(r * kHistory * 37 % 65536 + 1);
+    k.ensure((k.read(seen + r * words + first / 32, 1)[0] >> (first % 32) & 1u) != 0, "an id is not marked");
+    k.time(run);
+  });
+}
+
 const bool registered = [] {
+  sampling_rows_of("speech_1", 1);
+  sampling_rows_of("speech_128", 128);
   for (const Filters& f : kFilters) {
     sampling("tiny", 128, 1025, f);
     sampling("speech_1", 1, 65537, f);

@@ -56,6 +56,7 @@ cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t bytes,
                             cudaStream_t stream) {
   const ApiCall call("cudaMemcpyAsync");
   if (call.failed()) return call.fail(call.error());
+  stream = resolve(stream);
   if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
   if (bytes == 0) return cudaSuccess;
   const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
@@ -100,6 +101,7 @@ cudaError_t cudaMemcpyAsync(void* destination, const void* source, size_t bytes,
 cudaError_t cudaMemsetAsync(void* destination, int value, size_t bytes, cudaStream_t stream) {
   const ApiCall call("cudaMemsetAsync");
   if (call.failed()) return call.fail(call.error());
+  stream = resolve(stream);
   if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
   if (bytes == 0) return cudaSuccess;
   if (!is_array("destination", destination, bytes, true, stream)) return call.fail(take_device_fault());

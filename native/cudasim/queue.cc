@@ -55,6 +55,18 @@ bool is_stream(cudaStream_t stream) {
   return std::find(streams().begin(), streams().end(), stream) != streams().end();
 }
 
+cudaStream_t resolve(cudaStream_t stream) {
+  if (stream != cudaStreamLegacy) return stream;
+  static cudaStream_t legacy[kMaximumDevices] = {};
+  cudaStream_t& own = legacy[current_device()];
+  if (own == nullptr) {
+    own = new cudasim_stream();
+    own->device = current_device();
+    streams().push_back(own);
+  }
+  return own;
+}
+
 void push(cudaStream_t stream, Work work) {
   if (stream->capture != nullptr) {
     stream->capture->work.push_back(std::move(work));
@@ -132,6 +144,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   const ApiCall call("cudaStreamSynchronize");
   if (call.failed()) return call.fail(call.error());
+  stream = resolve(stream);
   if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
   if (stream->capture != nullptr)
     return call.fail(break_capture(stream, "cudaStreamSynchronize", cudaErrorStreamCaptureUnsupported));
@@ -186,6 +199,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   const ApiCall call("cudaEventRecord");
   if (call.failed()) return call.fail(call.error());
+  stream = resolve(stream);
   if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
   if (event->device != stream->device) return call.fail(cudaErrorInvalidResourceHandle);
   auto& recorded = event->state;
@@ -202,6 +216,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   const ApiCall call("cudaStreamWaitEvent");
   if (call.failed()) return call.fail(call.error());
+  stream = resolve(stream);
   if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
   const auto awaited = event->state;
   // A capture that spans streams is not simulated: every event belongs to its own side.
@@ -247,6 +262,17 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mo
   stream->capturing = std::this_thread::get_id();
   stream->capture_mode = mode;
   stream->broken_by.clear();
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
+  const ApiCall call("cudaStreamIsCapturing");
+  if (call.failed()) return call.fail(call.error());
+  stream = resolve(stream);
+  if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
+  *status = stream->capture == nullptr  ? cudaStreamCaptureStatusNone
+            : stream->broken_by.empty() ? cudaStreamCaptureStatusActive
+                                        : cudaStreamCaptureStatusInvalidated;
   return cudaSuccess;
 }
 

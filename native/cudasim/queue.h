@@ -64,6 +64,8 @@ void push(cudaStream_t stream, Work work);
 void drain(cudaStream_t stream);
 void drain_all();
 bool is_stream(cudaStream_t stream);
+// The stream that a handle stands for: cudaStreamLegacy for one that the calling thread's device has from the start.
+cudaStream_t resolve(cudaStream_t stream);
 // Invalidates a capture and returns the error of the call that must not be made while it goes on.
 cudaError_t break_capture(cudaStream_t stream, const char* call, cudaError_t error);
 // For calls that are forbidden while the calling thread captures (or any thread in global mode): allocating,

@@ -161,8 +161,9 @@ void enqueue_launch(const char* kernel, dim3 grid, dim3 block, size_t shared_byt
   unchecked_launch = kernel;
   last_error = api.failed() ? api.error() : check_configuration(kernel, grid, block, shared_bytes);
   if (last_error != cudaSuccess) return;
+  stream = resolve(stream);
   if (!is_stream(stream)) {
-    // The legacy stream waits for all others, captured ones included; without a capture nobody here uses it.
+    // By NULL the legacy stream, which waits for all others, captured ones included.
     const cudaError_t error =
         refuse_beside_captures("a launch on the legacy stream", cudaErrorStreamCaptureImplicit);
     last_error = error != cudaSuccess ? error : cudaErrorInvalidResourceHandle;
@@ -288,6 +289,32 @@ cudaError_t cudaFree(void* pointer) {
   hide_device_memory();
   const bool freed = free_device(pointer);
   return call.fail(call.failed() ? call.error() : freed ? cudaSuccess : cudaErrorInvalidValue);
+}
+// The memory is there at once and goes when the stream comes to it: what is used in between on that stream is good.
+cudaError_t cudaMallocAsync(void** pointer, size_t bytes, cudaStream_t stream) {
+  const ApiCall call("cudaMallocAsync");
+  if (call.failed()) return call.fail(call.error());
+  stream = resolve(stream);
+  if (!is_stream(stream) || stream->device != current_device())
+    return call.fail(cudaErrorInvalidResourceHandle);
+  if (stream->capture != nullptr)  // it can be recorded; nothing here does
+    return call.fail(break_capture(stream, "cudaMallocAsync", cudaErrorStreamCaptureUnsupported));
+  *pointer = allocate_device(bytes);
+  return call.fail(*pointer == nullptr ? cudaErrorMemoryAllocation : cudaSuccess);
+}
+cudaError_t cudaFreeAsync(void* pointer, cudaStream_t stream) {
+  const ApiCall call("cudaFreeAsync");
+  if (call.failed()) return call.fail(call.error());
+  stream = resolve(stream);
+  if (!is_stream(stream)) return call.fail(cudaErrorInvalidResourceHandle);
+  if (!is_device_pointer(pointer) || device_of(pointer) != stream->device)
+    return call.fail(cudaErrorInvalidValue);
+  push(stream, [pointer] {
+    if (free_device(pointer)) return true;
+    set_device_fault(cudaErrorIllegalAddress, text("cudaFreeAsync: memory freed twice"));
+    return false;
+  });
+  return cudaSuccess;
 }
 cudaError_t cudaMallocHost(void** pointer, size_t bytes) {
   const ApiCall call("cudaMallocHost");

@@ -11,6 +11,21 @@
  *    from different threads. A rollout or trainer uses its policy: the three count as one handle.
  *  - Pointers are host memory, row-major, and borrowed for the duration of the call. A pointer whose count is
  *    0 may be NULL. Inputs and outputs must not overlap. Counts are elements unless the name ends in _bytes.
+ *  - Functions whose name ends in _on_device take arrays that lie on a device, such as another library's tensors:
+ *      Arrays   those not said to be host memory are memory of `device`, as CUDA counts devices in this process, -1
+ *               for the library's (on the CPU, whose memory is the host's: -1 or 0). Each must begin at a multiple of
+ *               its element's size and have its first and last byte there: LLASA_ERR_ARGUMENT otherwise.
+ *      stream   a cudaStream_t of that device, NULL for its legacy default stream; NULL on the CPU. Of another device:
+ *               LLASA_ERR_ARGUMENT; one that is being recorded into a graph: LLASA_ERR_STATE.
+ *      Order    arrays are read and written behind the work that `stream` holds when the call is made, and before what
+ *               it is given later, as if the call were a kernel launched there. The call returns without waiting
+ *               unless it says so. On the CPU everything is done when it returns.
+ *      Lifetime arrays on the device: until `stream` has passed the call, so that they may be freed at once in its
+ *               order. Host arrays and options: the call's. The device that the calling thread has chosen in CUDA is
+ *               the same again afterwards.
+ *      Errors   of arguments and memory come from the call. Those of values on the device are written to the results,
+ *               as each function says. A device that fails at the work reports it to whoever waits for it next: a
+ *               later call (LLASA_ERR_DEVICE), or CUDA's functions elsewhere.
  *  - Option structs begin with struct_size (set by *_options_init) and only ever grow at the end.
  *
  * Legend of shapes: B sequences, T tokens or frames, V vocabulary, C hidden size, S samples of a waveform.
@@ -466,6 +481,18 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_sample(const llasa_sampling_options*
                                                    const int64_t* history_offsets, const int32_t* history_ids,
                                                    const uint64_t* sequence_ids, const int64_t* positions,
                                                    int32_t* out_ids, float* out_logprobs);
+/* llasa_sample on arrays of a device; does not wait. history_ids [num_history_ids]. logits stay as they are. A row
+ * that cannot be drawn from has log-prob 0 and, in place of an id, one of
+ *   LLASA_SAMPLE_NOT_FINITE  its logits of allowed ids hold NaN or +infinity; or there is a repetition penalty, and
+ *                            its history leaves history_ids or holds an id outside 0..V-1
+ *   LLASA_SAMPLE_EMPTY       they are all -infinity
+ * Threads: any. */
+#define LLASA_SAMPLE_NOT_FINITE -1
+#define LLASA_SAMPLE_EMPTY -2
+LLASA_API LLASA_MUST_USE llasa_status llasa_sample_on_device(
+    int32_t device, void* stream, const llasa_sampling_options* sampling, const float* logits, int64_t rows,
+    int64_t vocab_size, const int64_t* history_offsets, const int32_t* history_ids, int64_t num_history_ids,
+    const uint64_t* sequence_ids, const int64_t* positions, int32_t* out_ids, float* out_logprobs);
 /* The distribution llasa_sample draws from: out_probs [rows, V], exactly 0 for tokens that were dropped. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_sampling_distribution(
     const llasa_sampling_options* sampling, const float* logits, int64_t rows, int64_t vocab_size,
@@ -484,6 +511,10 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_group_advantage(int32_t estimator, f
                                                             const float* rewards, const int64_t* group_ids,
                                                             const uint8_t* mask, int64_t count,
                                                             float* out_advantages);
+/* llasa_group_advantage on arrays of a device; does not wait. In place allowed. Threads: any. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_group_advantage_on_device(
+    int32_t device, void* stream, int32_t estimator, float epsilon, const float* rewards,
+    const int64_t* group_ids, const uint8_t* mask, int64_t count, float* out_advantages);
 
 /* ------------------------------------------------------------------------------------------ trainer */
 
@@ -686,6 +717,12 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_codec_geometry(llasa_codec* codec, i
 LLASA_API LLASA_MUST_USE llasa_status llasa_vocode(llasa_codec* codec, int64_t num_clips,
                                                    const int64_t* code_offsets, const int32_t* codes,
                                                    float* out_waveforms);
+/* llasa_vocode with codes and out_waveforms on the codec's device, code_offsets on the host. It waits for the codes,
+ * and so for the work that `stream` holds, to check them as llasa_vocode does; but not for the sound, unless memory
+ * has to grow for more codes than the codec had before. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_vocode_on_device(llasa_codec* codec, void* stream,
+                                                             int64_t num_clips, const int64_t* code_offsets,
+                                                             const int32_t* codes, float* out_waveforms);
 /* Waveform (16 kHz, num_samples >= 1) to codes. capacity >= num_samples / hop + 1; out_count of them
  * written. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_codec_encode(llasa_codec* codec, const float* waveform,

@@ -7,6 +7,7 @@
 #include <map>
 #include <vector>
 
+#include "device_arrays.h"
 #include "fixture.h"
 #include "llasa_native.h"
 
@@ -123,6 +124,61 @@ TEST(Advantage, EveryEstimatorIsNamed_AndNoOtherIsTakenForOne) {
   EXPECT_EQ(llasa_group_advantage(LLASA_ADVANTAGE_RLOO + 1, 0, &reward, &group, nullptr, 1, &reward),
             LLASA_ERR_ARGUMENT);
   EXPECT_EQ(reward, 1.0f);
+}
+
+TEST(Advantage, OfArraysOfADeviceAreThoseOfTheHost) {
+  const size_t n = 300;  // more than a block
+  std::vector<float> rewards;
+  std::vector<int64_t> groups;
+  std::vector<uint8_t> mask;
+  for (size_t i = 0; i < n; ++i) {
+    rewards.push_back(std::sin(static_cast<float>(i)));
+    groups.push_back(static_cast<int64_t>(i % 7) - 3);
+    mask.push_back(i % 11 != 0);
+  }
+  for (const bool masked : {false, true}) {
+    for (const bool in_place : {false, true}) {
+      const auto expected =
+          advantages(LLASA_ADVANTAGE_GRPO, rewards, groups, masked ? mask : std::vector<uint8_t>{});
+      Caller caller;
+      auto values = caller.array(rewards), out = caller.array(std::vector<float>(n, 77.0f));
+      const auto ids = caller.array(groups);
+      const auto kept = caller.array(mask);
+      float* target = in_place ? values.data() : out.data();
+      ASSERT_EQ(llasa_group_advantage_on_device(-1, caller.handle(), LLASA_ADVANTAGE_GRPO, 1e-6f,
+                                                values.data(), ids.data(), masked ? kept.data() : nullptr,
+                                                static_cast<int64_t>(n), target),
+                LLASA_OK)
+          << llasa_last_error();
+      EXPECT_EQ(caller.read(in_place ? values : out), expected) << masked << in_place;
+      if (!in_place) {
+        EXPECT_EQ(caller.read(values), rewards);
+      }
+    }
+  }
+}
+
+TEST(Advantage, ArraysThatAreNotTheDevicesAreRefused) {
+  Caller caller;
+  auto values = caller.array(std::vector<float>(4, 1.0f));
+  const auto ids = caller.array(std::vector<int64_t>(4, 1));
+  const auto call = [&](const float* rewards, const int64_t* groups, int64_t count, float* out) {
+    return llasa_group_advantage_on_device(-1, caller.handle(), 0, 0, rewards, groups, nullptr, count, out);
+  };
+  expect_refused(call(nullptr, ids.data(), 4, values.data()), LLASA_ERR_ARGUMENT,
+                 "llasa_group_advantage_on_device: `rewards` is NULL");
+  expect_refused(call(values.data(), nullptr, 4, values.data()), LLASA_ERR_ARGUMENT, "`group_ids` is NULL");
+  expect_refused(call(values.data(), ids.data(), 4, nullptr), LLASA_ERR_ARGUMENT, "`out_advantages` is NULL");
+  expect_refused(call(values.data(), ids.data(), INT64_MAX, values.data()), LLASA_ERR_ARGUMENT,
+                 "`rewards`: 9223372036854775807 elements, which no memory holds");
+  EXPECT_EQ(call(nullptr, nullptr, 0, nullptr), LLASA_OK);
+#if defined(LLASA_TESTS_ON_DEVICE)
+  float host[4] = {};
+  expect_refused(call(host, ids.data(), 4, values.data()), LLASA_ERR_ARGUMENT,
+                 "`rewards`: host memory, expected memory of device 0");
+  expect_refused(call(values.data(), ids.data(), 4, host), LLASA_ERR_ARGUMENT,
+                 "`out_advantages`: host memory");
+#endif
 }
 
 }  // namespace

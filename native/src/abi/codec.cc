@@ -90,6 +90,23 @@ llasa_status llasa_vocode(llasa_codec* codec, int64_t num_clips, const int64_t* 
   });
 }
 
+llasa_status llasa_vocode_on_device(llasa_codec* codec, void* stream, int64_t num_clips,
+                                    const int64_t* code_offsets, const int32_t* codes, float* out_waveforms) {
+  return guarded(__func__, [&] {
+    auto& handle = required(codec, "codec");
+    const llasa::CallersDevice chosen;
+    const llasa::DeviceScope scope(handle.device);
+    const int64_t total = check_clip_offsets(num_clips, code_offsets, "code_offsets");
+    if (total == 0) return;
+    auto& model = handle.model;
+    llasa::check_device_array(codes, total, "codes");
+    llasa::check_device_array(out_waveforms, total * model.config().hop, "out_waveforms");
+    llasa::Stream callers(llasa::CallerStream{stream});
+    const llasa::StreamJoin join(model.stream(), callers);
+    model.decode_on_device(code_offsets, codes, num_clips, out_waveforms);
+  });
+}
+
 llasa_status llasa_codec_encode(llasa_codec* codec, const float* waveform, int64_t num_samples,
                                 int32_t* out_codes, int64_t capacity, int64_t* out_count) {
   return guarded(__func__, [&] {

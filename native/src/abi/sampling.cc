@@ -1,6 +1,4 @@
 // llasa_sample and llasa_sampling_distribution: the fused sampling kernel alone, on logits of the caller.
-#include "ops/sampling.h"
-
 #include <algorithm>
 #include <cmath>
 #include <span>
@@ -10,6 +8,10 @@
 #include "abi/options.h"
 #include "abi/sampling_options.h"
 #include "core/device.h"
+#include "ops/sampling_rows.h"
+
+static_assert(llasa::kSampleNotFinite == LLASA_SAMPLE_NOT_FINITE &&
+              llasa::kSampleEmpty == LLASA_SAMPLE_EMPTY);
 
 namespace llasa::abi {
 
@@ -62,9 +64,16 @@ SamplingParameters sampling_parameters(const llasa_sampling_options& o, int64_t 
 
 namespace {
 
+SamplingParameters read_parameters(const llasa_sampling_options* sampling, int64_t rows, int64_t vocab_size) {
+  LLASA_CHECK(vocab_size >= 1 && vocab_size <= INT32_MAX, Status::kArgument,
+              "`vocab_size`: %lld, expected >= 1", static_cast<long long>(vocab_size));
+  LLASA_CHECK(rows >= 0 && rows <= INT32_MAX, Status::kArgument, "`rows`: %lld, expected 0..%d",
+              static_cast<long long>(rows), INT32_MAX);
+  return sampling_parameters(read_sampling_options(sampling, vocab_size), vocab_size);
+}
+
 // One call's rows on the device: the allowed columns of the logits and who has seen what.
 struct Batch {
-  llasa_sampling_options options;
   SamplingParameters parameters;
   Stream stream;
   DeviceBuffer<float> logits;
@@ -118,11 +127,7 @@ void read_history(Batch& batch, int64_t rows, int64_t vocab_size, const int64_t*
 // False if there is nothing to do.
 bool read_batch(Batch& batch, const llasa_sampling_options* sampling, const float* logits, int64_t rows,
                 int64_t vocab_size, const int64_t* history_offsets, const int32_t* history_ids) {
-  LLASA_CHECK(vocab_size >= 1 && vocab_size <= INT32_MAX, Status::kArgument,
-              "`vocab_size`: %lld, expected >= 1", static_cast<long long>(vocab_size));
-  LLASA_CHECK(rows >= 0, Status::kArgument, "`rows`: %lld, expected >= 0", static_cast<long long>(rows));
-  batch.options = read_sampling_options(sampling, vocab_size);
-  batch.parameters = sampling_parameters(batch.options, vocab_size);
+  batch.parameters = read_parameters(sampling, rows, vocab_size);
   batch.columns = batch.parameters.allowed.count();
   if (rows == 0) return false;
   required(logits, "logits");
@@ -136,6 +141,23 @@ std::vector<SampleRow> make_rows(int64_t count) {
   std::vector<SampleRow> rows(static_cast<size_t>(count));
   for (size_t r = 0; r < rows.size(); ++r) rows[r].history = static_cast<int32_t>(r);
   return rows;
+}
+
+// Rows of a caller who has all of it on the device, on the caller's stream.
+void sample_arrays(Stream& stream, const SamplingParameters& parameters, const SamplingArrays& arrays,
+                   int64_t rows, int32_t* ids, float* logprobs) {
+  const AllowedIds& allowed = parameters.allowed;
+  const int64_t n = allowed.count();
+  const bool penalises = parameters.repetition_penalty != 1;
+  // Nothing is written to logits without a penalty, so that they need no copy where their columns are neighbours.
+  const bool gathers = penalises || allowed.extra >= 0;
+  StreamBuffer<SampleRow> info(stream, rows, "sampling rows");
+  StreamBuffer<uint32_t> seen(stream, penalises ? rows * seen_words(allowed) : 0, "the repetition history");
+  StreamBuffer<float> gathered(stream, gathers ? rows * n : 0, "the logits of allowed ids");
+  sampling_rows(stream, allowed, arrays, rows, info.data(), seen.data(), gathered.data());
+  float* logits = gathers ? gathered.data() : const_cast<float*>(arrays.logits) + allowed.start;
+  sampling_forward(stream, parameters, logits, gathers ? n : arrays.vocab_size, rows, info.data(),
+                   seen.data(), ids, logprobs);
 }
 
 void check_ids(const std::vector<int32_t>& ids) {
@@ -191,6 +213,33 @@ llasa_status llasa_sample(const llasa_sampling_options* sampling, const float* l
     std::copy(ids.begin(), ids.end(), out_ids);
     llasa::copy_to_host(batch.stream, out_logprobs, logprobs.data(),
                         rows * static_cast<int64_t>(sizeof(float)));
+  });
+}
+
+llasa_status llasa_sample_on_device(int32_t device, void* stream, const llasa_sampling_options* sampling,
+                                    const float* logits, int64_t rows, int64_t vocab_size,
+                                    const int64_t* history_offsets, const int32_t* history_ids,
+                                    int64_t num_history_ids, const uint64_t* sequence_ids,
+                                    const int64_t* positions, int32_t* out_ids, float* out_logprobs) {
+  return guarded(__func__, [&] {
+    const llasa::SamplingParameters parameters = llasa::abi::read_parameters(sampling, rows, vocab_size);
+    LLASA_CHECK(num_history_ids >= 0, Status::kArgument, "`num_history_ids`: %lld, expected >= 0",
+                static_cast<long long>(num_history_ids));
+    if (rows == 0) return;
+    const llasa::CallersDevice chosen;
+    const llasa::DeviceScope scope(llasa::resolve_device(device, "`device`"));
+    llasa::check_device_array(logits, rows * vocab_size, "logits");
+    llasa::check_device_array(sequence_ids, rows, "sequence_ids");
+    llasa::check_device_array(positions, rows, "positions");
+    llasa::check_device_array(out_ids, rows, "out_ids");
+    llasa::check_device_array(out_logprobs, rows, "out_logprobs");
+    if (history_offsets != nullptr) llasa::check_device_array(history_offsets, rows + 1, "history_offsets");
+    llasa::check_device_array(history_ids, num_history_ids, "history_ids");
+    llasa::Stream on(llasa::CallerStream{stream});
+    llasa::abi::sample_arrays(
+        on, parameters,
+        {logits, vocab_size, sequence_ids, positions, history_offsets, history_ids, num_history_ids}, rows,
+        out_ids, out_logprobs);
   });
 }
 

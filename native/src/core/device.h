@@ -30,14 +30,35 @@ class DeviceScope {
  private:
   int before_;
 };
+// The device that the calling thread has chosen in the driver, where others of this process choose, too: what it was is
+// chosen again when this goes.
+class CallersDevice {
+ public:
+  CallersDevice() noexcept;
+  ~CallersDevice();
+  CallersDevice(const CallersDevice&) = delete;
+  CallersDevice& operator=(const CallersDevice&) = delete;
+
+ private:
+  int before_ = -1;
+};
 // The index of a device asked for: -1 becomes the process's. Throws Status::kNoDevice naming `option` if
 // there is none of that index.
 int resolve_device(int device, const char* option);
+
+// A stream of the library's caller: a cudaStream_t, NULL for the legacy default stream. The CPU knows NULL alone.
+struct CallerStream {
+  void* native;
+};
 
 // Work is ordered within a stream. A stream belongs to the device on which it is made.
 class Stream {
  public:
   Stream();
+  // The caller's own, for work that goes among theirs: it is neither waited for nor destroyed, and ops that keep
+  // memory with their stream (scratch, uploads) cannot work on it. Throws Status::kArgument if it is no stream of
+  // the calling thread's device, Status::kState while it is recorded into a graph.
+  explicit Stream(CallerStream caller);
   ~Stream();
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
@@ -47,9 +68,26 @@ class Stream {
   // Whether it is, without waiting; likewise.
   bool done();
   void* native() const { return native_; }
+  bool is_callers() const { return is_callers_; }
 
  private:
   void* native_ = nullptr;
+  bool is_callers_ = false;
+};
+
+// Two streams of one device for as long as this lives: what `own` is given runs behind all that `callers` was given
+// before, and what `callers` is given afterwards behind all of `own`, even if an exception ends the work between.
+class StreamJoin {
+ public:
+  StreamJoin(Stream& own, Stream& callers);
+  ~StreamJoin();
+  StreamJoin(const StreamJoin&) = delete;
+  StreamJoin& operator=(const StreamJoin&) = delete;
+
+ private:
+  Stream& own_;
+  Stream& callers_;
+  void* event_ = nullptr;
 };
 
 // Whether work runs behind the calls that queue it, so that waiting for it costs; not on the CPU.
@@ -67,9 +105,22 @@ void* device_allocate(int64_t bytes, const char* what);
 void device_free(void* memory, int64_t bytes) noexcept;
 void* pinned_allocate(int64_t bytes, const char* what);
 void pinned_free(void* memory, int64_t bytes) noexcept;
+// In the order of a stream: good for work that is queued on it between the two calls, neither of which waits.
+void* stream_allocate(Stream& stream, int64_t bytes, const char* what);
+void stream_free(Stream& stream, void* memory, int64_t bytes) noexcept;
 int64_t allocated_bytes();
 // For tests: the allocation after the next `count` ones, device or pinned, fails once. -1 disarms.
 void fail_allocation_after(int64_t count);
+
+// An array of a caller's, given as one of the device that the calling thread works on: throws Status::kArgument naming
+// it if its ends are not memory of that device, or it is not aligned. NULL with no bytes is an array.
+void check_device_array(const void* memory, int64_t bytes, int64_t alignment, const char* name);
+template <typename T>
+void check_device_array(const T* memory, int64_t count, const char* name) {
+  LLASA_CHECK(count <= INT64_MAX / static_cast<int64_t>(sizeof(T)), Status::kArgument,
+              "`%s`: %lld elements, which no memory holds", name, static_cast<long long>(count));
+  check_device_array(memory, count * static_cast<int64_t>(sizeof(T)), alignof(T), name);
+}
 
 // source may be changed or freed as soon as this returns.
 void copy_to_device(Stream& stream, void* destination, const void* source, int64_t bytes);
@@ -147,6 +198,29 @@ class DeviceBuffer {
   }
   T* data_ = nullptr;
   int64_t capacity_ = 0;
+};
+
+// Device array for what is queued on a stream while this lives.
+template <typename T>
+class StreamBuffer {
+  static_assert(std::is_trivially_copyable_v<T>);
+
+ public:
+  StreamBuffer(Stream& stream, int64_t count, const char* what)
+      : stream_(stream),
+        bytes_(count * static_cast<int64_t>(sizeof(T))),
+        data_(static_cast<T*>(stream_allocate(stream, bytes_, what))) {}
+  ~StreamBuffer() { stream_free(stream_, data_, bytes_); }
+  StreamBuffer(const StreamBuffer&) = delete;
+  StreamBuffer& operator=(const StreamBuffer&) = delete;
+
+  // NULL if it has no elements.
+  T* data() { return data_; }
+
+ private:
+  Stream& stream_;
+  int64_t bytes_;
+  T* data_;
 };
 
 }  // namespace llasa

@@ -39,6 +39,8 @@ std::string processor_name() {
 
 DeviceScope::DeviceScope(int device) noexcept : before_(device) {}
 DeviceScope::~DeviceScope() = default;
+CallersDevice::CallersDevice() noexcept = default;
+CallersDevice::~CallersDevice() = default;
 
 int resolve_device(int device, const char* option) {
   LLASA_CHECK(device == -1 || device == 0, Status::kNoDevice,
@@ -47,6 +49,10 @@ int resolve_device(int device, const char* option) {
 }
 
 Stream::Stream() = default;
+Stream::Stream(CallerStream caller) : is_callers_(true) {
+  LLASA_CHECK(caller.native == nullptr, Status::kArgument,
+              "`stream`: %p, expected NULL: the CPU has no streams", caller.native);
+}
 Stream::~Stream() = default;
 void Stream::synchronize() {}
 bool Stream::done() {
@@ -55,6 +61,8 @@ bool Stream::done() {
 std::string device_identity() {
   return "";
 }
+StreamJoin::StreamJoin(Stream& own, Stream& callers) : own_(own), callers_(callers) {}
+StreamJoin::~StreamJoin() = default;
 void synchronize_device() {}
 bool device_works_behind() {
   return false;
@@ -89,11 +97,24 @@ void* pinned_allocate(int64_t bytes, const char* what) {
 void pinned_free(void* memory, int64_t bytes) noexcept {
   device_free(memory, bytes);
 }
+void* stream_allocate(Stream&, int64_t bytes, const char* what) {
+  return device_allocate(bytes, what);
+}
+void stream_free(Stream&, void* memory, int64_t bytes) noexcept {
+  device_free(memory, bytes);
+}
 int64_t allocated_bytes() {
   return live_bytes.load();
 }
 void fail_allocation_after(int64_t count) {
   allocations_before_failure.store(count);
+}
+
+void check_device_array(const void* memory, int64_t bytes, int64_t alignment, const char* name) {
+  if (bytes == 0) return;
+  LLASA_CHECK(memory != nullptr, Status::kArgument, "`%s` is NULL", name);
+  LLASA_CHECK(reinterpret_cast<uintptr_t>(memory) % static_cast<uintptr_t>(alignment) == 0, Status::kArgument,
+              "`%s`: %p, expected a multiple of %lld", name, memory, static_cast<long long>(alignment));
 }
 
 void copy_to_device(Stream&, void* destination, const void* source, int64_t bytes) {

@@ -80,14 +80,16 @@ void group_advantage(Stream& stream, GroupEstimator estimator, float epsilon, co
                      const int64_t* group_ids, const uint8_t* mask, int64_t count, float* advantages) {
   using namespace cuda;
   if (count == 0) return;
-  // The output may be the input, which other blocks still read.
+  const auto launch = [&](float* result) {
+    LLASA_LAUNCH(group_advantage_kernel, grid_of(ceil_div(count, kThreads)), kThreads, 0, stream, estimator,
+                 static_cast<double>(epsilon), rewards, group_ids, mask, count, result);
+  };
+  if (advantages != rewards) return launch(advantages);
+  // Other blocks still read what is to be written.
   Scratch scratch(stream);
-  float* result = advantages == rewards ? scratch.take<float>(count) : advantages;
-  LLASA_LAUNCH(group_advantage_kernel, grid_of(ceil_div(count, kThreads)), kThreads, 0, stream, estimator,
-               static_cast<double>(epsilon), rewards, group_ids, mask, count, result);
-  if (result != advantages) {
-    copy_on_device(stream, advantages, result, count * static_cast<int64_t>(sizeof(float)));
-  }
+  float* result = scratch.take<float>(count);
+  launch(result);
+  copy_on_device(stream, advantages, result, count * static_cast<int64_t>(sizeof(float)));
 }
 
 }  // namespace llasa

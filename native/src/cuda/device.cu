@@ -40,6 +40,7 @@ Memories& memories() {
   return *instance;
 }
 StreamMemory& memory_of(Stream& stream) {
+  LLASA_CHECK(!stream.is_callers(), Status::kInternal, "memory kept with a stream of the caller");
   Memories& all = memories();
   const std::lock_guard<std::mutex> lock(all.mutex);
   // A stream of a memory plan has none behind it.
@@ -75,6 +76,7 @@ Stream::Stream() {
   native_ = stream;
 }
 Stream::~Stream() {
+  if (is_callers_) return;
   // Nothing can be reported here; on a dead device there is nothing to free either.
   if (native_ != nullptr && cudaStreamSynchronize(cuda::native(*this)) != cudaSuccess) cudaGetLastError();
   std::unique_ptr<StreamMemory> own;
@@ -170,6 +172,25 @@ void pinned_free(void* memory, int64_t bytes) noexcept {
     return;
   }
   if (cudaFreeHost(memory) != cudaSuccess) cudaGetLastError();
+  live_bytes -= bytes;
+}
+
+void* stream_allocate(Stream& stream, int64_t bytes, const char* what) {
+  if (bytes == 0) return nullptr;
+  cuda::use_device();
+  void* memory = nullptr;
+  const cudaError_t error = bytes < 0 || fails_by_request()
+                                ? cudaErrorMemoryAllocation
+                                : cudaMallocAsync(&memory, static_cast<size_t>(bytes), cuda::native(stream));
+  if (error == cudaErrorMemoryAllocation) cuda::out_of_memory("device", bytes, what);
+  cuda::check(error, what);
+  live_bytes += bytes;
+  return memory;
+}
+
+void stream_free(Stream& stream, void* memory, int64_t bytes) noexcept {
+  if (memory == nullptr) return;
+  if (cudaFreeAsync(memory, cuda::native(stream)) != cudaSuccess) cudaGetLastError();
   live_bytes -= bytes;
 }
 

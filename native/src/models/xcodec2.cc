@@ -88,6 +88,19 @@ void Xcodec2::check_codes(const int64_t* offsets, const int32_t* codes, int64_t 
 void Xcodec2::decode(const int64_t* offsets, const int32_t* codes, int64_t B, float* waveforms) {
   weights_.require_complete("codec decoder");
   check_codes(offsets, codes, B);
+  codes_.upload(stream_, codes, offsets[B], kWhat);
+  decode_all(offsets, codes_.data(), B, waveforms);
+}
+
+void Xcodec2::decode_on_device(const int64_t* offsets, const int32_t* codes, int64_t B, float* waveforms) {
+  weights_.require_complete("codec decoder");
+  std::vector<int32_t> read(static_cast<size_t>(offsets[B]));
+  copy_to_host(stream_, read.data(), codes, offsets[B] * static_cast<int64_t>(sizeof(int32_t)));
+  check_codes(offsets, read.data(), B);
+  decode_all(offsets, codes, B, waveforms);
+}
+
+void Xcodec2::decode_all(const int64_t* offsets, const int32_t* codes, int64_t B, float* waveforms) {
   for (int64_t first = 0; first < B;) {
     int64_t last = first + 1;
     while (last < B && offsets[last + 1] - offsets[first] <= kGroupFrames) ++last;
@@ -103,12 +116,11 @@ void Xcodec2::decode_group(const int64_t* offsets, const int32_t* codes, int64_t
   const int64_t T = offsets[B], C = config_.hidden_size, Q = config_.quantization_dim, hop = config_.hop;
   if (T == 0) return;
   const auto n = static_cast<int64_t>(config_.levels.size());
-  codes_.upload(stream_, {codes, static_cast<size_t>(T)}, kWhat);
   float* digits = digits_.reserve(T * n, kWhat);
   float* latents = latents_.reserve(T * Q, kWhat);
   float* x = x_.reserve(T * C, kWhat);
   float* h = h_.reserve(T * C, kWhat);
-  fsq_dequantize(stream_, codes_.data(), config_.levels.data(), digits, T, n);
+  fsq_dequantize(stream_, codes, config_.levels.data(), digits, T, n);
   probe("fsq_codes", digits, T, n);
   linear_forward(stream_, digits, decoder_.project_out.weight, decoder_.project_out.bias, latents, T, n, Q);
   probe("project_out", latents, T, Q);

@@ -37,6 +37,8 @@ class Xcodec2 {
   // waveforms + offsets[b] * hop, hop samples per code. A clip's samples do not depend on the other clips.
   // Throws Status::kToken naming clip and position of a code out of range.
   void decode(const int64_t* offsets, const int32_t* codes, int64_t B, float* waveforms);
+  // The same of codes on the device, which are read back to be checked: it waits for the stream up to here.
+  void decode_on_device(const int64_t* offsets, const int32_t* codes, int64_t B, float* waveforms);
 
   // Waveform (host) to codes: num_samples / hop + 1 of them, because 1..hop zeros are always appended.
   std::vector<int32_t> encode(const float* waveform, int64_t num_samples);
@@ -47,6 +49,8 @@ class Xcodec2 {
 
  private:
   void check_codes(const int64_t* offsets, const int32_t* codes, int64_t B) const;
+  // Of checked codes on the device.
+  void decode_all(const int64_t* offsets, const int32_t* codes, int64_t B, float* waveforms);
   void decode_group(const int64_t* offsets, const int32_t* codes, int64_t B, float* waveforms);
   void resnet_block(const Xcodec2Resnet& block, const int64_t* offsets, int64_t B);
   void transformer_layer(const Xcodec2Layer& layer, const int64_t* offsets, int64_t B);
@@ -60,8 +64,8 @@ class Xcodec2 {
   DeviceBuffer<float> istft_basis_, istft_window_;
   StageProbe probe_;
 
-  // Activations of one group of clips; x_ is the residual stream.
   DeviceBuffer<int32_t> codes_;
+  // Activations of one group of clips; x_ is the residual stream.
   DeviceBuffer<float> digits_, latents_, x_, h_, g_, qkv_, attended_, ffn_, prediction_, spectrum_, quarters_;
 };
 

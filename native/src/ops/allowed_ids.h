@@ -26,7 +26,7 @@ struct AllowedIds {
     return column == extra_column() ? extra : start + column - range_column();
   }
   // -1 if id is not allowed.
-  int32_t column_of(int32_t id) const {
+  LLASA_HOST_DEVICE int32_t column_of(int32_t id) const {
     if (id >= start && id < end) return id - start + range_column();
     return id >= 0 && id == extra ? extra_column() : -1;
   }

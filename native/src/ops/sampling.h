@@ -50,8 +50,9 @@ LLASA_HOST_DEVICE inline int64_t seen_words(const AllowedIds& allowed) {
 // temperature 0: the largest x, the lowest id among equals; its log-prob at T = 1.
 // draw_logprobs [rows] or NULL: log of the probability the id was drawn with, x / T normalised over what was
 // kept; 0 at temperature 0. It differs from logprobs where something was forbidden or dropped.
-// -infinity is allowed. logits are overwritten. seen [.., seen_words] gets the drawn id's bit; NULL if the
-// penalty is 1. ids, logprobs [rows]. A row's result depends on that row alone.
+// -infinity is allowed. logits are overwritten where an id is penalised or forbidden, and nowhere else.
+// seen [.., seen_words] gets the drawn id's bit; NULL if the penalty is 1. ids, logprobs [rows]. A row's result
+// depends on that row alone.
 void sampling_forward(Stream& stream, const SamplingParameters& parameters, float* logits, int64_t ld,
                       int64_t rows, const SampleRow* info, uint32_t* seen, int32_t* ids, float* logprobs,
                       float* draw_logprobs = nullptr);
