@@ -6,9 +6,9 @@ namespace LlasaNative.Torch;
 
 /// <summary>The native sampling kernel on tensors: penalty, temperature, top-k, top-p, min-p and draw in one call.</summary>
 /// <remarks>
-/// Tensors are read and written where they lie: on the CPU, contiguous, of the type that is said; others are refused, and the message
-/// says what to pass. No gradient flows. The library's calls take host memory and no stream: tensors of a card come by <c>cpu()</c>,
-/// which waits for torch's current stream. <b>Threads:</b> any.
+/// Tensors are read and written where they lie: contiguous, of the type that is said, all on the CPU or all on one CUDA device; others are refused, and the
+/// message says what to pass. Results are where the inputs are. No gradient flows. On a card, which takes TorchSharp with CUDA and libllasa_cuda, the work
+/// goes in turn on torch's current stream, as an operation of torch does, and the call does not wait for it. <b>Threads:</b> any.
 /// </remarks>
 public static class FusedSampling
 {
@@ -19,30 +19,51 @@ public static class FusedSampling
     /// <param name="positions">[rows] int64: key of the random numbers.</param>
     /// <param name="historyOffsets">[rows + 1] int64 into <paramref name="historyIds"/>; null = no history.</param>
     /// <param name="historyIds">[historyOffsets[rows]] int32: tokens that the repetition penalty applies to.</param>
-    /// <returns>[rows] int32 drawn tokens, and [rows] float32 log-prob of each. Dispose them.</returns>
+    /// <returns>
+    /// [rows] int32 drawn tokens, and [rows] float32 log-prob of each. Dispose them. On a card a row that cannot be drawn from has log-prob 0 and, as its
+    /// token, <see cref="NativeConstants.SampleNotFinite"/> (its history may be at fault, too) or <see cref="NativeConstants.SampleEmpty"/>: only who waits can throw.
+    /// </returns>
     /// <exception cref="ArgumentException">A tensor is not as it must be.</exception>
     /// <exception cref="NativeException">The numbers cannot be drawn from.</exception>
     public static (Tensor Ids, Tensor LogProbs) Sample(
-        Tensor logits, in NativeSamplingOptions sampling, Tensor sequenceIds, Tensor positions, Tensor? historyOffsets = null, Tensor? historyIds = null)
+        Tensor logits, in NativeSamplingOptions sampling, Tensor sequenceIds, Tensor positions, Tensor? historyOffsets = null, Tensor? historyIds = null) =>
+        Sample(TensorMemory.PlaceOf(logits, nameof(logits)), logits, sampling, sequenceIds, positions, historyOffsets, historyIds);
+
+    internal static (Tensor Ids, Tensor LogProbs) Sample(
+        NativeDevicePlace? place, Tensor logits, in NativeSamplingOptions sampling, Tensor sequenceIds, Tensor positions, Tensor? historyOffsets, Tensor? historyIds)
     {
-        var values = HostTensor.Elements<float>(logits, nameof(logits), -1, -1);
+        TensorMemory.Check<float>(logits, nameof(logits), logits, -1, -1);
         var (rows, vocabulary) = (logits.shape[0], checked((int)logits.shape[1]));
-        var sequences = System.Runtime.InteropServices.MemoryMarshal.Cast<long, ulong>(HostTensor.Elements<long>(sequenceIds, nameof(sequenceIds), rows));
-        var places = HostTensor.Elements<long>(positions, nameof(positions), rows);
+        TensorMemory.Check<ulong>(sequenceIds, nameof(sequenceIds), logits, rows);
+        TensorMemory.Check<long>(positions, nameof(positions), logits, rows);
         if (historyOffsets is null != historyIds is null)
         {
             throw new ArgumentException("`historyOffsets` and `historyIds` go together.", historyOffsets is null ? nameof(historyOffsets) : nameof(historyIds));
         }
 
-        var offsets = historyOffsets is null ? [] : HostTensor.Elements<long>(historyOffsets, nameof(historyOffsets), rows + 1);
-        var history = historyIds is null ? [] : HostTensor.Elements<int>(historyIds, nameof(historyIds), -1);
-        var ids = empty(rows, dtype: ScalarType.Int32);
-        var logProbs = empty(rows, dtype: ScalarType.Float32);
+        if (historyOffsets is not null && historyIds is not null)
+        {
+            TensorMemory.Check<long>(historyOffsets, nameof(historyOffsets), logits, rows + 1);
+            TensorMemory.Check<int>(historyIds, nameof(historyIds), logits, -1);
+        }
+
+        var ids = empty(rows, dtype: ScalarType.Int32, device: logits.device);
+        var logProbs = empty(rows, dtype: ScalarType.Float32, device: logits.device);
         try
         {
-            NativeKernels.Sample(
-                sampling, values, vocabulary, sequences, places, HostTensor.Elements<int>(ids, nameof(ids), rows), HostTensor.Elements<float>(logProbs, nameof(logProbs), rows),
-                offsets, history);
+            if (place is { } on)
+            {
+                NativeKernels.Sample(
+                    on, sampling, TensorMemory.Array<float>(logits), vocabulary, TensorMemory.Array<ulong>(sequenceIds), TensorMemory.Array<long>(positions),
+                    TensorMemory.Array<int>(ids), TensorMemory.Array<float>(logProbs), TensorMemory.Array<long>(historyOffsets), TensorMemory.Array<int>(historyIds));
+            }
+            else
+            {
+                NativeKernels.Sample(
+                    sampling, TensorMemory.Elements<float>(logits), vocabulary, TensorMemory.Elements<ulong>(sequenceIds), TensorMemory.Elements<long>(positions),
+                    TensorMemory.Elements<int>(ids), TensorMemory.Elements<float>(logProbs), TensorMemory.Elements<long>(historyOffsets), TensorMemory.Elements<int>(historyIds));
+            }
+
             return (ids, logProbs);
         }
         catch

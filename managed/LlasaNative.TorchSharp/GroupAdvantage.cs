@@ -1,3 +1,4 @@
+using LlasaNative.Interop;
 using LlasaNative.Training;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -16,16 +17,34 @@ public static class GroupAdvantage
     /// <param name="mask">[I] bool: those that take part, others get 0; null = all.</param>
     /// <returns>[I] float32. Dispose it.</returns>
     /// <exception cref="ArgumentException">A tensor is not as it must be.</exception>
-    public static Tensor Normalize(Tensor rewards, Tensor groups, GroupBaseline baseline = GroupBaseline.StandardScore, double epsilon = 1e-6, Tensor? mask = null)
+    public static Tensor Normalize(Tensor rewards, Tensor groups, GroupBaseline baseline = GroupBaseline.StandardScore, double epsilon = 1e-6, Tensor? mask = null) =>
+        Normalize(TensorMemory.PlaceOf(rewards, nameof(rewards)), rewards, groups, baseline, epsilon, mask);
+
+    internal static Tensor Normalize(NativeDevicePlace? place, Tensor rewards, Tensor groups, GroupBaseline baseline, double epsilon, Tensor? mask)
     {
-        var values = HostTensor.Elements<float>(rewards, nameof(rewards), -1);
-        var count = values.Length;
-        var ids = HostTensor.Elements<long>(groups, nameof(groups), count);
-        var kept = mask is null ? [] : HostTensor.Elements<byte>(mask, nameof(mask), count);
-        var advantages = empty(count, dtype: ScalarType.Float32);
+        TensorMemory.Check<float>(rewards, nameof(rewards), rewards, -1);
+        var count = rewards.shape[0];
+        TensorMemory.Check<long>(groups, nameof(groups), rewards, count);
+        if (mask is not null)
+        {
+            TensorMemory.Check<byte>(mask, nameof(mask), rewards, count);
+        }
+
+        var estimator = NativeGroupKernel.EstimatorOf(baseline);
+        var advantages = empty(count, dtype: ScalarType.Float32, device: rewards.device);
         try
         {
-            new NativeGroupKernel().Normalize(baseline, epsilon, values, ids, kept, HostTensor.Elements<float>(advantages, nameof(advantages), count));
+            if (place is { } on)
+            {
+                NativeKernels.GroupAdvantage(
+                    on, estimator, TensorMemory.Array<float>(rewards), TensorMemory.Array<long>(groups), TensorMemory.Array<float>(advantages), TensorMemory.Array<byte>(mask), (float)epsilon);
+            }
+            else
+            {
+                NativeKernels.GroupAdvantage(
+                    estimator, TensorMemory.Elements<float>(rewards), TensorMemory.Elements<long>(groups), TensorMemory.Elements<float>(advantages), TensorMemory.Elements<byte>(mask), (float)epsilon);
+            }
+
             return advantages;
         }
         catch

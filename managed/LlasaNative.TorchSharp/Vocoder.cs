@@ -5,7 +5,10 @@ using static TorchSharp.torch;
 namespace LlasaNative.Torch;
 
 /// <summary>The native X-Codec2 decoder on tensors: codes to waveform.</summary>
-/// <remarks>As for <see cref="FusedSampling"/>, but <b>Threads:</b> the codec's. <b>Lifetime:</b> it owns nothing; the codec must outlive it.</remarks>
+/// <remarks>
+/// As for <see cref="FusedSampling"/>, but on a card, which must be the codec's, a call waits for the codes, to check them, and so for what torch's current
+/// stream holds; not for the sound. <b>Threads:</b> the codec's. <b>Lifetime:</b> it owns nothing; the codec must outlive it.
+/// </remarks>
 /// <param name="codec">The decoder, such as <c>SpeechCodec.Native</c>.</param>
 public sealed class Vocoder(NativeCodec codec)
 {
@@ -13,12 +16,13 @@ public sealed class Vocoder(NativeCodec codec)
     /// <param name="codes">[T] or [B, T] int32, each below the codec's <see cref="NativeCodec.CodeCount"/>.</param>
     /// <returns>[T * S] or [B, T * S] float32 of S = <see cref="NativeCodec.SamplesPerCode"/> samples per code, not clamped. Dispose it.</returns>
     /// <exception cref="ArgumentException">A tensor is not as it must be.</exception>
-    /// <exception cref="NativeException">A code is out of range.</exception>
-    public Tensor Decode(Tensor codes)
+    /// <exception cref="NativeException">A code is out of range, or the tensor is on another card than the codec.</exception>
+    public Tensor Decode(Tensor codes) => Decode(TensorMemory.PlaceOf(codes, nameof(codes)), codes);
+
+    internal Tensor Decode(NativeDevicePlace? place, Tensor codes)
     {
-        ArgumentNullException.ThrowIfNull(codes);
         var isBatch = codes.dim() == 2;
-        var values = isBatch ? HostTensor.Elements<int>(codes, nameof(codes), -1, -1) : HostTensor.Elements<int>(codes, nameof(codes), -1);
+        TensorMemory.Check<int>(codes, nameof(codes), codes, isBatch ? [-1, -1] : [-1]);
         var (clips, length) = isBatch ? (codes.shape[0], codes.shape[1]) : (1, codes.shape[0]);
         var offsets = new long[clips + 1];
         for (var b = 0; b < clips; b++)
@@ -27,12 +31,19 @@ public sealed class Vocoder(NativeCodec codec)
         }
 
         var samples = length * codec.SamplesPerCode;
-        var waveforms = isBatch ? empty(clips, samples, dtype: ScalarType.Float32) : empty(samples, dtype: ScalarType.Float32);
+        long[] shape = isBatch ? [clips, samples] : [samples];
+        var waveforms = empty(shape, dtype: ScalarType.Float32, device: codes.device);
         try
         {
-            codec.Vocode(offsets, values, isBatch
-                ? HostTensor.Elements<float>(waveforms, nameof(waveforms), clips, samples)
-                : HostTensor.Elements<float>(waveforms, nameof(waveforms), samples));
+            if (place is { } on)
+            {
+                codec.Vocode(on.Stream, offsets, TensorMemory.Array<int>(codes), TensorMemory.Array<float>(waveforms));
+            }
+            else
+            {
+                codec.Vocode(offsets, TensorMemory.Elements<int>(codes), TensorMemory.Elements<float>(waveforms));
+            }
+
             return waveforms;
         }
         catch
