@@ -123,6 +123,11 @@ public sealed class DataFiles
 
     private void Sort(string name, string? why, List<string> candidates)
     {
+        if (TokenMatrix.IsShape(name))
+        {
+            return;   // read with the file whose shape it is
+        }
+
         if (why is null)
         {
             candidates.Add(name);

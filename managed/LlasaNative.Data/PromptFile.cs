@@ -23,9 +23,9 @@ public static class PromptFile
     /// <exception cref="LlasaException">The file cannot be read, or a row is refused; the message names the row.</exception>
     public static IReadOnlyList<Utterance> ReadUtterances(
         DataFiles files, int codeCount, string textField = "text", RowFaults faults = RowFaults.Refuse, Action<LlasaException>? onSkipped = null) =>
-        ReadUtterances(files, codeCount, utterance => utterance, textField, faults, onSkipped);
+        [.. ReadUtterances(files, codeCount, utterance => utterance, textField, faults, onSkipped)];
 
-    /// <summary>Makes something of every utterance that fits.</summary>
+    /// <summary>Makes something of every utterance that fits, one after another: only what is made now is in memory.</summary>
     /// <typeparam name="T">What is made.</typeparam>
     /// <param name="files">Files of .jsonl or .parquet with <c>codes</c>.</param>
     /// <param name="codeCount">Size of the codebook.</param>
@@ -33,13 +33,16 @@ public static class PromptFile
     /// <param name="textField">Field that holds the text.</param>
     /// <param name="faults">What happens to rows that have no text or codes, or do not fit.</param>
     /// <param name="onSkipped">Told of every row that is left out; may be null.</param>
-    /// <returns>What was made, in order, at least one.</returns>
-    /// <exception cref="LlasaException">The file cannot be read, or a row is refused; the message names the row.</exception>
-    public static IReadOnlyList<T> ReadUtterances<T>(
-        DataFiles files, int codeCount, Func<Utterance, T> make, string textField = "text", RowFaults faults = RowFaults.Refuse, Action<LlasaException>? onSkipped = null)
+    /// <param name="decode">What a row of token ids says, as far as the tokenizer knows; null where files of such rows are refused.</param>
+    /// <returns>What was made, in order, at least one; read as it is enumerated.</returns>
+    /// <exception cref="LlasaException">The file cannot be read, or a row is refused (while enumerating); the message names the row.</exception>
+    public static IEnumerable<T> ReadUtterances<T>(
+        DataFiles files, int codeCount, Func<Utterance, T> make, string textField = "text", RowFaults faults = RowFaults.Refuse, Action<LlasaException>? onSkipped = null,
+        Func<int[], Utterance>? decode = null)
     {
+        ArgumentNullException.ThrowIfNull(files);
         ArgumentNullException.ThrowIfNull(make);
-        return ReadRows(files, codeCount, TextSource.UsualCodes, (text, codes, voice) => make(new Utterance(text, codes[0]) { Voice = voice }), "utterance", textField, faults, onSkipped);
+        return ReadRows(files, codeCount, TextSource.UsualCodes, (text, codes, voice) => make(new Utterance(text, codes[0]) { Voice = voice }), "utterance", textField, faults, onSkipped, decode);
     }
 
     /// <summary>Makes something of every preference that fits: rows with a text and two lists of codes, <c>chosen</c> and <c>rejected</c>.</summary>
@@ -56,25 +59,42 @@ public static class PromptFile
         DataFiles files, int codeCount, Func<PreferencePair, T> make, string textField = "text", RowFaults faults = RowFaults.Refuse, Action<LlasaException>? onSkipped = null)
     {
         ArgumentNullException.ThrowIfNull(make);
-        return ReadRows(
-            files, codeCount, ["chosen", "rejected"], (text, codes, voice) => make(new PreferencePair(text, codes[0], codes[1]) { Voice = voice }), "pair of `chosen` and `rejected`", textField, faults, onSkipped);
+        ArgumentNullException.ThrowIfNull(files);
+        return [.. ReadRows(
+            files, codeCount, ["chosen", "rejected"], (text, codes, voice) => make(new PreferencePair(text, codes[0], codes[1]) { Voice = voice }), "pair of `chosen` and `rejected`", textField, faults, onSkipped)];
     }
 
-    private static List<T> ReadRows<T>(
-        DataFiles files, int codeCount, IReadOnlyList<string> codeColumns, Func<string, IReadOnlyList<int>[], VoiceReference?, T> make, string what, string textField, RowFaults faults, Action<LlasaException>? onSkipped)
+    private static IEnumerable<T> ReadRows<T>(
+        DataFiles files, int codeCount, IReadOnlyList<string> codeColumns, Func<string, IReadOnlyList<int>[], VoiceReference?, T> make, string what, string textField, RowFaults faults, Action<LlasaException>? onSkipped,
+        Func<int[], Utterance>? decode = null)
     {
-        ArgumentNullException.ThrowIfNull(files);
-        List<T> made = [];
+        var count = 0L;
         foreach (var row in files.Rows(textField, codeColumns))
         {
-            var fault = row.Fault ?? RowFault(row, codeCount, codeColumns, (text, codes) => made.Add(make(text, codes, row.Voice)));
+            T? made = default;
+            var fault = row.TokenIds is not null && decode is not null
+                ? Tried(row, () => made = Decoded(row, decode, make))
+                : row.Fault ?? RowFault(row, codeCount, codeColumns, (text, codes) => made = make(text, codes, row.Voice));
             if (fault is not null)
             {
                 PromptSet.Handle(fault, faults, onSkipped);
+                continue;
             }
+
+            count++;
+            yield return made!;
         }
 
-        return made.Count > 0 ? made : throw new DataFileException(files.Root, null, $"holds no {what}");
+        if (count == 0)
+        {
+            throw new DataFileException(files.Root, null, $"holds no {what}");
+        }
+    }
+
+    private static T Decoded<T>(SourceRow row, Func<int[], Utterance> decode, Func<string, IReadOnlyList<int>[], VoiceReference?, T> make)
+    {
+        var said = decode(row.TokenIds!);
+        return make(said.Text, [said.Codes], null);
     }
 
     private static LlasaException? RowFault(SourceRow row, int codeCount, IReadOnlyList<string> codeColumns, Action<string, IReadOnlyList<int>[]> take)
@@ -101,9 +121,14 @@ public static class PromptFile
             }
         }
 
+        return Tried(row, () => take(text, [.. row.CodeLists.OfType<IReadOnlyList<int>>()]));
+    }
+
+    private static LlasaException? Tried(SourceRow row, Action take)
+    {
         try
         {
-            take(text, [.. row.CodeLists.OfType<IReadOnlyList<int>>()]);
+            take();
             return null;
         }
         catch (UsageException e)

@@ -34,15 +34,16 @@ public sealed class RunCheckpoints(string root, int keep, PolicyModel policy) : 
     }
 
     /// <inheritdoc/>
-    public void BeginAfter(long last)
+    public void BeginAfter(RunState? state)
     {
+        var last = state?.Step ?? -1;
         // A run that starts anew, or from an earlier step, replaces what came after; else a later resume would pick that up.
         foreach (var abandoned in _store.List().Where(c => c.Step > last))
         {
             CheckpointStore.Remove(abandoned);
         }
 
-        _store.Tidy(last);
+        _store.Tidy(last, state?.Best?.Step);
     }
 
     /// <inheritdoc/>
@@ -50,7 +51,7 @@ public sealed class RunCheckpoints(string root, int keep, PolicyModel policy) : 
     {
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(run);
-        return _store.Save(state.Step, directory => Write(directory, state, run.Trainer)).Path;
+        return _store.Save(state.Step, directory => Write(directory, state, run.Trainer), state.Best?.Step).Path;
     }
 
     /// <inheritdoc/>
@@ -143,6 +144,8 @@ public sealed class RunCheckpoints(string root, int keep, PolicyModel policy) : 
                 Step = root.GetProperty("step").GetInt64(),
                 OptimiserStep = root.GetProperty("optimiser_step").GetInt64(),
                 DataPosition = root.TryGetProperty("data_position", out var position) ? position.GetInt64() : 0,   // older checkpoints: runs that need none
+                Best = root.TryGetProperty("best_step", out var best) && (best.GetInt64() == root.GetProperty("step").GetInt64() || CheckpointStore.Exists(directory, best.GetInt64()))
+                    ? (best.GetInt64(), root.GetProperty("best_value").GetDouble()) : null,
                 Log = new RunLogLength(root.GetProperty("metrics_bytes").GetInt64(), root.GetProperty("samples_bytes").GetInt64()),
                 WorkingDirectory = root.TryGetProperty("working_directory", out var directoryThen) ? directoryThen.GetString() : null,
                 DataFingerprint = root.TryGetProperty("data_fingerprint", out var fingerprint) ? fingerprint.GetString() : null,
@@ -175,6 +178,12 @@ public sealed class RunCheckpoints(string root, int keep, PolicyModel policy) : 
             json.WriteNumber("step", state.Step);
             json.WriteNumber("optimiser_step", state.OptimiserStep);
             json.WriteNumber("data_position", state.DataPosition);
+            if (state.Best is var (bestStep, lowest))
+            {
+                json.WriteNumber("best_step", bestStep);
+                json.WriteNumber("best_value", lowest);
+            }
+
             json.WriteNumber("metrics_bytes", state.Log.MetricsBytes);
             json.WriteNumber("samples_bytes", state.Log.SamplesBytes);
             json.WriteString("working_directory", state.WorkingDirectory);

@@ -20,12 +20,12 @@ public sealed class SharedCheckpoints(RunCheckpoints inner, IWorld world) : IRun
     public void Restore(string place, ITrainingLoop run) => inner.Restore(place, run);
 
     /// <inheritdoc/>
-    public void BeginAfter(long last)
+    public void BeginAfter(RunState? state)
     {
         world.Any(false);   // all have read what they go on from
         if (world.Rank == 0)
         {
-            inner.BeginAfter(last);
+            inner.BeginAfter(state);
         }
     }
 

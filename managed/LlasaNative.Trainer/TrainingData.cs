@@ -1,6 +1,7 @@
 using LlasaNative.Data;
 using LlasaNative.Models;
 using LlasaNative.Recognition;
+using LlasaNative.Text;
 using LlasaNative.Training;
 
 namespace LlasaNative.Trainer;
@@ -19,17 +20,23 @@ internal static class TrainingData
     /// <summary>What is trained on: the first <c>data.limit</c> texts of <c>data.train</c>.</summary>
     public static PromptSet ReadTraining(DataOptions data) => Read(data.Train, DataSplit.Train, data).Take(data.Limit);
 
-    /// <summary>The first <c>data.limit</c> utterances of <c>data.train</c> that fit a policy.</summary>
-    public static IReadOnlyList<EncodedUtterance> ReadUtterances(DataOptions data, PolicyModel policy, VoiceReader voices)
+    /// <summary>Puts the first so many utterances of a place that fit a policy on disk, one after another; 0 = all.</summary>
+    /// <returns>Their fingerprint.</returns>
+    public static string StoreUtterances(UtteranceStore store, string place, DataSplit split, DataOptions data, PolicyModel policy, VoiceReader voices, int limit) => Places.Read(place, split, files =>
     {
-        var utterances = Places.Read(data.Train, DataSplit.Train, files =>
+        Announce(files, null);
+        var read = PromptFile.ReadUtterances(
+            files, policy.Speech.Count, utterance => EncodedUtterance.Of(policy, utterance, Voice(utterance.Voice, voices)), data.TextField, data.FaultyRows, Report, ids => TokenRow.Read(policy.Prompt, ids));
+        return DataFingerprint.Of((limit > 0 ? read.Take(limit) : read).SelectMany(encoded =>
         {
-            Announce(files, null);
-            return PromptFile.ReadUtterances(
-                files, policy.Speech.Count, utterance => EncodedUtterance.Of(policy, utterance, Voice(utterance.Voice, voices)), data.TextField, data.FaultyRows, Report);
-        });
-        return data.Limit > 0 ? [.. utterances.Take(data.Limit)] : utterances;
-    }
+            store.Add(encoded);
+            return encoded.Utterance.Voice is null ? [encoded.Utterance] : new[] { encoded.Utterance, new Utterance("", encoded.Prompt) };
+        }));
+    });
+
+    /// <summary>Whether a place is a directory here with files apart from those of training, by which training can be judged.</summary>
+    public static bool HasHeldOut(string place) => Directory.Exists(place)
+        && !DataFiles.Find(place, DataSplit.Validation).Paths.Intersect(DataFiles.Find(place, DataSplit.Train).Paths).Any();
 
     /// <summary>The first so many preferences of a place that fit a policy; 0 = all.</summary>
     public static IReadOnlyList<EncodedPair> ReadPairs(string place, DataSplit split, DataOptions data, PolicyModel policy, VoiceReader voices, int limit)

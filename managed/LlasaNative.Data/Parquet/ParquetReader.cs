@@ -9,7 +9,7 @@ namespace LlasaNative.Data.Parquet;
 /// <summary>Reads rows of a Parquet file: its footer at once, rows as they are asked for.</summary>
 /// <remarks>
 /// <para>Apache's C++ reader does the work, by way of ParquetSharp; here its columns become rows and its errors get their place.
-/// It holds the chosen columns of one row group, as compressed as they lie in the file, and the rows of one batch.</para>
+/// It holds a page of each chosen column, and the rows of one batch.</para>
 /// <para>Checksums of pages that have one are compared. <b>Threads:</b> one at a time. <b>Lifetime:</b> enumerations end with the reader.</para>
 /// </remarks>
 /// <example>
@@ -33,6 +33,7 @@ public sealed class ParquetReader : IDisposable
     {
         Path = path;
         using ReaderProperties properties = ReaderProperties.GetDefaultReaderProperties();
+        properties.EnableBufferedStream();   // else a column of a whole row group is read before its first row is
         if (verifyChecksums)
         {
             properties.EnablePageChecksumVerification();

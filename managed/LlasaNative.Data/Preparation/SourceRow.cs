@@ -17,6 +17,9 @@ public sealed record SourceRow(string Text, string? Language = null, double? Dur
     /// <summary>The voice that its text is to be said in; null when the source names none.</summary>
     public VoiceReference? Voice { get; init; }
 
+    /// <summary>Prompt and speech as token ids, of a source that holds nothing else; then there is a fault for all who cannot read these.</summary>
+    internal int[]? TokenIds { get; init; }
+
     /// <summary>Where the entry stands.</summary>
     public RowPlace Place { get; init; }
 

@@ -9,7 +9,7 @@ namespace LlasaNative.Data;
 /// <remarks>
 /// <c>.txt</c>: a text on each line. <c>.jsonl</c>: an object on each line, perhaps with <c>language</c>, <c>duration</c>, <c>codes</c>,
 /// <c>voice</c> and <c>voice_text</c>. <c>.csv</c>: names in the first line, fields quoted
-/// as in RFC 4180. <c>.parquet</c>: verl's schema, or a column with texts. Which files of a directory are read says
+/// as in RFC 4180. <c>.parquet</c>: verl's schema, or a column with texts. <c>.memmap</c>: <see cref="TokenMatrix"/>. Which files of a directory are read says
 /// <see cref="DataFiles"/>. <b>Threads:</b> any; each enumeration belongs to one.
 /// </remarks>
 public static class TextSource
@@ -17,7 +17,7 @@ public static class TextSource
     /// <summary>The lists of codes that are read where nobody asks for others.</summary>
     internal static IReadOnlyList<string> UsualCodes { get; } = ["codes"];
 
-    private static readonly string[] _endings = [".txt", ".jsonl", ".csv", ".parquet"];
+    private static readonly string[] _endings = [".txt", ".jsonl", ".csv", ".parquet", TokenMatrix.Ending];
 
     /// <summary>Reads one file.</summary>
     /// <param name="path">The file.</param>
@@ -35,6 +35,7 @@ public static class TextSource
             ".parquet" => ParquetTextSource.Read(path, textColumn, codeColumns),
             ".jsonl" => Lines(path).Select(line => FromJson(new RowPlace(path, line.Number), line.Text, textColumn, codeColumns)),
             ".csv" => ReadCsv(path, textColumn),
+            TokenMatrix.Ending => TokenMatrix.Read(path),
             _ => Lines(path).Select(line => new SourceRow(line.Text) { Place = new RowPlace(path, line.Number) }),
         };
         return rows.Select(row => row.Text.Contains('\0', StringComparison.Ordinal)

@@ -21,8 +21,8 @@ namespace LlasaNative.Text;
 /// </example>
 public sealed class LlasaPrompt
 {
-    private const string TextStart = "<|TEXT_UNDERSTANDING_START|>";
-    private const string TextEnd = "<|TEXT_UNDERSTANDING_END|>";
+    internal const string TextStart = "<|TEXT_UNDERSTANDING_START|>";
+    internal const string TextEnd = "<|TEXT_UNDERSTANDING_END|>";
     private readonly string _before;
     private readonly string _after;
     private readonly int[] _beforeIds;

@@ -30,6 +30,7 @@ public sealed class CheckpointStore
     private const string TemporarySuffix = ".tmp";
     private const string ReplacedSuffix = ".old";
     private const string LatestName = "latest";
+    private const string BestName = "best";
     private readonly string _root;
     private readonly int _keep;
 
@@ -48,9 +49,10 @@ public sealed class CheckpointStore
     /// <summary>Saves a checkpoint; one with the same step is replaced.</summary>
     /// <param name="step">Training step, at least 0.</param>
     /// <param name="writeFiles">Writes all files into the directory it is given; may throw to give up.</param>
+    /// <param name="best">Step of the checkpoint that stays whatever its age, and that <c>best</c> names; null for none.</param>
     /// <returns>The finished checkpoint.</returns>
     /// <exception cref="ModelFileException">Writing failed, for example because the disk is full; nothing is left behind.</exception>
-    public CheckpointInfo Save(long step, Action<string> writeFiles)
+    public CheckpointInfo Save(long step, Action<string> writeFiles, long? best = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(step);
         ArgumentNullException.ThrowIfNull(writeFiles);
@@ -66,7 +68,8 @@ public sealed class CheckpointStore
             DurableFiles.FlushTree(temporary);
             Publish(temporary, final);
             DurableFiles.ReplaceText(Path.Combine(_root, LatestName), DirectoryName(step) + "\n");
-            Prune(step);
+            NameBest(best);
+            Prune(step, best);
         }
         catch (Exception e)
         {
@@ -150,8 +153,9 @@ public sealed class CheckpointStore
     /// <c>latest</c> where it does not name the one in use.
     /// </summary>
     /// <param name="newest">Step of the checkpoint that is in use, -1 for none; later ones are left alone.</param>
+    /// <param name="best">As <see cref="Save"/> was told; null for none.</param>
     /// <exception cref="ModelFileException"><c>latest</c> cannot be written.</exception>
-    public void Tidy(long newest)
+    public void Tidy(long newest, long? best = null)
     {
         string latest = Path.Combine(_root, LatestName), name = DirectoryName(newest) + "\n";
         try
@@ -161,6 +165,8 @@ public sealed class CheckpointStore
             {
                 DurableFiles.ReplaceText(latest, name);
             }
+
+            NameBest(best);
         }
         catch (DirectoryNotFoundException)
         {
@@ -176,8 +182,14 @@ public sealed class CheckpointStore
             TryRemove(path);
         }
 
-        Prune(newest);
+        Prune(newest, best);
     }
+
+    /// <summary>Whether a checkpoint has another one beside it.</summary>
+    /// <param name="checkpoint">Its directory.</param>
+    /// <param name="step">Step of the other one.</param>
+    public static bool Exists(string checkpoint, long step) =>
+        File.Exists(Path.Combine(Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(checkpoint)))!, DirectoryName(step), ManifestName));
 
     /// <summary>All checkpoints whose files have their sizes, oldest first; contents are not read.</summary>
     /// <exception cref="ModelFileException">The directory cannot be read.</exception>
@@ -322,7 +334,20 @@ public sealed class CheckpointStore
         }
     }
 
-    private void Prune(long newest)
+    private void NameBest(long? best)
+    {
+        string path = Path.Combine(_root, BestName);
+        if (best is long step)
+        {
+            DurableFiles.ReplaceText(path, DirectoryName(step) + "\n");
+        }
+        else
+        {
+            File.Delete(path);
+        }
+    }
+
+    private void Prune(long newest, long? best)
     {
         if (_keep == 0)
         {
@@ -332,7 +357,7 @@ public sealed class CheckpointStore
         // Later steps than the one just saved belong to an abandoned run and are left alone.
         List<(long Step, string Path)> older = [.. Candidates().Where(c => c.Step <= newest)];
         List<(long Step, string Path)> complete = [.. older.Where(c => !c.Path.EndsWith(TemporarySuffix, StringComparison.Ordinal))];
-        foreach ((long _, string path) in complete.SkipLast(_keep).Concat(older.Except(complete)))
+        foreach ((long _, string path) in complete.SkipLast(_keep).Where(c => c.Step != best).Concat(older.Except(complete)))
         {
             // What cannot be removed now is tried again next time; the new checkpoint is safe already.
             TryRemove(path);

@@ -2,7 +2,7 @@
 // The page: runs, curves in groups, samples, settings. Asks for news every two seconds while it is visible.
 
 const POLL = 2000;
-const FIRST = ["reward/mean", "reward/cer", "reward/nll", "prosody/f0_std", "prosody/rate", "policy/kl", "policy/entropy", "rollout/length", "evaluation/cer", "evaluation/second_cer", "sft/loss", "dpo/loss", "dpo/accuracy", "dpo/margin", "dpo/kl"];
+const FIRST = ["reward/mean", "reward/cer", "reward/nll", "prosody/f0_std", "prosody/rate", "policy/kl", "policy/entropy", "rollout/length", "evaluation/cer", "evaluation/second_cer", "sft/loss", "evaluation/loss", "dpo/loss", "dpo/accuracy", "dpo/margin", "dpo/kl"];
 
 class Dashboard {
   constructor(source) {
@@ -100,7 +100,7 @@ class Dashboard {
       }
       const last = name => run.columns.has(name) ? run.columns.get(name).findLast(v => v !== null) : undefined;
       const facts = [`step ${run.steps.at(-1) ?? 0}${run.option("run.steps") ? ` of ${run.option("run.steps")}` : ""}`];
-      for (const [label, name] of [["reward", "reward/mean"], ["CER", "reward/cer"], ["loss", "sft/loss"], ["loss", "dpo/loss"], ["margin", "dpo/margin"]]) {
+      for (const [label, name] of [["reward", "reward/mean"], ["CER", "reward/cer"], ["loss", "sft/loss"], ["held-out loss", "evaluation/loss"], ["loss", "dpo/loss"], ["margin", "dpo/margin"]]) {
         if (last(name) !== undefined) facts.push(`${label} ${format(last(name))}`);
       }
       item.querySelector("small").textContent = facts.join(" · ");

@@ -15,8 +15,8 @@ internal static class SftCommand
 {
     public static Command Create()
     {
-        ConfigurationArguments arguments = new();
-        Command command = new("sft", "Train a policy on utterances: texts with their speech codes (.jsonl, .parquet).");
+        ConfigurationArguments arguments = new(("--validation", "Utterances that are not trained on, whose loss is measured every run.evaluate_every steps (data.evaluation).", "data.evaluation"));
+        Command command = new("sft", "Train a policy on utterances: texts with their speech codes (.jsonl, .parquet, or LLaSA_training's .memmap).");
         foreach (var option in arguments.All)
         {
             command.Options.Add(option);
@@ -30,17 +30,28 @@ internal static class SftCommand
         var options = OptionTree.Build<SftOptions>(arguments.Read(parsed));
         if (options.Data.Train.Length == 0)
         {
-            throw new UsageException("data.train: name a .jsonl or .parquet file of utterances");
+            throw new UsageException("data.train: name a .jsonl, .parquet or .memmap file of utterances, or a directory of such");
         }
 
         var path = options.Models.Policy.Length > 0 ? Places.Model(options.Models.Policy) : TinyWorld.Policy;
         options = options with { Models = options.Models with { Policy = path } };
         _ = options.Trainer.CreateEngine();   // what cannot be loaded is said before the model is
         using var policy = PolicyModel.Load(path, options.Prompt, options.Models.PolicyType);
-        IReadOnlyList<EncodedUtterance> utterances;
+        using UtteranceStore utterances = new(options.Run.Out), held = new(options.Run.Out);
+        string fingerprint;
         using (VoiceReader voices = new(() => TinyWorld.Fill(options.Models), new ScoringOptions()))
         {
-            utterances = TrainingData.ReadUtterances(options.Data, policy, voices);
+            fingerprint = TrainingData.StoreUtterances(utterances, options.Data.Train, DataSplit.Train, options.Data, policy, voices, options.Data.Limit);
+            var apart = options.Data.Evaluation.Length > 0 ? options.Data.Evaluation : TrainingData.HasHeldOut(options.Data.Train) ? options.Data.Train : "";
+            if (apart.Length > 0 && options.Run.EvaluateEvery > 0)
+            {
+                TrainingData.StoreUtterances(held, apart, DataSplit.Validation, options.Data, policy, voices, options.Run.EvaluateTexts);
+            }
+        }
+
+        if (options.Sft.Epochs > 0)
+        {
+            options = options with { Run = options.Run with { Steps = checked((int)((((long)options.Sft.Epochs * utterances.Count) + options.Sft.BatchSize - 1) / options.Sft.BatchSize)) } };
         }
 
         var trainer = options.Trainer.CreateTrainer(policy, new TrainerSettings(options.Optimiser, new LoraOptions(), options.Run.Seed) { World = ranks.World });
@@ -58,13 +69,15 @@ internal static class SftCommand
         {
             Run = options.Run,
             Options = options,
-            DataFingerprint = DataFingerprint.Of(utterances.SelectMany(u => u.Utterance.Voice is null ? [u.Utterance] : new[] { u.Utterance, new Utterance("", u.Prompt) })),
+            DataFingerprint = fingerprint,
             Resume = parsed.GetValue(arguments.Resume)!,
             Checkpoints = TrainingEnd.Checkpoints(options.Run, policy, ranks.World),
             OpenLog = state => TrainingEnd.OpenLog(options.Run, state, ranks.World),
             World = ranks.World,
             Progress = progress,
             Stop = stop,
+            Evaluate = held.Count == 0 ? null : row => loop.Measure(held, row, stop.Abort),
+            Lowest = held.Count == 0 ? null : SftLoop.HeldOutLoss,
         });
         return TrainingEnd.Report(outcome, policy, options.Run, ranks.World);
     }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using LlasaNative.Audio;
 using LlasaNative.Engine;
 using LlasaNative.Models;
@@ -33,6 +34,11 @@ internal static class TrainingEnd
         Console.WriteLine(outcome.Reason is { } reason ? $"ended after step {outcome.Step}: {reason}; saved {outcome.Checkpoint}; policy in {target}"
             : outcome.Completed ? $"{outcome.Step} steps; policy in {target}"
             : $"stopped by run.time_limit_minutes after step {outcome.Step}; policy in {target}");
+        if (outcome.Best is var (step, value))
+        {
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"lowest held-out loss {value:F4} after step {step}: {Path.Combine(run.Out, "checkpoints", $"step-{step:D6}")}"));
+        }
+
         return 0;
     }
 

@@ -26,5 +26,5 @@ public sealed record SftOptions
     public TrainerOptions Trainer { get; init; } = new();
 
     [Option("How long, and what is written where.")]
-    public RunOptions Run { get; init; } = new() { Out = "runs/sft" };
+    public RunOptions Run { get; init; } = new() { Out = "runs/sft", EvaluateEvery = 50 };
 }

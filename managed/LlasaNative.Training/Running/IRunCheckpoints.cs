@@ -18,10 +18,10 @@ public interface IRunCheckpoints
     void Restore(string place, ITrainingLoop run);
 
     /// <summary>Forgets what came after a step, and what was left by writers that were killed.</summary>
-    /// <param name="last">The step the run goes on from; -1 when it begins.</param>
-    void BeginAfter(long last);
+    /// <param name="state">What the run goes on from; null when it begins.</param>
+    void BeginAfter(RunState? state);
 
-    /// <summary>Saves policy, moments and position: all of it or nothing.</summary>
+    /// <summary>Saves policy, moments and position: all of it or nothing. What the state calls the best stays, however old it gets.</summary>
     /// <param name="state">The position.</param>
     /// <param name="run">Whose policy and moments.</param>
     /// <returns>Its place.</returns>

@@ -8,6 +8,9 @@ namespace LlasaNative.Training;
 /// <param name="Stopped">Whether a signal, to whichever rank, ended it.</param>
 public sealed record RunOutcome(long Step, bool Completed, double Seconds, string? Checkpoint, bool Stopped = false)
 {
+    /// <summary>The step after which <see cref="RunSettings.Lowest"/> was lowest, and its value; null when it was never measured.</summary>
+    public (long Step, double Value)? Best { get; init; }
+
     /// <summary>Why it ended before its last step; null when nothing made it.</summary>
     public string? Reason { get; init; }
 }

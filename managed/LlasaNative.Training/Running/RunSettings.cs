@@ -32,6 +32,9 @@ public sealed record RunSettings
     /// <summary>Evaluates the policy after a step; null = never. Its measurements join those of the step.</summary>
     public Action<MetricRow>? Evaluate { get; init; }
 
+    /// <summary>Measurement of evaluations by which states are compared: the one where it is lowest is saved, and kept; null = none.</summary>
+    public string? Lowest { get; init; }
+
     /// <summary>The ranks that take each step together; all but the first keep no log and show no progress.</summary>
     public IWorld World { get; init; } = Ranks.Alone;
 

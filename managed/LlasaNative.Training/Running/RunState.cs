@@ -12,6 +12,9 @@ public sealed record RunState
     /// <summary>How far the walk through the data had come, in items.</summary>
     public required long DataPosition { get; init; }
 
+    /// <summary>The step after which <see cref="RunSettings.Lowest"/> was lowest so far, and its value; null before it was measured, or when its state is gone.</summary>
+    public (long Step, double Value)? Best { get; init; }
+
     /// <summary>What was written down by then.</summary>
     public required RunLogLength Log { get; init; }
 

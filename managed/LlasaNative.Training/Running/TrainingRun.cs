@@ -31,7 +31,7 @@ public static class TrainingRun
             settings.Progress.Note($"resumed after step {state.Step} from {checkpoint}");
         }
 
-        settings.Checkpoints.BeginAfter(state?.Step ?? -1);
+        settings.Checkpoints.BeginAfter(state);
         using var log = settings.OpenLog(state);
         foreach (var row in settings.Watch is null ? [] : log.Rows)
         {
@@ -41,6 +41,7 @@ public static class TrainingRun
         var abort = settings.Stop?.Abort ?? CancellationToken.None;
         var step = state?.Step ?? 0;
         var saved = step;
+        var best = state?.Best;
         var reason = settings.Watch?.Reason();   // a run that its bounds ended is not gone on with
         var stopped = false;
         bool Asked() => stopped = settings.World.Any(settings.Stop?.StopRequested == true);
@@ -69,10 +70,13 @@ public static class TrainingRun
                 timer.Measure("evaluate", () => evaluate(report.Metrics));
             }
 
+            var isBest = settings.Lowest is { } lowest && report.Metrics[lowest] is var value && double.IsFinite(value) && !(value >= best?.Value);
+            best = isBest ? (step, report.Metrics[settings.Lowest!]) : best;
+
             reason = settings.Watch?.Take(report.Metrics);
             timer.Measure("write", () => log.Write(report));
             settings.Progress.Took(step, report.Summary);
-            if (run.SaveEvery > 0 && step % run.SaveEvery == 0)
+            if (isBest || (run.SaveEvery > 0 && step % run.SaveEvery == 0))
             {
                 checkpoint = timer.Measure("save", Save);
             }
@@ -86,7 +90,7 @@ public static class TrainingRun
         }
 
         settings.Progress.Finish();
-        return new RunOutcome(step, step >= run.Steps, timer["steps"], checkpoint, stopped) { Reason = reason };
+        return new RunOutcome(step, step >= run.Steps, timer["steps"], checkpoint, stopped) { Reason = reason, Best = best };
 
         string Save()
         {
@@ -97,6 +101,7 @@ public static class TrainingRun
                 Step = step,
                 OptimiserStep = loop.Trainer.StepCount,
                 DataPosition = loop.DataPosition,
+                Best = best,
                 Log = log.Length,
                 Options = OptionTree.Values(settings.Options),
                 WorkingDirectory = Environment.CurrentDirectory,

@@ -123,6 +123,28 @@ public class CheckpointStoreTests
     }
 
     [Test]
+    public void Save_KeepsAndNamesTheBest_UntilAnotherOneIs()
+    {
+        CheckpointStore store = new(_directory.Path, keep: 1);
+        string best = _directory.File("best");
+        foreach (var (step, bestStep) in new (long, long?)[] { (1, null), (2, 2), (3, 2), (4, 2) })
+        {
+            store.Save(step, path => File.WriteAllText(Path.Combine(path, "w"), "w"), bestStep);
+        }
+
+        Assert.That(store.List().Select(c => c.Step), Is.EqualTo(new long[] { 2, 4 }));
+        Assert.That(File.ReadAllText(best), Is.EqualTo("step-000002\n"));
+        Assert.That(CheckpointStore.Exists(store.FindLatest()!.Path, 2) && !CheckpointStore.Exists(store.FindLatest()!.Path, 3));
+        store.Save(5, path => File.WriteAllText(Path.Combine(path, "w"), "w"), 5);
+        Assert.That(store.List().Select(c => c.Step), Is.EqualTo(new long[] { 5 }));
+        File.WriteAllText(best, "step-000002\n");   // killed before it was written
+        store.Tidy(5, 5);
+        Assert.That(File.ReadAllText(best), Is.EqualTo("step-000005\n"));
+        store.Tidy(5);
+        Assert.That(best, Does.Not.Exist);
+    }
+
+    [Test]
     public void Tidy_RemovesWhatAKilledProcessLeft()
     {
         CheckpointStore store = new(_directory.Path, keep: 1);

@@ -50,9 +50,9 @@ internal sealed class Memory : IRunCheckpoints, IRunLog, IRunProgress
         run.Trainer.WriteState(OptimiserState.Moment1, "logits", moments);
     }
 
-    public void BeginAfter(long last)
+    public void BeginAfter(RunState? state)
     {
-        foreach (var step in _saved.Keys.Where(s => s > last).ToArray())
+        foreach (var step in _saved.Keys.Where(s => s > (state?.Step ?? -1)).ToArray())
         {
             _saved.Remove(step);
         }
