@@ -27,15 +27,6 @@ BatchData some_batch() {
   return batch;
 }
 
-std::vector<float> logprobs(llasa_policy* policy, const BatchData& batch) {
-  llasa_head_options head;
-  llasa_head_options_init(&head);
-  const llasa_token_batch view = batch.view();
-  std::vector<float> values(static_cast<size_t>(batch.scored()));
-  EXPECT_OK(llasa_policy_logprobs(policy, &view, &head, 0, values.data(), nullptr));
-  return values;
-}
-
 double largest_gap(const std::vector<float>& a, const std::vector<float>& b) {
   double gap = 0;
   for (size_t i = 0; i < a.size(); ++i)

@@ -182,4 +182,14 @@ struct BatchData {
   }
 };
 
+// Of every scored token under the policy, at temperature 1 over all ids.
+inline std::vector<float> logprobs(llasa_policy* policy, const BatchData& batch) {
+  llasa_head_options head;
+  llasa_head_options_init(&head);
+  const llasa_token_batch view = batch.view();
+  std::vector<float> values(static_cast<size_t>(batch.scored()));
+  EXPECT_OK(llasa_policy_logprobs(policy, &view, &head, 0, values.data(), nullptr));
+  return values;
+}
+
 }  // namespace llasa::test

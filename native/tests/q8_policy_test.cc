@@ -47,15 +47,6 @@ BatchData some_batch() {
   return batch;
 }
 
-std::vector<float> logprobs(llasa_policy* policy, const BatchData& batch) {
-  llasa_head_options head;
-  llasa_head_options_init(&head);
-  const llasa_token_batch view = batch.view();
-  std::vector<float> values(static_cast<size_t>(batch.scored()));
-  EXPECT_OK(llasa_policy_logprobs(policy, &view, &head, 0, values.data(), nullptr));
-  return values;
-}
-
 double root_mean_square(const std::vector<float>& a, const std::vector<float>& b) {
   double sum = 0;
   for (size_t i = 0; i < a.size(); ++i)

@@ -37,6 +37,18 @@ inline void to_whole_numbers(const float* x, int32_t (&whole)[Q8Group::kColumns]
                            : 0.0f;
 }
 
+// Rows of x as whole numbers: store(whole, tile, t) puts the 32 of row t into a tile's digits.
+template <typename Store>
+void pack_rows(const float* x, int64_t ldx, int64_t rows, int64_t blocks, Q8Tile* packed, Store&& store) {
+  for (int64_t t = 0; t < rows; ++t) {
+    for (int64_t b = 0; b < blocks; ++b) {
+      int32_t whole[Q8Group::kColumns];
+      to_whole_numbers(x + t * ldx + b * Q8Group::kColumns, whole, packed[b], t);
+      store(whole, packed[b], t);
+    }
+  }
+}
+
 // What is read behind a group, but some: with few streams from memory the processor does not ask early enough.
 inline void prefetch(const Q8Group& w) {
   constexpr int64_t kAhead = 16;  // groups: 9 KB

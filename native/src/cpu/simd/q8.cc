@@ -18,17 +18,13 @@ constexpr int64_t kQuads = Q8Group::kColumns / 4;
 
 // For each four columns 0 and 2 as one digit, 1 and 3 as the other.
 void pack(const float* x, int64_t ldx, int64_t rows, int64_t blocks, Q8Tile* packed) {
-  for (int64_t t = 0; t < rows; ++t) {
-    for (int64_t b = 0; b < blocks; ++b) {
-      int32_t whole[Q8Group::kColumns];
-      to_whole_numbers(x + t * ldx + b * Q8Group::kColumns, whole, packed[b], t);
-      int16_t pairs[2][kQuads][2];
-      for (int64_t k = 0; k < Q8Group::kColumns; ++k) {
-        pairs[k % 2][k / 4][k % 4 / 2] = static_cast<int16_t>(whole[k]);
-      }
-      for (int i = 0; i < 2; ++i) std::memcpy(packed[b].digits[i][t], pairs[i], sizeof pairs[i]);
+  pack_rows(x, ldx, rows, blocks, packed, [](const auto& whole, Q8Tile& tile, int64_t t) {
+    int16_t pairs[2][kQuads][2];
+    for (int64_t k = 0; k < Q8Group::kColumns; ++k) {
+      pairs[k % 2][k / 4][k % 4 / 2] = static_cast<int16_t>(whole[k]);
     }
-  }
+    for (int i = 0; i < 2; ++i) std::memcpy(tile.digits[i][t], pairs[i], sizeof pairs[i]);
+  });
 }
 
 #if LLASA_SIMD_WIDTH > 1

@@ -16,17 +16,13 @@ constexpr int64_t kQuads = Q8Group::kColumns / 4;
 
 // The upper bytes as one digit, the lower ones as the other.
 void pack(const float* x, int64_t ldx, int64_t rows, int64_t blocks, Q8Tile* packed) {
-  for (int64_t t = 0; t < rows; ++t) {
-    for (int64_t b = 0; b < blocks; ++b) {
-      int32_t whole[Q8Group::kColumns];
-      to_whole_numbers(x + t * ldx + b * Q8Group::kColumns, whole, packed[b], t);
-      for (int64_t k = 0; k < Q8Group::kColumns; ++k) {
-        const int32_t high = (whole[k] + 128) >> 8;
-        packed[b].digits[0][t][k] = static_cast<int8_t>(high);
-        packed[b].digits[1][t][k] = static_cast<int8_t>(whole[k] - 256 * high);
-      }
+  pack_rows(x, ldx, rows, blocks, packed, [](const auto& whole, Q8Tile& tile, int64_t t) {
+    for (int64_t k = 0; k < Q8Group::kColumns; ++k) {
+      const int32_t high = (whole[k] + 128) >> 8;
+      tile.digits[0][t][k] = static_cast<int8_t>(high);
+      tile.digits[1][t][k] = static_cast<int8_t>(whole[k] - 256 * high);
     }
-  }
+  });
 }
 
 inline __m512i four_of(const int8_t* digits, int64_t index) {
