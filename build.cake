@@ -30,7 +30,7 @@ bool IsTorch(FilePath project) => project.GetFilenameWithoutExtension().ToString
 bool HasTorch() => FileExists("tests/TorchSharp.Tests/obj/project.assets.json")
     && !System.IO.File.ReadAllText("tests/TorchSharp.Tests/obj/project.assets.json").Contains("\"code\": \"NU1");
 
-bool IsTest() => target is "Default" or "EndToEnd" || target.Contains("Test");   // ends with the counts
+bool IsTest() => target is "Default" or "EndToEnd" or "Managed-Tests" or "Test-Cudasim" or "Test-Kernels" || target.EndsWith("Test");   // ends with the counts
 
 // ------------------------------------------------------------------------------------------------- native
 Task("Native-Configure").Does(() => Configure("cpu", "-DLLASA_BUILD_TESTS=ON -DLLASA_BUILD_BENCH=OFF"));
