@@ -92,10 +92,16 @@ public sealed class UtteranceStore : IReadOnlyList<EncodedUtterance>, IDisposabl
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
+    // Whoever reads first writes what was added last; several may be the first.
     private void Flush()
     {
-        if (_pending.WrittenCount > 0)
+        lock (_pending)
         {
+            if (_pending.WrittenCount == 0)
+            {
+                return;
+            }
+
             _ = Guarded(() =>
             {
                 RandomAccess.Write(_file, _pending.WrittenSpan, _written);
