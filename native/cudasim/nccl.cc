@@ -78,15 +78,16 @@ bool is_array(const Communicator& communicator, const Collective& work, const vo
   return false;
 }
 
-bool calls_agree(const Exchange& exchange, const Collective& work) {
-  for (int r = 0; r < exchange.ranks(); ++r) {
+// Every rank finds the same two that differ, so that the message does not hang on who looks first.
+bool calls_agree(const Exchange& exchange) {
+  const CollectiveCall& first = exchange.call(0);
+  for (int r = 1; r < exchange.ranks(); ++r) {
     const CollectiveCall& other = exchange.call(r);
-    if (other == work.call) continue;
-    set_device_fault(
-        cudaErrorLaunchFailure,
-        text("rank %d calls %s of %llu elements with root %d, rank %d %s of %llu with root %d",
-             exchange.rank(), work.call.name, static_cast<unsigned long long>(work.call.count),
-             work.call.root, r, other.name, static_cast<unsigned long long>(other.count), other.root));
+    if (other == first) continue;
+    set_device_fault(cudaErrorLaunchFailure,
+                     text("rank 0 calls %s of %llu elements with root %d, rank %d %s of %llu with root %d",
+                          first.name, static_cast<unsigned long long>(first.count), first.root, r, other.name,
+                          static_cast<unsigned long long>(other.count), other.root));
     return false;
   }
   return true;
@@ -131,7 +132,7 @@ Outcome advance(Communicator& communicator, Collective& work) {
     work.posted = true;
   }
   if (!exchange.all_reached(Exchange::kPosted, work.number)) return Outcome::kWaits;
-  if (!calls_agree(exchange, work)) return false;
+  if (!calls_agree(exchange)) return false;
   if (work.receive_count > 0 && !is_array(communicator, work, work.receive, work.receive_count, "receive"))
     return false;
   take(exchange, work);
