@@ -13,7 +13,8 @@ mkdir -p "$out"
 evaluate() {   # FOLDER SEED ARGUMENTS...
   local folder=$1 seed=$2
   shift 2
-  [[ -f $folder/evaluation/summary.json ]] || "${llasa[@]}" eval --limit "$sentences" --seed "$seed" "${basic[@]}" --out "$folder/evaluation" "$@"
+  [[ -d $folder/evaluation/sounds && -f $folder/evaluation/summary.json ]] ||
+    "${llasa[@]}" eval --limit "$sentences" --seed "$seed" "${basic[@]}" --out "$folder/evaluation" --sounds "$folder/evaluation/sounds" "$@"
 }
 
 for seed in $seeds; do
@@ -30,4 +31,9 @@ for seed in $seeds; do
   [[ -d $dpo/policy ]] || "${llasa[@]}" dpo --policy "$grpo/policy" --data "$out/pairs-$seed.parquet" --seed "$seed" --steps "$dpo_steps" --set run.save_every=0 --set dpo.batch_size=16 --set optimiser.learning_rate=2e-5 --set dpo.sft_weight=0.1 --out "$dpo"
   evaluate "$dpo" "$seed" --samples 2 --policy "$dpo/policy"
   "${llasa[@]}" report "$start" "$best" "$raft" "$grpo" "$dpo" --names "shipped,best of 4,RAFT,GRPO,GRPO + DPO" --seed "$seed" --out "$out/report-$seed"
+  if command -v pocketsphinx_batch >/dev/null; then   # an ear that rewarded none of them
+    tests/second-ear/second_ear.py "$out/second-ear-$seed.json" {"$start","$best","$raft","$grpo","$dpo"}/evaluation/sounds
+  else
+    echo "no second ear: pocketsphinx and pocketsphinx-en-us are not installed"
+  fi
 done
