@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using LlasaNative.Audio;
 using LlasaNative.Configuration;
 using LlasaNative.Rewards;
+using Microsoft.ML.OnnxRuntime;
 
 namespace LlasaNative.Onnx;
 
@@ -15,9 +16,11 @@ namespace LlasaNative.Onnx;
 public class OnnxComponent : IRewardComponent
 {
     private const int MostVoices = 64;
+    private const double SumsApart = 1.0 / (1 << 10);
 
     private readonly Dictionary<(int, ulong), float[]> _voices = [];
     private LogMelBands? _bands;
+    private bool? _together;
 
     /// <inheritdoc/>
     public string Name => Called.Length > 0 ? Called : Path.GetFileNameWithoutExtension(Model);
@@ -34,6 +37,10 @@ public class OnnxComponent : IRewardComponent
     [Option("Name of the model's input; empty: the only one.")]
     public string Input { get; set; } = "";
 
+    /// <summary>Name of the model's input for lengths.</summary>
+    [Option("Name of an input that takes each sound's length, in samples or frames: sounds of different lengths are then padded and run at once; empty: there is none.")]
+    public string Lengths { get; set; } = "";
+
     /// <summary>Name of the model's output.</summary>
     [Option("Name of the model's output; empty: the first.")]
     public string Output { get; set; } = "";
@@ -41,6 +48,13 @@ public class OnnxComponent : IRewardComponent
     /// <summary>Sample rate of the sounds the model knows.</summary>
     [Option("Sample rate of the sounds that the model knows.", AtLeast = 8000, AtMost = 48_000, Unit = "Hz")]
     public int SampleRate { get; set; } = 16_000;
+
+    /// <summary>Most sounds in one run of the model.</summary>
+    [Option("Most sounds in one run of the model, where it takes several: those of one length, or with `lengths` any.", AtLeast = 1, AtMost = 1024)]
+    public int Batch { get; set; } = 16;
+
+    /// <inheritdoc/>
+    public int MostAtOnce => Batch;
 
     /// <summary>What the model is given.</summary>
     [Option("What the model is given: samples, or log mel bands as Kaldi's, each band's mean taken out.")]
@@ -81,7 +95,7 @@ public class OnnxComponent : IRewardComponent
 
         try
         {
-            Shape(OnnxModel.Load(Model, Input, Output), 1);
+            Shape(OnnxModel.Load(Model, Input, Lengths, Output), 1, 1);
             return [];
         }
         catch (UsageException e)
@@ -91,26 +105,18 @@ public class OnnxComponent : IRewardComponent
     }
 
     /// <inheritdoc/>
-    public double Score(RewardInput input)
+    public double Score(RewardInput input) => Score([input])[0];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<double> Score(IReadOnlyList<RewardInput> inputs)
     {
-        ArgumentNullException.ThrowIfNull(input);
-        var sample = input.Sample;
-        var sound = sample.Sound ?? throw new InvalidOperationException("the sound of the sample is not there");
-        var model = OnnxModel.Load(Model, Input, Output);
-        return (Judge() - Low) / (High - Low);
-
-        double Judge()
-        {
-            if (Similarity)
-            {
-                var voice = sample.VoiceSound ?? throw new InvalidOperationException("the sample has no voice prompt to be compared with; data.voices, or a column `voice`, gives texts theirs");
-                return Cosine(Run(model, sound.Span, sample.SampleRate), VoiceOf(model, voice.Span, sample.SampleRate));
-            }
-
-            var output = Run(model, sound.Span, sample.SampleRate);
-            return Index < output.Length ? output[Index]
-                : throw new InvalidOperationException($"`{model.Output}` of {Model} has {output.Length} values, `index` is {Index}");
-        }
+        ArgumentNullException.ThrowIfNull(inputs);
+        var model = OnnxModel.Load(Model, Input, Lengths, Output);
+        var outputs = Run(model, [.. inputs.Select(i => Resampled(i.Sample.Sound ?? throw new InvalidOperationException("the sound of the sample is not there"), i.Sample.SampleRate))]);
+        double[] judged = Similarity ? [.. outputs.Zip(VoicesOf(model, inputs), Cosine)]
+            : Index < outputs[0].Length ? [.. outputs.Select(o => (double)o[Index])]
+            : throw new InvalidOperationException($"`{model.Output}` of {Model} has {outputs[0].Length} values, `index` is {Index}");
+        return [.. judged.Select(value => (value - Low) / (High - Low))];
     }
 
     private static double Cosine(float[] a, float[] b)
@@ -126,64 +132,124 @@ public class OnnxComponent : IRewardComponent
         return product / Math.Sqrt(ofA * ofB);
     }
 
-    private float[] VoiceOf(OnnxModel model, ReadOnlySpan<float> voice, int sampleRate)
+    // A voice comes with each of its samples; its embedding is computed once.
+    private float[][] VoicesOf(OnnxModel model, IReadOnlyList<RewardInput> inputs)
     {
-        // A voice comes with each of its samples; its embedding is computed once.
-        var key = (voice.Length, XxHash3.HashToUInt64(MemoryMarshal.AsBytes(voice)));
-        if (!_voices.TryGetValue(key, out var embedding))
+        (ReadOnlyMemory<float> Sound, int SampleRate, (int, ulong) Key)[] voices = [.. inputs.Select(i =>
         {
-            if (_voices.Count >= MostVoices)
-            {
-                _voices.Clear();
-            }
-
-            _voices[key] = embedding = Run(model, voice, sampleRate);
+            var sound = i.Sample.VoiceSound ?? throw new InvalidOperationException("the sample has no voice prompt to be compared with; data.voices, or a column `voice`, gives texts theirs");
+            return (sound, i.Sample.SampleRate, (sound.Length, XxHash3.HashToUInt64(MemoryMarshal.AsBytes(sound.Span))));
+        })];
+        if (_voices.Count >= MostVoices)
+        {
+            _voices.Clear();
         }
 
-        return embedding;
+        var unknown = voices.DistinctBy(v => v.Key).Where(v => !_voices.ContainsKey(v.Key)).ToArray();
+        foreach (var (voice, embedding) in unknown.Zip(Run(model, [.. unknown.Select(v => Resampled(v.Sound, v.SampleRate))])))
+        {
+            _voices[voice.Key] = embedding;
+        }
+
+        return [.. voices.Select(v => _voices[v.Key])];
     }
 
-    /// <summary>The model's output for a sound; of one that takes sounds of one length alone, the mean over windows that start a second apart.</summary>
-    private float[] Run(OnnxModel model, ReadOnlySpan<float> sound, int sampleRate)
+    private float[] Resampled(ReadOnlyMemory<float> sound, int sampleRate) => sound.Length == 0 ? new float[1]   // silence, which a sample that said nothing is
+        : sampleRate == SampleRate ? sound.ToArray() : Resampler.Resample(sound.Span, sampleRate, SampleRate);
+
+    /// <summary>The model's output for each sound; of one that takes sounds of one length alone, the mean over windows that start a second apart.</summary>
+    private float[][] Run(OnnxModel model, float[][] sounds)
     {
-        float[] samples = sampleRate == SampleRate ? sound.ToArray() : Resampler.Resample(sound, sampleRate, SampleRate);
-        if (samples.Length == 0)
+        var clips = sounds.SelectMany((sound, i) => Windows(model, sound).Select(window => (Sound: i, Clip: Prepared(model, window)))).OrderBy(c => c.Clip.Length).ToArray();
+        var together = clips.Length > 1 && (_together ??= TakesSeveral(model));
+        List<float[]>[] outputs = [.. sounds.Select(_ => new List<float[]>())];
+        for (int first = 0, count; first < clips.Length; first += count)
         {
-            samples = new float[1];   // silence, which a sample that said nothing is
+            count = together ? clips.Skip(first).Take(Batch).TakeWhile(c => Lengths.Length > 0 || c.Clip.Length == clips[first].Clip.Length).Count() : 1;
+            var run = clips.AsSpan(first, count).ToArray();
+            foreach (var (clip, output) in run.Zip(RunAtOnce(model, [.. run.Select(c => c.Clip)])!))
+            {
+                outputs[clip.Sound].Add(output);
+            }
         }
 
-        var (length, unit) = Features == OnnxFeatures.Waveform ? (model.Dimensions[^1], 1) : (FixedFrames(model), SampleRate / 100);
+        return [.. outputs.Select(of => Enumerable.Range(0, of[0].Length).Select(i => (float)of.Average(o => o[i])).ToArray())];
+    }
+
+    // Some models say that they take a batch and then mix its sounds, or fail: two that are nothing alike tell, always the same two, so that
+    // the answer depends on the model alone. Sums in another order differ by less, even of a model that computes with 11 bits.
+    private bool TakesSeveral(OnnxModel model)
+    {
+        if (Batch == 1 || !model.HasBatches || model.Dimensions.Count <= (Features == OnnxFeatures.Waveform ? 1 : 2))
+        {
+            return false;
+        }
+
+        Clip[] clips = [Noise(0.5, SampleRate * 5 / 4), Noise(0.02, Lengths.Length > 0 ? SampleRate : SampleRate * 5 / 4)];
+        try
+        {
+            return RunAtOnce(model, clips) is { } rows && clips.Zip(rows).All(of =>
+            {
+                var alone = RunAtOnce(model, [of.First])![0];
+                return alone.Zip(of.Second, (a, b) => Math.Abs(a - b)).Max() <= SumsApart * alone.Max(Math.Abs);
+            });
+        }
+        catch (OnnxRuntimeException)
+        {
+            return false;
+        }
+
+        Clip Noise(double amplitude, int samples)
+        {
+            Random random = new(samples);
+            return Prepared(model, Windows(model, [.. Enumerable.Range(0, samples).Select(_ => (float)(amplitude * ((2 * random.NextDouble()) - 1)))]).First());
+        }
+    }
+
+    private float[][]? RunAtOnce(OnnxModel model, Clip[] clips)
+    {
+        var longest = clips.Max(c => c.Length);
+        var channels = Features == OnnxFeatures.Waveform ? 1 : Bands;
+        var values = new float[clips.Length * longest * channels];
+        for (var i = 0; i < clips.Length; i++)
+        {
+            // Of rows of bands each is padded at its end, of rows of frames the last.
+            var (rows, length) = BandsFirst(model) ? (channels, clips[i].Length) : (1, clips[i].Values.Length);
+            for (var row = 0; row < rows; row++)
+            {
+                clips[i].Values.AsSpan(row * length, length).CopyTo(values.AsSpan(((i * rows) + row) * longest * channels / rows));
+            }
+        }
+
+        return model.Run(values, Shape(model, clips.Length, longest), [.. clips.Select(c => (long)c.Length)]);
+    }
+
+    private IEnumerable<float[]> Windows(OnnxModel model, float[] samples)
+    {
+        var length = Features == OnnxFeatures.Waveform ? model.Dimensions[^1] : FixedFrames(model);
         if (length < 0)
         {
-            return RunWhole(model, samples);
+            return [samples];
         }
 
         // As DNSMOS does it: a short sound is repeated.
-        var window = Features == OnnxFeatures.Waveform ? length : ((length - 1) * unit) + (SampleRate * 25 / 1000);
+        var window = Features == OnnxFeatures.Waveform ? length : ((length - 1) * (SampleRate / 100)) + (SampleRate * 25 / 1000);
         float[] filled = [.. Enumerable.Range(0, Math.Max(window, samples.Length)).Select(i => samples[i % samples.Length])];
-        List<float[]> outputs = [];
-        for (var first = 0; first + window <= filled.Length; first += SampleRate)
-        {
-            outputs.Add(RunWhole(model, filled.AsSpan(first, window)));
-        }
-
-        return [.. Enumerable.Range(0, outputs[0].Length).Select(i => (float)outputs.Average(o => o[i]))];
+        return Enumerable.Range(0, ((filled.Length - window) / SampleRate) + 1).Select(i => filled.AsSpan(i * SampleRate, window).ToArray());
     }
 
-    private float[] RunWhole(OnnxModel model, ReadOnlySpan<float> samples)
+    private Clip Prepared(OnnxModel model, float[] samples)
     {
         if (Features == OnnxFeatures.Waveform)
         {
-            return model.Run(samples.ToArray(), Shape(model, samples.Length));
+            return new(samples, samples.Length);
         }
 
         _bands ??= new LogMelBands(SampleRate, Bands);
-        var least = SampleRate * 25 / 1000;
-        float[] padded = new float[Math.Max(least, samples.Length)];   // a frame at least
-        samples.CopyTo(padded);
+        float[] padded = new float[Math.Max(SampleRate * 25 / 1000, samples.Length)];   // a frame at least
+        samples.CopyTo(padded, 0);
         var values = _bands.Compute(padded);
         var frames = values.GetLength(0);
-        var shape = Shape(model, frames);
         var flat = new float[frames * Bands];
         for (var f = 0; f < frames; f++)
         {
@@ -193,15 +259,15 @@ public class OnnxComponent : IRewardComponent
             }
         }
 
-        return model.Run(flat, shape);
+        return new(flat, frames);
     }
 
     // [batch, frames, bands] unless only the other order fits.
-    private bool BandsFirst(OnnxModel model) => model.Dimensions[^1] != Bands && model.Dimensions[^2] == Bands;
+    private bool BandsFirst(OnnxModel model) => Features == OnnxFeatures.LogMel && model.Dimensions[^1] != Bands && model.Dimensions[^2] == Bands;
 
     private int FixedFrames(OnnxModel model) => BandsFirst(model) ? model.Dimensions[^1] : model.Dimensions[^2];
 
-    private int[] Shape(OnnxModel model, int length)
+    private int[] Shape(OnnxModel model, int count, int length)
     {
         var there = model.Dimensions;
         var waveform = Features == OnnxFeatures.Waveform;
@@ -216,6 +282,9 @@ public class OnnxComponent : IRewardComponent
         }
 
         int[] tail = waveform ? [length] : BandsFirst(model) ? [Bands, length] : [length, Bands];
-        return [.. Enumerable.Repeat(1, there.Count - tail.Length), .. tail];
+        return there.Count == tail.Length ? tail : [count, .. Enumerable.Repeat(1, there.Count - tail.Length - 1), .. tail];
     }
+
+    /// <summary>What the model is given of a sound: [samples], [frames, bands] or [bands, frames], and how many samples or frames.</summary>
+    private readonly record struct Clip(float[] Values, int Length);
 }

@@ -93,11 +93,61 @@ public sealed class OnnxComponentTests
         Assert.That(double.IsFinite(speaker.Score(Input(new float[10]))), Is.True);
     }
 
+    // Products of a batch are summed in another order than those of one: as for any sum above.
+    [TestCase("level", "", OnnxFeatures.Waveform)]
+    [TestCase("level_of_a_second", "", OnnxFeatures.Waveform)]
+    [TestCase("speaker", "", OnnxFeatures.LogMel)]
+    [TestCase("speaker_bands_first", "", OnnxFeatures.LogMel)]
+    [TestCase("speaker_lengths", "lengths", OnnxFeatures.LogMel)]
+    [TestCase("mixing", "", OnnxFeatures.Waveform)]   // which only says that it takes several
+    [TestCase("single", "", OnnxFeatures.Waveform)]
+    public void Score_OfSeveral_IsThatOfEach(string model, string lengths, OnnxFeatures features)
+    {
+        var similarity = features == OnnxFeatures.LogMel;
+        OnnxComponent component = new() { Model = Model(model), Lengths = lengths, Features = features, Similarity = similarity, Batch = 3 };
+        var (a, b) = (Sound("sound"), Sound("voice"));
+        float[] half = [.. a.Select(v => v / 2)];
+        RewardInput[] inputs =
+        [
+            Input(a, b), Input(b, a), Input(half, b), Input([], a), Input([.. a, .. half, .. a, .. half], b), Input([.. a.Reverse()], [.. b.Reverse()]), Input([.. b.Reverse()], a),
+        ];
+        var several = component.Score(inputs);
+        for (var i = 0; i < inputs.Length; i++)
+        {
+            Assert.That(several[i], Is.EqualTo(new OnnxComponent { Model = Model(model), Lengths = lengths, Features = features, Similarity = similarity }.Score(inputs[i])).Within(OfSums), $"sound {i}");
+        }
+
+        Assert.That(several.Distinct().Count(), Is.GreaterThan(3), "they differ");
+    }
+
+    [TestCase("level", "", OnnxFeatures.Waveform, 2)]            // 3 sounds of one length, 1 of another
+    [TestCase("level_of_a_second", "", OnnxFeatures.Waveform, 1)]   // all are repeated to a second
+    [TestCase("speaker", "", OnnxFeatures.LogMel, 2)]
+    [TestCase("speaker_lengths", "lengths", OnnxFeatures.LogMel, 1)]
+    [TestCase("mixing", "", OnnxFeatures.Waveform, 4)]
+    [TestCase("single", "", OnnxFeatures.Waveform, 4)]
+    public void Score_OfSeveral_RunsTheModelAsOftenAsLengthsDiffer(string model, string lengths, OnnxFeatures features, int runs)
+    {
+        OnnxComponent component = new() { Model = Model(model), Lengths = lengths, Features = features };
+        var (a, b) = (Sound("sound"), Sound("voice"));
+        component.Score([Input(a), Input(b)]);   // whether it takes several is found out once
+        var loaded = OnnxModel.Load(Model(model), "", lengths, "");
+        var before = loaded.Runs;
+        component.Score([Input(a), Input(b), Input([.. a.Reverse()]), Input(a)]);
+        Assert.That(loaded.Runs - before, Is.EqualTo(runs));
+    }
+
     [TestCase("level", "pcm", "", "no input `pcm`; it has waveform")]
     [TestCase("level", "", "mos", "no output `mos`; it has scores")]
     [TestCase("speaker", "", "", "`feats` is [any, any, 80], expected [samples]")]
     public void Faults_OfAModelThatDoesNotFit_NameWhatItHas(string model, string input, string output, string expected) =>
         Assert.That(new OnnxComponent { Model = Model(model), Input = input, Output = output }.Faults().Single(), Does.Contain(expected));
+
+    [TestCase("level", "lengths", "no input `lengths`; it has waveform")]
+    [TestCase("speaker_lengths", "", "it has the inputs feats, lengths, expected one, and one that `lengths` names")]
+    [TestCase("speaker_lengths", "feats", "`feats` is Single, expected Int64")]
+    public void Faults_OfLengths_NameWhatTheModelHas(string model, string lengths, string expected) =>
+        Assert.That(new OnnxComponent { Model = Model(model), Lengths = lengths, Features = OnnxFeatures.LogMel }.Faults().Single(), Does.Contain(expected));
 
     [Test]
     public void Faults_OfWhatIsNoModel_NameTheFile()

@@ -19,11 +19,12 @@ from transformers.audio_utils import mel_filter_bank, spectrogram, window_functi
 BANDS = 80
 
 
-def model(nodes, inputs, outputs, constants=()):
+def model(nodes, inputs, outputs, constants=(), counts=()):
     graph = helper.make_graph(
         nodes,
         "g",
-        [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs],
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs]
+        + [helper.make_tensor_value_info(n, TensorProto.INT64, s) for n, s in counts],
         [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in outputs],
         [onnx.numpy_helper.from_array(a, n) for n, a in constants],
     )
@@ -67,6 +68,60 @@ def speaker(bands_first):
     )
 
 
+def speaker_lengths():
+    """The same embedding of sounds padded to one length: the mean is over each one's own frames."""
+    weights = np.random.default_rng(5).standard_normal((BANDS, 8)).astype(np.float32)
+    return model(
+        [
+            helper.make_node("MatMul", ["feats", "weights"], ["projected"]),
+            helper.make_node("Relu", ["projected"], ["positive"]),
+            helper.make_node("Shape", ["feats"], ["frames"], start=1, end=2),
+            helper.make_node("Squeeze", ["frames"], ["frames0"]),
+            helper.make_node("Range", ["zero", "frames0", "one"], ["places"]),
+            helper.make_node("Unsqueeze", ["lengths", "axis"], ["ends"]),
+            helper.make_node("Less", ["places", "ends"], ["within"]),
+            helper.make_node("Cast", ["within"], ["mask"], to=TensorProto.FLOAT),
+            helper.make_node("Unsqueeze", ["mask", "last"], ["mask3"]),
+            helper.make_node("Mul", ["positive", "mask3"], ["own"]),
+            helper.make_node("ReduceSum", ["own", "axis"], ["sum"], keepdims=0),
+            helper.make_node("Cast", ["ends"], ["counts"], to=TensorProto.FLOAT),
+            helper.make_node("Div", ["sum", "counts"], ["embs"]),
+        ],
+        [("feats", ["batch", "frames_", BANDS])],
+        [("embs", ["batch", 8])],
+        [("weights", weights), ("axis", np.array([1], np.int64)), ("last", np.array([2], np.int64)), ("zero", np.array(0, np.int64)), ("one", np.array(1, np.int64))],
+        [("lengths", ["batch"])],
+    )
+
+
+def mixing():
+    """Says that it takes a batch, and gives what each peak is more than the mean of all."""
+    return model(
+        [
+            helper.make_node("ReduceMax", ["waveform", "axis"], ["peak"], keepdims=1),
+            helper.make_node("ReduceMean", ["peak", "first"], ["mean"], keepdims=1),
+            helper.make_node("Mul", ["mean", "half"], ["less"]),
+            helper.make_node("Sub", ["peak", "less"], ["scores"]),
+        ],
+        [("waveform", ["batch", "samples"])],
+        [("scores", ["batch", 1])],
+        [("axis", np.array([1], np.int64)), ("first", np.array([0], np.int64)), ("half", np.array(0.5, np.float32))],
+    )
+
+
+def single():
+    """Says that it takes a batch, and lays all of it out as one sound, as models that were exported carelessly do."""
+    return model(
+        [
+            helper.make_node("Reshape", ["waveform", "flat"], ["all"]),
+            helper.make_node("ReduceMax", ["all", "axis"], ["scores"], keepdims=1),
+        ],
+        [("waveform", ["batch", "samples"])],
+        [("scores", ["out", 1])],
+        [("flat", np.array([1, -1], np.int64)), ("axis", np.array([1], np.int64))],
+    )
+
+
 def log_mel(sound, rate):
     length = rate * 25 // 1000
     points = 1 << int(np.ceil(np.log2(length)))
@@ -106,6 +161,9 @@ def main():
         "level_of_a_second": level(16000),
         "speaker": speaker(False),
         "speaker_bands_first": speaker(True),
+        "speaker_lengths": speaker_lengths(),
+        "mixing": mixing(),
+        "single": single(),
     }
     for name, made in models.items():
         onnx.save(made, out / f"{name}.onnx")

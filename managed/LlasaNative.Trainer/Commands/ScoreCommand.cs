@@ -52,7 +52,7 @@ internal static class ScoreCommand
         var judge = options.CreateJudge();
         var recognised = RecognisedSample.Of(scores[0], waves[0], waves.SampleRate, judge.WantsSound);
         var prosody = Prosody.Measure(waves[0], waves.SampleRate, new PitchTracker());
-        var judged = judge.Judge(text, recognised with { Prosody = prosody }, null, ended: true);
+        var judged = judge.Judge([text], [true], [null], [recognised with { Prosody = prosody }])[0];
         Console.Write(string.Create(CultureInfo.InvariantCulture,
             $"CER         {judged.Cer:F4}\nNLL         {judged.Nll:F4}\nreward      {judged.Reward:F4}\n"));
         Console.Write(string.Create(CultureInfo.InvariantCulture, $"pitch       {prosody.F0Mean:F1} Hz, spread {prosody.F0Semitones:F2} semitones\npace        {prosody.Rate(judged.Characters):F2} characters/s\n"));

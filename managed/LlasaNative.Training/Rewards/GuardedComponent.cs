@@ -9,41 +9,50 @@ internal sealed class GuardedComponent(IRewardComponent component, TimeSpan time
     private const int MostHangs = 8;
     private int _hangs;
 
-    /// <summary>Judges one sample.</summary>
-    /// <param name="input">The sample.</param>
-    /// <param name="failure">What went wrong; null when nothing did.</param>
-    /// <returns>A finite number; 0 after a failure.</returns>
-    public double Score(RewardInput input, out string? failure)
-    {
-        Outcome outcome = new();
-        // A thread of its own: one of the pool that hangs would be missed by others.
-        Thread thread = new(() => outcome.Run(component, input)) { IsBackground = true, Name = "reward component" };
-        thread.Start();
-        failure = !thread.Join(timeout) ? Hung() : outcome.Failure;
-        return failure is null ? outcome.Value : 0;
-    }
-
     /// <summary>Whether so many calls hang that masking samples would only hide it.</summary>
     public bool IsLost => _hangs >= MostHangs;
 
-    private string Hung()
+    /// <summary>Judges samples, as many in a call as the component takes.</summary>
+    /// <param name="inputs">The samples.</param>
+    /// <returns>As they are judged, the place of each in the list, and a finite number or what went wrong.</returns>
+    public IEnumerable<(int Index, double Value, string? Failure)> Score(IReadOnlyList<RewardInput> inputs)
     {
-        _hangs++;
-        return string.Create(CultureInfo.InvariantCulture, $"gave no answer within {timeout.TotalSeconds:0.###} s");
+        var most = Math.Max(component.MostAtOnce, 1);
+        var order = Enumerable.Range(0, inputs.Count);
+        return (most == 1 ? order : order.OrderBy(i => inputs[i].Sample.Sound?.Length)).Chunk(most).SelectMany(indices => Answers(inputs, indices));
     }
+
+    private IEnumerable<(int Index, double Value, string? Failure)> Answers(IReadOnlyList<RewardInput> inputs, int[] indices)
+    {
+        Outcome outcome = new();
+        // A thread of its own: one of the pool that hangs would be missed by others.
+        Thread thread = new(() => outcome.Run(component, [.. indices.Select(i => inputs[i])])) { IsBackground = true, Name = "reward component" };
+        thread.Start();
+        if (!thread.Join(timeout * indices.Length))
+        {
+            _hangs++;
+            return indices.Select(i => (i, 0d, (string?)string.Create(CultureInfo.InvariantCulture, $"gave no answer within {(timeout * indices.Length).TotalSeconds:0.###} s")));
+        }
+
+        return outcome.Failure is null ? indices.Zip(outcome.Values).Select(of => (of.First, of.Second, Fault(of.Second)))
+            : indices.Length == 1 ? [(indices[0], 0, outcome.Failure)]
+            : indices.SelectMany(i => Answers(inputs, [i]));
+    }
+
+    private static string? Fault(double value) => double.IsFinite(value) ? null : string.Create(CultureInfo.InvariantCulture, $"returned {value}");
 
     private sealed class Outcome
     {
-        public double Value { get; private set; }
+        public IReadOnlyList<double> Values { get; private set; } = [];
 
-        public string? Failure { get; private set; } = "gave no answer";
+        public string? Failure { get; private set; }
 
-        public void Run(IRewardComponent component, RewardInput input)
+        public void Run(IRewardComponent component, RewardInput[] inputs)
         {
             try
             {
-                Value = component.Score(input);
-                Failure = double.IsFinite(Value) ? null : string.Create(CultureInfo.InvariantCulture, $"returned {Value}");
+                Values = inputs.Length == 1 ? [component.Score(inputs[0])] : component.Score(inputs);
+                Failure = Values.Count == inputs.Length ? null : $"gave {Values.Count} numbers for {inputs.Length} samples";
             }
             catch (Exception e)
             {

@@ -33,4 +33,12 @@ public interface IRewardComponent
     /// <param name="input">What is known about it.</param>
     /// <returns>A finite number; the built-in ones stay within -1 and 1.</returns>
     double Score(RewardInput input);
+
+    /// <summary>Most samples that it judges in one call of <see cref="Score(IReadOnlyList{RewardInput})"/>; 1: one after another.</summary>
+    int MostAtOnce => 1;
+
+    /// <summary>Judges several samples, by the same numbers up to rounding as one after another. Those with sounds of about one length come together.</summary>
+    /// <param name="inputs">What is known about each.</param>
+    /// <returns>A number for each, in order. When it throws, each is judged alone, so that only the one at fault fails.</returns>
+    IReadOnlyList<double> Score(IReadOnlyList<RewardInput> inputs) => [.. inputs.Select(Score)];
 }

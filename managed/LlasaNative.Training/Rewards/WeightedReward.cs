@@ -40,34 +40,36 @@ public sealed class WeightedReward
     /// <summary>Judges one sample.</summary>
     /// <param name="sample">What is known about it.</param>
     /// <exception cref="RewardUnavailableException">A component failed and <see cref="RewardOptions.OnFailure"/> says to stop.</exception>
-    public RewardBreakdown Score(SpeechSample sample)
-    {
-        var formula = _formula.Score(sample);
-        if (formula.Masked)
-        {
-            return formula;
-        }
+    public RewardBreakdown Score(SpeechSample sample) => Score([sample])[0];
 
-        RewardInput input = new(sample, formula, _options.MaxTokens);
-        List<RewardPart> parts = new(_components.Count);
-        double reward = 0;
+    /// <summary>Judges samples.</summary>
+    /// <param name="samples">What is known about each.</param>
+    /// <exception cref="RewardUnavailableException">A component failed and <see cref="RewardOptions.OnFailure"/> says to stop.</exception>
+    public RewardBreakdown[] Score(IReadOnlyList<SpeechSample> samples)
+    {
+        RewardBreakdown[] judged = [.. samples.Select(_formula.Score)];
+        var parts = judged.Select(_ => new List<RewardPart>(_components.Count)).ToArray();
         foreach (var (name, component, guard, weight) in _components)
         {
-            string? failure = null;
-            var value = guard is null ? component.Score(input) : guard.Score(input, out failure);
-            if (failure is not null)
+            int[] open = [.. Enumerable.Range(0, judged.Length).Where(i => !judged[i].Masked)];
+            RewardInput[] inputs = [.. open.Select(i => new RewardInput(samples[i], judged[i], _options.MaxTokens))];
+            foreach (var (place, value, failure) in guard?.Score(inputs) ?? inputs.Select((input, k) => (k, component.Score(input), (string?)null)))
             {
-                var hopeless = guard!.IsLost ? "; too many calls hang to go on" : "";
-                return _options.OnFailure == ComponentFailure.Stop || guard.IsLost
-                    ? throw new RewardUnavailableException($"reward component `{name}` {failure}, for the text `{sample.Reference}`{hopeless}")
-                    : formula with { Reward = 0, Masked = true, Reason = RewardReason.ComponentFailed, Parts = parts };
-            }
+                var i = open[place];
+                if (failure is null)
+                {
+                    parts[i].Add(new RewardPart(name, value, weight));
+                    continue;
+                }
 
-            parts.Add(new RewardPart(name, value, weight));
-            reward += weight * value;
+                var hopeless = guard!.IsLost ? "; too many calls hang to go on" : "";
+                judged[i] = _options.OnFailure == ComponentFailure.Stop || guard.IsLost
+                    ? throw new RewardUnavailableException($"reward component `{name}` {failure}, for the text `{samples[i].Reference}`{hopeless}")
+                    : judged[i] with { Reward = 0, Masked = true, Reason = RewardReason.ComponentFailed, Parts = parts[i] };
+            }
         }
 
-        return formula with { Reward = reward, Parts = parts };
+        return [.. judged.Select((formula, i) => formula.Masked ? formula : formula with { Reward = parts[i].Sum(p => p.Weight * p.Value), Parts = parts[i] })];
     }
 
     private sealed record Weighted(string Name, IRewardComponent Component, GuardedComponent? Guard, double Weight);

@@ -73,6 +73,29 @@ public sealed class ComponentTests
         Assert.That(error!.Message, Does.Contain("too many calls hang"));
     }
 
+    [Test]
+    public void OnesOwnComponent_ThatTakesSeveral_IsGivenThemByLengthAndAloneWhenItThrows()
+    {
+        RewardOptions options = new() { Components = $"{Mine(typeof(Pairs))}=1", OnFailure = ComponentFailure.Mask };
+        var judged = new WeightedReward(options).Score([.. new[] { 7, 3, 5, 9, 2 }.Select(length => Sample() with { Sound = new float[length] })]);
+        Assert.Multiple(() =>
+        {
+            // In order of length 2, 3 | 5, 7 | 9: 7 fails, so that 5 and 7 are asked for alone; 9 is left over.
+            Assert.That(judged.Select(j => j.Reward), Is.EqualTo(new[] { 0, 203, 105, 109, 202 }));
+            Assert.That(judged.Select(j => j.Masked), Is.EqualTo(new[] { true, false, false, false, false }));
+        });
+    }
+
+    [Test]
+    public void OnesOwnComponent_ThatHangsOverSeveral_IsWaitedForAsLongAsForEach()
+    {
+        RewardOptions options = new() { Components = $"{Mine(typeof(HangsOverTwo))}=1", TimeoutSeconds = 0.05, OnFailure = ComponentFailure.Mask };
+        Assert.That(new WeightedReward(options).Score([Sample(), Sample(), Sample()]).Select(j => j.Masked), Is.EqualTo(new[] { true, true, false }));
+        Assert.That(
+            Assert.Throws<RewardUnavailableException>(() => new WeightedReward(options with { OnFailure = ComponentFailure.Stop }).Score([Sample(), Sample()]))!.Message,
+            Does.Contain("gave no answer within 0.1 s"));
+    }
+
     [TestCase("LlasaNative.Tests.Rewards.Nobody", "no type of that name")]
     [TestCase("LlasaNative.Tests.Rewards.ComponentTests", "does not implement")]
     [TestCase("LlasaNative.Tests.Rewards.ComponentTests+CannotBeMade", "threw ArgumentException: never")]
@@ -117,6 +140,34 @@ public sealed class ComponentTests
         {
             Thread.Sleep(Timeout.Infinite);
             return 0;
+        }
+    }
+
+    /// <summary>Says how many it was given, times 100, and the sound's length.</summary>
+    public sealed class Pairs : IRewardComponent
+    {
+        public string Name => nameof(Pairs);
+
+        public int MostAtOnce => 2;
+
+        public double Score(RewardInput input) => Score([input])[0];
+
+        public IReadOnlyList<double> Score(IReadOnlyList<RewardInput> inputs) =>
+            [.. inputs.Select(i => i.Sample.Sound!.Value.Length).Select(n => n == 7 ? throw new InvalidOperationException("seven") : (100.0 * inputs.Count) + n)];
+    }
+
+    public sealed class HangsOverTwo : IRewardComponent
+    {
+        public string Name => nameof(HangsOverTwo);
+
+        public int MostAtOnce => 2;
+
+        public double Score(RewardInput input) => 1;
+
+        public IReadOnlyList<double> Score(IReadOnlyList<RewardInput> inputs)
+        {
+            Thread.Sleep(Timeout.Infinite);
+            return [];
         }
     }
 
