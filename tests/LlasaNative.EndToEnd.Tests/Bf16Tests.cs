@@ -59,7 +59,7 @@ public sealed class Bf16Tests : TinyWorldTests
         });
     }
 
-    [Test]
+    [Test, Category("Long")]
     public void Train_WithAReferenceInBf16_CountsItsRoundingAsDivergence()
     {
         string[] common = ["--set", "loss.kl_coefficient=0.01"];
@@ -80,7 +80,7 @@ public sealed class Bf16Tests : TinyWorldTests
         });
     }
 
-    [Test]
+    [Test, Category("Long")]
     public void Train_AnAdapterOverABf16Base_KeepsTheBaseInHalfTheMemory()
     {
         LlasaRunner.RunWell(Train(Folder, 2, [.. Bf16, "--set", "lora.rank=4"]));
@@ -93,7 +93,7 @@ public sealed class Bf16Tests : TinyWorldTests
         });
     }
 
-    [Test]
+    [Test, Category("Long")]
     public void EvalAndSpeak_TakeTheType_AndRefuseOthers()
     {
         string[] common = ["eval", "--limit", "8", "--seed", "3", "--temperature", "0"];

@@ -64,7 +64,7 @@ public sealed class EncodeTests : TinyWorldTests
         Assert.That(File.ReadLines(Output).Select(l => (string)JsonNode.Parse(l)!["text"]!), Is.EqualTo(new[] { "number 0", "number 2" }));
     }
 
-    [Test]
+    [Test, Category("Long")]
     public void Encode_InterruptedAndTakenUpAgain_GivesTheSameFile()
     {
         var sounds = Sounds(40);

@@ -66,7 +66,7 @@ public sealed class EventFileTests : TinyWorldTests
         }
     }
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Train_WithADashboard_ServesTheRunWhileItGoesOn()
     {
         using System.Net.Sockets.TcpListener probe = new(System.Net.IPAddress.Loopback, 0);

@@ -54,7 +54,7 @@ public sealed class GgmlTests : TinyWorldTests
         });
     }
 
-    [Test]
+    [Test, Category("Long")]
     public void Train_RewardedByAGgmlFile_LearnsFromIt()
     {
         var ear = Ggml.Tiny(Folder);

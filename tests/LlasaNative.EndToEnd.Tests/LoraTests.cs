@@ -48,7 +48,7 @@ public sealed class LoraTests : TinyWorldTests
         Assert.That(told, Does.Contain("LoRA adapter").And.Contains("rank 4, alpha 8").And.Contains("after step 2").And.Contains(TinyWorld.Policy).And.Match("finite +yes"));
     }
 
-    [Test]
+    [Test, Category("Long")]
     public void Train_AdapterWithDropout_ResumesToTheSameBits_AndDropsSomething()
     {
         string[] settings = [.. Settings, "--set", "lora.dropout=0.2"];

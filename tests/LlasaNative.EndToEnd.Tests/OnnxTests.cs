@@ -30,7 +30,7 @@ public sealed class OnnxTests : TinyWorldTests
         return folder;
     }
 
-    [Test]
+    [Test, Category("Long")]
     public void Train_IsRewardedByTwoModels_AndResumesToTheSameBits()
     {
         string[] set = ["--set", $"reward.components=utility=1,{Speaker}=0.5,{Level}=0.25", "--set", "data.voices=" + Voices()];

@@ -25,9 +25,9 @@ public sealed class PreferenceTests : TinyWorldTests
     }
 
     [TestCase("dpo.loss=dpo", "dpo.sft_weight=0.1")]
-    [TestCase("dpo.loss=simpo", "dpo.beta=2")]
+    [TestCase("dpo.loss=simpo", "dpo.beta=2", Category = "Long")]
     [TestCase("dpo.loss=ipo", "lora.rank=4")]
-    [TestCase("dpo.loss=dpo_norm", "dpo.label_smoothing=0.1", "dpo.reference=bf16")]
+    [TestCase("dpo.loss=dpo_norm", "dpo.label_smoothing=0.1", "dpo.reference=bf16", Category = "Long")]
     public void Dpo_LearnsWhatWasChosen_AndResumesToTheSameBits(params string[] settings)
     {
         string[] arguments =

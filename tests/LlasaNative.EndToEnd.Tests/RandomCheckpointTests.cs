@@ -41,9 +41,9 @@ public sealed class RandomCheckpointTests : TinyWorldTests
     [TestCase(ModelKind.Policy, "llasa-1b", 1_370_000_000L)]
     [TestCase(ModelKind.Policy, "llama-3.2-1b", 1_235_814_400L)]
     [TestCase(ModelKind.Policy, "llama-3.2-3b", 3_212_749_824L)]
-    [TestCase(ModelKind.Policy, "llama-3.1-8b", 8_030_261_248L)]
+    [TestCase(ModelKind.Policy, "llama-3.1-8b", 8_030_261_248L, Category = "Long")]
     [TestCase(ModelKind.Recogniser, "whisper-base", 72_593_920L)]
-    [TestCase(ModelKind.Recogniser, "whisper-large-v3", 1_543_490_560L)]
+    [TestCase(ModelKind.Recogniser, "whisper-large-v3", 1_543_490_560L, Category = "Long")]
     public void PublicShapes_HaveThePublishedNumberOfParameters(ModelKind kind, string name, long expected)
     {
         var config = Path.Combine(Folder, "config.json");
@@ -84,7 +84,7 @@ public sealed class RandomCheckpointTests : TinyWorldTests
         Assert.That(samples[0].Tokens.ToArray(), Is.Not.EqualTo(samples[1].Tokens.ToArray()));
     }
 
-    [Test]
+    [Test, Category("Long")]
     public void SizesAlone_AreWhatAPlanReads()
     {
         string[] places = [.. new[] { "policy", "codec", "recogniser" }.Select(kind => Path.Combine(Folder, kind))];

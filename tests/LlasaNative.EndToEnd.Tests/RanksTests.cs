@@ -14,29 +14,27 @@ public sealed class RanksTests : TinyWorldTests
     [OneTimeSetUp]
     public void FindMpi() => MpiRunner.Require();
 
-    [Test]
-    public void Train_OnAnyNumberOfRanks_TakesTheSameFirstStep()
+    [TestCase(2)]
+    [TestCase(4, Category = "Long")]   // of two groups: two of the four have nothing to do
+    public void Train_OnAnyNumberOfRanks_TakesTheSameFirstStep(int ranks)
     {
         LlasaRunner.RunWell(Train(Path.Combine(Folder, "1"), 1));
         var (one, alone) = (Metrics(Path.Combine(Folder, "1"))[0], Weights(Path.Combine(Folder, "1"), 1));
-        foreach (var ranks in new[] { 2, 4 })   // of two groups: two of the four have nothing to do
+        var folder = Path.Combine(Folder, $"{ranks}");
+        var outcome = MpiRunner.Run(ranks, Train(folder, 1));
+        Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
+        Assert.That(outcome.Error, Does.Contain($"; {ranks} ranks by Open MPI"));
+        Assert.That(outcome.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries), Has.Length.EqualTo(1), "one rank talks");
+        var metrics = Metrics(folder);
+        Assert.Multiple(() =>
         {
-            var folder = Path.Combine(Folder, $"{ranks}");
-            var outcome = MpiRunner.Run(ranks, Train(folder, 1));
-            Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
-            Assert.That(outcome.Error, Does.Contain($"; {ranks} ranks by Open MPI"));
-            Assert.That(outcome.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries), Has.Length.EqualTo(1), "one rank talks");
-            var metrics = Metrics(folder);
-            Assert.Multiple(() =>
-            {
-                Assert.That(metrics, Has.Count.EqualTo(1));
-                Assert.That(metrics[0].GetProperty("optimiser/grad_norm").GetDouble(), Is.EqualTo(one.GetProperty("optimiser/grad_norm").GetDouble()).Within(1e-4).Percent);
-                Assert.That(metrics[0].GetProperty("reward/mean").GetDouble(), Is.EqualTo(one.GetProperty("reward/mean").GetDouble()).Within(1e-6));
-                Assert.That(metrics[0].GetProperty("rollout/tokens").GetDouble(), Is.EqualTo(one.GetProperty("rollout/tokens").GetDouble()));
-                Assert.That(Distance(Weights(folder, 1), alone), Is.LessThan(1e-6), $"{ranks} ranks");
-                Assert.That(File.ReadLines(Path.Combine(folder, "samples.jsonl")).Count(), Is.EqualTo(File.ReadLines(Path.Combine(Folder, "1", "samples.jsonl")).Count()));
-            });
-        }
+            Assert.That(metrics, Has.Count.EqualTo(1));
+            Assert.That(metrics[0].GetProperty("optimiser/grad_norm").GetDouble(), Is.EqualTo(one.GetProperty("optimiser/grad_norm").GetDouble()).Within(1e-4).Percent);
+            Assert.That(metrics[0].GetProperty("reward/mean").GetDouble(), Is.EqualTo(one.GetProperty("reward/mean").GetDouble()).Within(1e-6));
+            Assert.That(metrics[0].GetProperty("rollout/tokens").GetDouble(), Is.EqualTo(one.GetProperty("rollout/tokens").GetDouble()));
+            Assert.That(Distance(Weights(folder, 1), alone), Is.LessThan(1e-6), $"{ranks} ranks");
+            Assert.That(File.ReadLines(Path.Combine(folder, "samples.jsonl")).Count(), Is.EqualTo(File.ReadLines(Path.Combine(Folder, "1", "samples.jsonl")).Count()));
+        });
     }
 
     [Test]
@@ -59,7 +57,7 @@ public sealed class RanksTests : TinyWorldTests
         AssertSame(Checkpoint(parts, Steps), Checkpoint(whole, Steps));
     }
 
-    [Test]
+    [Test, Category("Long")]
     public void Sft_OnAnyNumberOfRanks_TakesTheSameSteps()
     {
         var data = Path.Combine(Folder, "data.jsonl");
@@ -83,7 +81,7 @@ public sealed class RanksTests : TinyWorldTests
         }
     }
 
-    [Test]
+    [Test, Category("Long")]
     public void Eval_OnRanks_ReportsWhatOneProcessDoes()
     {
         string[] Arguments(string name) => ["eval", "--limit", "5", "--seed", "3", "--out", Path.Combine(Folder, name)];

@@ -28,7 +28,7 @@ public sealed class ResumeTests : TinyWorldTests
     }
 
     [TestCase("algorithm=dapo", "rollout.dynamic_rounds=2", "loss.min_group_deviation=0.2", Category = "Long")]
-    [TestCase("algorithm=gspo", "update.epochs=2", "update.mini_batch_prompts=1", "loss.importance=token", "rollout.top_p=0.9")]
+    [TestCase("algorithm=gspo", "update.epochs=2", "update.mini_batch_prompts=1", "loss.importance=token", "rollout.top_p=0.9", Category = "Long")]
     [TestCase("algorithm=reinforce_plus_plus", "update.mini_batch_prompts=1", "run.evaluate_every=1", "run.evaluate_texts=2", "evaluation.temperature=0", "loss.importance=sequence", Category = "Long")]
     [TestCase("algorithm=rloo", "loss.kl_coefficient=0.01", Category = "Long")]
     [TestCase("algorithm=online_dpo", "loss.objective=dpo(beta=0.5)", "optimiser.warmup_steps=0")]
@@ -64,7 +64,7 @@ public sealed class ResumeTests : TinyWorldTests
     }
 
     [TestCase("INT")]
-    [TestCase("TERM")]
+    [TestCase("TERM", Category = "Long")]
     public void Train_Interrupted_SavesAndExits130(string signal)
     {
         using (var process = LlasaRunner.StartAndAwait("step 1/3", Train(Folder, Steps, "--set", "run.save_every=0")))

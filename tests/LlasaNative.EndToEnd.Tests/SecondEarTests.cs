@@ -53,7 +53,7 @@ public sealed class SecondEarTests : TinyWorldTests
         });
     }
 
-    [Test]
+    [Test, Category("Long")]
     public void Compare_ShowsBothWithTheirIntervals()
     {
         var run = Path.Combine(Folder, "run");

@@ -82,7 +82,7 @@ public sealed class VoiceTests : TinyWorldTests
         Assert.That(Run("eval", "--data", data, "--voices", Folder).Error, Does.Contain("holds no sound files"));
     }
 
-    [Test]
+    [Test, Category("Long")]
     public void Train_WithVoices_InTwoSessions_EndsWithTheSameBits()
     {
         MakeVoice("voices/one", "the quiet river");

@@ -41,7 +41,7 @@ public sealed class WorkTests : TinyWorldTests
         Assert.That(((int)json["settings"]!["bytes"]!, (int)json["settings"]!["tokens"]!), Is.EqualTo((18, 16)));
     }
 
-    [Test]
+    [Test, Category("Long")]
     public void Threads_AreSetForAnyWork()
     {
         try

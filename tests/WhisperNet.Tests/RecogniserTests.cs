@@ -51,8 +51,9 @@ public class RecogniserTests
         _folder.Dispose();
     }
 
-    [Test]
-    public void Listen_HearsWhatTheNativeEngineHears([Values] ScorePromptStyle style)
+    [TestCase(ScorePromptStyle.Seed, Category = "Long")]
+    [TestCase(ScorePromptStyle.Full)]
+    public void Listen_HearsWhatTheNativeEngineHears(ScorePromptStyle style)
     {
         ScoringOptions options = new() { Prompt = style };
         using var native = NativeRecogniser.Load(Ggml.TinyWhisper, options);
@@ -97,7 +98,7 @@ public class RecogniserTests
         }
     }
 
-    [Test]
+    [Test, Category("Long")]
     public void Listen_WithOneOrSeveralStates_IsTheSame()
     {
         using var one = WhisperNetRecogniser.Load(_model, states: 1);

@@ -67,8 +67,8 @@ public sealed class DashboardTests
     }
 
     [TestCase(375, 812)]
-    [TestCase(768, 1024)]
-    [TestCase(1280, 900)]
+    [TestCase(768, 1024, Category = "Long")]
+    [TestCase(1280, 900, Category = "Long")]
     public async Task Page_FitsItsWidth_AndIsPhotographed(int width, int height)
     {
         using SyntheticRun a = new(Path.Combine(_folder, "first"), 120);
@@ -89,8 +89,9 @@ public sealed class DashboardTests
         Assert.That(_browser.Complaints, Is.Empty);
     }
 
-    [Test]
-    public async Task Players_Play_TranscriptsAreMarked_AndNothingIsReadAsHtml([Values] bool asFile)
+    [TestCase(false, Category = "Long")]
+    [TestCase(true)]
+    public async Task Players_Play_TranscriptsAreMarked_AndNothingIsReadAsHtml(bool asFile)
     {
         using SyntheticRun run = new(Path.Combine(_folder, "run"), 3);
         using var server = DashboardServer.Start(RunFolder.Find([Path.Combine(_folder, "run")]), 0);

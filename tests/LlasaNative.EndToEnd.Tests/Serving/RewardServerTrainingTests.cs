@@ -26,7 +26,7 @@ public sealed class RewardServerTrainingTests : TinyWorldTests
         Assert.That(File.ReadAllBytes(Path.Combine(Folder, "remote", Best)), Is.EqualTo(File.ReadAllBytes(Path.Combine(Folder, "local", Best))));
     }
 
-    [Test]
+    [Test, Category("Long")]
     public void Train_WhenTheServerDies_SavesAndStops_AndGoesOnToTheSameBits()
     {
         LlasaRunner.RunWell("prepare", "--dummy", "-o", Path.Combine(Folder, "data"));

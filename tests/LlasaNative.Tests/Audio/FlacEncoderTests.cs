@@ -14,7 +14,7 @@ public sealed class FlacEncoderTests
     [TestCase(4096)]
     [TestCase(4097)]
     [TestCase(20_000)]
-    [TestCase(4096 * 130, Description = "frame numbers of two bytes")]
+    [TestCase(4096 * 130, Description = "frame numbers of two bytes", Category = "Long")]
     [TestCase((4096 * 2050) + 3, Description = "and of three", Category = "Long")]
     public void Encode_DecodesToTheSameSamples(int length)
     {
