@@ -6,7 +6,7 @@ var target = Argument("target", "Default");
 var configuration = Argument("configuration", "Release");
 var seed = Argument<int?>("seed", null);
 var filter = Argument<string>("filter", null);            // of native tests, as --gtest_filter
-var thorough = Argument("thorough", false);               // Test: the whole suite on the simulator, under sanitizers; faults, in short; nvcc
+var thorough = Argument("thorough", false);               // Test: what takes long, too; the whole suite on the simulator, under sanitizers; nvcc
 var strict = Argument("strict", thorough);                // warnings of g++, nvcc and C#'s analysers are errors
 var kernels = !Argument("without-kernels", false);         // Test: nothing on the simulator
 var torch = Argument("with-torch", false);                // Test, Package: the TorchSharp engine, whose packages take 600 MB
@@ -78,7 +78,7 @@ Task("Test-Cudasim").IsDependentOn("Native-Library-For-Tests").Does(() =>
 });
 
 // Every kernel once, checked by the simulator alone: what a newcomer's test has time for.
-Task("Test-Kernels").WithCriteria(kernels).Does(() =>
+Task("Test-Kernels").WithCriteria(kernels).IsDependentOn("Native-Build").Does(() =>
 {
     BuildCudasim("cudasim-kernels", "--target llasa_cudasim_tests");
     CudasimTests("cudasim-kernels", "artifacts/test-kernels");
@@ -99,15 +99,6 @@ Task("Cuda-Archs").Does(CompileForEveryArchitecture);
 
 // ----------------------------------------------------------------------------------------------- bindings
 Task("Bindings-Generate").Does(() => Generate(generated, layout));
-
-Task("Bindings-Check").Does(() =>
-{
-    var fresh = $"{root}/artifacts/bindings";
-    CleanDirectory(fresh);
-    Generate($"{fresh}/Generated", $"{fresh}/layout.g.inc");
-    Run("bindings-check", "git", $"diff --no-index --exit-code --stat -p {generated} {fresh}/Generated");
-    Run("bindings-check-layout", "git", $"diff --no-index --exit-code {layout} {fresh}/layout.g.inc");
-});
 
 // ------------------------------------------------------------------------------------------------ managed
 System.Threading.Tasks.Task managedBuild = null;
@@ -130,7 +121,7 @@ Task("Engine-Onnx").Does(() => PublishEngine("onnx", "LlasaNative.Onnx", apart: 
 Task("Engine-WhisperNet").Does(() => PublishEngine("whispernet", "LlasaNative.WhisperNet", apart: false));
 
 // Not in the solution: its packages are large, and whoever cannot have them goes on without, loudly.
-Task("Torch-Test").WithCriteria(torch).IsDependentOn("Native-Build").IsDependentOn("Trainer").Does(() =>
+Task("Torch-Test").WithCriteria(torch).IsDependentOn("Native-Build").IsDependentOn("Managed-Build").Does(() =>
 {
     var project = GetFiles("tests/TorchSharp.Tests/*.csproj").Single();
     try
@@ -159,8 +150,7 @@ var test = Task("Test")
     .IsDependentOn("Native-Test")
     .IsDependentOn("Machine-Test")
     .IsDependentOn(thorough ? "Test-Cudasim" : "Test-Kernels")
-    .IsDependentOn("Bindings-Check")
-    .IsDependentOn("Managed-Tests")
+    .IsDependentOn("Managed-Tests")   // that the bindings are the header's, too: Bindings.Generator.Tests
     .IsDependentOn("Torch-Test");
 if (thorough)
 {

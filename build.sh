@@ -9,8 +9,8 @@ usage() {
 usage: ./build.sh [TARGET] [--option value ...]
 
   test        build, check the bindings, run native tests (on the CPU, and every CUDA kernel on a simulator) and managed ones
-              (default)   [--thorough: the whole native suite on the simulator, under sanitizers; what a run survives, in short; nvcc, where it
-              is; and warnings are errors; --without-kernels: nothing on the simulator]
+              (default)   [--thorough: the tests that take long, too; the whole native suite on the simulator, under sanitizers; what a run
+              survives, in short; nvcc, where it is; and warnings are errors; --without-kernels: nothing on the simulator]
   demo        train the tiny world by GRPO and write artifacts/demo/index.html
               [--seed N, and for a short look --steps N or --minutes M]
   fresh       demo and tests on new Debian machines made by debootstrap (as root) [--keep] [NAME ...]
@@ -134,9 +134,7 @@ find_lacking() {
   if [[ $target == Bench ]]; then libraries+=(benchmark); fi
   case $target in
     Test | Default | Bindings-*)
-      need clang "the bindings check reads the C header through it" try_clang
-      need git "the bindings check compares with it" "git --version"
-      ;;
+      need clang "the bindings check reads the C header through it" try_clang ;;
   esac
   if [[ $target =~ ^(Test|Default|Cuda-.*|Package)$ && -n $(command -v nvcc) ]]; then
     need g++-11 "the newest host compiler that nvcc of CUDA 11 takes" try_host_of_nvcc

@@ -33,6 +33,12 @@ void ManagedTests(IEnumerable<FilePath> projects)
 {
     // What takes longer than everything else together is left to --thorough.
     var some = thorough ? "" : "TestCategory!=Faults&TestCategory!=Long";
+    var environment = NativeFrom("cpu");
+    if (!thorough)
+    {
+        environment["LLASA_FUZZ_COUNT"] = "400";
+    }
+
     string[] half = ["Ranks", "Resume", "Bf16", "Work", "Command", "RandomCheckpoint", "SecondEar", "Ggml", "Looping"];
     var parts = projects.SelectMany(p => IsEndToEnd(p) ? new (FilePath Project, string Part, string Filter)[]
     {
@@ -47,8 +53,10 @@ void ManagedTests(IEnumerable<FilePath> projects)
         var trx = $"{results}/{name}.trx";
         Clear(trx);
         var tests = string.Join("&", new[] { part.Filter, some }.Where(f => f.Length > 0));
-        var exit = Run($"test-{name}", "dotnet", $"test {part.Project.FullPath} -c {configuration} --no-build --logger trx;LogFileName={trx} " +
-            $"--results-directory {results}" + (tests.Length > 0 ? $" --filter {tests}" : ""), check: false);
+        // The assembly, not its project, which would be evaluated once more to find it.
+        var assembly = $"{part.Project.GetDirectory()}/bin/{configuration}/net10.0/{part.Project.GetFilenameWithoutExtension()}.dll";
+        var exit = Run($"test-{name}", "dotnet", $"test {assembly} --logger trx;LogFileName={trx} --results-directory {results}" +
+            (tests.Length > 0 ? $" --filter {tests}" : ""), check: false, environment: environment);
         tally.AddTrx(trx, exit);
         Information("{0}; so far {1}", name, tally);
     });

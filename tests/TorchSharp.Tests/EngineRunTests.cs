@@ -20,7 +20,7 @@ public sealed class EngineRunTests
 
     // Beside bin/CONFIGURATION/... of this project.
     private static string Program => Path.Combine(
-        OracleData.RepositoryRoot, "managed", "LlasaNative.Trainer", "bin", new DirectoryInfo(AppContext.BaseDirectory).Parent!.Parent!.Name, "net10.0", "llasa.dll");
+        OracleData.RepositoryRoot, "managed", "LlasaNative.Trainer", "bin", new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name, "net10.0", "llasa.dll");
 
     [OneTimeSetUp]
     public void TrainNatively()
