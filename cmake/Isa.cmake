@@ -24,7 +24,7 @@ function(llasa_add_isa_variants target)
   if(avx512 IN_LIST isas)
     # Products of bytes, and on the tile unit; everything else of "vnni" and "amx" is AVX-512's.
     set(flags_vnni ${flags_avx512} -mavx512vnni)
-    set(flags_amx ${flags_vnni} -mamx-tile -mamx-bf16 -mamx-int8)
+    set(flags_amx ${flags_vnni} -mavx512bf16 -mamx-tile -mamx-bf16 -mamx-int8)
     foreach(isa vnni amx)
       set(objects ${target}_${isa})
       file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/src/cpu/${isa}/*.cc)

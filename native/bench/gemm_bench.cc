@@ -9,13 +9,13 @@
 namespace llasa::bench {
 namespace {
 
-// Element i as a product sees it: stored in bf16, or rounded on its way on a device.
+// Element i as a product sees it: stored in bf16, or rounded on its way.
 double seen(uint64_t seed, int64_t i, bool rounded) {
   const float x = noise(seed, i);
   return static_cast<double>(rounded ? bf16_to_float(float_to_bf16(x)) : x);
 }
 bool rounds_activations(bool bf16) {
-  return bf16 && std::string(describe_device().backend) != "cpu";
+  return bf16 && rounds_to_bf16();
 }
 
 // The weight of seed 2, stored in f32 or bf16.

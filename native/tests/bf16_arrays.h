@@ -5,6 +5,7 @@
 
 #include "core/half.h"
 #include "core/weight_view.h"
+#include "ops/gemm.h"
 
 namespace llasa::test {
 
@@ -21,13 +22,9 @@ inline std::vector<float> rounded_bf16(std::vector<float> values) {
   for (float& v : values) v = bf16_to_float(float_to_bf16(v));
   return values;
 }
-// What a product of Precision::kBf16 sees of an f32 operand: CUDA rounds it, the CPU does not.
+// What a product of Precision::kBf16 sees of an f32 operand.
 inline std::vector<float> operand_bf16(const std::vector<float>& values) {
-#if defined(LLASA_TESTS_ON_DEVICE)
-  return rounded_bf16(values);
-#else
-  return values;
-#endif
+  return rounds_to_bf16() ? rounded_bf16(values) : values;
 }
 
 }  // namespace llasa::test

@@ -50,8 +50,9 @@ TEST(GemmBf16, MatchesDoublesOfTheRoundedOperands) {
                                 {49, 101, 67},
                                 {97, 300, 130},
                                 {23, 31, 2049},
-                                {2, 1100, 500},       // two panels of the CPU's widened weights, few rows
-                                {33, 1100, 1000}}) {  // and many
+                                {2, 1100, 500},     // two panels of the CPU's widened weights, few rows
+                                {33, 1100, 1000},   // and many
+                                {300, 70, 530}}) {  // rows that pass by a packed weight; panels of K
     for (int transposes = 0; transposes < 4; ++transposes) {
       const Shape s{M, N, K, (transposes & 1) != 0, (transposes & 2) != 0};
       const auto A = random_floats(s.a_count(), 1), B = random_floats(s.b_count(), 2),
@@ -155,9 +156,8 @@ TEST(LinearBf16, ForwardAddsBiasAndAccumulates) {
   }
 }
 
-TEST(LinearBf16, BackwardMultipliesTheRoundedOperands) {
+void expect_rounded_gradients(int64_t T, int64_t K, int64_t N) {
   Stream stream;
-  const int64_t T = 11, K = 13, N = 17;
   const auto x = random_floats(T * K, 1), weight = random_floats(N * K, 2), dy = random_floats(T * N, 3),
              start_dx = random_floats(T * K, 4), start_dweight = random_floats(N * K, 5);
   DeviceArray<float> device_x(x), device_dy(dy);
@@ -191,6 +191,11 @@ TEST(LinearBf16, BackwardMultipliesTheRoundedOperands) {
   Guarded alone(start_dx);
   linear_backward(stream, nullptr, device_weight.data(), device_dy.data(), alone.data(), nullptr, T, K, N);
   EXPECT_NE(alone.values(), start_dx);
+}
+
+TEST(LinearBf16, BackwardMultipliesTheRoundedOperands) {
+  expect_rounded_gradients(11, 13, 17);
+  expect_rounded_gradients(300, 45, 70);
 }
 
 TEST(EmbeddingBf16, CopiesTheStoredRows) {

@@ -23,20 +23,20 @@ TEST_P(GemmRows, MatchDoublesAtEverySizeAroundATile) {
         const auto A = random_floats(M * lda, 1), B = random_floats(N * ldb, 2),
                    C = random_floats(M * ldc, 3);
         DeviceArray<Bf16> narrow(stored_bf16(B));
-        const auto rounded = rounded_bf16(B);
-        Guarded a(A), wide(B);
+        const auto rounded = rounded_bf16(B), seen = operand_bf16(A);
+        Guarded x(A), wide(B);
         for (const bool bf16 : {false, true}) {
-          const std::vector<float>& b = bf16 ? rounded : B;
+          const std::vector<float>&a = bf16 ? seen : A, &b = bf16 ? rounded : B;
           for (const float beta : {0.0f, 1.0f, -0.5f}) {
             Guarded c(C);
-            gemm(stream, false, true, M, N, K, 0.75f, a.data(), lda,
+            gemm(stream, false, true, M, N, K, 0.75f, x.data(), lda,
                  bf16 ? WeightView(narrow.data()) : WeightView(wide.data()), ldb, beta, c.data(), ldc);
             std::vector<double> expected(C.begin(), C.end());
             for (int64_t m = 0; m < M; ++m) {
               for (int64_t n = 0; n < N; ++n) {
                 double sum = 0;
                 for (int64_t k = 0; k < K; ++k) {
-                  sum += static_cast<double>(A[static_cast<size_t>(m * lda + k)]) *
+                  sum += static_cast<double>(a[static_cast<size_t>(m * lda + k)]) *
                          static_cast<double>(b[static_cast<size_t>(n * ldb + k)]);
                 }
                 double& value = expected[static_cast<size_t>(m * ldc + n)];

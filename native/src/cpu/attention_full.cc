@@ -48,7 +48,6 @@ std::vector<QueryBlock> cut_queries(const int64_t* offsets, int64_t B, int64_t H
 // On the tile unit keys and transposed values of a clip's head are packed once; a block of queries, and then
 // its weights, are rows of a panel.
 struct PackedHeads {};
-struct TransposedValues {};
 struct TileScratch {};
 constexpr int64_t kTileQueries = 64;                 // of a block: scores that stay in the second cache
 constexpr int64_t kPackedFloats = int64_t{1} << 23;  // of clips that are packed at a time
@@ -70,28 +69,21 @@ cpu::ProductTask packed_task(int64_t T, int64_t K, const float* packed) {
   return task;
 }
 
-void pack_rows(const cpu::TileProductKernels& tiles, const float* x, int64_t ldx, int64_t T, int64_t K,
+void pack_rows(const cpu::TileProducts& tiles, const float* x, int64_t ldx, int64_t T, int64_t K,
                float* packed) {
-  cpu::ProductTask rows = packed_task(T, K, packed);
-  rows.x = x;
-  rows.ldx = ldx;
-  for (int64_t block = 0; 16 * block < T; ++block) tiles.pack(rows, block, packed);
+  for (int64_t block = 0; 16 * block < T; ++block) tiles.pack(x, ldx, T, K, block, packed);
 }
 
-void pack_values(const cpu::TileProductKernels& tiles, const float* v, int64_t row_stride, int64_t frames,
+// Values [frames,D]: what is summed over runs down.
+void pack_values(const cpu::TileProducts& tiles, const float* v, int64_t row_stride, int64_t frames,
                  int64_t D, float* packed) {
-  float* transposed = cpu::task_scratch<TransposedValues>(frames * D);
-  for (int64_t first = 0; first < frames; first += 16) {
-    const int64_t last = std::min(frames, first + 16);
-    for (int64_t d = 0; d < D; ++d) {
-      for (int64_t t = first; t < last; ++t) transposed[d * frames + t] = v[t * row_stride + d];
-    }
+  for (int64_t block = 0; 16 * block < D; ++block) {
+    tiles.pack_columns(v, row_stride, D, frames, block, packed);
   }
-  pack_rows(tiles, transposed, frames, D, frames, packed);
 }
 
 // y [rows of w, T] of a packed task, on one thread.
-void multiply_rows(const cpu::TileProductKernels& tiles, cpu::ProductTask task, const float* w, int64_t ldw,
+void multiply_rows(const cpu::TileProducts& tiles, cpu::ProductTask task, const float* w, int64_t ldw,
                    int64_t rows, float* y, int64_t ldy) {
   task.w = w;
   task.ldw = ldw;
@@ -100,11 +92,11 @@ void multiply_rows(const cpu::TileProductKernels& tiles, cpu::ProductTask task, 
   task.ldy = ldy;
   task.beta = 0.0f;
   task.scratch = cpu::aligned_task_scratch<TileScratch>(tiles.scratch_floats(task.T, rows, task.K));
-  tiles.f32_transposed(task);
+  tiles.transposed(task);
 }
 
 // Clips [first, last), packed together.
-void attend_on_tiles(const cpu::TileProductKernels& tiles, const Clips& c, int64_t first, int64_t last) {
+void attend_on_tiles(const cpu::TileProducts& tiles, const Clips& c, int64_t first, int64_t last) {
   const auto& softmax = *cpu::kernels().softmax;
   const int64_t* offsets = c.offsets + first;
   const int64_t B = last - first;
@@ -144,7 +136,7 @@ void attend_on_tiles(const cpu::TileProductKernels& tiles, const Clips& c, int64
   });
 }
 
-void attend_on_tiles(const cpu::TileProductKernels& tiles, const Clips& clips) {
+void attend_on_tiles(const cpu::TileProducts& tiles, const Clips& clips) {
   for (int64_t first = 0; first < clips.B;) {
     int64_t last = first, floats = 0;
     while (last < clips.B && (last == first || floats < kPackedFloats)) {
@@ -161,9 +153,10 @@ void attend_on_tiles(const cpu::TileProductKernels& tiles, const Clips& clips) {
 
 void attention_full_forward(Stream&, const float* q, const float* k, const float* v, float* y,
                             const int64_t* offsets, int64_t B, int64_t H, int64_t D, int64_t row_stride,
-                            float scale, bool causal, Precision) {
+                            float scale, bool causal, Precision precision) {
   if (const cpu::TileProductKernels* tiles = cpu::kernels().tile_product; tiles != nullptr && !planning()) {
-    attend_on_tiles(*tiles, {q, k, v, y, offsets, B, H, D, row_stride, scale, causal});
+    attend_on_tiles(precision == Precision::kBf16 ? tiles->bf16 : tiles->f32,
+                    {q, k, v, y, offsets, B, H, D, row_stride, scale, causal});
     return;
   }
   const auto& softmax = *cpu::kernels().softmax;

@@ -3,7 +3,8 @@
 // oversubscribes. C is cut into tiles, unless it is small and K is long (weight gradients): then every tile
 // would pack the other operand again, a quarter of the time, and K is cut instead, its parts summed in order.
 //
-// A bf16 operand is widened panel by panel, columns of C at a time, and each panel is an f32 product.
+// A bf16 operand is widened panel by panel, columns of C at a time, and each panel is an f32 product. Where there
+// is a tile unit a product in bf16 rounds what is f32, in every shape; elsewhere it would gain nothing.
 //
 // Few rows times the rows of a weight, what decoding does, are a product of our own (cpu/simd/product.cc):
 // bound by reading the weight, it reads it once, as it is stored, in one parallel region. Where there is a tile
@@ -124,6 +125,8 @@ void gemm_few_rows(int64_t M, int64_t N, int64_t K, float alpha, const float* A,
 }
 
 struct WidenedPanel;
+struct RoundedRows;
+struct RoundedColumns;
 
 // Floats of a widened panel: with few rows it is read once and should still be in the second cache, with many
 // rows it should be wide enough that packing A again for every panel does not count.
@@ -131,18 +134,20 @@ int64_t panel_floats(int64_t M) {
   return M <= 32 ? int64_t{1} << 18 : int64_t{1} << 20;
 }
 
-}  // namespace
+// Calls convert(from, to) for all rows of the stored matrix A; the result is dense.
+template <typename T, typename Convert>
+const T* converted_rows(const float* A, int64_t lda, int64_t rows, int64_t columns, T* to,
+                        Convert&& convert) {
+  parallel_ranges(rows, std::max<int64_t>(1, 65536 / std::max<int64_t>(columns, 1)),
+                  [&](int64_t begin, int64_t end) {
+                    for (int64_t r = begin; r < end; ++r) convert(A + r * lda, to + r * columns);
+                  });
+  return to;
+}
 
-void gemm(Stream&, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
-          const float* A, int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
-          Precision) {
-  if (B.is_q8()) {
-    LLASA_CHECK(!transpose_a && transpose_b && ldb == K, Status::kInternal,
-                "8-bit weights are multiplied by rows alone");
-    cpu::gemm_q8(M, N, K, alpha, A, lda, B, beta, C, ldc);
-    return;
-  }
-  if (cpu::gemm_tiles(transpose_a, transpose_b, {M, N, K}, alpha, A, lda, B, ldb, beta, C, ldc)) return;
+// C = alpha op(A) op(B) + beta C without the tile unit.
+void gemm_widened(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
+                  const float* A, int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc) {
   if (!transpose_a && transpose_b && M <= cpu::kFewRows) {
     gemm_few_rows(M, N, K, alpha, A, lda, B, ldb, beta, C, ldc);
     return;
@@ -167,6 +172,50 @@ void gemm(Stream&, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int
                     });
     gemm_f32(transpose_a, transpose_b, M, count, K, alpha, A, lda, panel, columns, beta, C + first, ldc);
   }
+}
+
+}  // namespace
+
+void gemm(Stream&, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
+          const float* A, int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
+          Precision precision) {
+  if (B.is_q8()) {
+    LLASA_CHECK(!transpose_a && transpose_b && ldb == K, Status::kInternal,
+                "8-bit weights are multiplied by rows alone");
+    cpu::gemm_q8(M, N, K, alpha, A, lda, B, beta, C, ldc);
+    return;
+  }
+  if (B.is_bf16()) precision = Precision::kBf16;
+  const auto& cast = *cpu::kernels().cast;
+  const bool rounds = precision == Precision::kBf16 && rounds_to_bf16() && !planning();
+  if (rounds && transpose_b && !B.is_bf16()) {
+    B = converted_rows(B.f32(), ldb, N, K,
+                       reinterpret_cast<Bf16*>(cpu::task_scratch<RoundedColumns>((N * K + 1) / 2)),
+                       [&](const float* from, Bf16* to) { cast.narrow(from, to, K); });
+    ldb = K;
+  }
+  if (cpu::gemm_tiles(transpose_a, transpose_b, {M, N, K}, alpha, A, lda, B, ldb, beta, C, ldc, precision)) {
+    return;
+  }
+  if (rounds) {
+    const auto rounded = [&](const float* x, int64_t ld, int64_t rows, int64_t columns, float* to) {
+      return converted_rows(x, ld, rows, columns, to, [&](const float* from, float* row) {
+        std::copy(from, from + columns, row);
+        cast.round(row, columns);
+      });
+    };
+    A = rounded(A, lda, transpose_a ? K : M, transpose_a ? M : K, cpu::task_scratch<RoundedRows>(M * K));
+    lda = transpose_a ? M : K;
+    if (!B.is_bf16()) {
+      B = rounded(B.f32(), ldb, K, N, cpu::task_scratch<RoundedColumns>(K * N));
+      ldb = N;
+    }
+  }
+  gemm_widened(transpose_a, transpose_b, M, N, K, alpha, A, lda, B, ldb, beta, C, ldc);
+}
+
+bool rounds_to_bf16() {
+  return cpu::kernels().tile_product != nullptr;
 }
 
 bool multiplies_q8() {
@@ -198,7 +247,8 @@ void linear_backward(Stream& stream, const float* x, WeightView weight, const fl
     gemm(stream, false, false, T, K, N, 1.0f, dy, N, weight, K, accumulate_dx ? 1.0f : 0.0f, dx, K);
   }
   if (dweight != nullptr) {
-    gemm(stream, true, false, N, K, T, 1.0f, dy, N, x, K, 1.0f, dweight, K);
+    gemm(stream, true, false, N, K, T, 1.0f, dy, N, x, K, 1.0f, dweight, K,
+         weight.is_bf16() ? Precision::kBf16 : Precision::kF32);
   }
 }
 

@@ -30,10 +30,9 @@ constexpr int64_t kSmallFloats = int64_t{1} << 19;   // that stay in the second 
 constexpr int64_t kPackedFloats = int64_t{1} << 22;  // of rows of A that are packed at a time
 
 // C = alpha A B^T + beta C.
-void rows_by_rows(int64_t M, int64_t N, int64_t K, float alpha, const float* A, int64_t lda, WeightView B,
-                  int64_t ldb, float beta, float* C, int64_t ldc) {
-  const TileProductKernels& tiles = *kernels().tile_product;
-  const auto product = B.is_bf16() ? tiles.bf16 : tiles.f32;
+void rows_by_rows(const TileProducts& tiles, ProductShape shape, float alpha, const float* A, int64_t lda,
+                  WeightView B, int64_t ldb, float beta, float* C, int64_t ldc) {
+  const auto [M, N, K] = shape;
   const int64_t task_floats = tiles.packed_floats(kTaskRows, K);
   const int64_t pass = kTaskRows * std::max<int64_t>(1, kPackedFloats / std::max<int64_t>(task_floats, 1));
   for (int64_t first = 0; first < M && !planning(); first += pass) {
@@ -43,7 +42,9 @@ void rows_by_rows(int64_t M, int64_t N, int64_t K, float alpha, const float* A, 
     const int64_t blocks = (count + 15) / 16;
     parallel_ranges(blocks, std::max<int64_t>(1, 8192 / std::max<int64_t>(K, 1)),
                     [&](int64_t begin, int64_t end) {
-                      for (int64_t block = begin; block < end; ++block) tiles.pack(rows, block, packed);
+                      for (int64_t block = begin; block < end; ++block) {
+                        tiles.pack(rows.x, lda, count, K, block, packed);
+                      }
                     });
     const int64_t down = (count + kTaskRows - 1) / kTaskRows;
     const int64_t width = count <= 64 ? few_rows_task(count, K) : N * down < 16 * 256 ? 128 : 256;
@@ -56,33 +57,25 @@ void rows_by_rows(int64_t M, int64_t N, int64_t K, float alpha, const float* A, 
       task.T = std::min(kTaskRows, count - row);
       task.packed = packed + tiles.packed_floats(row, K);
       task.scratch = aligned_task_scratch<TileScratch>(tiles.scratch_floats(task.T, task.N, K));
-      product(task);
+      tiles.product(task);
     });
   }
 }
 
 // What C's blocks are made of where B is packed whole, or `depth` of K at a time, and A makes panels.
 struct PackedB {
+  const TileProducts& tiles;
   void (*product)(const ProductTask&);
   bool columns_of_a, columns_of_b;  // K runs down
   int64_t floats;                   // of B that are packed at a time
 };
 
-void pack_block(const PackedB& how, const ProductTask& rows_of_b, WeightView B, int64_t block,
-                float* packed) {
-  const TileProductKernels& tiles = *kernels().tile_product;
-  if (how.columns_of_b) {
-    tiles.pack_columns(B, rows_of_b.ldx, rows_of_b.T, rows_of_b.K, block, packed);
-  } else {
-    tiles.pack(rows_of_b, block, packed);
-  }
-}
-
 // C = alpha op(A) op(B) + beta C.
 void panels_of_a(const PackedB& how, ProductShape shape, float alpha, const float* A, int64_t lda,
                  WeightView B, int64_t ldb, float beta, float* C, int64_t ldc) {
   const auto [M, N, K] = shape;
-  const TileProductKernels& tiles = *kernels().tile_product;
+  const TileProducts& tiles = how.tiles;
+  const auto pack = how.columns_of_b ? tiles.pack_columns : tiles.pack;
   const int64_t depth =
       std::max<int64_t>(1, how.floats / tiles.packed_floats(N, kPanelColumns)) * kPanelColumns;
   const int64_t across = (N + kTaskRows - 1) / kTaskRows;
@@ -94,9 +87,8 @@ void panels_of_a(const PackedB& how, ProductShape shape, float alpha, const floa
     const int64_t count = std::min(depth, K - first);
     float* packed = aligned_task_scratch<PackedRows>(tiles.packed_floats(N, count));
     const WeightView from = B + first * (how.columns_of_b ? ldb : 1);
-    const ProductTask rows_of_b = row_task(from.is_bf16() ? nullptr : from.f32(), ldb, N, count);
     parallel_ranges(blocks, std::max<int64_t>(1, 8192 / count), [&](int64_t begin, int64_t end) {
-      for (int64_t block = begin; block < end; ++block) pack_block(how, rows_of_b, from, block, packed);
+      for (int64_t block = begin; block < end; ++block) pack(from, ldb, N, count, block, packed);
     });
     parallel_for(across * down, [&](int64_t index) {
       const int64_t row = index / across * height, column = index % across * kTaskRows;
@@ -120,25 +112,23 @@ void panels_of_a(const PackedB& how, ProductShape shape, float alpha, const floa
 }  // namespace
 
 bool gemm_tiles(bool transpose_a, bool transpose_b, ProductShape shape, float alpha, const float* A,
-                int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc) {
-  const TileProductKernels* tiles = kernels().tile_product;
+                int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
+                Precision precision) {
+  const TileProductKernels* kernel = kernels().tile_product;
   const auto [M, N, K] = shape;
-  if (tiles == nullptr || M <= 0 || N <= 0) return false;
-  PackedB how{nullptr, transpose_a, !transpose_b, kPackedFloats};
+  if (kernel == nullptr || M <= 0 || N <= 0) return false;
+  const bool bf16 = precision == Precision::kBf16;
+  const TileProducts& tiles = bf16 ? kernel->bf16 : kernel->f32;
+  PackedB how{tiles, tiles.swapped, transpose_a, !transpose_b, kPackedFloats};
   if (transpose_b) {
-    if (transpose_a || (!B.is_bf16() && M <= kFewRows)) return false;
-    if (B.is_bf16() || M < kManyRows || tiles->packed_floats(N, K) > kSmallFloats || K == 0) {
-      rows_by_rows(M, N, K, alpha, A, lda, B, ldb, beta, C, ldc);
+    if (transpose_a || (bf16 ? !B.is_bf16() : M <= kFewRows)) return false;
+    if (M < kManyRows || tiles.packed_floats(N, K) > kSmallFloats || K == 0) {
+      rows_by_rows(tiles, shape, alpha, A, lda, B, ldb, beta, C, ldc);
       return true;
     }
-    how.product = tiles->f32_swapped;
   } else {
-    if (M < kFewForPanels || K < (transpose_a ? kShortColumns : kFewForPanels) ||
-        (transpose_a && B.is_bf16()))
-      return false;
-    how.product = transpose_a   ? tiles->f32_columns_transposed
-                  : B.is_bf16() ? tiles->f32_transposed_with_bf16
-                                : tiles->f32_transposed;
+    if (M < kFewForPanels || K < (transpose_a ? kShortColumns : kFewForPanels)) return false;
+    how.product = transpose_a ? tiles.columns_transposed : tiles.transposed;
     if (transpose_a && M * N <= kSmallFloats) how.floats = kSmallFloats / 2;
   }
   panels_of_a(how, shape, alpha, A, lda, B, ldb, beta, C, ldc);
@@ -148,16 +138,16 @@ bool gemm_tiles(bool transpose_a, bool transpose_b, ProductShape shape, float al
 bool task_tiles(ProductShape shape, float alpha, const float* A, int64_t lda, const float* B, int64_t ldb,
                 float beta, float* C, int64_t ldc) {
   constexpr int64_t kFewColumns = 64, kShortRows = 128, kWidth = 256;
-  const TileProductKernels* tiles = kernels().tile_product;
   const auto [M, N, K] = shape;
-  if (tiles == nullptr || N < kFewColumns || K < kShortRows) return false;
+  if (kernels().tile_product == nullptr || N < kFewColumns || K < kShortRows) return false;
+  const TileProducts& tiles = kernels().tile_product->f32;
   ProductTask rows = row_task(A, lda, M, K);
-  float* packed = aligned_task_scratch<TaskRows>(tiles->packed_floats(M, K));
-  for (int64_t block = 0; block < (M + 15) / 16; ++block) tiles->pack(rows, block, packed);
+  float* packed = aligned_task_scratch<TaskRows>(tiles.packed_floats(M, K));
+  for (int64_t block = 0; block < (M + 15) / 16; ++block) tiles.pack(A, lda, M, K, block, packed);
   rows.packed = packed;
-  rows.scratch = aligned_task_scratch<TileScratch>(tiles->scratch_floats(M, std::min(N, kWidth), K));
+  rows.scratch = aligned_task_scratch<TileScratch>(tiles.scratch_floats(M, std::min(N, kWidth), K));
   for (int64_t n = 0; n < N; n += kWidth) {
-    tiles->f32(columns_of(rows, n, std::min(N, n + kWidth), alpha, B, ldb, beta, C, ldc));
+    tiles.product(columns_of(rows, n, std::min(N, n + kWidth), alpha, B, ldb, beta, C, ldc));
   }
   return true;
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "core/weight_view.h"
+#include "ops/precision.h"
 
 namespace llasa::cpu {
 
@@ -11,10 +12,11 @@ struct ProductShape {
   int64_t M, N, K;
 };
 
-// C = alpha op(A) op(B) + beta C as in ops/gemm.h; false, with C as it was, where there is no tile unit or it
-// is not the faster one.
+// C = alpha op(A) op(B) + beta C as in ops/gemm.h, B in bf16 only if the product is; false, with C as it was, where
+// there is no tile unit or it is not the faster one.
 bool gemm_tiles(bool transpose_a, bool transpose_b, ProductShape shape, float alpha, const float* A,
-                int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc);
+                int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
+                Precision precision);
 
 // The same inside a task, on one thread, for C = alpha A B^T + beta C. Whether it does depends on N and K
 // alone: a row's bits do not depend on how many there are.

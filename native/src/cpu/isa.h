@@ -136,7 +136,7 @@ struct ProductTask {
   int64_t ldy = 0;
   int64_t T = 0, N = 0, K = 0;
   float alpha = 1.0f, beta = 0.0f;
-  // For TileProductKernels: x in their layout, and the task's scratch memory, both 64-byte aligned.
+  // For TileProducts: x in their layout, and the task's scratch memory, both 64-byte aligned.
   const float* packed = nullptr;
   float* scratch = nullptr;
 };
@@ -147,21 +147,24 @@ struct ProductKernels {
 };
 
 // The same for any number of rows of x, which are packed first: block by block of 16 rows, each into its
-// place in `packed`, 64-byte aligned. A product may begin with any block.
-struct TileProductKernels {
+// place in `packed`, 64-byte aligned. A product may begin with any block. Of f32 all bits are multiplied; in
+// bf16 what is f32 is rounded first. x may be stored in bf16 in the latter alone.
+struct TileProducts {
   int64_t (*packed_floats)(int64_t T, int64_t K);
-  void (*pack)(const ProductTask& task, int64_t block, float* packed);
+  void (*pack)(WeightView x, int64_t ldx, int64_t T, int64_t K, int64_t block, float* packed);
   // Of a matrix x[k,t], ldx apart, in place of x[t,k].
   void (*pack_columns)(WeightView x, int64_t ldx, int64_t T, int64_t K, int64_t block, float* packed);
   int64_t (*scratch_floats)(int64_t T, int64_t N, int64_t K);  // of a task
-  void (*bf16)(const ProductTask& task);
-  void (*f32)(const ProductTask& task);
-  // To y[n,t], rows of w one below the other; with the bits of f32 where x is the weight and w the rows; with x
-  // that was packed from bf16 columns; and with w[k,n].
-  void (*f32_transposed)(const ProductTask& task);
-  void (*f32_swapped)(const ProductTask& task);
-  void (*f32_transposed_with_bf16)(const ProductTask& task);
-  void (*f32_columns_transposed)(const ProductTask& task);
+  void (*product)(const ProductTask& task);                    // w f32, or stored in bf16
+  // With w in f32 to y[n,t], rows of w one below the other; with the bits of product() where x is the weight and w
+  // the rows; and with w[k,n].
+  void (*transposed)(const ProductTask& task);
+  void (*swapped)(const ProductTask& task);
+  void (*columns_transposed)(const ProductTask& task);
+};
+
+struct TileProductKernels {
+  TileProducts f32, bf16;
 };
 
 // 16 rows x 32 columns of x as whole numbers of 16 bits, at most 32512, times a scale of each row. The two

@@ -312,6 +312,10 @@ void gemm(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int64_t
           nullptr);
 }
 
+bool rounds_to_bf16() {
+  return true;
+}
+
 bool multiplies_q8() {
   return false;
 }

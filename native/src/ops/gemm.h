@@ -13,11 +13,14 @@ namespace llasa {
 // likewise. beta = 0 overwrites C even where it holds NaN. C must not overlap A or B.
 //
 // B may be stored in bf16; the product is then of Precision::kBf16, as one of two f32 matrices is on request.
-// CUDA rounds what is not bf16 yet into scratch memory and multiplies on tensor cores; the CPU multiplies the
-// stored values. C, beta C and all sums are f32.
+// CUDA rounds what is not bf16 yet into scratch memory and multiplies on tensor cores; so does a CPU with a tile
+// unit, others multiply f32 with what is stored. C, beta C and all sums are f32.
 void gemm(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
           const float* A, int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
           Precision precision = Precision::kF32);
+
+// Whether products of Precision::kBf16 round an operand that is f32, as they do on CUDA and on a CPU's tile unit.
+bool rounds_to_bf16();
 
 // B may be stored in 8 bits (core/q8.h) where multiplies_q8(): transpose_b alone, dense, whatever the precision.
 // Each 32 columns of A are rounded to 2^-16 of the largest of them, about; then a row of C depends on that row of A

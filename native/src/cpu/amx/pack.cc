@@ -3,36 +3,66 @@
 
 namespace llasa::cpu::amx {
 
-void pack(const ProductTask& p, int64_t block, float* packed) {
-  Bf16* out = reinterpret_cast<Bf16*>(packed) + block * steps(p.K) * kStep;
-  const int64_t first = block * kRows, rows = std::min(kRows, p.T - first);
-  alignas(64) Bf16 tiles[kParts][kTile] = {};
-  for (int64_t s = 0; s < steps(p.K); ++s) {
-    const int64_t k = s * kColumns;
-    for (int64_t t = 0; t < rows; ++t) {
-      __m512i parts[kParts];
-      split(p.x + (first + t) * p.ldx + k, p.K - k, parts);
-      for (int i = 0; i < kParts; ++i) _mm512_store_si512(tiles[i] + t * kColumns, parts[i]);
-    }
-    for (int i = 0; i < kParts; ++i) {
+namespace {
+
+// Where block `block` begins.
+template <int Parts>
+Bf16* place(int64_t K, int64_t block, float* packed) {
+  return reinterpret_cast<Bf16*>(packed) + block * steps(K) * Parts * kTile;
+}
+
+template <int Parts, typename T>
+void pack_rows(const T* x, int64_t ldx, int64_t rows, int64_t K, Bf16* out) {
+  for (int64_t s = 0; s < steps(K); ++s, out += Parts * kTile) {
+    alignas(64) Bf16 tiles[Parts * kTile];
+    panel_tile<Parts>(x + s * kColumns, ldx, rows, K - s * kColumns, tiles);
+    for (int i = 0; i < Parts; ++i) {
       __m512 pairs[16];
-      transpose(reinterpret_cast<const float*>(tiles[i]), pairs);
-      auto* to = reinterpret_cast<float*>(out + s * kStep + i * kTile);
+      transpose(reinterpret_cast<const float*>(tiles + i * kTile), pairs);
+      auto* to = reinterpret_cast<float*>(out + i * kTile);
       for (int j = 0; j < 16; ++j) _mm512_store_ps(to + 16 * j, pairs[j]);
     }
   }
 }
 
-void pack_columns(WeightView x, int64_t ldx, int64_t T, int64_t K, int64_t block, float* packed) {
-  Bf16* out = reinterpret_cast<Bf16*>(packed) + block * steps(K) * kStep;
-  const int64_t first = block * kRows;
+template <int Parts, typename T>
+void pack_pairs(const T* x, int64_t ldx, int64_t rows, int64_t K, Bf16* out) {
   for (int64_t s = 0; s < steps(K); ++s) {
-    const WeightView from = x + (s * kColumns * ldx + first);
-    if (x.is_bf16()) {
-      pair_tile(from.bf16(), ldx, T - first, K - s * kColumns, out + s * kStep);
-    } else {
-      pair_tile(from.f32(), ldx, T - first, K - s * kColumns, out + s * kStep);
-    }
+    pair_tile<Parts>(x + s * kColumns * ldx, ldx, rows, K - s * kColumns, out + s * Parts * kTile);
+  }
+}
+
+}  // namespace
+
+template <>
+void pack<kParts>(WeightView x, int64_t ldx, int64_t T, int64_t K, int64_t block, float* packed) {
+  const int64_t first = block * kRows;
+  pack_rows<kParts>(x.f32() + first * ldx, ldx, T - first, K, place<kParts>(K, block, packed));
+}
+template <>
+void pack<1>(WeightView x, int64_t ldx, int64_t T, int64_t K, int64_t block, float* packed) {
+  const int64_t first = block * kRows;
+  Bf16* out = place<1>(K, block, packed);
+  if (x.is_bf16()) {
+    pack_rows<1>(x.bf16() + first * ldx, ldx, T - first, K, out);
+  } else {
+    pack_rows<1>(x.f32() + first * ldx, ldx, T - first, K, out);
+  }
+}
+
+template <>
+void pack_columns<kParts>(WeightView x, int64_t ldx, int64_t T, int64_t K, int64_t block, float* packed) {
+  const int64_t first = block * kRows;
+  pack_pairs<kParts>(x.f32() + first, ldx, T - first, K, place<kParts>(K, block, packed));
+}
+template <>
+void pack_columns<1>(WeightView x, int64_t ldx, int64_t T, int64_t K, int64_t block, float* packed) {
+  const int64_t first = block * kRows;
+  Bf16* out = place<1>(K, block, packed);
+  if (x.is_bf16()) {
+    pack_pairs<1>(x.bf16() + first, ldx, T - first, K, out);
+  } else {
+    pack_pairs<1>(x.f32() + first, ldx, T - first, K, out);
   }
 }
 

@@ -1,22 +1,21 @@
 // Products on the tile unit (AMX); see TileProductKernels in cpu/isa.h.
 //
-// The unit multiplies bf16 with bf16 and adds in f32. An f32 is the sum of three bf16 exactly, its upper,
-// middle and lower eight bits, so products of the parts give what a product in f32 gives, several times as
-// fast. With a weight in bf16 these are three products, and they are exact. With a weight in f32 they are
-// six of the nine: what is left out, middle times lower and lower times middle or lower, is below 2^-21 of
-// |x w|, 2^-24 on average, like the rounding of a product in f32.
+// The unit multiplies bf16 with bf16 and adds in f32. In bf16 x, and w where it is stored in f32, are rounded
+// to that and multiplied once, as a GPU does. An f32 is the sum of three bf16 exactly, its upper, middle and
+// lower eight bits, so products of the parts give what a product in f32 gives, several times as fast: six of
+// the nine. What is left out, middle times lower and lower times middle or lower, is below 2^-21 of |x w|,
+// 2^-24 on average, like the rounding of a product in f32.
 //
 // Sums are in the order of K, for each 32 columns in the order of multiply() below, whatever else is in the
 // call.
 //
-// x is packed once per call, 16 rows to a block: for each 32 columns three tiles. The weight of a task becomes
+// x is packed once per call, 16 rows to a block: for each 32 columns a tile of each part. The weight of a task becomes
 // a panel in the second cache, its parts one after the other; with one block of x alone bf16 is read as it is
 // stored. A tile of sums is y transposed. Either operand may also lie column by column in memory, as those of
 // a gradient do: of x that is the easier way, for pairs of columns are what a tile of it has.
 #include <immintrin.h>
 
 #include <algorithm>
-#include <type_traits>
 
 #include "cpu/amx/tiles.h"
 #include "cpu/isa.h"
@@ -56,19 +55,15 @@ void finish_transposed(const ProductTask& p, const float* tile, int64_t t, int64
 }
 
 // Adds 32 columns of up to four tiles of weight rows, `ld` bf16 apart, times one block of x: tiles 0-3 are
-// the sums, 5-7 hold x's parts and 4 the weight's tiles in turn.
+// the sums, 5 holds x and 4 the weight's tiles in turn.
 template <int NB>
 inline __attribute__((always_inline)) void multiply_rows(const Bf16* w, int64_t ld, const Bf16* x) {
   const auto bytes = static_cast<size_t>(ld) * sizeof(Bf16);
   _tile_loadd(5, x, 64);
-  _tile_loadd(6, x + kTile, 64);
-  _tile_loadd(7, x + 2 * kTile, 64);
 #define LLASA_ONE_BLOCK(sum)                     \
   if constexpr (NB > sum) {                      \
     _tile_loadd(4, w + sum * kRows * ld, bytes); \
     _tile_dpbf16ps(sum, 4, 5);                   \
-    _tile_dpbf16ps(sum, 4, 6);                   \
-    _tile_dpbf16ps(sum, 4, 7);                   \
   }
   LLASA_ONE_BLOCK(0)
   LLASA_ONE_BLOCK(1)
@@ -77,12 +72,11 @@ inline __attribute__((always_inline)) void multiply_rows(const Bf16* w, int64_t 
 #undef LLASA_ONE_BLOCK
 }
 
-// Which of the two is bf16, and the order of the products. Swapped gives the bits of kF32 with x and w
-// swapped.
-enum class Order { kF32, kF32Swapped, kBf16Weight, kBf16Rows };
+// What is multiplied, and in which order. Swapped gives the bits of kF32 with x and w swapped.
+enum class Order { kF32, kF32Swapped, kBf16 };
 
-constexpr int64_t weight_parts(Order order) {
-  return order == Order::kBf16Weight ? 1 : kParts;
+constexpr int parts_of(Order order) {
+  return order == Order::kBf16 ? 1 : kParts;
 }
 
 // Adds 32 columns of NB rows of tiles of a panel times TB blocks of x: tiles 0-3 are the
@@ -104,16 +98,9 @@ inline __attribute__((always_inline)) void multiply(const Bf16* w, int64_t next_
     if constexpr (NB > 1) _tile_dpbf16ps(2, 5, 6);
     if constexpr (NB > 1 && TB > 1) _tile_dpbf16ps(3, 5, 7);
   };
-  if constexpr (O == Order::kBf16Weight) {
+  if constexpr (O == Order::kBf16) {
     weight(0);
     rows(0), add();
-    rows(1), add();
-    rows(2), add();
-  } else if constexpr (O == Order::kBf16Rows) {
-    rows(0);
-    weight(2), add();
-    weight(1), add();
-    weight(0), add();
   } else if constexpr (O == Order::kF32) {
     weight(0);
     rows(2), add();
@@ -160,15 +147,15 @@ void stored_rows(const ProductTask& p, int64_t n) {
   zero_tiles();
   const int64_t rows = std::min<int64_t>(NB * kRows, p.N - n);
   const int64_t whole = rows == NB * kRows ? p.K / kColumns : 0;
-  for (int64_t s = 0; s < whole; ++s) multiply_rows<NB>(w + s * kColumns, p.ldw, x + s * kStep);
+  for (int64_t s = 0; s < whole; ++s) multiply_rows<NB>(w + s * kColumns, p.ldw, x + s * kTile);
   // A tile must not read past the weight's last row or column.
   alignas(64) Bf16 edge[NB * kTile];
   for (int64_t s = whole; s < steps(p.K); ++s) {
     for (int64_t i = 0; i < NB; ++i) {
-      panel_tile(w + i * kRows * p.ldw + s * kColumns, p.ldw, rows - i * kRows, p.K - s * kColumns,
-                 edge + i * kTile);
+      panel_tile<1>(w + i * kRows * p.ldw + s * kColumns, p.ldw, rows - i * kRows, p.K - s * kColumns,
+                    edge + i * kTile);
     }
-    multiply_rows<NB>(edge, kColumns, x + s * kStep);
+    multiply_rows<NB>(edge, kColumns, x + s * kTile);
   }
   alignas(64) float sums[4 * kSums];
   store_tiles(sums);
@@ -185,8 +172,8 @@ struct Panel {
 // the next one.
 template <Order O, bool Transposed, int NB, int TB>
 void panel_pair(const ProductTask& p, const Panel& panel, int64_t n, int64_t b, float* waiting) {
-  const int64_t count = panel.last - panel.first, next_w = count * weight_parts(O) * kTile;
-  const int64_t next_x = steps(p.K) * kStep;
+  constexpr int64_t kStep = parts_of(O) * kTile;  // bf16 of 32 columns
+  const int64_t count = panel.last - panel.first, next_w = count * kStep, next_x = steps(p.K) * kStep;
   const Bf16* w = panel.tiles + n * next_w;
   const Bf16* x = reinterpret_cast<const Bf16*>(p.packed) + b * next_x + panel.first * kStep;
   if (panel.first == 0) {
@@ -195,7 +182,7 @@ void panel_pair(const ProductTask& p, const Panel& panel, int64_t n, int64_t b, 
     load_tiles(waiting);
   }
   for (int64_t s = 0; s < count; ++s) {
-    multiply<O, NB, TB>(w + s * weight_parts(O) * kTile, next_w, x + s * kStep, next_x);
+    multiply<O, NB, TB>(w + s * kStep, next_w, x + s * kStep, next_x);
   }
   if (panel.last < steps(p.K)) {
     store_tiles(waiting);
@@ -215,20 +202,21 @@ void panel_pair(const ProductTask& p, const Panel& panel, int64_t n, int64_t b, 
   }
 }
 
+template <int Parts>
 int64_t panel_floats(int64_t N, int64_t K) {
-  return (N + kRows - 1) / kRows * std::min(kPanelSteps, steps(K)) * kParts * kTile / 2;
+  return (N + kRows - 1) / kRows * std::min(kPanelSteps, steps(K)) * Parts * kTile / 2;
 }
 
+template <int Parts>
 int64_t scratch_floats(int64_t T, int64_t N, int64_t K) {
   const int64_t pairs = (T + 2 * kRows - 1) / (2 * kRows) * ((N + 2 * kRows - 1) / (2 * kRows));
-  return panel_floats(N, K) + (steps(K) > kPanelSteps ? pairs * 4 * kSums : 0);
+  return panel_floats<Parts>(N, K) + (steps(K) > kPanelSteps ? pairs * 4 * kSums : 0);
 }
 
-// Columns: w is [K,N], its rows ldw apart.
-template <Order O, bool Transposed, bool Columns>
+// w of type T; Columns: w is [K,N], its rows ldw apart.
+template <Order O, bool Transposed, bool Columns, typename T = float>
 void panel_product(const ProductTask& p) {
-  using T = std::conditional_t<O == Order::kBf16Weight, Bf16, float>;
-  constexpr int64_t kWeightParts = weight_parts(O);
+  constexpr int kPartsOf = parts_of(O);
   const T* w = static_cast<const T*>(p.w);
   const TilesInUse in_use;
   const int64_t blocks = (p.T + kRows - 1) / kRows, tiles = (p.N + kRows - 1) / kRows;
@@ -239,15 +227,15 @@ void panel_product(const ProductTask& p) {
     for (int64_t n = 0; n < tiles; ++n) {
       for (int64_t s = 0; s < count; ++s) {
         const int64_t k = (first + s) * kColumns;
-        Bf16* to = memory + (n * count + s) * kWeightParts * kTile;
+        Bf16* to = memory + (n * count + s) * kPartsOf * kTile;
         if constexpr (Columns) {
-          column_panel_tile(w + k * p.ldw + n * kRows, p.ldw, p.N - n * kRows, p.K - k, to);
+          column_panel_tile<kPartsOf>(w + k * p.ldw + n * kRows, p.ldw, p.N - n * kRows, p.K - k, to);
         } else {
-          panel_tile(w + n * kRows * p.ldw + k, p.ldw, p.N - n * kRows, p.K - k, to);
+          panel_tile<kPartsOf>(w + n * kRows * p.ldw + k, p.ldw, p.N - n * kRows, p.K - k, to);
         }
       }
     }
-    float* waiting = p.scratch + panel_floats(p.N, p.K);
+    float* waiting = p.scratch + panel_floats<kPartsOf>(p.N, p.K);
     for (int64_t b = 0; b < blocks; b += 2) {
       for (int64_t n = 0; n < tiles; n += 2, waiting += 4 * kSums) {
         const bool rows = n + 1 < tiles, columns = b + 1 < blocks;
@@ -261,8 +249,8 @@ void panel_product(const ProductTask& p) {
   }
 }
 
-void product_bf16(const ProductTask& p) {
-  if (p.T > kRows) return panel_product<Order::kBf16Weight, false, false>(p);
+void stored_product(const ProductTask& p) {
+  if (p.T > kRows) return panel_product<Order::kBf16, false, false, Bf16>(p);
   constexpr int kStreams = 4;  // rows of tiles at a time: streams from memory
   const TilesInUse in_use;
   int64_t n = 0;
@@ -270,20 +258,27 @@ void product_bf16(const ProductTask& p) {
   for (; n < p.N; n += kRows) stored_rows<1>(p, n);
 }
 
+template <Order O, Order Swapped>
+constexpr TileProducts products(void (*product)(const ProductTask&)) {
+  constexpr int kPartsOf = parts_of(O);
+  return {
+      .packed_floats = packed_floats<kPartsOf>,
+      .pack = pack<kPartsOf>,
+      .pack_columns = pack_columns<kPartsOf>,
+      .scratch_floats = scratch_floats<kPartsOf>,
+      .product = product,
+      .transposed = panel_product<O, true, false>,
+      .swapped = panel_product<Swapped, true, false>,
+      .columns_transposed = panel_product<O, true, true>,
+  };
+}
+
 }  // namespace
 
 extern const TileProductKernels tile_product_kernels;
 const TileProductKernels tile_product_kernels = {
-    .packed_floats = packed_floats,
-    .pack = pack,
-    .pack_columns = pack_columns,
-    .scratch_floats = scratch_floats,
-    .bf16 = product_bf16,
-    .f32 = panel_product<Order::kF32, false, false>,
-    .f32_transposed = panel_product<Order::kF32, true, false>,
-    .f32_swapped = panel_product<Order::kF32Swapped, true, false>,
-    .f32_transposed_with_bf16 = panel_product<Order::kBf16Rows, true, false>,
-    .f32_columns_transposed = panel_product<Order::kF32, true, true>,
+    .f32 = products<Order::kF32, Order::kF32Swapped>(panel_product<Order::kF32, false, false>),
+    .bf16 = products<Order::kBf16, Order::kBf16>(stored_product),
 };
 
 }  // namespace llasa::cpu::amx

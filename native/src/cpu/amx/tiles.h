@@ -14,9 +14,8 @@ namespace llasa::cpu::amx {
 constexpr int64_t kRows = 16;     // of a tile
 constexpr int64_t kColumns = 32;  // of K in a tile
 constexpr int64_t kTile = kRows * kColumns;
-constexpr int64_t kParts = 3;              // bf16 that make up an f32
-constexpr int64_t kStep = kParts * kTile;  // bf16 of a packed block for kColumns
-constexpr int64_t kSums = kRows * kRows;   // f32 of a tile of sums
+constexpr int64_t kParts = 3;             // bf16 that make up an f32
+constexpr int64_t kSums = kRows * kRows;  // f32 of a tile of sums
 
 struct alignas(64) TileConfig {
   uint8_t palette = 1, start_row = 0, reserved[14] = {};
@@ -42,8 +41,10 @@ inline int64_t steps(int64_t K) {
   return (K + kColumns - 1) / kColumns;
 }
 
-inline int64_t packed_floats(int64_t T, int64_t K) {
-  return (T + kRows - 1) / kRows * steps(K) * kStep / 2;
+// Of x in `Parts` parts: an f32 has kParts, or one, rounded.
+template <int Parts>
+int64_t packed_floats(int64_t T, int64_t K) {
+  return (T + kRows - 1) / kRows * steps(K) * Parts * kTile / 2;
 }
 
 // The upper bits of 32 floats as bf16, one after the other.
@@ -63,8 +64,8 @@ inline __m512 without_upper_bits(__m512 v) {
   return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(rest, rest, _CMP_ORD_Q), rest);
 }
 
-// 32 floats as the sum of three rows of 32 bf16. A NaN becomes quiet by the addition: its upper bits are a NaN,
-// too.
+// 32 floats as the sum of three rows of 32 bf16, or as one that is nearest. A NaN becomes quiet by the addition: its
+// upper bits are a NaN, too.
 inline void split(__m512 a, __m512 b, __m512i (&parts)[kParts]) {
   a = _mm512_add_ps(a, _mm512_setzero_ps());
   b = _mm512_add_ps(b, _mm512_setzero_ps());
@@ -74,11 +75,23 @@ inline void split(__m512 a, __m512 b, __m512i (&parts)[kParts]) {
     b = without_upper_bits(b);
   }
 }
+inline void split(__m512 a, __m512 b, __m512i (&parts)[1]) {
+  parts[0] = (__m512i)_mm512_cvtne2ps_pbh(b, a);
+}
+inline __mmask16 first_of_16(int64_t count) {
+  return static_cast<__mmask16>(count >= 16 ? 0xffffu : count <= 0 ? 0 : (1u << count) - 1);
+}
+inline __mmask32 first_of_32(int64_t count) {
+  return count >= kColumns ? 0xffffffffu : (1u << count) - 1;
+}
 // The first `count` (1 to 32) of 32 floats.
-inline void split(const float* x, int64_t count, __m512i (&parts)[kParts]) {
-  const uint32_t mask = count >= kColumns ? 0xffffffffu : (1u << count) - 1;
-  split(_mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), x),
-        _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask >> 16), x + 16), parts);
+template <int Parts>
+inline void split(const float* x, int64_t count, __m512i (&parts)[Parts]) {
+  split(_mm512_maskz_loadu_ps(first_of_16(count), x), _mm512_maskz_loadu_ps(first_of_16(count - 16), x + 16),
+        parts);
+}
+inline void split(const Bf16* x, int64_t count, __m512i (&parts)[1]) {
+  parts[0] = _mm512_maskz_loadu_epi16(first_of_32(count), x);
 }
 
 // rows[j] becomes what was column j.
@@ -114,79 +127,74 @@ inline void transpose(const float* tile, __m512 (&rows)[16]) {
   transpose(rows);
 }
 
-// 32 columns of 16 rows of the weight as tiles of a panel: one of bf16, three of f32. Rows and columns past
-// `rows` and `count` are zeros.
-inline void panel_tile(const Bf16* w, int64_t ld, int64_t rows, int64_t count, Bf16* to) {
-  const uint32_t mask = count >= kColumns ? 0xffffffffu : (1u << count) - 1;
+// 32 columns of 16 rows of the weight as tiles of a panel, one for each part. Rows and columns past `rows` and
+// `count` are zeros.
+template <int Parts, typename T>
+inline void panel_tile(const T* w, int64_t ld, int64_t rows, int64_t count, Bf16* to) {
   for (int64_t r = 0; r < kRows; ++r) {
-    const uint32_t kept = r < rows ? mask : 0;
-    _mm512_store_si512(to + r * kColumns, _mm512_maskz_loadu_epi16(kept, w + r * ld));
-  }
-}
-inline void panel_tile(const float* w, int64_t ld, int64_t rows, int64_t count, Bf16* to) {
-  for (int64_t r = 0; r < kRows; ++r) {
-    __m512i parts[kParts] = {};
+    __m512i parts[Parts] = {};
     if (r < rows) split(w + r * ld, count, parts);
-    for (int i = 0; i < kParts; ++i) _mm512_store_si512(to + i * kTile + r * kColumns, parts[i]);
+    for (int i = 0; i < Parts; ++i) _mm512_store_si512(to + i * kTile + r * kColumns, parts[i]);
   }
 }
 
-// Rows k and k + 1 of a matrix stored column by column, side by side: 16 pairs.
-inline __m512i pairs(__m512i first, __m512i second) {
-  return _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(first, 16), second);
+// Rows k and k + 1 of a matrix stored column by column, side by side: 16 pairs, for each part.
+inline void pairs(__m512 a, __m512 b, __m512i (&parts)[kParts]) {
+  a = _mm512_add_ps(a, _mm512_setzero_ps());
+  b = _mm512_add_ps(b, _mm512_setzero_ps());
+  for (int i = 0; i < kParts; ++i) {
+    parts[i] = _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(_mm512_castps_si512(a), 16),
+                                       _mm512_castps_si512(b));
+    a = without_upper_bits(a);
+    b = without_upper_bits(b);
+  }
+}
+inline void pairs(__m512 a, __m512 b, __m512i (&parts)[1]) {
+  alignas(64) static constexpr uint16_t kInTurn[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                                       21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                                       11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  split(a, b, parts);
+  parts[0] = _mm512_permutexvar_epi16(_mm512_load_si512(kInTurn), parts[0]);
+}
+
+// The first `rows` of 16 in column k of such a matrix.
+inline __m512 column(const float* w, int64_t rows) {
+  return _mm512_maskz_loadu_ps(first_of_16(rows), w);
+}
+inline __m512 column(const Bf16* w, int64_t rows) {
+  const __m256i stored = _mm256_maskz_loadu_epi16(first_of_16(rows), w);
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(stored), 16));
 }
 
 // 32 columns of 16 rows of a matrix that is stored column by column, [k][row], as tiles of pairs, one part
-// after the other: three of f32, one of bf16. Rows and columns past `rows` and `count` are zeros.
-inline void pair_tile(const float* w, int64_t ld, int64_t rows, int64_t count, Bf16* to) {
-  const auto mask = static_cast<__mmask16>(rows >= kRows ? 0xffffu : (1u << rows) - 1);
-  const auto column = [&](int64_t k) {
-    return k < count ? _mm512_add_ps(_mm512_maskz_loadu_ps(mask, w + k * ld), _mm512_setzero_ps())
-                     : _mm512_setzero_ps();
-  };
+// after the other. Rows and columns past `rows` and `count` are zeros.
+template <int Parts, typename T>
+inline void pair_tile(const T* w, int64_t ld, int64_t rows, int64_t count, Bf16* to) {
+  const auto at = [&](int64_t k) { return k < count ? column(w + k * ld, rows) : _mm512_setzero_ps(); };
   for (int64_t j = 0; j < kRows; ++j) {
-    __m512 a = column(2 * j), b = column(2 * j + 1);
-    for (int i = 0; i < kParts; ++i) {
-      _mm512_store_si512(to + i * kTile + j * kColumns,
-                         pairs(_mm512_castps_si512(a), _mm512_castps_si512(b)));
-      a = without_upper_bits(a);
-      b = without_upper_bits(b);
-    }
-  }
-}
-inline void pair_tile(const Bf16* w, int64_t ld, int64_t rows, int64_t count, Bf16* to) {
-  const auto mask = static_cast<__mmask16>(rows >= kRows ? 0xffffu : (1u << rows) - 1);
-  const auto column = [&](int64_t k) {
-    return k < count
-               ? _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, w + k * ld)), 16)
-               : _mm512_setzero_si512();
-  };
-  for (int64_t j = 0; j < kRows; ++j) {
-    _mm512_store_si512(to + j * kColumns, pairs(column(2 * j), column(2 * j + 1)));
+    __m512i parts[Parts];
+    pairs(at(2 * j), at(2 * j + 1), parts);
+    for (int i = 0; i < Parts; ++i) _mm512_store_si512(to + i * kTile + j * kColumns, parts[i]);
   }
 }
 
 // The same as tiles of a panel.
+template <int Parts>
 inline void column_panel_tile(const float* w, int64_t ld, int64_t rows, int64_t count, Bf16* to) {
-  const auto mask = static_cast<__mmask16>(rows >= kRows ? 0xffffu : (1u << rows) - 1);
-  __m512 halves[2][kRows];
-  for (int64_t h = 0; h < 2; ++h) {
-    for (int64_t i = 0; i < kRows; ++i) {
-      const int64_t k = h * kRows + i;
-      halves[h][i] = k < count ? _mm512_maskz_loadu_ps(mask, w + k * ld) : _mm512_setzero_ps();
-    }
-    transpose(halves[h]);
-  }
-  for (int64_t r = 0; r < kRows; ++r) {
-    __m512i parts[kParts];
-    split(halves[0][r], halves[1][r], parts);
-    for (int i = 0; i < kParts; ++i) _mm512_store_si512(to + i * kTile + r * kColumns, parts[i]);
+  pair_tile<Parts>(w, ld, rows, count, to);
+  for (int i = 0; i < Parts; ++i) {
+    auto* tile = reinterpret_cast<float*>(to + i * kTile);
+    __m512 turned[16];
+    transpose(tile, turned);
+    for (int r = 0; r < 16; ++r) _mm512_store_ps(tile + 16 * r, turned[r]);
   }
 }
 
 // Block `block` of x into its place in `packed`, rows past T and columns past K as zeros. pack_columns()
-// takes them from a matrix x[k][t]; of bf16 it fills the first tile of each step.
-void pack(const ProductTask& p, int64_t block, float* packed);
+// takes them from a matrix x[k][t]. x is f32, or in one part bf16, too.
+template <int Parts>
+void pack(WeightView x, int64_t ldx, int64_t T, int64_t K, int64_t block, float* packed);
+template <int Parts>
 void pack_columns(WeightView x, int64_t ldx, int64_t T, int64_t K, int64_t block, float* packed);
 
 }  // namespace llasa::cpu::amx
