@@ -39,7 +39,7 @@ void ManagedTests(IEnumerable<FilePath> projects)
         environment["LLASA_FUZZ_COUNT"] = "400";
     }
 
-    string[] half = ["Ranks", "Resume", "Bf16", "Work", "Command", "RandomCheckpoint", "SecondEar", "Ggml", "Looping"];
+    string[] half = ["Ranks", "Resume", "Bf16", "Work", "Command", "RandomCheckpoint", "SecondEar", "Ggml", "Looping", "Judge", "Corpus", "Extending"];
     var parts = projects.SelectMany(p => IsEndToEnd(p) ? new (FilePath Project, string Part, string Filter)[]
     {
         (p, "-1", "(" + string.Join("|", half.Select(c => $"FullyQualifiedName~.{c}")) + ")"),
