@@ -7,15 +7,13 @@
 #include <deque>
 #include <vector>
 
+#include "bf16_arrays.h"
 #include "core/half.h"
 #include "core/parallel.h"
-#if !defined(LLASA_TESTS_ON_DEVICE)
-#include "cpu/isa.h"
-#endif
-#include "bf16_arrays.h"
 #include "op_test_util.h"
 #include "ops/attention.h"
 #include "ops/rope.h"
+#include "simulated.h"
 
 namespace llasa::test {
 namespace {
@@ -95,12 +93,7 @@ Cache make_cache(const Case& c, int64_t layer) {
 
 // Whether q and weights are rounded to bf16, as the products of the training pass do on the backend.
 bool rounds(const DecodeShape& shape) {
-#if defined(LLASA_TESTS_ON_DEVICE)
-  return shape.dtype == DType::kBf16 && shape.D <= 128;
-#else
-  (void)shape;
-  return false;
-#endif
+  return on_device() && shape.dtype == DType::kBf16 && shape.D <= 128;
 }
 
 double as_bf16(double x) {
@@ -331,53 +324,6 @@ TEST(AttentionDecode, ARowDependsNeitherOnItsNeighboursNorOnTheThreads) {
     for (size_t j = 0; j < width; ++j) ASSERT_EQ(out[j], crowd[i * width + j]);
   }
 }
-
-#if !defined(LLASA_TESTS_ON_DEVICE)
-TEST(AttentionDecode, EveryInstructionSetAgreesWithTheScalarKernels) {
-  const cpu::DecodeKernels& scalar = *cpu::kernels_for("scalar")->decode;
-  for (const char* isa : {"avx2", "avx512"}) {
-    const cpu::Kernels* table = cpu::kernels_for(isa);
-    if (table == nullptr) continue;
-    for (int64_t D : {2, 7, 16, 30, 33, 64, 128}) {
-      for (int64_t R : {1, 2, 3, 4, 5, 9}) {
-        std::vector<std::vector<float>> memory, rounded;
-        std::vector<std::vector<Bf16>> halves;
-        std::vector<void*> blocks, rounded_blocks, bf16_blocks;
-        for (uint32_t b = 0; b < 3; ++b) {
-          memory.push_back(random_values(static_cast<size_t>(D * kKvBlock) + 5, b));
-          rounded.push_back(rounded_bf16(memory.back()));
-          halves.push_back(stored_bf16(memory.back()));
-          blocks.push_back(memory.back().data());
-          rounded_blocks.push_back(rounded.back().data());
-          bf16_blocks.push_back(halves.back().data());
-        }
-        const std::vector<float> q = random_values(static_cast<size_t>(R * D), 77);
-        const int64_t ld = 3 * kKvBlock + 1;
-        std::vector<float> a(static_cast<size_t>(R * ld), 4.0f), b = a;
-        scalar.scores(q.data(), R, D, blocks.data(), 5, 3, a.data(), ld);
-        table->decode->scores(q.data(), R, D, blocks.data(), 5, 3, b.data(), ld);
-        // Dot products of D unit normals in two orders: D eps times their size.
-        const double tolerance = 1.2e-7 * static_cast<double>(D) * 10;
-        for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], tolerance);
-        std::vector<float> va(static_cast<size_t>(R * D) + 1, 1.0f), vb = va;
-        scalar.values(a.data(), ld, R, D, blocks.data(), 5, 37, va.data());
-        table->decode->values(a.data(), ld, R, D, blocks.data(), 5, 37, vb.data());
-        for (size_t i = 0; i < va.size(); ++i) ASSERT_NEAR(va[i], vb[i], 1.2e-7 * 37 * 100);
-        EXPECT_EQ(vb.back(), 1.0f);
-        // From bf16: the bits of the same values in f32.
-        table->decode->scores(q.data(), R, D, rounded_blocks.data(), 5, 3, a.data(), ld);
-        table->decode->scores_bf16(q.data(), R, D, bf16_blocks.data(), 5, 3, b.data(), ld);
-        ASSERT_EQ(a, b);
-        std::fill(va.begin(), va.end(), 1.0f);
-        vb = va;
-        table->decode->values(a.data(), ld, R, D, rounded_blocks.data(), 5, 37, va.data());
-        table->decode->values_bf16(a.data(), ld, R, D, bf16_blocks.data(), 5, 37, vb.data());
-        ASSERT_EQ(va, vb);
-      }
-    }
-  }
-}
-#endif
 
 }  // namespace
 }  // namespace llasa::test

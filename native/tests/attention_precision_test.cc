@@ -11,18 +11,14 @@
 #include "packed_layout.h"
 #include "reference/attention_rounded.h"
 #include "reference/llama_ops.h"
+#include "simulated.h"
 
 namespace llasa::test {
 namespace {
 
 // Whether the backend has bf16 products for this head size; elsewhere kBf16 computes in f32.
 bool rounds(int64_t D) {
-#if defined(LLASA_TESTS_ON_DEVICE)
-  return D <= 128;
-#else
-  (void)D;
-  return false;
-#endif
+  return on_device() && D <= 128;
 }
 
 void expect_twice_plain(const char* what, const std::vector<float>& actual, const std::vector<double>& exact,

@@ -6,34 +6,24 @@
 #include <string>
 #include <vector>
 
-#if !defined(LLASA_TESTS_ON_DEVICE)
-#include "cpu/isa.h"
-#endif
-
 namespace llasa::test {
 
-#if defined(LLASA_TESTS_ON_DEVICE)
-
-class IsaTest : public testing::TestWithParam<const char*> {};
-#define LLASA_FOR_EACH_ISA(suite)                                 \
-  INSTANTIATE_TEST_SUITE_P(Isa, suite, testing::Values("device"), \
-                           [](const auto& test) { return std::string(test.param); })
-
-#else
+// The backend's answers, in instruction_sets.cc: tests of operations are compiled once for all backends.
+std::vector<const char*> instruction_sets();
+// nullptr: the best there is. False: this processor has not got it.
+bool use_instruction_set(const char* name);
 
 class IsaTest : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    if (!cpu::use_kernels(GetParam())) GTEST_SKIP() << "not on this processor";
+    if (!use_instruction_set(GetParam())) GTEST_SKIP() << "not on this processor";
   }
-  void TearDown() override { cpu::use_kernels(nullptr); }
+  void TearDown() override { use_instruction_set(nullptr); }
 };
 
-#define LLASA_FOR_EACH_ISA(suite)                                                          \
-  INSTANTIATE_TEST_SUITE_P(Isa, suite, testing::Values("scalar", "avx2", "avx512", "vnni", "amx"), \
+#define LLASA_FOR_EACH_ISA(suite)                                             \
+  INSTANTIATE_TEST_SUITE_P(Isa, suite, testing::ValuesIn(instruction_sets()), \
                            [](const auto& test) { return std::string(test.param); })
-
-#endif
 
 // Sizes around every vector width, odd and prime ones among them.
 inline const std::vector<int64_t> kSizes = {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 61, 192};

@@ -7,6 +7,7 @@
 
 #include "device_arrays.h"
 #include "sampling_fixture.h"
+#include "simulated.h"
 
 namespace llasa::test {
 namespace {
@@ -214,17 +215,17 @@ TEST(SamplingRows, ArraysThatAreNotTheDevicesAreRefused) {
       sample(-1, logits, offsets, history, 5, reinterpret_cast<int32_t*>(reinterpret_cast<char*>(ids) + 1)),
       ", expected a multiple of 4");
   expect_refused(sample(9, logits, offsets, history, 5, ids), LLASA_ERR_NO_DEVICE, "`device`: device 9");
-#if defined(LLASA_TESTS_ON_DEVICE)
-  refused(sample(-1, rows.logits.data(), offsets, history, 5, ids),
-          "`logits`: host memory, expected memory of device 0");
-  refused(sample(-1, logits, rows.offsets.data(), history, 5, ids), "`history_offsets`: host memory");
-#else
-  int someones = 0;
-  refused(
-      llasa_sample_on_device(-1, &someones, &o, logits, 2, 8, nullptr, nullptr, 0, arrays.sequences.data(),
-                             arrays.positions.data(), ids, arrays.logprobs.data()),
-      "expected NULL: the CPU has no streams");
-#endif
+  if (llasa::test::on_device()) {
+    refused(sample(-1, rows.logits.data(), offsets, history, 5, ids),
+            "`logits`: host memory, expected memory of device 0");
+    refused(sample(-1, logits, rows.offsets.data(), history, 5, ids), "`history_offsets`: host memory");
+  } else {
+    int someones = 0;
+    refused(
+        llasa_sample_on_device(-1, &someones, &o, logits, 2, 8, nullptr, nullptr, 0, arrays.sequences.data(),
+                               arrays.positions.data(), ids, arrays.logprobs.data()),
+        "expected NULL: the CPU has no streams");
+  }
   EXPECT_EQ(llasa_sample_on_device(-1, nullptr, &o, nullptr, 0, 8, nullptr, nullptr, 0, nullptr, nullptr,
                                    nullptr, nullptr),
             LLASA_OK);

@@ -13,9 +13,6 @@
 
 #include "core/parallel.h"
 #include "core/philox.h"
-#if !defined(LLASA_TESTS_ON_DEVICE)
-#include "cpu/isa.h"
-#endif
 #include "fixture.h"
 #include "llasa_native.h"
 #include "op_test_util.h"
@@ -347,37 +344,6 @@ TEST(Sampling, DrawnIdJoinsTheHistory) {
                    logprob.data());
   EXPECT_EQ(second.values()[7], 15.0f);
 }
-
-#if !defined(LLASA_TESTS_ON_DEVICE)
-TEST(Sampling, EveryInstructionSetAgreesWithTheScalarKernels) {
-  const cpu::SamplingKernels& scalar = *cpu::kernels_for("scalar")->sampling;
-  for (const char* isa : {"avx2", "avx512"}) {
-    const cpu::Kernels* table = cpu::kernels_for(isa);
-    if (table == nullptr) continue;
-    for (int64_t n : {1, 7, 8, 9, 15, 16, 17, 31, 33, 255, 256}) {
-      std::vector<float> memory = random_logits(static_cast<size_t>(n) + 1, static_cast<uint32_t>(n));
-      const float* x = memory.data() + 1;  // misaligned
-      std::vector<float> a(static_cast<size_t>(n) + 2, 9.0f), b = a;
-      int32_t bad_a = 5, bad_b = 5;
-      const float max = scalar.scan(x, n, &bad_a);
-      EXPECT_EQ(table->sampling->scan(x, n, &bad_b), max);
-      EXPECT_EQ(bad_a, 0);
-      EXPECT_EQ(bad_b, 0);
-      scalar.weights(x, a.data() + 1, n, max, 1.25f, -1.0f);
-      table->sampling->weights(x, b.data() + 1, n, max, 1.25f, -1.0f);
-      for (size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-6 * std::abs(a[i]));
-      EXPECT_EQ(b.front(), 9.0f);
-      EXPECT_EQ(b.back(), 9.0f);
-      // n additions of positive numbers in two orders: n eps of the sum.
-      EXPECT_NEAR(table->sampling->sum(b.data() + 1, n), scalar.sum(a.data() + 1, n),
-                  1.2e-7 * static_cast<double>(n + 10) * scalar.sum(a.data() + 1, n));
-      memory[1 + static_cast<size_t>(n) / 2] = std::numeric_limits<float>::quiet_NaN();
-      table->sampling->scan(x, n, &bad_b);
-      EXPECT_EQ(bad_b, 1);
-    }
-  }
-}
-#endif
 
 }  // namespace
 }  // namespace llasa::test

@@ -12,6 +12,12 @@ inline bool simulated() {
   return std::strcmp(describe_device().backend, "cudasim") == 0;
 }
 
+// Whether the backend is a device's, pretended or not.
+inline bool on_device() {
+  static const bool answer = std::strcmp(describe_device().backend, "cpu") != 0;
+  return answer;
+}
+
 // A number of repetitions, and the one that is enough on the simulator.
 template <typename T>
 T repetitions(T elsewhere, T simulator) {

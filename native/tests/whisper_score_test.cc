@@ -5,9 +5,11 @@
 #include <numeric>
 
 #include "abi/speech.h"
-#include "isa_test.h"
 #include "op_test_util.h"
 #include "whisper_score_fixture.h"
+#if !defined(LLASA_TESTS_ON_DEVICE)
+#include "cpu/isa.h"
+#endif
 
 using namespace llasa;
 using namespace llasa::test;
