@@ -33,7 +33,9 @@ bool HasTorch() => FileExists("tests/TorchSharp.Tests/obj/project.assets.json")
 bool IsTest() => target is "Default" or "EndToEnd" or "Managed-Tests" or "Test-Cudasim" or "Test-Kernels" || target.EndsWith("Test");   // ends with the counts
 
 // ------------------------------------------------------------------------------------------------- native
-Task("Native-Configure").Does(() => Configure("cpu", "-DLLASA_BUILD_TESTS=ON -DLLASA_BUILD_BENCH=OFF"));
+// Other targets than Test build every test.
+Task("Native-Configure").Does(() => Configure("cpu", "-DLLASA_BUILD_TESTS=ON -DLLASA_BUILD_BENCH=OFF " +
+    $"-DLLASA_LONG_TESTS={(thorough || target is not ("Default" or "Test") ? "ON" : "OFF")}"));
 
 Task("Native-Build").IsDependentOn("Native-Configure").Does(() => Build("cpu"));
 

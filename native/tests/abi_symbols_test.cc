@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <regex>
 #include <set>
 #include <string>
 
@@ -17,11 +16,14 @@ namespace {
 // Functions of the header; only those that return a llasa_status if asked.
 std::set<std::string> declared_functions(bool only_status = false) {
   const std::string header = read_file(LLASA_HEADER);
-  const std::regex declaration(only_status ? R"(LLASA_API LLASA_MUST_USE llasa_status\s+(llasa_\w+)\()"
-                                           : R"(LLASA_API[^;(]*?\b(llasa_\w+)\()");
   std::set<std::string> names;
-  for (std::sregex_iterator it(header.begin(), header.end(), declaration), end; it != end; ++it)
-    names.insert((*it)[1]);
+  for (size_t at = 0; (at = header.find("LLASA_API ", at)) != std::string::npos; ++at) {
+    const std::string declaration = header.substr(at, header.find_first_of("(;", at) - at);
+    const size_t name = declaration.rfind("llasa_");
+    if (name == std::string::npos || declaration.find_first_of(" *\n", name) != std::string::npos) continue;
+    if (!only_status || declaration.find("LLASA_MUST_USE llasa_status") != std::string::npos)
+      names.insert(declaration.substr(name));
+  }
   return names;
 }
 
