@@ -27,6 +27,17 @@ TEST_P(GemmRows, MatchDoublesAtEverySizeAroundATile) {
         Guarded x(A), wide(B);
         for (const bool bf16 : {false, true}) {
           const std::vector<float>&a = bf16 ? seen : A, &b = bf16 ? rounded : B;
+          std::vector<double> products;
+          for (int64_t m = 0; m < M; ++m) {
+            for (int64_t n = 0; n < N; ++n) {
+              double sum = 0;
+              for (int64_t k = 0; k < K; ++k) {
+                sum += static_cast<double>(a[static_cast<size_t>(m * lda + k)]) *
+                       static_cast<double>(b[static_cast<size_t>(n * ldb + k)]);
+              }
+              products.push_back(sum);
+            }
+          }
           for (const float beta : {0.0f, 1.0f, -0.5f}) {
             Guarded c(C);
             gemm(stream, false, true, M, N, K, 0.75f, x.data(), lda,
@@ -34,13 +45,8 @@ TEST_P(GemmRows, MatchDoublesAtEverySizeAroundATile) {
             std::vector<double> expected(C.begin(), C.end());
             for (int64_t m = 0; m < M; ++m) {
               for (int64_t n = 0; n < N; ++n) {
-                double sum = 0;
-                for (int64_t k = 0; k < K; ++k) {
-                  sum += static_cast<double>(a[static_cast<size_t>(m * lda + k)]) *
-                         static_cast<double>(b[static_cast<size_t>(n * ldb + k)]);
-                }
                 double& value = expected[static_cast<size_t>(m * ldc + n)];
-                value = 0.75 * sum + static_cast<double>(beta) * value;
+                value = 0.75 * products[static_cast<size_t>(m * N + n)] + static_cast<double>(beta) * value;
               }
             }
             EXPECT_LE(largest_difference(c.values(), expected), sum_tolerance(K))

@@ -160,6 +160,27 @@ TEST_P(Q8Products, MatchDoublesWithinTheStepsOfX) {
           for (size_t i = 0; i < A.size(); ++i) A[i] *= std::exp2(static_cast<float>(i % 7) - 3);
           const auto C = random_floats(M * ldc, 3);
           Guarded a(A);
+          struct Product {
+            double sum = 0, size = 0, step = 0;
+          };
+          std::vector<Product> products(static_cast<size_t>(M * N));
+          for (int64_t m = 0; m < M; ++m) {
+            for (int64_t n = 0; n < N; ++n) {
+              Product& product = products[static_cast<size_t>(m * N + n)];
+              for (int64_t b = 0; b < K; b += kBlock) {
+                const float* x = A.data() + m * lda + b;
+                const float* w = matrix.held.data() + (first + n) * K + b;
+                double absolute = 0;
+                for (int64_t k = 0; k < kBlock; ++k) {
+                  product.sum += static_cast<double>(x[k]) * static_cast<double>(w[k]);
+                  product.size += std::fabs(static_cast<double>(x[k]) * static_cast<double>(w[k]));
+                  absolute += std::fabs(static_cast<double>(w[k]));
+                }
+                product.step +=
+                    absolute * (0.5 + std::exp2(-9.0)) * static_cast<double>(largest_of(x)) / 32512;
+              }
+            }
+          }
           for (const float beta : {0.0f, 1.0f, -0.5f}) {
             Guarded c(C);
             gemm(stream, false, true, M, N, K, 0.75f, a.data(), lda, matrix.view() + first * K, K, beta,
@@ -167,18 +188,7 @@ TEST_P(Q8Products, MatchDoublesWithinTheStepsOfX) {
             const std::vector<float> values = c.values();
             for (int64_t m = 0; m < M; ++m) {
               for (int64_t n = 0; n < N; ++n) {
-                double sum = 0, size = 0, step = 0;
-                for (int64_t b = 0; b < K; b += kBlock) {
-                  const float* x = A.data() + m * lda + b;
-                  const float* w = matrix.held.data() + (first + n) * K + b;
-                  double absolute = 0;
-                  for (int64_t k = 0; k < kBlock; ++k) {
-                    sum += static_cast<double>(x[k]) * static_cast<double>(w[k]);
-                    size += std::fabs(static_cast<double>(x[k]) * static_cast<double>(w[k]));
-                    absolute += std::fabs(static_cast<double>(w[k]));
-                  }
-                  step += absolute * (0.5 + std::exp2(-9.0)) * static_cast<double>(largest_of(x)) / 32512;
-                }
+                const auto& [sum, size, step] = products[static_cast<size_t>(m * N + n)];
                 const double old =
                     static_cast<double>(beta) * static_cast<double>(C[static_cast<size_t>(m * ldc + n)]);
                 const double roundings = static_cast<double>(K / kBlock + 6) * std::exp2(-24.0);
