@@ -148,7 +148,7 @@ int vanish(Collective& world) {
 // All ranks are suspended for longer than the time-out, as a batch system does with a job.
 int rest(Collective& world) {
   world.barrier();
-  const std::string wake = "(sleep 4; kill -CONT " + std::to_string(getpid()) + ") &";
+  const std::string wake = "(sleep 5; kill -CONT " + std::to_string(getpid()) + ") &";
   if (std::system(wake.c_str()) != 0) return 1;
   kill(getpid(), SIGSTOP);
   world.barrier();

@@ -85,6 +85,7 @@ TEST(World, MayBeJoinedAgainWhereNoLibraryWasFound) {
 #if !defined(__SANITIZE_THREAD__)
 
 using test::kFamilies;
+using test::kSoon;
 using test::name_of_family;
 using test::Ranks;
 
@@ -99,20 +100,20 @@ TEST_P(Ranks, OneThatFailsEndsAllWithItsMessage) {
   const Result result = start(3, "fail");
   EXPECT_NE(result.status, 0);
   EXPECT_NE(result.output.find("rank 1 cannot go on"), std::string::npos) << result.output;
-  EXPECT_LT(result.seconds, 10) << result.output;
+  EXPECT_LT(result.seconds, kSoon) << result.output;
 }
 
 TEST_P(Ranks, OneThatGivesNoSignOfLifeEndsAll) {
-  const Result result = start(3, "vanish", "LLASA_WORLD_TIMEOUT=2");
+  const Result result = start(3, "vanish", "LLASA_WORLD_TIMEOUT=4");
   EXPECT_NE(result.status, 0);
-  EXPECT_NE(result.output.find("rank 1 of 3 has given no sign of life for 2 s"), std::string::npos)
+  EXPECT_NE(result.output.find("rank 1 of 3 has given no sign of life for 4 s"), std::string::npos)
       << result.output;
   EXPECT_EQ(result.output.find("knows nothing"), std::string::npos) << result.output;
-  EXPECT_LT(result.seconds, 20) << result.output;
+  EXPECT_LT(result.seconds, kSoon) << result.output;
 }
 
 TEST_P(Ranks, SuspendedTogetherForLongerThanTheTimeOutGoOn) {
-  const Result result = start(2, "rest", "LLASA_WORLD_TIMEOUT=2");
+  const Result result = start(2, "rest", "LLASA_WORLD_TIMEOUT=3");
   EXPECT_EQ(result.status, 0) << result.output;
 }
 
