@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "rollout_fixture.h"
+#include "simulated.h"
 #include "tiny_policy.h"
 
 namespace llasa::test {
@@ -44,7 +45,7 @@ class RolloutArrival : public ::testing::Test {
 };
 
 TEST_F(RolloutArrival, PromptsThatComeLaterDrawWhatTheyDrawFromTheStart) {
-  for (const int32_t slots : {1, 4, 64}) {
+  for (const int32_t slots : repetitions<std::vector<int32_t>>({1, 4, 64}, {4})) {
     for (const int32_t readback : {1, 3}) {
       Job job = make_job();
       job.slots = slots;

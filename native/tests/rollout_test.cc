@@ -140,7 +140,7 @@ TEST(Rollout, NumberOfSlotsDoesNotChangeASample) {
   const TinyPolicy policy;
   Job job = make_job();
   const Samples few = generate(policy, job);
-  for (int32_t slots : {1, 2, 7, 64}) {
+  for (int32_t slots : repetitions<std::vector<int32_t>>({1, 2, 7, 64}, {1, 64})) {
     job.slots = slots;
     const Samples other = generate(policy, job);
     EXPECT_EQ(other.tokens, few.tokens) << slots;
@@ -163,7 +163,7 @@ TEST(Rollout, NumberOfStepsBetweenReadbacksDoesNotChangeASample) {
   const Samples every = generate(policy, job);
   ASSERT_NE(std::count(every.reasons.begin(), every.reasons.end(), LLASA_FINISH_STOP), 0);
   ASSERT_NE(std::count(every.reasons.begin(), every.reasons.end(), LLASA_FINISH_LENGTH), 0);
-  for (int32_t steps : {2, 8, 37, 64}) {
+  for (int32_t steps : repetitions<std::vector<int32_t>>({2, 8, 37, 64}, {2, 64})) {
     job.readback_steps = steps;
     std::vector<int64_t> finished;
     job.finished_user = &finished;
@@ -195,7 +195,7 @@ TEST(Rollout, ReadbacksAloneChangeNoBit) {
   job.sampling.stop_token = -1;
   job.readback_steps = 1;
   const Samples every = generate(policy, job);
-  for (int32_t steps : {5, 37, 1024}) {
+  for (int32_t steps : repetitions<std::vector<int32_t>>({5, 37, 1024}, {5})) {
     job.readback_steps = steps;
     EXPECT_EQ(generate(policy, job), every) << steps;
   }

@@ -5,6 +5,7 @@
 
 #include "abi/speech.h"
 #include "op_test_util.h"
+#include "simulated.h"
 #include "speech_models.h"
 #include "wave_file.h"
 
@@ -31,6 +32,11 @@ class WhisperOracle : public testing::TestWithParam<fs::path> {
     positions_ = config_["max_source_positions"].integer();
     width_ = config_["d_model"].integer();
     vocabulary_ = config_["vocab_size"].integer();
+  }
+  // Encoding half a minute takes the simulator so long that each test but the encoder's takes one input there.
+  std::vector<Json> inputs(size_t own) const {
+    const std::vector<Json>& all = manifest_["inputs"].elements();
+    return simulated() ? std::vector<Json>{all[own % all.size()]} : all;
   }
   double tolerance(const char* key) const { return manifest_["tolerance"][key].number(); }
 
@@ -103,7 +109,7 @@ TEST_P(WhisperOracle, EncoderMatches) {
 }
 
 TEST_P(WhisperOracle, TeacherForcedLogitsAndLikelihoodsMatch) {
-  for (const Json& input : manifest_["inputs"].elements()) {
+  for (const Json& input : inputs(1)) {
     const auto states = encode(input);
     for (const Json& target : input["targets"].elements()) {
       const std::string name = "in" + std::to_string(input["index"].integer()) + ".t" +
@@ -135,7 +141,7 @@ TEST_P(WhisperOracle, TeacherForcedLogitsAndLikelihoodsMatch) {
 TEST_P(WhisperOracle, GreedyIdsMatch) {
   Stream& stream = whisper_->model.stream();
   const auto eot = static_cast<int32_t>(config_["eos_token_id"].integer());
-  for (const Json& input : manifest_["inputs"].elements()) {
+  for (const Json& input : inputs(0)) {
     DeviceBuffer<float> states, logits(vocabulary_, "logits");
     states.upload(stream, encode(input), "states");
     WhisperDecoder decoder(whisper_->model);
