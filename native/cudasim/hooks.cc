@@ -54,7 +54,7 @@ bool is_good_device_word(uintptr_t address, Access access) {
 
 // Notes a read of a word that was written before the last barrier: the first since it, or one that adds
 // nothing to what is known of its readers.
-bool is_plain_shared_read(WordHistory& word) {
+[[gnu::always_inline]] inline bool is_plain_shared_read(WordHistory& word) {
   if (word.write_epoch < state.block_epoch || word.write_epoch == state.epoch) return false;
   const auto thread = static_cast<uint16_t>(state.thread);
   const uint32_t sync = state.warp_sync[thread / 32];
