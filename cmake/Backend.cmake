@@ -1,6 +1,6 @@
 # LLASA_BACKEND = cpu | cudasim | cuda: whose implementation of src/ops the library is built with.
 #   cpu      src/cpu, AVX2/AVX-512 by run-time dispatch, OpenBLAS
-#   cuda     src/cuda by nvcc, cuBLASLt
+#   cuda     src/cuda by nvcc; cuBLASLt is opened at run time
 #   cudasim  src/cuda as C++ against cudasim/include, for tests on machines without a GPU
 set(LLASA_BACKEND cpu CACHE STRING "Backend: cpu, cudasim or cuda")
 set_property(CACHE LLASA_BACKEND PROPERTY STRINGS cpu cudasim cuda)
@@ -27,7 +27,7 @@ function(llasa_add_backend target)
   elseif(LLASA_BACKEND STREQUAL cuda)
     llasa_add_cuda(${target})
     set(LLASA_ISA_OBJECTS ${LLASA_ISA_OBJECTS} PARENT_SCOPE)
-    set(LLASA_BACKEND_LIBRARIES CUDA::cudart_static CUDA::cublasLt ${CMAKE_DL_LIBS} rt PARENT_SCOPE)
+    set(LLASA_BACKEND_LIBRARIES CUDA::cudart_static ${CMAKE_DL_LIBS} rt PARENT_SCOPE)
   else()
     message(FATAL_ERROR "LLASA_BACKEND: `${LLASA_BACKEND}`, expected cpu, cudasim or cuda")
   endif()

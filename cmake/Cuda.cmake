@@ -1,10 +1,9 @@
 # Compiles src/cuda/*.cu by nvcc: CUDA 11.8 or later. LLASA_CUDA_ARCHS names the architectures; the last one is
 # also kept as PTX, which later cards compile when the library is loaded.
-set(LLASA_CUDA_ARCHS "80;86;89;90" CACHE STRING "Compute capabilities to compile for")
+include(CudaArchs)
 
 # nvcc 11 refuses host compilers after GCC 11; without a word of ours it would take the newest one.
 if(NOT DEFINED CMAKE_CUDA_HOST_COMPILER AND NOT DEFINED ENV{CUDAHOSTCXX})
-  find_program(LLASA_NVCC nvcc PATHS /usr/local/cuda/bin)
   if(LLASA_NVCC)
     execute_process(COMMAND ${LLASA_NVCC} --version OUTPUT_VARIABLE version)
     if(version MATCHES "release 11\\." AND CMAKE_CXX_COMPILER_ID STREQUAL GNU
@@ -41,6 +40,6 @@ function(llasa_add_cuda target)
   target_sources(${target} PRIVATE $<TARGET_OBJECTS:llasa_cuda_kernels>)
   # TARGET_OBJECTS of an archive holds what it compiled itself, so the shared library names these once more.
   set(LLASA_ISA_OBJECTS $<TARGET_OBJECTS:llasa_cuda_kernels> PARENT_SCOPE)
-  target_link_libraries(${target} PUBLIC CUDA::cudart_static CUDA::cublasLt ${CMAKE_DL_LIBS} rt)
+  target_link_libraries(${target} PUBLIC CUDA::cudart_static ${CMAKE_DL_LIBS} rt)
 endfunction()
 option(LLASA_CUDA_REGISTERS "Let ptxas say what each kernel uses" OFF)

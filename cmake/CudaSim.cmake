@@ -24,7 +24,7 @@ function(llasa_cudasim_kernels target)
   target_sources(${target} PRIVATE ${ARGN})
 endfunction()
 
-# --wrap: cudasim/loader.cc answers for the libnccl.so.2 that is pretended.
+# --wrap: cudasim/loader.cc answers for the libnccl.so.2 and libcublasLt.so that are pretended.
 set(LLASA_CUDASIM_LIBRARIES llasa::openblas ${CMAKE_DL_LIBS} -Wl,--wrap=dlopen -Wl,--wrap=dlsym)
 function(llasa_add_cudasim target)
   file(GLOB kernels CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/src/cuda/*.cu)

@@ -191,7 +191,6 @@ internal static unsafe class LibraryResolver
         }
         catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)
         {
-            // Its own dependencies: cuBLASLt comes with the CUDA toolkit or with NVIDIA's packages, not with this one.
             return $"{path} cannot be loaded: {e.Message.ReplaceLineEndings(" ").Trim()}";
         }
 

@@ -179,6 +179,10 @@ cublasStatus_t destroy(T* object) {
 
 }  // namespace
 
+// Of the last one that was opened.
+size_t cublasLtGetVersion() {
+  return static_cast<size_t>(opened_cublaslt()) * 10000 + 203;
+}
 const char* cublasLtGetStatusString(cublasStatus_t status) {
   switch (status) {
     case CUBLAS_STATUS_SUCCESS:

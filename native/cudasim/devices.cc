@@ -39,6 +39,11 @@ std::atomic<int>& nccl() {
   static std::atomic<int> value{static_cast<int>(setting("LLASA_CUDASIM_NCCL", 0))};
   return value;
 }
+std::atomic<int>& cublaslt() {
+  static std::atomic<int> value{static_cast<int>(setting("LLASA_CUDASIM_CUBLASLT", 2))};
+  return value;
+}
+std::atomic<int> cublaslt_opened{0};
 std::atomic<int64_t>& collectives_before_fault() {
   static std::atomic<int64_t> value{setting("LLASA_CUDASIM_FAULT_COLLECTIVE", 0)};
   return value;
@@ -91,6 +96,18 @@ int nccl_version() {
 }
 void set_nccl_version(int version) {
   nccl() = version;
+}
+int cublaslt_versions() {
+  return cublaslt();
+}
+void set_cublaslt_versions(int versions) {
+  cublaslt() = versions;
+}
+int opened_cublaslt() {
+  return cublaslt_opened;
+}
+void open_cublaslt_twin(int version) {
+  cublaslt_opened = version;
 }
 void fault_at_collective(int64_t collective) {
   collectives_before_fault() = collective;

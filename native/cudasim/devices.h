@@ -33,6 +33,12 @@ void set_known_products(int known);
 // LLASA_CUDASIM_NCCL: the version of the NCCL that is found, as 10000 major + 100 minor + patch; 0: there is none.
 int nccl_version();
 void set_nccl_version(int version);
+// LLASA_CUDASIM_CUBLASLT: which versions of cuBLASLt are found, as a sum of 1 for 11, 2 for 12 and 4 for 13; 2.
+int cublaslt_versions();
+void set_cublaslt_versions(int versions);
+// 11, 12 or 13: the one that was opened last, and does the products.
+int opened_cublaslt();
+void open_cublaslt_twin(int version);
 // LLASA_CUDASIM_FAULT_COLLECTIVE: that collective of NCCL, counted from 1 and from now on, never ends, and its
 // communicator reports that a remote process exited. 0: none.
 void fault_at_collective(int64_t collective);

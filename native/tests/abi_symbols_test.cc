@@ -45,7 +45,9 @@ std::set<std::string> exported_symbols() {
       Elf64_Sym symbol;
       at(section.sh_offset + offset, symbol);
       const int bind = ELF64_ST_BIND(symbol.st_info);
-      if (symbol.st_shndx != SHN_UNDEF && (bind == STB_GLOBAL || bind == STB_WEAK)) {
+      // An absolute one is the name of a version.
+      if (symbol.st_shndx != SHN_UNDEF && symbol.st_shndx != SHN_ABS &&
+          (bind == STB_GLOBAL || bind == STB_WEAK)) {
         names.insert(file.data() + strings.sh_offset + symbol.st_name);
       }
     }
@@ -66,6 +68,16 @@ TEST(AbiSymbols, ExportsExactlyWhatTheHeaderDeclares) {
 void* library() {
   static void* const handle = dlopen(LLASA_LIBRARY, RTLD_NOW | RTLD_LOCAL);
   return handle;
+}
+
+TEST(AbiSymbols, CarryTheVersionOfTheAbi) {
+  ASSERT_NE(library(), nullptr) << dlerror();
+  const std::string version = "LLASA_" + std::to_string(LLASA_ABI_MAJOR),
+                    another = "LLASA_" + std::to_string(LLASA_ABI_MAJOR + 1);
+  for (const std::string& name : declared_functions()) {
+    EXPECT_NE(dlvsym(library(), name.c_str(), version.c_str()), nullptr) << name;
+    EXPECT_EQ(dlvsym(library(), name.c_str(), another.c_str()), nullptr) << name;
+  }
 }
 
 #if defined(__x86_64__)

@@ -100,6 +100,26 @@ public sealed class BackendTests : TinyWorldTests
     }
 
     [Test]
+    public void Cuda_WithoutCublasLt_IsAnErrorThatNamesWhatIsMissing()
+    {
+        var (code, error) = RunOnStandIn("cuda", [("LLASA_CUDASIM_CUBLASLT", "4")], "speak", "a dog", "--out", Path.Combine(Folder, "a.wav"));
+        Assert.Multiple(() =>
+        {
+            Assert.That(code, Is.EqualTo(1));
+            Assert.That(error.Trim(), Does.StartWith("llasa: the cuda backend cannot be used: no cuBLASLt, which NVIDIA's CUDA toolkit brings (LLASA_CUBLASLT_LIBRARY names its file): "
+                + "libcublasLt.so.13: needs a driver for CUDA 13, this one supports 12.2; ").And.Contains("libcublasLt.so.11: cannot open"));
+            Assert.That(error.Trim().Split('\n'), Has.Length.EqualTo(1));
+        });
+    }
+
+    [Test]
+    public void Cuda_WithAnotherCublasLtThanItWasBuiltWith_TakesAStep()
+    {
+        var (code, error) = RunOnStandIn("cuda", [("LLASA_CUDASIM_CUBLASLT", "4"), ("LLASA_CUDASIM_DRIVER", "13000")], [.. StepArguments(Path.Combine(Folder, "run"))]);
+        Assert.That(code, Is.Zero, error);
+    }
+
+    [Test]
     public void Cuda_WithADriverThatFindsNoDevice_IsAnError()
     {
         var (code, error) = RunOnStandIn("cuda", [("LLASA_CUDASIM_DEVICES", "0")], "speak", "a dog", "--out", Path.Combine(Folder, "a.wav"));

@@ -68,6 +68,21 @@ public sealed class GpuCheckTests : TinyWorldTests
         }
     }
 
+    [TestCase("compute_80\ncompute_90", "80;86;89;90")]
+    [TestCase("compute_90\ncompute_100\ncompute_101\ncompute_120\ncompute_121", "80;86;89;90;100;120")]
+    public void TheBuild_CompilesForTheCardsThatItsCompilerKnows(string known, string expected)
+    {
+        var nvcc = Path.Combine(Folder, "nvcc");
+        File.WriteAllText(nvcc, $"#!/bin/sh\ncat <<END\n{known}\nEND\n");
+        File.SetUnixFileMode(nvcc, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        var script = Path.Combine(Folder, "archs.cmake");
+        File.WriteAllText(script, $"include(\"{OracleData.RepositoryRoot}/cmake/CudaArchs.cmake\")\nmessage(\"is ${{LLASA_CUDA_ARCHS}}\")\n");
+        using var process = Process.Start(new ProcessStartInfo("cmake", [$"-DLLASA_NVCC={nvcc}", "-P", script]) { RedirectStandardError = true })!;
+        var output = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        Assert.That(output, Is.EqualTo($"is {expected}\n"));
+    }
+
     private static (int Code, string Output, string Error) Run(string script, string tools, params string[] arguments)
     {
         ProcessStartInfo start = new("bash", [script, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };

@@ -52,8 +52,10 @@ struct cublasLtMatmulHeuristicResult_t {
   size_t workspaceSize;
   cublasStatus_t state;
   float wavesCount;
+  int reserved[4];
 };
 
+size_t cublasLtGetVersion();
 const char* cublasLtGetStatusString(cublasStatus_t status);
 cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle);
 cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle);

@@ -6,6 +6,7 @@
 
 #include "core/device.h"
 #include "core/launch_environment.h"
+#include "cuda/cublaslt.h"
 #include "cuda/devices.h"
 
 namespace llasa {
@@ -266,6 +267,7 @@ int resolve_device(int device, const char* option) {
 
 DeviceDescription describe_device() {
   const cuda::Device& device = cuda::describe(-1);
+  cuda::cublaslt();  // or it would be missed by the first product
 #if defined(LLASA_CUDASIM)
   return {"cudasim", device.isa.c_str(), device.name.c_str(), device.memory_bytes};
 #else

@@ -7,8 +7,6 @@
 // 6 bytes per element once against 2 per element and column tile that the product reads. Sums and C are f32.
 //
 // Where cuBLASLt knows no algorithm, as it may for odd leading dimensions, a plain kernel multiplies.
-#include <cublasLt.h>
-
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -16,6 +14,7 @@
 
 #include "cuda/bf16.cuh"
 #include "cuda/common.cuh"
+#include "cuda/cublaslt.h"
 #include "cuda/scratch.h"
 #include "ops/cast.h"
 #include "ops/gemm.h"
@@ -24,20 +23,22 @@ namespace llasa {
 
 namespace {
 
+using cuda::cublaslt;
+using cuda::CublasLt;
 using cuda::native;
 
 void check(cublasStatus_t status, const char* action) {
   LLASA_CHECK(status == CUBLAS_STATUS_SUCCESS, Status::kDevice, "%s: %s", action,
-              cublasLtGetStatusString(status));
+              cublaslt().get_status_string(status));
 }
 
 // Owner of one of cuBLASLt's descriptors.
-template <typename T, cublasStatus_t (*Destroy)(T)>
+template <typename T, cublasStatus_t (*CublasLt::*Destroy)(T)>
 class Owned {
  public:
   Owned() = default;
   ~Owned() {
-    if (value_ != nullptr) Destroy(value_);
+    if (value_ != nullptr) (cublaslt().*Destroy)(value_);
   }
   Owned(const Owned&) = delete;
   Owned& operator=(const Owned&) = delete;
@@ -47,9 +48,9 @@ class Owned {
  private:
   T value_ = nullptr;
 };
-using Desc = Owned<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>;
-using Layout = Owned<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>;
-using Preference = Owned<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>;
+using Desc = Owned<cublasLtMatmulDesc_t, &CublasLt::desc_destroy>;
+using Layout = Owned<cublasLtMatrixLayout_t, &CublasLt::layout_destroy>;
+using Preference = Owned<cublasLtMatmulPreference_t, &CublasLt::preference_destroy>;
 
 // One product as cuBLASLt sees it: column-major, D [m,n] = op(a) op(b). Also the key of the algorithm's
 // cache, compared as bytes: no padding, no pointers.
@@ -92,7 +93,7 @@ cublasLtHandle_t handle() {
   static auto& handles = *new std::unordered_map<int, cublasLtHandle_t>();
   const std::lock_guard<std::mutex> lock(mutex);
   cublasLtHandle_t& made = handles[cuda::device_number()];
-  if (made == nullptr) check(cublasLtCreate(&made), "starting cuBLASLt");
+  if (made == nullptr) check(cublaslt().create(&made), "starting cuBLASLt");
   return made;
 }
 
@@ -113,12 +114,11 @@ cublasComputeType_t compute_type() {
 
 template <typename T>
 void set(const Desc& desc, cublasLtMatmulDescAttributes_t which, const T& value) {
-  check(cublasLtMatmulDescSetAttribute(desc.get(), which, &value, sizeof value),
-        "describing a matrix product");
+  check(cublaslt().desc_set(desc.get(), which, &value, sizeof value), "describing a matrix product");
 }
 template <typename T>
 void set(const Preference& preference, cublasLtMatmulPreferenceAttributes_t which, const T& value) {
-  check(cublasLtMatmulPreferenceSetAttribute(preference.get(), which, &value, sizeof value),
+  check(cublaslt().preference_set(preference.get(), which, &value, sizeof value),
         "describing a matrix product");
 }
 
@@ -129,7 +129,7 @@ struct Descriptors {
 
 void describe(const Problem& p, const float* bias, Descriptors& d) {
   const cublasComputeType_t compute = p.bf16 != 0 ? CUBLAS_COMPUTE_32F : compute_type();
-  check(cublasLtMatmulDescCreate(d.product.out(), compute, CUDA_R_32F), "describing a matrix product");
+  check(cublaslt().desc_create(d.product.out(), compute, CUDA_R_32F), "describing a matrix product");
   set(d.product, CUBLASLT_MATMUL_DESC_TRANSA, p.transpose_a != 0 ? CUBLAS_OP_T : CUBLAS_OP_N);
   set(d.product, CUBLASLT_MATMUL_DESC_TRANSB, p.transpose_b != 0 ? CUBLAS_OP_T : CUBLAS_OP_N);
   if (p.has_bias != 0) {
@@ -137,8 +137,8 @@ void describe(const Problem& p, const float* bias, Descriptors& d) {
     set(d.product, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
   }
   const auto layout = [](Layout& out, cudaDataType type, int64_t rows, int64_t cols, int64_t ld) {
-    check(cublasLtMatrixLayoutCreate(out.out(), type, static_cast<uint64_t>(rows),
-                                     static_cast<uint64_t>(cols), ld),
+    check(cublaslt().layout_create(out.out(), type, static_cast<uint64_t>(rows), static_cast<uint64_t>(cols),
+                                   ld),
           "describing a matrix");
   };
   const cudaDataType operand = p.bf16 != 0 ? CUDA_R_16BF : CUDA_R_32F;
@@ -156,7 +156,7 @@ Algorithm choose(const Problem& p, const Descriptors& d) {
     if (known != cache.end()) return known->second;
   }
   Preference preference;
-  check(cublasLtMatmulPreferenceCreate(preference.out()), "describing a matrix product");
+  check(cublaslt().preference_create(preference.out()), "describing a matrix product");
   set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, static_cast<uint64_t>(workspace_limit()));
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, p.align_a);
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, p.align_b);
@@ -165,8 +165,8 @@ Algorithm choose(const Problem& p, const Descriptors& d) {
   cublasLtMatmulHeuristicResult_t result{};
   int found = 0;
   const cublasStatus_t status =
-      cublasLtMatmulAlgoGetHeuristic(handle(), d.product.get(), d.a.get(), d.b.get(), d.c.get(), d.c.get(),
-                                     preference.get(), 1, &result, &found);
+      cublaslt().get_heuristic(handle(), d.product.get(), d.a.get(), d.b.get(), d.c.get(), d.c.get(),
+                               preference.get(), 1, &result, &found);
   if (status == CUBLAS_STATUS_NOT_SUPPORTED)
     found = 0;
   else
@@ -272,12 +272,12 @@ void product(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int6
       plain_product(stream, A.f32(), a, B.f32(), b, M, N, K, alpha, beta, C, ldc, bias);
     return;
   }
-  const cublasStatus_t status = cublasLtMatmul(handle(), d.product.get(), &alpha, B.data, d.a.get(), A.data,
-                                               d.b.get(), &beta, C, d.c.get(), C, d.c.get(), &algorithm.algo,
-                                               workspace, algorithm.workspace_bytes, native(stream));
+  const cublasStatus_t status = cublaslt().matmul(
+      handle(), d.product.get(), &alpha, B.data, d.a.get(), A.data, d.b.get(), &beta, C, d.c.get(), C,
+      d.c.get(), &algorithm.algo, workspace, algorithm.workspace_bytes, native(stream));
   LLASA_CHECK(status == CUBLAS_STATUS_SUCCESS, Status::kDevice, "matrix product of %lld x %lld x %lld: %s",
               static_cast<long long>(M), static_cast<long long>(N), static_cast<long long>(K),
-              cublasLtGetStatusString(status));
+              cublaslt().get_status_string(status));
 }
 
 // A stored matrix of rows x columns as an operand in bf16: itself, or rounded into scratch, where it is
