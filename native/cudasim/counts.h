@@ -18,8 +18,9 @@ struct Counts {
   int64_t copies = 0;  // on the device
   int64_t clears = 0;
   // Done by the host.
-  int64_t calls = 0;  // that queued the above: a replayed graph is one
-  int64_t waits = 0;  // until a stream, an event or the device was done
+  int64_t calls = 0;        // that queued the above: a replayed graph is one
+  int64_t waits = 0;        // until a stream, an event or the device was done
+  int64_t allocations = 0;  // of memory of the device, outside streams
 
   Counts operator-(const Counts& before) const {
     return {kernels - before.kernels,
@@ -32,7 +33,8 @@ struct Counts {
             copies - before.copies,
             clears - before.clears,
             calls - before.calls,
-            waits - before.waits};
+            waits - before.waits,
+            allocations - before.allocations};
   }
   bool operator==(const Counts&) const = default;
 };

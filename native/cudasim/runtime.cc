@@ -278,6 +278,7 @@ cudaError_t cudaMalloc(void** pointer, size_t bytes) {
   if (const cudaError_t error = refuse_while_capturing("cudaMalloc"); error != cudaSuccess)
     return call.fail(error);
   *pointer = allocate_device(bytes);
+  if (*pointer != nullptr) ++counts().allocations;
   return call.fail(*pointer == nullptr ? cudaErrorMemoryAllocation : cudaSuccess);
 }
 cudaError_t cudaFree(void* pointer) {

@@ -467,6 +467,61 @@ TEST(Rollout, PromptBlocksAreSharedAndReturned) {
   EXPECT_EQ(allocated_bytes(), bytes);
 }
 
+// At the true size: Llasa-1B in bf16, 128 samples of 1024 tokens and a prompt of 128, by a plan that takes nothing.
+TEST(KvCache, IsTakenInFourSlabsThatComeToWhatIsExpected) {
+  const MemoryPlan plan;
+  llasa_policy_options o;
+  llasa_policy_options_init(&o);
+  o.vocab_size = 128;
+  o.hidden_size = 2048;
+  o.intermediate_size = 8192;
+  o.head_dim = 64;
+  o.num_layers = 16;
+  o.num_heads = 32;
+  o.num_kv_heads = 8;
+  o.max_position_embeddings = 2048;
+  KvCache cache(abi::make_llama_config(o), 2 * 128, 2048, DType::kBf16);
+  const int64_t blocks = 128 * 1024 / 16 + 128 / 16, block_bytes = 16 * 2 * 8 * 64 * 16 * 2;
+  cache.expect(blocks);
+  std::vector<int64_t> sizes;
+  const auto extend = [&](int64_t row, int64_t tokens) {
+    cache.extend(row, tokens);
+    if (sizes.empty() || plan.peak_bytes() != sizes.back()) sizes.push_back(plan.peak_bytes());
+  };
+  extend(0, 128);
+  for (int64_t tokens = 1; tokens <= 1024; ++tokens) {
+    for (int64_t row = 0; row < 128; ++row) extend(128 + row, tokens);
+  }
+  EXPECT_EQ(sizes.size(), 4u);
+  EXPECT_EQ(sizes.back(), blocks * block_bytes);
+  EXPECT_EQ(cache.blocks_total(), blocks);
+  // What comes unexpectedly has a slab of the smallest size.
+  extend(1, 16);
+  EXPECT_EQ(cache.blocks_total(), blocks + (4 << 20) / block_bytes);
+}
+
+// A slab that is not to be had is taken in smaller ones.
+TEST(KvCache, MakesDoWithSmallerSlabs) {
+  llasa_policy_options o = TinyPolicy().options;
+  o.num_kv_heads = o.num_heads;
+  const LlamaConfig config = abi::make_llama_config(o);
+  KvCache cache(config, 2, 16 << 20, DType::kF32);
+  const int64_t block_bytes = config.num_layers * 2 * config.num_kv_heads * config.head_dim * 16 * 4;
+  cache.expect((64 << 20) / block_bytes);
+  fail_allocation_after(0);
+  cache.extend(0, 1);
+  fail_allocation_after(-1);
+  EXPECT_EQ(cache.blocks_total(), (64 << 20) / block_bytes / 8 / 2);
+  // The smallest is the last that is tried.
+  KvCache small(config, 2, 16, DType::kF32);
+  small.expect(1);
+  fail_allocation_after(0);
+  EXPECT_THROW(small.extend(0, 1), Error);
+  fail_allocation_after(-1);
+  small.extend(0, 1);
+  EXPECT_EQ(small.blocks_total(), 1);
+}
+
 TEST(Rollout, HandlesMayBeDestroyedInAnyOrder) {
   const int64_t bytes = allocated_bytes();
   {

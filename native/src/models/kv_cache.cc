@@ -2,33 +2,47 @@
 
 #include <algorithm>
 
+#include "core/status.h"
+
 namespace llasa {
 
 namespace {
-constexpr int64_t kChunkBytes = int64_t{4} << 20;
+constexpr int64_t kSlabBytes = int64_t{4} << 20;  // at least
 }
 
 KvCache::KvCache(const LlamaConfig& config, int64_t rows, int64_t max_tokens, DType dtype)
     : shape_{config.num_heads, config.num_kv_heads, config.head_dim, dtype},
       block_bytes_(config.num_layers * shape_.layer_elements() * shape_.element_bytes()),
       blocks_per_row_(shape_.blocks(max_tokens)),
-      blocks_per_chunk_(std::max<int64_t>(1, kChunkBytes / block_bytes_)),
       used_(static_cast<size_t>(rows), 0),
       host_tables_(static_cast<size_t>(rows * blocks_per_row_), nullptr) {}
 
-void KvCache::allocate_chunk() {
-  // Room in the free list first: taking a block back then never allocates.
-  free_.reserve(static_cast<size_t>(blocks_total_ + blocks_per_chunk_));
-  chunks_.emplace_back(blocks_per_chunk_ * block_bytes_, "keys and values of rollouts");
-  blocks_total_ += blocks_per_chunk_;
-  for (int64_t b = blocks_per_chunk_ - 1; b >= 0; --b)
-    free_.push_back(chunks_.back().data() + b * block_bytes_);
+// An eighth of what is expected, then as much as there is already: 1/8, 1/8, 1/4, 1/2. Where no slab of that size is
+// to be had, a smaller one may do.
+void KvCache::allocate_slab() {
+  const int64_t least = std::max<int64_t>(1, kSlabBytes / block_bytes_);
+  int64_t blocks = std::max({least, (expected_ + 7) / 8, blocks_total_});
+  const int64_t left = expected_ - blocks_total_;
+  blocks = left > 0 ? std::min(blocks, left) : least;
+  // Room in the lists first: taking a block back then never allocates.
+  free_.reserve(static_cast<size_t>(blocks_total_ + blocks));
+  for (;;) {
+    try {
+      slabs_.emplace_back(blocks * block_bytes_, "keys and values of rollouts");
+      break;
+    } catch (const Error& error) {
+      if (error.status() != Status::kOutOfMemory || blocks <= least) throw;
+      blocks = std::max(least, blocks / 2);
+    }
+  }
+  blocks_total_ += blocks;
+  for (int64_t b = blocks - 1; b >= 0; --b) free_.push_back(slabs_.back().data() + b * block_bytes_);
 }
 
 void KvCache::extend(int64_t row, int64_t tokens) {
   int64_t& used = used_[static_cast<size_t>(row)];
   for (const int64_t wanted = shape_.blocks(tokens); used < wanted; ++used) {
-    if (free_.empty()) allocate_chunk();
+    if (free_.empty()) allocate_slab();
     host_tables_[static_cast<size_t>(table(row) + used)] = free_.back();
     free_.pop_back();
     dirty_ = true;

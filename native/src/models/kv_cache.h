@@ -12,8 +12,8 @@
 namespace llasa {
 
 // A table has one row of block pointers per prompt in flight and per slot. Device memory is allocated as
-// tokens need it, never given back, and reused by later rollouts. Copies of a prompt's keys are never made:
-// rows of its samples name the prompt's table.
+// tokens need it, in a few slabs, never given back, and reused by later rollouts. Copies of a prompt's keys are
+// never made: rows of its samples name the prompt's table.
 class KvCache {
  public:
   // rows: prompts in flight plus slots; max_tokens: longest sequence; dtype: DType::kF32 or DType::kBf16.
@@ -22,6 +22,8 @@ class KvCache {
   const DecodeShape& shape() const { return shape_; }
   // Offset of a row in tables().
   int64_t table(int64_t row) const { return row * blocks_per_row_; }
+  // As much as will be asked for until this is called again: it has the size of slabs, at most four of them.
+  void expect(int64_t blocks) { expected_ = blocks; }
   // Gives row blocks for `tokens` tokens in all. Throws Status::kOutOfMemory.
   void extend(int64_t row, int64_t tokens);
   // Takes back the blocks of a row.
@@ -34,14 +36,14 @@ class KvCache {
   int64_t blocks_total() const { return blocks_total_; }
 
  private:
-  void allocate_chunk();
+  void allocate_slab();
 
   DecodeShape shape_;
   int64_t block_bytes_;
   int64_t blocks_per_row_;
-  int64_t blocks_per_chunk_;
+  int64_t expected_ = 0;
   int64_t blocks_total_ = 0;
-  std::vector<DeviceBuffer<char>> chunks_;
+  std::vector<DeviceBuffer<char>> slabs_;
   std::vector<void*> free_;
   std::vector<int64_t> used_;  // blocks of each row
   std::vector<void*> host_tables_;

@@ -60,6 +60,10 @@ void Rollout::reserve(const SamplingParameters& sampling, const RolloutRequest& 
       longest = std::max(longest, request.prompt_offsets[p + 1] - request.prompt_offsets[p]);
     }
   }
+  const DecodeShape& shape = cache_.shape();
+  const int64_t drawn = std::min<int64_t>(request.max_new_tokens, max_tokens_);
+  cache_.expect(slots * shape.blocks(drawn) +
+                std::min(slots, request.num_prompts) * shape.blocks(longest - 1));
   const int64_t prefill = std::min(kPrefillTokens, prompt_tokens);
   const int64_t rows = std::max(slots, prefill);
   const char* what = "the activations of rollouts";

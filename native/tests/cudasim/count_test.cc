@@ -2,6 +2,7 @@
 // table, the cost account computes with it, and these tests count it, with models of one, two and three layers.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -120,7 +121,7 @@ void fill(Handle* handle, llasa_status (*count)(Handle*, int64_t*),
   }
 }
 
-PolicyHandle make_policy(int32_t layers) {
+PolicyHandle make_policy(int32_t layers, int32_t kv_heads = 1) {
   llasa_policy_options o;
   llasa_policy_options_init(&o);
   o.vocab_size = 128;
@@ -128,8 +129,8 @@ PolicyHandle make_policy(int32_t layers) {
   o.intermediate_size = 96;
   o.head_dim = 64;
   o.num_layers = layers;
-  o.num_heads = 2;
-  o.num_kv_heads = 1;
+  o.num_heads = std::max(2, kv_heads);
+  o.num_kv_heads = kv_heads;
   o.max_position_embeddings = 256;
   o.tie_word_embeddings = 1;
   o.compute_dtype = LLASA_BF16;
@@ -176,6 +177,21 @@ Counts prompt_counts(int32_t layers) {
 TEST(Counts, OfARolloutAreTheTables) {
   expect_row("a prompt of a rollout, to the first token", Work(prompt_counts));
   expect_row("64 tokens of a rollout, all its rows together", Work(rollout_counts));
+}
+
+// Blocks of 1 MiB: 8 samples of 64 tokens have 32, and took eight allocations of 4 MiB.
+TEST(Counts, ACacheOfAnySizeIsAFewAllocations) {
+  const PolicyHandle policy = make_policy(4, 64);
+  const auto allocations = [&](int32_t samples, int32_t tokens) {
+    llasa_rollout* rollout = create(policy.get(), 8);
+    Job job = rollout_job(tokens);
+    job.samples = samples;
+    const Counts counts = counting([&] { generate(rollout, job); });
+    llasa_rollout_destroy(rollout);
+    return counts.allocations;
+  };
+  allocations(8, 64);  // what belongs to the policy and its stream
+  EXPECT_EQ(allocations(8, 64) - allocations(1, 16), 4 - 1);
 }
 
 // chunk: rows of logits at a time, of 24; step: of the optimiser, in place of a micro-batch.
