@@ -37,7 +37,7 @@ void head(int64_t N, int64_t V, const std::string& name) {
     const int32_t* columns = k.upload(targets);
     float *lse = k.zeros(N), *logprobs = k.zeros(N), *entropies = k.zeros(N);
     const auto run = [&] {
-      logprob_forward(k.stream(), logits, columns, 1.0f, lse, logprobs, entropies, N, V);
+      logprob_forward(k.stream(), logits, V, columns, 1.0f, lse, logprobs, entropies, N, V);
     };
     run();
     double want_lse, want_entropy;
@@ -54,9 +54,9 @@ void head(int64_t N, int64_t V, const std::string& name) {
     const int32_t* columns = k.upload(targets);
     float *lse = k.zeros(N), *logprobs = k.zeros(N), *entropies = k.zeros(N);
     const float *dlogprobs = k.random(N, 2), *dentropies = k.random(N, 3);
-    logprob_forward(k.stream(), logits, columns, 1.0f, lse, logprobs, entropies, N, V);
+    logprob_forward(k.stream(), logits, V, columns, 1.0f, lse, logprobs, entropies, N, V);
     const auto run = [&] {
-      logprob_backward(k.stream(), logits, columns, 1.0f, lse, entropies, dlogprobs, dentropies, N, V);
+      logprob_backward(k.stream(), logits, V, columns, 1.0f, lse, entropies, dlogprobs, dentropies, N, V);
     };
     run();
     double want_lse, want_entropy;

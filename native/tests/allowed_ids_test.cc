@@ -28,5 +28,18 @@ TEST(AllowedIds, AreColumnsByAscendingIdInSamplingAndTraining) {
   }
 }
 
+TEST(LogitRows, BeginTheRangeAndEveryRowAt32Bytes) {
+  for (const AllowedIds& allowed :
+       {AllowedIds::of(128264, 193800, 128261), AllowedIds::of(0, 193800, -1), AllowedIds::of(5, 9, 12),
+        AllowedIds::of(5, 14, 2), AllowedIds::of(0, 8, -1)}) {
+    const LogitRows rows = LogitRows::of(allowed);
+    EXPECT_EQ((rows.lead + allowed.range_column()) % 8, 0);
+    EXPECT_EQ(rows.stride % 8, 0);
+    EXPECT_GE(rows.stride, rows.lead + allowed.count());
+    EXPECT_LT(rows.stride, rows.lead + allowed.count() + 8);
+    EXPECT_TRUE(rows.lead == 0 || allowed.extra < allowed.start);
+  }
+}
+
 }  // namespace
 }  // namespace llasa

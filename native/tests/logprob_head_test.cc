@@ -1,6 +1,8 @@
 #include "ops/logprob_head.h"
 
+#include <algorithm>
 #include <limits>
+#include <type_traits>
 
 #include "isa_test.h"
 #include "op_test_util.h"
@@ -22,9 +24,16 @@ TEST_P(LogprobHeadTest, ForwardAndBackwardMatchTheFormulaAtEverySize) {
                dentropies = random_floats(N, 3);
     std::vector<int32_t> targets;
     for (int64_t n = 0; n < N; ++n) targets.push_back(static_cast<int32_t>((n * 7 + V - 1) % V));
-    Guarded rows(logits), lse(N), logprobs(N), entropies(N), dl(dlogprobs), de(dentropies);
+    // Between two rows lies what is neither read nor written.
+    const int64_t ld = V + 3;
+    const auto padded = [&](const auto& dense, auto between) {
+      std::vector<std::decay_t<decltype(dense[0])>> spread(static_cast<size_t>(N * ld), between);
+      for (int64_t n = 0; n < N; ++n) std::copy_n(dense.begin() + n * V, V, spread.begin() + n * ld);
+      return spread;
+    };
+    Guarded rows(padded(logits, 1e30f)), lse(N), logprobs(N), entropies(N), dl(dlogprobs), de(dentropies);
     DeviceArray<int32_t> columns(targets);
-    logprob_forward(stream, rows.data(), columns.data(), inverse_temperature, lse.data(), logprobs.data(),
+    logprob_forward(stream, rows.data(), ld, columns.data(), inverse_temperature, lse.data(), logprobs.data(),
                     entropies.data(), N, V);
     std::vector<double> want_logp, want_entropy, want_gradient;
     using Numbers = reference::Array<std::complex<double>>;
@@ -45,9 +54,9 @@ TEST_P(LogprobHeadTest, ForwardAndBackwardMatchTheFormulaAtEverySize) {
     }
     EXPECT_LE(largest_difference(logprobs.values(), want_logp), 4e-6) << V;
     EXPECT_LE(largest_difference(entropies.values(), want_entropy), 4e-6) << V;
-    logprob_backward(stream, rows.data(), columns.data(), inverse_temperature, lse.data(), entropies.data(),
-                     dl.data(), de.data(), N, V);
-    EXPECT_LE(largest_difference(rows.values(), want_gradient), 1e-5) << V;
+    logprob_backward(stream, rows.data(), ld, columns.data(), inverse_temperature, lse.data(),
+                     entropies.data(), dl.data(), de.data(), N, V);
+    EXPECT_LE(largest_difference(rows.values(), padded(want_gradient, 1e30f)), 1e-5) << V;
   }
 }
 
@@ -55,7 +64,8 @@ TEST_P(LogprobHeadTest, HugeLogitsDoNotOverflow) {
   Stream stream;
   Guarded logits({1e5f, -1e5f, 99990.0f}), lse(1), logp(1), entropy(1);
   DeviceArray<int32_t> targets(std::vector<int32_t>{0});
-  logprob_forward(stream, logits.data(), targets.data(), 1.0f, lse.data(), logp.data(), entropy.data(), 1, 3);
+  logprob_forward(stream, logits.data(), 3, targets.data(), 1.0f, lse.data(), logp.data(), entropy.data(), 1,
+                  3);
   EXPECT_NEAR(logp.values()[0], -std::log1p(std::exp(-10.0)), 1e-6);
   EXPECT_TRUE(std::isfinite(entropy.values()[0]));
   EXPECT_GE(entropy.values()[0], 0.0f);

@@ -17,7 +17,7 @@ internal sealed record StepLengths(double Prompt, double Response, double Text);
 /// </remarks>
 internal sealed class StepAccount
 {
-    private const double EncoderGroup = 8, TargetRows = 4096, HeadLogits = 1 << 20;
+    private const double EncoderGroup = 8, TargetRows = 4096, HeadLogits = 1 << 27;
 
     private readonly GrpoOptions _options;
     private readonly LlamaConfig _policy;
@@ -167,7 +167,7 @@ internal sealed class StepAccount
     {
         double responses = _samples * _lengths.Response, batchTokens = _options.Optimiser.MicroBatchTokens;
         var tokens = responses + (_options.Rollout.PromptsPerStep * _lengths.Prompt);
-        double epochs = _options.Update.Epochs, batches = MiniBatches * Math.Ceiling(tokens / MiniBatches / batchTokens), rows = tokens / batches, chunk = Math.Clamp(HeadLogits / _head, 256, 2048);
+        double epochs = _options.Update.Epochs, batches = MiniBatches * Math.Ceiling(tokens / MiniBatches / batchTokens), rows = tokens / batches, chunk = Math.Clamp(HeadLogits / _head, 2048, 4096);
         var recompute = _options.Optimiser.Recompute;
         var trainsAll = !_options.Lora.Enabled;
         List<CostProduct> products = [];

@@ -16,12 +16,13 @@ int64_t rows_per_task(int64_t V) {
 }
 }  // namespace
 
-void logprob_forward(Stream&, const float* logits, const int32_t* targets, float inverse_temperature,
-                     float* lse, float* logprobs, float* entropies, int64_t N, int64_t V) {
+void logprob_forward(Stream&, const float* logits, int64_t ld, const int32_t* targets,
+                     float inverse_temperature, float* lse, float* logprobs, float* entropies, int64_t N,
+                     int64_t V) {
   const auto& k = *cpu::kernels().softmax;
   parallel_ranges(N, rows_per_task(V), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
-      const float* row = logits + n * V;
+      const float* row = logits + n * ld;
       const float highest = k.max(row, V) * inverse_temperature;
       // With e = exp(z - highest): sum e and sum e (z - highest) give both log-sum-exp and entropy.
       float sum, weighted;
@@ -34,13 +35,13 @@ void logprob_forward(Stream&, const float* logits, const int32_t* targets, float
   });
 }
 
-void logprob_backward(Stream&, float* logits, const int32_t* targets, float inverse_temperature,
+void logprob_backward(Stream&, float* logits, int64_t ld, const int32_t* targets, float inverse_temperature,
                       const float* lse, const float* entropies, const float* dlogprobs,
                       const float* dentropies, int64_t N, int64_t V) {
   const auto& k = *cpu::kernels().softmax;
   parallel_ranges(N, rows_per_task(V), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
-      float* row = logits + n * V;
+      float* row = logits + n * ld;
       const float dlogp = dlogprobs[n] * inverse_temperature;
       const float dentropy = dentropies == nullptr ? 0.0f : dentropies[n] * inverse_temperature;
       // p_j (-dlogp - dentropy (z_j - lse + entropy)), and dlogp at the target.

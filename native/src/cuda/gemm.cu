@@ -6,7 +6,8 @@
 // Products of Precision::kBf16 take both operands in bf16: what is f32 is rounded into scratch memory first,
 // 6 bytes per element once against 2 per element and column tile that the product reads. Sums and C are f32.
 //
-// Where cuBLASLt knows no algorithm, as it may for odd leading dimensions, a plain kernel multiplies.
+// Products of vectors have kernels of their own (cuda/gemm_thin.cu). Where cuBLASLt knows no algorithm for another, as it
+// may for odd leading dimensions, a plain kernel multiplies.
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -15,6 +16,7 @@
 #include "cuda/bf16.cuh"
 #include "cuda/common.cuh"
 #include "cuda/cublaslt.h"
+#include "cuda/gemm_thin.h"
 #include "cuda/scratch.h"
 #include "ops/cast.h"
 #include "ops/gemm.h"
@@ -26,6 +28,7 @@ namespace {
 using cuda::cublaslt;
 using cuda::CublasLt;
 using cuda::native;
+using cuda::Strides;
 
 void check(cublasStatus_t status, const char* action) {
   LLASA_CHECK(status == CUBLAS_STATUS_SUCCESS, Status::kDevice, "%s: %s", action,
@@ -186,11 +189,6 @@ __global__ void scale_kernel(float* C, int64_t M, int64_t N, int64_t ldc, float 
   c = (beta == 0.0f ? 0.0f : beta * c) + (bias == nullptr ? 0.0f : bias[n]);
 }
 
-// Where an element of op(A) or op(B) lies.
-struct Strides {
-  int64_t row, column;
-};
-
 constexpr int kTile = 16;
 
 // C = alpha op(A) op(B) + beta C + bias for any strides. A block makes a tile of 16 x 16 results, a thread one;
@@ -301,6 +299,12 @@ struct Operand {
 void gemm(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
           const float* A, int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
           Precision precision) {
+  const cuda::ThinProduct thin{transpose_a, transpose_b, M,   N,    K, alpha, A,
+                               lda,         B,           ldb, beta, C, ldc,   precision};
+  if (M > 0 && N > 0 && K > 0 && alpha != 0.0f && cuda::is_thin(thin)) {
+    cuda::thin_product(stream, thin);
+    return;
+  }
   if (!B.is_bf16() && precision == Precision::kF32) {
     product(stream, transpose_a, transpose_b, M, N, K, alpha, A, lda, B, ldb, beta, C, ldc, nullptr);
     return;

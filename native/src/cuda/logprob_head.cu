@@ -77,12 +77,12 @@ __device__ Moments block_moments(Moments m, Moments* shared) {
 //                 no mass
 //   determinism   fixed by V alone
 __global__ void __launch_bounds__(kRowThreads)
-    logprob_forward_kernel(const float* __restrict__ logits, const int32_t* __restrict__ targets,
+    logprob_forward_kernel(const float* __restrict__ logits, int64_t ld, const int32_t* __restrict__ targets,
                            float inverse_temperature, float* __restrict__ lse, float* __restrict__ logprobs,
                            float* __restrict__ entropies, int64_t V) {
   __shared__ Moments partial[kMaxWarps];
   const int64_t n = blockIdx.x;
-  const float* row = logits + n * V;
+  const float* row = logits + n * ld;
   const int count = static_cast<int>(V), threads = static_cast<int>(blockDim.x);
   Moments m = {-INFINITY, 0.0f, 0.0f};
   int i = static_cast<int>(threadIdx.x);
@@ -130,12 +130,12 @@ __global__ void __launch_bounds__(kRowThreads)
 //   numerics      one exp (2 ulp) per element; z = -inf gives 0
 //   determinism   no sums
 __global__ void __launch_bounds__(kThreads)
-    logprob_backward_kernel(float* __restrict__ logits, const int32_t* __restrict__ targets,
+    logprob_backward_kernel(float* __restrict__ logits, int64_t ld, const int32_t* __restrict__ targets,
                             float inverse_temperature, const float* __restrict__ lse,
                             const float* __restrict__ entropies, const float* __restrict__ dlogprobs,
                             const float* __restrict__ dentropies, int64_t V) {
   const int64_t n = blockIdx.x;
-  float* row = logits + n * V;
+  float* row = logits + n * ld;
   const int count = static_cast<int>(V), target = targets[n];
   const float dlogp = dlogprobs[n] * inverse_temperature, shift = lse[n];
   const float dentropy = dentropies == nullptr ? 0.0f : dentropies[n] * inverse_temperature;
@@ -204,22 +204,23 @@ int row_threads(int64_t V) {
 }  // namespace
 }  // namespace cuda
 
-void logprob_forward(Stream& stream, const float* logits, const int32_t* targets, float inverse_temperature,
-                     float* lse, float* logprobs, float* entropies, int64_t N, int64_t V) {
+void logprob_forward(Stream& stream, const float* logits, int64_t ld, const int32_t* targets,
+                     float inverse_temperature, float* lse, float* logprobs, float* entropies, int64_t N,
+                     int64_t V) {
   using namespace cuda;
   if (N == 0) return;
-  LLASA_LAUNCH(logprob_forward_kernel, grid_of(N), row_threads(V), 0, stream, logits, targets,
+  LLASA_LAUNCH(logprob_forward_kernel, grid_of(N), row_threads(V), 0, stream, logits, ld, targets,
                inverse_temperature, lse, logprobs, entropies, V);
 }
 
-void logprob_backward(Stream& stream, float* logits, const int32_t* targets, float inverse_temperature,
-                      const float* lse, const float* entropies, const float* dlogprobs,
-                      const float* dentropies, int64_t N, int64_t V) {
+void logprob_backward(Stream& stream, float* logits, int64_t ld, const int32_t* targets,
+                      float inverse_temperature, const float* lse, const float* entropies,
+                      const float* dlogprobs, const float* dentropies, int64_t N, int64_t V) {
   using namespace cuda;
   if (N == 0) return;
   const dim3 grid(static_cast<unsigned>(N), static_cast<unsigned>(ceil_div(V, kUnroll * kThreads)), 1);
-  LLASA_LAUNCH(logprob_backward_kernel, grid, kThreads, 0, stream, logits, targets, inverse_temperature, lse,
-               entropies, dlogprobs, dentropies, V);
+  LLASA_LAUNCH(logprob_backward_kernel, grid, kThreads, 0, stream, logits, ld, targets, inverse_temperature,
+               lse, entropies, dlogprobs, dentropies, V);
 }
 
 void policy_loss_backward(Stream& stream, const PolicyLossOptions& options, const TokenTerms& terms,

@@ -9,8 +9,8 @@
 namespace llasa {
 
 int64_t head_chunk(int64_t columns) {
-  constexpr int64_t kLogits = int64_t{1} << 20, kFewest = 256, kMost = 2048;
-  return std::clamp(kLogits / columns, kFewest, kMost);
+  if (device_works_behind()) return std::clamp<int64_t>((int64_t{1} << 27) / columns, 2048, 4096);
+  return std::clamp<int64_t>((int64_t{1} << 20) / columns, 256, 2048);
 }
 
 std::vector<int32_t> target_columns(const AllowedIds& allowed, const std::vector<int32_t>& ids) {
@@ -24,21 +24,22 @@ std::vector<int32_t> target_columns(const AllowedIds& allowed, const std::vector
   return columns;
 }
 
-void allowed_logits(Policy& policy, const AllowedIds& allowed, const float* normed, int64_t N,
-                    float* logits) {
-  const int64_t C = policy.config().hidden_size, V = allowed.count();
+void allowed_logits(Policy& policy, const AllowedIds& allowed, const float* normed, int64_t N, float* logits,
+                    int64_t stride) {
+  const int64_t C = policy.config().hidden_size;
   gemm(policy.stream(), false, true, N, allowed.end - allowed.start, C, 1.0f, normed, C,
-       policy.head() + allowed.start * C, C, 0.0f, logits + allowed.range_column(), V);
+       policy.head() + allowed.start * C, C, 0.0f, logits + allowed.range_column(), stride);
   if (allowed.extra < 0) return;
   gemm(policy.stream(), false, true, N, 1, C, 1.0f, normed, C, policy.head() + allowed.extra * C, C, 0.0f,
-       logits + allowed.extra_column(), V);
+       logits + allowed.extra_column(), stride);
 }
 
 void PolicyHead::reserve(int64_t N, const HeadOptions& options, bool backward) {
   const int64_t C = policy_.config().hidden_size, n = std::min(N, options.chunk);
   logprobs_.reserve(N, "log-probs");
   entropies_.reserve(N, "entropies");
-  logits_.reserve(n * options.columns(), "a chunk of logits");
+  rows_ = LogitRows::of(options.allowed);
+  logits_.reserve(n * rows_.stride, "a chunk of logits");
   normed_.reserve(n * C, "a chunk of hidden states");
   rstd_.reserve(n, "a chunk of norms");
   lse_.reserve(n, "a chunk of normalisers");
@@ -51,32 +52,32 @@ void PolicyHead::reserve(int64_t N, const HeadOptions& options, bool backward) {
 void PolicyHead::forward_chunk(const float* hidden, int64_t n, const HeadOptions& options) {
   rmsnorm_forward(policy_.stream(), hidden, policy_.final_norm(), normed_.data(), rstd_.data(), n,
                   policy_.config().hidden_size, policy_.config().rms_norm_eps);
-  allowed_logits(policy_, options.allowed, normed_.data(), n, logits_.data());
+  allowed_logits(policy_, options.allowed, normed_.data(), n, logits(), rows_.stride);
 }
 
 // logits_ holds their gradient by now.
 void PolicyHead::backward_chunk(const float* hidden, int64_t n, const HeadOptions& options, float* dhidden,
                                 float* gradients) {
   Stream& stream = policy_.stream();
-  const int64_t C = policy_.config().hidden_size, V = options.columns();
+  const int64_t C = policy_.config().hidden_size, stride = rows_.stride;
   const AllowedIds& allowed = options.allowed;
   const int64_t range = allowed.end - allowed.start;
-  const float* columns = logits_.data() + allowed.range_column();
-  gemm(stream, false, false, n, C, range, 1.0f, columns, V, policy_.head() + allowed.start * C, C, 0.0f,
+  const float* columns = logits() + allowed.range_column();
+  gemm(stream, false, false, n, C, range, 1.0f, columns, stride, policy_.head() + allowed.start * C, C, 0.0f,
        normed_gradient_.data(), C);
   const bool frozen = policy_.has_lora();  // then head and norm have no gradient
   float* dhead = frozen ? nullptr : policy_.layout().head(gradients);
   if (!frozen) {
-    gemm(stream, true, false, range, C, n, 1.0f, columns, V, normed_.data(), C, 1.0f,
+    gemm(stream, true, false, range, C, n, 1.0f, columns, stride, normed_.data(), C, 1.0f,
          dhead + allowed.start * C, C, policy_.precision());
   }
   if (allowed.extra >= 0) {
-    const float* column = logits_.data() + allowed.extra_column();
-    gemm(stream, false, false, n, C, 1, 1.0f, column, V, policy_.head() + allowed.extra * C, C, 1.0f,
+    const float* column = logits() + allowed.extra_column();
+    gemm(stream, false, false, n, C, 1, 1.0f, column, stride, policy_.head() + allowed.extra * C, C, 1.0f,
          normed_gradient_.data(), C);
     if (!frozen) {
-      gemm(stream, true, false, 1, C, n, 1.0f, column, V, normed_.data(), C, 1.0f, dhead + allowed.extra * C,
-           C, policy_.precision());
+      gemm(stream, true, false, 1, C, n, 1.0f, column, stride, normed_.data(), C, 1.0f,
+           dhead + allowed.extra * C, C, policy_.precision());
     }
   }
   zero_on_device(stream, dhidden, n * C * static_cast<int64_t>(sizeof(float)));
@@ -86,8 +87,9 @@ void PolicyHead::backward_chunk(const float* hidden, int64_t n, const HeadOption
 
 void PolicyHead::score_chunk(const float* hidden, int64_t first, int64_t n, const HeadOptions& options) {
   forward_chunk(hidden + first * policy_.config().hidden_size, n, options);
-  logprob_forward(policy_.stream(), logits_.data(), targets_.data() + first, options.inverse_temperature,
-                  lse_.data(), logprobs_.data() + first, entropies_.data() + first, n, options.columns());
+  logprob_forward(policy_.stream(), logits(), rows_.stride, targets_.data() + first,
+                  options.inverse_temperature, lse_.data(), logprobs_.data() + first,
+                  entropies_.data() + first, n, options.columns());
 }
 
 void PolicyHead::score(const float* hidden, const std::vector<int32_t>& targets, const HeadOptions& options) {
@@ -124,8 +126,9 @@ void PolicyHead::score_and_backward(const float* hidden, const std::vector<int32
     if (!scored) score_chunk(hidden, i, n, options);
     policy_loss_backward(stream, loss.options, terms.from(i), logprobs_.data() + i, dlogprobs_.data() + i,
                          dentropies, n);
-    logprob_backward(stream, logits_.data(), targets_.data() + i, options.inverse_temperature, lse_.data(),
-                     entropies_.data() + i, dlogprobs_.data() + i, dentropies, n, options.columns());
+    logprob_backward(stream, logits(), rows_.stride, targets_.data() + i, options.inverse_temperature,
+                     lse_.data(), entropies_.data() + i, dlogprobs_.data() + i, dentropies, n,
+                     options.columns());
     backward_chunk(hidden + i * C, n, options, dhidden + i * C, gradients);
   }
 }
@@ -133,11 +136,11 @@ void PolicyHead::score_and_backward(const float* hidden, const std::vector<int32
 void PolicyHead::logits(const float* hidden, int64_t N, const HeadOptions& options, float* out_logits) {
   const int64_t C = policy_.config().hidden_size, V = options.columns();
   reserve(N, options, false);
+  rows_ = {0, V};  // as they are wanted
   for (int64_t i = 0; i < N; i += options.chunk) {
     const int64_t n = std::min(options.chunk, N - i);
     forward_chunk(hidden + i * C, n, options);
-    copy_to_host(policy_.stream(), out_logits + i * V, logits_.data(),
-                 n * V * static_cast<int64_t>(sizeof(float)));
+    copy_to_host(policy_.stream(), out_logits + i * V, logits(), n * V * static_cast<int64_t>(sizeof(float)));
   }
 }
 

@@ -21,10 +21,12 @@ struct HeadOptions {
   int64_t columns() const { return allowed.count(); }
 };
 
-// Logits of the allowed ids: normed [N,C], behind the final norm; logits [N, allowed.count()].
-void allowed_logits(Policy& policy, const AllowedIds& allowed, const float* normed, int64_t N, float* logits);
+// Logits of the allowed ids: normed [N,C], behind the final norm; logits [N, allowed.count()], rows `stride` apart.
+void allowed_logits(Policy& policy, const AllowedIds& allowed, const float* normed, int64_t N, float* logits,
+                    int64_t stride);
 
-// Rows of logits held at a time when the caller does not choose: 4 MB of them, but rows enough for the GEMM.
+// Rows of logits held at a time when the caller does not choose: 4 MB of them, but rows enough for the GEMM; on a GPU
+// 512 MB, and 2048 to 4096 rows.
 int64_t head_chunk(int64_t columns);
 
 // Columns of target ids; throws Status::kToken for an id that is not allowed.
@@ -68,7 +70,10 @@ class PolicyHead {
   void backward_chunk(const float* hidden, int64_t n, const HeadOptions& options, float* dhidden,
                       float* gradients);
 
+  float* logits() { return logits_.data() + rows_.lead; }
+
   Policy& policy_;
+  LogitRows rows_;  // of the chunk
   DeviceBuffer<int32_t> targets_;
   DeviceBuffer<float> logprobs_, entropies_, dlogprobs_, dentropies_;
   DeviceBuffer<float> logits_, normed_, normed_gradient_, rstd_, lse_;  // of one chunk

@@ -74,7 +74,7 @@ void Rollout::reserve(const SamplingParameters& sampling, const RolloutRequest& 
   gate_up_.reserve(rows * 2 * c.intermediate_size, what);
   gated_.reserve(rows * c.intermediate_size, what);
   lora_scratch_.reserve(policy_->lora_scratch(rows), what);
-  logits_.reserve(slots * sampling.allowed.count(), "the logits of rollouts");
+  logits_.reserve(slots * LogitRows::of(sampling.allowed).stride, "the logits of rollouts");
   device_logprobs_.reserve(slots, what);
   device_draw_logprobs_.reserve(slots, what);
   device_drawn_.reserve(slots, what);

@@ -191,10 +191,12 @@ void Rollout::forward(int64_t rows, bool keys_only) {
 // Head over the allowed rows, draw.
 void Rollout::sample(const Run& run, int64_t rows) {
   const AllowedIds& allowed = run.sampling.allowed;
-  allowed_logits(*policy_, allowed, normed_.data(), rows, logits_.data());
-  sampling_forward(policy_->stream(), run.sampling, logits_.data(), allowed.count(), rows,
-                   device_sample_rows_.data(), run.sampling.repetition_penalty != 1 ? seen_.data() : nullptr,
-                   device_drawn_.data(), device_logprobs_.data(), device_draw_logprobs_.data());
+  const LogitRows layout = LogitRows::of(allowed);
+  float* logits = logits_.data() + layout.lead;
+  allowed_logits(*policy_, allowed, normed_.data(), rows, logits, layout.stride);
+  sampling_forward(policy_->stream(), run.sampling, logits, layout.stride, rows, device_sample_rows_.data(),
+                   run.sampling.repetition_penalty != 1 ? seen_.data() : nullptr, device_drawn_.data(),
+                   device_logprobs_.data(), device_draw_logprobs_.data());
 }
 
 }  // namespace llasa

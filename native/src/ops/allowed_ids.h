@@ -32,4 +32,16 @@ struct AllowedIds {
   }
 };
 
+// Where rows of logits lie, so that products of the range meet rows of 32 bytes whatever id stands beside it.
+struct LogitRows {
+  int64_t lead = 0;    // floats before a row's first column
+  int64_t stride = 0;  // from row to row
+
+  static LogitRows of(const AllowedIds& allowed) {
+    constexpr int64_t kAlign = 8;
+    const int64_t lead = allowed.range_column() == 0 ? 0 : kAlign - allowed.range_column();
+    return {lead, (lead + allowed.count() + kAlign - 1) / kAlign * kAlign};
+  }
+};
+
 }  // namespace llasa

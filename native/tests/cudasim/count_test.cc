@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "counts.h"
+#include "devices.h"
 #include "llasa_native.h"
 #include "rollout_fixture.h"
 #include "speech_models.h"
@@ -195,7 +196,7 @@ TEST(Counts, ACacheOfAnySizeIsAFewAllocations) {
 }
 
 // chunk: rows of logits at a time, of 24; step: of the optimiser, in place of a micro-batch.
-Counts training_counts(int32_t layers, bool recompute, bool step, int32_t chunk = 24) {
+Counts training_counts(int32_t layers, bool recompute, bool step, int32_t chunk = 24, int32_t extra = -1) {
   const PolicyHandle policy = make_policy(layers);
   llasa_trainer_options options;
   llasa_trainer_options_init(&options);
@@ -205,7 +206,8 @@ Counts training_counts(int32_t layers, bool recompute, bool step, int32_t chunk 
   llasa_head_options head;
   llasa_head_options_init(&head);
   head.restrict_start = 40;
-  head.restrict_end = 100;
+  head.restrict_end = 104;
+  head.restrict_extra = extra;
   head.chunk_tokens = chunk;
   BatchData batch;
   for (int32_t b = 0; b < 2; ++b) {
@@ -239,6 +241,19 @@ TEST(Counts, OfATrainingPassAreTheTables) {
              }));
   expect_row("a step of the optimiser",
              Work([](int32_t layers) { return training_counts(layers, false, true); }));
+}
+
+// Where cuBLASLt knows no product of odd leading dimensions it still makes all but those of the extra id's vector.
+TEST(Counts, AnIdBesideTheRangeLeavesItsProductsAligned) {
+  cudasim::set_known_products(1);
+  const Counts alone = training_counts(1, false, false), beside = training_counts(1, false, false, 24, 2),
+               behind = training_counts(1, false, false, 24, 110);
+  cudasim::set_known_products(2);
+  EXPECT_EQ(alone.products, 3 + 12);
+  for (const Counts& counts : {beside, behind}) {
+    EXPECT_EQ(counts.products, alone.products);
+    EXPECT_EQ(counts.kernels, alone.kernels + 3);
+  }
 }
 
 llasa_whisper* make_whisper(int32_t layers) {

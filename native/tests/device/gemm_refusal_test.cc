@@ -64,8 +64,8 @@ TEST(GemmRefusal, WhatHasNoAlgorithmIsComputedByAPlainKernel) {
       for (const bool transpose_b : {false, true}) {
         cudasim::set_known_products(0);
         const cudasim::Counts before = cudasim::counts();
-        expect_product(transpose_a, transpose_b, 19, 1, 35, bf16);
-        expect_product(transpose_a, transpose_b, 1, 33, 1, bf16);
+        expect_product(transpose_a, transpose_b, 19, 2, 35, bf16);
+        expect_product(transpose_a, transpose_b, 2, 33, 2, bf16);
         expect_product(transpose_a, transpose_b, 17, 31, 16, bf16);
         EXPECT_EQ((cudasim::counts() - before).products, 0);
       }

@@ -1,0 +1,34 @@
+// Products of a matrix by a vector, and of two vectors, apart from cuBLASLt.
+#pragma once
+
+#include "core/weight_view.h"
+#include "ops/precision.h"
+#include "ops/shapes.h"
+
+namespace llasa::cuda {
+
+// Where an element of op(A) or op(B) lies.
+struct Strides {
+  int64_t row, column;
+};
+
+// The arguments of gemm (ops/gemm.h), none of M, N, K and alpha zero.
+struct ThinProduct {
+  bool transpose_a, transpose_b;
+  int64_t M, N, K;
+  float alpha;
+  const float* A;
+  int64_t lda;
+  WeightView B;
+  int64_t ldb;
+  float beta;
+  float* C;
+  int64_t ldc;
+  Precision precision;
+};
+
+// Whether thin_product makes it: N or K is 1, or M is and A is a column of a matrix.
+bool is_thin(const ThinProduct& product);
+void thin_product(Stream& stream, const ThinProduct& product);
+
+}  // namespace llasa::cuda
