@@ -6,7 +6,8 @@ namespace LlasaNative.Interop;
 /// <param name="Stage">policy, optimiser, rollouts, reference, training, codec or recogniser.</param>
 /// <param name="What">What is allocated, in the words of an out-of-memory message.</param>
 /// <param name="Bytes">When there was most of it.</param>
-public sealed record NativeMemoryItem(string Stage, string What, long Bytes);
+/// <param name="OnHost">Page-locked memory of the host, of which the peak has nothing.</param>
+public sealed record NativeMemoryItem(string Stage, string What, long Bytes, bool OnHost = false);
 
 /// <summary>A run whose memory is to be counted; parts that are null take nothing.</summary>
 public sealed record NativePlannedRun
@@ -66,7 +67,7 @@ public sealed class NativeMemoryPlan
     /// <summary>What memory is taken for, in the order of first use.</summary>
     public IReadOnlyList<NativeMemoryItem> Items { get; }
 
-    /// <summary>Most that is live at one time.</summary>
+    /// <summary>Most that is live on the device at one time.</summary>
     public long PeakBytes { get; }
 
     /// <summary>Counts.</summary>
@@ -100,7 +101,7 @@ public sealed class NativeMemoryPlan
         {
             var item = MemoryItemRaw.Create();
             Native.Check(NativeMethods.llasa_memory_plan_item(i, &item));
-            items[i] = new NativeMemoryItem(Marshal.PtrToStringUTF8((nint)item.Stage)!, Marshal.PtrToStringUTF8((nint)item.What)!, item.Bytes);
+            items[i] = new NativeMemoryItem(Marshal.PtrToStringUTF8((nint)item.Stage)!, Marshal.PtrToStringUTF8((nint)item.What)!, item.Bytes, item.OnHost != 0);
         }
 
         return new NativeMemoryPlan(items, peak);

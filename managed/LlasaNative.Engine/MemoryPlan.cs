@@ -4,7 +4,7 @@ namespace LlasaNative.Training;
 
 /// <summary>Device memory of a run.</summary>
 /// <param name="Items">What memory is taken for, in the order of first use.</param>
-/// <param name="PeakBytes">Most that is live at one time.</param>
+/// <param name="PeakBytes">Most that is live on the device at one time.</param>
 public sealed record MemoryPlan(IReadOnlyList<NativeMemoryItem> Items, long PeakBytes)
 {
     /// <summary>The same run beside something else that lives as long.</summary>

@@ -14,6 +14,7 @@ internal static class NativeOptions
         native.WeightDecay = (float)options.WeightDecay;
         native.MaxGradNorm = (float)options.MaxGradNorm;
         native.Recompute = options.Recompute ? 1 : 0;
+        native.OffloadMoments = options.OffloadMoments ? 1 : 0;
         native.MicroBatchTokens = options.MicroBatchTokens;
         return native;
     }

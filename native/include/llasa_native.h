@@ -531,6 +531,8 @@ typedef struct llasa_trainer_options {
   int32_t recompute;   /* 1 = keep only layer inputs and recompute each layer in backward */
   int32_t num_ranks;   /* that share the moments, for a memory plan; a trainer takes its world's. 0 = 1 */
   int64_t micro_batch_tokens; /* tokens of one forward/backward, at least one sequence; default 4096 */
+  int32_t offload_moments; /* 1 = moments in page-locked memory of the host, 8 bytes a parameter; default 0 */
+  int32_t reserved;
 } llasa_trainer_options;
 
 LLASA_API void llasa_trainer_options_init(llasa_trainer_options* options);
@@ -879,7 +881,7 @@ typedef struct llasa_memory_plan_options {
 
 typedef struct llasa_memory_item {
   uint32_t struct_size;
-  uint32_t reserved;
+  uint32_t on_host;  /* 1 = page-locked memory of the host, of which the peak has nothing */
   const char* stage; /* policy, optimiser, rollouts, reference, training, codec, recogniser. Lifetime: until
                         the thread's next plan */
   const char* what;  /* what it is allocated for, as in an out-of-memory message. Lifetime: as stage */

@@ -34,7 +34,7 @@ int64_t allocated() {
 // What is kept once it was made; the taps of a large convolution on the CPU are not.
 struct Plan {
   std::map<std::string, int64_t> stages;
-  int64_t total = 0, peak = 0;
+  int64_t total = 0, on_host = 0, moments = 0, peak = 0;
 };
 
 Plan plan_of(const llasa_memory_plan_options& options) {
@@ -48,6 +48,8 @@ Plan plan_of(const llasa_memory_plan_options& options) {
     if (std::string(item.what) == "the taps of a convolution") continue;
     plan.stages[item.stage] += item.bytes;
     plan.total += item.bytes;
+    if (item.on_host != 0) plan.on_host += item.bytes;
+    if (std::string(item.what).ends_with(" moments")) plan.moments += item.bytes;
   }
   return plan;
 }
@@ -80,7 +82,7 @@ std::vector<llasa_dtype> types() {
 #endif
 }
 
-// Of the reference, and of the policy where that can be trained in it.
+// Of the reference, and of the policy where that can be trained in it. Moments of an adapter are on the host.
 class MemoryPlanOfTraining : public testing::TestWithParam<std::tuple<bool, bool, llasa_dtype>> {};
 
 TEST_P(MemoryPlanOfTraining, IsWhatAStepTakes) {
@@ -96,6 +98,7 @@ TEST_P(MemoryPlanOfTraining, IsWhatAStepTakes) {
   llasa_trainer_options trainer_options;
   llasa_trainer_options_init(&trainer_options);
   trainer_options.recompute = recompute;
+  trainer_options.offload_moments = adapter;
   trainer_options.micro_batch_tokens = 50;
   llasa_rollout_options rollout_options;
   llasa_rollout_options_init(&rollout_options);
@@ -154,7 +157,13 @@ TEST_P(MemoryPlanOfTraining, IsWhatAStepTakes) {
     step.struct_size = sizeof step;
     ASSERT_OK(llasa_trainer_step(trainer.get(), 0.0f, &step));
     EXPECT_EQ(allocated() - before, plan.total);
-    EXPECT_GE(plan.peak, plan.total);
+    EXPECT_GE(plan.peak, plan.total - plan.on_host);
+    int64_t trained = 0;
+    for (const Parameter& p : parameters(policy.get())) {
+      if (!adapter || p.name.rfind("base_model.", 0) == 0) trained += p.size;
+    }
+    EXPECT_GE(plan.moments, 8 * trained);  // and what aligns them
+    EXPECT_EQ(plan.on_host, adapter ? plan.moments : 0);
     llasa_rollout_destroy(rollout);
   }
   EXPECT_EQ(allocated(), before);

@@ -406,6 +406,39 @@ TEST(Trainer, SavedStateContinuesToTheBit) {
   EXPECT_EQ(all_weights(policy.get()), all_weights(restored.get()));
 }
 
+// Moments on the host are the same to the bit, and go from one trainer to another of either kind.
+TEST(Trainer, OffloadedMomentsAreTheSameToTheBit) {
+  const Problem problem;
+  const auto step = [&](llasa_trainer* trainer) {
+    problem.accumulate(trainer);
+    llasa_step_stats stats{};
+    stats.struct_size = sizeof stats;
+    EXPECT_OK(llasa_trainer_step(trainer, 1e-3f, &stats));
+  };
+  llasa_trainer_options offloaded = trainer_options();
+  offloaded.offload_moments = 1;
+  const PolicyHandle policy = random_policy(false), other = random_policy(false);
+  const TrainerHandle trainer = create_trainer(policy.get(), trainer_options());
+  TrainerHandle on_host = create_trainer(other.get(), offloaded);
+  for (int i = 0; i < 2; ++i) {
+    step(trainer.get());
+    step(on_host.get());
+  }
+  const TrainerHandle resumed = create_trainer(other.get(), offloaded);
+  for (const Parameter& p : parameters(policy.get())) {
+    for (int32_t kind : {LLASA_STATE_MOMENT1, LLASA_STATE_MOMENT2}) {
+      const std::vector<float> values = get_state(on_host.get(), kind, p);
+      ASSERT_EQ(values, get_state(trainer.get(), kind, p)) << p.name;
+      ASSERT_OK(llasa_trainer_set_state(resumed.get(), kind, p.name.c_str(), values.data(), p.size));
+    }
+  }
+  ASSERT_OK(llasa_trainer_set_step(resumed.get(), 2));
+  on_host.reset();
+  step(trainer.get());
+  step(resumed.get());
+  EXPECT_EQ(all_weights(policy.get()), all_weights(other.get()));
+}
+
 TEST(Trainer, AGradientThatIsNotFiniteSkipsTheStep) {
   const Problem problem;
   const PolicyHandle policy = random_policy(true);

@@ -186,7 +186,7 @@ public sealed class CommandTests : TinyWorldTests
         {
             // The tiny policy has 1.6 million parameters of four bytes.
             Assert.That(Of(plain, "the policy's weights"), Is.EqualTo(Of(plain, "first moments")).And.InRange(5, 10));
-            Assert.That(Of(plain, "all, at most"), Is.GreaterThan(4 * Of(plain, "the policy's weights")));
+            Assert.That(Of(plain, "all of the device, at most"), Is.GreaterThan(4 * Of(plain, "the policy's weights")));
             Assert.That(all, Does.Contain("the codec's decoder").And.Contains("cross-attention caches"));
             Assert.That(Of(all, "first moments"), Is.LessThan(Of(plain, "first moments") / 3), "those of an adapter");
             Assert.That(plain, Does.Not.Contain("codec"));

@@ -44,7 +44,7 @@ internal static class MemoryTable
             var rows = things.Select(what => (What: what, Bytes: Bytes(i => i.Stage == stage && i.What == what))).ToList();
             foreach (var (what, bytes) in rows.Where(r => IsLarge(r.Bytes)))
             {
-                Line(stage, what, bytes);
+                Line(stage, what, bytes, IsOnHost(stage, what));
             }
 
             if (rows.Any(r => !IsLarge(r.Bytes)))
@@ -53,18 +53,20 @@ internal static class MemoryTable
             }
         }
 
-        Line("", "all, at most at one time", [.. plans.Select(p => p.PeakBytes)]);
+        Line("", "all of the device, at most at one time", [.. plans.Select(p => p.PeakBytes)]);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"prompts of up to {MemoryPlanner.PromptTokens(options)} and responses of {options.Rollout.MaxNewTokens} tokens, {options.Rollout.PromptsPerStep} x {options.Rollout.SamplesPerPrompt} samples, {options.Rollout.Slots} slots, micro-batches of {options.Optimiser.MicroBatchTokens} tokens; planned by the {NativeDevice.GetInfo().Backend} backend"));
         var others = new[] { options.Models.Recogniser, options.Evaluation.Recogniser }.Any(RecogniserEngines.IsGgml) ? ", and what Whisper.net takes for a ggml file" : "";
         Console.WriteLine($"not in it: what the driver and its libraries keep for themselves{others}");
         return 0;
 
+        bool IsOnHost(string stage, string what) => plans[0].Items.Any(i => i.Stage == stage && i.What == what && i.OnHost);
+
         long[] Bytes(Func<NativeMemoryItem, bool> chosen) => [.. plans.Select(p => p.Items.Where(chosen).Sum(i => i.Bytes))];
 
         bool IsLarge(long[] bytes) => bytes.Max() >= plans[0].PeakBytes / 1000;
 
-        void Line(string stage, string what, long[] bytes) => Console.WriteLine(string.Create(
-            CultureInfo.InvariantCulture, $"{stage,-11} {what,-40} {bytes[0] / unit,10:F3} {bytes[1] / unit,11:F3}"));
+        void Line(string stage, string what, long[] bytes, bool onHost = false) => Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture, $"{stage,-11} {what,-40} {bytes[0] / unit,10:F3} {bytes[1] / unit,11:F3}{(onHost ? "  the host's memory" : "")}"));
     }
 }

@@ -159,6 +159,8 @@ TrainerOptions make_trainer_options(const llasa_trainer_options& given) {
               "`options.max_grad_norm`: %g, expected >= 0", static_cast<double>(given.max_grad_norm));
   LLASA_CHECK(given.recompute == 0 || given.recompute == 1, Status::kArgument,
               "`options.recompute`: %d, expected 0 or 1", given.recompute);
+  LLASA_CHECK(given.offload_moments == 0 || given.offload_moments == 1, Status::kArgument,
+              "`options.offload_moments`: %d, expected 0 or 1", given.offload_moments);
   LLASA_CHECK(given.micro_batch_tokens > 0, Status::kArgument,
               "`options.micro_batch_tokens`: %lld, expected > 0",
               static_cast<long long>(given.micro_batch_tokens));
@@ -172,6 +174,7 @@ TrainerOptions make_trainer_options(const llasa_trainer_options& given) {
   options.adamw.weight_decay = given.weight_decay;
   options.max_grad_norm = static_cast<double>(given.max_grad_norm);
   options.recompute = given.recompute != 0;
+  options.offload_moments = given.offload_moments != 0;
   options.micro_batch_tokens = given.micro_batch_tokens;
   return options;
 }

@@ -122,7 +122,7 @@ void check_device_array(const T* memory, int64_t count, const char* name) {
   check_device_array(memory, count * static_cast<int64_t>(sizeof(T)), alignof(T), name);
 }
 
-// source may be changed or freed as soon as this returns.
+// What pinned_allocate gave may take the device's place in both. source may be changed or freed as soon as this returns.
 void copy_to_device(Stream& stream, void* destination, const void* source, int64_t bytes);
 // Returns when the bytes are on the host.
 void copy_to_host(Stream& stream, void* destination, const void* source, int64_t bytes);

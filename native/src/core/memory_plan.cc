@@ -69,20 +69,21 @@ MemoryPlan::~MemoryPlan() {
   leave();
 }
 
-void* MemoryPlan::allocate(int64_t bytes, const char* what) {
+void* MemoryPlan::allocate(int64_t bytes, const char* what, bool on_host) {
   LLASA_CHECK(bytes >= 0, Status::kOutOfMemory, "%lld bytes for %s", static_cast<long long>(bytes), what);
   if (bytes == 0) return nullptr;
-  const auto found = std::find_if(items_.begin(), items_.end(),
-                                  [&](const Item& i) { return i.stage == stage_ && i.what == what; });
+  const auto found = std::find_if(items_.begin(), items_.end(), [&](const Item& i) {
+    return i.stage == stage_ && i.what == what && i.on_host == on_host;
+  });
   const auto item = static_cast<size_t>(found - items_.begin());
   if (found == items_.end()) {
-    items_.push_back({stage_, what, 0});
+    items_.push_back({stage_, what, 0, on_host});
     live_of_.push_back(0);
   }
   void* memory = take(bytes);
   live_.emplace(memory, Allocation{item, bytes});
   live_of_[item] += bytes;
-  live_bytes_ += bytes;
+  if (!on_host) live_bytes_ += bytes;
   items_[item].bytes = std::max(items_[item].bytes, live_of_[item]);
   peak_ = std::max(peak_, live_bytes_);
   return memory;
@@ -92,7 +93,7 @@ void MemoryPlan::release(void* memory) noexcept {
   const auto found = live_.find(memory);
   if (found == live_.end()) return;  // of a plan that is over
   live_of_[found->second.item] -= found->second.bytes;
-  live_bytes_ -= found->second.bytes;
+  if (!items_[found->second.item].on_host) live_bytes_ -= found->second.bytes;
   live_.erase(found);
 }
 

@@ -21,6 +21,7 @@ class MemoryPlan {
     std::string stage;
     std::string what;
     int64_t bytes = 0;
+    bool on_host = false;  // page-locked memory of the host, of which the peak has nothing
   };
 
   // One at a time on a thread; throws Status::kState for a second.
@@ -34,11 +35,11 @@ class MemoryPlan {
 
   // In the order of their first allocation.
   const std::vector<Item>& items() const { return items_; }
-  // Most bytes that were live at one time.
+  // Most bytes that were live on the device at one time.
   int64_t peak_bytes() const { return peak_; }
 
   // For the device layer.
-  void* allocate(int64_t bytes, const char* what);
+  void* allocate(int64_t bytes, const char* what, bool on_host = false);
   void release(void* memory) noexcept;
   // The calling thread's, or NULL.
   static MemoryPlan* current() noexcept;

@@ -92,6 +92,8 @@ void device_free(void* memory, int64_t bytes) noexcept {
 }
 
 void* pinned_allocate(int64_t bytes, const char* what) {
+  if (MemoryPlan* plan = MemoryPlan::current(); plan != nullptr && bytes != 0)
+    return plan->allocate(bytes, what, true);
   return device_allocate(bytes, what);
 }
 void pinned_free(void* memory, int64_t bytes) noexcept {

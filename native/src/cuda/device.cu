@@ -153,7 +153,7 @@ void device_free(void* memory, int64_t bytes) noexcept {
 
 void* pinned_allocate(int64_t bytes, const char* what) {
   if (bytes == 0) return nullptr;
-  if (MemoryPlan* plan = MemoryPlan::current()) return plan->allocate(bytes, what);
+  if (MemoryPlan* plan = MemoryPlan::current()) return plan->allocate(bytes, what, true);
   cuda::use_device();
   void* memory = nullptr;
   const cudaError_t error = bytes < 0 || fails_by_request()
@@ -205,6 +205,11 @@ void copy_to_device(Stream& stream, void* destination, const void* source, int64
   if (bytes <= 0 || planning()) return;
   cuda::use_device();
   refuse_while_recording("copying to the device");
+  if (is_pinned(destination)) {  // it is the host's
+    stream.synchronize();
+    std::memcpy(destination, source, static_cast<size_t>(bytes));
+    return;
+  }
   // The device reads page-locked memory itself, which pays where there is much of it.
   if (bytes <= cuda::StagingRing::kBufferBytes || !is_pinned(source)) {
     memory_of(stream).staging.upload(stream, destination, source, bytes);
@@ -224,6 +229,11 @@ void copy_to_host(Stream& stream, void* destination, const void* source, int64_t
   }
   cuda::use_device();
   refuse_while_recording("copying to the host");
+  if (is_pinned(source)) {
+    stream.synchronize();
+    std::memcpy(destination, source, static_cast<size_t>(bytes));
+    return;
+  }
   cuda::check(cudaMemcpyAsync(destination, source, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost,
                               cuda::native(stream)),
               "copying to the host");

@@ -28,16 +28,12 @@ Trainer::Trainer(std::shared_ptr<Policy> policy, const TrainerOptions& options,
       world_(std::move(world)),
       own_(world_ == nullptr ? planned_shard(count_, options.ranks) : world_->shard(count_)),
       pass_(*policy_),
-      head_(*policy_) {
+      head_(*policy_),
+      moments_(policy_->stream(), own_.count(), options.offload_moments) {
   LLASA_CHECK(!policy_->is_frozen() || policy_->has_lora(), Status::kState,
               "the policy was created frozen: only an adapter of it can be trained");
-  const auto zeroed = [&](DeviceBuffer<float>& buffer, int64_t count, const char* what) {
-    buffer.reserve(count, what);
-    zero_on_device(policy_->stream(), buffer.data(), count * static_cast<int64_t>(sizeof(float)));
-  };
-  zeroed(gradients_, count_, "gradients");
-  zeroed(moment1_, own_.count(), "first moments");
-  zeroed(moment2_, own_.count(), "second moments");
+  gradients_.reserve(count_, "gradients");
+  zero_grad();
   if (world_ != nullptr) world_->connect_devices(policy_->stream());
 }
 
@@ -153,9 +149,7 @@ StepStats Trainer::step(float learning_rate) {
     adamw.grad_scale = static_cast<float>(stats.grad_scale);
     adamw.step = ++steps_;
     float* weights = policy_->trainable().data();
-    if (own_.count() > 0)
-      adamw_step(stream, weights + own_.begin, gradients_.data() + own_.begin, moment1_.data(),
-                 moment2_.data(), own_.count(), adamw);
+    if (own_.count() > 0) moments_.step(stream, weights + own_.begin, gradients_.data() + own_.begin, adamw);
     if (world_ != nullptr) world_->all_gather(stream, weights, count_);
     policy_->refresh_trained();
   }
@@ -181,9 +175,9 @@ float* Trainer::state(TrainerState kind, int64_t place) {
     case TrainerState::kGradient:
       return gradients_.data() + place;
     case TrainerState::kMoment1:
-      return moment1_.data() + (place - own_.begin);
+      return moments_.first() + (place - own_.begin);
     case TrainerState::kMoment2:
-      return moment2_.data() + (place - own_.begin);
+      return moments_.second() + (place - own_.begin);
   }
   fail(Status::kInternal, "no such state: %d", static_cast<int>(kind));
 }

@@ -7,6 +7,7 @@
 
 #include "core/callbacks.h"
 #include "core/collective.h"
+#include "models/moments.h"
 #include "models/policy_head.h"
 #include "models/policy_pass.h"
 #include "models/token_terms.h"
@@ -18,6 +19,7 @@ struct TrainerOptions {
   AdamW adamw;                 // betas, epsilon, weight decay
   double max_grad_norm = 1.0;  // 0 = off
   bool recompute = false;
+  bool offload_moments = false;  // to page-locked memory of the host
   int64_t micro_batch_tokens = 4096;
   int ranks = 1;  // that share the moments, where no world says so: for a memory plan
 };
@@ -74,8 +76,8 @@ class Trainer {
   Shard own_;  // of the trainable table
   PolicyPass pass_;
   PolicyHead head_;
-  DeviceBuffer<float> gradients_;          // flat, laid out as policy.trainable()
-  DeviceBuffer<float> moment1_, moment2_;  // of own_
+  DeviceBuffer<float> gradients_;  // flat, laid out as policy.trainable()
+  Moments moments_;                // of own_
   DeviceBuffer<float> advantages_, policy_weights_, kl_weights_, entropy_weights_;
   DeviceBuffer<float> old_logprobs_, ref_logprobs_, policy_caps_, ratio_logprobs_;
   DeviceBuffer<int64_t> offsets_;

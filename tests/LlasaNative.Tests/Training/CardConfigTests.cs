@@ -19,7 +19,7 @@ public sealed class CardConfigTests
     public void WriteSizes()
     {
         _folder = new TemporaryDirectory();
-        foreach (var (name, kind, like) in new[] { ("policy", ModelKind.Policy, "llasa-1b"), ("codec", ModelKind.Codec, "xcodec2"), ("ear", ModelKind.Recogniser, "whisper-large-v3") })
+        foreach (var (name, kind, like) in new[] { ("llasa-1b", ModelKind.Policy, "llasa-1b"), ("llasa-3b", ModelKind.Policy, "llasa-3b"), ("codec", ModelKind.Codec, "xcodec2"), ("ear", ModelKind.Recogniser, "whisper-large-v3") })
         {
             RandomCheckpoint.Write(Path.Combine(_folder.Path, name), new RandomCheckpointOptions { Kind = kind, Like = like, HasWeights = false });
         }
@@ -33,6 +33,7 @@ public sealed class CardConfigTests
     [TestCase("llasa-1b-grpo.yaml", 81_559)]
     [TestCase("llasa-1b-grpo-80gb.yaml", 81_559)]
     [TestCase("llasa-1b-grpo-h200.yaml", 143_771)]
+    [TestCase("llasa-3b-grpo-80gb.yaml", 81_559)]
     public void AConfiguration_FitsItsCard(string name, int cardMib)
     {
         var options = Read(name);
@@ -41,6 +42,22 @@ public sealed class CardConfigTests
         Assert.That(plan.Items.Single(i => i.What == "the recogniser's weights").Bytes, Is.EqualTo(1_543_490_560 * 2L).Within(1).Percent);
         TestContext.Out.WriteLine($"{name}: {plan.PeakBytes / 1e9:F1} GB of {cardMib * MiB / 1e9:F1}");
         Assert.That(plan.PeakBytes + NotPlanned, Is.LessThanOrEqualTo(cardMib * MiB), string.Join('\n', plan.Items.Select(i => $"{i.Stage} {i.What} {i.Bytes / 1e9:F2}")));
+    }
+
+    [Test]
+    public void MomentsOnTheHost_AreNotOnTheCard()
+    {
+        var options = Read("llasa-3b-grpo-80gb.yaml");
+        var with = MemoryPlanner.Plan(options);
+        var without = MemoryPlanner.Plan(options with { Optimiser = options.Optimiser with { OffloadMoments = false } });
+        var moments = with.Items.Where(i => i.OnHost).Sum(i => i.Bytes);
+        var pieces = with.Items.Single(i => i.What == "moments on their way").Bytes;
+        Assert.Multiple(() =>
+        {
+            Assert.That(moments, Is.EqualTo(without.Items.Where(i => i.What is "first moments" or "second moments").Sum(i => i.Bytes)));
+            Assert.That(without.PeakBytes - with.PeakBytes, Is.EqualTo(moments - pieces));
+            Assert.That(without.PeakBytes, Is.GreaterThan(81_559 * MiB), "why they are on the host");
+        });
     }
 
     [Test]
@@ -64,7 +81,7 @@ public sealed class CardConfigTests
         var options = OptionTree.Build<GrpoOptions>(OptionFile.Read(Path.Combine(OracleData.RepositoryRoot, "configs", name)));
         return options with
         {
-            Models = options.Models with { Policy = Path.Combine(_folder.Path, "policy"), Codec = Path.Combine(_folder.Path, "codec"), Recogniser = Path.Combine(_folder.Path, "ear") },
+            Models = options.Models with { Policy = Path.Combine(_folder.Path, name[..8]), Codec = Path.Combine(_folder.Path, "codec"), Recogniser = Path.Combine(_folder.Path, "ear") },
         };
     }
 }
