@@ -25,9 +25,10 @@ steps=(
   "core-tests 60 tensor cores, products, attention, sampling"
   "tests 120 all other native tests"
   "agreement 60 the tiny world on the card against libllasa_cpu.so"
-  "benchmarks 120 every kernel at true shapes, by CUDA events"
-  "memcheck 90 compute-sanitizer on the tests that run every kernel"
-  "racecheck 60 the same, for races in shared memory"
+  "step 75 a whole step of Llasa-1B, X-Codec2 and Whisper large-v3 on random weights, phase by phase"
+  "benchmarks 90 every kernel at true shapes, by CUDA events"
+  "memcheck 60 compute-sanitizer on the tests that run every kernel"
+  "racecheck 45 the same, for races in shared memory"
   "profile 50 where a rollout's time goes (nsys)"
   "grpo 60 two GRPO steps of the tiny world on either backend; gradient norms agree within 5 %"
 )
@@ -85,6 +86,7 @@ run_step() {
       [[ -n $LLASA_CPU_LIBRARY ]] || { echo "there is no libllasa_cpu.so to compare with (set LLASA_CPU_DIR)" && exit 77; }
       LLASA_CPU_LIBRARY=$LLASA_CPU_LIBRARY "$tests" --gtest_brief=1 --gtest_output="json:$out/agreement.json" --gtest_filter='Agreement.*'
       ;;
+    step) "$build/bench/llasa_cuda_step_bench" --out "$out/step.json" ;;
     benchmarks) "$bench" --benchmark_out="$out/benchmarks.json" --benchmark_out_format=json ;;
     memcheck | racecheck)
       command -v compute-sanitizer >/dev/null || { echo "compute-sanitizer is not here" && exit 77; }

@@ -19,7 +19,7 @@ public sealed class GpuCheckTests : TinyWorldTests
         Assert.Multiple(() =>
         {
             Assert.That(code, Is.Zero);
-            Assert.That(names, Is.EqualTo(new[] { "versions", "configure", "build", "core-tests", "tests", "agreement", "benchmarks", "memcheck", "racecheck", "profile", "grpo" }));
+            Assert.That(names, Is.EqualTo(new[] { "versions", "configure", "build", "core-tests", "tests", "agreement", "step", "benchmarks", "memcheck", "racecheck", "profile", "grpo" }));
             Assert.That(output, Does.Match(@"grpo +60\.0 s  by +900\.0 s"));
             Assert.That(output, Does.Match(@"to be carried: native .*: [1-5]?\d MiB\n"), "less than 60");
             Assert.That(Run(Script, "", "--budget", "soon"), Is.EqualTo((2, "", "gpu-check: --budget: `soon` is not a number of seconds\n")));
@@ -42,7 +42,8 @@ public sealed class GpuCheckTests : TinyWorldTests
             mkdir -p "$2/tests" "$2/bench"
             printf '#!/bin/sh\ncase "$*" in *filter=-*) sleep 600 ;; esac\n' >"$2/tests/llasa_cuda_tests"
             printf '#!/bin/sh\nexit 3\n' >"$2/bench/llasa_cuda_bench"
-            chmod +x "$2/tests/llasa_cuda_tests" "$2/bench/llasa_cuda_bench"
+            printf '#!/bin/sh\necho "{}" >"$2"\n' >"$2/bench/llasa_cuda_step_bench"
+            chmod +x "$2/tests/llasa_cuda_tests" "$2/bench/"*
             """);
         Tool("compute-sanitizer", "shift 4; exec \"$@\"");
         Tool("nsys", "exit 0");
@@ -56,7 +57,7 @@ public sealed class GpuCheckTests : TinyWorldTests
             Assert.That(steps.Select(s => $"{s.Key}: {s.Value!["result"]}"), Is.EqualTo(new[]
             {
                 "versions: ok", "configure: ok", "build: ok", "core-tests: ok", "tests: timed out", "agreement: skipped: there is no libllasa_cpu.so to compare with (set LLASA_CPU_DIR)",
-                "benchmarks: failed", "memcheck: ok", "racecheck: ok", "profile: ok", "grpo: skipped: there is no llasa to run (set LLASA)",
+                "step: ok", "benchmarks: failed", "memcheck: ok", "racecheck: ok", "profile: ok", "grpo: skipped: there is no llasa to run (set LLASA)",
             }));
         });
 
