@@ -12,18 +12,16 @@ public static class MemoryPlanner
 {
     /// <summary>Counts.</summary>
     /// <param name="options">The run; of its models only those named are counted, and of those not the ones of another engine.</param>
-    /// <param name="recompute">Whether layers are computed again in the backward pass; null = as the options say.</param>
     /// <param name="ranks">Processes that train together, at least 1: the plan is of the one that holds most.</param>
     /// <returns>Upper bounds: prompts and responses are taken to be as long as the options allow.</returns>
     /// <exception cref="ModelFileException">A model's configuration is missing or malformed.</exception>
     /// <exception cref="UsageException">The sizes contradict each other.</exception>
-    public static MemoryPlan Plan(GrpoOptions options, bool? recompute = null, int ranks = 1)
+    public static MemoryPlan Plan(GrpoOptions options, int ranks = 1)
     {
         ArgumentNullException.ThrowIfNull(options);
         var trainer = options.Optimiser.ToNative();
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ranks);
         trainer.NumRanks = ranks;
-        trainer.Recompute = recompute ?? options.Optimiser.Recompute ? 1 : 0;
         NativePlannedRun run = new()
         {
             Prompts = options.Rollout.PromptsPerStep,

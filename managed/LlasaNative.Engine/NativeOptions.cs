@@ -13,7 +13,7 @@ internal static class NativeOptions
         native.Beta2 = (float)options.Beta2;
         native.WeightDecay = (float)options.WeightDecay;
         native.MaxGradNorm = (float)options.MaxGradNorm;
-        native.Recompute = options.Recompute ? 1 : 0;
+        native.Recompute = options.Recompute ? 1 : options.RecomputeMlp ? 2 : 0;
         native.OffloadMoments = options.OffloadMoments ? 1 : 0;
         native.MicroBatchTokens = options.MicroBatchTokens;
         return native;

@@ -28,7 +28,7 @@ internal sealed class StepCost
             var promptCost = index % group == 0 ? Body(policy.Config, 0, prompt) : 0;
             Rollout += (responseCost + promptCost) / steps;
             // Backward costs twice the forward; with recomputation the forward of the layers comes once more.
-            Gradient += ((3 * (responseCost + promptCost)) + (options.Optimiser.Recompute ? responseCost + promptCost : 0)) / steps;
+            Gradient += ((3 * (responseCost + promptCost)) + ((options.Optimiser.Recompute ? 1 : options.Optimiser.RecomputeMlp ? 0.5 : 0) * (responseCost + promptCost))) / steps;
             TrainedTokens += (response + (index % group == 0 ? prompt : 0)) / steps;
             Recognise += Recognising(recognition.Recogniser, sample.Text, sample.Transcript) / steps;
             Vocode += sample.Codes.Count * Frame(codec) / steps;

@@ -71,7 +71,7 @@ void training_step(benchmark::State& state) {
   llasa::set_num_threads(static_cast<int>(state.range(0)));
   llasa::TrainerOptions options;
   options.micro_batch_tokens = state.range(1);
-  options.recompute = state.range(2) != 0;
+  options.keep = state.range(2) != 0 ? llasa::Keep::kLayerInputs : llasa::Keep::kActivations;
   llasa::Trainer trainer(random_policy(), options);
   std::vector<int64_t> offsets{0}, prompt_lengths;
   std::vector<int32_t> ids;

@@ -528,7 +528,7 @@ typedef struct llasa_trainer_options {
   float epsilon;       /* default 1e-8 */
   float weight_decay;  /* decoupled, on every parameter; default 0 */
   float max_grad_norm; /* global L2 norm; scale min(1, max / (norm + 1e-6)); 0 = off; default 1 */
-  int32_t recompute;   /* 1 = keep only layer inputs and recompute each layer in backward */
+  int32_t recompute;   /* in backward: 1 = each layer, keeping its input alone; 2 = each layer's gate and up alone */
   int32_t num_ranks;   /* that share the moments, for a memory plan; a trainer takes its world's. 0 = 1 */
   int64_t micro_batch_tokens; /* tokens of one forward/backward, at least one sequence; default 4096 */
   int32_t offload_moments; /* 1 = moments in page-locked memory of the host, 8 bytes a parameter; default 0 */

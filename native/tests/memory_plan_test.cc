@@ -83,7 +83,7 @@ std::vector<llasa_dtype> types() {
 }
 
 // Of the reference, and of the policy where that can be trained in it. Moments of an adapter are on the host.
-class MemoryPlanOfTraining : public testing::TestWithParam<std::tuple<bool, bool, llasa_dtype>> {};
+class MemoryPlanOfTraining : public testing::TestWithParam<std::tuple<int32_t, bool, llasa_dtype>> {};
 
 TEST_P(MemoryPlanOfTraining, IsWhatAStepTakes) {
   const auto [recompute, adapter, dtype] = GetParam();
@@ -172,7 +172,8 @@ TEST_P(MemoryPlanOfTraining, IsWhatAStepTakes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(RecomputeAdapterAndType, MemoryPlanOfTraining,
-                         testing::Combine(testing::Bool(), testing::Bool(), testing::ValuesIn(types())));
+                         testing::Combine(testing::Values(0, 1, 2), testing::Bool(),
+                                          testing::ValuesIn(types())));
 
 // In the type of the models, and with room for all clips together or for one at a time.
 class MemoryPlanOfListening : public testing::TestWithParam<std::pair<llasa_dtype, int64_t>> {};

@@ -35,9 +35,10 @@ internal static class MemoryTable
             throw new UsageException($"--ranks: {ranks}, expected at least 1");
         }
 
-        MemoryPlan[] plans = [MemoryPlanner.Plan(options, recompute: false, ranks), MemoryPlanner.Plan(options, recompute: true, ranks)];
+        MemoryPlan[] plans = [.. new (bool All, bool Mlp)[] { (false, false), (false, true), (true, false) }.Select(again =>
+            MemoryPlanner.Plan(options with { Optimiser = options.Optimiser with { Recompute = again.All, RecomputeMlp = again.Mlp } }, ranks))];
         var (unit, name) = plans[0].PeakBytes >= 1_000_000_000 ? (1e9, "GB") : (1e6, "MB");
-        Console.WriteLine($"{"stage",-11} {"what",-40} {name,10} {"recomputed",11}");
+        Console.WriteLine($"{"stage",-11} {"what",-40} {name,10} {"MLP again",11} {"recomputed",11}");
         foreach (var stage in plans.SelectMany(p => p.Items).Select(i => i.Stage).Distinct())
         {
             string[] things = [.. plans.SelectMany(p => p.Items).Where(i => i.Stage == stage).Select(i => i.What).Distinct()];
@@ -67,6 +68,6 @@ internal static class MemoryTable
         bool IsLarge(long[] bytes) => bytes.Max() >= plans[0].PeakBytes / 1000;
 
         void Line(string stage, string what, long[] bytes, bool onHost = false) => Console.WriteLine(string.Create(
-            CultureInfo.InvariantCulture, $"{stage,-11} {what,-40} {bytes[0] / unit,10:F3} {bytes[1] / unit,11:F3}{(onHost ? "  the host's memory" : "")}"));
+            CultureInfo.InvariantCulture, $"{stage,-11} {what,-40} {bytes[0] / unit,10:F3} {bytes[1] / unit,11:F3} {bytes[2] / unit,11:F3}{(onHost ? "  the host's memory" : "")}"));
     }
 }

@@ -168,12 +168,12 @@ internal sealed class StepAccount
         double responses = _samples * _lengths.Response, batchTokens = _options.Optimiser.MicroBatchTokens;
         var tokens = responses + (_options.Rollout.PromptsPerStep * _lengths.Prompt);
         double epochs = _options.Update.Epochs, batches = MiniBatches * Math.Ceiling(tokens / MiniBatches / batchTokens), rows = tokens / batches, chunk = Math.Clamp(HeadLogits / _head, 2048, 4096);
-        var recompute = _options.Optimiser.Recompute;
+        bool recompute = _options.Optimiser.Recompute, recomputeMlp = !recompute && _options.Optimiser.RecomputeMlp;
         var trainsAll = !_options.Lora.Enabled;
         List<CostProduct> products = [];
         foreach (var forward in LayerProducts(_policy, rows, batches, _bf16).Append(new("head", chunk, _head, _policy.HiddenSize, responses / chunk, _bf16)))
         {
-            var again = recompute && forward.What != "head";
+            var again = recompute ? forward.What != "head" : recomputeMlp && forward.What == "gate and up";
             products.Add(forward with { Times = forward.Times * (again ? 2 : 1) });
             products.Add(forward with { What = $"{forward.What}: gradient of its input", Columns = forward.Inner, Inner = forward.Columns });
             if (trainsAll)
@@ -187,7 +187,7 @@ internal sealed class StepAccount
         var attention = responses * _policy.Layers * 4 * context * AttentionWidth * (3.5 + (recompute ? 1 : 0));
         var activations = tokens * _policy.Layers * RowBytes() * (3 + (recompute ? 1 : 0));
         var logits = responses * _head * 4 * 5;
-        var name = recompute ? "the same, layers recomputed" : "a micro-batch of training";
+        var name = recompute ? "the same, layers recomputed" : recomputeMlp ? "the same, MLPs recomputed" : "a micro-batch of training";
         return new("gradient", [.. products.Select(p => p with { Times = epochs * p.Times })], epochs * attention, epochs * (activations + logits),
             (epochs * batches * PieceCounts.Of(name, _policy.Layers)) + (epochs * ((responses / chunk) - batches) * PieceCounts.Of("each further chunk of the head", _policy.Layers)));
     }

@@ -157,8 +157,8 @@ TrainerOptions make_trainer_options(const llasa_trainer_options& given) {
               "`options.weight_decay`: %g, expected >= 0", static_cast<double>(given.weight_decay));
   LLASA_CHECK(std::isfinite(given.max_grad_norm) && given.max_grad_norm >= 0, Status::kArgument,
               "`options.max_grad_norm`: %g, expected >= 0", static_cast<double>(given.max_grad_norm));
-  LLASA_CHECK(given.recompute == 0 || given.recompute == 1, Status::kArgument,
-              "`options.recompute`: %d, expected 0 or 1", given.recompute);
+  LLASA_CHECK(given.recompute >= 0 && given.recompute <= 2, Status::kArgument,
+              "`options.recompute`: %d, expected 0, 1 or 2", given.recompute);
   LLASA_CHECK(given.offload_moments == 0 || given.offload_moments == 1, Status::kArgument,
               "`options.offload_moments`: %d, expected 0 or 1", given.offload_moments);
   LLASA_CHECK(given.micro_batch_tokens > 0, Status::kArgument,
@@ -173,7 +173,8 @@ TrainerOptions make_trainer_options(const llasa_trainer_options& given) {
   options.adamw.epsilon = given.epsilon;
   options.adamw.weight_decay = given.weight_decay;
   options.max_grad_norm = static_cast<double>(given.max_grad_norm);
-  options.recompute = given.recompute != 0;
+  constexpr Keep kKeep[] = {Keep::kActivations, Keep::kLayerInputs, Keep::kAttention};
+  options.keep = kKeep[given.recompute];
   options.offload_moments = given.offload_moments != 0;
   options.micro_batch_tokens = given.micro_batch_tokens;
   return options;

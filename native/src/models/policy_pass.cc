@@ -26,7 +26,7 @@ void PolicyPass::lay_out(const PackedRows& packed, Keep keep) {
     layers_.resize(static_cast<size_t>(L));
     for (int64_t l = 0; l < L; ++l) {
       Layer& layer = layers_[static_cast<size_t>(l)];
-      const bool own = l == 0 || keep == Keep::kActivations;
+      const bool own = l == 0 || keep == Keep::kActivations || keep == Keep::kAttention;
       if (!own) layer = layers_[0];
       if (own || keep == Keep::kLayerInputs) layer.input = take(T * C);
       if (!own) continue;
@@ -36,7 +36,7 @@ void PolicyPass::lay_out(const PackedRows& packed, Keep keep) {
       layer.lse = take(T * c.num_heads);
       layer.middle = take(T * C);
       layer.rstd2 = take(T);
-      layer.gate_up = take(T * 2 * F);
+      layer.gate_up = l > 0 && keep == Keep::kAttention ? layers_[0].gate_up : take(T * 2 * F);
     }
     output_ = take(T * C);
     normed_ = take(T * C);
@@ -97,13 +97,20 @@ void PolicyPass::forward_layer(const PackedRows& packed, int64_t l, float* outpu
   lora_forward(l, LoraInput::kOut, a.attention + first * Q, rows, normed_);
   add_rmsnorm_forward(stream, a.input + first * C, normed_, w.post_norm, a.middle + first * C, normed_,
                       a.rstd2 + first, rows, C, c.rms_norm_eps);
-  linear_forward(stream, normed_, w.gate_up, nullptr, a.gate_up + first * 2 * F, rows, C, 2 * F);
-  lora_forward(l, LoraInput::kMlp, normed_, rows, a.gate_up + first * 2 * F);
+  forward_gate_up(l, first);
   if (output == nullptr) return;
   swiglu_forward(stream, a.gate_up + first * 2 * F, inner_, rows, F);
   linear_forward(stream, inner_, w.down, nullptr, normed_, rows, F, C);
   lora_forward(l, LoraInput::kDown, inner_, rows, normed_);
   add_forward(stream, a.middle + first * C, normed_, output + first * C, rows * C);
+}
+
+void PolicyPass::forward_gate_up(int64_t l, int64_t first) {
+  const LlamaConfig& c = policy_.config();
+  const int64_t C = c.hidden_size, F = c.intermediate_size, rows = rows_ - first;
+  float* gate_up = layers_[static_cast<size_t>(l)].gate_up + first * 2 * F;
+  linear_forward(policy_.stream(), normed_, policy_.layer(l).gate_up, nullptr, gate_up, rows, C, 2 * F);
+  lora_forward(l, LoraInput::kMlp, normed_, rows, gate_up);
 }
 
 LlamaLayer<float> PolicyPass::layer_gradients(float* gradients, int64_t l) {
@@ -162,6 +169,11 @@ void PolicyPass::backward_mlp(int64_t l, int64_t first, float* gradients) {
   const LlamaLayer<float> g = layer_gradients(gradients, l);
   const Layer& a = layers_[static_cast<size_t>(l)];
   const int64_t C = c.hidden_size, F = c.intermediate_size, rows = rows_ - first;
+  // The last layer's are still there.
+  if (keep_ == Keep::kAttention && l + 1 < c.num_layers) {
+    rmsnorm_forward(stream, a.middle + first * C, w.post_norm, normed_, nullptr, rows, C, c.rms_norm_eps);
+    forward_gate_up(l, first);
+  }
   float* dstream = stream_gradient_ + first * C;
   float* gate_up = a.gate_up + first * 2 * F;
   const float* middle = a.middle + first * C;

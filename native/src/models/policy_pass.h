@@ -14,6 +14,7 @@ namespace llasa {
 enum class Keep {
   kNothing,      // no backward will follow
   kLayerInputs,  // backward runs each layer once more
+  kAttention,    // all but the MLP's gate and up, which backward computes once more
   kActivations,
 };
 
@@ -48,6 +49,8 @@ class PolicyPass {
   void lay_out(const PackedRows& packed, Keep keep);
   // Fills a layer's activations; writes the next residual stream to `output` unless it is NULL.
   void forward_layer(const PackedRows& packed, int64_t l, float* output);
+  // From normed_; adds the adapter's part.
+  void forward_gate_up(int64_t l, int64_t first);
   void backward_layer(const PackedRows& packed, int64_t l, float* gradients);
   void backward_mlp(int64_t l, int64_t first, float* gradients);
   void backward_attention(const PackedRows& packed, int64_t l, int64_t first, float* gradients);

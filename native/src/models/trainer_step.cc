@@ -92,8 +92,7 @@ LossStats Trainer::accumulate(const TokenBatch& batch, const HeadOptions& head, 
     const DropoutPass dropout =
         (static_cast<uint64_t>(steps_) << 20 | (first_pass + static_cast<uint64_t>(++passes_))) &
         ((uint64_t{1} << 44) - 1);
-    const float* hidden =
-        pass_.forward(packed, options_.recompute ? Keep::kLayerInputs : Keep::kActivations, dropout);
+    const float* hidden = pass_.forward(packed, options_.keep, dropout);
     HeadLoss head_loss{loss.token, upload_terms(terms, micro), {}};
     // A sequence's ratio needs all its tokens: they are never in two micro-batches.
     if (sequence_ratio) head_loss.ratios = upload_offsets(batch, micro);

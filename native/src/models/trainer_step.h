@@ -16,10 +16,10 @@
 namespace llasa {
 
 struct TrainerOptions {
-  AdamW adamw;                 // betas, epsilon, weight decay
-  double max_grad_norm = 1.0;  // 0 = off
-  bool recompute = false;
-  bool offload_moments = false;  // to page-locked memory of the host
+  AdamW adamw;                     // betas, epsilon, weight decay
+  double max_grad_norm = 1.0;      // 0 = off
+  Keep keep = Keep::kActivations;  // of a micro-batch's forward pass
+  bool offload_moments = false;    // to page-locked memory of the host
   int64_t micro_batch_tokens = 4096;
   int ranks = 1;  // that share the moments, where no world says so: for a memory plan
 };

@@ -196,11 +196,11 @@ TEST(Counts, ACacheOfAnySizeIsAFewAllocations) {
 }
 
 // chunk: rows of logits at a time, of 24; step: of the optimiser, in place of a micro-batch.
-Counts training_counts(int32_t layers, bool recompute, bool step, int32_t chunk = 24, int32_t extra = -1) {
+Counts training_counts(int32_t layers, int32_t recompute, bool step, int32_t chunk = 24, int32_t extra = -1) {
   const PolicyHandle policy = make_policy(layers);
   llasa_trainer_options options;
   llasa_trainer_options_init(&options);
-  options.recompute = recompute ? 1 : 0;
+  options.recompute = recompute;
   options.micro_batch_tokens = 64;
   const TrainerHandle trainer = create_trainer(policy.get(), options);
   llasa_head_options head;
@@ -233,21 +233,23 @@ Counts training_counts(int32_t layers, bool recompute, bool step, int32_t chunk 
 
 TEST(Counts, OfATrainingPassAreTheTables) {
   expect_row("a micro-batch of training",
-             Work([](int32_t layers) { return training_counts(layers, false, false); }));
+             Work([](int32_t layers) { return training_counts(layers, 0, false); }));
   expect_row("the same, layers recomputed",
-             Work([](int32_t layers) { return training_counts(layers, true, false); }));
+             Work([](int32_t layers) { return training_counts(layers, 1, false); }));
+  expect_row("the same, MLPs recomputed",
+             Work([](int32_t layers) { return training_counts(layers, 2, false); }));
   expect_row("each further chunk of the head", Work([](int32_t layers) {
-               return training_counts(layers, false, false, 12) - training_counts(layers, false, false, 24);
+               return training_counts(layers, 0, false, 12) - training_counts(layers, 0, false, 24);
              }));
   expect_row("a step of the optimiser",
-             Work([](int32_t layers) { return training_counts(layers, false, true); }));
+             Work([](int32_t layers) { return training_counts(layers, 0, true); }));
 }
 
 // Where cuBLASLt knows no product of odd leading dimensions it still makes all but those of the extra id's vector.
 TEST(Counts, AnIdBesideTheRangeLeavesItsProductsAligned) {
   cudasim::set_known_products(1);
-  const Counts alone = training_counts(1, false, false), beside = training_counts(1, false, false, 24, 2),
-               behind = training_counts(1, false, false, 24, 110);
+  const Counts alone = training_counts(1, 0, false), beside = training_counts(1, 0, false, 24, 2),
+               behind = training_counts(1, 0, false, 24, 110);
   cudasim::set_known_products(2);
   EXPECT_EQ(alone.products, 3 + 12);
   for (const Counts& counts : {beside, behind}) {
