@@ -13,7 +13,7 @@ internal sealed class SpeechFuzz(Random random, int maxBody)
         "true", "-1", "2147483648", "-99999999999999999999", "1.5", "1e999", "NaN", "\"1\"", "\"\\ud800\"", "\"\\u0000\"", "[]", "{}", "[[]]", "{\"id\": []}", "{\"id\": \"x\"}", "[null]", "0x10", "01", "'a'", "undefined", "",
     ];
 
-    private static readonly string[] _paths = ["/v1/audio/speech", "/v1/audio/voices", "/v1/models", "/v1/models/x", "/v1/models/%00", "/healthz", "/", "/speech.js", "/v1", "//", "*", "/v1/audio/speech/"];
+    private static readonly string[] _paths = ["/v1/audio/speech", "/v1/audio/voices", "/v1/models", "/v1/models/x", "/v1/models/%00", "/healthz", "/metrics", "/metrics/x", "/", "/speech.js", "/v1", "//", "*", "/v1/audio/speech/"];
 
     /// <summary>A request, and whether the server can know that it is over, and so has to answer.</summary>
     public (byte[] Bytes, bool IsWhole) Next() => random.Next(9) switch

@@ -48,24 +48,44 @@ public sealed class SpeechServerLoadTests : SpeechServerFixture
         await using var server = await StartAsync(Free with { MaxBodyBytes = MaxBody, Voices = Folder, AllowUpload = true });
         using var client = Client(server);
         var expected = await SoundAsync(client, Ask("a big dog"));
-        SortedDictionary<int, int> statuses = [];
-        await Task.WhenAll(Enumerable.Range(0, 8).Select(worker => Task.Run(async () =>
+        await FuzzAsync(Math.Max(200, count / 10), 500);
+        var before = Memory();
+        var statuses = await FuzzAsync(count, 0);
+        await UntilAsync(() => server.Health is { Speaking: 0, QueueDepth: 0 });
+        var after = Memory();
+        FaultSettings.Report("speech-fuzz", new
         {
-            SpeechFuzz fuzz = new(new Random((FaultSettings.Seed * 1000) + worker), MaxBody);
-            for (var i = worker; i < count; i += 8)
-            {
-                var status = await SendAsync(server.Url, fuzz.Next());
-                lock (statuses)
-                {
-                    statuses[status] = statuses.GetValueOrDefault(status) + 1;
-                }
-            }
-        })));
-        FaultSettings.Report("speech-fuzz", new { seed = FaultSettings.Seed, requests = count, statuses });
+            seed = FaultSettings.Seed, requests = count, statuses,
+            managed_bytes = after.Managed - before.Managed, native_bytes = after.Native - before.Native, working_set_bytes = after.WorkingSet - before.WorkingSet,
+        });
+        Assert.Multiple(() =>
+        {
+            Assert.That(after.Managed - before.Managed, Is.LessThan(Settling + (Leak * count)), "managed");
+            Assert.That(after.Native - before.Native, Is.LessThan(24 << 20), "native");
+            Assert.That(after.WorkingSet - before.WorkingSet, Is.LessThan(96 << 20), "working set");
+        });
         Assert.That(statuses.Keys, Is.SupersetOf(new[] { 400, 413, 415 }));
         Assert.That(Directory.GetFiles(Folder), Is.Empty, "no voice came of it");
         Assert.That(await SoundAsync(client, Ask("a big dog")), Is.EqualTo(expected));
         Assert.That(await client.GetStringAsync(new Uri("metrics", UriKind.Relative)), Does.Not.Match("status=\"50[034]\""));
+
+        async Task<SortedDictionary<int, int>> FuzzAsync(int requests, int seed)
+        {
+            SortedDictionary<int, int> seen = [];
+            await Task.WhenAll(Enumerable.Range(0, 8).Select(worker => Task.Run(async () =>
+            {
+                SpeechFuzz fuzz = new(new Random((FaultSettings.Seed * 1000) + seed + worker), MaxBody);
+                for (var i = worker; i < requests; i += 8)
+                {
+                    var status = await SendAsync(server.Url, fuzz.Next());
+                    lock (seen)
+                    {
+                        seen[status] = seen.GetValueOrDefault(status) + 1;
+                    }
+                }
+            })));
+            return seen;
+        }
     }
 
     private static async Task LoadAsync(Uri url, HttpClient client, int count, int seed) => await Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (i, _) =>
