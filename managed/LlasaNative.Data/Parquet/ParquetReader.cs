@@ -23,7 +23,7 @@ namespace LlasaNative.Data.Parquet;
 /// </example>
 public sealed class ParquetReader : IDisposable
 {
-    private const int BatchRows = 1024;
+    private const int BatchRows = 256;
 
     private readonly FileReader _file;
     private readonly string[] _columns;
@@ -32,7 +32,8 @@ public sealed class ParquetReader : IDisposable
     private ParquetReader(string path, Func<ReaderProperties, ArrowReaderProperties, FileReader> open, bool verifyChecksums, int batchRows = BatchRows)
     {
         Path = path;
-        using ReaderProperties properties = ReaderProperties.GetDefaultReaderProperties();
+        // Its own pool keeps what was freed, several times what is held at once.
+        using ReaderProperties properties = ReaderProperties.WithMemoryPool(MemoryPool.SystemMemoryPool());
         properties.EnableBufferedStream();   // else a column of a whole row group is read before its first row is
         if (verifyChecksums)
         {

@@ -49,6 +49,8 @@ internal static class SftCommand
             }
         }
 
+        // What reading left behind would stay beside what training takes.
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         if (options.Sft.Epochs > 0)
         {
             options = options with { Run = options.Run with { Steps = checked((int)((((long)options.Sft.Epochs * utterances.Count) + options.Sft.BatchSize - 1) / options.Sft.BatchSize)) } };
