@@ -1,4 +1,5 @@
 using Apache.Arrow;
+using LlasaNative.Reporting;
 using LlasaNative.Weights;
 using ParquetSharp;
 using ParquetSharp.Arrow;
@@ -25,6 +26,7 @@ public sealed class ParquetWriter : IDisposable
     private const long RowGroupBytes = 128L << 20;
 
     private readonly string _path;
+    private readonly string? _target;   // null: a pipe or a device
     private readonly Schema _schema;
     private readonly ParquetWriteOptions _options;
     private readonly FileStream _output;
@@ -35,9 +37,9 @@ public sealed class ParquetWriter : IDisposable
     private int _groups;
     private bool _isComplete;
 
-    private ParquetWriter(string path, Schema schema, ParquetWriteOptions options, FileStream output)
+    private ParquetWriter(string path, string? target, Schema schema, ParquetWriteOptions options, FileStream output)
     {
-        (_path, _schema, _options, _output) = (path, schema, options, output);
+        (_path, _target, _schema, _options, _output) = (path, target, schema, options, output);
         _values = [.. schema.FieldsList.Select(_ => new List<object?>())];
         using WriterPropertiesBuilder builder = new();
         using WriterProperties properties = builder.Compression(options.Compression).EnablePageChecksum().MaxRowGroupLength(options.RowGroupRows).Build();
@@ -65,18 +67,19 @@ public sealed class ParquetWriter : IDisposable
         }
 
         FileStream? output = null;
+        string? target = AtomicFile.Target(path);
         try
         {
             // Without a buffer, which would be written when a writer that has failed is closed.
-            output = new FileStream(Temporary(path), FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);
-            return new ParquetWriter(path, schema, options, output);
+            output = new FileStream(target is null ? path : target + ".tmp", FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);
+            return new ParquetWriter(path, target, schema, options, output);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException or ParquetSharp.ParquetException)
         {
             if (output is not null)
             {
                 output.Dispose();
-                File.Delete(Temporary(path));
+                Remove(target, output);
             }
 
             throw new ParquetException(path, null, null, null, $"cannot be written: {ParquetException.Plain(e)}", e);
@@ -133,8 +136,12 @@ public sealed class ParquetWriter : IDisposable
             _file.Close();
             _output.Flush(flushToDisk: true);
             Close();
-            File.Move(Temporary(_path), _path, overwrite: true);
-            DurableFiles.FlushDirectory(Path.GetDirectoryName(Path.GetFullPath(_path))!);
+            if (_target is not null)
+            {
+                File.Move(_output.Name, _target, overwrite: true);
+            }
+
+            DurableFiles.FlushDirectory(Path.GetDirectoryName(_output.Name)!);
         });
         _isComplete = true;
     }
@@ -145,7 +152,7 @@ public sealed class ParquetWriter : IDisposable
         if (!_isComplete)
         {
             Close();
-            File.Delete(Temporary(_path));
+            Remove(_target, _output);
             _isComplete = true;
         }
     }
@@ -189,5 +196,12 @@ public sealed class ParquetWriter : IDisposable
 
     private static long Bytes(ArrayData data) => data.Buffers.Sum(buffer => (long)buffer.Length) + (data.Children?.Sum(Bytes) ?? 0);
 
-    private static string Temporary(string path) => path + ".tmp";
+    // Of a pipe or a device nothing is taken away.
+    private static void Remove(string? target, FileStream output)
+    {
+        if (target is not null)
+        {
+            File.Delete(output.Name);
+        }
+    }
 }

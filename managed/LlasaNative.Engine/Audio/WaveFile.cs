@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
+using LlasaNative.Reporting;
 using LlasaNative.Weights;
 
 namespace LlasaNative.Audio;
@@ -87,21 +88,7 @@ public static class WaveFile
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         byte[] file = Encode(samples, sampleRate);
-        string temporary = path + ".tmp";
-        try
-        {
-            File.WriteAllBytes(temporary, file);
-            File.Move(temporary, path, overwrite: true);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            if (File.Exists(temporary))
-            {
-                File.Delete(temporary);
-            }
-
-            throw FileErrors.Unwritable(path, e);
-        }
+        AtomicFile.Write(path, to => File.WriteAllBytes(to, file));
     }
 
     /// <summary>The bytes of a file of 16-bit PCM.</summary>

@@ -104,7 +104,7 @@ internal static class RateCommand
             for (var i = 0; i < part.Length; i++)
             {
                 var wave = waves[i].ToArray();
-                AtomicFile.Write(part[i].Path, temporary => WaveFile.Write(temporary, wave, codec.SampleRate));
+                WaveFile.Write(part[i].Path, wave, codec.SampleRate);
             }
         }
     }
@@ -121,7 +121,7 @@ internal static class RateCommand
                 var name = Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes(audio.Samples.Span)))[..12];
                 made[path] = Path.Combine(folder, sounds, $"voice-{name}.wav");
                 Directory.CreateDirectory(Path.Combine(folder, sounds));
-                AtomicFile.Write(made[path], temporary => WaveFile.Write(temporary, audio.Samples.Span, audio.SampleRate));
+                WaveFile.Write(made[path], audio.Samples.Span, audio.SampleRate);
             }
             catch (ModelFileException e)
             {

@@ -50,7 +50,7 @@ internal static class SpeakCommand
         for (var i = 0; i < spoken.Count; i++)
         {
             var path = Number(output, i, spoken.Count);
-            AtomicFile.Write(path, temporary => WaveFile.Write(temporary, spoken[i].Wave, rate));
+            WaveFile.Write(path, spoken[i].Wave, rate);
             if (writeCodes)
             {
                 AtomicFile.WriteText(Path.ChangeExtension(path, ".codes.txt"), string.Join(' ', spoken[i].Codes.Select(c => c.ToString(CultureInfo.InvariantCulture))) + "\n");

@@ -1,6 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.RegularExpressions;
+using LlasaNative.Data;
 using LlasaNative.Weights;
 
 namespace LlasaNative.Reporting;
@@ -11,37 +14,49 @@ public static partial class AtomicFile
     private static int _writes;
 
     /// <summary>Writes beside the file, then renames; removes what it wrote when that fails.</summary>
-    /// <param name="path">Path of the file; its directory is created.</param>
+    /// <param name="path">Path of the file; its directory is created. A link leads to the file that is written; a pipe or a device is written to, not replaced.</param>
     /// <param name="write">Writes the content to the path it is given.</param>
-    /// <exception cref="LlasaException">The file cannot be written.</exception>
+    /// <exception cref="ModelFileException">The file cannot be written.</exception>
     public static void Write(string path, Action<string> write)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(write);
+        var target = Target(path);
         // A name of its own: two that write the same file at once must not take each other's away.
-        var temporary = $"{path}.{Environment.ProcessId}-{Interlocked.Increment(ref _writes)}.tmp";
+        var temporary = target is null ? path : $"{target}.{Environment.ProcessId}-{Interlocked.Increment(ref _writes)}.tmp";
         try
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(temporary))!);
             write(temporary);
-            File.Move(temporary, path, overwrite: true);
+            if (target is not null)
+            {
+                File.Move(temporary, target, overwrite: true);
+            }
         }
         catch (Exception e)
         {
-            TryDelete(temporary);
+            if (target is not null)
+            {
+                TryDelete(temporary);
+            }
+
             if (FileErrors.IsWriteFailure(e))
             {
-                throw new LlasaException($"{path}: cannot be written: {e.Message}", e);
+                throw FileErrors.Unwritable(path, e);
             }
 
             throw;
         }
     }
 
+    /// <summary>The file that is replaced when a path is written: where its links lead; null for a pipe or a device, which a rename would take away.</summary>
+    /// <param name="path">Any path; nothing need be there.</param>
+    public static string? Target(string path) => IsPipeOrDevice(path) ? null : new FileInfo(path).LinkTarget is null ? path : RealPath.Of(path);
+
     /// <summary>Writes a text as UTF-8.</summary>
     /// <param name="path">Path of the file.</param>
     /// <param name="text">Its content.</param>
-    /// <exception cref="LlasaException">The file cannot be written.</exception>
+    /// <exception cref="ModelFileException">The file cannot be written.</exception>
     public static void WriteText(string path, string text) => Write(path, temporary => File.WriteAllText(temporary, text));
 
     /// <summary>Removes what processes that were killed while they wrote left in a directory; what cannot be removed stays.</summary>
@@ -61,6 +76,17 @@ public static partial class AtomicFile
                 TryDelete(path);
             }
         }
+    }
+
+    // .NET does not tell a pipe from a file; the kernel's statx has the same layout on every machine.
+    private static bool IsPipeOrDevice(string path)
+    {
+        const int CurrentDirectory = -100;
+        const int ModeOffset = 28;
+        const int KindMask = 0xF000;
+        var status = new byte[256];
+        return OperatingSystem.IsLinux() && NativeMethods.Statx(CurrentDirectory, Encoding.UTF8.GetBytes(path + "\0"), 0, 1, status) == 0
+            && (BitConverter.ToUInt16(status, ModeOffset) & KindMask) is not (0x8000 or 0x4000);
     }
 
     [GeneratedRegex(@"\.(?<process>[0-9]+)-[0-9]+\.tmp$")]
@@ -89,5 +115,12 @@ public static partial class AtomicFile
         {
             // The error that brought us here is the one to report.
         }
+    }
+
+    private static class NativeMethods
+    {
+        [DllImport("libc", EntryPoint = "statx")]
+        [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+        public static extern int Statx(int directory, byte[] path, int flags, uint mask, byte[] status);
     }
 }

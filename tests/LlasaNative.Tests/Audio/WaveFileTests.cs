@@ -55,7 +55,7 @@ public class WaveFileTests
         float most = 32767f / 32768f;
         Assert.That(audio.Samples.ToArray(), Is.EqualTo([0f, most, -1f, most, -1f, 0.1f, 0f, most]).Within(0.5f / 32768f));
         Assert.That(Directory.GetFiles(directory.Path), Has.Length.EqualTo(1));
-        Assert.That(() => WaveFile.Write(directory.File("no/a.wav"), values, 16000), Throws.TypeOf<ModelFileException>());
+        Assert.That(() => WaveFile.Write(directory.File("a.wav/b.wav"), values, 16000), Throws.TypeOf<ModelFileException>(), "below a file");
         Assert.That(WaveFile.Parse(WaveFile.Encode([], 8000), "empty").Samples.Length, Is.Zero);
     }
 

@@ -44,7 +44,7 @@ public sealed class ReportingTests
     {
         var path = Path.Combine(_directory, "a.txt");
         AtomicFile.WriteText(path, "old");
-        Assert.Throws<LlasaException>(() => AtomicFile.Write(path, p =>
+        Assert.Throws<ModelFileException>(() => AtomicFile.Write(path, p =>
         {
             File.WriteAllText(p, "half");
             throw new IOException("No space left on device");
