@@ -28,6 +28,7 @@ internal static class CommandLine
 
     public static int Run(string[] args)
     {
+        ConsoleWriter.Install();
         RootCommand root = new("Trains speech-generating language models by reinforcement learning under a recogniser's judgement.");
         foreach (var option in new Option[] { Backend, Threads, Verbose })
         {
@@ -51,7 +52,14 @@ internal static class CommandLine
             return LlasaException.UsageExitCode;
         }
 
-        return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+        try
+        {
+            return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+        }
+        catch (LlasaException e)
+        {
+            return Fail(parsed, e, e.ExitCode);
+        }
     }
 
     /// <summary>Gives a command its work, with the library chosen and every error turned into a line and an exit code.</summary>

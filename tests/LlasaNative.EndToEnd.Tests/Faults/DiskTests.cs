@@ -51,6 +51,20 @@ public sealed class DiskTests : FaultTests
         AssertUndisturbed(Path.Combine(Folder, "run"), $"on a disk of {size}");
     }
 
+    [Test]
+    public void MyResultGoesToAFullDisk_AndOneLineSaysSo()
+    {
+        Assert.That(Start(["sh", "-c", $"{string.Join(' ', TrainerProcess.Program)} config >/dev/full 2>'{Folder}/error'; test $? = 1"]), Is.Zero);
+        Assert.That(File.ReadAllText(Path.Combine(Folder, "error")), Is.EqualTo("llasa: standard output: cannot be written: No space left on device\n"));
+    }
+
+    [Test]
+    public void MyLogIsOnAFullDisk_AndTheRunGoesOn()
+    {
+        Assert.That(Start(["sh", "-c", $"{string.Join(' ', [.. TrainerProcess.Program, .. Run(Folder, 1)])} 2>/dev/full >'{Folder}/output'"]), Is.Zero);
+        Assert.That(File.ReadAllText(Path.Combine(Folder, "output")), Does.StartWith("1 steps; policy in "));
+    }
+
     /// <summary>A limit on the size of a file: no privilege is needed, so this runs everywhere.</summary>
     [Test]
     public void Train_WhenACheckpointCannotBeWritten_KeepsTheEarlierOnes()
