@@ -85,7 +85,9 @@ public sealed class OptionEntry
         _ => throw new FormatException($"`{text}` is not true or false"),
     };
 
-    // 1_000: YAML 1.1 lets numbers be read in groups.
+    // 1_000: YAML 1.1 lets numbers be read in groups. 010 is 8 there and 10 in YAML 1.2 and on a command line.
     private static string Digits(string text) =>
-        text.Length > 2 && char.IsAsciiDigit(text[^1]) && text.TrimStart('+', '-') is [>= '0' and <= '9', ..] ? text.Replace("_", "", StringComparison.Ordinal) : text;
+        text.TrimStart('+', '-') is ['0', _, ..] digits && digits.All(c => char.IsAsciiDigit(c) || c == '_')
+            ? throw new FormatException($"`{text}` begins with 0, which YAML 1.1 takes for an octal number")
+        : text.Length > 2 && char.IsAsciiDigit(text[^1]) && text.TrimStart('+', '-') is [>= '0' and <= '9', ..] ? text.Replace("_", "", StringComparison.Ordinal) : text;
 }

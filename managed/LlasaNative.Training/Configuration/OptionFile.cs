@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
@@ -28,11 +29,15 @@ public static class OptionFile
         IReadOnlyList<OptionAssignment> written;
         try
         {
-            written = Parse(File.ReadAllText(path), path);
+            written = Parse(File.ReadAllText(path, new UTF8Encoding(false, throwOnInvalidBytes: true)), path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new UsageException($"{path}: the configuration cannot be read: {e.Message}", e);
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new UsageException($"{path}: not valid UTF-8", e);
         }
 
         if (written.FirstOrDefault(a => a.Key == BaseKey) is not { } named)
@@ -69,6 +74,11 @@ public static class OptionFile
         if (stream.Documents.Count == 0)
         {
             return assignments;
+        }
+
+        if (stream.Documents.Count > 1)
+        {
+            throw new UsageException(Invariant($"{path}:{stream.Documents[1].RootNode.Start.Line}: a second document begins here, expected one"));
         }
 
         Collect(stream.Documents[0].RootNode, "");

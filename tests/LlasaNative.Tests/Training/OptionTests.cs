@@ -58,6 +58,38 @@ public sealed class OptionTests
         Assert.That(() => OptionTree.Build<GrpoOptions>([Set("run.steps", "_1")]), Throws.TypeOf<UsageException>());
     }
 
+    [TestCase("010")]
+    [TestCase("+010")]
+    [TestCase("0_8")]
+    public void ANumberThatYamlTakesForOctal_IsRefused_NotReadAsAnother(string number)
+    {
+        foreach (var key in new[] { "steps", "time_limit_minutes" })
+        {
+            Assert.That(
+                () => OptionTree.Build<GrpoOptions>(OptionFile.Parse($"run:\n  {key}: {number}\n", "a.yaml")),
+                Throws.TypeOf<UsageException>().With.Message.Contains($"`{number}` begins with 0"));
+        }
+
+        var options = OptionTree.Build<GrpoOptions>(OptionFile.Parse("run:\n  seed: 0\n  time_limit_minutes: 0.5\n", "a.yaml"));
+        Assert.That(options.Run.Seed, Is.Zero);
+        Assert.That(options.Run.TimeLimitMinutes, Is.EqualTo(0.5));
+    }
+
+    [Test]
+    public void MyConfigurationHasASecondDocument_AndItIsNotPassedOver()
+    {
+        Assert.That(() => OptionFile.Parse("run:\n  seed: 1\n---\nrun:\n  seed: 2\n", "a.yaml"), Throws.TypeOf<UsageException>().With.Message.Contains("a.yaml:4: a second document"));
+        Assert.That(OptionFile.Parse("---\nrun:\n  seed: 1\n...\n", "a.yaml"), Has.Count.EqualTo(1));
+    }
+
+    [Test]
+    public void MyConfigurationIsLatin1_AndIsRefused_NotReadWithOtherLetters()
+    {
+        using TemporaryDirectory directory = new();
+        File.WriteAllBytes(directory.File("a.yaml"), System.Text.Encoding.Latin1.GetBytes("run:\n  out: données\n"));
+        Assert.That(() => OptionFile.Read(directory.File("a.yaml")), Throws.TypeOf<UsageException>().With.Message.EndsWith("a.yaml: not valid UTF-8"));
+    }
+
     [Test]
     public void ATildeInAPath_IsTheHomeDirectory()
     {
