@@ -137,8 +137,8 @@ internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, Vo
         CheckModel(request.Model ?? model.Id);
         Check(request.Speed is null or 1, "speed", $"`speed` is {request.Speed?.ToString("R", CultureInfo.InvariantCulture)}, only 1 can be had: the pace of the speech is the model's own");
         Check(string.IsNullOrWhiteSpace(request.Instructions), "instructions", "`instructions` cannot be followed: the model takes a text and a voice, nothing else");
-        Check(request.Temperature is null or (>= 0 and <= 10), "temperature", "`temperature` is not 0 to 10");
-        Check(request.TopP is null or (> 0 and <= 1), "top_p", "`top_p` is not more than 0 and at most 1");
+        Check(request.Temperature is null or 0 or (>= 1e-6 and <= 10), "temperature", "`temperature` is neither 0, which is greedy, nor 1e-6 to 10");
+        Check(request.TopP is null or (>= 1e-6 and <= 1), "top_p", "`top_p` is not 1e-6 to 1");
         Check(request.TopK is null or >= 0, "top_k", "`top_k` is less than 0");
         Check(request.Seed is null or >= 0, "seed", "`seed` is less than 0");
         var text = request.Input?.Trim() ?? "";
