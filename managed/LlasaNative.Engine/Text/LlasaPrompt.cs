@@ -1,5 +1,6 @@
 using System.Text.Json;
 using LlasaNative.Data;
+using LlasaNative.Reporting;
 using LlasaNative.Weights;
 
 namespace LlasaNative.Text;
@@ -89,6 +90,12 @@ public sealed class LlasaPrompt
         {
             // A string, or a list of named templates.
             text = value.GetRawText();
+        }
+
+        if (text.Length > 0 && !text.Contains("<|start_header_id|>", StringComparison.Ordinal))
+        {
+            LlasaEventSource.Log.Warned($"{directory}: its chat template is not Llama 3's, so prompts are not what Transformers makes of it but in the plain style of Llama 3; "
+                + "`prompt.style` says so without this warning");
         }
 
         return text.Contains("Cutting Knowledge Date", StringComparison.Ordinal) ? PromptStyle.Llama32 : PromptStyle.Plain;

@@ -177,7 +177,7 @@ public sealed class HuggingFaceDirectory : IDisposable
         {
             string name = System.IO.Path.GetFileName(file);
             bool wanted = System.IO.Path.GetExtension(name) is ".json" or ".jinja" or ".txt" or ".model"
-                && name is not (IndexFile or CheckpointStore.ManifestName or "config.json");
+                && name is not (IndexFile or CheckpointStore.ManifestName or AdapterInfo.ConfigFile or "config.json");
             if (wanted)
             {
                 CopyFile(file, System.IO.Path.Combine(target, name));

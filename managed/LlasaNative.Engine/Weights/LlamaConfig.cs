@@ -67,6 +67,12 @@ public sealed record LlamaConfig
     {
         ArgumentNullException.ThrowIfNull(directory);
         LlamaConfig config = FromFile(directory.ConfigPath);
+        if (File.Exists(Path.Combine(directory.Path, AdapterInfo.ConfigFile)))
+        {
+            LlasaEventSource.Log.Warned($"{directory.Path}: beside the model lies an adapter ({AdapterInfo.ConfigFile}), which Transformers would apply; "
+                + "it is passed over here: merge it into the model, or take its files away if that was done");
+        }
+
         TiedHead head = TiedHead.Llama;
         if (!config.TieWordEmbeddings && !directory.Mentions(head.Head))
         {

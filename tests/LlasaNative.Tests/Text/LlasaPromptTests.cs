@@ -102,6 +102,22 @@ public class LlasaPromptTests
         Assert.That(() => LlasaPrompt.DetectStyle(directory.Path), Throws.TypeOf<ModelFileException>());
     }
 
+    [TestCase("{% for m in messages %}<|im_start|>{{ m.role }}{% endfor %}", true)]
+    [TestCase("{% for m in messages %}<|start_header_id|>{{ m.role }}{% endfor %}", false)]
+    [TestCase(null, false)]
+    public void MyPolicyHasAChatTemplateOfAnotherKind_AndIAmToldThatItIsNotFollowed(string? template, bool isTold)
+    {
+        using TemporaryDirectory directory = new();
+        if (template is not null)
+        {
+            directory.Write("chat_template.jinja", template);
+        }
+
+        using Warnings warnings = new Warnings(directory.Path).Listen();
+        Assert.That(LlasaPrompt.DetectStyle(directory.Path), Is.EqualTo(PromptStyle.Plain));
+        Assert.That(warnings.Texts.Any(text => text.Contains("`prompt.style`", StringComparison.Ordinal)), Is.EqualTo(isTold));
+    }
+
     [Test]
     public void SpeechTokens_MapCodesBothWays()
     {

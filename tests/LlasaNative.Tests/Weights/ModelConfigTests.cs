@@ -131,6 +131,22 @@ public class ModelConfigTests
         Assert.That(LlamaConfig.FromFile(directory.File("target/config.json")).HiddenSize, Is.EqualTo(48));
     }
 
+    [Test]
+    public void MyMergedModelStillHasItsAdapterBesideIt_WhichIsSaidAndNotExported()
+    {
+        using TemporaryDirectory directory = new();
+        directory.Write("config.json", Llama + "}");
+        directory.Write("adapter_config.json", "{}");
+        directory.Write("target/x", "");
+        WriteTensor(directory.File("model.safetensors"), "lm_head.weight", 1);
+        using HuggingFaceDirectory model = HuggingFaceDirectory.Open(directory.Path);
+        using Warnings warnings = new Warnings(directory.Path).Listen();
+        Assert.That(LlamaConfig.FromDirectory(model).HiddenSize, Is.Positive);
+        Assert.That(warnings.Texts, Has.One.Contains("beside the model lies an adapter"));
+        model.CopySideFiles(directory.File("target"), TensorType.F16);
+        Assert.That(File.Exists(directory.File("target/adapter_config.json")), Is.False);
+    }
+
     private const string Llama3 = "\"rope_type\":\"llama3\",\"factor\":8.0,\"low_freq_factor\":1.0,\"high_freq_factor\":4.0";
 
     // Transformers 5: `rope_scaling or rope_parameters`, then the base inside before the one beside, then 10000.
