@@ -48,6 +48,25 @@ public sealed class EncodeTests : TinyWorldTests
     }
 
     [Test]
+    public void MyManifestCutsOneLongSoundIntoSentences_AndEachGetsItsOwnPart()
+    {
+        var sounds = Sounds(2);
+        WaveAudio[] apart = [.. Enumerable.Range(0, 2).Select(i => WaveFile.Read(Path.Combine(sounds, $"{i}.wav")))];
+        WaveFile.Write(Path.Combine(Folder, "long.wav"), [.. apart[0].Samples.Span, .. apart[1].Samples.Span], apart[0].SampleRate);
+        var manifest = Path.Combine(Folder, "manifest.jsonl");
+        File.WriteAllText(manifest, string.Create(System.Globalization.CultureInfo.InvariantCulture, $$"""
+            {"audio_filepath": "long.wav", "text": "a", "offset": 0, "duration": {{apart[0].Seconds}}}
+            {"audio_filepath": "long.wav", "text": "b", "offset": {{apart[0].Seconds}}, "duration": {{apart[1].Seconds}}}
+
+            """));
+        RunWell("encode", manifest, "-o", Output);
+        RunWell("encode", sounds, "-o", Path.Combine(Folder, "apart.jsonl"));
+        string[] Codes(string path) => [.. File.ReadLines(path).Select(line => JsonNode.Parse(line)!["codes"]!.ToJsonString())];
+        Assert.That(Codes(Output), Is.EqualTo(Codes(Path.Combine(Folder, "apart.jsonl"))));
+        Assert.That(Codes(Output)[0], Is.Not.EqualTo(Codes(Output)[1]));
+    }
+
+    [Test]
     public void Encode_StopsAtAFault_GoesOnWhenItIsMended_OrLeavesItOut()
     {
         var sounds = Sounds(3);

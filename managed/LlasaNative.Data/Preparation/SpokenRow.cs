@@ -22,6 +22,12 @@ public sealed record SpokenRow
     /// <summary>The sound file that the source itself holds.</summary>
     public byte[]? Sound { get; init; }
 
+    /// <summary>Where in its sound the entry begins, in seconds; null = the sound is the entry's alone.</summary>
+    public double? Start { get; init; }
+
+    /// <summary>Seconds of sound from <see cref="Start"/> on; null = to its end.</summary>
+    public double? Length { get; init; }
+
     /// <summary>Why the entry cannot be used; null when it can.</summary>
     public LlasaException? Fault { get; init; }
 

@@ -12,7 +12,7 @@ namespace LlasaNative.Data;
 /// (<c>.jsonl</c>, <c>.csv</c>, <c>.parquet</c>, as <see cref="DataFiles"/> finds them), or where it has none all sound files. A <c>.txt</c>,
 /// or a <c>.csv</c> whose first line does not name the columns, has lines of <c>path|text</c>: the first field is the sound, the last the text.</para>
 /// <para>Paths are taken from the manifest's folder; one without its ending is looked for as <c>PATH.wav</c> and <c>wavs/PATH.wav</c>, as LJ Speech
-/// has them. A Parquet column of sounds is Hugging Face's struct of <c>bytes</c> and <c>path</c>, bytes alone, or paths.</para>
+/// has them. With an <c>offset</c> an entry is a part of its sound, <c>duration</c> seconds long, as NeMo has it. A Parquet column of sounds is Hugging Face's struct of <c>bytes</c> and <c>path</c>, bytes alone, or paths.</para>
 /// <para><b>Threads:</b> any; each enumeration belongs to one.</para>
 /// </remarks>
 /// <example><code>foreach (SpokenRow row in new SpokenSource("corpus", IsSound).Read()) { … }</code></example>
@@ -157,12 +157,14 @@ public sealed class SpokenSource
 
             string? path = _soundColumns.Select(name => Text(root, name)
                 ?? (root.TryGetProperty(name, out JsonElement group) && group.ValueKind == JsonValueKind.Object ? Text(group, "path") : null)).FirstOrDefault(p => p is not null);
-            return path is null ? Broken(place, NoSound()) : Complete(At(place, path) with { Text = text.Trim(), Language = Text(root, "language") });
+            return path is null ? Broken(place, NoSound()) : Complete(Part(At(place, path), Raw(root, "offset"), Raw(root, "duration")) with { Text = text.Trim(), Language = Text(root, "language") });
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             return Broken(place, $"it is no valid JSON: {e.Message}", e);
         }
+
+        static string? Raw(JsonElement element, string name) => element.TryGetProperty(name, out JsonElement value) ? value.ToString() : null;
 
         static string? Text(JsonElement element, string name) =>
             element.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
@@ -174,20 +176,21 @@ public sealed class SpokenSource
     private IEnumerable<SpokenRow> ReadCsv(string path)
     {
         string[]? names = null;
-        (int sound, int text, int language) = (0, 0, 0);
+        (int sound, int text, int language, int offset, int duration) = (0, 0, 0, -1, -1);
         foreach ((long number, string[] fields) in CsvRecords(path))
         {
             if (names is null)
             {
                 names = fields;
                 (sound, text, language) = (Array.IndexOf(names, _soundColumns.First(names.Contains)), Array.IndexOf(names, _textColumn), Array.IndexOf(names, "language"));
+                (offset, duration) = (Array.IndexOf(names, "offset"), Array.IndexOf(names, "duration"));
                 continue;
             }
 
             RowPlace place = new(path, number);
             yield return fields.Length != names.Length
                 ? Broken(place, $"{fields.Length} fields instead of {names.Length}, or an open quote")
-                : Complete(At(place, fields[sound]) with { Text = fields[text].Trim(), Language = language < 0 || fields[language].Length == 0 ? null : fields[language] });
+                : Complete(Part(At(place, fields[sound]), fields.ElementAtOrDefault(offset), fields.ElementAtOrDefault(duration)) with { Text = fields[text].Trim(), Language = language < 0 || fields[language].Length == 0 ? null : fields[language] });
         }
     }
 
@@ -268,7 +271,18 @@ public sealed class SpokenSource
         return new SpokenRow { Name = path, Place = place, SoundPath = candidates.FirstOrDefault(File.Exists) ?? candidates[0] };
     }
 
-    private static SpokenRow Complete(SpokenRow row) => row.Text.Length == 0 ? row with { Fault = row.Error("the text is empty") }
+    // An entry that says where in its sound it begins is a part of it; without that its duration is only told.
+    private static SpokenRow Part(SpokenRow row, string? offset, string? duration)
+    {
+        static bool IsTime(string text, out double seconds) => double.TryParse(text, CultureInfo.InvariantCulture, out seconds) && double.IsFinite(seconds) && seconds >= 0;
+        double length = 0;
+        return string.IsNullOrEmpty(offset) ? row
+            : !IsTime(offset, out double start) ? row with { Fault = row.Error($"`offset` is {offset}, expected seconds, at least 0") }
+            : !string.IsNullOrEmpty(duration) && !(IsTime(duration, out length) && length > 0) ? row with { Fault = row.Error($"`duration` is {duration}, expected seconds, more than 0, of the part from `offset` on") }
+            : row with { Start = start, Length = string.IsNullOrEmpty(duration) ? null : length };
+    }
+
+    private static SpokenRow Complete(SpokenRow row) => row.Fault is not null ? row : row.Text.Length == 0 ? row with { Fault = row.Error("the text is empty") }
         : row.Text.Contains('\0', StringComparison.Ordinal) ? row with { Text = string.Empty, Fault = row.Error("the text holds a NUL byte") }
         : row;
 

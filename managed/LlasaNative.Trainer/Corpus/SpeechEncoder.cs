@@ -37,6 +37,7 @@ internal sealed class SpeechEncoder(SpeechCodec codec, IRecogniser? recogniser, 
         try
         {
             var audio = row.Sound is { } bytes ? SoundFile.Parse(bytes, row.Name, cancellation: cancellation) : SoundFile.Read(row.SoundPath!, cancellation: cancellation);
+            audio = row.Start is { } start ? audio.Part(start, row.Length) : audio;
             return (preparation.Apply(audio, row.SoundPath ?? row.Name), null);
         }
         catch (LlasaException e)

@@ -48,6 +48,20 @@ public sealed class SpokenSourceTests
         Assert.That((source.Count(), source.Read(1).Single().Text, source.Read(2).Count()), Is.EqualTo((2, second, 0)));
     }
 
+    [TestCase("a.jsonl", """{"audio_filepath": "1.wav", "text": "a", "offset": 1.5, "duration": 2}""", 1.5, 2.0)]
+    [TestCase("a.jsonl", """{"audio_filepath": "1.wav", "text": "a", "offset": 0}""", 0.0, null)]
+    [TestCase("a.jsonl", """{"audio_filepath": "1.wav", "text": "a", "offset": null, "duration": 2}""", null, null)]
+    [TestCase("a.csv", "text,path,duration,offset\na,1.wav,2,1.5\n", 1.5, 2.0)]
+    [TestCase("a.csv", "text,path,duration\na,1.wav,2\n", null, null)]
+    public void AnEntryWithAnOffset_IsAPartOfItsSound(string name, string content, double? start, double? length)
+    {
+        var row = Read(_folder.Write(name, content)).Single();
+        Assert.That((row.Fault, row.Start, row.Length), Is.EqualTo(((LlasaException?)null, start, length)));
+    }
+
+    [TestCase("a.jsonl", "{\"audio\": \"a\", \"text\": \"b\", \"offset\": -1}", "`offset` is -1")]
+    [TestCase("a.jsonl", "{\"audio\": \"a\", \"text\": \"b\", \"offset\": 1, \"duration\": 0}", "`duration` is 0")]
+    [TestCase("a.csv", "text,audio,offset\nb,a,soon\n", "`offset` is soon")]
     [TestCase("a.txt", "no separator", "`path|text`")]
     [TestCase("a.txt", "a.wav|", "the text is empty")]
     [TestCase("a.jsonl", "{\"text\": \"a\"}", "`audio`, `file_name`")]
