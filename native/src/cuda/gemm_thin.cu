@@ -11,8 +11,9 @@ namespace {
 
 constexpr int kThreads = 256;
 
-__device__ __forceinline__ float scaled(float alpha, float sum, float beta, float c) {
-  return alpha * sum + (beta == 0.0f ? 0.0f : beta * c);
+// c is not read where beta is 0.
+__device__ __forceinline__ void put(float& c, float alpha, float sum, float beta) {
+  c = alpha * sum + (beta == 0.0f ? 0.0f : beta * c);
 }
 
 template <bool kRounds>
@@ -41,7 +42,7 @@ __global__ void __launch_bounds__(kThreads)
   for (int64_t k = lane; k < K; k += kWarp)
     sum += operand<kRounds>(row[k * a.column]) * operand<kRounds>(b[k * stride]);
   sum = warp_sum(sum);
-  if (lane == 0) C[m * ldc] = scaled(alpha, sum, beta, C[m * ldc]);
+  if (lane == 0) put(C[m * ldc], alpha, sum, beta);
 }
 
 // C[m,n] = alpha a[m] b[n] + beta C[m,n].
@@ -56,8 +57,7 @@ __global__ void __launch_bounds__(kThreads)
                          float beta) {
   const int64_t m = blockIdx.x, n = static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x;
   if (n >= N) return;
-  float& c = C[m * ldc + n];
-  c = scaled(alpha, operand<kRounds>(a[m * stride_a]) * operand<kRounds>(b[n * stride_b]), beta, c);
+  put(C[m * ldc + n], alpha, operand<kRounds>(a[m * stride_a]) * operand<kRounds>(b[n * stride_b]), beta);
 }
 
 constexpr int kParts = 16;
@@ -85,7 +85,7 @@ __global__ void __launch_bounds__(kWarp* kParts)
   __syncthreads();
   if (y > 0 || n >= N) return;
   for (int part = 1; part < kParts; ++part) sum += parts[part][x];
-  C[n] = scaled(alpha, sum, beta, C[n]);
+  put(C[n], alpha, sum, beta);
 }
 
 template <bool kRounds, typename T>
