@@ -30,11 +30,7 @@ internal static class CommandLine
     {
         ConsoleWriter.Install();
         RootCommand root = new("Trains speech-generating language models by reinforcement learning under a recogniser's judgement.");
-        foreach (var option in new Option[] { Backend, Threads, Verbose })
-        {
-            root.Options.Add(option);
-        }
-
+        root.Takes([Backend, Threads, Verbose]);
         foreach (var command in new[]
         {
             TrainCommand.Create(), SftCommand.Create(), DpoCommand.Create(), EvalCommand.Create(), SampleCommand.Create(), PairCommand.Create(), RateCommand.Create(), ReportCommand.Create(), SpeakCommand.Create(), ScoreCommand.Create(),
@@ -59,6 +55,15 @@ internal static class CommandLine
         catch (LlasaException e)
         {
             return Fail(parsed, e, e.ExitCode);
+        }
+    }
+
+    /// <summary>Adds options to a command.</summary>
+    public static void Takes(this Command command, IEnumerable<Option> options)
+    {
+        foreach (var option in options)
+        {
+            command.Options.Add(option);
         }
     }
 

@@ -31,11 +31,7 @@ internal static class BenchCommand
         Option<double> seconds = new("--seconds") { Description = "How long each server is measured.", DefaultValueFactory = _ => 10 };
         WorkArguments works = new();
         Command command = new("bench", "Measure the phases of a GRPO step, or one kind of work, against the machine's GEMM and bandwidth roofs.");
-        foreach (var option in new Option[] { steps, output, set, server, speech, clients, seconds, models.PolicyType, models.ScoringType }.Concat(models.All).Concat(works.All))
-        {
-            command.Options.Add(option);
-        }
-
+        command.Takes([steps, output, set, server, speech, clients, seconds, models.PolicyType, models.ScoringType, .. models.All, .. works.All]);
         return command.Does(parsed =>
         {
             if (parsed.GetValue(steps) < 1)

@@ -33,11 +33,7 @@ internal static class CompareCommand
         Command command = new("compare", "Compare two policies: errors, reward, pace, pauses and pitch, with intervals, a chart and a page to listen to.");
         command.Arguments.Add(before);
         command.Arguments.Add(after);
-        foreach (var option in new Option[] { data, limit, clips, output, sounds, names, voices, models.Codec, models.Recogniser, models.SecondEar, models.PolicyType, models.ScoringType }.Concat(speaking.All))
-        {
-            command.Options.Add(option);
-        }
-
+        command.Takes([data, limit, clips, output, sounds, names, voices, models.Codec, models.Recogniser, models.SecondEar, models.PolicyType, models.ScoringType, .. speaking.All]);
         return command.Does(parsed =>
         {
             if (parsed.GetValue(limit) < 0 || parsed.GetValue(clips) < 0)

@@ -18,11 +18,7 @@ internal static class DashboardCommand
         Option<int> sounds = new("--sounds") { Description = "Most sounds of each run in the exported file; about 70 kB each.", DefaultValueFactory = _ => 60 };
         Command command = new("dashboard", "Look at runs and listen to their samples, live or as one HTML file.");
         command.Arguments.Add(runs);
-        foreach (var option in new Option[] { port, export, sounds })
-        {
-            command.Options.Add(option);
-        }
-
+        command.Takes([port, export, sounds]);
         return command.Does(parsed =>
         {
             var folders = RunFolder.Find(parsed.GetValue(runs)!);

@@ -29,11 +29,7 @@ internal static class DemoCommand
         Option<string?> engine = new("--engine") { Description = "What trains the policy: native, or torch where it is installed (trainer.engine)." };
         Option<string[]> set = new("--set") { Description = "key=value over the demo's settings (configs/demo.yaml); may be repeated." };
         Command command = new("demo", "Train the tiny policy for a few minutes and show what it learned.");
-        foreach (var option in new Option[] { seed, output, sentences, limit, samples, clips, steps, minutes, engine, set }.Concat(models.All).Append(models.SecondEar))
-        {
-            command.Options.Add(option);
-        }
-
+        command.Takes([seed, output, sentences, limit, samples, clips, steps, minutes, engine, set, .. models.All, models.SecondEar]);
         return command.Does(parsed =>
         {
             List<OptionAssignment> assignments = [.. OptionFile.Parse(Resource("demo.yaml"), "configs/demo.yaml")];
@@ -92,7 +88,7 @@ internal static class DemoCommand
             Run = options.Run,
             Options = options,
             Resume = "never",
-            Checkpoints = TrainingEnd.Checkpoints(options.Run, models.Policy, Ranks.Alone),
+            Checkpoints = new RunCheckpoints(Path.Combine(options.Run.Out, "checkpoints"), options.Run.Keep, (PolicyModel)models.Policy),
             OpenLog = state => new RunFiles(options.Run, state, WaveFile.Encode),
             Progress = progress,
             Stop = stop,

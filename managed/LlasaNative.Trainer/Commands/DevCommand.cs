@@ -32,11 +32,7 @@ internal static class DevCommand
         Command command = new("random-checkpoint", "Write a Hugging Face directory with random weights of true shapes.");
         command.Arguments.Add(kind);
         command.Arguments.Add(directory);
-        foreach (var option in new Option[] { like, seed, type, shard, sizes })
-        {
-            command.Options.Add(option);
-        }
-
+        command.Takes([like, seed, type, shard, sizes]);
         return command.Does(parsed =>
         {
             var model = Kind(parsed.GetValue(kind)!);

@@ -1,12 +1,8 @@
 using System.CommandLine;
-using LlasaNative.Audio;
 using LlasaNative.Configuration;
 using LlasaNative.Data;
 using LlasaNative.Engine;
-using LlasaNative.Interop;
 using LlasaNative.Models;
-using LlasaNative.Reporting;
-using LlasaNative.Trainer.Serving;
 using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Commands;
@@ -18,11 +14,7 @@ internal static class DpoCommand
     {
         ConfigurationArguments arguments = new(("--held-out", "Preferences that are not trained on, measured every run.evaluate_every steps (data.evaluation).", "data.evaluation"));
         Command command = new("dpo", "Train a policy on preferences: texts with codes that were chosen and codes that were rejected (.jsonl, .parquet).");
-        foreach (var option in arguments.All)
-        {
-            command.Options.Add(option);
-        }
-
+        command.Takes(arguments.All);
         return command.Does(parsed => Run(arguments, parsed));
     }
 
@@ -46,23 +38,10 @@ internal static class DpoCommand
         }
 
         using DpoLoop loop = new(options, policy, NativeEngine.CreateTrainer(policy, options.Trainer, options.Optimiser, options.Lora, options.Run.Seed), pairs);
-        RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "dpo", OptionTree.Values(options), Terminal.Device());
-        var progress = Terminal.Progress(options.Run.Steps);
-        progress.Note($"computing on {Terminal.Describe(NativeDevice.GetInfo())}; training by {options.Trainer.Engine}");
-        using StopSignal stop = new(progress.Note);
-        using var dashboard = DashboardServer.StartFor(parsed.GetValue(arguments.Dashboard), options.Run.Out, progress.Note);
-        var outcome = TrainingRun.Execute(loop, new RunSettings
+        return TrainingEnd.Run("dpo", loop, (options, options.Trainer, options.Run), arguments, parsed, null, (settings, abort) => settings with
         {
-            Run = options.Run,
-            Options = options,
             DataFingerprint = DataFingerprint.Of(pairs.SelectMany(p => new[] { new Utterance(p.Pair.Text, p.Pair.Chosen), new Utterance("", p.Pair.Rejected), new Utterance("", p.Prompt) })),
-            Resume = parsed.GetValue(arguments.Resume)!,
-            Checkpoints = TrainingEnd.Checkpoints(options.Run, policy, Ranks.Alone),
-            OpenLog = state => new RunFiles(options.Run, state, WaveFile.Encode),
-            Progress = progress,
-            Stop = stop,
-            Evaluate = held.Count == 0 ? null : row => loop.Measure(held, stop.Abort).AddTo(row, "evaluation"),
+            Evaluate = held.Count == 0 ? null : row => loop.Measure(held, abort).AddTo(row, "evaluation"),
         });
-        return TrainingEnd.Report(outcome, policy, options.Run, Ranks.Alone);
     }
 }

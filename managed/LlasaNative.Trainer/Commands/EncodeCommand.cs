@@ -42,11 +42,7 @@ internal static class EncodeCommand
         Option<string[]> set = new("--set") { Description = "key=value of those sections; may be repeated." };
         Command command = new("encode", "Turn sounds into speech codes beside their texts, to train on.");
         command.Arguments.Add(sources);
-        foreach (var option in new Option[] { output, text, sound, trim, loudness, longest, skip, verify, batch, restart, models.Codec, models.Recogniser, models.ScoringType, config, set })
-        {
-            command.Options.Add(option);
-        }
-
+        command.Takes([output, text, sound, trim, loudness, longest, skip, verify, batch, restart, models.Codec, models.Recogniser, models.ScoringType, config, set]);
         return command.Does(parsed =>
         {
             var judging = OptionTree.Build<GrpoOptions>(OptionAssignment.Read(parsed.GetValue(config), parsed.GetValue(set)));

@@ -30,11 +30,7 @@ internal static class InspectCommand
         Option<string> second = new("--second-ear") { Description = "With --memory: directory of the recogniser that evaluations hear as well, counted too." };
         Option<int> ranks = new("--ranks") { Description = "With --memory: processes that train together; each holds its share of the optimiser's moments.", DefaultValueFactory = _ => 1 };
         command.Arguments.Add(path);
-        foreach (var option in new Option[] { memory, cost, device, response, shapes, config, set, codec, recogniser, second, ranks })
-        {
-            command.Options.Add(option);
-        }
-
+        command.Takes([memory, cost, device, response, shapes, config, set, codec, recogniser, second, ranks]);
         command.Options.Add(tensors);
         command.Options.Add(finite);
         return command.Does(parsed =>

@@ -19,11 +19,7 @@ internal static class LogitsCommand
         Option<int> length = new("--max-new-tokens") { Description = "Longest response in tokens.", DefaultValueFactory = _ => 64 };
         Command command = new("logits", "Write a policy's logits, for tests/oracle/check_checkpoint.py or other comparisons.");
         command.Arguments.Add(texts);
-        foreach (var option in new Option[] { output, length, models.Policy })
-        {
-            command.Options.Add(option);
-        }
-
+        command.Takes([output, length, models.Policy]);
         return command.Does(parsed => Run(parsed.GetValue(texts)!, parsed.GetValue(output)!, parsed.GetValue(length), models.Read(parsed).Policy));
     }
 

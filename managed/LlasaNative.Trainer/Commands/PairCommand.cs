@@ -28,11 +28,7 @@ internal static class PairCommand
         ModelArguments models = new();
         Command command = new("pair", "Make pairs of samples of one text: a better and a worse by a rule or by a judge, or any two for people to judge.");
         command.Arguments.Add(files);
-        foreach (var option in new Option[] { output, rule, margin, perText, band, across, semitones, rate, seed, judge, model, set, models.Codec, models.ScoringType })
-        {
-            command.Options.Add(option);
-        }
-
+        command.Takes([output, rule, margin, perText, band, across, semitones, rate, seed, judge, model, set, models.Codec, models.ScoringType]);
         return command.Does(parsed =>
         {
             var options = Read(parsed.GetValue(rule)!, parsed.GetValue(margin), parsed.GetValue(semitones), parsed.GetValue(rate)) with

@@ -26,11 +26,7 @@ internal static class PrepareCommand
         Option<bool> isPrivate = new("--private") { Description = "Make it private; with --create." };
         Command command = new("prepare", "Make train.parquet and test.parquet from texts.");
         command.Arguments.Add(sources);
-        foreach (var option in new Option[] { output, dummy, ratio, seed, column, name, duplicates, longest, policy, skip, create, isPrivate })
-        {
-            command.Options.Add(option);
-        }
-
+        command.Takes([output, dummy, ratio, seed, column, name, duplicates, longest, policy, skip, create, isPrivate]);
         return command.Does(parsed =>
         {
             PreparationOptions options = new()

@@ -30,11 +30,7 @@ internal static class RateCommand
         ModelArguments models = new();
         Command command = new("rate", "Listen to pairs in a browser and choose: left, right, equal, both bad.");
         command.Arguments.Add(directory);
-        foreach (var option in new Option[] { port, repeats, seed, report, export, models.Codec, models.ScoringType })
-        {
-            command.Options.Add(option);
-        }
-
+        command.Takes([port, repeats, seed, report, export, models.Codec, models.ScoringType]);
         return command.Does(parsed =>
         {
             var folder = parsed.GetValue(directory)!;

@@ -17,11 +17,7 @@ internal static class ReportCommand
         Option<string[]> ratings = new("--ratings") { Description = "Directory of `llasa rate`: adds Elo numbers of its policies and how far its raters agree; may be repeated." };
         Command command = new("report", "Bring runs and their evaluations together: errors by both ears, pitch, pace, diversity, costs, settings, with paired intervals.");
         command.Arguments.Add(runs);
-        foreach (var option in new Option[] { output, names, seed, ratings })
-        {
-            command.Options.Add(option);
-        }
-
+        command.Takes([output, names, seed, ratings]);
         return command.Does(parsed =>
         {
             var paths = parsed.GetValue(runs)!;

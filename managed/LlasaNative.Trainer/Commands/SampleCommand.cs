@@ -19,11 +19,7 @@ internal static class SampleCommand
         Option<double?> least = new("--min-reward") { Description = "Leave out samples with a smaller reward." };
         Option<string?> name = new("--name") { Description = "What the policy is called in the file; default: the name of its directory." };
         Command command = new("sample", "Draw samples of texts and keep their codes, all or the best of each text: what pairs and corpora are made of.");
-        foreach (var option in new Option[] { data, limit, output, bestOf, least, name, models.PolicyType, models.ScoringType }.Concat(models.All).Concat(speaking.All))
-        {
-            command.Options.Add(option);
-        }
-
+        command.Takes([data, limit, output, bestOf, least, name, models.PolicyType, models.ScoringType, .. models.All, .. speaking.All]);
         return command.Does(parsed =>
         {
             var best = parsed.GetValue(bestOf);

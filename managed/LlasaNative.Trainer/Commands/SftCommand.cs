@@ -2,10 +2,7 @@ using System.CommandLine;
 using LlasaNative.Configuration;
 using LlasaNative.Data;
 using LlasaNative.Engine;
-using LlasaNative.Interop;
 using LlasaNative.Models;
-using LlasaNative.Reporting;
-using LlasaNative.Trainer.Serving;
 using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Commands;
@@ -17,11 +14,7 @@ internal static class SftCommand
     {
         ConfigurationArguments arguments = new(("--validation", "Utterances that are not trained on, whose loss is measured every run.evaluate_every steps (data.evaluation).", "data.evaluation"));
         Command command = new("sft", "Train a policy on utterances: texts with their speech codes (.jsonl, .parquet, or LLaSA_training's .memmap).");
-        foreach (var option in arguments.All)
-        {
-            command.Options.Add(option);
-        }
-
+        command.Takes(arguments.All);
         return command.DoesTogether((parsed, ranks) => Run(arguments, parsed, ranks));
     }
 
@@ -58,29 +51,11 @@ internal static class SftCommand
 
         var trainer = options.Trainer.CreateTrainer(policy, new TrainerSettings(options.Optimiser, new LoraOptions(), options.Run.Seed) { World = ranks.World });
         using SftLoop loop = new(options, policy, trainer, utterances, ranks.World);
-        if (ranks.Leads)
+        return TrainingEnd.Run("sft", loop, (options, options.Trainer, options.Run), arguments, parsed, ranks, (settings, abort) => settings with
         {
-            RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "sft", OptionTree.Values(options), Terminal.Device());
-        }
-
-        var progress = Terminal.Progress(options.Run.Steps, ranks);
-        progress.Note($"computing on {Terminal.Describe(NativeDevice.GetInfo())}; training by {options.Trainer.Engine}{ranks.Description}");
-        using StopSignal stop = new(progress.Note);
-        using var dashboard = DashboardServer.StartFor(ranks.Leads ? parsed.GetValue(arguments.Dashboard) : null, options.Run.Out, progress.Note);
-        var outcome = TrainingRun.Execute(loop, new RunSettings
-        {
-            Run = options.Run,
-            Options = options,
             DataFingerprint = fingerprint,
-            Resume = parsed.GetValue(arguments.Resume)!,
-            Checkpoints = TrainingEnd.Checkpoints(options.Run, policy, ranks.World),
-            OpenLog = state => TrainingEnd.OpenLog(options.Run, state, ranks.World),
-            World = ranks.World,
-            Progress = progress,
-            Stop = stop,
-            Evaluate = held.Count == 0 ? null : row => loop.Measure(held, row, stop.Abort),
+            Evaluate = held.Count == 0 ? null : row => loop.Measure(held, row, abort),
             Lowest = held.Count == 0 ? null : SftLoop.HeldOutLoss,
         });
-        return TrainingEnd.Report(outcome, policy, options.Run, ranks.World);
     }
 }

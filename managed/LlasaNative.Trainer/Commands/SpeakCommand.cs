@@ -24,11 +24,7 @@ internal static class SpeakCommand
         Option<int> bestOf = new("--best-of") { Description = "Draw so many for each sample and keep the one with the best reward: the recogniser listens." };
         Command command = new("speak", "Turn a text into speech.");
         command.Arguments.Add(text);
-        foreach (var option in new Option[] { output, codes, voice, said, bestOf, models.Policy, models.Codec, models.Recogniser, models.PolicyType, models.ScoringType }.Concat(speaking.All))
-        {
-            command.Options.Add(option);
-        }
-
+        command.Takes([output, codes, voice, said, bestOf, models.Policy, models.Codec, models.Recogniser, models.PolicyType, models.ScoringType, .. speaking.All]);
         return command.Does(parsed =>
         {
             var options = speaking.Judging(parsed);

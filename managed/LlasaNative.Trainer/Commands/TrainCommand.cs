@@ -2,11 +2,9 @@ using System.CommandLine;
 using LlasaNative.Configuration;
 using LlasaNative.Data;
 using LlasaNative.Engine;
-using LlasaNative.Interop;
 using LlasaNative.Models;
 using LlasaNative.Recognition;
 using LlasaNative.Reporting;
-using LlasaNative.Trainer.Serving;
 using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Commands;
@@ -19,11 +17,7 @@ internal static class TrainCommand
         ConfigurationArguments arguments = new(("--reward-server", $"URLs of reward servers, separated by commas (reward_server.servers); default: the variable {Recognitions.Variable}.", "reward_server.servers"),
             ("--second-ear", "Directory of a recogniser that evaluations hear beside the one that rewards, and that never rewards (evaluation.recogniser).", "evaluation.recogniser"));
         Command command = new("train", "Train a policy by GRPO under a recogniser's judgement.");
-        foreach (var option in arguments.All)
-        {
-            command.Options.Add(option);
-        }
-
+        command.Takes(arguments.All);
         return command.DoesTogether((parsed, ranks) => Run(arguments, parsed, ranks));
     }
 
@@ -41,35 +35,20 @@ internal static class TrainCommand
         using var second = held is null ? null : Recognitions.LoadSecondEar(options);
         var evaluation = Evaluation(options, models, held, voices, second, ranks.World);
         using var loop = NativeEngine.CreateLoop(options, models, texts, voices.Drawn, ranks.World, judge);
-        if (ranks.Leads)
+        return TrainingEnd.Run("train", loop, (options, options.Trainer, options.Run), arguments, parsed, ranks, (settings, abort) =>
         {
-            RunManifest.Write(Path.Combine(options.Run.Out, "run.json"), "train", OptionTree.Values(options), Terminal.Device());
-        }
+            if (second is null && options.Evaluation.Recogniser.Length > 0)
+            {
+                settings.Progress.Note("nobody asks the second ear (evaluation.recogniser): run.evaluate_every is 0");
+            }
 
-        var progress = Terminal.Progress(options.Run.Steps, ranks);
-        progress.Note($"computing on {Terminal.Describe(NativeDevice.GetInfo())}; training by {options.Trainer.Engine}{ranks.Description}");
-        if (second is null && options.Evaluation.Recogniser.Length > 0)
-        {
-            progress.Note("nobody asks the second ear (evaluation.recogniser): run.evaluate_every is 0");
-        }
-
-        using StopSignal stop = new(progress.Note);
-        using var dashboard = DashboardServer.StartFor(ranks.Leads ? parsed.GetValue(arguments.Dashboard) : null, options.Run.Out, progress.Note);
-        var outcome = TrainingRun.Execute(loop, new RunSettings
-        {
-            Run = options.Run,
-            Options = options,
-            DataFingerprint = DataFingerprint.Of(texts.Select(t => new Utterance(t.Text, [])).Concat(voices.All)),
-            Resume = parsed.GetValue(arguments.Resume)!,
-            Checkpoints = TrainingEnd.Checkpoints(options.Run, models.Policy, ranks.World),
-            OpenLog = state => TrainingEnd.OpenLog(options.Run, state, ranks.World),
-            World = ranks.World,
-            Progress = progress,
-            Stop = stop,
-            Watch = new RunWatch(options.StopWhen),
-            Evaluate = evaluation is null ? null : row => evaluation(row, stop.Abort),
+            return settings with
+            {
+                DataFingerprint = DataFingerprint.Of(texts.Select(t => new Utterance(t.Text, [])).Concat(voices.All)),
+                Watch = new RunWatch(options.StopWhen),
+                Evaluate = evaluation is null ? null : row => evaluation(row, abort),
+            };
         });
-        return TrainingEnd.Report(outcome, (PolicyModel)loop.Policy, options.Run, ranks.World);
     }
 
     private static Action<MetricRow, CancellationToken>? Evaluation(GrpoOptions options, GrpoModels models, PromptSet? held, Voices voices, SecondEar? second, IWorld world)

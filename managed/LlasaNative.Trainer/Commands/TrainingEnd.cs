@@ -1,17 +1,59 @@
+using System.CommandLine;
 using System.Globalization;
 using LlasaNative.Audio;
+using LlasaNative.Configuration;
 using LlasaNative.Engine;
+using LlasaNative.Interop;
 using LlasaNative.Models;
 using LlasaNative.Reporting;
+using LlasaNative.Trainer.Serving;
 using LlasaNative.Training;
 using LlasaNative.Weights;
 
 namespace LlasaNative.Trainer.Commands;
 
-/// <summary>What happens after the last step: the policy is exported, or the interruption reported.</summary>
+/// <summary>What every way of training does once it has its loop: steps, shown and saved; then the policy is exported, or the interruption reported.</summary>
 internal static class TrainingEnd
 {
-    public static int Report(RunOutcome outcome, PolicyModel policy, RunOptions run, IWorld world)
+    /// <summary>Takes the steps of a run.</summary>
+    /// <param name="command">Its name.</param>
+    /// <param name="loop">What takes a step.</param>
+    /// <param name="options">All options of the run, with those of its trainer and of the run itself.</param>
+    /// <param name="arguments">Of the command line.</param>
+    /// <param name="parsed">What it says.</param>
+    /// <param name="ranks">Who takes the steps together; null = this process alone.</param>
+    /// <param name="complete">Adds to the settings what is the command's own.</param>
+    /// <returns>The exit code.</returns>
+    public static int Run(
+        string command, ITrainingLoop loop, (object All, TrainerOptions Trainer, RunOptions Run) options, ConfigurationArguments arguments, ParseResult parsed, RankSession? ranks,
+        Func<RunSettings, CancellationToken, RunSettings> complete)
+    {
+        var (world, run) = (ranks?.World ?? Ranks.Alone, options.Run);
+        if (world.Rank == 0)
+        {
+            RunManifest.Write(Path.Combine(run.Out, "run.json"), command, OptionTree.Values(options.All), Terminal.Device());
+        }
+
+        var progress = ranks is null ? Terminal.Progress(run.Steps) : Terminal.Progress(run.Steps, ranks);
+        progress.Note($"computing on {Terminal.Describe(NativeDevice.GetInfo())}; training by {options.Trainer.Engine}{ranks?.Description}");
+        using StopSignal stop = new(progress.Note);
+        using var dashboard = DashboardServer.StartFor(world.Rank == 0 ? parsed.GetValue(arguments.Dashboard) : null, run.Out, progress.Note);
+        RunCheckpoints checkpoints = new(Path.Combine(run.Out, "checkpoints"), run.Keep, (PolicyModel)loop.Policy);
+        var outcome = TrainingRun.Execute(loop, complete(new RunSettings
+        {
+            Run = run,
+            Options = options.All,
+            Resume = parsed.GetValue(arguments.Resume)!,
+            Checkpoints = world.Size == 1 ? checkpoints : new SharedCheckpoints(checkpoints, world),
+            OpenLog = state => world.Rank == 0 ? new RunFiles(run, state, WaveFile.Encode) : new NoLog(),
+            World = world,
+            Progress = progress,
+            Stop = stop,
+        }, stop.Abort));
+        return Report(outcome, (PolicyModel)loop.Policy, run, world);
+    }
+
+    private static int Report(RunOutcome outcome, PolicyModel policy, RunOptions run, IWorld world)
     {
         if (world.Rank > 0)
         {
@@ -41,16 +83,6 @@ internal static class TrainingEnd
 
         return 0;
     }
-
-    /// <summary>Where a run's states are kept.</summary>
-    public static IRunCheckpoints Checkpoints(RunOptions run, IPolicy policy, IWorld world)
-    {
-        RunCheckpoints checkpoints = new(Path.Combine(run.Out, "checkpoints"), run.Keep, (PolicyModel)policy);
-        return world.Size == 1 ? checkpoints : new SharedCheckpoints(checkpoints, world);
-    }
-
-    /// <summary>Where a run's results are kept: by the first rank, which has all of them.</summary>
-    public static IRunLog OpenLog(RunOptions run, RunState? state, IWorld world) => world.Rank == 0 ? new RunFiles(run, state, WaveFile.Encode) : new NoLog();
 
     /// <summary>Writes a policy directory in one move.</summary>
     public static void Export(PolicyModel policy, string target, SaveType type) => Publish(target, directory => policy.Save(directory, type switch
