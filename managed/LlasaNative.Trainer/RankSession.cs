@@ -62,7 +62,7 @@ internal sealed class RankSession : IDisposable
         {
             if (int.TryParse(Environment.GetEnvironmentVariable(name), out var size) && size > 1)
             {
-                throw new UsageException($"`llasa {command}` is the work of one process, and a launcher started {size} ({name}); train, sft and eval can be shared");
+                throw new UsageException($"`llasa {command}` is the work of one process, and a launcher started {size} ({name}); train, sft, eval and compare can be shared");
             }
         }
     }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using LlasaNative.Trainer;
 using LlasaNative.Weights;
 
 namespace LlasaNative.EndToEnd.Tests;
@@ -103,6 +104,27 @@ public sealed class RanksTests : TinyWorldTests
                 // The recogniser's batches are others: sums of some thousand products in float32.
                 Assert.That(actual.GetProperty("nll").GetDouble(), Is.EqualTo(expected.GetProperty("nll").GetDouble()).Within(1e-5));
             });
+        }
+    }
+
+    [Test]
+    public void Compare_OnRanks_ReportsWhatOneProcessDoes()
+    {
+        string[] Arguments(string name) =>
+            ["compare", TinyWorld.Policy, TinyWorld.Policy, "--names", "a,b", "--limit", "3", "--clips", "2", "--sounds", "--out", Path.Combine(Folder, name)];
+        LlasaRunner.RunWell(Arguments("one"));
+        var outcome = MpiRunner.Run(2, Arguments("two"));
+        Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
+        Assert.That(outcome.Output.Split("index.html"), Has.Length.EqualTo(2), "one rank talks");
+        string[] Files(string name) => [.. Directory.GetFiles(Path.Combine(Folder, name), "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(Path.Combine(Folder, name), f)).Order()];
+        Assert.That(Files("two"), Is.EqualTo(Files("one")).And.Contains(Path.Combine("sounds-after", "3-1.wav")));
+        foreach (var (one, two) in new[] { "samples-before.jsonl", "samples-after.jsonl" }.SelectMany(name =>
+            File.ReadLines(Path.Combine(Folder, "one", name)).Zip(File.ReadLines(Path.Combine(Folder, "two", name)))))
+        {
+            foreach (var name in new[] { "text", "transcript", "cer" })
+            {
+                Assert.That(JsonDocument.Parse(two).RootElement.GetProperty(name).ToString(), Is.EqualTo(JsonDocument.Parse(one).RootElement.GetProperty(name).ToString()));
+            }
         }
     }
 

@@ -34,7 +34,7 @@ internal static class CompareCommand
         command.Arguments.Add(before);
         command.Arguments.Add(after);
         command.Takes([data, limit, clips, output, sounds, names, voices, models.Codec, models.Recogniser, models.SecondEar, models.PolicyType, models.ScoringType, .. speaking.All]);
-        return command.Does(parsed =>
+        return command.DoesTogether((parsed, ranks) =>
         {
             if (parsed.GetValue(limit) < 0 || parsed.GetValue(clips) < 0)
             {
@@ -45,11 +45,11 @@ internal static class CompareCommand
             var options = judging with { Data = judging.Data with { Voices = parsed.GetValue(voices) ?? judging.Data.Voices } };
             return Run(new Request(
                 parsed.GetValue(before)!, parsed.GetValue(after)!, parsed.GetValue(data) ?? "", parsed.GetValue(limit), parsed.GetValue(clips), parsed.GetValue(output)!,
-                parsed.GetValue(sounds), parsed.GetValue(names), speaking.Read(parsed, 1) with { Prosody = true }, options));
+                parsed.GetValue(sounds), parsed.GetValue(names), speaking.Read(parsed, 1) with { Prosody = true }, options), ranks);
         });
     }
 
-    private static int Run(Request request)
+    private static int Run(Request request, RankSession ranks)
     {
         var (first, second) = (PolicyLocation.Find(request.Before), PolicyLocation.Find(request.After));
         var (before, after) = Names(request);
@@ -62,8 +62,13 @@ internal static class CompareCommand
         using var secondEar = Recognitions.LoadSecondEar(request.Options);
         using StopSignal stop = new(atOnce: true);
         var voices = Voices.Read(request.Options, prompts.Voices);
-        var resultBefore = Evaluate(request, first, before, prompts, voices, secondEar, stop.Abort);
-        var resultAfter = Evaluate(request, second, after, prompts, voices, secondEar, stop.Abort);
+        var resultBefore = Evaluate(request, first, before, "before", prompts, voices, secondEar, ranks, stop.Abort);
+        var resultAfter = Evaluate(request, second, after, "after", prompts, voices, secondEar, ranks, stop.Abort);
+        if (!ranks.Leads)
+        {
+            return 0;
+        }
+
         ComparisonReport report = new()
         {
             Before = before,
@@ -76,12 +81,6 @@ internal static class CompareCommand
             Pairs = Pairs(resultBefore, resultAfter, request.Clips),
         };
         Write(request.Out, report, resultBefore, resultAfter);
-        if (request.Sounds)
-        {
-            WriteSounds(Path.Combine(request.Out, "sounds-before"), resultBefore);
-            WriteSounds(Path.Combine(request.Out, "sounds-after"), resultAfter);
-        }
-
         Print(report);
         Console.WriteLine(Path.Combine(request.Out, "index.html"));
         return 0;
@@ -99,14 +98,16 @@ internal static class CompareCommand
             : throw new UsageException($"--names: `{request.Names}` is not two different names, separated by a comma");
     }
 
-    private static EvaluationResult Evaluate(Request request, string policy, string name, PromptSet prompts, Voices voices, SecondEar? secondEar, CancellationToken abort)
+    private static EvaluationResult Evaluate(
+        Request request, string policy, string name, string which, PromptSet prompts, Voices voices, SecondEar? secondEar, RankSession ranks, CancellationToken abort)
     {
         var options = request.Options with { Models = request.Options.Models with { Policy = policy } };
         using var models = NativeEngine.Load(options.Models, options.Prompt, options.ToScoring(), frozen: true);
         var texts = TrainingData.Fitting(prompts, models, voices, request.How.Seed, request.How.MaxNewTokens, second: secondEar);
-        var progress = Terminal.Progress(texts.Length);
-        var result = new Evaluator(models, options.CreateJudge(), secondEar).Evaluate(
-            texts, request.How, i => request.Sounds || i < request.Clips, done => progress.Took(done, name), cancellation: abort);
+        var progress = Terminal.Progress(texts.Length, ranks);
+        Action<int, SampleRecord>? keep = request.Sounds ? (i, sample) => WriteSound(Path.Combine(request.Out, $"sounds-{which}"), i, request.How.Samples, sample) : null;
+        var result = new Evaluator(models, options.CreateJudge(), secondEar, ranks.World).Evaluate(
+            texts, request.How, i => i < request.Clips, done => progress.Took(done, name), keep, abort);
         progress.Finish();
         return result;
     }
@@ -136,14 +137,11 @@ internal static class CompareCommand
         AtomicFile.WriteText(Path.Combine(folder, "index.html"), ComparisonPage.ToHtml(report));
     }
 
-    private static void WriteSounds(string folder, EvaluationResult result)
+    private static void WriteSound(string folder, int index, int samples, SampleRecord sample)
     {
         Directory.CreateDirectory(folder);
-        for (var i = 0; i < result.Samples.Count; i++)
-        {
-            var name = string.Create(CultureInfo.InvariantCulture, $"{(i / result.SamplesPerText) + 1}-{(i % result.SamplesPerText) + 1}.wav");
-            WaveFile.Write(Path.Combine(folder, name), result.Samples[i].Sound ?? [], RecognisedSample.SampleRate);
-        }
+        var name = string.Create(CultureInfo.InvariantCulture, $"{(index / samples) + 1}-{(index % samples) + 1}.wav");
+        WaveFile.Write(Path.Combine(folder, name), sample.Sound ?? [], RecognisedSample.SampleRate);
     }
 
     private static void Print(ComparisonReport report)
