@@ -127,6 +127,9 @@ public sealed unsafe class NativePolicy : IDisposable
         Native.PolicyCopyWeights(Handle, source.Handle);
     }
 
+    /// <summary>Brings weights that a trainer shared out over ranks together, for rollouts and log-probs; every rank calls it.</summary>
+    public void Gather() => Native.PolicyGather(Handle);
+
     /// <summary>Where a parameter lies, for an engine that trains in place.</summary>
     /// <param name="name">Hugging Face name.</param>
     /// <param name="dtype">Its element type: 32-bit floats, or bf16 where nothing else is kept.</param>

@@ -22,9 +22,10 @@ public static class MemoryPlanner
         var trainer = options.Optimiser.ToNative();
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(ranks);
         trainer.NumRanks = ranks;
+        trainer.ShardWeights = options.Trainer.ShardWeights ? 1 : 0;
         NativePlannedRun run = new()
         {
-            Prompts = options.Rollout.PromptsPerStep,
+            Prompts = (options.Rollout.PromptsPerStep + ranks - 1) / ranks,   // a rank's share of the step
             SamplesPerPrompt = options.Rollout.SamplesPerPrompt,
             ResponseTokens = options.Rollout.MaxNewTokens,
             Clips = options.Scoring.BatchSize,
@@ -50,6 +51,12 @@ public static class MemoryPlanner
         {
             var plan = NativeMemoryPlan.Of(run);
             MemoryPlan all = new(plan.Items, plan.PeakBytes);
+            if (ranks > 1 && NativeDevice.GetInfo().Backend == "cuda" && Environment.GetEnvironmentVariable("LLASA_NCCL") != "0")
+            {
+                var bytes = NcclMemory.Estimate(Environment.GetEnvironmentVariable);
+                all = new MemoryPlan([.. all.Items, new NativeMemoryItem("ranks", "NCCL's buffers, an upper bound", bytes)], all.PeakBytes + bytes);
+            }
+
             return IsNative(options.Evaluation.Recogniser) ? all.Beside("second ear", SecondEar(options)) : all;
         }
         catch (NativeException e)

@@ -114,11 +114,12 @@ public sealed class RunCheckpoints(string root, int keep, PolicyModel policy) : 
         File.WriteAllBytes(Path.Combine(folder, StateFile), ToJson(state));
     }
 
-    /// <summary>Takes part in another rank's <see cref="Save"/>: moments that are shared out are brought together for it.</summary>
+    /// <summary>Takes part in another rank's <see cref="Save"/>: what is shared out is brought together for it.</summary>
     /// <param name="trainer">This rank's.</param>
     public void TakePartInSaving(IPolicyTrainer trainer)
     {
         ArgumentNullException.ThrowIfNull(trainer);
+        policy.TakePartInSaving();
         foreach (var tensor in policy.Trained)
         {
             var values = new float[tensor.Count];

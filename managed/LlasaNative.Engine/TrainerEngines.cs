@@ -25,6 +25,12 @@ public static class TrainerEngines
     {
         ArgumentNullException.ThrowIfNull(settings);
         var engine = options.CreateEngine();
+        if (options.ShardWeights && settings.Lora.Enabled)
+        {
+            throw new UsageException("trainer.shard_weights: the weights beside an adapter (lora.rank) have neither gradients nor moments, and every rank holds them");
+        }
+
+        settings = settings with { ShardWeights = options.ShardWeights };
         return settings.World.Size == 1 || engine.SharesWork
             ? engine.CreateTrainer(policy, settings)
             : throw new UsageException($"trainer.engine: {options.Engine} trains in one process, but there are {settings.World.Size} ranks");
@@ -35,6 +41,6 @@ public static class TrainerEngines
         public bool SharesWork => true;
 
         public IPolicyTrainer CreateTrainer(IPolicy policy, TrainerSettings settings) =>
-            new NativePolicyTrainer((PolicyModel)policy, settings.Optimiser, settings.World as ProcessWorld);
+            new NativePolicyTrainer((PolicyModel)policy, settings.Optimiser, settings.World as ProcessWorld, settings.ShardWeights);
     }
 }

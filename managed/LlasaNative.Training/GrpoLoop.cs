@@ -76,6 +76,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
     {
         PhaseTimer timer = new();
         StepGroups groups = new(_options, _update.Advantage, _options.Rollout.Dynamic ? DataPosition : (number - 1) * _options.Rollout.PromptsPerStep);
+        timer.Measure("gather", Policy.Gather);
         while (groups.Missing > 0)
         {
             using var batch = TakeTexts(groups, keepSound, timer, cancellation);    // ① texts: this rank's share

@@ -99,6 +99,7 @@ public sealed class SftLoop : ITrainingLoop, IDisposable
         ArgumentNullException.ThrowIfNull(held);
         ArgumentNullException.ThrowIfNull(row);
         var (sum, tokens) = (0.0, 0.0);
+        Policy.Gather();
         foreach (var batch in Enumerable.Range(0, held.Count).Take(_world.Share(held.Count)).Chunk(_options.Sft.BatchSize))
         {
             cancellation.ThrowIfCancellationRequested();

@@ -29,14 +29,18 @@ ncclResult_t refuse(ncclResult_t result, const std::string& why) {
 
 struct Collective {
   CollectiveCall call;
-  const float* send;
-  float* receive;
+  const void* send;
+  void* receive;
   size_t send_count, receive_count;  // 0: of a rank that gives or gets nothing
   cudaStream_t stream;
+  size_t element = sizeof(float);
   uint64_t number = 0;
   bool begun = false, posted = false, stuck = false;
 
   bool is(const char* name) const { return std::strcmp(call.name, name) == 0; }
+  bool adds() const { return is("ncclReduceScatter") || is("ncclReduce"); }
+  size_t send_bytes() const { return send_count * element; }
+  size_t receive_bytes() const { return receive_count * element; }
 };
 
 // What the ranks' work on streams and the host's calls share.
@@ -62,9 +66,8 @@ float ring_sum(const Exchange& exchange, int last, size_t i) {
   return sum;
 }
 
-bool is_array(const Communicator& communicator, const Collective& work, const void* memory, size_t count,
+bool is_array(const Communicator& communicator, const Collective& work, const void* memory, size_t bytes,
               const char* role) {
-  const size_t bytes = count * sizeof(float);
   const bool on_device = is_device_pointer(memory) && device_of(memory) == communicator.device;
   const bool sends = std::strcmp(role, "send") == 0;
   const bool allocated = on_device && range_is_allocated(memory, bytes);
@@ -95,19 +98,20 @@ bool calls_agree(const Exchange& exchange) {
 
 void take(const Exchange& exchange, const Collective& work) {
   const int rank = exchange.rank();
+  auto* sums = static_cast<float*>(work.receive);
   if (work.is("ncclReduceScatter")) {
     const size_t begin = work.receive_count * static_cast<size_t>(rank);
-    for (size_t i = 0; i < work.receive_count; ++i) work.receive[i] = ring_sum(exchange, rank, begin + i);
+    for (size_t i = 0; i < work.receive_count; ++i) sums[i] = ring_sum(exchange, rank, begin + i);
   } else if (work.is("ncclReduce")) {
-    for (size_t i = 0; i < work.receive_count; ++i) work.receive[i] = ring_sum(exchange, work.call.root, i);
+    for (size_t i = 0; i < work.receive_count; ++i) sums[i] = ring_sum(exchange, work.call.root, i);
   } else if (work.is("ncclAllGather")) {
     for (int r = 0; r < exchange.ranks(); ++r)
-      std::memcpy(work.receive + static_cast<size_t>(r) * work.send_count, exchange.box(r),
-                  work.send_count * sizeof(float));
+      std::memcpy(static_cast<char*>(work.receive) + static_cast<size_t>(r) * work.send_bytes(),
+                  exchange.box(r), work.send_bytes());
   } else {
-    std::memcpy(work.receive, exchange.box(work.call.root), work.receive_count * sizeof(float));
+    std::memcpy(work.receive, exchange.box(work.call.root), work.receive_bytes());
   }
-  if (work.receive_count > 0) mark_written(work.receive, work.receive_count * sizeof(float));
+  if (work.receive_count > 0) mark_written(work.receive, work.receive_bytes());
 }
 
 // One look at a collective: gives what this rank has, takes what all have, or waits for the others.
@@ -124,8 +128,8 @@ Outcome advance(Communicator& communicator, Collective& work) {
     }
     if (!exchange.all_reached(Exchange::kRead, work.number - 1)) return Outcome::kWaits;
     if (work.send_count > 0) {
-      if (!is_array(communicator, work, work.send, work.send_count, "send")) return false;
-      std::memcpy(exchange.box(exchange.rank()), work.send, work.send_count * sizeof(float));
+      if (!is_array(communicator, work, work.send, work.send_bytes(), "send")) return false;
+      std::memcpy(exchange.box(exchange.rank()), work.send, work.send_bytes());
     }
     exchange.call(exchange.rank()) = work.call;
     exchange.reach(Exchange::kPosted, work.number);
@@ -133,7 +137,7 @@ Outcome advance(Communicator& communicator, Collective& work) {
   }
   if (!exchange.all_reached(Exchange::kPosted, work.number)) return Outcome::kWaits;
   if (!calls_agree(exchange)) return false;
-  if (work.receive_count > 0 && !is_array(communicator, work, work.receive, work.receive_count, "receive"))
+  if (work.receive_count > 0 && !is_array(communicator, work, work.receive, work.receive_bytes(), "receive"))
     return false;
   take(exchange, work);
   exchange.reach(Exchange::kRead, work.number);
@@ -172,12 +176,14 @@ ncclResult_t collective(const char* name, ncclComm_t handle, cudaStream_t stream
   if (!is_stream(stream) || stream->device != communicator.device)
     return refuse(ncclInvalidUsage,
                   text("the stream is not of the communicator's device %d", communicator.device));
-  if (type != ncclFloat32 || operation != ncclSum)
-    return refuse(ncclInvalidArgument, "only sums of ncclFloat32 are simulated");
-  if (root < 0 || root >= communicator.exchange.ranks()) return refuse(ncclInvalidArgument, "no such root");
-  if (call.send_count * sizeof(float) > Exchange::kBoxBytes)
-    return refuse(ncclInternalError, "more than the simulator's exchange holds");
   std::snprintf(call.call.name, sizeof call.call.name, "%s", name);
+  call.element = type == ncclInt8 ? 1 : sizeof(float);
+  if ((type != ncclFloat32 && (type != ncclInt8 || call.adds())) || operation != ncclSum)
+    return refuse(ncclInvalidArgument,
+                  "only sums of ncclFloat32, and copies of that and ncclInt8, are simulated");
+  if (root < 0 || root >= communicator.exchange.ranks()) return refuse(ncclInvalidArgument, "no such root");
+  if (call.send_bytes() > Exchange::kBoxBytes)
+    return refuse(ncclInternalError, "more than the simulator's exchange holds");
   call.call.count = count;
   call.call.root = root;
   call.stream = stream;
@@ -291,44 +297,28 @@ ncclResult_t ncclReduceScatter(const void* send, void* receive, size_t receive_c
                                ncclRedOp_t operation, ncclComm_t handle, cudaStream_t stream) {
   const size_t ranks = handle == nullptr ? 0 : static_cast<size_t>(handle->shared->exchange.ranks());
   return collective("ncclReduceScatter", handle, stream, type, operation, receive_count, 0,
-                    {{},
-                     static_cast<const float*>(send),
-                     static_cast<float*>(receive),
-                     receive_count * ranks,
-                     receive_count,
-                     stream});
+                    {{}, send, receive, receive_count * ranks, receive_count, stream});
 }
 
 ncclResult_t ncclAllGather(const void* send, void* receive, size_t send_count, ncclDataType_t type,
                            ncclComm_t handle, cudaStream_t stream) {
   const size_t ranks = handle == nullptr ? 0 : static_cast<size_t>(handle->shared->exchange.ranks());
   return collective("ncclAllGather", handle, stream, type, ncclSum, send_count, 0,
-                    {{},
-                     static_cast<const float*>(send),
-                     static_cast<float*>(receive),
-                     send_count,
-                     send_count * ranks,
-                     stream});
+                    {{}, send, receive, send_count, send_count * ranks, stream});
 }
 
 ncclResult_t ncclReduce(const void* send, void* receive, size_t count, ncclDataType_t type,
                         ncclRedOp_t operation, int root, ncclComm_t handle, cudaStream_t stream) {
   const bool receives = handle != nullptr && handle->shared->exchange.rank() == root;
   return collective("ncclReduce", handle, stream, type, operation, count, root,
-                    {{},
-                     static_cast<const float*>(send),
-                     static_cast<float*>(receive),
-                     count,
-                     receives ? count : 0,
-                     stream});
+                    {{}, send, receive, count, receives ? count : 0, stream});
 }
 
 ncclResult_t ncclBroadcast(const void* send, void* receive, size_t count, ncclDataType_t type, int root,
                            ncclComm_t handle, cudaStream_t stream) {
   const bool sends = handle != nullptr && handle->shared->exchange.rank() == root;
-  return collective(
-      "ncclBroadcast", handle, stream, type, ncclSum, count, root,
-      {{}, static_cast<const float*>(send), static_cast<float*>(receive), sends ? count : 0, count, stream});
+  return collective("ncclBroadcast", handle, stream, type, ncclSum, count, root,
+                    {{}, send, receive, sends ? count : 0, count, stream});
 }
 
 ncclResult_t ncclGroupStart() {

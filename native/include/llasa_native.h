@@ -289,6 +289,12 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_policy_get_tensor(llasa_policy* poli
 /* Copies every weight of source (same sizes) into policy: a frozen reference, or a restored best. Matrices
  * that one of the two keeps in bf16 or 8 bits alone arrive rounded as that does. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_policy_copy_weights(llasa_policy* policy, llasa_policy* source);
+/* Of weights that a trainer shared out over ranks (llasa_trainer_options.shard_weights): brings a copy of all of them,
+ * as products read it, to every rank, which rollouts, logits and log-probs need; it is there until the next
+ * llasa_trainer_accumulate, llasa_trainer_step or llasa_policy_set_tensor. Every rank calls it. Does nothing for others.
+ * Tensors of such a policy are set by every rank, each the whole, and got by every rank, the same ones in the same
+ * order. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_policy_gather(llasa_policy* policy);
 /* Where a parameter lies: *out_data is its first element, row-major, in memory of the device the library computes
  * on (host memory on the CPU); *out_dtype LLASA_F32, the values that are trained and saved, or LLASA_BF16 where
  * that is all there is. For an engine that trains in place. LLASA_ERR_NAME for an unknown name, LLASA_ERR_STATE
@@ -529,10 +535,10 @@ typedef struct llasa_trainer_options {
   float weight_decay;  /* decoupled, on every parameter; default 0 */
   float max_grad_norm; /* global L2 norm; scale min(1, max / (norm + 1e-6)); 0 = off; default 1 */
   int32_t recompute;   /* in backward: 1 = each layer, keeping its input alone; 2 = each layer's gate and up alone */
-  int32_t num_ranks;   /* that share the moments, for a memory plan; a trainer takes its world's. 0 = 1 */
+  int32_t num_ranks;   /* that train together, for a memory plan; a trainer takes its world's. 0 = 1 */
   int64_t micro_batch_tokens; /* tokens of one forward/backward, at least one sequence; default 4096 */
   int32_t offload_moments; /* 1 = moments in page-locked memory of the host, 8 bytes a parameter; default 0 */
-  int32_t reserved;
+  int32_t shard_weights;   /* 1 = weights and gradients are shared out over the ranks as moments are; default 0 */
 } llasa_trainer_options;
 
 LLASA_API void llasa_trainer_options_init(llasa_trainer_options* options);
@@ -540,8 +546,11 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_create(llasa_policy* policy,
                                                            const llasa_trainer_options* options,
                                                            llasa_trainer** out);
 /* A trainer of several ranks. Each holds all gradients, and moments for its share of them alone, which it updates and
- * sends to the others (ZeRO-1): every rank calls accumulate as often as it has work, then reduce, then step. Lifetime:
- * keeps the world. */
+ * sends to the others (ZeRO-1): every rank calls accumulate as often as it has work, then reduce, then step. With
+ * shard_weights each holds weights and gradients, too, for its share alone (ZeRO-3): the policy's are shared out for good,
+ * which none with an adapter can be; layers are brought together as passes come to them, so that accumulate waits for
+ * the other ranks; after a step the policy's weights are not together (llasa_policy_gather). Lifetime: keeps the
+ * world. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_create_in_world(llasa_world* world, llasa_policy* policy,
                                                                     const llasa_trainer_options* options,
                                                                     llasa_trainer** out);
@@ -639,7 +648,7 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_zero_grad(llasa_trainer* tra
 /* Gradient or moment of the parameter `name`, f32, `count` elements = its size. Among several ranks each one calls
  * get_state for the same names in the same order: moments, and gradients after llasa_trainer_reduce, are brought
  * together. set_state is given the whole: of moments a rank keeps its share, of gradients all, as its own summand
- * in the sum that llasa_trainer_reduce forms. */
+ * in the sum that llasa_trainer_reduce forms; gradients with shard_weights cannot be set (LLASA_ERR_STATE). */
 LLASA_API LLASA_MUST_USE llasa_status llasa_trainer_get_state(llasa_trainer* trainer, int32_t kind,
                                                               const char* name, float* out_data,
                                                               int64_t count);

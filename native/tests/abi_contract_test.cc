@@ -116,6 +116,7 @@ TEST_F(AbiContract, EveryNullPointerIsAnArgumentErrorThatNamesIt) {
          [&] { return llasa_policy_tensor_data(policy.handle, gain, &data, nullptr); });
     null("llasa_policy_tensors_changed", "policy", [&] { return llasa_policy_tensors_changed(nullptr); });
   }
+  null("llasa_policy_gather", "policy", [&] { return llasa_policy_gather(nullptr); });
   null("llasa_policy_copy_weights", "policy",
        [&] { return llasa_policy_copy_weights(nullptr, policy.handle); });
   null("llasa_policy_copy_weights", "source",

@@ -50,6 +50,25 @@ public sealed class CostTests : TinyWorldTests
     }
 
     [Test]
+    public void Cost_OfRanks_IsOfTheParametersByTheirShares()
+    {
+        var config = LlamaConfig.FromFile(Path.Combine(TinyWorld.Policy, "config.json"));
+        using var policy = LlasaNative.Models.PolicyModel.Load(TinyWorld.Policy);
+        var matrices = policy.TrainedTensors.Where(t => t.Shape.Count > 1).ToArray();
+        double all = matrices.Sum(t => t.Count), layers = matrices.Where(t => t.Name.Contains(".layers.", StringComparison.Ordinal)).Sum(t => t.Count);
+        RankTraffic Traffic(bool shards, ComputeType type, double microBatches) => RankTraffic.Of(
+            new GrpoOptions { Trainer = new TrainerOptions { ShardWeights = shards }, Models = new ModelOptions { PolicyType = type } }, config, 4, updates: 2, microBatches);
+        Assert.That(Traffic(false, ComputeType.Bf16, 10), Is.EqualTo(new RankTraffic(2 * 4 * all * 0.75, 2 * 4 * all * 0.75)));
+        // Ten micro-batches are two for the rank that has most, at each of two updates; the last layer stays between forward and backward.
+        var brought = (4 * ((2 * layers) - (layers / config.Layers) + (all - layers))) + all;
+        Assert.That(Traffic(true, ComputeType.Bf16, 10), Is.EqualTo(new RankTraffic(4 * 4 * all * 0.75, 2 * brought * 0.75)));
+        Assert.That(Traffic(true, ComputeType.F32, 10).Weights, Is.EqualTo(4 * brought * 0.75));
+        var table = LlasaRunner.RunWell("inspect", "--cost", TinyWorld.Policy, "--ranks", "4", "--set", "trainer.shard_weights=true").Output;
+        Assert.That(table, Does.Match(@"each of 4 ranks sends \d+\.\d+ GB of gradients and \d+\.\d+ GB of weights a step"));
+        Assert.That(LlasaRunner.Run("inspect", "--cost", TinyWorld.Policy, "--ranks", "0").Error, Does.Contain("--ranks: 0, expected at least 1"));
+    }
+
+    [Test]
     public void Cost_OfSeveralUpdates_CountsEachPassAndEachOptimiserStep()
     {
         CostPhase[] Phases(int epochs, int miniBatch) =>

@@ -58,6 +58,43 @@ public sealed class RanksTests : TinyWorldTests
         AssertSame(Checkpoint(parts, Steps), Checkpoint(whole, Steps));
     }
 
+    [TestCase("f32", Category = "Long")]
+    [TestCase("bf16")]
+    public void Train_WithWeightsInParts_TakesTheStepsOfRanksThatHoldThemWhole(string type)
+    {
+        // A norm is summed by ranks' parts, which are others; without one every bit is the same.
+        string[] options = ["--set", "optimiser.max_grad_norm=0", "--set", "loss.kl_coefficient=0.1", "--set", $"models.policy_type={type}", "--set", "run.evaluate_every=1", "--set", "run.evaluate_texts=2"];
+        string[] parts = [.. options, "--set", "trainer.shard_weights=true"];
+        var (whole, shared) = (Path.Combine(Folder, "whole"), Path.Combine(Folder, "shared"));
+        var outcome = MpiRunner.Run(2, Train(whole, 2, options));
+        Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
+        outcome = MpiRunner.Run(2, Train(shared, 2, parts));
+        Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
+        AssertSame(Checkpoint(shared, 2), Checkpoint(whole, 2));
+        foreach (var (expected, actual) in Metrics(whole).Zip(Metrics(shared)))
+        {
+            foreach (var name in new[] { "reward/mean", "policy/kl", "evaluation/reward" })
+            {
+                Assert.That(actual.GetProperty(name).GetDouble(), Is.EqualTo(expected.GetProperty(name).GetDouble()), name);
+            }
+        }
+
+        Assert.That(File.ReadAllBytes(Path.Combine(shared, "policy", "model.safetensors")), Is.EqualTo(File.ReadAllBytes(Path.Combine(whole, "policy", "model.safetensors"))));
+        // A checkpoint knows nothing of parts: three ranks go on with them, one without.
+        outcome = MpiRunner.Run(3, Train(shared, 3, parts));
+        Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
+        Assert.That(outcome.Error, Does.Contain("resumed after step 2"));
+        Assert.That(LlasaRunner.RunWell(Train(shared, 4, options)).Error, Does.Contain("resumed after step 3"));
+    }
+
+    [Test]
+    public void Train_WithWeightsInPartsAndAnAdapter_IsRefused()
+    {
+        var outcome = LlasaRunner.Run(Train(Folder, 1, "--set", "trainer.shard_weights=true", "--set", "lora.rank=4"));
+        Assert.That(outcome.ExitCode, Is.EqualTo(2));
+        Assert.That(outcome.Error, Does.Contain("trainer.shard_weights").And.Contain("lora.rank"));
+    }
+
     [Test, Category("Long")]
     public void Sft_OnAnyNumberOfRanks_TakesTheSameSteps()
     {

@@ -8,9 +8,10 @@ namespace LlasaNative.Models;
 /// <param name="policy">Trained in place; an adapter must be attached before.</param>
 /// <param name="options">Validated options.</param>
 /// <param name="world">Whose ranks train together, each with its share of the moments; null = this process alone.</param>
-public sealed class NativePolicyTrainer(PolicyModel policy, OptimiserOptions options, ProcessWorld? world = null) : IPolicyTrainer
+/// <param name="shardWeights">Whether each of several ranks has its share of weights and gradients alone, too.</param>
+public sealed class NativePolicyTrainer(PolicyModel policy, OptimiserOptions options, ProcessWorld? world = null, bool shardWeights = false) : IPolicyTrainer
 {
-    private readonly NativeTrainer _trainer = new(policy.Native, options.ToNative(), world?.Native);
+    private readonly NativeTrainer _trainer = Create(policy, options, world, shardWeights);
 
     /// <inheritdoc/>
     public long StepCount
@@ -79,4 +80,13 @@ public sealed class NativePolicyTrainer(PolicyModel policy, OptimiserOptions opt
 
     /// <inheritdoc/>
     public void Dispose() => _trainer.Dispose();
+
+    private static NativeTrainer Create(PolicyModel policy, OptimiserOptions options, ProcessWorld? world, bool shardWeights)
+    {
+        var native = options.ToNative();
+        native.ShardWeights = shardWeights ? 1 : 0;
+        NativeTrainer trainer = new(policy.Native, native, world?.Native);
+        policy.IsShared |= shardWeights && world?.Size > 1;
+        return trainer;
+    }
 }

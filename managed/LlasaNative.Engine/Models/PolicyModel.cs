@@ -78,6 +78,9 @@ public sealed class PolicyModel : IPolicy
     /// <summary>What is trained, and so what a checkpoint must hold: the adapter where there is one, else all weights.</summary>
     public IReadOnlyList<NativeTensor> TrainedTensors => Adapter?.Tensors ?? Native.GetTensors();
 
+    /// <summary>Whether ranks hold its weights in parts.</summary>
+    internal bool IsShared { get; set; }
+
     private NativeTensor[] BaseTensors => [.. Native.GetTensors().Where(t => !t.IsAdapter)];
 
     /// <summary>Loads a directory.</summary>
@@ -196,6 +199,9 @@ public sealed class PolicyModel : IPolicy
     }
 
     /// <inheritdoc/>
+    public void Gather() => Native.Gather();
+
+    /// <inheritdoc/>
     public void UseAdapter(bool active) => Native.UseLora(active);
 
     /// <inheritdoc/>
@@ -238,6 +244,15 @@ public sealed class PolicyModel : IPolicy
 
         writer.Complete();
         _directory.CopySideFiles(target, type, Config.TieWordEmbeddings);   // a weight that the type cannot hold leaves nothing
+    }
+
+    /// <summary>Takes part in another rank's <see cref="Save"/>: weights that ranks hold in parts are brought together for it.</summary>
+    public void TakePartInSaving()
+    {
+        foreach (var tensor in IsShared ? BaseTensors : [])
+        {
+            Native.GetMergedTensor(tensor.Name, new float[tensor.Count]);
+        }
     }
 
     /// <inheritdoc/>

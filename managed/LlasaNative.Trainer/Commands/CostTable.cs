@@ -11,8 +11,9 @@ namespace LlasaNative.Trainer.Commands;
 /// <summary><c>llasa inspect --cost</c>: what a step makes a GPU do, and how long that would take.</summary>
 internal static class CostTable
 {
-    public static int Run(GrpoOptions options, string device, double? response, bool shapes)
+    public static int Run(GrpoOptions options, string device, double? response, bool shapes, int ranks)
     {
+        ranks = MemoryTable.Checked(ranks);
         var roofs = DeviceRoofs.Of(device);
         var policy = MemoryPlanner.ReadPolicy(options.Models.Policy);
         var speech = options.Rollout.SpeechOnly && ByteLevelBpe.IsIn(options.Models.Policy) ? LlasaPrompt.Create(ByteLevelBpe.FromDirectory(options.Models.Policy), options.Prompt).Speech : null;
@@ -29,6 +30,12 @@ internal static class CostTable
         if (shapes)
         {
             PrintShapes(account, roofs);
+        }
+
+        if (ranks > 1)
+        {
+            var traffic = account.Traffic(ranks);
+            Say($"each of {ranks} ranks sends {traffic.Gradients / 1e9:F3} GB of gradients and {traffic.Weights / 1e9:F3} GB of weights a step, and receives as much: {traffic.SecondsAt100GbPerS:F3} s at 100 Gb/s; all else is of the ranks together");
         }
 
         Say($"{options.Rollout.PromptsPerStep} x {options.Rollout.SamplesPerPrompt} samples of {lengths.Response:F0} tokens on average, prompts of {lengths.Prompt:F0}, texts of {lengths.Text:F0}; {roofs.Name}: {roofs.Bf16Tflops:F0} Tflop/s in bf16, {roofs.F32Tflops:F1} in f32, {roofs.MemoryGbPerS:F0} GB/s");

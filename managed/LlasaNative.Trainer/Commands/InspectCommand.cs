@@ -28,7 +28,7 @@ internal static class InspectCommand
         Option<string> codec = new("--codec") { Description = "With --memory and --cost: directory of the codec, counted too." };
         Option<string> recogniser = new("--recogniser") { Description = "With --memory and --cost: directory of the recogniser, counted too." };
         Option<string> second = new("--second-ear") { Description = "With --memory: directory of the recogniser that evaluations hear as well, counted too." };
-        Option<int> ranks = new("--ranks") { Description = "With --memory: processes that train together; each holds its share of the optimiser's moments.", DefaultValueFactory = _ => 1 };
+        Option<int> ranks = new("--ranks") { Description = "With --memory and --cost: processes that train together; each holds its share of the moments, and with trainer.shard_weights of weights and gradients.", DefaultValueFactory = _ => 1 };
         command.Arguments.Add(path);
         command.Takes([memory, cost, device, response, shapes, config, set, codec, recogniser, second, ranks]);
         command.Options.Add(tensors);
@@ -38,7 +38,7 @@ internal static class InspectCommand
             GrpoOptions Planned() => MemoryTable.Options(
                 parsed.GetValue(path)!, parsed.GetValue(codec), parsed.GetValue(recogniser), parsed.GetValue(second), parsed.GetValue(config), parsed.GetValue(set) ?? []);
             return parsed.GetValue(memory) ? MemoryTable.Run(Planned(), parsed.GetValue(ranks))
-                : parsed.GetValue(cost) ? CostTable.Run(Planned(), parsed.GetValue(device)!, parsed.GetValue(response), parsed.GetValue(shapes))
+                : parsed.GetValue(cost) ? CostTable.Run(Planned(), parsed.GetValue(device)!, parsed.GetValue(response), parsed.GetValue(shapes), parsed.GetValue(ranks))
                 : Run(Places.Model(parsed.GetValue(path)!), parsed.GetValue(tensors), parsed.GetValue(finite));
         });
     }

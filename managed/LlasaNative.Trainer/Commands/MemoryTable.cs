@@ -25,16 +25,16 @@ internal static class MemoryTable
         };
     }
 
+    /// <summary>A number of ranks, if it is one.</summary>
+    /// <param name="ranks">What was said.</param>
+    public static int Checked(int ranks) => ranks >= 1 ? ranks : throw new UsageException($"--ranks: {ranks}, expected at least 1");
+
     /// <summary>Prints the plans.</summary>
     /// <param name="options">The run.</param>
     /// <param name="ranks">Processes that train together.</param>
     public static int Run(GrpoOptions options, int ranks)
     {
-        if (ranks < 1)
-        {
-            throw new UsageException($"--ranks: {ranks}, expected at least 1");
-        }
-
+        ranks = Checked(ranks);
         MemoryPlan[] plans = [.. new (bool All, bool Mlp)[] { (false, false), (false, true), (true, false) }.Select(again =>
             MemoryPlanner.Plan(options with { Optimiser = options.Optimiser with { Recompute = again.All, RecomputeMlp = again.Mlp } }, ranks))];
         var (unit, name) = plans[0].PeakBytes >= 1_000_000_000 ? (1e9, "GB") : (1e6, "MB");

@@ -55,15 +55,20 @@ internal static class TrainingEnd
 
     private static int Report(RunOutcome outcome, PolicyModel policy, RunOptions run, IWorld world)
     {
-        if (world.Rank > 0)
-        {
-            return outcome.Stopped && !outcome.Completed ? CommandLine.Interrupted : 0;
-        }
-
         if (outcome.Stopped && !outcome.Completed)
         {
-            Console.Error.WriteLine($"llasa: interrupted after step {outcome.Step}; saved {outcome.Checkpoint}");
+            if (world.Rank == 0)
+            {
+                Console.Error.WriteLine($"llasa: interrupted after step {outcome.Step}; saved {outcome.Checkpoint}");
+            }
+
             return CommandLine.Interrupted;
+        }
+
+        if (world.Rank > 0)
+        {
+            policy.TakePartInSaving();
+            return 0;
         }
 
         var target = Path.Combine(run.Out, "policy");

@@ -163,11 +163,20 @@ internal sealed class StepAccount
     /// <summary>Optimiser steps of a pass over the samples.</summary>
     private double MiniBatches => _options.Update.MiniBatchPrompts > 0 ? Math.Ceiling((double)_options.Rollout.PromptsPerStep / _options.Update.MiniBatchPrompts) : 1;
 
+    private double Updates => _options.Update.Epochs * MiniBatches;
+
+    private double TrainedRows => (_samples * _lengths.Response) + (_options.Rollout.PromptsPerStep * _lengths.Prompt);
+
+    /// <summary>Micro-batches of a pass over the samples.</summary>
+    private double Batches => MiniBatches * Math.Ceiling(TrainedRows / MiniBatches / _options.Optimiser.MicroBatchTokens);
+
+    /// <summary>What each of so many ranks sends.</summary>
+    public RankTraffic Traffic(int ranks) => RankTraffic.Of(_options, _policy, ranks, Updates, _options.Update.Epochs * Batches);
+
     private CostPhase Training()
     {
-        double responses = _samples * _lengths.Response, batchTokens = _options.Optimiser.MicroBatchTokens;
-        var tokens = responses + (_options.Rollout.PromptsPerStep * _lengths.Prompt);
-        double epochs = _options.Update.Epochs, batches = MiniBatches * Math.Ceiling(tokens / MiniBatches / batchTokens), rows = tokens / batches, chunk = Math.Clamp(HeadLogits / _head, 2048, 4096);
+        double responses = _samples * _lengths.Response, tokens = TrainedRows;
+        double epochs = _options.Update.Epochs, batches = Batches, rows = tokens / batches, chunk = Math.Clamp(HeadLogits / _head, 2048, 4096);
         bool recompute = _options.Optimiser.Recompute, recomputeMlp = !recompute && _options.Optimiser.RecomputeMlp;
         var trainsAll = !_options.Lora.Enabled;
         List<CostProduct> products = [];
@@ -196,11 +205,8 @@ internal sealed class StepAccount
     {
         double matrices = _policy.Layers * ((_policy.HiddenSize * ((2 * AttentionWidth) + KeyValueWidth)) + (3.0 * _policy.HiddenSize * _policy.IntermediateSize));
         var all = matrices + ((_policy.TieWordEmbeddings ? 1.0 : 2.0) * _policy.VocabularySize * _policy.HiddenSize);
-        var trained = _options.Lora.Enabled
-            ? _policy.Layers * _options.Lora.Rank * ((2.0 * _policy.HiddenSize) + (2 * AttentionWidth) + (2 * KeyValueWidth) + (4.0 * _policy.HiddenSize) + (3.0 * _policy.IntermediateSize))
-            : all;
+        var trained = _options.Lora.Enabled ? RankTraffic.Adapter(_options, _policy) : all;
         // Weights, both moments and gradient read; the first three and the cleared gradient written; the norm reads once more; the bf16 copy.
-        var updates = _options.Update.Epochs * MiniBatches;
-        return new("update", [], 0, updates * trained * ((9 * 4) + (_bf16 ? 2 : 0)), updates * PieceCounts.Of("a step of the optimiser", _policy.Layers));
+        return new("update", [], 0, Updates * trained * ((9 * 4) + (_bf16 ? 2 : 0)), Updates * PieceCounts.Of("a step of the optimiser", _policy.Layers));
     }
 }

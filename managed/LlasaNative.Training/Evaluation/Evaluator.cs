@@ -51,6 +51,7 @@ public sealed class Evaluator
             Seed = Seeds.Evaluation(options.Seed),
         };
         var extras = _judge.Extras | (keepSound is null && spoken is null && _second is null ? 0 : RecognitionExtras.Sound) | (options.Prosody ? RecognitionExtras.Prosody : 0);
+        _models.Policy.Gather();
         var (begin, count) = _world.Share(texts.Count).GetOffsetAndLength(texts.Count);
         for (var first = begin; first < begin + count; first += options.BatchSize)
         {

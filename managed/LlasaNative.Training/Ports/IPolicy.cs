@@ -57,6 +57,12 @@ public interface IPolicy : IDisposable
     /// <returns>[N], one per response token.</returns>
     float[] Score(PackedSequences sequences, HeadSettings head, long microBatchTokens);
 
+    /// <summary>Brings weights that ranks hold in parts together for <see cref="Sample"/> and <see cref="Score"/>, until the next gradient.</summary>
+    /// <remarks>Every rank calls it. Nothing is done where this process has them all.</remarks>
+    void Gather()
+    {
+    }
+
     /// <summary>Turns the adapter off and on again; without one it is an error.</summary>
     /// <param name="active">Whether it takes part.</param>
     void UseAdapter(bool active);

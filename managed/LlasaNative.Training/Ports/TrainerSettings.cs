@@ -8,4 +8,7 @@ public sealed record TrainerSettings(OptimiserOptions Optimiser, LoraOptions Lor
 {
     /// <summary>Whose ranks train together; of several only an engine that says <see cref="ITrainerEngine.SharesWork"/> is asked.</summary>
     public IWorld World { get; init; } = Ranks.Alone;
+
+    /// <summary>As <see cref="TrainerOptions.ShardWeights"/>.</summary>
+    public bool ShardWeights { get; init; }
 }

@@ -166,7 +166,10 @@ TrainerOptions make_trainer_options(const llasa_trainer_options& given) {
               static_cast<long long>(given.micro_batch_tokens));
   LLASA_CHECK(given.num_ranks >= 0, Status::kArgument, "`options.num_ranks`: %d, expected >= 0",
               given.num_ranks);
+  LLASA_CHECK(given.shard_weights == 0 || given.shard_weights == 1, Status::kArgument,
+              "`options.shard_weights`: %d, expected 0 or 1", given.shard_weights);
   TrainerOptions options;
+  options.shard_weights = given.shard_weights != 0;
   options.ranks = std::max(given.num_ranks, 1);
   options.adamw.beta1 = given.beta1;
   options.adamw.beta2 = given.beta2;

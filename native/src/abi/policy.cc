@@ -93,6 +93,10 @@ llasa_status llasa_policy_copy_weights(llasa_policy* policy, llasa_policy* sourc
                  [&] { required(policy, "policy").model->copy_weights(*required(source, "source").model); });
 }
 
+llasa_status llasa_policy_gather(llasa_policy* policy) {
+  return guarded(__func__, [&] { required(policy, "policy").model->gather(); });
+}
+
 llasa_status llasa_policy_tensor_data(llasa_policy* policy, const char* name, void** out_data,
                                       llasa_dtype* out_dtype) {
   return guarded(__func__, [&] {
@@ -102,6 +106,8 @@ llasa_status llasa_policy_tensor_data(llasa_policy* policy, const char* name, vo
     llasa_dtype& dtype = required(out_dtype, "out_dtype");
     llasa::TensorTable& table = model.table_of(name);
     const llasa::TensorSpec& spec = table.find(name);
+    LLASA_CHECK(model.shared() == nullptr, Status::kState,
+                "tensor `%s` is shared out over ranks: it is nowhere as one", name);
     const bool q8 = spec.is_matrix && table.storage() == llasa::Storage::kQ8;
     LLASA_CHECK(!q8, Status::kState, "tensor `%s` is kept in 8 bits: it has no elements in memory", name);
     const bool bf16 = spec.is_matrix && table.storage() == llasa::Storage::kBf16;

@@ -184,12 +184,13 @@ void Collective::reduce_scatter(Stream& stream, float* values, int64_t count) {
   }
 }
 
-void Collective::all_gather(Stream& stream, float* values, int64_t count) {
+void Collective::all_gather(Stream& stream, void* values, int64_t count, int64_t element_bytes) {
   if (size_ == 1 || count == 0) return;
-  if (link_ != nullptr) return link_->all_gather(stream, values, count);
+  if (link_ != nullptr) return link_->all_gather(stream, values, count, element_bytes);
   const int64_t longest = longest_shard(count, size_);
   const int64_t piece = piece_of(count, size_);
-  staging_.resize(static_cast<size_t>(piece * size_));
+  const auto at = [&](const Shard& part) { return static_cast<char*>(values) + part.begin * element_bytes; };
+  gathered_.resize(static_cast<size_t>(piece * size_ * element_bytes));
   for (int64_t from = 0; from < longest; from += piece) {
     std::vector<int64_t> sizes;
     std::vector<Shard> parts;
@@ -197,19 +198,19 @@ void Collective::all_gather(Stream& stream, float* values, int64_t count) {
       const Shard whole = Shard::of(count, r, size_);
       const int64_t begin = std::min(whole.begin + from, whole.end);
       parts.push_back({begin, std::min(begin + piece, whole.end)});
-      sizes.push_back(parts.back().count() * static_cast<int64_t>(sizeof(float)));
+      sizes.push_back(parts.back().count() * element_bytes);
     }
     int64_t place = 0;
-    for (int r = 0; r < rank_; ++r) place += parts[static_cast<size_t>(r)].count();
+    for (int r = 0; r < rank_; ++r) place += sizes[static_cast<size_t>(r)];
     const auto own = static_cast<size_t>(rank_);
-    if (sizes[own] > 0) copy_to_host(stream, staging_.data() + place, values + parts[own].begin, sizes[own]);
-    all_gather(staging_.data() + place, sizes, staging_.data());
+    if (sizes[own] > 0) copy_to_host(stream, gathered_.data() + place, at(parts[own]), sizes[own]);
+    all_gather(gathered_.data() + place, sizes, gathered_.data());
     place = 0;
     for (int r = 0; r < size_; ++r) {
       const auto i = static_cast<size_t>(r);
       if (r != rank_ && sizes[i] > 0)
-        copy_to_device(stream, values + parts[i].begin, staging_.data() + place, sizes[i]);
-      place += parts[i].count();
+        copy_to_device(stream, at(parts[i]), gathered_.data() + place, sizes[i]);
+      place += sizes[i];
     }
   }
   // A copy to a device may still read the staging memory of another collective.

@@ -74,7 +74,11 @@ class Collective {
   // The same for an array on the device, [count]. reduce_scatter: this rank's shard becomes the sum over ranks,
   // the rest is undefined. all_gather: each rank's shard becomes everybody's.
   void reduce_scatter(Stream& stream, float* values, int64_t count);
-  void all_gather(Stream& stream, float* values, int64_t count);
+  void all_gather(Stream& stream, float* values, int64_t count) {
+    all_gather(stream, values, count, sizeof(float));
+  }
+  // The same of elements of so many bytes; shards are those of `count` in any case.
+  void all_gather(Stream& stream, void* values, int64_t count, int64_t element_bytes);
   void all_reduce(Stream& stream, float* values, int64_t count) {
     reduce_scatter(stream, values, count);
     all_gather(stream, values, count);
@@ -113,6 +117,7 @@ class Collective {
 
  private:
   std::vector<float> staging_, received_;
+  std::vector<char> gathered_;
   bool asked_for_devices_ = false;
   std::string device_library_, device_refusal_;
   std::unique_ptr<NcclLink> link_;

@@ -11,7 +11,7 @@ namespace llasa {
 // ncclResult_t
 constexpr int kNcclSuccess = 0, kNcclInProgress = 7;
 // ncclDataType_t, ncclRedOp_t
-constexpr int kNcclFloat32 = 7, kNcclSum = 0;
+constexpr int kNcclInt8 = 0, kNcclFloat32 = 7, kNcclSum = 0;
 
 // ncclUniqueId
 struct NcclId {

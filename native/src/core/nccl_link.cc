@@ -49,18 +49,21 @@ void NcclLink::reduce_scatter(Stream& stream, float* values, int64_t count) {
   });
 }
 
-void NcclLink::all_gather(Stream& stream, float* values, int64_t count) {
+// Bytes, whatever they are: nothing is computed with them.
+void NcclLink::all_gather(Stream& stream, void* values, int64_t count, int64_t element_bytes) {
   const int last = world_.size() - 1;
-  const int64_t each = Shard::even(count, world_.size()), even = each * world_.size();
+  const int64_t each = Shard::even(count, world_.size()) * element_bytes, even = each * world_.size();
+  const int64_t all = count * element_bytes;
+  char* bytes = static_cast<char*>(values);
   guarded("sharing arrays of the ranks' devices", [&] {
     call(nccl_.group_start(), "ncclGroupStart");
     if (each > 0)
-      call(nccl_.all_gather(values + each * world_.rank(), values, static_cast<size_t>(each), kNcclFloat32,
-                            comm_, stream.native()),
+      call(nccl_.all_gather(bytes + each * world_.rank(), bytes, static_cast<size_t>(each), kNcclInt8, comm_,
+                            stream.native()),
            "ncclAllGather");
-    if (even < count)
-      call(nccl_.broadcast(values + even, values + even, static_cast<size_t>(count - even), kNcclFloat32,
-                           last, comm_, stream.native()),
+    if (even < all)
+      call(nccl_.broadcast(bytes + even, bytes + even, static_cast<size_t>(all - even), kNcclInt8, last,
+                           comm_, stream.native()),
            "ncclBroadcast");
     call(nccl_.group_end(), "ncclGroupEnd");
     await("ncclAllGather", &stream);

@@ -28,7 +28,7 @@ class NcclLink {
   const std::string& library() const { return nccl_.name; }
   // As Collective's; what was queued on the stream comes before.
   void reduce_scatter(Stream& stream, float* values, int64_t count);
-  void all_gather(Stream& stream, float* values, int64_t count);
+  void all_gather(Stream& stream, void* values, int64_t count, int64_t element_bytes);
   // Takes leave of the other ranks; nothing may follow.
   void finish();
 

@@ -88,7 +88,15 @@ void TensorTable::allocate(Stream& stream, const char* what, Storage storage) {
   }
 }
 
+void TensorTable::hand_over(std::unique_ptr<TableStore> store) {
+  elsewhere_ = std::move(store);
+  values_ = {};
+  bf16_ = {};
+  q8_ = {};
+}
+
 const float* TensorTable::data() const {
+  LLASA_CHECK(elsewhere_ == nullptr, Status::kState, "the weights are shared out over ranks");
   LLASA_CHECK(!has_places(), Status::kState, "the weights are kept in %s alone",
               storage_ == Storage::kQ8 ? "8 bits" : "bf16");
   return values_.data();
@@ -167,6 +175,7 @@ TensorTable::Groups TensorTable::groups_of(const TensorSpec& spec, int64_t i, in
 }
 
 void TensorTable::store(Stream& stream, const TensorSpec& spec, int64_t i, const float* values, int64_t n) {
+  if (elsewhere_ != nullptr) return elsewhere_->store(stream, spec, i, values, n);
   if (in_f32(spec)) copy_to_device(stream, values_.data() + place(spec.offset) + i, values, n * 4);
   if (in_bf16(spec)) {
     std::vector<Bf16> halves(static_cast<size_t>(n));
@@ -188,6 +197,7 @@ void TensorTable::store(Stream& stream, const TensorSpec& spec, int64_t i, const
 }
 
 void TensorTable::load(Stream& stream, const TensorSpec& spec, int64_t i, float* values, int64_t n) const {
+  if (elsewhere_ != nullptr) return elsewhere_->load(stream, spec, i, values, n);
   if (in_f32(spec)) {
     copy_to_host(stream, values, values_.data() + place(spec.offset) + i, n * 4);
   } else if (in_bf16(spec)) {

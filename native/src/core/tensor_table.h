@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -36,6 +37,18 @@ struct TensorSpec {
   int64_t row() const { return size / shape[0]; }  // elements of one
 };
 
+// Holds the values of a table in its stead.
+class TableStore {
+ public:
+  virtual ~TableStore() = default;
+  // As TensorTable's of these names.
+  virtual WeightView matrix(int64_t offset) const = 0;
+  virtual const float* vector(int64_t offset) const = 0;
+  // n elements of a tensor from element i on, from and to f32 on the host.
+  virtual void store(Stream& stream, const TensorSpec& spec, int64_t i, const float* values, int64_t n) = 0;
+  virtual void load(Stream& stream, const TensorSpec& spec, int64_t i, float* values, int64_t n) const = 0;
+};
+
 // Parameters in one layout, in the order they were declared; each starts 16 elements aligned, unless it was
 // declared adjacent to the one before. Padding between them is zero and stays zero. Flat arrays of this
 // layout are the f32 values, their bf16 copy, gradients and moments. With Storage::kBf16 only the bf16 array
@@ -49,25 +62,30 @@ class TensorTable {
   // Keeps a matrix in f32 whatever the storage: a table of positions, the last word on a waveform's phase.
   void keep_f32(const std::string& name);
   void allocate(Stream& stream, const char* what, Storage storage = Storage::kF32);
+  // From now on the values are in there, and this holds none.
+  void hand_over(std::unique_ptr<TableStore> store);
 
   const std::vector<TensorSpec>& specs() const { return specs_; }
   int64_t count() const { return aligned(total_); }  // elements of the layout, padding included
   Storage storage() const { return storage_; }
-  // The f32 values [count()]; not with Storage::kBf16 and kQ8.
+  // The f32 values [count()]; not with Storage::kBf16 and kQ8, nor after hand_over.
   float* data() { return const_cast<float*>(std::as_const(*this).data()); }
   const float* data() const;
-  // The bf16 values [count()]; NULL with Storage::kF32 and kQ8.
+  // The bf16 values [count()]; NULL with Storage::kF32 and kQ8, and after hand_over.
   Bf16* bf16() { return bf16_.data(); }
   const Bf16* bf16() const { return bf16_.data(); }
   // The matrix at an offset of the layout, as products read it.
   WeightView matrix(int64_t offset) const {
+    if (elsewhere_ != nullptr) return elsewhere_->matrix(offset);
     if (storage_ == Storage::kQ8) return q8_matrix(offset);
     return storage_ == Storage::kF32 ? WeightView(values_.data() + offset)
                                      : WeightView(bf16_.data() + offset);
   }
   // The tensor at an offset of the layout that is no matrix.
-  const float* vector(int64_t offset) const { return values_.data() + place(offset); }
-  float* vector(int64_t offset) { return values_.data() + place(offset); }
+  const float* vector(int64_t offset) const {
+    return elsewhere_ != nullptr ? elsewhere_->vector(offset) : values_.data() + place(offset);
+  }
+  float* vector(int64_t offset) { return const_cast<float*>(std::as_const(*this).vector(offset)); }
 
   // Either, by name.
   WeightView view(const std::string& name) const {
@@ -131,6 +149,7 @@ class TensorTable {
   std::vector<TensorSpec> specs_;
   std::unordered_map<std::string, size_t> index_;
   Storage storage_ = Storage::kF32;
+  std::unique_ptr<TableStore> elsewhere_;
   DeviceBuffer<float> values_;
   DeviceBuffer<Bf16> bf16_;
   DeviceBuffer<Q8Group> q8_;

@@ -31,4 +31,12 @@ LlamaLayout::LlamaLayout(const LlamaConfig& config, TensorTable& table) {
   head_ = config.tied ? embedding_ : table.find("lm_head.weight").offset;
 }
 
+std::vector<int64_t> LlamaLayout::units(const TensorTable& table) const {
+  std::vector<int64_t> bounds{embedding_};
+  for (const Offsets& o : layers_) bounds.push_back(o.qkv);
+  bounds.push_back(final_norm_);
+  bounds.push_back(table.count());
+  return bounds;
+}
+
 }  // namespace llasa

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/tensor_table.h"
+#include "models/gradients.h"
 #include "models/llama_config.h"
 
 namespace llasa {
@@ -34,11 +35,10 @@ class LlamaLayout {
   // Declares every parameter in model order under its Hugging Face name.
   LlamaLayout(const LlamaConfig& config, TensorTable& table);
 
-  template <typename T>
-  LlamaLayer<T> layer(T* base, int64_t l) const {
+  LlamaLayer<float> layer(Gradients& to, int64_t l) const {
     const Offsets& o = layers_[static_cast<size_t>(l)];
-    return {base + o.qkv,  base + o.out,        base + o.gate_up,
-            base + o.down, base + o.input_norm, base + o.post_norm};
+    return {to.at(o.qkv),  to.at(o.out),        to.at(o.gate_up),
+            to.at(o.down), to.at(o.input_norm), to.at(o.post_norm)};
   }
   LlamaLayerWeights layer(const TensorTable& table, int64_t l) const {
     const Offsets& o = layers_[static_cast<size_t>(l)];
@@ -48,18 +48,17 @@ class LlamaLayout {
   WeightView embedding(const TensorTable& table) const { return table.matrix(embedding_); }
   const float* final_norm(const TensorTable& table) const { return table.vector(final_norm_); }
   WeightView head(const TensorTable& table) const { return table.matrix(head_); }
-  template <typename T>
-  T* embedding(T* base) const {  // [V, C]
-    return base + embedding_;
-  }
-  template <typename T>
-  T* final_norm(T* base) const {  // [C]
-    return base + final_norm_;
-  }
-  template <typename T>
-  T* head(T* base) const {  // [V, C]; the embedding when tied
-    return base + head_;
-  }
+  float* embedding(Gradients& to) const { return to.at(embedding_); }    // [V, C]
+  float* final_norm(Gradients& to) const { return to.at(final_norm_); }  // [C]
+  float* head(Gradients& to) const { return to.at(head_); }              // [V, C]; the embedding when tied
+
+  // Units in which passes use the layout: the embedding, each layer, then the final norm with the head unless that is tied.
+  // Where each begins, and where the last one ends.
+  std::vector<int64_t> units(const TensorTable& table) const;
+  int64_t embedding_unit() const { return 0; }
+  int64_t layer_unit(int64_t l) const { return 1 + l; }
+  int64_t last_unit() const { return 1 + static_cast<int64_t>(layers_.size()); }
+  int64_t head_unit() const { return head_ == embedding_ ? embedding_unit() : last_unit(); }
 
  private:
   struct Offsets {

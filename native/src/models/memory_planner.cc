@@ -148,6 +148,7 @@ void plan_run(const PlannedRun& run, MemoryPlan& plan) {
     }
     if (run.rollout) {
       plan.stage("rollouts");
+      policy->gather();
       draw(run, policy, batch, rollout);
     }
     if (run.reference) {
@@ -164,6 +165,7 @@ void plan_run(const PlannedRun& run, MemoryPlan& plan) {
     if (run.trainer) {
       plan.stage("training");
       train(run, *trainer, batch);
+      if (run.rollout) policy->gather();  // for the next step's
     }
   }
   if (run.codec) {

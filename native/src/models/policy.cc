@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/convert.h"
+#include "core/memory_plan.h"
 #include "ops/cast.h"
 
 namespace llasa {
@@ -39,7 +40,28 @@ const float* Policy::rope_table(int64_t positions) {
   return rope_.data();
 }
 
+void Policy::share_out(std::shared_ptr<Collective> world, int ranks) {
+  LLASA_CHECK(shared_ == nullptr, Status::kState, "the weights are shared out already");
+  LLASA_CHECK(adapter_ == nullptr, Status::kState,
+              "the policy has an adapter: its weights have no gradients, and are not shared out");
+  LLASA_CHECK(weights_.storage() == Storage::kF32 || weights_.storage() == Storage::kF32AndBf16,
+              Status::kState, "weights without f32 values cannot be trained, and are not shared out");
+  auto shared =
+      std::make_unique<SharedWeights>(stream_, weights_, layout_.units(weights_), std::move(world), ranks);
+  shared_ = shared.get();
+  weights_.hand_over(std::move(shared));
+}
+
+void Policy::require_whole() const {
+  LLASA_CHECK(
+      shared_ == nullptr || shared_->is_whole(), Status::kState,
+      "the policy's weights are shared out over %d ranks: bring them together first (llasa_policy_gather)",
+      shared_->shares().ranks());
+}
+
 void Policy::attach_lora(const LoraOptions& options) {
+  LLASA_CHECK(shared_ == nullptr, Status::kState,
+              "the weights are shared out over ranks: they take no adapter");
   LLASA_CHECK(adapter_ == nullptr, Status::kState, "the policy has an adapter already");
   LLASA_CHECK(weights_.storage() != Storage::kQ8, Status::kState,
               "8-bit weights take no adapter: keep the policy in f32 or bf16");
@@ -81,10 +103,11 @@ void Policy::copy_weights(const Policy& source) {
   LLASA_CHECK(config_ == source.config_, Status::kShape,
               "`source`: a policy of other options, so its weights do not fit");
   source.require_complete();
-  if (this == &source) return;
+  if (this == &source || planning()) return;
   synchronize_device();  // the source's own stream may still be writing
   const TensorTable& from = source.weights_;
-  if (weights_.storage() == Storage::kQ8 || from.storage() == Storage::kQ8) {
+  const bool moved = shared_ != nullptr || source.shared_ != nullptr;
+  if (moved || weights_.storage() == Storage::kQ8 || from.storage() == Storage::kQ8) {
     weights_.copy_from(stream_, from);
     refresh(weights_);
     stream_.synchronize();
@@ -124,7 +147,7 @@ void Policy::refresh_all() {
 }
 
 void Policy::refresh(TensorTable& table) {
-  if (table.storage() != Storage::kF32AndBf16) return;
+  if (table.storage() != Storage::kF32AndBf16 || (&table == &weights_ && shared_ != nullptr)) return;
   narrow_to_bf16(stream_, table.data(), table.count(), table.bf16(), 1, table.count());
 }
 

@@ -11,6 +11,7 @@
 #include "models/llama_weights.h"
 #include "models/lora.h"
 #include "models/precision.h"
+#include "models/shared_weights.h"
 
 namespace llasa {
 
@@ -35,6 +36,23 @@ class Policy {
   WeightView embedding() const { return layout_.embedding(weights_); }
   const float* final_norm() const { return layout_.final_norm(weights_); }
   WeightView head() const { return layout_.head(weights_); }
+
+  // Weights of several ranks (models/shared_weights.h): each keeps its part, once and for good. world NULL: a memory
+  // plan's, of so many ranks. Without an adapter, and kept as a trainer needs them.
+  void share_out(std::shared_ptr<Collective> world, int ranks);
+  // NULL while this process has them all.
+  SharedWeights* shared() { return shared_; }
+  const SharedWeights* shared() const { return shared_; }
+  // Brings the weights of all ranks together, for rollouts and scoring, until the next gradient; every rank calls it.
+  void gather() {
+    if (shared_ != nullptr) shared_->gather();
+  }
+  // The same of a part alone, for a pass.
+  void bring(int64_t unit) {
+    if (shared_ != nullptr) shared_->bring(unit);
+  }
+  // Throws Status::kState while they are not together.
+  void require_whole() const;
 
   // Throws Status::kState while a weight is missing, the adapter's included.
   void require_complete() const {
@@ -79,6 +97,7 @@ class Policy {
   Stream stream_;
   TensorTable weights_;
   LlamaLayout layout_;
+  SharedWeights* shared_ = nullptr;  // what weights_ handed over to
   std::unique_ptr<Lora> adapter_;
   bool lora_on_ = false;
   DeviceBuffer<float> rope_;

@@ -57,7 +57,7 @@ void PolicyHead::forward_chunk(const float* hidden, int64_t n, const HeadOptions
 
 // logits_ holds their gradient by now.
 void PolicyHead::backward_chunk(const float* hidden, int64_t n, const HeadOptions& options, float* dhidden,
-                                float* gradients) {
+                                Gradients& gradients) {
   Stream& stream = policy_.stream();
   const int64_t C = policy_.config().hidden_size, stride = rows_.stride;
   const AllowedIds& allowed = options.allowed;
@@ -103,9 +103,10 @@ void PolicyHead::score(const float* hidden, const std::vector<int32_t>& targets,
 
 void PolicyHead::score_and_backward(const float* hidden, const std::vector<int32_t>& targets,
                                     const HeadOptions& options, const HeadLoss& loss, float* dhidden,
-                                    float* gradients) {
+                                    Gradients& gradients) {
   Stream& stream = policy_.stream();
   const int64_t N = static_cast<int64_t>(targets.size()), C = policy_.config().hidden_size;
+  policy_.bring(policy_.layout().head_unit());
   reserve(N, options, true);
   targets_.upload(stream, std::span<const int32_t>(targets), "targets");
   TokenTerms terms = loss.terms;
@@ -131,6 +132,7 @@ void PolicyHead::score_and_backward(const float* hidden, const std::vector<int32
                      options.columns());
     backward_chunk(hidden + i * C, n, options, dhidden + i * C, gradients);
   }
+  gradients.finish(policy_.layout().last_unit());
 }
 
 void PolicyHead::logits(const float* hidden, int64_t N, const HeadOptions& options, float* out_logits) {

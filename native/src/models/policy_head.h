@@ -52,10 +52,11 @@ class PolicyHead {
 
   // hidden [N,C]: residual stream behind the last layer. Fills logprobs() and entropies().
   void score(const float* hidden, const std::vector<int32_t>& targets, const HeadOptions& options);
-  // The same, and in the same pass the loss's gradient: dhidden [N,C] is assigned, gradients (flat, as
-  // PolicyPass::backward) are added to.
+  // The same, and in the same pass the loss's gradient: dhidden [N,C] is assigned, gradients
+  // are added to, and those of what follows the layers finished.
   void score_and_backward(const float* hidden, const std::vector<int32_t>& targets,
-                          const HeadOptions& options, const HeadLoss& loss, float* dhidden, float* gradients);
+                          const HeadOptions& options, const HeadLoss& loss, float* dhidden,
+                          Gradients& gradients);
   // Unscaled logits of all ids, to the host: out_logits [N,V].
   void logits(const float* hidden, int64_t N, const HeadOptions& options, float* out_logits);
 
@@ -68,7 +69,7 @@ class PolicyHead {
   // Logits, log-probs and entropies of rows [first, first + n).
   void score_chunk(const float* hidden, int64_t first, int64_t n, const HeadOptions& options);
   void backward_chunk(const float* hidden, int64_t n, const HeadOptions& options, float* dhidden,
-                      float* gradients);
+                      Gradients& gradients);
 
   float* logits() { return logits_.data() + rows_.lead; }
 

@@ -68,9 +68,11 @@ const float* PolicyPass::forward(const PackedRows& packed, Keep keep, DropoutPas
   ids_.upload(stream, std::span<const int32_t>(packed.token_ids), "token ids");
   positions_.upload(stream, std::span<const int32_t>(packed.positions), "positions");
   rope_ = policy_.rope_table(packed.positions_used);
+  policy_.bring(policy_.layout().embedding_unit());
   embedding_forward(stream, policy_.embedding(), ids_.data(), layers_[0].input, rows_, c.hidden_size);
   for (int64_t l = 0; l < c.num_layers; ++l) {
     const bool last = l + 1 == c.num_layers;
+    policy_.bring(policy_.layout().layer_unit(l));
     forward_layer(packed, l, last ? output_ : layers_[static_cast<size_t>(l + 1)].input);
   }
   return output_ + first_scored_row_ * c.hidden_size;
@@ -113,7 +115,7 @@ void PolicyPass::forward_gate_up(int64_t l, int64_t first) {
   lora_forward(l, LoraInput::kMlp, normed_, rows, gate_up);
 }
 
-LlamaLayer<float> PolicyPass::layer_gradients(float* gradients, int64_t l) {
+LlamaLayer<float> PolicyPass::layer_gradients(Gradients& gradients, int64_t l) {
   if (!policy_.has_lora()) return policy_.layout().layer(gradients, l);
   return {nullptr, nullptr, nullptr, nullptr, unread_gradient_, unread_gradient_};
 }
@@ -129,16 +131,17 @@ void PolicyPass::lora_backward_input(int64_t l, LoraInput input, const float* dy
 }
 
 void PolicyPass::lora_backward_parameters(int64_t l, LoraInput input, const float* x, const float* dy,
-                                          int64_t rows, float* gradients) {
+                                          int64_t rows, Gradients& gradients) {
   if (const Lora* lora = policy_.lora())
-    lora->backward_parameters(policy_.stream(), l, input, x, dy, rows, gradients, lora_scratch_, dropout_);
+    lora->backward_parameters(policy_.stream(), l, input, x, dy, rows, gradients.flat(), lora_scratch_,
+                              dropout_);
 }
 
 float* PolicyPass::output_gradient() {
   return stream_gradient_ + first_scored_row_ * policy_.config().hidden_size;
 }
 
-void PolicyPass::backward(const PackedRows& packed, float* gradients) {
+void PolicyPass::backward(const PackedRows& packed, Gradients& gradients) {
   Stream& stream = policy_.stream();
   const LlamaConfig& c = policy_.config();
   LLASA_CHECK(keep_ != Keep::kNothing, Status::kInternal, "backward after a forward pass that kept nothing");
@@ -146,23 +149,41 @@ void PolicyPass::backward(const PackedRows& packed, float* gradients) {
                  first_scored_row_ * c.hidden_size * static_cast<int64_t>(sizeof(float)));
   zero_on_device(stream, unread_gradient_, c.hidden_size * static_cast<int64_t>(sizeof(float)));
   for (int64_t l = c.num_layers - 1; l >= 0; --l) {
+    policy_.bring(policy_.layout().layer_unit(l));
     if (keep_ == Keep::kLayerInputs) forward_layer(packed, l, nullptr);
     backward_layer(packed, l, gradients);
+    gradients.finish(policy_.layout().layer_unit(l));
   }
   if (!policy_.has_lora()) {
     embedding_backward(stream, ids_.data(), stream_gradient_, policy_.layout().embedding(gradients), rows_,
                        c.hidden_size);
   }
+  gradients.finish(policy_.layout().embedding_unit());
   keep_ = Keep::kNothing;
 }
 
-void PolicyPass::backward_layer(const PackedRows& packed, int64_t l, float* gradients) {
+// In the order of forward, the head (PolicyHead::score_and_backward) and backward.
+void PolicyPass::take_part(Gradients& gradients) {
+  const LlamaLayout& layout = policy_.layout();
+  const int64_t L = policy_.config().num_layers;
+  policy_.bring(layout.embedding_unit());
+  for (int64_t l = 0; l < L; ++l) policy_.bring(layout.layer_unit(l));
+  policy_.bring(layout.head_unit());
+  gradients.finish(layout.last_unit());
+  for (int64_t l = L - 1; l >= 0; --l) {
+    policy_.bring(layout.layer_unit(l));
+    gradients.finish(layout.layer_unit(l));
+  }
+  gradients.finish(layout.embedding_unit());
+}
+
+void PolicyPass::backward_layer(const PackedRows& packed, int64_t l, Gradients& gradients) {
   const int64_t first = l + 1 == policy_.config().num_layers ? first_scored_row_ : 0;
   backward_mlp(l, first, gradients);
   backward_attention(packed, l, first, gradients);
 }
 
-void PolicyPass::backward_mlp(int64_t l, int64_t first, float* gradients) {
+void PolicyPass::backward_mlp(int64_t l, int64_t first, Gradients& gradients) {
   Stream& stream = policy_.stream();
   const LlamaConfig& c = policy_.config();
   const LlamaLayerWeights w = policy_.layer(l);
@@ -191,7 +212,8 @@ void PolicyPass::backward_mlp(int64_t l, int64_t first, float* gradients) {
                    C);
 }
 
-void PolicyPass::backward_attention(const PackedRows& packed, int64_t l, int64_t first, float* gradients) {
+void PolicyPass::backward_attention(const PackedRows& packed, int64_t l, int64_t first,
+                                    Gradients& gradients) {
   Stream& stream = policy_.stream();
   const LlamaConfig& c = policy_.config();
   const LlamaLayerWeights w = policy_.layer(l);

@@ -30,9 +30,14 @@ class PolicyPass {
 
   // Gradient of what forward returned, to be filled before backward; [rows - first_scored_row, C].
   float* output_gradient();
-  // Adds to gradients, a flat array laid out as policy.trainable(): with an adapter, its gradients alone.
+  // Adds to gradients: with an adapter, its gradients alone.
   // After forward of the same rows with keep other than kNothing; uses up what was kept.
-  void backward(const PackedRows& packed, float* gradients);
+  void backward(const PackedRows& packed, Gradients& gradients);
+  // Of weights that are shared out: brings the same together, and finishes the same gradients, as a pass does, for a
+  // rank that has no rows while others do.
+  void take_part(Gradients& gradients);
+  // Frees the activations.
+  void release() { memory_ = {}; }
 
  private:
   struct Layer {
@@ -51,16 +56,16 @@ class PolicyPass {
   void forward_layer(const PackedRows& packed, int64_t l, float* output);
   // From normed_; adds the adapter's part.
   void forward_gate_up(int64_t l, int64_t first);
-  void backward_layer(const PackedRows& packed, int64_t l, float* gradients);
-  void backward_mlp(int64_t l, int64_t first, float* gradients);
-  void backward_attention(const PackedRows& packed, int64_t l, int64_t first, float* gradients);
+  void backward_layer(const PackedRows& packed, int64_t l, Gradients& gradients);
+  void backward_mlp(int64_t l, int64_t first, Gradients& gradients);
+  void backward_attention(const PackedRows& packed, int64_t l, int64_t first, Gradients& gradients);
   AttentionShape attention_shape(int64_t l) const;
   // Where a layer's own gradients go: with an adapter nowhere, the norms' to a place nobody reads.
-  LlamaLayer<float> layer_gradients(float* gradients, int64_t l);
+  LlamaLayer<float> layer_gradients(Gradients& gradients, int64_t l);
   void lora_forward(int64_t l, LoraInput input, const float* x, int64_t rows, float* y);
   void lora_backward_input(int64_t l, LoraInput input, const float* dy, int64_t rows, float* dx);
   void lora_backward_parameters(int64_t l, LoraInput input, const float* x, const float* dy, int64_t rows,
-                                float* gradients);
+                                Gradients& gradients);
 
   Policy& policy_;
   Keep keep_ = Keep::kNothing;

@@ -6,6 +6,7 @@ namespace llasa {
 
 void PolicyScorer::logits(const int32_t* token_ids, int64_t count, float* out_logits) {
   policy_->require_complete();
+  policy_->require_whole();
   const int64_t offsets[2] = {0, count};
   const int64_t prompt_length = count;
   check_token_batch({1, offsets, token_ids, &prompt_length}, policy_->config());
@@ -20,6 +21,7 @@ void PolicyScorer::logits(const int32_t* token_ids, int64_t count, float* out_lo
 void PolicyScorer::logprobs(const TokenBatch& batch, const HeadOptions& head, int64_t micro_batch_tokens,
                             float* out_logprobs, float* out_entropies) {
   policy_->require_complete();
+  policy_->require_whole();
   check_token_batch(batch, policy_->config());
   LLASA_CHECK(micro_batch_tokens >= 0, Status::kArgument, "`micro_batch_tokens`: %lld, expected >= 0",
               static_cast<long long>(micro_batch_tokens));

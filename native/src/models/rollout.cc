@@ -101,6 +101,7 @@ void Rollout::reserve(const SamplingParameters& sampling, const RolloutRequest& 
 void Rollout::generate(const SamplingParameters& sampling, const RolloutRequest& request,
                        const RolloutOutput& output) {
   policy_->require_complete();
+  policy_->require_whole();
   Run run{sampling, request, output};
   if (run.most_samples() == 0) return;
   if (request.arrived == nullptr) {

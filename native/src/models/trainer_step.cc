@@ -8,14 +8,18 @@ namespace llasa {
 
 namespace {
 
-// The largest shard, for a plan that is of no rank.
-Shard planned_shard(int64_t count, int ranks) {
-  Shard largest;
-  for (int r = 0; r < ranks; ++r) {
-    const Shard shard = Shard::of(count, r, ranks);
-    if (shard.count() > largest.count()) largest = shard;
-  }
-  return largest;
+// Weights that are shared out are so by layers, else the whole is one unit. A plan is of the last rank, which has most.
+Shares make_shares(Policy& policy, const TrainerOptions& options, const std::shared_ptr<Collective>& world) {
+  const int ranks = world == nullptr ? options.ranks : world->size();
+  const int rank = world == nullptr ? ranks - 1 : world->rank();
+  TensorTable& trainable = policy.trainable();
+  LLASA_CHECK(policy.shared() == nullptr || options.shard_weights, Status::kState,
+              "the policy's weights are shared out over ranks, and this trainer's are not to be");
+  if (!options.shard_weights || ranks == 1) return Shares({0, trainable.count()}, rank, ranks);
+  if (policy.shared() == nullptr) policy.share_out(world, ranks);
+  LLASA_CHECK(policy.shared()->world() == world, Status::kState,
+              "the policy's weights are shared out over the ranks of another world");
+  return policy.shared()->shares();
 }
 
 }  // namespace
@@ -26,14 +30,18 @@ Trainer::Trainer(std::shared_ptr<Policy> policy, const TrainerOptions& options,
       options_(options),
       count_(policy_->trainable().count()),
       world_(std::move(world)),
-      own_(world_ == nullptr ? planned_shard(count_, options.ranks) : world_->shard(count_)),
+      shares_(make_shares(*policy_, options, world_)),
       pass_(*policy_),
       head_(*policy_),
-      moments_(policy_->stream(), own_.count(), options.offload_moments) {
+      moments_(policy_->stream(), shares_.own_count(), options.offload_moments) {
   LLASA_CHECK(!policy_->is_frozen() || policy_->has_lora(), Status::kState,
               "the policy was created frozen: only an adapter of it can be trained");
-  gradients_.reserve(count_, "gradients");
-  zero_grad();
+  SharedWeights* shared = policy_->shared();
+  const int64_t count = shared == nullptr ? count_ : shares_.own_count();
+  gradients_.reserve(count, "gradients");
+  zero_on_device(policy_->stream(), gradients_.data(), count * static_cast<int64_t>(sizeof(float)));
+  if (shared != nullptr)
+    shared_gradients_ = std::make_unique<SharedGradients>(policy_->stream(), *shared, gradients_.data());
   if (world_ != nullptr) world_->connect_devices(policy_->stream());
 }
 
@@ -83,12 +91,15 @@ LossStats Trainer::accumulate(const TokenBatch& batch, const HeadOptions& head, 
   LossStats stats;
   accumulated_ = true;
   Stream& stream = policy_->stream();
+  Gradients flat(gradients_.data());
+  Gradients& gradients = shards_weights() ? *shared_gradients_ : flat;
   for (const MicroBatch& micro : cut_micro_batches(batch, options_.micro_batch_tokens)) {
     const PackedRows packed = pack_rows(batch, micro);
     const std::vector<int32_t> targets = target_columns(head.allowed, packed.target_ids);
     // Below 2^44: 2^24 steps (kept apart, should there be more) of 2^20 micro-batches, ranks apart. Never 0.
     const uint64_t first_pass = (uint64_t{1} << 20) / static_cast<uint64_t>(ranks()) *
                                 static_cast<uint64_t>(world_ == nullptr ? 0 : world_->rank());
+    begin_pass(true);
     const DropoutPass dropout =
         (static_cast<uint64_t>(steps_) << 20 | (first_pass + static_cast<uint64_t>(++passes_))) &
         ((uint64_t{1} << 44) - 1);
@@ -96,8 +107,8 @@ LossStats Trainer::accumulate(const TokenBatch& batch, const HeadOptions& head, 
     HeadLoss head_loss{loss.token, upload_terms(terms, micro), {}};
     // A sequence's ratio needs all its tokens: they are never in two micro-batches.
     if (sequence_ratio) head_loss.ratios = upload_offsets(batch, micro);
-    head_.score_and_backward(hidden, targets, head, head_loss, pass_.output_gradient(), gradients_.data());
-    pass_.backward(packed, gradients_.data());
+    head_.score_and_backward(hidden, targets, head, head_loss, pass_.output_gradient(), gradients);
+    pass_.backward(packed, gradients);
 
     std::vector<float> logprobs(static_cast<size_t>(micro.scored)), entropies(logprobs.size()), ratios;
     const auto read = [&](std::vector<float>& values, const float* source) {
@@ -118,11 +129,29 @@ LossStats Trainer::accumulate(const TokenBatch& batch, const HeadOptions& head, 
   return stats;
 }
 
+bool Trainer::begin_pass(bool has_one) {
+  if (!shards_weights()) return has_one;
+  bool any = has_one;
+  if (world_ != nullptr) {
+    std::vector<char> all(static_cast<size_t>(ranks()));
+    const char mine = has_one;
+    world_->all_gather(&mine, std::vector<int64_t>(all.size(), 1), all.data());
+    any = std::any_of(all.begin(), all.end(), [](char one) { return one != 0; });
+  }
+  // The whole, which rollouts had, makes room.
+  if (any && policy_->shared()->is_whole()) policy_->shared()->drop();
+  return any;
+}
+
 void Trainer::reduce() {
   LLASA_CHECK(!reduced_, Status::kState, "the gradients were added up over ranks already");
   if (ranks() == 1) return;
   check_trainable();
-  world_->reduce_scatter(policy_->stream(), gradients_.data(), count_);
+  if (shards_weights()) {
+    while (begin_pass(false)) pass_.take_part(*shared_gradients_);
+  } else {
+    world_->reduce_scatter(policy_->stream(), gradients_.data(), count_);
+  }
   accumulated_ = reduced_ = true;
 }
 
@@ -136,7 +165,8 @@ StepStats Trainer::step(float learning_rate) {
   LLASA_CHECK(reduced_ || ranks() == 1, Status::kState, "the gradients of %d ranks were not added up",
               ranks());
   StepStats stats;
-  double squares = own_.count() == 0 ? 0 : squared_norm(stream, gradients_.data() + own_.begin, own_.count());
+  const int64_t own = shares_.own_count();
+  double squares = own == 0 ? 0 : squared_norm(stream, own_gradients(), own);
   if (world_ != nullptr) world_->all_reduce(&squares, 1);
   stats.grad_norm = std::sqrt(squares);
   stats.skipped = !std::isfinite(stats.grad_norm);
@@ -147,10 +177,13 @@ StepStats Trainer::step(float learning_rate) {
     adamw.learning_rate = learning_rate;
     adamw.grad_scale = static_cast<float>(stats.grad_scale);
     adamw.step = ++steps_;
-    float* weights = policy_->trainable().data();
-    if (own_.count() > 0) moments_.step(stream, weights + own_.begin, gradients_.data() + own_.begin, adamw);
-    if (world_ != nullptr) world_->all_gather(stream, weights, count_);
-    policy_->refresh_trained();
+    if (own > 0) moments_.step(stream, own_weights(), own_gradients(), adamw);
+    if (shards_weights()) {
+      policy_->shared()->refresh();
+    } else {
+      if (world_ != nullptr) world_->all_gather(stream, policy_->trainable().data(), count_);
+      policy_->refresh_trained();
+    }
   }
   stats.step = steps_;
   zero_grad();
@@ -158,25 +191,33 @@ StepStats Trainer::step(float learning_rate) {
 }
 
 void Trainer::zero_grad() {
-  zero_on_device(policy_->stream(), gradients_.data(), count_ * static_cast<int64_t>(sizeof(float)));
+  const int64_t count = shards_weights() ? shares_.own_count() : count_;
+  zero_on_device(policy_->stream(), gradients_.data(), count * static_cast<int64_t>(sizeof(float)));
   accumulated_ = reduced_ = false;
   passes_ = 0;
+  if (shards_weights()) {
+    // Room for rollouts and the weights that they want together.
+    shared_gradients_->release();
+    pass_.release();
+  }
 }
 
-Shard Trainer::own_part(const TensorSpec& spec, int rank) const {
-  const Shard shard = Shard::of(count_, rank, ranks());
-  const int64_t begin = std::clamp(shard.begin, spec.offset, spec.offset + spec.size);
-  return {begin, std::clamp(shard.end, begin, spec.offset + spec.size)};
+float* Trainer::own_gradients() {
+  return shards_weights() ? gradients_.data() : gradients_.data() + shares_.own(0).begin;
 }
 
-float* Trainer::state(TrainerState kind, int64_t place) {
+float* Trainer::own_weights() {
+  return shards_weights() ? policy_->shared()->masters() : policy_->trainable().data() + shares_.own(0).begin;
+}
+
+float* Trainer::own_state(TrainerState kind) {
   switch (kind) {
     case TrainerState::kGradient:
-      return gradients_.data() + place;
+      return own_gradients();
     case TrainerState::kMoment1:
-      return moments_.first() + (place - own_.begin);
+      return moments_.first();
     case TrainerState::kMoment2:
-      return moments_.second() + (place - own_.begin);
+      return moments_.second();
   }
   fail(Status::kInternal, "no such state: %d", static_cast<int>(kind));
 }
@@ -195,16 +236,11 @@ constexpr int64_t kBytes = sizeof(float);
 void Trainer::get_state(TrainerState kind, const std::string& name, float* out, int64_t count) {
   const TensorSpec& spec = policy_->trainable().find(name);
   check_count(spec, count);
-  if (ranks() == 1 || (kind == TrainerState::kGradient && !reduced_)) {
-    copy_to_host(policy_->stream(), out, state(kind, spec.offset), count * kBytes);
+  if (kind == TrainerState::kGradient && !reduced_ && !shards_weights()) {
+    copy_to_host(policy_->stream(), out, gradients_.data() + spec.offset, count * kBytes);
     return;
   }
-  std::vector<int64_t> sizes;
-  for (int r = 0; r < ranks(); ++r) sizes.push_back(own_part(spec, r).count() * kBytes);
-  const Shard own = own_part(spec, world_->rank());
-  float* mine = out + (own.begin - spec.offset);
-  if (own.count() > 0) copy_to_host(policy_->stream(), mine, state(kind, own.begin), own.count() * kBytes);
-  world_->all_gather(mine, sizes, out);
+  shares_.read(world_.get(), policy_->stream(), own_state(kind), spec.offset, count, out);
 }
 
 void Trainer::set_state(TrainerState kind, const std::string& name, const float* data, int64_t count) {
@@ -212,13 +248,18 @@ void Trainer::set_state(TrainerState kind, const std::string& name, const float*
   check_count(spec, count);
   LLASA_CHECK(std::all_of(data, data + count, [](float x) { return std::isfinite(x); }), Status::kNotFinite,
               "the state of `%s` holds a NaN or an infinity", name.c_str());
-  const Shard part = kind == TrainerState::kGradient || ranks() == 1 ? Shard{spec.offset, spec.offset + count}
-                                                                     : own_part(spec, world_->rank());
-  if (part.count() > 0)
-    copy_to_device(policy_->stream(), state(kind, part.begin), data + (part.begin - spec.offset),
-                   part.count() * kBytes);
-  policy_->stream().synchronize();
-  accumulated_ |= kind == TrainerState::kGradient;
+  Stream& stream = policy_->stream();
+  if (kind == TrainerState::kGradient) {
+    LLASA_CHECK(
+        !shards_weights(), Status::kState,
+        "gradients of weights that are shared out are summed as they are made: `%s` cannot be given any",
+        name.c_str());
+    copy_to_device(stream, gradients_.data() + spec.offset, data, count * kBytes);
+    accumulated_ = true;
+  } else {
+    shares_.write(stream, own_state(kind), spec.offset, count, data);
+  }
+  stream.synchronize();
 }
 
 void Trainer::set_steps_taken(int64_t steps) {

@@ -20,7 +20,8 @@ namespace {
 static_assert(sizeof(NcclConfig) == sizeof(ncclConfig_t) && offsetof(ncclConfig_t, blocking) == 16);
 static_assert(offsetof(NcclConfig, blocking) == offsetof(ncclConfig_t, blocking));
 static_assert(sizeof(NcclId) == sizeof(ncclUniqueId));
-static_assert(kNcclInProgress == ncclInProgress && kNcclFloat32 == ncclFloat32 && kNcclSum == ncclSum);
+static_assert(kNcclInProgress == ncclInProgress && kNcclInt8 == ncclInt8 && kNcclFloat32 == ncclFloat32 &&
+              kNcclSum == ncclSum);
 
 // What rank r has at i: many exponents, so that a sum's bits depend on its order.
 float value(int r, int64_t i) {

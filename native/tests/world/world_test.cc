@@ -90,7 +90,7 @@ using test::name_of_family;
 using test::Ranks;
 
 TEST_P(Ranks, PassTheTestsOfCollectivesAndTrainers) {
-  for (const int ranks : {2, 4}) {
+  for (const int ranks : {2, 3, 4}) {
     const Result result = start(ranks, "");
     EXPECT_EQ(result.status, 0) << ranks << " ranks:\n" << result.output;
   }

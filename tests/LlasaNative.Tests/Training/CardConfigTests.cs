@@ -1,4 +1,5 @@
 using LlasaNative.Configuration;
+using LlasaNative.Engine;
 using LlasaNative.RandomCheckpoints;
 using LlasaNative.Tests.Support;
 using LlasaNative.Training;
@@ -19,7 +20,7 @@ public sealed class CardConfigTests
     public void WriteSizes()
     {
         _folder = new TemporaryDirectory();
-        foreach (var (name, kind, like) in new[] { ("llasa-1b", ModelKind.Policy, "llasa-1b"), ("llasa-3b", ModelKind.Policy, "llasa-3b"), ("codec", ModelKind.Codec, "xcodec2"), ("ear", ModelKind.Recogniser, "whisper-large-v3") })
+        foreach (var (name, kind, like) in new[] { ("llasa-1b", ModelKind.Policy, "llasa-1b"), ("llasa-3b", ModelKind.Policy, "llasa-3b"), ("llasa-8b", ModelKind.Policy, "llasa-8b"), ("codec", ModelKind.Codec, "xcodec2"), ("ear", ModelKind.Recogniser, "whisper-large-v3") })
         {
             RandomCheckpoint.Write(Path.Combine(_folder.Path, name), new RandomCheckpointOptions { Kind = kind, Like = like, HasWeights = false });
         }
@@ -57,6 +58,24 @@ public sealed class CardConfigTests
             Assert.That(moments, Is.EqualTo(without.Items.Where(i => i.What is "first moments" or "second moments").Sum(i => i.Bytes)));
             Assert.That(without.PeakBytes - with.PeakBytes, Is.EqualTo(moments - pieces));
             Assert.That(without.PeakBytes, Is.GreaterThan(81_559 * MiB), "why they are on the host");
+        });
+    }
+
+    [Test]
+    public void EightBillionParametersInFull_FitFourCardsOf80GB_WithWeightsInParts()
+    {
+        const long card = 81_559 * MiB;
+        var owners = Read("llasa-1b-grpo.yaml");
+        owners = owners with { Models = owners.Models with { Policy = Path.Combine(_folder.Path, "llasa-8b") } };
+        var whole = MemoryPlanner.Plan(owners, ranks: 4);
+        var parts = MemoryPlanner.Plan(owners with { Trainer = owners.Trainer with { ShardWeights = true } }, ranks: 4);
+        TestContext.Out.WriteLine($"8B on four ranks: {parts.PeakBytes / 1e9:F1} GB each, {whole.PeakBytes / 1e9:F1} where each has all weights");
+        Assert.Multiple(() =>
+        {
+            Assert.That(whole.PeakBytes, Is.GreaterThan(card));
+            Assert.That(parts.PeakBytes + NotPlanned + NcclMemory.Estimate(_ => null), Is.LessThanOrEqualTo(card), string.Join('\n', parts.Items.Select(i => $"{i.Stage} {i.What} {i.Bytes / 1e9:F2}")));
+            // A quarter of 8.57 billion, and what is left over.
+            Assert.That(parts.Items.Single(i => i.What == "this rank's weights").Bytes, Is.EqualTo(8_567_300_096.0).Within(0.01).Percent);
         });
     }
 

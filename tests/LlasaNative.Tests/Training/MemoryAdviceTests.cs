@@ -48,15 +48,17 @@ public class MemoryAdviceTests
     }
 
     [Test]
-    public void Plan_OfRanks_DividesTheMomentsAndNothingElse()
+    public void Plan_OfRanks_DividesTheMomentsAndThePromptsOfAStepAndNothingElse()
     {
-        long Bytes(int ranks, bool moments) => MemoryPlanner.Plan(Options(), ranks: ranks).Items.Where(i => i.What.EndsWith("moments", StringComparison.Ordinal) == moments).Sum(i => i.Bytes);
+        static long Bytes(GrpoOptions options, int ranks, bool moments) => MemoryPlanner.Plan(options, ranks: ranks).Items.Where(i => i.What.EndsWith("moments", StringComparison.Ordinal) == moments).Sum(i => i.Bytes);
+        var all = Options();
         foreach (var ranks in new[] { 2, 4 })
         {
+            var share = all with { Rollout = all.Rollout with { PromptsPerStep = all.Rollout.PromptsPerStep / ranks } };
             // A plan is of the rank with the largest share, the last: it has what is left over of whole units of 64 floats for each, and so
             // less than 64 (ranks - 1) of either moment more than an even share. Allocations are multiples of 64 bytes.
-            Assert.That(Bytes(ranks, moments: true), Is.EqualTo(Bytes(1, moments: true) / (double)ranks).Within(2 * ((sizeof(float) * 64 * (ranks - 1)) + 64)));
-            Assert.That(Bytes(ranks, moments: false), Is.EqualTo(Bytes(1, moments: false)));
+            Assert.That(Bytes(all, ranks, moments: true), Is.EqualTo(Bytes(all, 1, moments: true) / (double)ranks).Within(2 * ((sizeof(float) * 64 * (ranks - 1)) + 64)));
+            Assert.That(Bytes(all, ranks, moments: false), Is.EqualTo(Bytes(share, 1, moments: false)));
         }
     }
 
