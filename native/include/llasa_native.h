@@ -56,7 +56,7 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------- common */
 
 #define LLASA_ABI_MAJOR 2
-#define LLASA_ABI_MINOR 2
+#define LLASA_ABI_MINOR 3
 
 /* Status of a call. Values are frozen; 1xx argument, 2xx state, 3xx resource, 4xx device, 5xx numeric, 6xx
  * cancellation, 7xx other processes, 9xx a bug. */
