@@ -59,7 +59,7 @@ public sealed class RanksTests : TinyWorldTests
     }
 
     [TestCase("f32", Category = "Long")]
-    [TestCase("bf16")]
+    [TestCase("bf16", Category = "Long")]
     public void Train_WithWeightsInParts_TakesTheStepsOfRanksThatHoldThemWhole(string type)
     {
         // A norm is summed by ranks' parts, which are others; without one every bit is the same.
@@ -145,6 +145,7 @@ public sealed class RanksTests : TinyWorldTests
     }
 
     [Test]
+    [Category("Long")]
     public void Compare_OnRanks_ReportsWhatOneProcessDoes()
     {
         string[] Arguments(string name) =>
