@@ -88,7 +88,7 @@ public sealed class CommandTests : TinyWorldTests
             "--steps", "1", "--set", "rollout.prompts_per_step=2", "--set", "rollout.samples_per_prompt=2");
         // One step on three sentences may go either way: a short run promises nothing and ends well in both cases.
         Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
-        Assert.That(outcome.Output, Does.Contain("a short run: 255 steps are the demo's"));
+        Assert.That(outcome.Output, Does.Contain("a short run: 280 steps are the demo's"));
         var html = File.ReadAllText(Path.Combine(Folder, "index.html"));
         using var summary = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "summary.json")));
         Assert.Multiple(() =>
@@ -96,7 +96,7 @@ public sealed class CommandTests : TinyWorldTests
             Assert.That(html.Split("<audio").Length - 1, Is.EqualTo(4));
             Assert.That(LlasaRunner.RunWell("inspect", Path.Combine(Folder, "policy"), "--check").Output, Does.Contain("llama"));
             Assert.That(summary.RootElement.GetProperty("sentences").GetInt32(), Is.EqualTo(3));
-            Assert.That(html, Does.Contain("This was a short run: 1 of the demonstration's 255 steps"));
+            Assert.That(html, Does.Contain("This was a short run: 1 of the demonstration's 280 steps"));
             Assert.That(summary.RootElement.GetProperty("short_run").GetBoolean(), Is.True);
             Assert.That(LlasaRunner.Run("demo", "--out", Folder, "--steps", "0").Error, Does.Contain("--steps must be at least 1"));
         });

@@ -22,7 +22,7 @@ def train(arguments, name, engine, steps, environment=None):
     with tempfile.TemporaryDirectory() as folder:
         program = ["dotnet", arguments.llasa] if arguments.llasa.endswith(".dll") else [arguments.llasa]
         command = program + ["train", "--config", str(ROOT / "configs/demo.yaml"), "--engine", engine, "--steps", str(steps), "--seed", str(arguments.seed),
-                           "--out", folder, "--set", "run.time_limit_minutes=0"]
+                           "--out", folder, "--set", "run.time_limit_minutes=0", "--set", "models.policy_type=f32", "--set", "models.scoring_type=f32"]
         process = subprocess.Popen(command, env=os.environ | (environment or {}), stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
         if status != 0:
