@@ -76,6 +76,7 @@ Task("Native-Library-For-Tests").IsDependentOn("Native-Configure").Does(() => Bu
 Task("Test-Cudasim").IsDependentOn("Native-Library-For-Tests").Does(() =>
 {
     BuildCudasim("cudasim-asan");
+    ThrowIfManagedBuildFailed();   // or the next quarter of an hour would end there
     CudasimTests("cudasim-asan", "artifacts/test-cudasim");
 });
 
@@ -106,6 +107,14 @@ Task("Bindings-Generate").Does(() => Generate(generated, layout));
 System.Threading.Tasks.Task managedBuild = null;
 System.Threading.Tasks.Task ManagedBuild() => managedBuild ??=
     System.Threading.Tasks.Task.Run(() => Run("managed-build", "dotnet", $"build LlasaNative.sln -c {configuration} -v q"));
+
+void ThrowIfManagedBuildFailed()
+{
+    if (managedBuild?.IsFaulted == true)
+    {
+        managedBuild.GetAwaiter().GetResult();
+    }
+}
 
 // It leaves cores idle that the native build can use.
 Task("Managed-Build-Begins").Does(() => { ManagedBuild(); });

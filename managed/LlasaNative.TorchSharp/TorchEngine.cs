@@ -25,6 +25,12 @@ public class TorchEngine : ITrainerEngine
             throw new UsageException($"`trainer.engine`: torch trains on the CPU, and this policy is on {device.Backend}; take the native engine, or --backend cpu");
         }
 
+        ArgumentNullException.ThrowIfNull(settings);
+        if (settings.Optimiser.RecomputeMlp || settings.Optimiser.OffloadMoments)
+        {
+            throw new UsageException($"`{(settings.Optimiser.RecomputeMlp ? "optimiser.recompute_mlp" : "optimiser.offload_moments")}`: true, but torch has no such thing; take the native engine, or leave it out");
+        }
+
         try
         {
             TorchSharp.torch.set_num_threads(device.NumThreads);

@@ -12,9 +12,10 @@ public sealed class Bf16Tests : TinyWorldTests
 {
     private static readonly string[] Bf16 = ["--set", "models.policy_type=bf16", "--set", "loss.kl_coefficient=0.01", "--set", "optimiser.learning_rate=0.0005", "--set", "optimiser.warmup_steps=0"];
 
-    // bf16 moves a log-prob by 0.0125 (docs/performance.md). Roundings that fall to the other side in one of two passes, and all that they move
-    // after them, are a quarter of that on average, as the native rollout_gap_test.cc allows.
-    private const double MeanGap = 0.25 * 0.0125;
+    // A rounding that falls to the other side in one of two passes moves a log-prob by about 2^-8. Where a tile unit multiplies, what products
+    // take is rounded, too, which moves one by 0.0125 (docs/performance.md): roundings that fall otherwise, and all that they move after them, are
+    // a quarter of that on average, as the native rollout_gap_test.cc allows. Of another model's weights both would be 0.1 and more.
+    private static readonly (double Mean, double Largest) Gap = NativeDevice.GetInfo().Isa == "amx" ? (0.25 * 0.0125, 0.1) : (1e-3, 0.03);
 
     [Test]
     public void FrozenPolicy_TakesHalfTheMemory_AndAReferenceToo()
@@ -55,10 +56,8 @@ public sealed class Bf16Tests : TinyWorldTests
             foreach (var row in rows)
             {
                 Assert.That(row.GetProperty("optimiser/skipped").GetDouble(), Is.Zero);
-
-                // Of another model's weights the mean would be as large.
-                Assert.That(row.GetProperty("policy/logprob_gap_max").GetDouble(), Is.LessThan(0.1));
-                Assert.That(row.GetProperty("policy/logprob_gap_mean").GetDouble(), Is.LessThan(MeanGap));
+                Assert.That(row.GetProperty("policy/logprob_gap_max").GetDouble(), Is.LessThan(Gap.Largest));
+                Assert.That(row.GetProperty("policy/logprob_gap_mean").GetDouble(), Is.LessThan(Gap.Mean));
             }
         });
     }
@@ -92,7 +91,7 @@ public sealed class Bf16Tests : TinyWorldTests
         Assert.Multiple(() =>
         {
             Assert.That(rows[0].GetProperty("policy/kl").GetDouble(), Is.LessThan(1e-6));
-            Assert.That(rows[1].GetProperty("policy/logprob_gap_mean").GetDouble(), Is.LessThan(MeanGap));
+            Assert.That(rows[1].GetProperty("policy/logprob_gap_mean").GetDouble(), Is.LessThan(Gap.Mean));
             Assert.That(File.Exists(Path.Combine(Folder, "policy/model.safetensors")), "the adapter is merged into what the base was");
         });
     }

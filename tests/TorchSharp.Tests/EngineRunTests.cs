@@ -123,6 +123,16 @@ public sealed class EngineRunTests
         Assert.That(Directory.EnumerateFileSystemEntries(_folder), Is.Empty);
     }
 
+    [TestCase("optimiser.recompute_mlp")]
+    [TestCase("optimiser.offload_moments")]
+    public void WhatTheNativeEngineAloneHas_IsRefused(string option)
+    {
+        using var process = Start("torch", _folder, "--set", $"{option}=true");
+        Assert.That(process.StandardError.ReadToEnd(), Does.Contain($"`{option}`: true, but torch"));
+        process.WaitForExit();
+        Assert.That(process.ExitCode, Is.EqualTo(2));
+    }
+
     private static Process Start(string engine, string folder, params string[] more) => Start(engine, folder, ("LLASA_ENGINES", ""), more);
 
     private static Process Start(string engine, string folder, (string Name, string Value) variable, params string[] more) => Start(

@@ -109,13 +109,13 @@ public sealed class TorchTrainerTests
             // Both sum some 1e5 products in float: relative 1e-4 is the bound, sqrt(1e5) eps is 4e-5. In bf16 torch multiplies float
             // activations with the rounded weights, and so does the native engine but for a tile unit, whose products round them, too:
             // a log-prob then moves by 0.0125 (docs/performance.md), a gradient by up to 4 % (bf16_policy_test.cc).
-            var (norm, gap) = type == ComputeType.Bf16 ? (0.04, 0.0125) : (1e-4, 1e-4);
+            var (norm, gap) = type == ComputeType.Bf16 && NativeDevice.GetInfo().Isa == "amx" ? (0.04, 0.0125) : (1e-4, 1e-4);
             Assert.That(Of(torch, "optimiser/grad_norm"), Is.EqualTo(Of(native, "optimiser/grad_norm")).Within(norm * Of(native, "optimiser/grad_norm")));
             Assert.That(Of(torch, "policy/logprob_gap_mean"), Is.LessThanOrEqualTo(gap), "what was sampled and what is trained");
             // Adam's first step is the rate times the gradient's sign. Entries below the rounding error, delta of their root mean
             // square, may turn: a share of 0.8 delta, the density of a normal at 0, each by twice the rate.
             Assert.That(torchWeights.Zip(nativeWeights, (a, b) => Math.Abs(a - b)).Max(), Is.LessThanOrEqualTo(2.01 * 1e-4));
-            var delta = type == ComputeType.Bf16 ? norm : Math.Sqrt(1e5) * Math.ScaleB(1, -23);
+            var delta = type == ComputeType.Bf16 ? Math.Max(norm, Math.ScaleB(1, -9)) : Math.Sqrt(1e5) * Math.ScaleB(1, -23);
             Assert.That(Distance(torchWeights, nativeWeights), Is.LessThan(2 * Math.Sqrt(0.8 * delta) * Math.Sqrt(torchWeights.Length) * 1e-4));
         });
     }

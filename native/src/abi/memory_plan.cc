@@ -127,8 +127,9 @@ llasa_status llasa_memory_plan_item(int64_t index, llasa_memory_item* out_item) 
                 "`index`: %lld, this thread's last plan has %zu items", static_cast<long long>(index),
                 last_items.size());
     const llasa::MemoryPlan::Item& item = last_items[static_cast<size_t>(index)];
-    llasa::abi::write_struct(
-        out_item, {sizeof(llasa_memory_item), item.on_host ? 1u : 0u, item.stage.c_str(), item.what.c_str(), item.bytes},
-        "out_item");
+    llasa::abi::write_struct(out_item,
+                             {sizeof(llasa_memory_item), item.on_host ? 1u : 0u, item.stage.c_str(),
+                              item.what.c_str(), item.bytes},
+                             "out_item");
   });
 }
