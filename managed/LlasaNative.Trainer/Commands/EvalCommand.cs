@@ -21,7 +21,7 @@ internal static class EvalCommand
         Option<bool> skip = new("--skip-faulty") { Description = "Leave out rows that hold no text or are too long, with a line each, instead of stopping." };
         Option<int> limit = new("--limit") { Description = "Use only the first so many texts; 0 = all." };
         Option<string> output = new("--out") { Description = "Write summary.json and samples.jsonl into this directory." };
-        Option<string> sounds = new("--sounds") { Description = "Write the sound of each sample into this directory, as NNNN.wav with what was heard in NNNN.txt; NNNN counts the texts." };
+        Option<string> sounds = new("--sounds") { Description = "Write the sound of each sample (of --best-of, of the best) into this directory, as NNNN.wav with what was heard in NNNN.txt; NNNN counts the texts." };
         Option<bool> bands = new("--bands") { Description = "Also print reward components that hold another policy to the pitch, pauses and speed of this one." };
         Option<string?> voices = new("--voices") { Description = "Folder of sounds, or file of `llasa encode`: each text is said in one of these voices, drawn by --seed (data.voices)." };
         Option<int> bestOf = new("--best-of") { Description = "Draw so many for each sample and measure the one with the best reward." };
@@ -31,9 +31,9 @@ internal static class EvalCommand
         {
             var how = speaking.Read(parsed, 1) with { Prosody = parsed.GetValue(bands) || parsed.GetValue(output) is not null };
             var best = parsed.GetValue(bestOf);
-            if (best < 0 || (best > 0 && parsed.GetValue(sounds) is not null))
+            if (best < 0)
             {
-                throw new UsageException(best < 0 ? "--best-of must be at least 1" : "--best-of is not known until all are heard: it goes without --sounds");
+                throw new UsageException("--best-of must be at least 1");
             }
 
             how = how with { Samples = how.Samples * Math.Max(best, 1) };
@@ -48,7 +48,8 @@ internal static class EvalCommand
             using StopSignal stop = new(atOnce: true);
             var progress = Terminal.Progress(texts.Length, ranks);
             var folder = parsed.GetValue(sounds);
-            Action<int, SampleRecord>? keep = folder is null ? null : (i, sample) => SoundFiles.Write(Path.Combine(folder, SoundName(i, how.Samples)), sample, WaveFile.Encode);
+            Action<int, SampleRecord>? keep = folder is null ? null : BestOf(Math.Max(best, 1), (i, sample) =>
+                SoundFiles.Write(Path.Combine(folder, SoundName(i, how.Samples / Math.Max(best, 1))), sample, WaveFile.Encode));
             var result = new Evaluator(loaded, judging.CreateJudge(), second, ranks.World).Evaluate(texts, how, null, done => progress.Took(done, "texts"), keep, stop.Abort);
             progress.Finish();
             result = best > 0 ? result.BestOf(best) : result;
@@ -75,6 +76,20 @@ internal static class EvalCommand
 
             return 0;
         });
+    }
+
+    /// <summary>Keeps of every so many samples in a row the one that <see cref="EvaluationResult.BestOf"/> chooses: a better one takes the place of what was kept.</summary>
+    private static Action<int, SampleRecord> BestOf(int count, Action<int, SampleRecord> keep)
+    {
+        (int Place, SampleRecord? Sample) kept = (-1, null);
+        return (i, sample) =>
+        {
+            if (kept.Place != i / count || ReferenceEquals(EvaluationResult.Best([kept.Sample!, sample]), sample))
+            {
+                kept = (i / count, sample with { Sound = null });
+                keep(kept.Place, sample);
+            }
+        };
     }
 
     /// <summary>Of a sample's files, without extension: the text's number from 1 on, and the sample's where there are several.</summary>
@@ -135,7 +150,7 @@ internal static class EvalCommand
                     SampleJson.Write(json, sample);
                     if (sounds)
                     {
-                        json.WriteString("sound", SoundName(i, how.Samples) + ".wav");
+                        json.WriteString("sound", SoundName(i, result.SamplesPerText) + ".wav");
                     }
                 });
             }
