@@ -172,7 +172,7 @@ public sealed class BadInputTests : TinyWorldTests
 
     [TestCase(20, new byte[] { 2, 0 }, "fmt", Description = "ADPCM")]
     [TestCase(22, new byte[] { 0, 0 }, "fmt", Description = "no channel")]
-    [TestCase(34, new byte[] { 12, 0 }, "fmt", Description = "12 bits")]
+    [TestCase(34, new byte[] { 40, 0 }, "fmt", Description = "40 bits")]
     public void Wave_OfAKindNotSupported_IsRefused(int at, byte[] bytes, string named)
     {
         var path = Path.Combine(Folder, "a.wav");

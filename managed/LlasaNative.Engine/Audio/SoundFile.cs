@@ -5,7 +5,7 @@ using LlasaNative.Weights;
 
 namespace LlasaNative.Audio;
 
-/// <summary>Reads sound files of any kind: WAV itself, everything else through ffmpeg where that is installed.</summary>
+/// <summary>Reads sound files of any kind: plain WAV itself, everything else through ffmpeg where that is installed.</summary>
 /// <remarks>What a file is, its first bytes say, not its name. <b>Threads:</b> stateless, any thread.</remarks>
 /// <example><code>WaveAudio audio = SoundFile.Read("a.flac", Console.Error.WriteLine);</code></example>
 public static class SoundFile
@@ -67,8 +67,10 @@ public static class SoundFile
         }
     }
 
-    private static bool IsWave(ReadOnlySpan<byte> file) =>
-        file.StartsWith("RIFF"u8) || file.StartsWith("RF64"u8) || file.StartsWith("BW64"u8) || file.IsEmpty;
+    // A WAV may hold sound as MP3 or ADPCM has it, and RIFF a film.
+    private static bool IsWave(ReadOnlySpan<byte> file) => file.IsEmpty
+        || ((file.StartsWith("RIFF"u8) || file.StartsWith("RF64"u8) || file.StartsWith("BW64"u8))
+            && (file.Length < 12 || (file[8..12].SequenceEqual("WAVE"u8) && !WaveFile.IsOfOtherCode(file))));
 
     private static WaveAudio Short(WaveAudio audio, string name, double longest) => audio.Seconds <= longest ? audio : throw TooLong(name, longest);
 
@@ -127,7 +129,7 @@ public static class SoundFile
         }
         catch (Win32Exception e)
         {
-            throw new ModelFileException(name, null, $"not a WAV file, and {Program}, which reads other kinds, is not installed (not on PATH)", e);
+            throw new ModelFileException(name, null, $"not a WAV file of PCM, float or G.711, and {Program}, which reads other kinds, is not installed (not on PATH)", e);
         }
     }
 

@@ -7,7 +7,7 @@ namespace LlasaNative.Audio;
 
 /// <summary>Reads and writes RIFF/WAVE files.</summary>
 /// <remarks>
-/// <para>Reads PCM of 8, 16, 24 and 32 bits and floats of 32 and 64 bits, any number of channels up to 64 (mixed down to
+/// <para>Reads PCM of 1 to 32 bits, floats of 32 and 64 bits and G.711, any number of channels up to 64 (mixed down to
 /// one), plain and extensible headers, RIFF, RF64 and BW64; chunks it does not know are skipped. A header that does not know
 /// the length, as of a pipe, or is wrong about it, is no fault: what is there is read. Writes 16-bit PCM, one channel.</para>
 /// <para><b>Threads:</b> stateless, any thread.</para>
@@ -18,6 +18,8 @@ public static class WaveFile
     private const int HeaderBytes = 44;
     private const int FormatPcm = 1;
     private const int FormatFloat = 3;
+    private const int FormatALaw = 6;
+    private const int FormatMuLaw = 7;
     private const int FormatExtensible = 0xFFFE;
     private const uint UnknownLength = 0x7FFF0000;
 
@@ -77,6 +79,30 @@ public static class WaveFile
         }
 
         throw new ModelFileException(path, "data", "missing");
+    }
+
+    /// <summary>Whether a file is a WAV whose samples are coded as none of those that are read here, such as ADPCM or MP3.</summary>
+    /// <param name="file">The whole file, or its beginning.</param>
+    internal static bool IsOfOtherCode(ReadOnlySpan<byte> file)
+    {
+        for (int at = 12; at <= file.Length - 8;)
+        {
+            long length = BinaryPrimitives.ReadUInt32LittleEndian(file[(at + 4)..]);
+            ReadOnlySpan<byte> chunk = file[(at + 8)..];
+            if (file.Slice(at, 4).SequenceEqual("fmt "u8))
+            {
+                return length >= 16 && length <= chunk.Length && !IsSupported(KindOf(chunk[..(int)length]), BinaryPrimitives.ReadUInt16LittleEndian(chunk[14..]));
+            }
+
+            if (length > chunk.Length)
+            {
+                return false;
+            }
+
+            at += 8 + (int)length + (int)(length & 1);
+        }
+
+        return false;
     }
 
     /// <summary>Writes 16-bit PCM; a file that is there is replaced, and nothing is left when writing fails.</summary>
@@ -182,23 +208,20 @@ public static class WaveFile
             throw new ModelFileException(path, "fmt", Text($"{chunk.Length} bytes, expected at least 16"));
         }
 
-        int kind = BinaryPrimitives.ReadUInt16LittleEndian(chunk);
+        int kind = KindOf(chunk);
         int channels = BinaryPrimitives.ReadUInt16LittleEndian(chunk[2..]);
         long rate = BinaryPrimitives.ReadUInt32LittleEndian(chunk[4..]);
         int blockAlign = BinaryPrimitives.ReadUInt16LittleEndian(chunk[12..]);
         int bits = BinaryPrimitives.ReadUInt16LittleEndian(chunk[14..]);
         if (kind == FormatExtensible)
         {
-            // The real format is the start of a GUID at byte 24.
-            kind = chunk.Length >= 40 ? BinaryPrimitives.ReadUInt16LittleEndian(chunk[24..])
-                : throw new ModelFileException(path, "fmt", Text($"{chunk.Length} bytes, an extensible header has 40"));
+            throw new ModelFileException(path, "fmt", Text($"{chunk.Length} bytes, an extensible header has 40"));
         }
 
-        bool supported = (kind == FormatPcm && bits is 8 or 16 or 24 or 32) || (kind == FormatFloat && bits is 32 or 64);
-        if (!supported)
+        if (!IsSupported(kind, bits))
         {
             throw new ModelFileException(path, "fmt", Text(
-                $"format {kind} with {bits} bits is not supported, expected PCM (8, 16, 24 or 32 bits) or float (32 or 64 bits)"));
+                $"format {kind} with {bits} bits is not supported, expected PCM (1 to 32 bits), float (32 or 64 bits), A-law or mu-law (8 bits)"));
         }
 
         if (channels is < 1 or > 64)
@@ -211,10 +234,26 @@ public static class WaveFile
             throw new ModelFileException(path, "fmt", Text($"{rate} samples per second, expected 100 to 1000000"));
         }
 
-        return blockAlign == channels * bits / 8
-            ? new Format(kind == FormatFloat, channels, (int)rate, bits / 8)
-            : throw new ModelFileException(path, "fmt", Text($"{blockAlign} bytes per frame, expected {channels * bits / 8}"));
+        // Samples of 12 or 20 bits are the upper bits of whole bytes.
+        int bytes = (bits + 7) / 8;
+        return blockAlign == channels * bytes
+            ? new Format(kind, channels, (int)rate, bytes)
+            : throw new ModelFileException(path, "fmt", Text($"{blockAlign} bytes per frame, expected {channels * bytes}"));
     }
+
+    // Of an extensible header the real format is the start of a GUID at byte 24.
+    private static int KindOf(ReadOnlySpan<byte> format) =>
+        BinaryPrimitives.ReadUInt16LittleEndian(format) is var kind && kind == FormatExtensible && format.Length >= 40
+            ? BinaryPrimitives.ReadUInt16LittleEndian(format[24..])
+            : kind;
+
+    private static bool IsSupported(int kind, int bits) => kind switch
+    {
+        FormatPcm => bits is >= 1 and <= 32,
+        FormatFloat => bits is 32 or 64,
+        FormatALaw or FormatMuLaw => bits == 8,
+        _ => false,
+    };
 
     private static WaveAudio Decode(ReadOnlySpan<byte> data, Format format, string path, Action<string>? warn)
     {
@@ -230,7 +269,7 @@ public static class WaveFile
             double sum = 0;
             for (int channel = 0; channel < format.Channels; channel++)
             {
-                sum += Sample(data.Slice((i * frame) + (channel * format.Bytes), format.Bytes), format.IsFloat);
+                sum += Sample(data.Slice((i * frame) + (channel * format.Bytes), format.Bytes), format.Kind);
             }
 
             samples[i] = (float)(sum / format.Channels);
@@ -243,14 +282,16 @@ public static class WaveFile
         return new WaveAudio(samples, format.Rate);
     }
 
-    private static double Sample(ReadOnlySpan<byte> bytes, bool isFloat) => (bytes.Length, isFloat) switch
+    private static double Sample(ReadOnlySpan<byte> bytes, int kind) => (kind, bytes.Length) switch
     {
-        (1, _) => (bytes[0] - 128) / 128.0,
-        (2, _) => BinaryPrimitives.ReadInt16LittleEndian(bytes) / 32768.0,
-        (3, _) => ((sbyte)bytes[2] << 16 | bytes[1] << 8 | bytes[0]) / 8388608.0,
-        (4, false) => BinaryPrimitives.ReadInt32LittleEndian(bytes) / 2147483648.0,
-        (4, true) => BinaryPrimitives.ReadSingleLittleEndian(bytes),
-        _ => BinaryPrimitives.ReadDoubleLittleEndian(bytes),
+        (FormatMuLaw, _) => G711.FromMuLaw(bytes[0]) / 32768.0,
+        (FormatALaw, _) => G711.FromALaw(bytes[0]) / 32768.0,
+        (FormatFloat, 4) => BinaryPrimitives.ReadSingleLittleEndian(bytes),
+        (FormatFloat, _) => BinaryPrimitives.ReadDoubleLittleEndian(bytes),
+        (_, 1) => (bytes[0] - 128) / 128.0,
+        (_, 2) => BinaryPrimitives.ReadInt16LittleEndian(bytes) / 32768.0,
+        (_, 3) => ((sbyte)bytes[2] << 16 | bytes[1] << 8 | bytes[0]) / 8388608.0,
+        _ => BinaryPrimitives.ReadInt32LittleEndian(bytes) / 2147483648.0,
     };
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
@@ -258,5 +299,5 @@ public static class WaveFile
     // What the header says: bytes after its first eight, and those of a large file's data.
     private readonly record struct Lengths(ulong File, ulong? Data);
 
-    private sealed record Format(bool IsFloat, int Channels, int Rate, int Bytes);
+    private sealed record Format(int Kind, int Channels, int Rate, int Bytes);
 }

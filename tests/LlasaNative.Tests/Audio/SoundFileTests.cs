@@ -46,6 +46,28 @@ public sealed class SoundFileTests
         }
     }
 
+    [TestCase("adpcm_ms")]
+    [TestCase("pcm_s64le")]
+    public void MyWavIsOfAnotherCode_AndFfmpegReadsIt(string code)
+    {
+        using TemporaryDirectory folder = new();
+        var (wave, path) = (folder.File("a.wav"), folder.File("b.wav"));
+        WaveFile.Write(wave, Sound, 16000);
+        Require("-v", "error", "-i", wave, "-c:a", code, path);
+        Assert.That(SoundLevel.RootMeanSquare(SoundFile.Read(path).Samples.Span[..Sound.Length]), Is.EqualTo(SoundLevel.RootMeanSquare(Sound)).Within(0.01));
+        Assert.That(() => WithPath(folder.Path, () => SoundFile.Read(path)), Throws.TypeOf<ModelFileException>().With.Message.Contains("not a WAV file of PCM, float or G.711"));
+    }
+
+    [Test]
+    public void MyFilmIsRiffToo_AndItsSoundIsRead()
+    {
+        using TemporaryDirectory folder = new();
+        var (wave, path) = (folder.File("a.wav"), folder.File("a.avi"));
+        WaveFile.Write(wave, Sound, 16000);
+        Require("-v", "error", "-i", wave, "-c:a", "pcm_s16le", path);
+        Assert.That(SoundFile.Read(path).Samples.ToArray(), Is.EqualTo(SoundFile.Read(wave).Samples.ToArray()));
+    }
+
     [Test]
     public void Read_OfWhatFfmpegCannotRead_SaysWhatItSaid()
     {

@@ -27,6 +27,32 @@ public class WaveFileTests
         }
     }
 
+    // The first and the last code of each segment, as ITU-T G.711 and ffmpeg's decoders have them.
+    [TestCase(7, 0xFF, 0, 8, 120, 132, 372, 396, 876, 924, 1884, 1980, 3900, 4092, 7932, 8316, 15996, 16764, 32124)]
+    [TestCase(6, 0xD5, 8, 24, 248, 264, 504, 528, 1008, 1056, 2016, 2112, 4032, 4224, 8064, 8448, 16128, 16896, 32256)]
+    public void MyCallsAreRecordedInMuLawOrALaw_AndAreRead(int kind, int zero, params int[] expected)
+    {
+        byte[] codes = [0, 1, .. Enumerable.Range(1, 15).Select(i => (byte)((i + 1) / 2 * 16 - (i & 1)))];
+        foreach (bool extensible in new[] { false, true })
+        {
+            foreach (int sign in new[] { 1, -1 })
+            {
+                byte[] data = [.. codes.Select(code => (byte)(code ^ zero ^ (sign < 0 ? 0x80 : 0)))];
+                WaveAudio audio = WaveFile.Parse([.. Build(kind, 8, 1, extensible, new float[data.Length])[..^data.Length], .. data], "call.wav");
+                Assert.That(audio.Samples.ToArray(), Is.EqualTo(expected.Select(value => sign * value / 32768f)));
+            }
+        }
+    }
+
+    [TestCase(12, 16)]
+    [TestCase(20, 24)]
+    public void MyRecorderWritesTwelveOrTwentyBits_AsTheUpperBitsOfBytes(int bits, int container)
+    {
+        byte[] file = Build(1, container, 2, false, Values);
+        file[34] = (byte)bits;
+        Assert.That(WaveFile.Parse(file, "a.wav").Samples.ToArray(), Is.EqualTo(Values).Within(1.0 / 32768));
+    }
+
     [Test]
     public void Parse_OfStereo_MixesDown()
     {
@@ -60,7 +86,8 @@ public class WaveFileTests
     }
 
     [TestCase(20, 2, "format 2 with 16 bits", Description = "ADPCM")]
-    [TestCase(34, 12, "format 1 with 12 bits")]
+    [TestCase(34, 40, "format 1 with 40 bits")]
+    [TestCase(20, 7, "format 7 with 16 bits")]
     [TestCase(22, 0, "0 channels")]
     [TestCase(24, 5, "5 samples per second", Description = "low byte of the rate; the rest is cleared")]
     [TestCase(32, 7, "7 bytes per frame")]
