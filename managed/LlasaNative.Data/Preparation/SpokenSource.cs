@@ -20,6 +20,7 @@ public sealed class SpokenSource
 {
     // What manifests call their sounds: ours and Hugging Face's, its AudioFolder's, NeMo's.
     private static readonly string[] _usual = ["audio", "file_name", "audio_filepath", "path"];
+    private static readonly string[] _partColumns = ["offset", "duration"];
 
     // A row may be a minute of sound.
     private const int ParquetBatchRows = 32;
@@ -222,7 +223,7 @@ public sealed class SpokenSource
             throw new ParquetException(path, null, _textColumn, null, "there is no such column of texts");
         }
 
-        string[] columns = [sound, _textColumn, .. reader.HasText("language") ? ["language"] : Array.Empty<string>()];
+        string[] columns = [sound, _textColumn, .. reader.HasText("language") ? ["language"] : Array.Empty<string>(), .. _partColumns.Where(reader.Columns.Contains)];
         for (int g = 0; g < reader.RowGroups.Count; g++)
         {
             long index = reader.RowGroups[g].FirstRow;
@@ -257,7 +258,10 @@ public sealed class SpokenSource
         }
 
         SpokenRow read = bytes is null ? At(place, path!) : new SpokenRow { Name = path ?? NameOf(place), Place = place, Sound = bytes };
-        return Complete(read with { Text = (Value(row, _textColumn) as string ?? string.Empty).Trim(), Language = Value(row, "language") as string });
+        return Complete(Part(read, Time("offset"), Time("duration")) with { Text = (Value(row, _textColumn) as string ?? string.Empty).Trim(), Language = Value(row, "language") as string });
+
+        // NaN is what pandas writes where a cell is empty.
+        string? Time(string name) => Value(row, name) is not null and not double.NaN and not float.NaN and var time ? Convert.ToString(time, CultureInfo.InvariantCulture) : null;
     }
 
     // A column, or a field of structs within each other by a dotted path.

@@ -95,6 +95,28 @@ public sealed class SpokenSourceTests
         Assert.That(() => new SpokenSource(path, IsSound, soundColumn: "wave").Read().ToArray(), Throws.InstanceOf<LlasaException>().With.Message.Contains("`wave`"));
     }
 
+    [Test]
+    public void MyParquetManifestCutsOneLongSound_AndEachRowIsItsPart()
+    {
+        var path = _folder.File("train.parquet");
+        StringArray sounds = new StringArray.Builder().AppendRange(Enumerable.Repeat("long.wav", 5)).Build();
+        StringArray texts = new StringArray.Builder().AppendRange(["a", "b", "c", "d", "e"]).Build();
+        DoubleArray offsets = new DoubleArray.Builder().AppendRange([1.5, 0, double.NaN]).AppendNull().Append(-1).Build();
+        Int64Array durations = new Int64Array.Builder().AppendRange([2, 1, 3, 4, 5]).Build();
+        Schema schema = new(
+            [new("audio_filepath", StringType.Default, true), new("text", StringType.Default, true), new("offset", DoubleType.Default, true), new("duration", Int64Type.Default, true)], null);
+        using (FileWriter file = new(path, schema))
+        {
+            file.WriteRecordBatch(new RecordBatch(schema, [sounds, texts, offsets, durations], 5));
+            file.Close();
+        }
+
+        var rows = Read(path);
+        Assert.That(rows.Select(r => (r.Start, r.Length)), Is.EqualTo(new (double?, double?)[] { (1.5, 2), (0, 1), (null, null), (null, null), (null, null) }));
+        Assert.That(rows[4].Fault!.Message, Does.StartWith(path).And.Contains("`offset` is -1"));
+        Assert.That(rows[..4].Select(r => r.Fault), Is.All.Null);
+    }
+
     private static bool IsSound(string path) => Path.GetExtension(path) is ".wav" or ".flac";
 
     private static SpokenRow[] Read(string path) => [.. new SpokenSource(path, IsSound).Read()];
