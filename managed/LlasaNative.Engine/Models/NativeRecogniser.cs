@@ -21,7 +21,7 @@ public sealed class NativeRecogniser : IRecogniser
     private readonly bool _spaced;
 
     private NativeRecogniser(HuggingFaceDirectory directory, ScoringOptions options, ComputeType type)
-        : this(options, WhisperConfig.FromFile(directory.ConfigPath), ByteLevelBpe.FromDirectory(directory.Path), directory) =>
+        : this(options, WhisperConfig.FromDirectory(directory), ByteLevelBpe.FromDirectory(directory.Path), directory) =>
         _whisper = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativeWhisper(ToNative(Config, Tokens.EndOfText, type, options)));
 
     private NativeRecogniser(ScoringOptions options, WhisperConfig config, ByteLevelBpe tokenizer, HuggingFaceDirectory directory)

@@ -139,7 +139,7 @@ public static class RandomCheckpoint
                     ["feature_size"] = whisper.MelBins,
                     ["sampling_rate"] = 16_000,
                     ["hop_length"] = 160,
-                    ["chunk_length"] = whisper.WindowSamples / 16_000,
+                    ["chunk_length"] = whisper.WindowSamples % 16_000 == 0 ? whisper.WindowSamples / 16_000 : whisper.WindowSamples / 16_000.0,
                     ["n_fft"] = 400,
                     ["n_samples"] = whisper.WindowSamples,
                     ["nb_max_frames"] = whisper.WindowSamples / 160,

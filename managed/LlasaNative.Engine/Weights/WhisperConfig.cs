@@ -50,6 +50,17 @@ public sealed record WhisperConfig
     /// <summary>Samples of one window at 16 kHz: 320 per encoder position.</summary>
     public int WindowSamples => MaxSourcePositions * 320;
 
+    /// <summary>Reads the config of an opened checkpoint, and that its features are those made here.</summary>
+    /// <param name="directory">An opened directory.</param>
+    /// <exception cref="ModelFileException">As <see cref="FromFile"/>, or its <c>preprocessor_config.json</c> asks for other features of a sound.</exception>
+    public static WhisperConfig FromDirectory(HuggingFaceDirectory directory)
+    {
+        ArgumentNullException.ThrowIfNull(directory);
+        WhisperConfig config = FromFile(directory.ConfigPath);
+        FeatureExtractorChecks.Require(directory.Path, config);
+        return config;
+    }
+
     /// <summary>Reads a config file.</summary>
     /// <param name="path">Path of a <c>config.json</c>.</param>
     /// <exception cref="ModelFileException">The file is missing or malformed, or the model is of a kind not supported; the message names the field.</exception>

@@ -54,12 +54,14 @@ public sealed record Xcodec2Config
     /// <summary>Reads the config of an opened checkpoint; sizes that the original layout leaves out are taken from the tensors.</summary>
     /// <param name="directory">An opened directory.</param>
     /// <param name="originalHeads">Attention heads of an original-layout model whose config names none; null for heads of 64.</param>
-    /// <exception cref="ModelFileException">The config is malformed or the model is of a kind not supported; the message names the field.</exception>
+    /// <exception cref="ModelFileException">The config is malformed or the model is of a kind not supported, or its <c>preprocessor_config.json</c> says otherwise; the message names the field.</exception>
     public static Xcodec2Config FromDirectory(HuggingFaceDirectory directory, int? originalHeads = null)
     {
         ArgumentNullException.ThrowIfNull(directory);
         JsonFields json = JsonFields.FromFile(directory.ConfigPath);
-        return directory.Contains("generator.backbone.embed.weight") ? ReadOriginal(json, directory, originalHeads) : ReadHuggingFace(json);
+        Xcodec2Config config = directory.Contains("generator.backbone.embed.weight") ? ReadOriginal(json, directory, originalHeads) : ReadHuggingFace(json);
+        FeatureExtractorChecks.Require(directory.Path, config);
+        return config;
     }
 
     /// <summary>Reads a <c>config.json</c> in Transformers' layout.</summary>

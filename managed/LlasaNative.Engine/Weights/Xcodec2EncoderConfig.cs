@@ -43,10 +43,11 @@ public sealed record Xcodec2EncoderConfig
 
     /// <summary>Reads the config of an opened checkpoint in Transformers' layout.</summary>
     /// <param name="directory">An opened directory.</param>
-    /// <exception cref="ModelFileException">The config is malformed, or in the original layout, whose config has no sizes; the message names the field.</exception>
+    /// <exception cref="ModelFileException">The config is malformed, or in the original layout, whose config has no sizes, or <c>preprocessor_config.json</c> asks for other features; the message names the field.</exception>
     public static Xcodec2EncoderConfig FromDirectory(HuggingFaceDirectory directory)
     {
         ArgumentNullException.ThrowIfNull(directory);
+        FeatureExtractorChecks.RequireEncoder(directory.Path);
         return FromFile(directory.ConfigPath);
     }
 

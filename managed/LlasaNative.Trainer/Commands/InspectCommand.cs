@@ -158,7 +158,7 @@ internal static class InspectCommand
 
     private static void DescribeRecogniser(HuggingFaceDirectory directory)
     {
-        var config = WhisperConfig.FromFile(directory.ConfigPath);
+        var config = WhisperConfig.FromDirectory(directory);
         Line("sizes", string.Create(CultureInfo.InvariantCulture,
             $"{config.EncoderLayers}+{config.DecoderLayers} layers, width {config.HiddenSize}, {config.MelBins} mels, window {config.WindowSamples / 16000.0:F1} s"));
         Line("vocabulary", config.VocabularySize.ToString(CultureInfo.InvariantCulture));
