@@ -10,8 +10,6 @@ namespace LlasaNative.Text;
 /// exactly as the tokenizers library does.
 /// </summary>
 /// <remarks>
-/// <para>A split pattern other than Llama 3's and GPT-2's is run by .NET's regular expressions, for which letters outside
-/// the basic plane are symbols.</para>
 /// <para><b>Threads:</b> any number may encode and decode at once.</para>
 /// </remarks>
 /// <example>
@@ -209,13 +207,13 @@ public sealed class ByteLevelBpe
         int searchFrom = 0;
         while (!matcher.IsEmpty && matcher.Next(text, ref searchFrom, consumed, out int start, out int end) is { } token)
         {
-            if (start < consumed)
+            // Where white space that an earlier one took along holds further tokens, the reference gives those too.
+            Pass(start > consumed ? text[consumed..start] : []);
+            if (end > start)
             {
-                continue;
+                destination.Add(token.Id);
             }
 
-            Pass(text[consumed..start]);
-            destination.Add(token.Id);
             consumed = end;
         }
 

@@ -9,6 +9,7 @@ namespace LlasaNative.Text;
 internal sealed class TokenizerBuilder
 {
     private readonly Dictionary<int, string> _literal = [];
+    private readonly Dictionary<string, int> _literalIds = new(StringComparer.Ordinal);
     private readonly List<AddedToken> _added = [];
     private readonly HashSet<int> _addedIds = [];
     private byte[] _buffer = new byte[1024];
@@ -16,8 +17,15 @@ internal sealed class TokenizerBuilder
     private BpeMerger? _merger;
     private int _rank;
 
+    // The number of the vocabulary's entries, or one more than the highest added id once that is more.
+    private int _nextId;
+
     /// <summary>All tokens so far.</summary>
     public TokenTable Tokens { get; } = new();
+
+    /// <summary>The id that the tokenizers library gives to a token found as a whole, whatever its file says: one that it has, or the next.</summary>
+    /// <param name="content">Its text.</param>
+    public int NextId(string content) => _literalIds.TryGetValue(content, out int id) || (id = Find(Encoding.UTF8.GetBytes(content))) >= 0 ? id : _nextId;
 
     /// <summary>The added tokens so far, in the order they came.</summary>
     public IReadOnlyList<AddedToken> Added => _added;
@@ -38,6 +46,8 @@ internal sealed class TokenizerBuilder
             // Never the result of encoding; decodes to its own text, as in the reference.
             Tokens.Add(id, text, findable: false);
             _literal[id] = Encoding.UTF8.GetString(text);
+            _literalIds.TryAdd(_literal[id], id);
+            _nextId++;
             return null;
         }
 
@@ -47,6 +57,7 @@ internal sealed class TokenizerBuilder
         }
 
         Tokens.Add(id, bytes[..count], findable: true);
+        _nextId++;
         return null;
     }
 
@@ -119,6 +130,8 @@ internal sealed class TokenizerBuilder
         }
 
         _literal[token.Id] = token.Content;
+        _literalIds.TryAdd(token.Content, token.Id);
+        _nextId = Math.Max(_nextId, token.Id + 1);
         return null;
     }
 

@@ -169,9 +169,18 @@ internal sealed class TokenizerJsonReader
             string field = $"added_tokens[{_builder.Added.Count}]";
             Require(item, JsonValueKind.Object, field);
             int id = ReadId(Get(item, "id", JsonValueKind.Number, field + "."), field + ".id");
-            if (_builder.Add(ReadAddedToken(item, id, _path, field)) is { } reason)
+            AddedToken token = ReadAddedToken(item, id, _path, field);
+            int next = _builder.NextId(token.Content);
+            if (_builder.Add(token) is { } reason)
             {
                 throw Error(field, reason);
+            }
+
+            if (id != next)
+            {
+                // The library goes by its own number, and so did whoever trained with it.
+                throw Error(field + ".id", $"{id} for `{token.Content}`, where the tokenizers library counts {next}: ids of added tokens go on from the vocabulary's without a gap; "
+                    + "saved anew from Transformers (AutoTokenizer), the file holds the ids in use");
             }
         }
     }

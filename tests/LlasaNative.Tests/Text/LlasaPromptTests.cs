@@ -151,8 +151,8 @@ public class LlasaPromptTests
     [Test]
     public void MySpeechTokensAreOutOfOrder_AndTheFirstOneIsNamedWithItsIds()
     {
-        string json = TokenizerFixtures.LlasaJson().Replace("\"<|s_5|>\"", "\"x\"", StringComparison.Ordinal)
-            .Replace("\"<|s_6|>\"", "\"<|s_5|>\"", StringComparison.Ordinal).Replace("\"x\"", "\"<|s_6|>\"", StringComparison.Ordinal);
+        string json = TokenizerFixtures.LlasaJson().Replace("\"<|s_5|>\"", "\"<|x|>\"", StringComparison.Ordinal)
+            .Replace("\"<|s_6|>\"", "\"<|s_5|>\"", StringComparison.Ordinal).Replace("\"<|x|>\"", "\"<|s_6|>\"", StringComparison.Ordinal);
         ByteLevelBpe tokenizer = ByteLevelBpe.FromJson(Encoding.UTF8.GetBytes(json), "tokenizer.json");
         Assert.That(() => SpeechTokens.Find(tokenizer), Throws.TypeOf<ModelFileException>().With.Property("Field").EqualTo("<|s_5|>")
             .And.Message.Contains("id 273, expected 272").And.Message.Contains("contiguous"));
@@ -163,7 +163,7 @@ public class LlasaPromptTests
     {
         // In the vocabulary itself, not among the added tokens.
         string[] codes = [.. Enumerable.Range(0, 8).Where(code => code != 5).Select(code => $"<|s_{code}|>")];
-        string json = TokenizerFixtures.Json(codes, [TokenizerFixtures.Added(300, SpeechTokens.StartToken), TokenizerFixtures.Added(301, SpeechTokens.EndToken)]);
+        string json = TokenizerFixtures.Json(codes, [TokenizerFixtures.Added(263, SpeechTokens.StartToken), TokenizerFixtures.Added(264, SpeechTokens.EndToken)]);
         ByteLevelBpe tokenizer = ByteLevelBpe.FromJson(Encoding.UTF8.GetBytes(json), "tokenizer.json");
         Assert.That(() => SpeechTokens.Find(tokenizer), Throws.TypeOf<ModelFileException>().With.Property("Field").EqualTo("<|s_5|>")
             .And.Message.Contains("id 261").And.Message.Contains("<|s_6|> is there with id 261"));

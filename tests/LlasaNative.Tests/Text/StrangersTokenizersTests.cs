@@ -1,0 +1,55 @@
+using System.Globalization;
+using System.Text;
+using LlasaNative.Text;
+using static LlasaNative.Tests.Text.TokenizerFixtures;
+
+namespace LlasaNative.Tests.Text;
+
+/// <summary>Tokenizers of other people; expected ids are those of the tokenizers library (0.23).</summary>
+public sealed class StrangersTokenizersTests
+{
+    // DeepSeek's way to cut.
+    private const string Punctuation = """{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":"[!-/][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|\\s+(?!\\S)|\\s+"},"behavior":"Isolated","invert":false},"""
+        + """{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":false}]}""";
+
+    [TestCase("🎉ab", "␣🎉␣ab")]
+    [TestCase("é🎉🎉𝔸b", "␣é␣🎉🎉␣𝔸b")]
+    [TestCase("a👍🏽!", "␣a␣👍🏽!")]
+    [TestCase("𝟏a", "␣𝟏a")]
+    public void MyTokenizerCutsByAPatternOfItsOwn_AndEmojiStayWhole(string text, string expected)
+    {
+        // A space before each piece shows where it was cut.
+        var tokenizer = Read([], Punctuation);
+        Assert.That(tokenizer.Decode(tokenizer.Encode(text)).Replace(' ', '␣'), Is.EqualTo(expected));
+    }
+
+    [Test]
+    public void EveryCharacterOutsideTheBasicPlane_IsStoodInForByOneOfItsCategory()
+    {
+        foreach (var category in Enum.GetValues<UnicodeCategory>())
+        {
+            if (Enumerable.Range(0x10000, 0x100000).Any(code => CharUnicodeInfo.GetUnicodeCategory(code) == category))
+            {
+                Assert.That(CharUnicodeInfo.GetUnicodeCategory(RegexScanner.StandIn(category)), Is.EqualTo(category));
+            }
+        }
+    }
+
+    [TestCase(",\"rstrip\":true", "a\n\n \nb", new[] { "a", "+", "+", "+", "b" })]
+    [TestCase(",\"lstrip\":true,\"rstrip\":true", "a\n\n \nb", new[] { "a", "+", "b" })]
+    [TestCase(",\"lstrip\":true", "a \n \nb", new[] { "a", "+", "+", "b" })]
+    public void MyTokenTakesTheWhiteSpaceBesideIt_WhichHoldsItAgain(string flags, string text, string[] expected)
+    {
+        var tokenizer = Read([Added(256, "\n", flags)], ByteLevel);
+        Assert.That(tokenizer.Encode(text).Select(id => id == 256 ? "+" : tokenizer.GetToken(id)), Is.EqualTo(expected));
+    }
+
+    [TestCase("a", 256, 64, TestName = "MyAddedTokensIdsAreNotTheLibrarys_AndItIsRefused(a token of the vocabulary)")]
+    [TestCase("<x>", 257, 256, TestName = "MyAddedTokensIdsAreNotTheLibrarys_AndItIsRefused(a gap)")]
+    [TestCase("<x>", 40, 256, TestName = "MyAddedTokensIdsAreNotTheLibrarys_AndItIsRefused(an id that is taken)")]
+    public void MyAddedTokensIdsAreNotTheLibrarys_AndItIsRefused(string content, int id, int counted) =>
+        Assert.That(() => Read([Added(id, content)], ByteLevel), Throws.TypeOf<ModelFileException>().With.Message.Contains("tokenizer.json: `added_tokens[0]")
+            .And.Message.Contains(id == 40 ? "id 40 is another token" : string.Create(CultureInfo.InvariantCulture, $"{id} for `{content}`, where the tokenizers library counts {counted}")));
+
+    private static ByteLevelBpe Read(string[] added, string pre) => ByteLevelBpe.FromJson(Encoding.UTF8.GetBytes(Json([], added, pre: pre)), "tokenizer.json");
+}
