@@ -9,14 +9,6 @@ namespace LlasaNative.Data;
 /// <remarks>Kind and place of the files, and columns that nobody reads, do not matter. <b>Threads:</b> any.</remarks>
 public static class DataFingerprint
 {
-    /// <summary>Of texts.</summary>
-    /// <param name="texts">The texts in order.</param>
-    public static string Of(IEnumerable<string> texts)
-    {
-        ArgumentNullException.ThrowIfNull(texts);
-        return Of(texts.Select(text => new Utterance(text, [])));
-    }
-
     /// <summary>Of texts with their speech.</summary>
     /// <param name="utterances">The utterances in order.</param>
     public static string Of(IEnumerable<Utterance> utterances)

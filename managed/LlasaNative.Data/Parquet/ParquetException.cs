@@ -11,24 +11,10 @@ namespace LlasaNative.Data.Parquet;
 /// </remarks>
 public sealed partial class ParquetException : LlasaException
 {
-    /// <summary>Creates an error with the default message.</summary>
-    public ParquetException()
-        : this("The Parquet file is not valid.")
-    {
-    }
-
     /// <summary>Creates an error that names no place.</summary>
     /// <param name="message">One line: what was expected and what was found.</param>
     public ParquetException(string message)
-        : this(message, null)
-    {
-    }
-
-    /// <summary>Creates an error that names no place, with a cause.</summary>
-    /// <param name="message">One line: what was expected and what was found.</param>
-    /// <param name="innerException">The cause; may be null.</param>
-    public ParquetException(string message, Exception? innerException)
-        : this(string.Empty, null, null, null, message, innerException)
+        : this(string.Empty, null, null, null, message)
     {
     }
 

@@ -6,24 +6,10 @@ namespace LlasaNative.Data;
 /// <remarks>The message reads <c>path: line 3: what is wrong</c>. <b>Threads:</b> immutable.</remarks>
 public sealed class DataFileException : LlasaException
 {
-    /// <summary>Creates an error with the default message.</summary>
-    public DataFileException()
-        : this("The data file is not valid.")
-    {
-    }
-
     /// <summary>Creates an error that names no file.</summary>
     /// <param name="message">One line.</param>
     public DataFileException(string message)
         : base(message)
-    {
-    }
-
-    /// <summary>Creates an error that names no file, with a cause.</summary>
-    /// <param name="message">One line.</param>
-    /// <param name="innerException">The cause; may be null.</param>
-    public DataFileException(string message, Exception? innerException)
-        : base(message, innerException)
     {
     }
 

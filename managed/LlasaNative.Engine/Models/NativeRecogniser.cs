@@ -56,9 +56,6 @@ public sealed class NativeRecogniser : IRecogniser
     /// <summary>Its special tokens.</summary>
     public WhisperTokens Tokens => _vocabulary.Tokens;
 
-    /// <summary>Number of parameters.</summary>
-    public long ParameterCount => _whisper.GetTensors().Sum(t => t.Count);
-
     /// <summary>Loads a directory.</summary>
     /// <param name="path">Hugging Face directory of a Whisper model.</param>
     /// <param name="options">How it listens; null for the defaults.</param>

@@ -6,9 +6,6 @@ namespace LlasaNative.Data;
 /// <param name="seed">Decides which.</param>
 public sealed class VoiceDraw(IReadOnlyList<Utterance> voices, ulong seed)
 {
-    /// <summary>No voices.</summary>
-    public static VoiceDraw None { get; } = new([], 0);
-
     /// <summary>The voice for a text; null when there are none.</summary>
     /// <param name="place">Place of the text, at least 0.</param>
     public Utterance? At(long place) => voices.Count == 0 ? null : voices[Philox.Below(seed, 0, (ulong)place, voices.Count)];

@@ -3,30 +3,11 @@ using System.Net;
 namespace LlasaNative;
 
 /// <summary>The Hub, an HDFS server or the like cannot be reached, refuses a request, or sends something that is not what was asked for.</summary>
+/// <param name="message">One line.</param>
+/// <param name="innerException">The cause; may be null.</param>
 /// <remarks>The message reads <c>hf://OWNER/NAME: what went wrong</c>. <b>Threads:</b> immutable.</remarks>
-public sealed class RemoteException : LlasaException
+public sealed class RemoteException(string message, Exception? innerException = null) : LlasaException(message.ReplaceLineEndings(" "), innerException)
 {
-    /// <summary>Creates an error with the default message.</summary>
-    public RemoteException()
-        : this("The request failed.")
-    {
-    }
-
-    /// <summary>Creates an error.</summary>
-    /// <param name="message">One line.</param>
-    public RemoteException(string message)
-        : base(message)
-    {
-    }
-
-    /// <summary>Creates an error with a cause.</summary>
-    /// <param name="message">One line.</param>
-    /// <param name="innerException">The cause; may be null.</param>
-    public RemoteException(string message, Exception? innerException)
-        : base(message.ReplaceLineEndings(" "), innerException)
-    {
-    }
-
     /// <summary>Creates an error about one place.</summary>
     /// <param name="place">What the user named, as <c>hf://OWNER/NAME</c>.</param>
     /// <param name="message">What went wrong, in one line.</param>

@@ -4,8 +4,4 @@ namespace LlasaNative.Training;
 /// <param name="Value">The number.</param>
 /// <param name="Low">Lower end of its interval.</param>
 /// <param name="High">Upper end of its interval.</param>
-public readonly record struct IntervalEstimate(double Value, double Low, double High)
-{
-    /// <summary>Whether the interval lies on one side of 0.</summary>
-    public bool ExcludesZero => Low > 0 || High < 0;
-}
+public readonly record struct IntervalEstimate(double Value, double Low, double High);

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using LlasaNative.Text;
@@ -20,32 +19,6 @@ public static partial class CharacterErrorRate
     public static double Compute(string reference, string hypothesis)
     {
         (int distance, int length) = Count(reference, hypothesis);
-        return Rate(distance, length);
-    }
-
-    /// <summary>Character error rate of a corpus: total distance / total length of the references.</summary>
-    /// <param name="references">What should have been said.</param>
-    /// <param name="hypotheses">What was heard, one for each reference.</param>
-    /// <exception cref="ArgumentException">The lists differ in length.</exception>
-    public static double Compute(IReadOnlyList<string> references, IReadOnlyList<string> hypotheses)
-    {
-        ArgumentNullException.ThrowIfNull(references);
-        ArgumentNullException.ThrowIfNull(hypotheses);
-        if (references.Count != hypotheses.Count)
-        {
-            throw new ArgumentException(string.Create(
-                CultureInfo.InvariantCulture, $"{references.Count} references, {hypotheses.Count} hypotheses."), nameof(hypotheses));
-        }
-
-        long distance = 0;
-        long length = 0;
-        for (int i = 0; i < references.Count; i++)
-        {
-            (int d, int n) = Count(references[i], hypotheses[i]);
-            distance += d;
-            length += n;
-        }
-
         return Rate(distance, length);
     }
 
