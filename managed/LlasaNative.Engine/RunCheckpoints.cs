@@ -1,4 +1,3 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using LlasaNative.Models;
 using LlasaNative.Training;
@@ -170,35 +169,17 @@ public sealed class RunCheckpoints(string root, int keep, PolicyModel policy) : 
         yield return (new TensorInfo(tensor.Name + ".moment2", TensorType.F32, shape), OptimiserState.Moment2);
     }
 
-    private static byte[] ToJson(RunState state)
+    private static byte[] ToJson(RunState state) => JsonWriting.ToFile(new
     {
-        using MemoryStream stream = new();
-        using (Utf8JsonWriter json = new(stream, new JsonWriterOptions { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
-        {
-            json.WriteStartObject();
-            json.WriteNumber("step", state.Step);
-            json.WriteNumber("optimiser_step", state.OptimiserStep);
-            json.WriteNumber("data_position", state.DataPosition);
-            if (state.Best is var (bestStep, lowest))
-            {
-                json.WriteNumber("best_step", bestStep);
-                json.WriteNumber("best_value", lowest);
-            }
-
-            json.WriteNumber("metrics_bytes", state.Log.MetricsBytes);
-            json.WriteNumber("samples_bytes", state.Log.SamplesBytes);
-            json.WriteString("working_directory", state.WorkingDirectory);
-            json.WriteString("data_fingerprint", state.DataFingerprint);
-            json.WriteStartObject("options");
-            foreach (var (key, value) in state.Options)
-            {
-                json.WriteString(key, value);
-            }
-
-            json.WriteEndObject();
-            json.WriteEndObject();
-        }
-
-        return stream.ToArray();
-    }
+        state.Step,
+        state.OptimiserStep,
+        state.DataPosition,
+        BestStep = state.Best?.Step,
+        BestValue = state.Best?.Value,
+        state.Log.MetricsBytes,
+        state.Log.SamplesBytes,
+        state.WorkingDirectory,
+        state.DataFingerprint,
+        state.Options,
+    });
 }

@@ -1,8 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
-using System.Text.Json;
-using LlasaNative.Training;
+using LlasaNative.Weights;
 
 namespace LlasaNative.Reporting;
 
@@ -33,47 +32,24 @@ public static class ComparisonPage
     public static byte[] ToJson(ComparisonReport report)
     {
         ArgumentNullException.ThrowIfNull(report);
-        using MemoryStream stream = new();
-        using (Utf8JsonWriter json = new(stream, new JsonWriterOptions { Indented = true, NewLine = "\n" }))
+        return JsonWriting.ToFile(new
         {
-            json.WriteStartObject();
-            json.WriteString("before", report.Before);
-            json.WriteString("after", report.After);
-            json.WriteNumber("texts", report.Texts);
-            json.WriteNumber("samples_per_text", report.SamplesPerText);
-            json.WriteNumber("seed", report.Seed);
-            if (report.SecondEar is not null)
+            report.Before,
+            report.After,
+            report.Texts,
+            report.SamplesPerText,
+            report.Seed,
+            report.SecondEar,
+            Measures = report.Measures.ToDictionary(m => m.Key, m => new
             {
-                json.WriteString("second_ear", report.SecondEar);
-            }
-
-            json.WriteStartObject("measures");
-            foreach (var measure in report.Measures)
-            {
-                json.WriteStartObject(measure.Key);
-                json.WriteString("unit", measure.Unit);
-                json.WriteNumber("samples_before", measure.Samples.Before);
-                json.WriteNumber("samples_after", measure.Samples.After);
-                Write(json, "before", measure.Estimate.Before);
-                Write(json, "after", measure.Estimate.After);
-                Write(json, "difference", measure.Estimate.Difference);
-                json.WriteEndObject();
-            }
-
-            json.WriteEndObject();
-            json.WriteEndObject();
-        }
-
-        return stream.ToArray();
-    }
-
-    private static void Write(Utf8JsonWriter json, string name, IntervalEstimate value)
-    {
-        json.WriteStartObject(name);
-        json.WriteFinite("value", value.Value);
-        json.WriteFinite("low", value.Low);
-        json.WriteFinite("high", value.High);
-        json.WriteEndObject();
+                m.Unit,
+                SamplesBefore = m.Samples.Before,
+                SamplesAfter = m.Samples.After,
+                m.Estimate.Before,
+                m.Estimate.After,
+                m.Estimate.Difference,
+            }),
+        });
     }
 
     private static void AppendTable(StringBuilder html, ComparisonReport report, string before, string after)

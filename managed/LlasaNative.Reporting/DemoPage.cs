@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
-using System.Text.Json;
+using LlasaNative.Weights;
 
 namespace LlasaNative.Reporting;
 
@@ -32,49 +32,35 @@ public static class DemoPage
     public static byte[] ToJson(DemoReport report)
     {
         ArgumentNullException.ThrowIfNull(report);
-        using MemoryStream stream = new();
-        using (Utf8JsonWriter json = new(stream, new JsonWriterOptions { Indented = true, NewLine = "\n" }))
+        return JsonWriting.ToFile(new
         {
-            json.WriteStartObject();
-            json.WriteFinite("cer_before", report.CerBefore);
-            json.WriteFinite("cer_after", report.CerAfter);
-            json.WriteFinite("relative_reduction", report.RelativeReduction);
-            json.WriteStartArray("ci95");
-            json.WriteNumberValue(report.IntervalLow);
-            json.WriteNumberValue(report.IntervalHigh);
-            json.WriteEndArray();
-            json.WriteNumber("sentences", report.Sentences);
-            json.WriteNumber("samples_per_sentence", report.SamplesPerSentence);
-            json.WriteFinite("exact_before", report.Exact.Before);
-            json.WriteFinite("exact_after", report.Exact.After);
-            json.WriteFinite("reward_before", report.Reward.Before);
-            json.WriteFinite("reward_after", report.Reward.After);
-            if (report.SecondEar is { } ear)
+            report.CerBefore,
+            report.CerAfter,
+            report.RelativeReduction,
+            Ci95 = new[] { report.IntervalLow, report.IntervalHigh },
+            report.Sentences,
+            report.SamplesPerSentence,
+            ExactBefore = report.Exact.Before,
+            ExactAfter = report.Exact.After,
+            RewardBefore = report.Reward.Before,
+            RewardAfter = report.Reward.After,
+            SecondEar = report.SecondEar is not { } ear ? null : new
             {
-                json.WriteStartObject("second_ear");
-                json.WriteString("name", ear.Name);
-                json.WriteFinite("cer_before", ear.Cer.Before);
-                json.WriteFinite("cer_after", ear.Cer.After);
-                json.WriteFinite("difference", ear.Difference.Value);
-                json.WriteStartArray("ci95");
-                json.WriteNumberValue(ear.Difference.Low);
-                json.WriteNumberValue(ear.Difference.High);
-                json.WriteEndArray();
-                json.WriteFinite("exact_before", ear.Exact.Before);
-                json.WriteFinite("exact_after", ear.Exact.After);
-                json.WriteEndObject();
-            }
-
-            json.WriteNumber("seed", report.Seed);
-            json.WriteNumber("steps", report.Steps);
-            json.WriteBoolean("short_run", report.IsShort);
-            json.WriteFinite("seconds_total", report.SecondsTotal);
-            json.WriteFinite("seconds_training", report.SecondsTraining);
-            json.WriteString("device", report.Device);
-            json.WriteEndObject();
-        }
-
-        return stream.ToArray();
+                ear.Name,
+                CerBefore = ear.Cer.Before,
+                CerAfter = ear.Cer.After,
+                Difference = ear.Difference.Value,
+                Ci95 = new[] { ear.Difference.Low, ear.Difference.High },
+                ExactBefore = ear.Exact.Before,
+                ExactAfter = ear.Exact.After,
+            },
+            report.Seed,
+            report.Steps,
+            ShortRun = report.IsShort,
+            report.SecondsTotal,
+            report.SecondsTraining,
+            report.Device,
+        });
     }
 
     private static void AppendHead(StringBuilder html, DemoReport report) => html.Append(CultureInfo.InvariantCulture,

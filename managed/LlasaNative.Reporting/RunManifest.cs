@@ -1,7 +1,5 @@
 using System.Runtime.InteropServices;
-using System.Text;
-using System.Text.Encodings.Web;
-using System.Text.Json;
+using LlasaNative.Weights;
 
 namespace LlasaNative.Reporting;
 
@@ -17,31 +15,15 @@ public static class RunManifest
     public static void Write(string path, string command, IEnumerable<KeyValuePair<string, string>> options, RunDevice device)
     {
         ArgumentNullException.ThrowIfNull(options);
-        using MemoryStream stream = new();
-        using (Utf8JsonWriter json = new(stream, new JsonWriterOptions { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        AtomicFile.WriteBytes(path, JsonWriting.ToFile(new
         {
-            json.WriteStartObject();
-            json.WriteString("command", command);
-            json.WriteString("version", LlasaVersion.Text);
-            json.WriteString("started", TimeProvider.System.GetUtcNow());
-            json.WriteString("runtime", RuntimeInformation.FrameworkDescription);
-            json.WriteString("system", RuntimeInformation.OSDescription);
-            json.WriteStartObject("device");
-            json.WriteString("backend", device.Backend);
-            json.WriteString("isa", device.Isa);
-            json.WriteString("name", device.Name);
-            json.WriteNumber("threads", device.Threads);
-            json.WriteEndObject();
-            json.WriteStartObject("options");
-            foreach (var (key, value) in options)
-            {
-                json.WriteString(key, value);
-            }
-
-            json.WriteEndObject();
-            json.WriteEndObject();
-        }
-
-        AtomicFile.WriteText(path, Encoding.UTF8.GetString(stream.ToArray()) + "\n");
+            Command = command,
+            Version = LlasaVersion.Text,
+            Started = TimeProvider.System.GetUtcNow(),
+            Runtime = RuntimeInformation.FrameworkDescription,
+            System = RuntimeInformation.OSDescription,
+            Device = device,
+            Options = options.ToDictionary(),
+        }));
     }
 }

@@ -38,7 +38,7 @@ public static class SoundFiles
     public static void Write(string stem, SampleRecord sample, WaveEncoder encode)
     {
         var wave = Encode(sample, encode);
-        AtomicFile.Write(stem + ".wav", path => File.WriteAllBytes(path, wave));
+        AtomicFile.WriteBytes(stem + ".wav", wave);
         AtomicFile.WriteText(stem + ".txt", Describe(sample));
     }
 }

@@ -40,29 +40,8 @@ public sealed class NativePolicyTrainer(PolicyModel policy, OptimiserOptions opt
         }
 
         _trainer.Reduce();
-        double[] mine =
-        [
-            stats.Loss, stats.PolicyLoss, stats.Tokens, stats.KlSum, stats.EntropySum, stats.RatioSum, stats.ApproxKlSum, stats.ClippedLow,
-            stats.ClippedHigh, stats.Capped, stats.LogProbGapSum, stats.LogProbGapMax, stats.ComputedTokens,
-        ];
-        double[][] all = [.. world.Join(mine).Chunk(mine.Length)];
-        double Sum(int i) => all.Sum(rank => rank[i]);
-        return new LossStats
-        {
-            Loss = Sum(0),
-            PolicyLoss = Sum(1),
-            Tokens = Sum(2),
-            KlSum = Sum(3),
-            EntropySum = Sum(4),
-            RatioSum = Sum(5),
-            ApproxKlSum = Sum(6),
-            ClippedLow = Sum(7),
-            ClippedHigh = Sum(8),
-            Capped = Sum(9),
-            LogProbGapSum = Sum(10),
-            LogProbGapMax = all.Max(rank => rank[11]),
-            ComputedTokens = Sum(12),
-        };
+        var mine = stats.ToNumbers();
+        return LossStats.OfRanks([.. world.Join(mine).Chunk(mine.Length)]);
     }
 
     /// <inheritdoc/>

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using System.IO.Hashing;
 
 namespace LlasaNative.Reporting.Drawing;
 
@@ -68,23 +69,11 @@ internal sealed class Raster
         png.Write(number);
         png.Write(type);
         png.Write(data);
-        var crc = Crc(Crc(uint.MaxValue, type), data);
-        BinaryPrimitives.WriteUInt32BigEndian(number, ~crc);
+        Crc32 crc = new();
+        crc.Append(type);
+        crc.Append(data);
+        BinaryPrimitives.WriteUInt32BigEndian(number, crc.GetCurrentHashAsUInt32());
         png.Write(number);
-    }
-
-    private static uint Crc(uint crc, ReadOnlySpan<byte> data)
-    {
-        foreach (var value in data)
-        {
-            crc ^= value;
-            for (var bit = 0; bit < 8; bit++)
-            {
-                crc = (crc & 1) != 0 ? (crc >> 1) ^ 0xedb88320u : crc >> 1;
-            }
-        }
-
-        return crc;
     }
 
     /// <summary>A rectangle; a pixel that it covers in part is coloured in part.</summary>

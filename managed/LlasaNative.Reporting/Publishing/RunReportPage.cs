@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
-using System.Text.Json;
 using LlasaNative.Reporting.Rating;
 using LlasaNative.Training;
+using LlasaNative.Weights;
 
 namespace LlasaNative.Reporting.Publishing;
 
@@ -51,106 +51,35 @@ public static class RunReportPage
     public static byte[] ToJson(RunReport report)
     {
         ArgumentNullException.ThrowIfNull(report);
-        using MemoryStream stream = new();
-        using (Utf8JsonWriter json = new(stream, new JsonWriterOptions { Indented = true, NewLine = "\n" }))
+        return JsonWriting.ToFile(new
         {
-            json.WriteStartObject();
-            json.WriteString("command", report.Command);
-            json.WriteStartArray("runs");
-            foreach (var (i, run) in report.Runs.Index())
+            report.Command,
+            Runs = report.Runs.Select((run, i) => new
             {
-                json.WriteStartObject();
-                json.WriteString("name", run.Name);
-                json.WriteNumber("texts", run.Samples.Count / run.SamplesPerText);
-                json.WriteNumber("samples_per_text", run.SamplesPerText);
-                Map(json, "drawn", run.Drawn);
-                json.WriteStartObject("measures");
-                foreach (var row in report.Rows)
+                run.Name,
+                Texts = run.Samples.Count / run.SamplesPerText,
+                run.SamplesPerText,
+                run.Drawn,
+                Measures = report.Rows.ToDictionary(row => row.Key, row => new { row.Unit, Value = row.Estimates[i].After, row.Estimates[i].Difference }),
+                Diversity = new
                 {
-                    json.WriteStartObject(row.Key);
-                    json.WriteString("unit", row.Unit);
-                    Interval(json, "value", row.Estimates[i].After);
-                    Interval(json, "difference", row.Estimates[i].Difference);
-                    json.WriteEndObject();
-                }
-
-                json.WriteEndObject();
-                json.WriteStartObject("diversity");
-                json.WriteFinite("different", RunReport.Different(run));
-                json.WriteFinite("seconds_spread", RunReport.Spread(run, "seconds"));
-                json.WriteFinite("f0_semitones_spread", RunReport.Spread(run, "f0_semitones"));
-                json.WriteEndObject();
-                json.WriteStartObject("costs");
-                json.WriteNumber("steps", run.Steps);
-                json.WriteFinite("hours", run.Hours);
-                json.WriteFinite("tokens", run.Tokens);
-                json.WriteFinite("failures", run.Failures);
-                json.WriteEndObject();
-                Map(json, "settings", run.Settings);
-                json.WriteEndObject();
-            }
-
-            json.WriteEndArray();
-            json.WriteStartArray("ratings");
-            foreach (var (directory, said) in report.Ratings)
+                    Different = RunReport.Different(run),
+                    SecondsSpread = RunReport.Spread(run, "seconds"),
+                    F0SemitonesSpread = RunReport.Spread(run, "f0_semitones"),
+                },
+                Costs = new { run.Steps, run.Hours, run.Tokens, run.Failures },
+                run.Settings,
+            }),
+            Ratings = report.Ratings.Select(r => new
             {
-                Ratings(json, directory, said);
-            }
-
-            json.WriteEndArray();
-            json.WriteEndObject();
-        }
-
-        return stream.ToArray();
-    }
-
-    private static void Ratings(Utf8JsonWriter json, string directory, RatingSummary said)
-    {
-        json.WriteStartObject();
-        json.WriteString("directory", directory);
-        json.WriteNumber("judgements", said.Ratings.Count);
-        json.WriteNumber("pairs", said.Judged);
-        json.WriteFinite("alpha", said.Alpha);
-        json.WriteStartObject("elo");
-        foreach (var (policy, elo) in said.Policies)
-        {
-            Interval(json, policy, elo);
-        }
-
-        json.WriteEndObject();
-        json.WriteStartArray("raters");
-        foreach (var (name, count, consistency, left) in said.Raters)
-        {
-            json.WriteStartObject();
-            json.WriteString("name", name);
-            json.WriteNumber("judgements", count);
-            json.WriteFinite("same_again", consistency);
-            json.WriteFinite("left_share", left);
-            json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
-        json.WriteEndObject();
-    }
-
-    private static void Interval(Utf8JsonWriter json, string name, IntervalEstimate value)
-    {
-        json.WriteStartObject(name);
-        json.WriteFinite("value", value.Value);
-        json.WriteFinite("low", value.Low);
-        json.WriteFinite("high", value.High);
-        json.WriteEndObject();
-    }
-
-    private static void Map(Utf8JsonWriter json, string name, IReadOnlyDictionary<string, string> values)
-    {
-        json.WriteStartObject(name);
-        foreach (var (key, value) in values)
-        {
-            json.WriteString(key, value);
-        }
-
-        json.WriteEndObject();
+                r.Directory,
+                Judgements = r.Said.Ratings.Count,
+                Pairs = r.Said.Judged,
+                r.Said.Alpha,
+                Elo = r.Said.Policies.ToDictionary(p => p.Policy, p => p.Elo),
+                Raters = r.Said.Raters.Select(rater => new { rater.Name, Judgements = rater.Count, SameAgain = rater.Consistency, rater.LeftShare }),
+            }),
+        });
     }
 
     private static void Rated(StringBuilder html, string directory, RatingSummary said)

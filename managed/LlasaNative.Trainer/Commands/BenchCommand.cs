@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
-using System.Text.Json;
 using LlasaNative.Configuration;
 using LlasaNative.Data;
 using LlasaNative.Engine;
@@ -11,6 +10,7 @@ using LlasaNative.Models;
 using LlasaNative.Reporting;
 using LlasaNative.Trainer.Works;
 using LlasaNative.Training;
+using LlasaNative.Weights;
 
 namespace LlasaNative.Trainer.Commands;
 
@@ -47,17 +47,15 @@ internal static class BenchCommand
                 return WorkArguments.Run(work, options.Models, parsed.GetValue(output)!);
             }
 
-            if (parsed.GetValue(server))
+            var (load, time, folder) = (parsed.GetValue(clients), parsed.GetValue(seconds), parsed.GetValue(output)!);
+            if ((parsed.GetValue(server) || parsed.GetValue(speech)) && (load is < 1 or > 1000 || time is not (> 0 and <= 3600)))
             {
-                return ServerBenchCommand.Run(options, parsed.GetValue(clients), parsed.GetValue(seconds), Path.Combine(parsed.GetValue(output)!, "server.json"));
+                throw new UsageException("--clients must be 1 to 1000 and --seconds more than 0, at most 3600");
             }
 
-            if (parsed.GetValue(speech))
-            {
-                return SpeechBenchCommand.Run(options, parsed.GetValue(clients), parsed.GetValue(seconds), Path.Combine(parsed.GetValue(output)!, "speech.json"));
-            }
-
-            return Run(options, parsed.GetValue(steps), Path.Combine(parsed.GetValue(output)!, "step.json"));
+            return parsed.GetValue(server) ? ServerBenchCommand.Run(options, load, time, Path.Combine(folder, "server.json"))
+                : parsed.GetValue(speech) ? SpeechBenchCommand.Run(options, load, time, Path.Combine(folder, "speech.json"))
+                : Run(options, parsed.GetValue(steps), Path.Combine(folder, "step.json"));
         });
     }
 
@@ -90,7 +88,7 @@ internal static class BenchCommand
         ];
         var total = reports.Average(r => r.Metrics["seconds/step"]);
         Console.Write(Table(phases, total, peaks, device));
-        AtomicFile.Write(output, path => Write(path, phases, total, peaks, device, options, steps, cost));
+        AtomicFile.WriteBytes(output, ToJson(phases, total, peaks, device, options, steps, cost));
         Console.WriteLine(output);
         return 0;
 
@@ -126,50 +124,32 @@ internal static class BenchCommand
 
     private static double OfMemory(Phase phase, NativeMachinePeaks peaks) => phase.Bytes / phase.Seconds / (peaks.BandwidthGbPerS * 1e9);
 
-    private static void Write(
-        string path, Phase[] phases, double total, NativeMachinePeaks peaks, NativeDeviceInfo device, GrpoOptions options, int steps, StepCost cost)
+    private static byte[] ToJson(Phase[] phases, double total, NativeMachinePeaks peaks, NativeDeviceInfo device, GrpoOptions options, int steps, StepCost cost) => JsonWriting.ToFile(new
     {
-        using var file = File.Create(path);
-        using Utf8JsonWriter json = new(file, new JsonWriterOptions { Indented = true, NewLine = "\n" });
-        json.WriteStartObject();
-        json.WriteString("version", LlasaVersion.Text);
-        json.WriteString("device", device.DeviceName);
-        json.WriteString("backend", device.Backend);
-        json.WriteString("isa", device.Isa);
-        json.WriteNumber("threads", device.NumThreads);
-        json.WriteFinite("gemm_gflops", peaks.GemmGflops);
-        json.WriteFinite("gemm_bf16_gflops", peaks.GemmBF16Gflops);
-        json.WriteFinite("bandwidth_gb_per_s", peaks.BandwidthGbPerS);
-        json.WriteNumber("prompts", options.Rollout.PromptsPerStep);
-        json.WriteNumber("samples_per_prompt", options.Rollout.SamplesPerPrompt);
-        json.WriteNumber("steps", steps);
-        json.WriteFinite("seconds_per_step", total);
-        json.WriteFinite("audio_seconds_per_step", cost.AudioSeconds);
-        json.WriteFinite("rollout_tokens_per_step", cost.RolloutTokens);
-        json.WriteFinite("training_tokens_per_step", cost.TrainedTokens);
-        json.WriteStartObject("phases");
-        foreach (var phase in phases)
+        Version = LlasaVersion.Text,
+        Device = device.DeviceName,
+        device.Backend,
+        device.Isa,
+        Threads = device.NumThreads,
+        peaks.GemmGflops,
+        GemmBf16Gflops = peaks.GemmBF16Gflops,
+        peaks.BandwidthGbPerS,
+        Prompts = options.Rollout.PromptsPerStep,
+        options.Rollout.SamplesPerPrompt,
+        Steps = steps,
+        SecondsPerStep = total,
+        AudioSecondsPerStep = cost.AudioSeconds,
+        RolloutTokensPerStep = cost.RolloutTokens,
+        TrainingTokensPerStep = cost.TrainedTokens,
+        Phases = phases.ToDictionary(p => p.Name, p => new
         {
-            json.WriteStartObject(phase.Name);
-            json.WriteFinite("seconds", phase.Seconds);
-            json.WriteFinite("share", phase.Seconds / total);
-            if (phase.Flops > 0)
-            {
-                json.WriteFinite("gflop", phase.Flops / 1e9);
-                json.WriteFinite("fraction_of_gemm_peak", OfGemm(phase, peaks));
-            }
-
-            if (phase.Bytes > 0)
-            {
-                json.WriteFinite("megabytes", phase.Bytes / 1e6);
-                json.WriteFinite("fraction_of_bandwidth", OfMemory(phase, peaks));
-            }
-
-            json.WriteString("rate", phase.Rate);
-            json.WriteEndObject();
-        }
-
-        json.WriteEndObject();
-        json.WriteEndObject();
-    }
+            p.Seconds,
+            Share = p.Seconds / total,
+            Gflop = p.Flops > 0 ? p.Flops / 1e9 : (double?)null,
+            FractionOfGemmPeak = p.Flops > 0 ? OfGemm(p, peaks) : (double?)null,
+            Megabytes = p.Bytes > 0 ? p.Bytes / 1e6 : (double?)null,
+            FractionOfBandwidth = p.Bytes > 0 ? OfMemory(p, peaks) : (double?)null,
+            p.Rate,
+        }),
+    });
 }

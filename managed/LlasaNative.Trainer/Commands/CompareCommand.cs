@@ -120,8 +120,8 @@ internal static class CompareCommand
     {
         var picture = ComparisonChart.Draw(report);
         AtomicFile.WriteText(Path.Combine(folder, "comparison.svg"), picture.ToSvg());
-        AtomicFile.Write(Path.Combine(folder, "comparison.png"), path => File.WriteAllBytes(path, picture.ToPng()));
-        AtomicFile.Write(Path.Combine(folder, "comparison.json"), path => File.WriteAllBytes(path, ComparisonPage.ToJson(report)));
+        AtomicFile.WriteBytes(Path.Combine(folder, "comparison.png"), picture.ToPng());
+        AtomicFile.WriteBytes(Path.Combine(folder, "comparison.json"), ComparisonPage.ToJson(report));
         foreach (var (result, name) in new[] { (before, "samples-before.jsonl"), (after, "samples-after.jsonl") })
         {
             AtomicFile.Write(Path.Combine(folder, name), path =>

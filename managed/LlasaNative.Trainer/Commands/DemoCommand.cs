@@ -122,7 +122,7 @@ internal static class DemoCommand
             Pairs = Pairs(before, after, clips),
         };
         AtomicFile.WriteText(Path.Combine(folder, "index.html"), DemoPage.ToHtml(report));
-        AtomicFile.Write(Path.Combine(folder, "summary.json"), path => File.WriteAllBytes(path, DemoPage.ToJson(report)));
+        AtomicFile.WriteBytes(Path.Combine(folder, "summary.json"), DemoPage.ToJson(report));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"CER {report.CerBefore:F4} -> {report.CerAfter:F4} ({-report.RelativeReduction:+0.0%;-0.0%}), difference's 95 % interval {low:F4} to {high:F4}; ")
             + (report.SecondEar is { } ear ? string.Create(CultureInfo.InvariantCulture,

@@ -1,12 +1,12 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
-using System.Text.Json;
 using LlasaNative.Audio;
 using LlasaNative.Data;
 using LlasaNative.Reporting;
 using LlasaNative.Rewards;
 using LlasaNative.Training;
+using LlasaNative.Weights;
 
 namespace LlasaNative.Trainer.Commands;
 
@@ -155,49 +155,23 @@ internal static class EvalCommand
                 });
             }
         });
-        AtomicFile.Write(Path.Combine(directory, "summary.json"), path =>
+        AtomicFile.WriteBytes(Path.Combine(directory, "summary.json"), JsonWriting.ToFile(new
         {
-            using FileStream file = File.Create(path);
-            using Utf8JsonWriter json = new(file, new JsonWriterOptions { Indented = true, NewLine = "\n" });
-            json.WriteStartObject();
-            json.WriteFinite("cer", result.Cer);
-            json.WriteFinite("wer", result.Wer);
-            json.WriteFinite("nll", result.Nll);
-            json.WriteFinite("reward", result.Reward);
-            json.WriteFinite("exact", result.Exact);
-            json.WriteNumber("samples", result.Samples.Count);
-            json.WriteNumber("samples_per_text", result.SamplesPerText);
-            json.WriteNumber("not_ended", result.NotEnded);
-            json.WriteNumber("beyond_window", result.BeyondWindow);
-            json.WriteStartObject("refused");
-            foreach (var (reason, count) in result.Guarded)
-            {
-                json.WriteNumber(reason, count);
-            }
-
-            json.WriteEndObject();
-            json.WriteStartObject("parts");
-            foreach (var (name, mean) in result.Parts)
-            {
-                json.WriteFinite(name, mean);
-            }
-
-            json.WriteEndObject();
-            if (result.Second is { } heard)
-            {
-                json.WriteStartObject("second_ear");
-                json.WriteString("name", heard.Name);
-                json.WriteFinite("cer", heard.Cer);
-                json.WriteFinite("wer", heard.Wer);
-                json.WriteFinite("nll", heard.Nll);
-                json.WriteFinite("exact", heard.Exact);
-                json.WriteEndObject();
-            }
-
-            json.WriteNumber("seed", how.Seed);
-            json.WriteNumber("temperature", how.Temperature);
-            json.WriteNumber("top_p", how.TopP);
-            json.WriteEndObject();
-        });
+            result.Cer,
+            result.Wer,
+            result.Nll,
+            result.Reward,
+            result.Exact,
+            Samples = result.Samples.Count,
+            result.SamplesPerText,
+            result.NotEnded,
+            result.BeyondWindow,
+            Refused = result.Guarded,
+            Parts = result.Parts.ToDictionary(p => p.Name, p => p.Mean),
+            SecondEar = result.Second is { } heard ? new { heard.Name, heard.Cer, heard.Wer, heard.Nll, heard.Exact } : null,
+            how.Seed,
+            how.Temperature,
+            how.TopP,
+        }));
     }
 }

@@ -31,7 +31,7 @@ internal static class ReportCommand
             var report = RunReport.Make(paths, called, line, Seeds.Bootstrap(parsed.GetValue(seed)), ratings: [.. parsed.GetValue(ratings)!.Select(folder => (folder, RateCommand.Summarise(folder, parsed.GetValue(seed))))]);
             var folder = parsed.GetValue(output)!;
             AtomicFile.WriteText(Path.Combine(folder, "index.html"), RunReportPage.ToHtml(report));
-            AtomicFile.Write(Path.Combine(folder, "report.json"), path => File.WriteAllBytes(path, RunReportPage.ToJson(report)));
+            AtomicFile.WriteBytes(Path.Combine(folder, "report.json"), RunReportPage.ToJson(report));
             Console.WriteLine(Path.Combine(folder, "index.html"));
             return 0;
         });

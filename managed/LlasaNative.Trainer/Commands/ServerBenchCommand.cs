@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using LlasaNative.Data;
 using LlasaNative.Interop;
 using LlasaNative.Engine;
@@ -9,6 +8,7 @@ using LlasaNative.Models;
 using LlasaNative.Reporting;
 using LlasaNative.Trainer.Serving;
 using LlasaNative.Training;
+using LlasaNative.Weights;
 
 namespace LlasaNative.Trainer.Commands;
 
@@ -19,11 +19,6 @@ internal static class ServerBenchCommand
 
     public static int Run(GrpoOptions options, int clients, double seconds, string output)
     {
-        if (clients is < 1 or > 1000 || seconds is not (> 0 and <= 3600))
-        {
-            throw new UsageException("--clients must be 1 to 1000 and --seconds more than 0, at most 3600");
-        }
-
         if (RecogniserEngines.IsGgml(options.Models.Recogniser))
         {
             throw new UsageException($"{options.Models.Recogniser}: `bench --server` counts the arithmetic of the native engine, which reads no ggml file");
@@ -39,7 +34,7 @@ internal static class ServerBenchCommand
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"ratio       {batched.PerSecond / alone.PerSecond:F2}; {1 / work.OfPeak(alone):F2} if batches reached the GEMM peak of {work.PeakGflops:F0} GFLOP/s with {work.Gflop:F3} GFLOP per sample"));
-        AtomicFile.Write(output, path => Write(path, clients, samples, work, [alone, batched]));
+        AtomicFile.WriteBytes(output, ToJson(clients, samples, work, [alone, batched]));
         Console.WriteLine(output);
         return 0;
     }
@@ -77,40 +72,34 @@ internal static class ServerBenchCommand
 
     private static double Ms(double[] ascending, double share) => ServerBench.Quantile(ascending, share) * 1000;
 
-    private static void Write(string path, int clients, List<ScoreRequest> samples, Cost work, ServerBench.Measurement[] measurements)
+    private static byte[] ToJson(int clients, List<ScoreRequest> samples, Cost work, ServerBench.Measurement[] measurements)
     {
         var device = NativeDevice.GetInfo();
-        using var file = File.Create(path);
-        using Utf8JsonWriter json = new(file, new JsonWriterOptions { Indented = true, NewLine = "\n" });
-        json.WriteStartObject();
-        json.WriteString("version", LlasaVersion.Text);
-        json.WriteString("device", device.DeviceName);
-        json.WriteString("backend", device.Backend);
-        json.WriteString("isa", device.Isa);
-        json.WriteNumber("threads", device.NumThreads);
-        json.WriteNumber("clients", clients);
-        json.WriteFinite("codes_per_sample", samples.Average(s => s.Tokens.Length));
-        json.WriteFinite("gflop_per_sample", work.Gflop);
-        json.WriteFinite("gemm_gflops", work.PeakGflops);
-        json.WriteFinite("ratio", measurements[1].PerSecond / measurements[0].PerSecond);
-        json.WriteStartArray("servers");
-        foreach (var m in measurements)
+        return JsonWriting.ToFile(new
         {
-            json.WriteStartObject();
-            json.WriteNumber("max_batch", m.MaxBatch);
-            json.WriteNumber("samples", m.Samples);
-            json.WriteFinite("samples_per_second", m.PerSecond);
-            json.WriteFinite("fraction_of_gemm_peak", work.OfPeak(m));
-            json.WriteFinite("latency_p50_ms", Ms(m.Latencies, 0.5));
-            json.WriteFinite("latency_p99_ms", Ms(m.Latencies, 0.99));
-            json.WriteNumber("health_requests", m.Health.Length);
-            json.WriteFinite("health_p50_ms", Ms(m.Health, 0.5));
-            json.WriteFinite("health_p99_ms", Ms(m.Health, 0.99));
-            json.WriteFinite("health_max_ms", Ms(m.Health, 1));
-            json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
-        json.WriteEndObject();
+            Version = LlasaVersion.Text,
+            Device = device.DeviceName,
+            device.Backend,
+            device.Isa,
+            Threads = device.NumThreads,
+            Clients = clients,
+            CodesPerSample = samples.Average(s => s.Tokens.Length),
+            GflopPerSample = work.Gflop,
+            GemmGflops = work.PeakGflops,
+            Ratio = measurements[1].PerSecond / measurements[0].PerSecond,
+            Servers = measurements.Select(m => new
+            {
+                m.MaxBatch,
+                m.Samples,
+                SamplesPerSecond = m.PerSecond,
+                FractionOfGemmPeak = work.OfPeak(m),
+                LatencyP50Ms = Ms(m.Latencies, 0.5),
+                LatencyP99Ms = Ms(m.Latencies, 0.99),
+                HealthRequests = m.Health.Length,
+                HealthP50Ms = Ms(m.Health, 0.5),
+                HealthP99Ms = Ms(m.Health, 0.99),
+                HealthMaxMs = Ms(m.Health, 1),
+            }),
+        });
     }
 }

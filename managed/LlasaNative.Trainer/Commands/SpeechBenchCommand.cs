@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using LlasaNative.Data;
 using LlasaNative.Interop;
 using LlasaNative.Models;
@@ -7,6 +6,7 @@ using LlasaNative.Reporting;
 using LlasaNative.Trainer.Serving;
 using LlasaNative.Trainer.Serving.Speech;
 using LlasaNative.Training;
+using LlasaNative.Weights;
 
 namespace LlasaNative.Trainer.Commands;
 
@@ -19,11 +19,6 @@ internal static class SpeechBenchCommand
 
     public static int Run(GrpoOptions options, int clients, double seconds, string output)
     {
-        if (clients is < 1 or > 1000 || seconds is not (> 0 and <= 3600))
-        {
-            throw new UsageException("--clients must be 1 to 1000 and --seconds more than 0, at most 3600");
-        }
-
         string[] texts = [.. PromptFile.Read(TinyWorld.Sentences("test"))];
         var fidelity = Compare(options.Models, [.. texts.Take(Texts)]);
         // One by one: the same clients, but one text at a time.
@@ -31,7 +26,7 @@ internal static class SpeechBenchCommand
         Print(alone);
         var together = SpeechBench.RunAsync(options.Models, clients, texts, clients, seconds).GetAwaiter().GetResult();
         Print(together);
-        AtomicFile.Write(output, path => Write(path, fidelity, [alone, together]));
+        AtomicFile.WriteBytes(output, ToJson(fidelity, [alone, together]));
         Console.WriteLine(output);
         return 0;
     }
@@ -66,51 +61,40 @@ internal static class SpeechBenchCommand
 
     private static double Ms(double[] ascending, double share) => ServerBench.Quantile(ascending, share) * 1000;
 
-    private static void Write(string path, List<SpeechBench.Fidelity> fidelity, SpeechBench.Load[] loads)
+    private static byte[] ToJson(List<SpeechBench.Fidelity> fidelity, SpeechBench.Load[] loads)
     {
         var device = NativeDevice.GetInfo();
-        using var file = File.Create(path);
-        using Utf8JsonWriter json = new(file, new JsonWriterOptions { Indented = true, NewLine = "\n" });
-        json.WriteStartObject();
-        json.WriteString("version", LlasaVersion.Text);
-        json.WriteString("device", device.DeviceName);
-        json.WriteString("backend", device.Backend);
-        json.WriteString("isa", device.Isa);
-        json.WriteNumber("threads", device.NumThreads);
-        json.WriteStartArray("servers");
-        foreach (var m in loads)
+        return JsonWriting.ToFile(new
         {
-            json.WriteStartObject();
-            json.WriteNumber("slots", m.Slots);
-            json.WriteNumber("clients", m.Clients);
-            json.WriteNumber("requests", m.Requests);
-            json.WriteFinite("requests_per_second", m.Requests / m.Seconds);
-            json.WriteFinite("sound_seconds_per_second", m.SoundSeconds / m.Seconds);
-            json.WriteFinite("processor_seconds_per_request", m.ProcessorSeconds / m.Requests);
-            json.WriteFinite("first_sound_p50_ms", Ms(m.FirstSound, 0.5));
-            json.WriteFinite("first_sound_p99_ms", Ms(m.FirstSound, 0.99));
-            json.WriteFinite("whole_p50_ms", Ms(m.Whole, 0.5));
-            json.WriteFinite("whole_p99_ms", Ms(m.Whole, 0.99));
-            json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
-        json.WriteStartArray("windows");
-        foreach (var m in fidelity)
-        {
-            json.WriteStartObject();
-            json.WriteNumber("left", m.Windows.Left);
-            json.WriteNumber("right", m.Windows.Right);
-            json.WriteNumber("first", m.Windows.First);
-            json.WriteNumber("part", m.Windows.Part);
-            json.WriteNumber("fade", m.Windows.Fade);
-            json.WriteFinite("snr_db", m.SnrDb);
-            json.WriteFinite("worst_snr_db", m.WorstSnrDb);
-            json.WriteFinite("decoded_per_code", m.Decoded);
-            json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
-        json.WriteEndObject();
+            Version = LlasaVersion.Text,
+            Device = device.DeviceName,
+            device.Backend,
+            device.Isa,
+            Threads = device.NumThreads,
+            Servers = loads.Select(m => new
+            {
+                m.Slots,
+                m.Clients,
+                m.Requests,
+                RequestsPerSecond = m.Requests / m.Seconds,
+                SoundSecondsPerSecond = m.SoundSeconds / m.Seconds,
+                ProcessorSecondsPerRequest = m.ProcessorSeconds / m.Requests,
+                FirstSoundP50Ms = Ms(m.FirstSound, 0.5),
+                FirstSoundP99Ms = Ms(m.FirstSound, 0.99),
+                WholeP50Ms = Ms(m.Whole, 0.5),
+                WholeP99Ms = Ms(m.Whole, 0.99),
+            }),
+            Windows = fidelity.Select(m => new
+            {
+                m.Windows.Left,
+                m.Windows.Right,
+                m.Windows.First,
+                m.Windows.Part,
+                m.Windows.Fade,
+                m.SnrDb,
+                m.WorstSnrDb,
+                DecodedPerCode = m.Decoded,
+            }),
+        });
     }
 }

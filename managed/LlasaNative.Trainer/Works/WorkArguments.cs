@@ -1,5 +1,6 @@
 using System.CommandLine;
 using LlasaNative.Interop;
+using LlasaNative.Reporting;
 using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Works;
@@ -59,7 +60,7 @@ internal sealed class WorkArguments
         var (peaks, device) = (NativeDevice.MeasurePeaks(), NativeDevice.GetInfo());
         Console.WriteLine(result.ToText(peaks, device));
         var path = Path.Combine(directory, result.Name + ".json");
-        result.Write(path, peaks, device);
+        AtomicFile.WriteBytes(path, result.ToJson(peaks, device));
         Console.WriteLine(path);
         return 0;
     }

@@ -1,7 +1,5 @@
 using System.Globalization;
-using System.Text.Json.Nodes;
 using LlasaNative.Interop;
-using LlasaNative.Reporting;
 using LlasaNative.Training;
 using LlasaNative.Weights;
 
@@ -45,42 +43,30 @@ internal sealed record WorkResult(string Name, IReadOnlyList<double> Seconds, do
             + $"products {Gemm(peaks):F1} Gflop/s, reading {peaks.ReadGbPerS:F1} GB/s");
     }
 
-    public JsonObject ToJson(NativeMachinePeaks peaks, NativeDeviceInfo device)
+    public byte[] ToJson(NativeMachinePeaks peaks, NativeDeviceInfo device) => JsonWriting.ToFile(new
     {
-        JsonObject settings = [];
-        foreach (var (name, value) in Settings)
-        {
-            settings[name] = value;
-        }
-
-        return new JsonObject
-        {
-            ["version"] = LlasaVersion.Text,
-            ["work"] = Name,
-            ["settings"] = settings,
-            ["type"] = Configuration.OptionNames.Of(Type),
-            ["seconds"] = Median,
-            ["least_seconds"] = Seconds.Min(),
-            ["all_seconds"] = new JsonArray([.. Seconds.Select(s => (JsonNode)s)]),
-            ["units"] = Units,
-            ["unit"] = Unit,
-            ["units_per_second"] = Units / Median,
-            ["gflop"] = Flops / 1e9,
-            ["gigabytes"] = Bytes / 1e9,
-            ["roof_fraction"] = OfRoof(peaks),
-            ["peak_memory_mib"] = System.Diagnostics.Process.GetCurrentProcess().PeakWorkingSet64 / 1048576.0,
-            ["device"] = device.DeviceName,
-            ["backend"] = device.Backend,
-            ["isa"] = device.Isa,
-            ["threads"] = device.NumThreads,
-            ["gemm_gflops"] = peaks.GemmGflops,
-            ["gemm_bf16_gflops"] = peaks.GemmBF16Gflops,
-            ["read_gb_per_s"] = peaks.ReadGbPerS,
-        };
-    }
-
-    public void Write(string path, NativeMachinePeaks peaks, NativeDeviceInfo device) =>
-        AtomicFile.Write(path, temporary => File.WriteAllText(temporary, ToJson(peaks, device).ToJsonString(JsonWriting.Indented) + "\n"));
+        Version = LlasaVersion.Text,
+        Work = Name,
+        Settings,
+        Type = Configuration.OptionNames.Of(Type),
+        Seconds = Median,
+        LeastSeconds = Seconds.Min(),
+        AllSeconds = Seconds,
+        Units,
+        Unit,
+        UnitsPerSecond = Units / Median,
+        Gflop = Flops / 1e9,
+        Gigabytes = Bytes / 1e9,
+        RoofFraction = OfRoof(peaks) ?? double.NaN,
+        PeakMemoryMib = System.Diagnostics.Process.GetCurrentProcess().PeakWorkingSet64 / 1048576.0,
+        Device = device.DeviceName,
+        device.Backend,
+        device.Isa,
+        Threads = device.NumThreads,
+        peaks.GemmGflops,
+        GemmBf16Gflops = peaks.GemmBF16Gflops,
+        peaks.ReadGbPerS,
+    });
 
     private double Gemm(NativeMachinePeaks peaks) => Type == ComputeType.Bf16 ? peaks.GemmBF16Gflops : peaks.GemmGflops;
 }

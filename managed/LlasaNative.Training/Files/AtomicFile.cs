@@ -59,6 +59,12 @@ public static partial class AtomicFile
     /// <exception cref="ModelFileException">The file cannot be written.</exception>
     public static void WriteText(string path, string text) => Write(path, temporary => File.WriteAllText(temporary, text));
 
+    /// <summary>Writes bytes.</summary>
+    /// <param name="path">Path of the file.</param>
+    /// <param name="bytes">Its content.</param>
+    /// <exception cref="ModelFileException">The file cannot be written.</exception>
+    public static void WriteBytes(string path, byte[] bytes) => Write(path, temporary => File.WriteAllBytes(temporary, bytes));
+
     /// <summary>Removes what processes that were killed while they wrote left in a directory; what cannot be removed stays.</summary>
     /// <param name="directory">The directory, without those below it; need not exist.</param>
     public static void RemoveLeftovers(string directory)

@@ -48,21 +48,39 @@ public sealed record LossStats
     {
         ArgumentNullException.ThrowIfNull(next);
         var first = Tokens == 0 ? next : this;
-        return new LossStats
-        {
-            Loss = Loss + next.Loss,
-            PolicyLoss = PolicyLoss + next.PolicyLoss,
-            Tokens = Tokens + next.Tokens,
-            KlSum = KlSum + next.KlSum,
-            EntropySum = EntropySum + next.EntropySum,
-            RatioSum = RatioSum + next.RatioSum,
-            ApproxKlSum = ApproxKlSum + next.ApproxKlSum,
-            ClippedLow = ClippedLow + next.ClippedLow,
-            ClippedHigh = ClippedHigh + next.ClippedHigh,
-            Capped = Capped + next.Capped,
-            LogProbGapSum = first.LogProbGapSum,
-            LogProbGapMax = first.LogProbGapMax,
-            ComputedTokens = ComputedTokens + next.ComputedTokens,
-        };
+        double[] mine = ToNumbers(), others = next.ToNumbers();
+        return Of([.. mine.Zip(others, (a, b) => a + b)]) with { LogProbGapSum = first.LogProbGapSum, LogProbGapMax = first.LogProbGapMax };
     }
+
+    /// <summary>The same update by several ranks, each with its share of the tokens.</summary>
+    /// <param name="ranks">What <see cref="ToNumbers"/> gave at each; at least one.</param>
+    public static LossStats OfRanks(IReadOnlyList<double[]> ranks)
+    {
+        ArgumentNullException.ThrowIfNull(ranks);
+        var sum = Of([.. Enumerable.Range(0, ranks[0].Length).Select(i => ranks.Sum(rank => rank[i]))]);
+        return sum with { LogProbGapMax = ranks.Max(rank => Of(rank).LogProbGapMax) };
+    }
+
+    /// <summary>All of it as numbers, which other ranks can be sent.</summary>
+    public double[] ToNumbers() =>
+    [
+        Loss, PolicyLoss, Tokens, KlSum, EntropySum, RatioSum, ApproxKlSum, ClippedLow, ClippedHigh, Capped, LogProbGapSum, LogProbGapMax, ComputedTokens,
+    ];
+
+    private static LossStats Of(double[] numbers) => new()
+    {
+        Loss = numbers[0],
+        PolicyLoss = numbers[1],
+        Tokens = numbers[2],
+        KlSum = numbers[3],
+        EntropySum = numbers[4],
+        RatioSum = numbers[5],
+        ApproxKlSum = numbers[6],
+        ClippedLow = numbers[7],
+        ClippedHigh = numbers[8],
+        Capped = numbers[9],
+        LogProbGapSum = numbers[10],
+        LogProbGapMax = numbers[11],
+        ComputedTokens = numbers[12],
+    };
 }
