@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using LlasaNative.Interop;
 
 namespace LlasaNative.Training;
 

@@ -1,5 +1,3 @@
-using LlasaNative.Interop;
-
 namespace LlasaNative.Training;
 
 /// <summary>Device memory of a run.</summary>

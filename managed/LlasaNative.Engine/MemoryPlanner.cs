@@ -1,8 +1,4 @@
 using LlasaNative.Engine;
-using LlasaNative.Interop;
-using LlasaNative.Models;
-using LlasaNative.Text;
-using LlasaNative.Weights;
 
 namespace LlasaNative.Training;
 

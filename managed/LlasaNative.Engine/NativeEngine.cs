@@ -1,10 +1,5 @@
-using LlasaNative.Data;
-using LlasaNative.Interop;
 using LlasaNative.Judging;
 using LlasaNative.Recognition;
-using LlasaNative.Models;
-using LlasaNative.Text;
-using LlasaNative.Training;
 
 namespace LlasaNative.Engine;
 

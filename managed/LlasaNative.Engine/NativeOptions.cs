@@ -1,6 +1,3 @@
-using LlasaNative.Interop;
-using LlasaNative.Models;
-
 namespace LlasaNative.Training;
 
 /// <summary>Options as the native library takes them.</summary>

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace LlasaNative.Engine;
 
 /// <summary>What NCCL takes of a GPU's memory for itself, which no call of it tells.</summary>

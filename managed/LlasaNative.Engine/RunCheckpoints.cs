@@ -1,8 +1,3 @@
-using System.Text.Json;
-using LlasaNative.Models;
-using LlasaNative.Training;
-using LlasaNative.Weights;
-
 namespace LlasaNative.Engine;
 
 /// <summary>The states of a run as directories: the policy (of one with an adapter the adapter alone), the optimiser's moments, the position.</summary>

@@ -1,6 +1,3 @@
-using System.Text;
-using LlasaNative.Training;
-
 namespace LlasaNative.Engine;
 
 /// <summary>The checkpoints of several ranks: the first one finds and writes them, all read them. What is written knows no number of ranks.</summary>

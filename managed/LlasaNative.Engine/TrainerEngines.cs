@@ -1,6 +1,4 @@
 using LlasaNative.Extensions;
-using LlasaNative.Models;
-using LlasaNative.Training;
 
 namespace LlasaNative.Engine;
 

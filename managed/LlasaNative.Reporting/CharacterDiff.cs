@@ -1,6 +1,3 @@
-using System.Net;
-using System.Text;
-
 namespace LlasaNative.Reporting;
 
 /// <summary>Marks, in HTML, how a transcript differs from the text it should be.</summary>

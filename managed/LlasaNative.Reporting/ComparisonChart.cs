@@ -1,6 +1,4 @@
-using System.Globalization;
 using LlasaNative.Reporting.Drawing;
-using LlasaNative.Training;
 
 namespace LlasaNative.Reporting;
 

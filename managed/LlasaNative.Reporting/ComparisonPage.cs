@@ -1,8 +1,3 @@
-using System.Globalization;
-using System.Net;
-using System.Text;
-using LlasaNative.Weights;
-
 namespace LlasaNative.Reporting;
 
 /// <summary>The files of a comparison: a page to listen to that needs nothing else, and numbers.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Training;
-
 namespace LlasaNative.Reporting;
 
 /// <summary>What <c>llasa compare</c> measured: the content of its files.</summary>

@@ -1,6 +1,5 @@
 using LlasaNative.Audio;
 using LlasaNative.Recognition;
-using LlasaNative.Training;
 
 namespace LlasaNative.Reporting;
 

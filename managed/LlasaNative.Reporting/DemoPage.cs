@@ -1,8 +1,3 @@
-using System.Globalization;
-using System.Net;
-using System.Text;
-using LlasaNative.Weights;
-
 namespace LlasaNative.Reporting;
 
 /// <summary>The demonstration's page: one HTML file that needs nothing else.</summary>

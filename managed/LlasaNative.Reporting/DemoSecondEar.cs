@@ -1,5 +1,3 @@
-using LlasaNative.Training;
-
 namespace LlasaNative.Reporting;
 
 /// <summary>What the second ear, which never rewards, heard of the demonstration's held-out sentences.</summary>

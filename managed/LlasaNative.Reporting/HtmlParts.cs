@@ -1,7 +1,3 @@
-using System.Globalization;
-using System.Net;
-using System.Text;
-
 namespace LlasaNative.Reporting;
 
 /// <summary>What the self-contained pages share: head, style, clips side by side.</summary>

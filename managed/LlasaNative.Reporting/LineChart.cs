@@ -1,7 +1,3 @@
-using System.Globalization;
-using System.Net;
-using System.Text;
-
 namespace LlasaNative.Reporting;
 
 /// <summary>A curve over steps as inline SVG: raw points pale, their moving mean strong.</summary>

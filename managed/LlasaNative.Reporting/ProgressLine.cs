@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace LlasaNative.Reporting;
 
 /// <summary>Tells a person how far a run is: one living line on a terminal, otherwise a line per step.</summary>

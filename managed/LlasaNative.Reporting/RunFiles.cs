@@ -1,8 +1,5 @@
-using System.Globalization;
-using System.Text.Json;
 using LlasaNative.Audio;
 using LlasaNative.Recognition;
-using LlasaNative.Training;
 
 namespace LlasaNative.Reporting;
 

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using LlasaNative.Weights;
 
 namespace LlasaNative.Reporting;
 

@@ -1,6 +1,4 @@
-using System.Text.Json;
 using LlasaNative.Audio;
-using LlasaNative.Training;
 
 namespace LlasaNative.Reporting;
 

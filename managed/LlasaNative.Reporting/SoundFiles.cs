@@ -1,7 +1,5 @@
-using System.Globalization;
 using LlasaNative.Audio;
 using LlasaNative.Recognition;
-using LlasaNative.Training;
 
 namespace LlasaNative.Reporting;
 

@@ -1,8 +1,6 @@
 using System.Buffers.Binary;
-using System.Globalization;
 using System.IO.Hashing;
 using System.Numerics;
-using LlasaNative.Weights;
 
 namespace LlasaNative.Reporting;
 

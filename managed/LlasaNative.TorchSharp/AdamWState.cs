@@ -1,5 +1,3 @@
-using TorchSharp.Modules;
-
 namespace LlasaNative.Torch;
 
 /// <summary>Moments and step number inside TorchSharp's AdamW.</summary>

@@ -1,7 +1,3 @@
-using LlasaNative.Interop;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LlasaNative.Torch;
 
 /// <summary>The native sampling kernel on tensors: penalty, temperature, top-k, top-p, min-p and draw in one call.</summary>

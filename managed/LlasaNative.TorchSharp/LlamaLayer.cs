@@ -1,6 +1,4 @@
 using LlasaNative.Weights;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace LlasaNative.Torch;
 

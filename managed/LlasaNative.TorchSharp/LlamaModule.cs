@@ -1,7 +1,4 @@
-using LlasaNative.Interop;
 using LlasaNative.Weights;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace LlasaNative.Torch;
 

@@ -1,7 +1,3 @@
-using LlasaNative.Interop;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LlasaNative.Torch;
 
 /// <summary>A policy's weights as TorchSharp parameters: the same memory, so what one engine trains the other computes with.</summary>

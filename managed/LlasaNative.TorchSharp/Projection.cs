@@ -1,7 +1,3 @@
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LlasaNative.Torch;
 
 /// <summary>A linear map without bias, and beside it a low-rank adapter if there is one: y = x Wᵀ + s (dropout(x) Aᵀ) Bᵀ.</summary>

@@ -1,7 +1,3 @@
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LlasaNative.Torch;
 
 /// <summary>y = x / sqrt(mean(x²) + epsilon) · gain, over the last axis (arXiv 1910.07467).</summary>

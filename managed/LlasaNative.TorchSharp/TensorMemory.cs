@@ -1,8 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using LlasaNative.Interop;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace LlasaNative.Torch;
 

@@ -1,7 +1,3 @@
-using LlasaNative.Interop;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LlasaNative.Torch;
 
 /// <summary>The loss of a few response tokens as a differentiable sum, and its statistics.</summary>

@@ -1,4 +1,3 @@
-using LlasaNative.Interop;
 using LlasaNative.Models;
 using LlasaNative.Training;
 

@@ -1,8 +1,4 @@
-using LlasaNative.Interop;
 using LlasaNative.Weights;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
 
 namespace LlasaNative.Torch;
 

@@ -1,7 +1,3 @@
-using LlasaNative.Interop;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LlasaNative.Torch;
 
 /// <summary>The native X-Codec2 decoder on tensors: codes to waveform.</summary>

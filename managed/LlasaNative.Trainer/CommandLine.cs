@@ -1,7 +1,4 @@
-using System.CommandLine;
-using LlasaNative.Interop;
 using LlasaNative.Trainer.Commands;
-using LlasaNative.Training;
 
 namespace LlasaNative.Trainer;
 

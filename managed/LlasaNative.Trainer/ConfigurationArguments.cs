@@ -1,7 +1,3 @@
-using System.CommandLine;
-using LlasaNative.Configuration;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer;
 
 /// <summary><c>--config</c>, <c>--set</c> and the flags that stand for a key of the configuration.</summary>

@@ -1,6 +1,4 @@
-using LlasaNative.Audio;
 using LlasaNative.Recognition.Remote;
-using LlasaNative.Training;
 
 namespace LlasaNative.Trainer;
 

@@ -1,7 +1,3 @@
-using System.CommandLine;
-using LlasaNative.Configuration;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer;
 
 /// <summary>The options that name model directories.</summary>

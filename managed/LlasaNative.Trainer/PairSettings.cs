@@ -1,6 +1,3 @@
-using LlasaNative.Configuration;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer;
 
 /// <summary>What <c>llasa pair</c> reads of a configuration.</summary>

@@ -1,5 +1,4 @@
 using System.Diagnostics.Tracing;
-using LlasaNative.Reporting;
 
 namespace LlasaNative.Trainer;
 

@@ -1,6 +1,3 @@
-using LlasaNative.Data;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer;
 
 /// <summary>Models and data that a user names: directories and files, or places on the Hub and HDFS, which are fetched.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Weights;
-
 namespace LlasaNative.Trainer;
 
 /// <summary>Finds the policy that somebody means who names a policy's directory, a run, a demo or a checkpoint.</summary>

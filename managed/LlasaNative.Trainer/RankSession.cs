@@ -1,7 +1,3 @@
-using LlasaNative.Interop;
-using LlasaNative.Models;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer;
 
 /// <summary>This process's part in a run of several: joined when a command begins, left when it ended well, ended for all ranks when it did not.</summary>

@@ -1,11 +1,5 @@
-using LlasaNative.Configuration;
-using LlasaNative.Engine;
-using LlasaNative.Recognition;
 using LlasaNative.Recognition.Remote;
-using LlasaNative.Models;
 using LlasaNative.Trainer.Commands;
-using LlasaNative.Trainer.Serving;
-using LlasaNative.Training;
 
 namespace LlasaNative.Trainer;
 

@@ -1,8 +1,3 @@
-using LlasaNative.Recognition;
-using LlasaNative.Models;
-using LlasaNative.Training;
-using LlasaNative.Weights;
-
 namespace LlasaNative.Trainer;
 
 /// <summary>Arithmetic and traffic of a GRPO step, from the sizes of the models and the lengths that were drawn.</summary>

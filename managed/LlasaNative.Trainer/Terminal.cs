@@ -1,8 +1,3 @@
-using System.Globalization;
-using LlasaNative.Interop;
-using LlasaNative.Reporting;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer;
 
 /// <summary>How the program talks: results on standard output, everything else on standard error.</summary>

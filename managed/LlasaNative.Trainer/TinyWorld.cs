@@ -1,5 +1,3 @@
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer;
 
 /// <summary>Finds the tiny models and sentences that come with the program: <c>assets/tiny</c>.</summary>

@@ -1,9 +1,3 @@
-using LlasaNative.Data;
-using LlasaNative.Models;
-using LlasaNative.Recognition;
-using LlasaNative.Text;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer;
 
 /// <summary>Reads the texts of a command and drops or refuses those that do not fit its models.</summary>

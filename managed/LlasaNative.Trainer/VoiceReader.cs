@@ -1,8 +1,3 @@
-using LlasaNative.Audio;
-using LlasaNative.Data;
-using LlasaNative.Models;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer;
 
 /// <summary>Makes voice prompts of sounds. Codec and recogniser are loaded when the first needs them, and gone when this is disposed.</summary>

@@ -1,7 +1,3 @@
-using LlasaNative.Data;
-using LlasaNative.Models;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer;
 
 /// <summary>The voices of a command: those that its texts name, and those that are drawn for the others.</summary>

@@ -1,7 +1,3 @@
-using System.Globalization;
-using LlasaNative.Data;
-using LlasaNative.Reporting;
-
 namespace LlasaNative.Training;
 
 /// <summary>Training on preferences: of two ways of saying a text, the policy is to find the chosen one the more likely.</summary>

@@ -1,6 +1,3 @@
-using LlasaNative.Judging;
-using LlasaNative.Recognition;
-
 namespace LlasaNative.Training;
 
 /// <summary>Samples that were drawn, heard and judged; sample j of group g has index g * n + j.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Data;
-
 namespace LlasaNative.Training;
 
 /// <summary>A pair of ways of saying a text, and the tokens that ask the policy to say it.</summary>

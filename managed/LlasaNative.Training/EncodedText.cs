@@ -1,5 +1,3 @@
-using LlasaNative.Data;
-
 namespace LlasaNative.Training;
 
 /// <summary>A text and the tokens that ask the policy to say it, see <see cref="GrpoModels.Encode(string, int, int, Utterance)"/>.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Data;
-
 namespace LlasaNative.Training;
 
 /// <summary>A text, the speech codes of somebody saying it, and the tokens that ask the policy to say it.</summary>

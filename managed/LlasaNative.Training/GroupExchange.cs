@@ -1,8 +1,5 @@
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using LlasaNative.Judging;
-using LlasaNative.Recognition;
 
 namespace LlasaNative.Training;
 

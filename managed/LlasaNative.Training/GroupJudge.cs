@@ -1,7 +1,3 @@
-using LlasaNative.Judging;
-using LlasaNative.Recognition;
-using LlasaNative.Reporting;
-
 namespace LlasaNative.Training;
 
 /// <summary>Has one pair of each group judged by somebody else than the reward, which only says which two: its best and its worst.</summary>

@@ -1,10 +1,3 @@
-using System.Globalization;
-using LlasaNative.Data;
-using LlasaNative.Judging;
-using LlasaNative.Recognition;
-using LlasaNative.Models;
-using LlasaNative.Reporting;
-
 namespace LlasaNative.Training;
 
 /// <summary>Group-relative policy optimisation under a recogniser's judgement: the whole flow, from text to new weights.</summary>

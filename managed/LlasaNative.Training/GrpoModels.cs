@@ -1,6 +1,3 @@
-using LlasaNative.Data;
-using LlasaNative.Recognition;
-
 namespace LlasaNative.Training;
 
 /// <summary>The models of the flow: who speaks and who listens.</summary>

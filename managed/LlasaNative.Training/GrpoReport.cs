@@ -1,9 +1,3 @@
-using System.Globalization;
-using LlasaNative.Audio;
-using LlasaNative.Judging;
-using LlasaNative.Recognition;
-using LlasaNative.Reporting;
-
 namespace LlasaNative.Training;
 
 /// <summary>Turns what a step produced into measurements.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Data;
-
 namespace LlasaNative.Training;
 
 /// <summary>Makes pairs of samples: by a rule, or at random for people to judge.</summary>

@@ -1,6 +1,3 @@
-using LlasaNative.Data;
-using LlasaNative.Reporting;
-
 namespace LlasaNative.Training;
 
 /// <summary>From judged samples to losses: reference log-probs, advantages, epochs, mini-batches.</summary>

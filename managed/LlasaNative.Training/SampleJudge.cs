@@ -1,6 +1,3 @@
-using LlasaNative.Recognition;
-using LlasaNative.Rewards;
-
 namespace LlasaNative.Training;
 
 /// <summary>Brings together what is known about a sample and has it judged.</summary>

@@ -1,6 +1,3 @@
-using LlasaNative.Audio;
-using LlasaNative.Recognition;
-
 namespace LlasaNative.Training;
 
 /// <summary>One drawn sample and how it was judged.</summary>

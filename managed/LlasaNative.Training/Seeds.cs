@@ -1,5 +1,3 @@
-using LlasaNative.Data;
-
 namespace LlasaNative.Training;
 
 /// <summary>Independent keys of random numbers, all made from the seed of a run.</summary>

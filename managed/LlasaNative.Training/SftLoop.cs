@@ -1,7 +1,3 @@
-using System.Globalization;
-using LlasaNative.Data;
-using LlasaNative.Reporting;
-
 namespace LlasaNative.Training;
 
 /// <summary>Supervised training: cross-entropy of speech codes given their text.</summary>

@@ -1,6 +1,3 @@
-using LlasaNative.Recognition;
-using LlasaNative.Models;
-
 namespace LlasaNative.Training;
 
 /// <summary>What is to be said, how, and what is wanted to be known of it.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Data;
-
 namespace LlasaNative.Training;
 
 /// <summary>Two samples of one text.</summary>

@@ -1,6 +1,3 @@
-using LlasaNative.Recognition;
-using LlasaNative.Reporting;
-
 namespace LlasaNative.Training;
 
 /// <summary>Texts on their way through ② to ⑦, one call a stage, in this order: for training, for evaluation and for <c>speak</c>.</summary>

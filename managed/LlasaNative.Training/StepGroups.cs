@@ -1,5 +1,3 @@
-using LlasaNative.Judging;
-
 namespace LlasaNative.Training;
 
 /// <summary>The groups of one step. With dynamic sampling those without variance are drawn again, from the next texts, up to a bound.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Reporting;
-
 namespace LlasaNative.Training;
 
 /// <summary>What came of one step.</summary>

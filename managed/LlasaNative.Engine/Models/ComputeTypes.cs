@@ -1,6 +1,3 @@
-using LlasaNative.Interop;
-using LlasaNative.Training;
-
 namespace LlasaNative.Models;
 
 /// <summary>Element types of matrices, as the native library names and keeps them.</summary>

@@ -1,9 +1,4 @@
 using System.Text.Encodings.Web;
-using System.Text.Json;
-using LlasaNative.Data;
-using LlasaNative.Interop;
-using LlasaNative.Training;
-using LlasaNative.Weights;
 
 namespace LlasaNative.Models;
 

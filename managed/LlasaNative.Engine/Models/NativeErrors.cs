@@ -1,5 +1,3 @@
-using LlasaNative.Interop;
-
 namespace LlasaNative.Models;
 
 /// <summary>Puts the file's name on what the native library says about a model; a full, lost or missing device is not the file's fault.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Interop;
-
 namespace LlasaNative.Training;
 
 /// <summary>Normalisation within groups by the native kernel.</summary>

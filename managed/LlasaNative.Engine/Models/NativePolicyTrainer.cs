@@ -1,6 +1,3 @@
-using LlasaNative.Interop;
-using LlasaNative.Training;
-
 namespace LlasaNative.Models;
 
 /// <summary>Gradients and AdamW of a policy, by the native library.</summary>

@@ -1,8 +1,3 @@
-using LlasaNative.Interop;
-using LlasaNative.Text;
-using LlasaNative.Training;
-using LlasaNative.Weights;
-
 namespace LlasaNative.Models;
 
 /// <summary>Whisper from a Hugging Face directory: what is heard in a clip, and how likely a given text is.</summary>

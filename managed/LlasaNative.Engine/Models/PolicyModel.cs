@@ -1,9 +1,3 @@
-using LlasaNative.Data;
-using LlasaNative.Interop;
-using LlasaNative.Text;
-using LlasaNative.Training;
-using LlasaNative.Weights;
-
 namespace LlasaNative.Models;
 
 /// <summary>A Llasa policy: the weights, the tokenizer and the prompt of a Hugging Face directory.</summary>

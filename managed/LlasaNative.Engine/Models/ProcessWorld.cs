@@ -1,6 +1,3 @@
-using LlasaNative.Interop;
-using LlasaNative.Training;
-
 namespace LlasaNative.Models;
 
 /// <summary>The processes of a run as the method sees them.</summary>

@@ -1,6 +1,3 @@
-using LlasaNative.Interop;
-using LlasaNative.Training;
-
 namespace LlasaNative.Models;
 
 /// <summary>Draws speech from a policy, many sequences at once.</summary>

@@ -1,7 +1,3 @@
-using LlasaNative.Interop;
-using LlasaNative.Training;
-using LlasaNative.Weights;
-
 namespace LlasaNative.Models;
 
 /// <summary>X-Codec2 from a Hugging Face directory, in Transformers' or the original layout: speech codes to sound, and sound to codes.</summary>

@@ -1,6 +1,4 @@
 using System.Buffers;
-using LlasaNative.Interop;
-using LlasaNative.Training;
 
 namespace LlasaNative.Models;
 

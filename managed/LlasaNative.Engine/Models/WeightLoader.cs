@@ -1,6 +1,4 @@
 using System.Runtime.InteropServices;
-using LlasaNative.Interop;
-using LlasaNative.Weights;
 
 namespace LlasaNative.Models;
 

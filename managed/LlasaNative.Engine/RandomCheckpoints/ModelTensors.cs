@@ -1,9 +1,3 @@
-using System.Globalization;
-using LlasaNative.Interop;
-using LlasaNative.Models;
-using LlasaNative.Training;
-using LlasaNative.Weights;
-
 namespace LlasaNative.RandomCheckpoints;
 
 /// <summary>Names and shapes of a model's parameters, from its config alone.</summary>

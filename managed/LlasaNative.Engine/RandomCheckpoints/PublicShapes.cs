@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using LlasaNative.Text;
 
 namespace LlasaNative.RandomCheckpoints;
 

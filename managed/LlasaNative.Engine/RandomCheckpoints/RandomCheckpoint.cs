@@ -1,11 +1,6 @@
-using System.Globalization;
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
-using System.Text.Json;
 using System.Text.Json.Nodes;
-using LlasaNative.Data;
-using LlasaNative.Text;
-using LlasaNative.Weights;
 
 namespace LlasaNative.RandomCheckpoints;
 

@@ -1,5 +1,3 @@
-using LlasaNative.Weights;
-
 namespace LlasaNative.RandomCheckpoints;
 
 /// <summary>What a random checkpoint is like.</summary>

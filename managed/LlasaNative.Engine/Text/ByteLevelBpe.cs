@@ -1,7 +1,5 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
-using System.Text;
-using LlasaNative.Weights;
 
 namespace LlasaNative.Text;
 

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace LlasaNative.Text;
 
 /// <summary>The character classes that tokenizer patterns distinguish, by code point.</summary>

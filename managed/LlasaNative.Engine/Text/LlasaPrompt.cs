@@ -1,7 +1,4 @@
-using System.Text.Json;
-using LlasaNative.Data;
 using LlasaNative.Reporting;
-using LlasaNative.Weights;
 
 namespace LlasaNative.Text;
 

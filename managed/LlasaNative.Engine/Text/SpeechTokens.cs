@@ -1,6 +1,3 @@
-using System.Globalization;
-using LlasaNative.Weights;
-
 namespace LlasaNative.Text;
 
 /// <summary>The speech tokens of a Llasa tokenizer: <c>&lt;|s_n|&gt;</c> has id <see cref="Offset"/> + n and stands for code n.</summary>

@@ -1,6 +1,3 @@
-using System.Globalization;
-using LlasaNative.Data;
-
 namespace LlasaNative.Text;
 
 /// <summary>What a row of token ids says that LLaSA_training wrote.</summary>

@@ -1,8 +1,3 @@
-using System.Globalization;
-using System.Text;
-using System.Text.Json;
-using LlasaNative.Weights;
-
 namespace LlasaNative.Text;
 
 /// <summary>

@@ -1,6 +1,4 @@
 using System.Collections.Immutable;
-using System.Globalization;
-using LlasaNative.Weights;
 
 namespace LlasaNative.Text;
 

@@ -1,6 +1,4 @@
 using System.Buffers;
-using System.Text;
-using LlasaNative.Models;
 
 namespace LlasaNative.Text;
 

@@ -1,8 +1,3 @@
-using System.Globalization;
-using System.Net;
-using System.Text;
-using System.Text.Json;
-
 namespace LlasaNative.Reporting.Dashboard;
 
 /// <summary>The page that shows runs: its files for a server, or all of it as one HTML file.</summary>

@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Text.Json;
-
 namespace LlasaNative.Reporting.Dashboard;
 
 /// <summary>The measurements of a run, a column per name.</summary>

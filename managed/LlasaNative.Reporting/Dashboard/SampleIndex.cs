@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace LlasaNative.Reporting.Dashboard;
 
 /// <summary>Where in <c>samples.jsonl</c> each sample stands, which step it belongs to, and whether its sound was kept.</summary>

@@ -1,7 +1,3 @@
-using System.Globalization;
-using System.Net;
-using System.Text;
-
 namespace LlasaNative.Reporting.Drawing;
 
 /// <summary>A picture of rectangles and lettering, which is all that a bar chart is: as SVG and as PNG.</summary>

@@ -1,6 +1,4 @@
-using System.Text.Json;
 using LlasaNative.Rewards;
-using LlasaNative.Training;
 
 namespace LlasaNative.Reporting.Publishing;
 

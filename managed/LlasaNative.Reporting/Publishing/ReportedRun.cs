@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace LlasaNative.Reporting.Publishing;
 
 /// <summary>What a run and its evaluation left behind, as a report reads it.</summary>

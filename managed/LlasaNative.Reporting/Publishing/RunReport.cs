@@ -1,5 +1,4 @@
 using LlasaNative.Reporting.Rating;
-using LlasaNative.Training;
 
 namespace LlasaNative.Reporting.Publishing;
 

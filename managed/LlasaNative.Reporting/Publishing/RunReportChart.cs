@@ -1,8 +1,3 @@
-using System.Globalization;
-using System.Net;
-using System.Text;
-using LlasaNative.Training;
-
 namespace LlasaNative.Reporting.Publishing;
 
 /// <summary>The character error rate of every run as bars with their 95 % intervals, beside the numbers they are drawn of: part of the page.</summary>

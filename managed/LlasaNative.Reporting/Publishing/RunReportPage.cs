@@ -1,9 +1,4 @@
-using System.Globalization;
-using System.Net;
-using System.Text;
 using LlasaNative.Reporting.Rating;
-using LlasaNative.Training;
-using LlasaNative.Weights;
 
 namespace LlasaNative.Reporting.Publishing;
 

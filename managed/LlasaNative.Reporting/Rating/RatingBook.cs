@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Text.Json;
 using LlasaNative.Configuration;
 
 namespace LlasaNative.Reporting.Rating;

@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace LlasaNative.Reporting.Rating;
 
 /// <summary>The page on which people listen and choose: its files for a server; it loads nothing else.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Training;
-
 namespace LlasaNative.Reporting.Rating;
 
 /// <summary>What people's judgements of some pairs come to: how they chose, how far they agree, and which policy they prefer.</summary>

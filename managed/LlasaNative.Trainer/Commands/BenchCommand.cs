@@ -1,16 +1,4 @@
-using System.CommandLine;
-using System.Globalization;
-using System.Text;
-using LlasaNative.Configuration;
-using LlasaNative.Data;
-using LlasaNative.Engine;
-using LlasaNative.Interop;
-using LlasaNative.Recognition;
-using LlasaNative.Models;
-using LlasaNative.Reporting;
 using LlasaNative.Trainer.Works;
-using LlasaNative.Training;
-using LlasaNative.Weights;
 
 namespace LlasaNative.Trainer.Commands;
 

@@ -1,14 +1,3 @@
-using System.CommandLine;
-using System.Globalization;
-using System.Text;
-using LlasaNative.Audio;
-using LlasaNative.Data;
-using LlasaNative.Engine;
-using LlasaNative.Recognition;
-using LlasaNative.Models;
-using LlasaNative.Reporting;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer.Commands;
 
 /// <summary><c>llasa compare</c>: two policies on the same texts and seeds.</summary>

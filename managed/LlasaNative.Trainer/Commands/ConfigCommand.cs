@@ -1,7 +1,3 @@
-using System.CommandLine;
-using LlasaNative.Configuration;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer.Commands;
 
 /// <summary><c>llasa config</c>: the commented reference file.</summary>

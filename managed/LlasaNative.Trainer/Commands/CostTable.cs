@@ -1,10 +1,4 @@
-using System.Globalization;
-using LlasaNative.Configuration;
-using LlasaNative.Engine;
-using LlasaNative.Text;
 using LlasaNative.Trainer.Costs;
-using LlasaNative.Training;
-using LlasaNative.Weights;
 
 namespace LlasaNative.Trainer.Commands;
 

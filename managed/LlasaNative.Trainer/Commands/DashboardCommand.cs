@@ -1,10 +1,3 @@
-using System.CommandLine;
-using System.Globalization;
-using LlasaNative.Reporting;
-using LlasaNative.Reporting.Dashboard;
-using LlasaNative.Trainer.Serving;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer.Commands;
 
 /// <summary><c>llasa dashboard</c>: curves and samples of runs, live in a browser or as one file.</summary>

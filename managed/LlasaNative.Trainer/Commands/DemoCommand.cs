@@ -1,15 +1,3 @@
-using System.CommandLine;
-using System.Globalization;
-using System.Text;
-using LlasaNative.Audio;
-using LlasaNative.Configuration;
-using LlasaNative.Data;
-using LlasaNative.Engine;
-using LlasaNative.Interop;
-using LlasaNative.Models;
-using LlasaNative.Reporting;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer.Commands;
 
 /// <summary><c>llasa demo</c>: held-out CER before and after a short GRPO run, as a page to look at and listen to.</summary>

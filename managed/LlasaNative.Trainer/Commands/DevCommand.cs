@@ -1,8 +1,4 @@
-using System.CommandLine;
-using System.Globalization;
-using LlasaNative.Configuration;
 using LlasaNative.RandomCheckpoints;
-using LlasaNative.Weights;
 
 namespace LlasaNative.Trainer.Commands;
 

@@ -1,10 +1,3 @@
-using System.CommandLine;
-using LlasaNative.Configuration;
-using LlasaNative.Data;
-using LlasaNative.Engine;
-using LlasaNative.Models;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer.Commands;
 
 /// <summary><c>llasa dpo</c>: training on preferences.</summary>

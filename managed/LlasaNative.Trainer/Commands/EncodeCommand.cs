@@ -1,14 +1,4 @@
-using System.CommandLine;
-using System.Globalization;
-using LlasaNative.Audio;
-using LlasaNative.Configuration;
-using LlasaNative.Data;
-using LlasaNative.Models;
-using LlasaNative.Reporting;
-using LlasaNative.Rewards;
 using LlasaNative.Trainer.Corpus;
-using LlasaNative.Trainer.Serving;
-using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Commands;
 

@@ -1,13 +1,3 @@
-using System.CommandLine;
-using System.Globalization;
-using System.Text;
-using LlasaNative.Audio;
-using LlasaNative.Data;
-using LlasaNative.Reporting;
-using LlasaNative.Rewards;
-using LlasaNative.Training;
-using LlasaNative.Weights;
-
 namespace LlasaNative.Trainer.Commands;
 
 /// <summary><c>llasa eval</c>: how well held-out texts are spoken.</summary>

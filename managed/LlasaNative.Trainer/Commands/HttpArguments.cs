@@ -1,7 +1,4 @@
-using System.CommandLine;
 using System.Net;
-using LlasaNative.Trainer.Serving;
-using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Commands;
 

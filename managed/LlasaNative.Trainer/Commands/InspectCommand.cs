@@ -1,12 +1,3 @@
-using System.CommandLine;
-using System.Globalization;
-using System.Text.Json;
-using LlasaNative.Configuration;
-using LlasaNative.Engine;
-using LlasaNative.Text;
-using LlasaNative.Training;
-using LlasaNative.Weights;
-
 namespace LlasaNative.Trainer.Commands;
 
 /// <summary><c>llasa inspect</c>: what a directory holds.</summary>

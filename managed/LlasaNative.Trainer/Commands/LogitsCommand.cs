@@ -1,10 +1,4 @@
-using System.CommandLine;
-using System.Globalization;
 using System.Runtime.InteropServices;
-using LlasaNative.Models;
-using LlasaNative.Reporting;
-using LlasaNative.Training;
-using LlasaNative.Weights;
 
 namespace LlasaNative.Trainer.Commands;
 

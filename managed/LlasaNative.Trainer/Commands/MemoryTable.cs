@@ -1,9 +1,3 @@
-using System.Globalization;
-using LlasaNative.Configuration;
-using LlasaNative.Engine;
-using LlasaNative.Interop;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer.Commands;
 
 /// <summary><c>llasa inspect --memory</c>: what training takes, with and without recomputed layers.</summary>

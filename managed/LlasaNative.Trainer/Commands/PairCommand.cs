@@ -1,10 +1,3 @@
-using System.CommandLine;
-using System.Globalization;
-using LlasaNative.Configuration;
-using LlasaNative.Data;
-using LlasaNative.Models;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer.Commands;
 
 /// <summary><c>llasa pair</c>: from samples to pairs of one text.</summary>

@@ -1,13 +1,6 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Security.Cryptography;
-using System.Text;
-using LlasaNative.Data;
 using LlasaNative.Judging;
-using LlasaNative.Models;
-using LlasaNative.Reporting;
-using LlasaNative.Reporting.Rating;
-using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Commands;
 

@@ -1,9 +1,3 @@
-using System.CommandLine;
-using LlasaNative.Data;
-using LlasaNative.Text;
-using LlasaNative.Training;
-using LlasaNative.Weights;
-
 namespace LlasaNative.Trainer.Commands;
 
 /// <summary><c>llasa prepare</c>: a data set in verl's schema from texts.</summary>

@@ -1,15 +1,5 @@
-using System.CommandLine;
-using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
-using System.Text;
-using LlasaNative.Audio;
-using LlasaNative.Data;
-using LlasaNative.Models;
-using LlasaNative.Reporting;
-using LlasaNative.Reporting.Rating;
-using LlasaNative.Trainer.Serving;
-using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Commands;
 

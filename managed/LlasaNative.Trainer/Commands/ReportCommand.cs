@@ -1,7 +1,4 @@
-using System.CommandLine;
-using LlasaNative.Reporting;
 using LlasaNative.Reporting.Publishing;
-using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Commands;
 

@@ -1,8 +1,3 @@
-using System.CommandLine;
-using System.Globalization;
-using LlasaNative.Data;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer.Commands;
 
 /// <summary><c>llasa sample</c>: drawn samples with their codes and how they were judged, all of them or the best of each text.</summary>

@@ -1,12 +1,3 @@
-using System.CommandLine;
-using System.Globalization;
-using LlasaNative.Audio;
-using LlasaNative.Configuration;
-using LlasaNative.Engine;
-using LlasaNative.Recognition;
-using LlasaNative.Models;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer.Commands;
 
 /// <summary><c>llasa score</c>: how well a sound or a list of codes says a text.</summary>

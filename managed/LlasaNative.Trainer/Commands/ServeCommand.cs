@@ -1,9 +1,4 @@
-using System.CommandLine;
-using LlasaNative.Configuration;
-using LlasaNative.Models;
-using LlasaNative.Text;
 using LlasaNative.Trainer.Serving.Speech;
-using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Commands;
 

@@ -1,9 +1,3 @@
-using System.CommandLine;
-using LlasaNative.Configuration;
-using LlasaNative.Models;
-using LlasaNative.Trainer.Serving;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer.Commands;
 
 /// <summary><c>llasa serve-reward</c>: codec and recogniser behind HTTP.</summary>

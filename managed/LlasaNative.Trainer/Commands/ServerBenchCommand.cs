@@ -1,15 +1,3 @@
-using System.Globalization;
-using LlasaNative.Data;
-using LlasaNative.Interop;
-using LlasaNative.Engine;
-using LlasaNative.Recognition;
-using LlasaNative.Recognition.Wire;
-using LlasaNative.Models;
-using LlasaNative.Reporting;
-using LlasaNative.Trainer.Serving;
-using LlasaNative.Training;
-using LlasaNative.Weights;
-
 namespace LlasaNative.Trainer.Commands;
 
 /// <summary><c>llasa bench --server</c>: the reward server with batching and without.</summary>

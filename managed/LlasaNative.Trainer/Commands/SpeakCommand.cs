@@ -1,12 +1,3 @@
-using System.CommandLine;
-using System.Globalization;
-using LlasaNative.Audio;
-using LlasaNative.Data;
-using LlasaNative.Models;
-using LlasaNative.Recognition;
-using LlasaNative.Reporting;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer.Commands;
 
 /// <summary><c>llasa speak</c>: text to WAV.</summary>

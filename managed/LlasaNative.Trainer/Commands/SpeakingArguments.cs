@@ -1,7 +1,3 @@
-using System.CommandLine;
-using LlasaNative.Configuration;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer.Commands;
 
 /// <summary>How speech is drawn and judged outside of training.</summary>

@@ -1,12 +1,4 @@
-using System.Globalization;
-using LlasaNative.Data;
-using LlasaNative.Interop;
-using LlasaNative.Models;
-using LlasaNative.Reporting;
-using LlasaNative.Trainer.Serving;
 using LlasaNative.Trainer.Serving.Speech;
-using LlasaNative.Training;
-using LlasaNative.Weights;
 
 namespace LlasaNative.Trainer.Commands;
 

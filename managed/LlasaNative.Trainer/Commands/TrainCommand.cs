@@ -1,12 +1,3 @@
-using System.CommandLine;
-using LlasaNative.Configuration;
-using LlasaNative.Data;
-using LlasaNative.Engine;
-using LlasaNative.Models;
-using LlasaNative.Recognition;
-using LlasaNative.Reporting;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer.Commands;
 
 /// <summary><c>llasa train</c>: GRPO.</summary>

@@ -1,15 +1,3 @@
-using System.CommandLine;
-using System.Globalization;
-using LlasaNative.Audio;
-using LlasaNative.Configuration;
-using LlasaNative.Engine;
-using LlasaNative.Interop;
-using LlasaNative.Models;
-using LlasaNative.Reporting;
-using LlasaNative.Trainer.Serving;
-using LlasaNative.Training;
-using LlasaNative.Weights;
-
 namespace LlasaNative.Trainer.Commands;
 
 /// <summary>What every way of training does once it has its loop: steps, shown and saved; then the policy is exported, or the interruption reported.</summary>

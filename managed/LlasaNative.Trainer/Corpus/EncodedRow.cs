@@ -1,8 +1,3 @@
-using System.Globalization;
-using System.Text.Json;
-using LlasaNative.Data;
-using LlasaNative.Reporting;
-
 namespace LlasaNative.Trainer.Corpus;
 
 /// <summary>What became of one entry of a source: speech codes beside their text, or why it was left out.</summary>

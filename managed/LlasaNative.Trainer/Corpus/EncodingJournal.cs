@@ -1,10 +1,6 @@
-using System.Globalization;
-using System.Text.Json;
 using Apache.Arrow;
 using Apache.Arrow.Types;
-using LlasaNative.Data;
 using LlasaNative.Data.Parquet;
-using LlasaNative.Reporting;
 
 namespace LlasaNative.Trainer.Corpus;
 

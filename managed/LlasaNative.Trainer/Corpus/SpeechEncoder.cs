@@ -1,9 +1,3 @@
-using LlasaNative.Audio;
-using LlasaNative.Data;
-using LlasaNative.Models;
-using LlasaNative.Rewards;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer.Corpus;
 
 /// <summary>Turns entries of sources into codes, some at once: sounds are read beside each other and encoded one by one.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Configuration;
-
 namespace LlasaNative.Trainer.Costs;
 
 /// <summary>What bounds work on a device: its data sheet, what of it programs reach, and what each piece costs.</summary>

@@ -1,6 +1,3 @@
-using LlasaNative.Training;
-using LlasaNative.Weights;
-
 namespace LlasaNative.Trainer.Costs;
 
 /// <summary>What a rank sends to the others in a step, in bytes; it receives as much.</summary>

@@ -1,7 +1,3 @@
-using LlasaNative.Models;
-using LlasaNative.Training;
-using LlasaNative.Weights;
-
 namespace LlasaNative.Trainer.Costs;
 
 /// <summary>How long the things of a step are, on average.</summary>

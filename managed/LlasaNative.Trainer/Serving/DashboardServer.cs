@@ -1,7 +1,3 @@
-using System.Globalization;
-using System.Text;
-using System.Text.Json;
-using LlasaNative.Reporting.Dashboard;
 using Microsoft.AspNetCore.Http;
 
 namespace LlasaNative.Trainer.Serving;

@@ -1,9 +1,4 @@
 using System.Collections.Concurrent;
-using LlasaNative.Audio;
-using LlasaNative.Recognition;
-using LlasaNative.Recognition.Wire;
-using LlasaNative.Models;
-using LlasaNative.Training;
 using Microsoft.AspNetCore.Http;
 
 namespace LlasaNative.Trainer.Serving;

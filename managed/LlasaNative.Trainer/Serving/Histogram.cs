@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Text;
-
 namespace LlasaNative.Trainer.Serving;
 
 /// <summary>Counts values by ranges, as Prometheus reads them.</summary>

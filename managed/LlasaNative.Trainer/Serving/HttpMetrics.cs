@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using LlasaNative.Interop;
 
 namespace LlasaNative.Trainer.Serving;
 

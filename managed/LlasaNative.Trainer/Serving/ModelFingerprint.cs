@@ -1,6 +1,4 @@
 using System.Security.Cryptography;
-using LlasaNative.Configuration;
-using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Serving;
 

@@ -1,6 +1,3 @@
-using System.Text.Json;
-using LlasaNative.Recognition.Wire;
-
 namespace LlasaNative.Trainer.Serving;
 
 /// <summary>Errors as RFC 9457 has them.</summary>

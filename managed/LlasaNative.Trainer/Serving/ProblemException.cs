@@ -1,5 +1,3 @@
-using LlasaNative.Recognition.Wire;
-
 namespace LlasaNative.Trainer.Serving;
 
 /// <summary>A request that cannot be served, as the client is told.</summary>

@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Text;
-
 namespace LlasaNative.Trainer.Serving;
 
 /// <summary>Writes the text format that Prometheus reads.</summary>

@@ -1,9 +1,3 @@
-using System.Globalization;
-using System.Text;
-using System.Text.Json;
-using LlasaNative.Reporting.Dashboard;
-using LlasaNative.Reporting.Rating;
-using LlasaNative.Training;
 using Microsoft.AspNetCore.Http;
 
 namespace LlasaNative.Trainer.Serving;

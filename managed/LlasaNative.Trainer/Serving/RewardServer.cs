@@ -1,11 +1,3 @@
-using LlasaNative.Interop;
-using LlasaNative.Engine;
-using LlasaNative.Recognition;
-using LlasaNative.Recognition.Wire;
-using LlasaNative.Models;
-using LlasaNative.Reporting;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer.Serving;
 
 /// <summary>The reward server: codec and recogniser behind HTTP.</summary>

@@ -1,7 +1,4 @@
 using System.Diagnostics;
-using LlasaNative.Interop;
-using LlasaNative.Recognition;
-using LlasaNative.Models;
 using Microsoft.AspNetCore.Http;
 
 namespace LlasaNative.Trainer.Serving;

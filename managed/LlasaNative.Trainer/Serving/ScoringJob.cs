@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using LlasaNative.Recognition;
-using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Serving;
 

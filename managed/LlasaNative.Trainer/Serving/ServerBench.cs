@@ -1,10 +1,5 @@
 using System.Diagnostics;
 using System.Net.Http.Json;
-using System.Text.Json;
-using LlasaNative.Recognition.Wire;
-using LlasaNative.Models;
-using LlasaNative.Text;
-using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Serving;
 

@@ -1,12 +1,7 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Net.Mime;
 using System.Security.Cryptography;
-using System.Text;
-using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
-using LlasaNative.Text;
-using LlasaNative.Training;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 

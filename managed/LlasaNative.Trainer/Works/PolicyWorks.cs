@@ -1,7 +1,3 @@
-using LlasaNative.Interop;
-using LlasaNative.Models;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer.Works;
 
 /// <summary>What a policy does: decode, read a prompt, learn. The whole vocabulary takes part, and nothing ends early.</summary>

@@ -1,7 +1,3 @@
-using LlasaNative.Data;
-using LlasaNative.Models;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer.Works;
 
 /// <summary>What codec and recogniser do.</summary>

@@ -1,8 +1,3 @@
-using LlasaNative.Data;
-using LlasaNative.Interop;
-using LlasaNative.Text;
-using LlasaNative.Weights;
-
 namespace LlasaNative.Trainer.Works;
 
 /// <summary>Drawing tokens from logits, and making tokens of text.</summary>

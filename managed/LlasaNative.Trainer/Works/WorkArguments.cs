@@ -1,8 +1,3 @@
-using System.CommandLine;
-using LlasaNative.Interop;
-using LlasaNative.Reporting;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer.Works;
 
 /// <summary>The options of <c>llasa bench</c> that name a single kind of work.</summary>

@@ -1,8 +1,3 @@
-using System.Globalization;
-using LlasaNative.Interop;
-using LlasaNative.Training;
-using LlasaNative.Weights;
-
 namespace LlasaNative.Trainer.Works;
 
 /// <summary>One kind of work, timed.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Rewards;
-
 namespace LlasaNative.Training;
 
 /// <summary>The samples of a step, as an estimator of advantages sees them; the samples of a group are consecutive.</summary>

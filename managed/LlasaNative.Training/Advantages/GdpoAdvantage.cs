@@ -1,6 +1,3 @@
-using LlasaNative.Configuration;
-using LlasaNative.Rewards;
-
 namespace LlasaNative.Training;
 
 /// <summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Configuration;
-
 namespace LlasaNative.Training;
 
 /// <summary>GRPO, arXiv 2402.03300: (r - mean) / (deviation + epsilon) of the group.</summary>

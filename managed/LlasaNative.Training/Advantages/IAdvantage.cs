@@ -1,5 +1,3 @@
-using LlasaNative.Rewards;
-
 namespace LlasaNative.Training;
 
 /// <summary>From the rewards of a step's samples to their advantages: what an algorithm is, besides its loss.</summary>

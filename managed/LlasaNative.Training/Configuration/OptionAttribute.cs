@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace LlasaNative.Configuration;
 
 /// <summary>Declares an option, once: the key of YAML files and <c>--set</c>, what it takes, and all that is said about it.</summary>

@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace LlasaNative.Configuration;
 
 /// <summary>Writes down every option of a record with its default: as a configuration file, and as tables to read.</summary>

@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace LlasaNative.Configuration;
 
 /// <summary>How names are written in configuration files: <c>TokenMean</c> is <c>token_mean</c>.</summary>

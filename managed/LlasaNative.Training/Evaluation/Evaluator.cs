@@ -1,7 +1,3 @@
-using LlasaNative.Recognition;
-using LlasaNative.Models;
-using LlasaNative.Reporting;
-
 namespace LlasaNative.Training;
 
 /// <summary>Has texts spoken and judged.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Data;
-
 namespace LlasaNative.Training;
 
 /// <summary>Confidence intervals of two systems measured on the same texts, and of their difference.</summary>

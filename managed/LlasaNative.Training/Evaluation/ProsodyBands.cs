@@ -1,6 +1,3 @@
-using System.Globalization;
-using LlasaNative.Rewards;
-
 namespace LlasaNative.Training;
 
 /// <summary>The bands a policy's own speech keeps within, as reward components that hold a trained one to them.</summary>

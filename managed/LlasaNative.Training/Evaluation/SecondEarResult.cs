@@ -1,5 +1,3 @@
-using LlasaNative.Recognition;
-
 namespace LlasaNative.Training;
 
 /// <summary>What the second ear heard in an evaluation; numbers are NaN when it could listen to no sample.</summary>

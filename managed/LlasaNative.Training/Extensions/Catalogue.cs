@@ -1,5 +1,3 @@
-using LlasaNative.Configuration;
-
 namespace LlasaNative.Extensions;
 
 /// <summary>The classes of one kind that come with the program, by name, beside those of anybody's assembly.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Configuration;
-
 namespace LlasaNative.Extensions;
 
 /// <summary>Declares an option that names a class.</summary>

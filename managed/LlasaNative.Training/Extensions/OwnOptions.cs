@@ -1,5 +1,3 @@
-using LlasaNative.Configuration;
-
 namespace LlasaNative.Extensions;
 
 /// <summary>The options a class has of its own: its properties with an <see cref="OptionAttribute"/>.</summary>

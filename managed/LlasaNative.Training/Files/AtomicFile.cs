@@ -1,9 +1,6 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Runtime.InteropServices;
-using System.Text;
 using System.Text.RegularExpressions;
-using LlasaNative.Data;
 using LlasaNative.Weights;
 
 namespace LlasaNative.Reporting;

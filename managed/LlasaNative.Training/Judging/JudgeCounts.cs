@@ -1,6 +1,3 @@
-using System.Globalization;
-using LlasaNative.Reporting;
-
 namespace LlasaNative.Judging;
 
 /// <summary>How a judge fared over some pairs.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Configuration;
-
 namespace LlasaNative.Training;
 
 /// <summary>Online preference training (arXiv 2402.04792): of each group the sample with the best advantage is preferred to the one with the worst.</summary>

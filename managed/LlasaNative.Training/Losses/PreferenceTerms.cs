@@ -1,5 +1,3 @@
-using LlasaNative.Reporting;
-
 namespace LlasaNative.Training;
 
 /// <summary>What some pairs came to: numbers per token for training, and what there is to say of them.</summary>

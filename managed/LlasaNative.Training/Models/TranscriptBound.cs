@@ -1,5 +1,3 @@
-using LlasaNative.Rewards;
-
 namespace LlasaNative.Models;
 
 /// <summary>From where on a transcript is so much longer than its text that going on changes nothing.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Configuration;
-
 namespace LlasaNative.Training;
 
 /// <summary>What each algorithm sets; everything else stays at its default.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Data;
-
 namespace LlasaNative.Training;
 
 /// <summary>Who speaks: a language model of speech, with its tokenizer and its prompt.</summary>

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using LlasaNative.Models;
 
 namespace LlasaNative.Training;
 

@@ -1,5 +1,3 @@
-using LlasaNative.Models;
-
 namespace LlasaNative.Training;
 
 /// <summary>Loads recognisers: what an engine that listens is asked for.</summary>

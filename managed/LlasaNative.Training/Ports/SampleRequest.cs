@@ -1,5 +1,3 @@
-using LlasaNative.Models;
-
 namespace LlasaNative.Training;
 
 /// <summary>What is to be drawn.</summary>

@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using LlasaNative.Audio;
-using LlasaNative.Models;
 using LlasaNative.Training;
 
 namespace LlasaNative.Recognition;

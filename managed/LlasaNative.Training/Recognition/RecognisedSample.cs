@@ -1,6 +1,3 @@
-using LlasaNative.Audio;
-using LlasaNative.Models;
-
 namespace LlasaNative.Recognition;
 
 /// <summary>What came of listening to one sample: everything its reward is made of besides its codes.</summary>

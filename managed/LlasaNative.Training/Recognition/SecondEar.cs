@@ -1,5 +1,3 @@
-using LlasaNative.Models;
-using LlasaNative.Rewards;
 using LlasaNative.Training;
 
 namespace LlasaNative.Recognition;

@@ -1,4 +1,3 @@
-using System.Globalization;
 using LlasaNative.Extensions;
 
 namespace LlasaNative.Rewards;

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace LlasaNative.Rewards;
 
 /// <summary>Calls somebody's component so that neither an exception nor a hang nor a NaN of it goes further.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Configuration;
-
 namespace LlasaNative.Rewards;
 
 /// <summary>DAPO's soft overlong punishment (arXiv 2503.14476, eq. 13): 0, then a line to -1 at the length cap.</summary>

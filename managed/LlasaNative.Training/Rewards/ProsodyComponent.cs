@@ -1,5 +1,3 @@
-using LlasaNative.Configuration;
-
 namespace LlasaNative.Rewards;
 
 /// <summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Audio;
-
 namespace LlasaNative.Rewards;
 
 /// <summary>What a reward component is given.</summary>

@@ -1,7 +1,3 @@
-using System.Text;
-using LlasaNative.Configuration;
-using LlasaNative.Text;
-
 namespace LlasaNative.Rewards;
 
 /// <summary>The reward of the project, in the owner's form or guarded against samples that are not speech.</summary>

@@ -1,7 +1,4 @@
 #pragma warning disable CS1591   // what [Option] says of a property is its documentation
-using LlasaNative.Audio;
-using LlasaNative.Configuration;
-using LlasaNative.Text;
 
 namespace LlasaNative.Rewards;
 

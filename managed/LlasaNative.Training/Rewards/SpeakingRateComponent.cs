@@ -1,5 +1,3 @@
-using LlasaNative.Configuration;
-
 namespace LlasaNative.Rewards;
 
 /// <summary>0 while speech is as fast as it should be, down to -1 outside: keeps a policy from hurrying, which CER and NLL do not notice.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Audio;
-
 namespace LlasaNative.Rewards;
 
 /// <summary>What is known about one generated sample.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Configuration;
-
 namespace LlasaNative.Rewards;
 
 /// <summary>The formula's reward, with its guards; less outside a band of speeds and for repeated codes, both off by default.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Reporting;
-
 namespace LlasaNative.Training;
 
 /// <summary>Keeps what a run's steps came to.</summary>

@@ -1,7 +1,3 @@
-using LlasaNative.Configuration;
-using LlasaNative.Data;
-using LlasaNative.Models;
-
 namespace LlasaNative.Training;
 
 /// <summary>What about the options of a resumed run is not what it was.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Reporting;
-
 namespace LlasaNative.Training;
 
 /// <summary>What a training run needs besides its loop.</summary>

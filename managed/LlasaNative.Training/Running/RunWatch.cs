@@ -1,6 +1,3 @@
-using System.Globalization;
-using LlasaNative.Reporting;
-
 namespace LlasaNative.Training;
 
 /// <summary>Holds a run's measurements against the bounds of <see cref="StopOptions"/>.</summary>

@@ -1,7 +1,3 @@
-using LlasaNative.Configuration;
-using LlasaNative.Reporting;
-using LlasaNative.Data;
-
 namespace LlasaNative.Training;
 
 /// <summary>Takes a training loop through its steps: resuming, metrics, samples, checkpoints, stopping.</summary>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Numerics;
 using W = LlasaNative.Text.EnglishNumberWords;
 

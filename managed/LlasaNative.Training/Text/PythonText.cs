@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Text;
-
 namespace LlasaNative.Text;
 
 /// <summary>String operations as Python defines them; the reference implementations of metrics are written in it.</summary>

@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Text;
-
 namespace LlasaNative.Text;
 
 /// <summary>Unicode normalisation that needs no ICU library and gives the same result on every machine.</summary>

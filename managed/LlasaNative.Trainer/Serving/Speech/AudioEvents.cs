@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace LlasaNative.Trainer.Serving.Speech;
 
 /// <summary>Bytes of sound as OpenAI's server-sent events: <c>speech.audio.delta</c>, and <c>speech.audio.done</c> at the end.</summary>

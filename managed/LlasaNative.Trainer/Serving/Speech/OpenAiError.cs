@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace LlasaNative.Trainer.Serving.Speech;
 
 /// <summary>Errors as OpenAI's API has them: <c>{"error": {"message", "type", "param", "code"}}</c>.</summary>

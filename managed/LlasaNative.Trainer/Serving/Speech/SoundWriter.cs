@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using LlasaNative.Audio;
 
 namespace LlasaNative.Trainer.Serving.Speech;
 

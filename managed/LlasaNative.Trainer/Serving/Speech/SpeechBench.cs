@@ -1,8 +1,4 @@
 using System.Diagnostics;
-using System.Text;
-using System.Text.Json;
-using LlasaNative.Models;
-using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Serving.Speech;
 

@@ -1,10 +1,5 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Security.Cryptography;
-using System.Text.Json;
-using LlasaNative.Data;
-using LlasaNative.Models;
-using LlasaNative.Training;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 

@@ -1,7 +1,4 @@
 using System.Diagnostics;
-using LlasaNative.Interop;
-using LlasaNative.Models;
-using LlasaNative.Training;
 using Microsoft.AspNetCore.Http;
 
 namespace LlasaNative.Trainer.Serving.Speech;

@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Threading.Channels;
-using LlasaNative.Data;
-using LlasaNative.Models;
 
 namespace LlasaNative.Trainer.Serving.Speech;
 

@@ -1,5 +1,3 @@
-using System.Text;
-using LlasaNative.Reporting.Dashboard;
 using Microsoft.AspNetCore.Http;
 
 namespace LlasaNative.Trainer.Serving.Speech;

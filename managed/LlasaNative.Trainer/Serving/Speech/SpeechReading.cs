@@ -1,7 +1,4 @@
 using System.Runtime.CompilerServices;
-using LlasaNative.Data;
-using LlasaNative.Models;
-using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Serving.Speech;
 

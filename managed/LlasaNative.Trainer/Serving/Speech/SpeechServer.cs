@@ -1,7 +1,3 @@
-using LlasaNative.Interop;
-using LlasaNative.Models;
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer.Serving.Speech;
 
 /// <summary>The speech server: policy and codec behind OpenAI's HTTP API.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Training;
-
 namespace LlasaNative.Trainer.Serving.Speech;
 
 /// <summary>Turns codes into sound on a thread of its own, whatever waits together, while others are drawn.</summary>

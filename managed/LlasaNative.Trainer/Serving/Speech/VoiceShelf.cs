@@ -1,9 +1,5 @@
 using System.Collections.Concurrent;
 using System.Text.RegularExpressions;
-using LlasaNative.Audio;
-using LlasaNative.Data;
-using LlasaNative.Reporting;
-using LlasaNative.Training;
 
 namespace LlasaNative.Trainer.Serving.Speech;
 
