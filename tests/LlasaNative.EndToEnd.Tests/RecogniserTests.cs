@@ -90,9 +90,14 @@ public sealed class RecogniserTests : TinyWorldTests
     {
         var path = Copy("tokenizer.json", json =>
         {
-            // The id of <|startoflm|> becomes a word with its space.
+            // The id of <|startoflm|> becomes a word with its space; the tokens before it stand in the vocabulary, too, which has no gap then.
             var added = json["added_tokens"]!.AsArray();
             added.Remove(added.First(t => (int)t!["id"]! == 261));
+            foreach (var token in added.Where(t => (int)t!["id"]! < 261))
+            {
+                json["model"]!["vocab"]![(string)token!["content"]!] = (int)token["id"]!;
+            }
+
             json["model"]!["vocab"]!["\u0120t"] = 261;
             json["model"]!["merges"] = new JsonArray(new JsonArray("\u0120", "t"));
         });

@@ -24,6 +24,13 @@ internal static class ConfigChecks
             }
         }
 
+        // Whose weights are numbers of another kind, under the usual names or others.
+        if (json.ObjectOrNull("quantization_config") is { } quantization)
+        {
+            throw json.Error("quantization_config", $"weights quantised by {quantization.StringOr("quant_method", "a method without a name")} are not supported; "
+                + "save the model in bf16 or f32 (model.dequantize() in Transformers), or take the entry away if the weights are whole already");
+        }
+
         type = json.String("model_type");
         if (type != modelType)
         {

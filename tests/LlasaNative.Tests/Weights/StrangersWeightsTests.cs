@@ -200,6 +200,17 @@ public class StrangersWeightsTests
         Assert.That(() => HuggingFaceDirectory.Open(directory.Path), Throws.TypeOf<ModelFileException>().With.Message.Contains("LoRA adapter"));
     }
 
+    [TestCase("bitsandbytes", "{\"model_type\":\"llama\",\"quantization_config\":{\"quant_method\":\"bitsandbytes\",\"load_in_4bit\":true}}")]
+    [TestCase("a method without a name", "{\"model_type\":\"llama\",\"quantization_config\":{\"bits\":4}}")]
+    public void MyModelIsQuantised_AndIAmToldWhatToDo(string method, string config)
+    {
+        using TemporaryDirectory directory = new();
+        Assert.That(() => LlamaConfig.FromFile(directory.Write("config.json", config)), Throws.TypeOf<ModelFileException>()
+            .With.Property("Field").EqualTo("quantization_config").And.Message.Contains($"quantised by {method} are not supported").And.Message.Contains("dequantize"));
+        Assert.That(() => LlamaConfig.FromFile(directory.Write("config.json", "{\"model_type\":\"llama\",\"quantization_config\":null}")),
+            Throws.TypeOf<ModelFileException>().With.Property("Field").EqualTo("hidden_size"), "null is none");
+    }
+
     [Test]
     public void IGiveARecogniserForAPolicy_AndTheOtherWayRound_AndAmToldSo()
     {
