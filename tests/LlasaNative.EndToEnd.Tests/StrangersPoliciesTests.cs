@@ -81,6 +81,18 @@ public sealed class StrangersPoliciesTests : TinyWorldTests
     }
 
     [Test]
+    public void MyPolicyHasWeightsThatItsConfigDoesNotMention_AndIAmTold()
+    {
+        const string Bias = "model.layers.0.self_attn.q_proj.bias";
+        var biased = TinyModelCopy.Make(TinyWorld.Policy, Path.Combine(Folder, "biased"), (Bias, "model.norm.weight", values => values));
+        var tables = TinyModelCopy.Make(TinyWorld.Policy, Path.Combine(Folder, "tables"), ("model.layers.0.self_attn.rotary_emb.inv_freq", "model.norm.weight", values => values));
+        Assert.That(Speak(biased), Does.Contain($"1 stored tensors have no place in the model that config.json describes and are passed over, as Transformers does: `{Bias}`"));
+        Assert.That(Speak(tables), Does.Not.Contain("no place"));
+
+        string Speak(string policy) => LlasaRunner.RunWell("speak", "a", "--policy", policy, "--out", Path.Combine(Folder, "a.wav")).Error;
+    }
+
+    [Test]
     public void MyUntiedCheckpointLacksItsHead_IsRefusedWithAdvice()
     {
         var error = Assert.Throws<ModelFileException>(() => PolicyModel.Load(Copy("headless", null, ("tie_word_embeddings", null))).Dispose());

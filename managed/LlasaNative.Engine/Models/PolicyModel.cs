@@ -96,7 +96,9 @@ public sealed class PolicyModel : IPolicy
         {
             model = new PolicyModel(
                 directory, LlamaConfig.FromDirectory(directory), LlasaPrompt.Create(ByteLevelBpe.FromDirectory(directory.Path), prompt), type, frozen);
-            WeightLoader.Load(directory, model.Native.GetTensors(), model.Native.SetTensor, model.Config.TieWordEmbeddings ? TiedHead.Llama : null);
+            var tied = model.Config.TieWordEmbeddings ? TiedHead.Llama : null;
+            WeightLoader.Load(directory, model.Native.GetTensors(), model.Native.SetTensor, tied);
+            WeightLoader.WarnOfUnread(directory, model.Native.GetTensors(), tied);
             return model;
         }
         catch

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using LlasaNative.Reporting;
 
 namespace LlasaNative.Models;
 
@@ -36,6 +37,22 @@ internal static class WeightLoader
                     SetConverted(directory.ReadFloats(stored), tensor.Name, shape, set);
                 }
             });
+        }
+    }
+
+    /// <summary>Warns of weights that a model has no place for, such as biases that its configuration does not mention: it may be of another kind.</summary>
+    /// <param name="directory">Where they are stored.</param>
+    /// <param name="tensors">Those of the model.</param>
+    /// <param name="tied">The head that is the embedding; null for none.</param>
+    public static void WarnOfUnread(HuggingFaceDirectory directory, IReadOnlyList<NativeTensor> tensors, TiedHead? tied)
+    {
+        HashSet<string> known = [.. tensors.Select(tensor => tensor.Name), .. tied is null ? Array.Empty<string>() : [tied.Head]];
+        // Tables of rotary frequencies, which old versions of Transformers saved, are computed.
+        string[] unread = [.. directory.Tensors.Select(tensor => tensor.Name).Where(name => !known.Contains(name) && !name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal))];
+        if (unread.Length > 0)
+        {
+            LlasaEventSource.Log.Warned(string.Create(CultureInfo.InvariantCulture, $"{directory.Path}: {unread.Length} stored tensors have no place in the model that config.json describes and are passed over, as Transformers does: ")
+                + string.Join(", ", unread.Take(4).Select(name => $"`{name}`")) + (unread.Length > 4 ? ", …" : string.Empty));
         }
     }
 

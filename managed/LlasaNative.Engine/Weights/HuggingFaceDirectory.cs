@@ -113,7 +113,11 @@ public sealed class HuggingFaceDirectory : IDisposable
     /// <exception cref="ModelFileException">There is no such tensor.</exception>
     public SafeTensorsFile FileOf(string name) =>
         _byTensor.TryGetValue(name, out SafeTensorsFile? file) ? file
-        : throw (_lost.GetValueOrDefault(name) ?? new ModelFileException(Path, name, "no such tensor"));
+        : throw (_lost.GetValueOrDefault(name) ?? new ModelFileException(Path, name, "no such tensor" + Near(name)));
+
+    // A model saved inside of what wrapped it (torch.compile, DDP, a larger model), or without its head, has other beginnings.
+    private string Near(string name) => _byTensor.Keys.Where(stored => stored.EndsWith("." + name, StringComparison.Ordinal) || name.EndsWith("." + stored, StringComparison.Ordinal))
+        .Order(StringComparer.Ordinal).FirstOrDefault() is { } near ? $", but a `{near}`: save the model itself, not what it is wrapped in or a part of it, so that names begin alike" : string.Empty;
 
     /// <summary>Checks that a tensor is there, has the given shape and holds floating-point numbers.</summary>
     /// <param name="name">Parameter name.</param>

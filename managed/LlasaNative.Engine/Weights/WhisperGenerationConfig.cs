@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Text.Json;
+using LlasaNative.Reporting;
 
 namespace LlasaNative.Weights;
 
@@ -39,7 +41,22 @@ public sealed record WhisperGenerationConfig
     public static WhisperGenerationConfig FromDirectory(string directory)
     {
         string own = Path.Combine(directory, "generation_config.json");
-        return FromFile(File.Exists(own) ? own : Path.Combine(directory, "config.json"));
+        string path = File.Exists(own) ? own : Path.Combine(directory, "config.json");
+        WarnOfSearch(path);
+        return FromFile(path);
+    }
+
+    // What a generation config asks for beside the most probable token each time; transcripts here are greedy.
+    private static void WarnOfSearch(string path)
+    {
+        JsonFields json = JsonFields.FromFileOrEmpty(path);
+        string[] asked = [.. new (string Name, double Usual)[] { ("num_beams", 1), ("repetition_penalty", 1), ("no_repeat_ngram_size", 0) }
+            .Where(field => json.TryGet(field.Name, out JsonElement value) && value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number != field.Usual)
+            .Select(field => $"`{field.Name}`"), .. json.TryGet("do_sample", out JsonElement sampled) && sampled.ValueKind == JsonValueKind.True ? ["`do_sample`"] : Array.Empty<string>()];
+        if (asked.Length > 0)
+        {
+            LlasaEventSource.Log.Warned($"{path}: {string.Join(", ", asked)}: passed over, transcripts are greedy here; Transformers' may differ");
+        }
     }
 
     /// <summary>Reads a generation config.</summary>

@@ -192,6 +192,35 @@ public class StrangersWeightsTests
         Assert.That(() => HuggingFaceDirectory.Open(directory.Path), Throws.TypeOf<ModelFileException>().With.Message.Contains(advice).And.Message.Contains(name));
     }
 
+    [TestCase("_orig_mod.model.norm.weight")]
+    [TestCase("norm.weight")]
+    public void MyModelWasSavedInsideItsWrapper_AndIAmTold(string stored)
+    {
+        using TemporaryDirectory directory = new();
+        directory.Write("config.json", "{}");
+        using (SafeTensorsWriter writer = new(directory.File("model.safetensors"), [new TensorInfo(stored, TensorType.F32, 1)]))
+        {
+            writer.Write(stored, [1f]);
+            writer.Complete();
+        }
+
+        using var model = HuggingFaceDirectory.Open(directory.Path);
+        Assert.That(() => model.FileOf("model.norm.weight"), Throws.TypeOf<ModelFileException>().With.Message.Contains($"no such tensor, but a `{stored}`"));
+        Assert.That(() => model.FileOf("model.up.weight"), Throws.TypeOf<ModelFileException>().With.Message.EndsWith("no such tensor"));
+    }
+
+    [TestCase("generation_config.json", "{\"num_beams\":5,\"repetition_penalty\":1.0,\"do_sample\":false}", "`num_beams`: passed over")]
+    [TestCase("config.json", "{\"repetition_penalty\":1.2,\"no_repeat_ngram_size\":3,\"do_sample\":true}", "`repetition_penalty`, `no_repeat_ngram_size`, `do_sample`: passed over")]
+    [TestCase("generation_config.json", "{\"num_beams\":1,\"repetition_penalty\":1,\"no_repeat_ngram_size\":0,\"do_sample\":null}", null)]
+    public void MyGenerationConfigAsksForBeams_AndIAmToldThatTranscriptsAreGreedy(string name, string content, string? warning)
+    {
+        using TemporaryDirectory directory = new();
+        using var warnings = new Warnings(directory.Path).Listen();
+        directory.Write(name, content);
+        Assert.That(WhisperGenerationConfig.FromDirectory(directory.Path).EosTokenIds, Is.Empty);
+        Assert.That(warnings.Texts, warning is null ? Is.Empty : Has.One.Contains(warning));
+    }
+
     [Test]
     public void IGiveAnAdapterWhereAModelIsNeeded_AndAmToldSo()
     {
