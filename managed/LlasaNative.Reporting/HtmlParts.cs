@@ -1,3 +1,5 @@
+using LlasaNative.Text;
+
 namespace LlasaNative.Reporting;
 
 /// <summary>What the self-contained pages share: head, style, clips side by side.</summary>
@@ -5,7 +7,7 @@ internal static class HtmlParts
 {
     public static void Begin(StringBuilder html, string title) => html
         .Append("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>LlasaNative: ")
-        .Append(WebUtility.HtmlEncode(title)).Append("</title>\n<style>\n").Append(ReadStyle()).Append("</style>\n</head>\n<body>\n<main>\n");
+        .Append(WebUtility.HtmlEncode(title)).Append("</title>\n<style>\n").Append(Resource("demo.css")).Append("</style>\n</head>\n<body>\n<main>\n");
 
     public static void End(StringBuilder html) => html.Append("</main>\n</body>\n</html>\n");
 
@@ -34,10 +36,6 @@ internal static class HtmlParts
         .Append(clip.Second is { } heard ? string.Create(CultureInfo.InvariantCulture, $"<p><small>second ear, CER {heard.Cer:P0}:</small> {(heard.Transcript.Length == 0 ? "<em>nothing</em>" : CharacterDiff.ToHtml(text, heard.Transcript))}</p>") : "")
         .Append("</div>\n");
 
-    private static string ReadStyle()
-    {
-        using var stream = typeof(HtmlParts).Assembly.GetManifestResourceStream("LlasaNative.Reporting.Resources.demo.css")!;
-        using StreamReader reader = new(stream);
-        return reader.ReadToEnd();
-    }
+    /// <summary>Text of a file of the pages.</summary>
+    public static string Resource(string name) => EmbeddedText.Read(typeof(HtmlParts).Assembly, "LlasaNative.Reporting.Resources." + name);
 }

@@ -28,7 +28,7 @@ public static class DashboardPage
             throw new ArgumentException($"`{name}` is not a file of the page", nameof(name));
         }
 
-        return Resource(name);
+        return HtmlParts.Resource(name);
     }
 
     /// <summary>Writes the page with everything in it: measurements, samples, and sounds.</summary>
@@ -42,8 +42,8 @@ public static class DashboardPage
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(runs);
         const string policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; media-src blob:; img-src data:";
-        var head = $"<meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n<link rel=\"icon\" href=\"data:,\">\n<style>\n{Resource("dashboard.css")}</style>";
-        var page = Fill(head, "\0", string.Join('\n', Scripts.Select(s => $"<script>\n{Resource(s)}</script>"))).Split('\0');
+        var head = $"<meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n<link rel=\"icon\" href=\"data:,\">\n<style>\n{HtmlParts.Resource("dashboard.css")}</style>";
+        var page = Fill(head, "\0", string.Join('\n', Scripts.Select(s => $"<script>\n{HtmlParts.Resource(s)}</script>"))).Split('\0');
         output.Write(page[0]);
         output.Write("<script type=\"application/json\" id=\"llasa-data\">");
         output.Write(Escape(Encoding.UTF8.GetString(Data(runs, made))));
@@ -140,18 +140,11 @@ public static class DashboardPage
         }
     }
 
-    private static string Fill(string head, string data, string scripts) => Resource("dashboard.html")
+    private static string Fill(string head, string data, string scripts) => HtmlParts.Resource("dashboard.html")
         .Replace("<!--head-->", head, StringComparison.Ordinal)
         .Replace("<!--data-->", data, StringComparison.Ordinal)
         .Replace("<!--scripts-->", scripts, StringComparison.Ordinal);
 
     /// <summary>JSON that cannot end the script element it stands in: in JSON, &lt; stands in strings only.</summary>
     private static string Escape(string json) => json.Replace("<", "\\u003c", StringComparison.Ordinal);
-
-    private static string Resource(string name)
-    {
-        using var stream = typeof(DashboardPage).Assembly.GetManifestResourceStream("LlasaNative.Reporting.Resources." + name)!;
-        using StreamReader reader = new(stream);
-        return reader.ReadToEnd();
-    }
 }

@@ -7,16 +7,9 @@ public static class RatingPage
     public static IReadOnlyList<string> Assets { get; } = ["dashboard.css", "rate.css", "rate.js"];
 
     /// <summary>The page.</summary>
-    public static string ToHtml() => ReadResource("rate.html");
+    public static string ToHtml() => HtmlParts.Resource("rate.html");
 
     /// <summary>Text of a file beside the page.</summary>
     /// <param name="name">One of <see cref="Assets"/>.</param>
-    public static string ReadAsset(string name) => Assets.Contains(name) ? ReadResource(name) : throw new ArgumentException($"`{name}` is not a file of the page", nameof(name));
-
-    private static string ReadResource(string name)
-    {
-        using var stream = typeof(RatingPage).Assembly.GetManifestResourceStream("LlasaNative.Reporting.Resources." + name)!;
-        using StreamReader reader = new(stream, Encoding.UTF8);
-        return reader.ReadToEnd();
-    }
+    public static string ReadAsset(string name) => Assets.Contains(name) ? HtmlParts.Resource(name) : throw new ArgumentException($"`{name}` is not a file of the page", nameof(name));
 }

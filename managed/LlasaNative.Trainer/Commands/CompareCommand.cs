@@ -67,7 +67,7 @@ internal static class CompareCommand
             Seed = request.How.Seed,
             SecondEar = resultBefore.Second?.Name,
             Measures = Comparison.Compare(resultBefore, resultAfter, Seeds.Bootstrap(request.How.Seed)),
-            Pairs = Pairs(resultBefore, resultAfter, request.Clips),
+            Pairs = DemoPair.First(request.Clips, resultBefore, resultAfter, WaveFile.Encode),
         };
         Write(request.Out, report, resultBefore, resultAfter);
         Print(report);
@@ -100,10 +100,6 @@ internal static class CompareCommand
         progress.Finish();
         return result;
     }
-
-    private static DemoPair[] Pairs(EvaluationResult before, EvaluationResult after, int clips) =>
-        [.. Enumerable.Range(0, Math.Min(clips, before.Samples.Count / before.SamplesPerText)).Select(i => i * before.SamplesPerText)
-            .Select(i => new DemoPair(before.Samples[i].Text, DemoClip.Of(before.Samples[i], WaveFile.Encode), DemoClip.Of(after.Samples[i], WaveFile.Encode)))];
 
     private static void Write(string folder, ComparisonReport report, EvaluationResult before, EvaluationResult after)
     {

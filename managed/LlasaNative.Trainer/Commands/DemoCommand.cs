@@ -20,7 +20,7 @@ internal static class DemoCommand
         command.Takes([seed, output, sentences, limit, samples, clips, steps, minutes, engine, set, .. models.All, models.SecondEar]);
         return command.Does(parsed =>
         {
-            List<OptionAssignment> assignments = [.. OptionFile.Parse(Resource("demo.yaml"), "configs/demo.yaml")];
+            List<OptionAssignment> assignments = [.. OptionFile.Parse(EmbeddedText.Read(typeof(DemoCommand).Assembly, "LlasaNative.Trainer.demo.yaml"), "configs/demo.yaml")];
             var folder = parsed.GetValue(output)!;
             assignments.Add(new OptionAssignment("run.seed", parsed.GetValue(seed).ToString(CultureInfo.InvariantCulture), "--seed"));
             assignments.Add(new OptionAssignment("run.out", Path.Combine(folder, "run"), "--out"));
@@ -107,7 +107,7 @@ internal static class DemoCommand
             CerCurve = [.. reports.Select(r => r.Metrics["reward/cer"])],
             // Directories by their last name only.
             Settings = [.. OptionTree.Entries(options).Select(e => KeyValuePair.Create(e.Key, e.Declared.IsPath ? Path.GetFileName(e.Value.TrimEnd('/')) : e.Value))],
-            Pairs = Pairs(before, after, clips),
+            Pairs = DemoPair.First(clips, before, after, WaveFile.Encode),
         };
         AtomicFile.WriteText(Path.Combine(folder, "index.html"), DemoPage.ToHtml(report));
         AtomicFile.WriteBytes(Path.Combine(folder, "summary.json"), DemoPage.ToJson(report));
@@ -140,13 +140,6 @@ internal static class DemoCommand
         }
     }
 
-    private static DemoPair[] Pairs(EvaluationResult before, EvaluationResult after, int clips)
-    {
-        var count = Math.Min(clips, before.Samples.Count / before.SamplesPerText);
-        return [.. Enumerable.Range(0, count).Select(i => i * before.SamplesPerText)
-            .Select(i => new DemoPair(before.Samples[i].Text, DemoClip.Of(before.Samples[i], WaveFile.Encode), DemoClip.Of(after.Samples[i], WaveFile.Encode)))];
-    }
-
     private static DemoSecondEar? Second(EvaluationResult before, EvaluationResult after, long seed)
     {
         if ((before.Second, after.Second) is not ({ } was, { } heard))
@@ -156,12 +149,5 @@ internal static class DemoCommand
 
         var (difference, low, high) = PairedBootstrap.Difference(was.PerText(before.SamplesPerText), heard.PerText(after.SamplesPerText), Seeds.Bootstrap(seed));
         return new DemoSecondEar(heard.Name, (was.Cer, heard.Cer), (was.Exact, heard.Exact), new IntervalEstimate(difference, low, high));
-    }
-
-    private static string Resource(string name)
-    {
-        using var stream = typeof(DemoCommand).Assembly.GetManifestResourceStream("LlasaNative.Trainer." + name)!;
-        using StreamReader reader = new(stream, Encoding.UTF8);
-        return reader.ReadToEnd();
     }
 }

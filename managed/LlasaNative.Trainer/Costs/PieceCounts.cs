@@ -30,13 +30,10 @@ internal readonly partial record struct PieceCounts(double Kernels, double Produ
         ? double.Parse(match.Groups["n"].Value, CultureInfo.InvariantCulture) * (match.Groups["layers"].Success ? layers : 1)
         : throw new FormatException($"`{cell}` is not a number of layers"));
 
-    private static Dictionary<string, string[]> Read()
-    {
-        using StreamReader reader = new(typeof(PieceCounts).Assembly.GetManifestResourceStream("LlasaNative.Trainer.performance-gpu.md")!);
-        return reader.ReadToEnd().Split('\n').Where(line => line.StartsWith("| ", StringComparison.Ordinal)).Select(line => line.Trim('|').Split('|'))
-            .Where(cells => cells.Length == 8 && Term().IsMatch(cells[1].Split('+')[0].Trim()))
-            .ToDictionary(cells => cells[0].Trim(), cells => cells[1..]);
-    }
+    private static Dictionary<string, string[]> Read() => EmbeddedText.Read(typeof(PieceCounts).Assembly, "LlasaNative.Trainer.performance-gpu.md")
+        .Split('\n').Where(line => line.StartsWith("| ", StringComparison.Ordinal)).Select(line => line.Trim('|').Split('|'))
+        .Where(cells => cells.Length == 8 && Term().IsMatch(cells[1].Split('+')[0].Trim()))
+        .ToDictionary(cells => cells[0].Trim(), cells => cells[1..]);
 
     [GeneratedRegex(@"^(?<n>-?\d+)(?<layers> L)?$")]
     private static partial Regex Term();

@@ -1,20 +1,24 @@
+using System.Reflection;
+
 namespace LlasaNative.Text;
 
-/// <summary>Tables that are shipped inside the assembly.</summary>
-internal static class EmbeddedText
+/// <summary>Tables, pages and documents that are shipped inside an assembly.</summary>
+/// <remarks><b>Threads:</b> any.</remarks>
+public static class EmbeddedText
 {
-    /// <summary>Lines of a table, without empty ones and comments (they start with ';').</summary>
-    public static IEnumerable<string> ReadLines(string name)
+    /// <summary>A whole resource, UTF-8.</summary>
+    /// <param name="assembly">Whose.</param>
+    /// <param name="name">Its name there.</param>
+    /// <exception cref="InvalidOperationException">There is none of that name.</exception>
+    public static string Read(Assembly assembly, string name)
     {
-        using Stream stream = typeof(EmbeddedText).Assembly.GetManifestResourceStream("LlasaNative.Text.Resources." + name)
-            ?? throw new InvalidOperationException($"Resource {name} is missing from the assembly.");
+        ArgumentNullException.ThrowIfNull(assembly);
+        using Stream stream = assembly.GetManifestResourceStream(name) ?? throw new InvalidOperationException($"Resource {name} is missing from the assembly.");
         using StreamReader reader = new(stream, Encoding.UTF8);
-        while (reader.ReadLine() is { } line)
-        {
-            if (line.Length > 0 && line[0] != ';')
-            {
-                yield return line;
-            }
-        }
+        return reader.ReadToEnd();
     }
+
+    /// <summary>Lines of a table, without empty ones and comments (they start with ';').</summary>
+    internal static IEnumerable<string> ReadLines(string name) =>
+        Read(typeof(EmbeddedText).Assembly, "LlasaNative.Text.Resources." + name).Split('\n').Where(line => line.Length > 0 && line[0] != ';');
 }

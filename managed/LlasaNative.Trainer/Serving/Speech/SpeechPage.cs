@@ -31,10 +31,5 @@ internal static class SpeechPage
         }, open: true);
     }
 
-    private static string Read(string name)
-    {
-        using var stream = typeof(SpeechPage).Assembly.GetManifestResourceStream("LlasaNative.Trainer.speech." + name)!;
-        using StreamReader reader = new(stream);
-        return reader.ReadToEnd();
-    }
+    private static string Read(string name) => EmbeddedText.Read(typeof(SpeechPage).Assembly, "LlasaNative.Trainer.speech." + name);
 }
