@@ -60,15 +60,11 @@ public sealed class JsonLines : IDisposable
         }
 
         buffer.Write("\n"u8);
-        try
+        Change(file =>
         {
-            _file.Write(buffer.WrittenSpan);
-            _file.Flush();
-        }
-        catch (Exception e) when (FileErrors.IsWriteFailure(e))
-        {
-            throw new LlasaException($"{Path}: cannot be written: {e.Message}", e);
-        }
+            file.Write(buffer.WrittenSpan);
+            file.Flush();
+        });
     }
 
     /// <summary>Appends a row of measurements.</summary>
@@ -102,18 +98,20 @@ public sealed class JsonLines : IDisposable
 
     /// <summary>Waits until what was written is on the disk, so that no checkpoint counts on bytes a power cut could take.</summary>
     /// <exception cref="LlasaException">Writing failed, for example because the disk is full.</exception>
-    public void FlushToDisk()
+    public void FlushToDisk() => Change(file => file.Flush(flushToDisk: true));
+
+    /// <inheritdoc/>
+    public void Dispose() => _file.Dispose();
+
+    private void Change(Action<FileStream> change)
     {
         try
         {
-            _file.Flush(flushToDisk: true);
+            change(_file);
         }
         catch (Exception e) when (FileErrors.IsWriteFailure(e))
         {
             throw new LlasaException($"{Path}: cannot be written: {e.Message}", e);
         }
     }
-
-    /// <inheritdoc/>
-    public void Dispose() => _file.Dispose();
 }

@@ -64,6 +64,21 @@ internal static class CommandLine
         }
     }
 
+    /// <summary>The value of a name.</summary>
+    /// <exception cref="UsageException">There is none of that name; the message begins with <paramref name="option"/>.</exception>
+    public static T Parse<T>(string option, string name)
+        where T : struct, Enum
+    {
+        try
+        {
+            return OptionNames.Parse<T>(name);
+        }
+        catch (FormatException e)
+        {
+            throw new UsageException($"{option}: {e.Message}", e);
+        }
+    }
+
     /// <summary>Gives a command its work, with the library chosen and every error turned into a line and an exit code.</summary>
     public static Command Does(this Command command, Func<ParseResult, int> work) => command.Guarded(parsed =>
     {

@@ -34,15 +34,6 @@ internal sealed class ModelArguments
         Evaluation = configured.Evaluation with { Recogniser = parsed.GetValue(SecondEar) ?? configured.Evaluation.Recogniser },
     };
 
-    private static ComputeType? Type(Option<string> option, ParseResult parsed)
-    {
-        try
-        {
-            return parsed.GetValue(option) is { } name ? OptionNames.Parse<ComputeType>(name) : null;
-        }
-        catch (FormatException e)
-        {
-            throw new UsageException($"{option.Name}: {e.Message}", e);
-        }
-    }
+    private static ComputeType? Type(Option<string> option, ParseResult parsed) =>
+        parsed.GetValue(option) is { } name ? CommandLine.Parse<ComputeType>(option.Name, name) : null;
 }

@@ -31,7 +31,7 @@ internal static class DevCommand
         command.Takes([like, seed, type, shard, sizes]);
         return command.Does(parsed =>
         {
-            var model = Kind(parsed.GetValue(kind)!);
+            var model = CommandLine.Parse<ModelKind>("kind", parsed.GetValue(kind)!);
             return Run(parsed.GetValue(directory)!, new RandomCheckpointOptions
             {
                 Kind = model,
@@ -50,18 +50,6 @@ internal static class DevCommand
                     : throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"--shard-gb: {gb} is not 0 to 1000000")),
             });
         });
-    }
-
-    private static ModelKind Kind(string name)
-    {
-        try
-        {
-            return OptionNames.Parse<ModelKind>(name);
-        }
-        catch (FormatException e)
-        {
-            throw new UsageException($"kind: {e.Message}", e);
-        }
     }
 
     private static int Run(string directory, RandomCheckpointOptions options)

@@ -66,16 +66,7 @@ internal static class PairCommand
 
     private static PairingOptions Read(string rule, double? margin, double semitones, double rate)
     {
-        PairRule which;
-        try
-        {
-            which = OptionNames.Parse<PairRule>(rule);
-        }
-        catch (FormatException e)
-        {
-            throw new UsageException($"--rule: {e.Message}", e);
-        }
-
+        var which = CommandLine.Parse<PairRule>("--rule", rule);
         return which == PairRule.Lively && !(semitones > 0 && rate > 0) ? throw new UsageException("--rule lively wants --f0-semitones and --rate, those of the voice as it should be")
             : new PairingOptions(which, margin ?? 0.1) { Semitones = semitones, Rate = rate };
     }

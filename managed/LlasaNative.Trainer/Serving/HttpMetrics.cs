@@ -4,8 +4,10 @@ using System.Diagnostics;
 namespace LlasaNative.Trainer.Serving;
 
 /// <summary>What every server counts: requests and memory; what it has besides, its own class adds.</summary>
+/// <param name="role">What the process does, for people.</param>
+/// <param name="queued">What waits in its queue, in the plural.</param>
 /// <remarks><b>Threads:</b> any.</remarks>
-internal abstract class HttpMetrics
+internal abstract class HttpMetrics(string role, string queued)
 {
     private readonly ConcurrentDictionary<(string Endpoint, int Status), long> _requests = new();
     private readonly ConcurrentDictionary<string, Histogram> _seconds = new();
@@ -23,12 +25,13 @@ internal abstract class HttpMetrics
     }
 
     /// <summary>Everything, as Prometheus reads it.</summary>
+    /// <param name="queueDepth">What waits.</param>
+    /// <param name="queueCapacity">What may wait.</param>
     /// <param name="model">Name of what is served.</param>
-    /// <param name="what">What it does.</param>
-    protected string Write(string model, string what)
+    public string Write(int queueDepth, int queueCapacity, string model)
     {
         PrometheusText text = new();
-        text.Head("llasa_info", "gauge", what);
+        text.Head("llasa_info", "gauge", role);
         text.Value("llasa_info", $"model=\"{PrometheusText.Escape(model)}\"", 1);
         text.Head("llasa_requests_total", "counter", "Requests answered, by endpoint and status; 499: the client went away.");
         foreach (var ((endpoint, status), count) in _requests.OrderBy(r => r.Key.Endpoint, StringComparer.Ordinal).ThenBy(r => r.Key.Status))
@@ -39,6 +42,8 @@ internal abstract class HttpMetrics
         text.Histograms("llasa_request_seconds", "From the request's head to the end of its answer.",
             _seconds.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => ($"endpoint=\"{s.Key}\"", s.Value)));
         WriteOwn(text);
+        text.Number($"llasa_queue_{queued}", "gauge", $"{char.ToUpperInvariant(queued[0])}{queued[1..]} that wait.", queueDepth);
+        text.Number("llasa_queue_capacity", "gauge", $"{char.ToUpperInvariant(queued[0])}{queued[1..]} that may wait.", queueCapacity);
         text.Number("llasa_requests_in_flight", "gauge", "Requests being answered.", Volatile.Read(ref _inFlight));
         using var process = Process.GetCurrentProcess();
         text.Number("process_resident_memory_bytes", "gauge", "Resident memory.", process.WorkingSet64);

@@ -2,14 +2,12 @@ namespace LlasaNative.Trainer.Serving;
 
 /// <summary>What the reward server counts, in the text format that Prometheus reads.</summary>
 /// <remarks><b>Threads:</b> any.</remarks>
-internal sealed class ScoringMetrics : HttpMetrics
+internal sealed class ScoringMetrics() : HttpMetrics("What listens.", "samples")
 {
     private readonly Histogram _batchSamples = new(Histogram.Counts);
     private readonly Histogram _batchSeconds = new(Histogram.Seconds);
     private long _scored;
     private long _refused;
-    private int _queueDepth;
-    private int _queueCapacity;
 
     /// <summary>A batch was scored.</summary>
     public void Scored(int samples, double seconds)
@@ -22,21 +20,11 @@ internal sealed class ScoringMetrics : HttpMetrics
     /// <summary>Samples found the queue full.</summary>
     public void Refused(int samples) => Interlocked.Add(ref _refused, samples);
 
-    /// <summary>Everything, as Prometheus reads it.</summary>
-    public string Write(int queueDepth, int queueCapacity, string model)
-    {
-        (_queueDepth, _queueCapacity) = (queueDepth, queueCapacity);
-        return Write(model, "What listens.");
-    }
-
-    /// <inheritdoc/>
     protected override void WriteOwn(PrometheusText text)
     {
         text.Histograms("llasa_batch_samples", "Samples scored together.", [("", _batchSamples)]);
         text.Histograms("llasa_batch_seconds", "Seconds that a batch took.", [("", _batchSeconds)]);
         text.Number("llasa_samples_scored_total", "counter", "Samples scored.", Interlocked.Read(ref _scored));
         text.Number("llasa_samples_refused_total", "counter", "Samples refused because the queue was full.", Interlocked.Read(ref _refused));
-        text.Number("llasa_queue_samples", "gauge", "Samples that wait.", _queueDepth);
-        text.Number("llasa_queue_capacity", "gauge", "Samples that may wait.", _queueCapacity);
     }
 }

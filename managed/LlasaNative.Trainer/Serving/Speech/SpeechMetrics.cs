@@ -2,7 +2,7 @@ namespace LlasaNative.Trainer.Serving.Speech;
 
 /// <summary>What the speech server counts, in the text format that Prometheus reads.</summary>
 /// <remarks><b>Threads:</b> any.</remarks>
-internal sealed class SpeechMetrics : HttpMetrics
+internal sealed class SpeechMetrics() : HttpMetrics("What speaks.", "texts")
 {
     private readonly Histogram _together = new(Histogram.Counts);
     private readonly Histogram _firstSound = new(Histogram.Seconds);
@@ -10,8 +10,6 @@ internal sealed class SpeechMetrics : HttpMetrics
     private long _refused;
     private long _cutOff;
     private long _codes;
-    private int _queueDepth;
-    private int _queueCapacity;
 
     /// <summary>A text has joined; so many are spoken together now.</summary>
     public void Joined(int texts) => _together.Add(texts);
@@ -30,14 +28,6 @@ internal sealed class SpeechMetrics : HttpMetrics
     /// <summary>A text found the queue full.</summary>
     public void Refused() => Interlocked.Increment(ref _refused);
 
-    /// <summary>Everything, as Prometheus reads it.</summary>
-    public string Write(int queueDepth, int queueCapacity, string model)
-    {
-        (_queueDepth, _queueCapacity) = (queueDepth, queueCapacity);
-        return Write(model, "What speaks.");
-    }
-
-    /// <inheritdoc/>
     protected override void WriteOwn(PrometheusText text)
     {
         text.Histograms("llasa_batch_texts", "Texts that are spoken together, each time one joins.", [("", _together)]);
@@ -46,7 +36,5 @@ internal sealed class SpeechMetrics : HttpMetrics
         text.Number("llasa_texts_refused_total", "counter", "Texts refused because the queue was full.", Interlocked.Read(ref _refused));
         text.Number("llasa_texts_cut_off_total", "counter", "Texts whose speech reached its limit before its end.", Interlocked.Read(ref _cutOff));
         text.Number("llasa_codes_total", "counter", "Speech codes drawn.", Interlocked.Read(ref _codes));
-        text.Number("llasa_queue_texts", "gauge", "Texts that wait.", _queueDepth);
-        text.Number("llasa_queue_capacity", "gauge", "Texts that may wait.", _queueCapacity);
     }
 }
