@@ -110,7 +110,6 @@ internal sealed class PackedLayout : IDisposable
         return frequencies;
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         TokenIds.Dispose();

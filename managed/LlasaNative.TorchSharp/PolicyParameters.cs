@@ -59,7 +59,6 @@ internal sealed unsafe class PolicyParameters : IDisposable
         return weight + values;
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         foreach (var parameter in _byName.Values)

@@ -26,7 +26,6 @@ internal sealed class Projection : nn.Module<Tensor, Tensor>
         }
     }
 
-    /// <inheritdoc/>
     public override Tensor forward(Tensor input)
     {
         var output = nn.functional.linear(input, PolicyParameters.AsMultiplied(_weight, _settings.RoundsWeights));

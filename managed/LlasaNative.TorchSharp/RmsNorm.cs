@@ -17,6 +17,5 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>
         register_parameter("weight", _weight);
     }
 
-    /// <inheritdoc/>
     public override Tensor forward(Tensor input) => input * rsqrt(input.pow(2).mean([-1], true) + _epsilon) * _weight;
 }

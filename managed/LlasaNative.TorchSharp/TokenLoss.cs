@@ -131,7 +131,6 @@ internal sealed class TokenLoss : IDisposable
         return loss.sum();
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         foreach (var values in new[] { _advantages, _policyWeights, _counts, _klWeights, _entropyWeights, _old, _reference, _caps, _ratioLogProbs })

@@ -6,7 +6,6 @@ namespace LlasaNative.Trainer;
 /// </summary>
 internal sealed class ConsoleWriter(TextWriter inner, bool isError) : TextWriter(CultureInfo.InvariantCulture)
 {
-    /// <inheritdoc/>
     public override Encoding Encoding => inner.Encoding;
 
     /// <summary>Puts such writers in place of the console's.</summary>
@@ -16,19 +15,14 @@ internal sealed class ConsoleWriter(TextWriter inner, bool isError) : TextWriter
         Console.SetError(new ConsoleWriter(Console.Error, isError: true));
     }
 
-    /// <inheritdoc/>
     public override void Write(char value) => Try(() => inner.Write(value));
 
-    /// <inheritdoc/>
     public override void Write(char[] buffer, int index, int count) => Try(() => inner.Write(buffer, index, count));
 
-    /// <inheritdoc/>
     public override void Write(string? value) => Try(() => inner.Write(value));
 
-    /// <inheritdoc/>
     public override void WriteLine(string? value) => Try(() => inner.WriteLine(value));
 
-    /// <inheritdoc/>
     public override void Flush() => Try(inner.Flush);
 
     private void Try(Action write)

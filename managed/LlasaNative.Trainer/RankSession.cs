@@ -85,7 +85,6 @@ internal sealed class RankSession : IDisposable
         _current = null;
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         // One that failed is still current: its message comes first, then all ranks end.

@@ -10,10 +10,8 @@ internal sealed class GgmlContextHandle : SafeHandle
     {
     }
 
-    /// <inheritdoc/>
     public override bool IsInvalid => handle == 0;
 
-    /// <inheritdoc/>
     protected override bool ReleaseHandle()
     {
         NativeMethods.Free(handle);
@@ -29,10 +27,8 @@ internal sealed class GgmlStateHandle : SafeHandle
     {
     }
 
-    /// <inheritdoc/>
     public override bool IsInvalid => handle == 0;
 
-    /// <inheritdoc/>
     protected override bool ReleaseHandle()
     {
         NativeMethods.FreeState(handle);

@@ -79,7 +79,6 @@ internal sealed class GgmlModel : IDisposable
     /// <summary>Says what whisper.cpp could not do.</summary>
     public LlasaException Failed(string what, int code) => new($"{Path}: whisper.cpp could not {what} ({code}{(_lastError.Length > 0 ? ": " + _lastError : "")})");
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         while (_idle.TryTake(out var state))

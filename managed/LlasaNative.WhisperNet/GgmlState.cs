@@ -87,7 +87,6 @@ internal sealed class GgmlState : IDisposable
         return most + Math.Log(sum);
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _model.Return(this);
 
     /// <summary>Gives its memory back.</summary>

@@ -86,7 +86,6 @@ internal sealed class HttpHost : IAsyncDisposable
         return !limit.IsCancellationRequested;
     }
 
-    /// <inheritdoc/>
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
     private static WebApplication Build(HttpOptions options)

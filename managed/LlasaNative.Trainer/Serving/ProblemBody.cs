@@ -3,12 +3,9 @@ namespace LlasaNative.Trainer.Serving;
 /// <summary>Errors as RFC 9457 has them.</summary>
 internal sealed class ProblemBody : IErrorBody
 {
-    /// <inheritdoc/>
     public string MediaType => Problem.MediaType;
 
-    /// <inheritdoc/>
     public int Status(ProblemException problem) => problem.Problem.Status;
 
-    /// <inheritdoc/>
     public byte[] Write(ProblemException problem) => JsonSerializer.SerializeToUtf8Bytes(problem.Problem, WireJson.Default.Problem);
 }

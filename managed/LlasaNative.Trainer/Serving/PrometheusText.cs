@@ -33,6 +33,5 @@ internal sealed class PrometheusText
     public static string Escape(string value) =>
         value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
 
-    /// <inheritdoc/>
     public override string ToString() => _text.ToString();
 }

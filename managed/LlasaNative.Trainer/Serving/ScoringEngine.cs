@@ -59,7 +59,6 @@ internal sealed class ScoringEngine : IDisposable
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _queue.Stop();

@@ -32,13 +32,10 @@ internal sealed class ScoringJob : IQueuedJob
     /// <summary>Cancelled when nobody waits any longer.</summary>
     public CancellationToken Abandoned { get; init; }
 
-    /// <inheritdoc/>
     public int Size => Texts.Count;
 
-    /// <inheritdoc/>
     public bool IsOver => Done.IsCompleted;
 
-    /// <inheritdoc/>
     public long Since { get; } = Stopwatch.GetTimestamp();
 
     public Task<IReadOnlyList<RecognisedSample>> Done => _done.Task;

@@ -5,7 +5,6 @@ internal sealed record ServerOptions : HttpOptions
 {
     public ServerOptions() => Port = 8001;
 
-    /// <inheritdoc/>
     public override string TokenVariable => "LLASA_REWARD_TOKEN";
 
     /// <summary>Most single samples that are scored together; 1 = no batching.</summary>
@@ -23,7 +22,6 @@ internal sealed record ServerOptions : HttpOptions
     /// <summary>Most codes of one sample.</summary>
     public int MaxCodes { get; init; } = 3000;
 
-    /// <inheritdoc/>
     protected override void CheckOwn(Action<bool, string> require)
     {
         require(MaxBatch is >= 1 and <= 4096, $"--max-batch: {MaxBatch} is not 1 to 4096");

@@ -52,7 +52,6 @@ internal sealed class ExtensionLibrary : AssemblyLoadContext
         }
     }
 
-    /// <inheritdoc/>
     protected override Assembly? Load(AssemblyName assemblyName)
     {
         // What the program has is shared, above all this library: else the interface would be another type.
@@ -64,7 +63,6 @@ internal sealed class ExtensionLibrary : AssemblyLoadContext
         return _resolver.ResolveAssemblyToPath(assemblyName) is { } path ? LoadFromAssemblyPath(path) : null;
     }
 
-    /// <inheritdoc/>
     protected override nint LoadUnmanagedDll(string unmanagedDllName) =>
         _resolver.ResolveUnmanagedDllToPath(unmanagedDllName) is { } path ? LoadUnmanagedDllFromPath(path) : 0;
 

@@ -27,7 +27,6 @@ internal sealed class DpoLoss : ILoss
     [Option("Weight of the cross-entropy of the chosen responses.", AtLeast = 0)]
     public double SftWeight { get; set; }
 
-    /// <inheritdoc/>
     public bool NeedsReference => Options.NeedsReference;
 
     public LossShape Shape => PreferenceLoss.Shape;

@@ -72,7 +72,6 @@ internal sealed class RecognitionSession : IDisposable
         return new RecognisedChunk([.. recognised.SelectMany(c => c.Samples)], recognised.Sum(c => c.VocodeSeconds), recognised.Sum(c => c.RecogniseSeconds), recognised.Sum(c => c.ProsodySeconds));
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         Task[] begun = [.. _chunks.OfType<Task>()];

@@ -27,7 +27,6 @@ internal sealed class FfmpegWriter : SoundWriter
         _copying = CopyAsync(output);
     }
 
-    /// <inheritdoc/>
     public override async ValueTask WriteAsync(ReadOnlyMemory<float> sound, CancellationToken cancellation)
     {
         try
@@ -41,7 +40,6 @@ internal sealed class FfmpegWriter : SoundWriter
         }
     }
 
-    /// <inheritdoc/>
     public override async ValueTask FinishAsync(CancellationToken cancellation)
     {
         _process.StandardInput.Close();
@@ -53,7 +51,6 @@ internal sealed class FfmpegWriter : SoundWriter
         }
     }
 
-    /// <inheritdoc/>
     public override async ValueTask DisposeAsync()
     {
         if (!_process.HasExited)

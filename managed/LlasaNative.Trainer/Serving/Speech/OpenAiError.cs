@@ -3,7 +3,6 @@ namespace LlasaNative.Trainer.Serving.Speech;
 /// <summary>Errors as OpenAI's API has them: <c>{"error": {"message", "type", "param", "code"}}</c>.</summary>
 internal sealed class OpenAiError : IErrorBody
 {
-    /// <inheritdoc/>
     public string MediaType => "application/json";
 
     /// <summary>A request that asks for something that is not possible here.</summary>
@@ -11,11 +10,9 @@ internal sealed class OpenAiError : IErrorBody
     /// <param name="message">What was expected, what came.</param>
     public static ProblemException Invalid(string? parameter, string message) => new(400, "invalid_request", "The request cannot be answered", message) { Parameter = parameter };
 
-    /// <inheritdoc/>
     /// <remarks>OpenAI's API says 400 of whatever is wrong with a request's contents.</remarks>
     public int Status(ProblemException problem) => problem.Problem.Status == 422 ? 400 : problem.Problem.Status;
 
-    /// <inheritdoc/>
     public byte[] Write(ProblemException problem) => JsonSerializer.SerializeToUtf8Bytes(
         new ErrorAnswer(new ErrorDetail(
             problem.Message,

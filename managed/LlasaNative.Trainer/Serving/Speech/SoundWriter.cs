@@ -25,7 +25,6 @@ internal abstract class SoundWriter : IAsyncDisposable
     /// <summary>Writes what must come last.</summary>
     public abstract ValueTask FinishAsync(CancellationToken cancellation);
 
-    /// <inheritdoc/>
     public virtual ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     /// <summary>Samples as 16-bit numbers, lowest byte first.</summary>

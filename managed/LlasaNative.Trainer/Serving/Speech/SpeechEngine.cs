@@ -67,7 +67,6 @@ internal sealed class SpeechEngine : IDisposable
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _queue.Stop();

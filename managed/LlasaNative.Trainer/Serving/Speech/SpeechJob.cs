@@ -34,13 +34,10 @@ internal sealed class SpeechJob : IQueuedJob
     /// <summary>Whether it ended by itself, once it has ended.</summary>
     public bool Ended { get; set; }
 
-    /// <inheritdoc/>
     public int Size => 1;
 
-    /// <inheritdoc/>
     public bool IsOver => _over || Abandoned.IsCancellationRequested;
 
-    /// <inheritdoc/>
     public long Since { get; } = Stopwatch.GetTimestamp();
 
     /// <summary>The codes that come before its own.</summary>

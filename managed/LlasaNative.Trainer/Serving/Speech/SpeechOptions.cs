@@ -5,7 +5,6 @@ internal sealed record SpeechOptions : HttpOptions
 {
     public SpeechOptions() => (Port, RequestTimeout) = (8000, TimeSpan.FromMinutes(5));
 
-    /// <inheritdoc/>
     public override string TokenVariable => "LLASA_SPEECH_TOKEN";
 
     /// <summary>Name under which the model is served; empty = that of its directory.</summary>
@@ -47,7 +46,6 @@ internal sealed record SpeechOptions : HttpOptions
     /// <summary>Tokens that are drawn from where a request says none; 0 = all.</summary>
     public int TopK { get; init; }
 
-    /// <inheritdoc/>
     protected override void CheckOwn(Action<bool, string> require)
     {
         require(Slots is >= 1 and <= 4096, $"--slots: {Slots} is not 1 to 4096");

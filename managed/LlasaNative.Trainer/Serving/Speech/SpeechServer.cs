@@ -87,7 +87,6 @@ internal sealed class SpeechServer : IAsyncDisposable
     /// <inheritdoc cref="HttpHost.StopAsync"/>
     public Task<bool> StopAsync() => _host.StopAsync();
 
-    /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         await _host.DisposeAsync();

@@ -37,7 +37,6 @@ internal sealed class Vocoder : IDisposable
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         lock (_lock)

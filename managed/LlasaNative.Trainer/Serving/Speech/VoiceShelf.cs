@@ -99,7 +99,6 @@ internal sealed partial class VoiceShelf : IDisposable
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _adding.Dispose();
 
     /// <summary>Writes the sound, then its text, only once it is known that they can be read.</summary>
