@@ -1,3 +1,4 @@
+#pragma warning disable CS1591   // what [Option] says of a property is its documentation
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
 using LlasaNative.Audio;
@@ -25,58 +26,45 @@ public class OnnxComponent : IRewardComponent
     /// <inheritdoc/>
     public string Name => Called.Length > 0 ? Called : Path.GetFileNameWithoutExtension(Model);
 
-    /// <summary>The ONNX file.</summary>
     [Option("The ONNX file.", IsPath = true)]
     public string Model { get; set; } = "";
 
-    /// <summary>What the part is called.</summary>
     [Option("What the part is called in metrics and samples; empty: as the file.")]
     public string Called { get; set; } = "";
 
-    /// <summary>Name of the model's input.</summary>
     [Option("Name of the model's input; empty: the only one.")]
     public string Input { get; set; } = "";
 
-    /// <summary>Name of the model's input for lengths.</summary>
     [Option("Name of an input that takes each sound's length, in samples or frames: sounds of different lengths are then padded and run at once; empty: there is none.")]
     public string Lengths { get; set; } = "";
 
-    /// <summary>Name of the model's output.</summary>
     [Option("Name of the model's output; empty: the first.")]
     public string Output { get; set; } = "";
 
-    /// <summary>Sample rate of the sounds the model knows.</summary>
     [Option("Sample rate of the sounds that the model knows.", AtLeast = 8000, AtMost = 48_000, Unit = "Hz")]
     public int SampleRate { get; set; } = 16_000;
 
-    /// <summary>Most sounds in one run of the model.</summary>
     [Option("Most sounds in one run of the model, where it takes several: those of one length, or with `lengths` any.", AtLeast = 1, AtMost = 1024)]
     public int Batch { get; set; } = 16;
 
     /// <inheritdoc/>
     public int MostAtOnce => Batch;
 
-    /// <summary>What the model is given.</summary>
     [Option("What the model is given: samples, or log mel bands as Kaldi's, each band's mean taken out.")]
     public OnnxFeatures Features { get; set; }
 
-    /// <summary>Number of mel bands.</summary>
     [Option("Number of mel bands.", AtLeast = 1, AtMost = 512)]
     public int Bands { get; set; } = 80;
 
-    /// <summary>Whether the output is an embedding.</summary>
     [Option("Whether the output is an embedding, to be compared with that of the voice prompt.")]
     public bool Similarity { get; set; }
 
-    /// <summary>Which value of the output counts.</summary>
     [Option("Which value of the output counts, from 0, where it has several and is no embedding.", AtLeast = 0)]
     public int Index { get; set; }
 
-    /// <summary>Output that is worth nothing.</summary>
     [Option("Output that is worth 0: 1 for a mean opinion score.")]
     public double Low { get; set; }
 
-    /// <summary>Output that is worth 1.</summary>
     [Option("Output that is worth 1: 5 for a mean opinion score.")]
     public double High { get; set; } = 1;
 

@@ -6,11 +6,9 @@ namespace LlasaNative.Training;
 /// </summary>
 internal sealed class GdpoAdvantage : IAdvantage
 {
-    /// <summary>Added to each deviation.</summary>
     [Option("Added to each deviation.", AtLeast = 0)]
     public double Epsilon { get; set; } = 1e-6;
 
-    /// <summary>Whether the sums are whitened: else their size grows with the number of parts.</summary>
     [Option("Whiten the sums, whose size else grows with the number of parts.")]
     public bool Whiten { get; set; } = true;
 

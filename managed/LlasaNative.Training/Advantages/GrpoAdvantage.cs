@@ -3,7 +3,6 @@ namespace LlasaNative.Training;
 /// <summary>GRPO, arXiv 2402.03300: (r - mean) / (deviation + epsilon) of the group.</summary>
 internal sealed class GrpoAdvantage : IAdvantage
 {
-    /// <summary>Added to the deviation.</summary>
     [Option("Added to the deviation.", AtLeast = 0)]
     public double Epsilon { get; set; } = 1e-6;
 

@@ -7,23 +7,18 @@ namespace LlasaNative.Training;
 /// </remarks>
 internal sealed class DpoLoss : ILoss
 {
-    /// <summary>Which loss.</summary>
     [Option("dpo, ipo, dpo_norm or simpo.")]
     public PreferenceLossKind Kind { get; set; } = PreferenceLossKind.Dpo;
 
-    /// <summary>How much a log-ratio is worth.</summary>
     [Option("How much a log-ratio is worth; losses per token want a larger one, such as 2 for simpo and 5 for dpo_norm.", Above = 0)]
     public double Beta { get; set; } = 0.1;
 
-    /// <summary>Reward that the chosen response must have more than the other, of simpo.</summary>
     [Option("simpo: reward that the chosen response must have more than the other.", AtLeast = 0)]
     public double Margin { get; set; } = 0.5;
 
-    /// <summary>Share of the preferences that are taken to be the wrong way round.</summary>
     [Option("Share of the preferences that are taken to be the wrong way round; not of ipo.", AtLeast = 0, Below = 0.5)]
     public double LabelSmoothing { get; set; }
 
-    /// <summary>Weight of the cross-entropy of the chosen responses.</summary>
     [Option("Weight of the cross-entropy of the chosen responses.", AtLeast = 0)]
     public double SftWeight { get; set; }
 

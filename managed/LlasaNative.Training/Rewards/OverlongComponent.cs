@@ -5,7 +5,6 @@ internal sealed class OverlongComponent : IRewardComponent
 {
     public string Name => "overlong";
 
-    /// <summary>Share of the longest response over which it falls.</summary>
     [Option("Share of rollout.max_new_tokens, at its end, over which it falls.", Above = 0, AtMost = 1)]
     public double Share { get; set; } = 0.2;
 

@@ -10,15 +10,12 @@ internal sealed class ProsodyComponent : IRewardComponent
 
     public bool NeedsProsody => true;
 
-    /// <summary>Smallest standard deviation of the pitch in semitones that is lively enough.</summary>
     [Option("Least standard deviation of the pitch in the band.", AtLeast = 0, AtMost = 100, Unit = "semitones")]
     public double PitchLow { get; set; }
 
-    /// <summary>Largest that is calm enough.</summary>
     [Option("Largest standard deviation of the pitch in the band.", AtLeast = 0, AtMost = 100, Unit = "semitones")]
     public double PitchHigh { get; set; }
 
-    /// <summary>Smallest share of pauses.</summary>
     [Option("Least share of pauses in the band.", AtLeast = 0, AtMost = 1)]
     public double PauseLow { get; set; }
 

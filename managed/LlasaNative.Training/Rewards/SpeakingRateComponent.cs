@@ -11,7 +11,6 @@ internal sealed class SpeakingRateComponent : IRewardComponent
     [Option("Slowest speech in the band.", AtLeast = 0, AtMost = 1000, Unit = "characters per second")]
     public double Low { get; set; }
 
-    /// <summary>Characters per second that are fast enough.</summary>
     [Option("Fastest speech in the band.", AtLeast = 0, AtMost = 1000, Unit = "characters per second")]
     public double High { get; set; }
 

@@ -5,15 +5,12 @@ internal sealed class UtilityComponent : IRewardComponent
 {
     public string Name => "utility";
 
-    /// <summary>Slowest speech without penalty; 0 = no bound.</summary>
     [Option("Slowest speech without penalty; 0: no bound.", AtLeast = 0)]
     public double MinCharactersPerSecond { get; set; }
 
-    /// <summary>Fastest speech without penalty; 0 = no bound.</summary>
     [Option("Fastest speech without penalty; 0: no bound.", AtLeast = 0)]
     public double MaxCharactersPerSecond { get; set; }
 
-    /// <summary>Longest run of one speech code without penalty; 0 = no bound.</summary>
     [Option("Longest run of one speech code without penalty; 0: no bound.", AtLeast = 0)]
     public int MaxCodeRun { get; set; }
 
