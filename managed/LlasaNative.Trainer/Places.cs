@@ -19,7 +19,6 @@ internal static class Places
     /// <summary>Reads data; what was fetched for the time being is gone when this returns.</summary>
     /// <param name="place">A file or directory, here or elsewhere.</param>
     /// <param name="split">What the data are read for, which chooses among a directory's files.</param>
-    /// <param name="read">Reads the files.</param>
     public static T Read<T>(string place, DataSplit split, Func<DataFiles, T> read)
     {
         if (!RemoteData.IsRemote(place))

@@ -50,7 +50,6 @@ internal sealed class RankSession : IDisposable
     }
 
     /// <summary>Refuses a command that several processes would do each for itself, over the same files.</summary>
-    /// <param name="command">Its name.</param>
     /// <exception cref="UsageException">A launcher started more than this process.</exception>
     public static void RefuseSeveral(string command)
     {
@@ -67,7 +66,6 @@ internal sealed class RankSession : IDisposable
     public static string Prefix => _current is { World.Size: > 1 } session ? $"llasa: rank {session.World.Rank}: " : "llasa: ";
 
     /// <summary>Ends all ranks, if there are several; returns otherwise.</summary>
-    /// <param name="code">Exit code.</param>
     public static void Fail(int code)
     {
         if (_current is { World.Size: > 1 } session)

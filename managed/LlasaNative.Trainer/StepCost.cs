@@ -50,8 +50,6 @@ internal sealed class StepCost
     public double UpdateBytes { get; }
 
     /// <summary>Arithmetic of making the sound of one sample and listening to it.</summary>
-    /// <param name="recognition">The models.</param>
-    /// <param name="codes">Its codes.</param>
     /// <param name="text">What it should say.</param>
     /// <param name="transcript">What was heard.</param>
     public static double Scoring(LocalRecognition recognition, int codes, string text, string transcript) =>

@@ -69,7 +69,6 @@ internal sealed class HttpArguments
 
     /// <summary>Serves until Ctrl-C or SIGTERM, then finishes what is at hand.</summary>
     /// <param name="start">Starts the server: where it listens, what it serves, and how it is stopped.</param>
-    /// <param name="options">Its options.</param>
     public static int Serve<TServer>(Func<Task<TServer>> start, Func<TServer, (Uri Url, string Model)> describe, Func<TServer, Task<bool>> end, HttpOptions options)
         where TServer : IAsyncDisposable => ServeAsync(start, describe, end, options).GetAwaiter().GetResult();
 

@@ -20,12 +20,9 @@ internal static class MemoryTable
     }
 
     /// <summary>A number of ranks, if it is one.</summary>
-    /// <param name="ranks">What was said.</param>
     public static int Checked(int ranks) => ranks >= 1 ? ranks : throw new UsageException($"--ranks: {ranks}, expected at least 1");
 
     /// <summary>Prints the plans.</summary>
-    /// <param name="options">The run.</param>
-    /// <param name="ranks">Processes that train together.</param>
     public static int Run(GrpoOptions options, int ranks)
     {
         ranks = Checked(ranks);

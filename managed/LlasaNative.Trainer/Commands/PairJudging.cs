@@ -8,11 +8,8 @@ namespace LlasaNative.Trainer.Commands;
 internal static class PairJudging
 {
     /// <summary>The pairs of which one is preferred whichever is played first, that one first; and what the judge said of all.</summary>
-    /// <param name="pairs">Any pairs.</param>
-    /// <param name="judge">Who judges.</param>
     /// <param name="options">How it is asked, and how often it may fail.</param>
     /// <param name="output">File of the pairs that come of it: the book of judgements stands beside it.</param>
-    /// <param name="load">Loads the codec.</param>
     /// <exception cref="RewardUnavailableException">Too many could not be judged.</exception>
     public static (IReadOnlyList<SpeechPair> Preferred, JudgeCounts Counts) Judge(
         IReadOnlyList<SpeechPair> pairs, IPairJudge judge, JudgeOptions options, string output, Func<SpeechCodec> load)

@@ -4,14 +4,9 @@ namespace LlasaNative.Trainer.Commands;
 internal static class TrainingEnd
 {
     /// <summary>Takes the steps of a run.</summary>
-    /// <param name="command">Its name.</param>
-    /// <param name="loop">What takes a step.</param>
     /// <param name="options">All options of the run, with those of its trainer and of the run itself.</param>
-    /// <param name="arguments">Of the command line.</param>
-    /// <param name="parsed">What it says.</param>
     /// <param name="ranks">Who takes the steps together; null = this process alone.</param>
     /// <param name="complete">Adds to the settings what is the command's own.</param>
-    /// <returns>The exit code.</returns>
     public static int Run(
         string command, ITrainingLoop loop, (object All, TrainerOptions Trainer, RunOptions Run) options, ConfigurationArguments arguments, ParseResult parsed, RankSession? ranks,
         Func<RunSettings, CancellationToken, RunSettings> complete)

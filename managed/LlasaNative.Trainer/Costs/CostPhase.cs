@@ -1,11 +1,9 @@
 namespace LlasaNative.Trainer.Costs;
 
 /// <summary>A matrix product that is computed so many times.</summary>
-/// <param name="What">What it is for.</param>
 /// <param name="Rows">M.</param>
 /// <param name="Columns">N.</param>
 /// <param name="Inner">K.</param>
-/// <param name="Times">How often.</param>
 /// <param name="Bf16">Whether its operands are bf16; the result is f32.</param>
 internal sealed record CostProduct(string What, double Rows, double Columns, double Inner, double Times, bool Bf16)
 {
@@ -22,9 +20,6 @@ internal sealed record CostProduct(string What, double Rows, double Columns, dou
 }
 
 /// <summary>A phase of a step: what is computed, what goes through memory beside products, and into how many pieces it is cut.</summary>
-/// <param name="Name">For people.</param>
-/// <param name="Products">All its products.</param>
-/// <param name="AttentionFlops">Arithmetic of attention.</param>
 /// <param name="Bytes">Traffic of everything but products: keys and values, activations, the optimiser's state.</param>
 /// <param name="Pieces">Launches, copies, waits.</param>
 internal sealed record CostPhase(string Name, IReadOnlyList<CostProduct> Products, double AttentionFlops, double Bytes, PieceCounts Pieces)

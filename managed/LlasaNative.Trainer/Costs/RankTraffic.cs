@@ -9,9 +9,7 @@ internal readonly record struct RankTraffic(double Gradients, double Weights)
     public double SecondsAt100GbPerS => (Gradients + Weights) / 12.5e9;
 
     /// <summary>Counts.</summary>
-    /// <param name="options">The run.</param>
     /// <param name="policy">Sizes of the policy; gains are left out.</param>
-    /// <param name="ranks">Processes that train together.</param>
     /// <param name="updates">Optimiser steps of a step.</param>
     /// <param name="microBatches">Of a step, of all ranks together.</param>
     public static RankTraffic Of(GrpoOptions options, LlamaConfig policy, int ranks, double updates, double microBatches)

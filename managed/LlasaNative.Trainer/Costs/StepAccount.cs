@@ -1,8 +1,6 @@
 namespace LlasaNative.Trainer.Costs;
 
 /// <summary>How long the things of a step are, on average.</summary>
-/// <param name="Prompt">Tokens of a prompt.</param>
-/// <param name="Response">Tokens of a response.</param>
 /// <param name="Text">Tokens of a transcript, and of a text whose likelihood is asked for.</param>
 internal sealed record StepLengths(double Prompt, double Response, double Text);
 

@@ -15,7 +15,6 @@ internal sealed class DashboardServer : PageServer
         : base("the dashboard", port, DashboardPage.ContentSecurityPolicy, 0, HttpMethods.Get, HttpMethods.Head) => _runs = runs;
 
     /// <summary>Starts to serve.</summary>
-    /// <param name="runs">The runs.</param>
     /// <param name="port">Port on the loopback interface; 0 = a free one.</param>
     /// <exception cref="LlasaException">The port cannot be had.</exception>
     public static DashboardServer Start(IReadOnlyList<RunFolder> runs, int port)
@@ -27,7 +26,6 @@ internal sealed class DashboardServer : PageServer
 
     /// <summary>Starts to serve a run that is about to begin, when a port was named.</summary>
     /// <param name="port">The port; null = nobody asked.</param>
-    /// <param name="run">Directory of the run.</param>
     /// <param name="notice">Told where the page is.</param>
     public static DashboardServer? StartFor(int? port, string run, Action<string> notice)
     {

@@ -20,7 +20,6 @@ internal sealed class HttpHost : IAsyncDisposable
 
     /// <summary>Prepares a server without routes.</summary>
     /// <param name="options">Where it listens, and its limits.</param>
-    /// <param name="metrics">Counts its requests.</param>
     /// <param name="errors">How clients are told of errors.</param>
     public HttpHost(HttpOptions options, HttpMetrics metrics, IErrorBody errors)
     {
@@ -44,8 +43,6 @@ internal sealed class HttpHost : IAsyncDisposable
     }.Uri;
 
     /// <summary>Answers to <c>POST</c>.</summary>
-    /// <param name="path">The route.</param>
-    /// <param name="answer">What is done.</param>
     public void Post(string path, RequestDelegate answer)
     {
         _pipeline.Add(path, open: false);
@@ -53,8 +50,6 @@ internal sealed class HttpHost : IAsyncDisposable
     }
 
     /// <summary>Answers to <c>GET</c>; who may do that may ask for the head alone, as load balancers do.</summary>
-    /// <param name="path">The route.</param>
-    /// <param name="answer">What is done.</param>
     /// <param name="open">Whether no token is needed: for what says nothing that needs protection.</param>
     public void Get(string path, RequestDelegate answer, bool open = false)
     {

@@ -26,8 +26,6 @@ internal abstract class HttpMetrics(string role, string queued)
 
     /// <summary>Everything, as Prometheus reads it.</summary>
     /// <param name="queueDepth">What waits.</param>
-    /// <param name="queueCapacity">What may wait.</param>
-    /// <param name="model">Name of what is served.</param>
     public string Write(int queueDepth, int queueCapacity, string model)
     {
         PrometheusText text = new();

@@ -34,7 +34,6 @@ internal sealed class JobQueue<TJob>(int capacity)
     public double SecondsPerSize { get; set; } = 0.01;
 
     /// <summary>Adds a job.</summary>
-    /// <param name="job">The job.</param>
     /// <param name="admitted">Whether it goes on with a request that was taken already, and so is not refused.</param>
     /// <returns>Its place, for <see cref="Remove"/>.</returns>
     /// <exception cref="ProblemException">The queue is full, or stopped.</exception>
@@ -69,7 +68,6 @@ internal sealed class JobQueue<TJob>(int capacity)
     }
 
     /// <summary>Waits for the next job, and for others that go with it.</summary>
-    /// <param name="most">Most jobs.</param>
     /// <param name="wait">Longest that the first waits for others.</param>
     /// <param name="together">Whether another goes with the first.</param>
     /// <returns>At least one job; null once the queue is stopped and empty.</returns>

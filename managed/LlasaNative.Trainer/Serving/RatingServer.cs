@@ -23,12 +23,10 @@ internal sealed class RatingServer : PageServer
         (_pairs, _book, _sound, _voice, _repeats, _seed, _clock) = (pairs, book, sound, voice, repeats, seed, clock);
 
     /// <summary>Starts to serve.</summary>
-    /// <param name="pairs">The pairs.</param>
     /// <param name="book">Keeps the choices; the caller disposes it after this.</param>
     /// <param name="sound">Path of the WAV of a pair's first sample, or of its second one (true).</param>
     /// <param name="voice">Path of the WAV of the voice that a pair's samples go on in; null where there is none.</param>
     /// <param name="repeats">Share of the pairs that come twice.</param>
-    /// <param name="seed">Decides orders and sides.</param>
     /// <param name="port">Port on the loopback interface; 0 = a free one.</param>
     /// <param name="clock">Says when; null for the system's.</param>
     /// <exception cref="LlasaException">The port cannot be had.</exception>

@@ -52,9 +52,7 @@ internal sealed class RewardServer : IAsyncDisposable
     public HealthReport Health => _health with { Status = _host.IsDraining ? "draining" : "ok", QueueDepth = _engine.Depth };
 
     /// <summary>Loads the models and starts to listen.</summary>
-    /// <param name="models">Codec and recogniser.</param>
     /// <param name="scoring">How the recogniser listens when a request does not say.</param>
-    /// <param name="options">Everything else.</param>
     /// <exception cref="UsageException">An option is out of range, or the address cannot be listened on.</exception>
     public static async Task<RewardServer> StartAsync(ModelOptions models, ScoringOptions scoring, ServerOptions options)
     {

@@ -8,8 +8,6 @@ internal static class ServerBench
 {
     /// <summary>What one server did.</summary>
     /// <param name="MaxBatch">Most samples it scored together.</param>
-    /// <param name="Samples">Samples answered.</param>
-    /// <param name="Seconds">Seconds that took.</param>
     /// <param name="Latencies">Seconds of each answer, ascending.</param>
     /// <param name="Health">Seconds of each <c>GET /healthz</c> meanwhile, ascending.</param>
     /// <param name="Transcripts">What it heard in each of the samples it was sent.</param>
@@ -22,11 +20,8 @@ internal static class ServerBench
     public static double Quantile(double[] ascending, double share) => ascending[Math.Min((int)(share * ascending.Length), ascending.Length - 1)];
 
     /// <summary>Runs a server of its own, checks that it answers rightly, then loads it.</summary>
-    /// <param name="models">Codec and recogniser.</param>
     /// <param name="maxBatch">Most samples scored together; 1 = no batching.</param>
     /// <param name="samples">What is sent, in turn.</param>
-    /// <param name="clients">Clients at the same time.</param>
-    /// <param name="seconds">How long.</param>
     public static async Task<Measurement> RunAsync(ModelOptions models, int maxBatch, IReadOnlyList<ScoreRequest> samples, int clients, double seconds)
     {
         await using var server = await RewardServer.StartAsync(models, new ScoringOptions(), new ServerOptions { Port = 0, MaxBatch = maxBatch });

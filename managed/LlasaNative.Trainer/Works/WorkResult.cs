@@ -3,7 +3,6 @@ namespace LlasaNative.Trainer.Works;
 /// <summary>One kind of work, timed.</summary>
 /// <param name="Name">For example <c>decode</c>.</param>
 /// <param name="Seconds">Of each repetition, warmed up before.</param>
-/// <param name="Units">What a repetition makes.</param>
 /// <param name="Unit">Of what kind.</param>
 internal sealed record WorkResult(string Name, IReadOnlyList<double> Seconds, double Units, string Unit)
 {

@@ -4,7 +4,6 @@ namespace LlasaNative.Trainer.Serving.Speech;
 
 /// <summary>A way to write sound: <c>response_format</c>.</summary>
 /// <param name="Name">As requests name it.</param>
-/// <param name="MediaType">Of the body.</param>
 /// <param name="Encoder">ffmpeg's encoder; empty = this program writes it itself.</param>
 /// <param name="Container">ffmpeg's container.</param>
 internal sealed record SoundFormat(string Name, string MediaType, string Encoder = "", string Container = "")

@@ -11,8 +11,6 @@ internal sealed class SoundStream(SpeechJob job, StreamWindows windows, int samp
     public int Given => _given;
 
     /// <summary>Asks for the sound of what can be had by now.</summary>
-    /// <param name="codes">Own codes drawn so far.</param>
-    /// <param name="ended">Whether there are no more.</param>
     public void Go(ReadOnlySpan<int> codes, bool ended)
     {
         while (windows.Next(_given, codes.Length, ended) is { } to)

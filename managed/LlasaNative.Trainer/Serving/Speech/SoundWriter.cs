@@ -7,7 +7,6 @@ namespace LlasaNative.Trainer.Serving.Speech;
 internal abstract class SoundWriter : IAsyncDisposable
 {
     /// <summary>A writer.</summary>
-    /// <param name="format">Of what is written.</param>
     /// <param name="sampleRate">Samples per second of what comes.</param>
     /// <param name="length">Samples that will come; null = not known yet.</param>
     /// <param name="output">Written to; stays open.</param>

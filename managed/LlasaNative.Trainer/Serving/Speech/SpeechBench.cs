@@ -7,11 +7,7 @@ internal static class SpeechBench
 {
     /// <summary>What one server did.</summary>
     /// <param name="Slots">Texts that it speaks at once.</param>
-    /// <param name="Clients">Clients at the same time.</param>
-    /// <param name="Requests">Texts heard.</param>
-    /// <param name="Seconds">Seconds that took.</param>
     /// <param name="ProcessorSeconds">Processor time that took, clients included.</param>
-    /// <param name="SoundSeconds">Seconds of sound.</param>
     /// <param name="FirstSound">Seconds of each from its body to the first samples, ascending.</param>
     /// <param name="Whole">Seconds of each to its last byte, ascending.</param>
     public sealed record Load(int Slots, int Clients, int Requests, double Seconds, double ProcessorSeconds, double SoundSeconds, double[] FirstSound, double[] Whole);

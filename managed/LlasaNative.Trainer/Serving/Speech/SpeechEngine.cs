@@ -50,7 +50,6 @@ internal sealed class SpeechEngine : IDisposable
     public int MaxNewTokens { get; }
 
     /// <summary>Queues a text; its sound comes out of the job.</summary>
-    /// <param name="job">The text.</param>
     /// <param name="admitted">Whether it goes on with a request that was taken already.</param>
     /// <exception cref="ProblemException">The queue is full, or the server is stopping.</exception>
     public void Speak(SpeechJob job, bool admitted = false)

@@ -19,9 +19,6 @@ internal sealed class SpeechReading
     private readonly bool _carries;
 
     /// <summary>Prepares a reading.</summary>
-    /// <param name="policy">Who reads.</param>
-    /// <param name="engine">Where it is read.</param>
-    /// <param name="parts">The parts of the text.</param>
     /// <param name="carries">Whether a part without a voice goes on in that of the one before.</param>
     public SpeechReading(PolicyModel policy, SpeechEngine engine, IReadOnlyList<string> parts, bool carries) => (_policy, _engine, _parts, _carries) = (policy, engine, parts, carries);
 

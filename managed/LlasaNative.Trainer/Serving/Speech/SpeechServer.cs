@@ -42,9 +42,6 @@ internal sealed class SpeechServer : IAsyncDisposable
 
     /// <summary>Loads the models and starts to listen.</summary>
     /// <param name="models">Policy and codec; the recogniser is loaded for voices without a text alone.</param>
-    /// <param name="prompt">How prompts are made.</param>
-    /// <param name="scoring">How the recogniser listens.</param>
-    /// <param name="options">Everything else.</param>
     /// <exception cref="UsageException">An option is out of range, or the address cannot be listened on.</exception>
     public static async Task<SpeechServer> StartAsync(ModelOptions models, Text.PromptOptions? prompt, ScoringOptions scoring, SpeechOptions options)
     {

@@ -24,8 +24,6 @@ internal sealed record StreamWindows
 
     /// <summary>The next wanted part, when it can be had: from a code on, to another.</summary>
     /// <param name="from">The first code that was not given yet.</param>
-    /// <param name="drawn">Codes drawn.</param>
-    /// <param name="ended">Whether there are no more.</param>
     /// <returns>Where the part ends; null = later.</returns>
     public int? Next(int from, int drawn, bool ended)
     {
@@ -34,9 +32,7 @@ internal sealed record StreamWindows
     }
 
     /// <summary>Of all codes, a voice's before them included, the window around a part.</summary>
-    /// <param name="lead">Codes of the voice.</param>
     /// <param name="from">First own code of the part.</param>
     /// <param name="to">Behind its last.</param>
-    /// <param name="drawn">Own codes there are.</param>
     public (int Begin, int End) Around(int lead, int from, int to, int drawn) => (Math.Max(0, lead + from - Left), lead + Math.Min(drawn, to + Right));
 }

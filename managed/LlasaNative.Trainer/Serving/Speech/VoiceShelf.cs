@@ -26,7 +26,6 @@ internal sealed partial class VoiceShelf : IDisposable
     /// <summary>Reads a folder.</summary>
     /// <param name="folder">Its path; empty = no voices.</param>
     /// <param name="models">Codec, and the recogniser for what has no text.</param>
-    /// <param name="scoring">How the recogniser listens.</param>
     /// <param name="mayBeEmpty">Whether voices may be added to it later.</param>
     /// <exception cref="LlasaException">It cannot be read, or one of its sounds cannot.</exception>
     public static VoiceShelf Load(string folder, ModelOptions models, Models.ScoringOptions scoring, bool mayBeEmpty)
@@ -62,8 +61,6 @@ internal sealed partial class VoiceShelf : IDisposable
         ?? throw OpenAiError.Invalid("voice", $"`voice` is `{name}`, there are {string.Join(", ", Names.Prepend(Own))}");
 
     /// <summary>Adds a voice to the folder.</summary>
-    /// <param name="name">Its name.</param>
-    /// <param name="sound">A sound file.</param>
     /// <param name="text">What is said in it; empty = what the recogniser hears.</param>
     /// <param name="cancellation">Ends the waiting for others that are added.</param>
     /// <exception cref="ProblemException">The name is taken or none, or the sound cannot be read.</exception>
