@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace LlasaNative.Data;
 
 /// <summary>The files that a path stands for, and what was left out of a directory and why.</summary>

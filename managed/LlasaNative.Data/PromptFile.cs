@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace LlasaNative.Data;
 
 /// <summary>Reads texts and utterances from <c>.txt</c>, <c>.jsonl</c>, <c>.csv</c> and <c>.parquet</c> files, or a directory of them.</summary>

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace LlasaNative.Data;
 
 /// <summary>Texts to speak, each with the place it was read from, so that a fault found later can still name it.</summary>

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Collections;
 using System.Runtime.InteropServices;
-using System.Text;
 using LlasaNative.Training;
 using Microsoft.Win32.SafeHandles;
 

@@ -1,7 +1,5 @@
-using System.Text.Json;
 using System.Text.RegularExpressions;
 using LlasaNative.Judging;
-using LlasaNative.Recognition.Wire;
 
 namespace LlasaNative.Recognition.Remote;
 

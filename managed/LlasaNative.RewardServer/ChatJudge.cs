@@ -1,10 +1,6 @@
 using System.Net.Http.Headers;
-using System.Text.Json;
-using LlasaNative.Audio;
 using LlasaNative.Judging;
-using LlasaNative.Recognition.Wire;
 using LlasaNative.Text;
-using LlasaNative.Training;
 
 namespace LlasaNative.Recognition.Remote;
 

@@ -1,9 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net.Http.Headers;
 using System.Text.Json.Serialization.Metadata;
-using LlasaNative.Recognition.Wire;
-using LlasaNative.Models;
-using LlasaNative.Training;
 
 namespace LlasaNative.Recognition.Remote;
 

@@ -1,7 +1,3 @@
-using System.Net;
-using System.Text.Json;
-using LlasaNative.Http;
-
 namespace LlasaNative.Hdfs;
 
 /// <summary>Reads and writes files on HDFS through WebHDFS or HttpFS.</summary>

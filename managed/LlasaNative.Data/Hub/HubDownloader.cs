@@ -1,8 +1,5 @@
-using System.Net;
 using System.Net.Http.Headers;
-using System.Text.Json;
 using LlasaNative.Data;
-using LlasaNative.Http;
 using LlasaNative.Text;
 
 namespace LlasaNative.Hub;

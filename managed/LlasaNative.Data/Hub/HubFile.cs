@@ -1,8 +1,5 @@
 using System.Buffers;
-using System.Globalization;
-using System.Net;
 using System.Security.Cryptography;
-using System.Text;
 
 namespace LlasaNative.Hub;
 

@@ -1,5 +1,3 @@
-using System.Text.Json.Serialization;
-
 namespace LlasaNative.Recognition.Wire;
 
 /// <summary>How chat bodies are written and read: snake_case names, nothing that is null; unknown fields are passed over.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Audio;
-
 namespace LlasaNative.Recognition.Wire;
 
 /// <summary>How something was said; null where a number is not one.</summary>

@@ -1,6 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Text.Json.Serialization;
-using LlasaNative.Models;
 
 namespace LlasaNative.Recognition.Wire;
 

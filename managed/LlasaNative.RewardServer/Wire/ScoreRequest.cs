@@ -1,5 +1,3 @@
-using System.Text.Json.Serialization;
-
 namespace LlasaNative.Recognition.Wire;
 
 /// <summary>Body of <c>POST /score</c>, as the reference server takes it.</summary>

@@ -1,9 +1,5 @@
-using System.Text.Json.Serialization;
-using LlasaNative.Audio;
 using LlasaNative.Configuration;
-using LlasaNative.Models;
 using LlasaNative.Rewards;
-using LlasaNative.Training;
 
 namespace LlasaNative.Recognition.Wire;
 

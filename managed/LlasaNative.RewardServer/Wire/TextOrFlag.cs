@@ -1,6 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Serialization;
-
 namespace LlasaNative.Recognition.Wire;
 
 /// <summary>Reads <c>true</c> and <c>false</c> as the words they are written with: the field was a flag once.</summary>

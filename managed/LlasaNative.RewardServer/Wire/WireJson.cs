@@ -1,5 +1,3 @@
-using System.Text.Json.Serialization;
-
 namespace LlasaNative.Recognition.Wire;
 
 /// <summary>How the bodies are written and read: snake_case names, nothing missing, nothing twice; unknown fields are passed over.</summary>
