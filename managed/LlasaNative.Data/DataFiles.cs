@@ -21,6 +21,7 @@ public sealed class DataFiles
 
     private readonly List<string> _taken = [];
     private readonly List<(string Name, string Why)> _left = [];
+    private Func<string, bool> _isKnown = TextSource.IsKnown;
     private string _rule = "";
 
     private DataFiles(string root) => Root = root;
@@ -59,6 +60,18 @@ public sealed class DataFiles
             : throw new UsageException($"{path}: expected a directory or a file that ends in {TextSource.Endings}");
     }
 
+    /// <summary>The files of a kind below a directory; hidden ones, and folders that hold no data, are left out, and links are followed once, as by <see cref="Find"/>.</summary>
+    /// <param name="directory">The directory.</param>
+    /// <param name="isKnown">Whether a file is of the kind, by its name.</param>
+    /// <returns>Their paths, in order.</returns>
+    /// <exception cref="DataFileException">A folder cannot be read.</exception>
+    internal static string[] Below(string directory, Func<string, bool> isKnown)
+    {
+        List<string> names = [];
+        new DataFiles(directory) { _isKnown = isKnown }.Walk(new DirectoryInfo(directory), "", RealPath.Of(directory), names);
+        return [.. names.Order(StringComparer.Ordinal).Select(name => Path.Combine(directory, name))];
+    }
+
     /// <summary>Chooses among the names of a place that is not on this machine.</summary>
     /// <param name="place">The place, for messages.</param>
     /// <param name="names">Paths below it, with slashes.</param>
@@ -74,7 +87,7 @@ public sealed class DataFiles
         foreach (string name in names)
         {
             string[] parts = name.Split('/');
-            string? why = parts[..^1].Select(FolderFault).FirstOrDefault(fault => fault is not null) ?? FileFault(parts[^1]);
+            string? why = parts[..^1].Select(FolderFault).FirstOrDefault(fault => fault is not null) ?? files.FileFault(parts[^1]);
             files.Sort(name, why, candidates);
         }
 
@@ -102,14 +115,14 @@ public sealed class DataFiles
 
     private static string? FolderFault(string name) => name.StartsWith('.') ? "hidden" : name.StartsWith("__", StringComparison.Ordinal) ? "not data" : null;
 
-    private static string? FileFault(string name)
+    private string? FileFault(string name)
     {
         if (name.StartsWith('.'))
         {
             return "hidden";
         }
 
-        if (!TextSource.IsKnown(name))
+        if (!_isKnown(name))
         {
             return "other kinds";
         }

@@ -9,7 +9,7 @@ namespace LlasaNative.Data;
 /// <summary>Reads texts with their sounds from sound files, directories, manifests and audio data sets, one by one.</summary>
 /// <remarks>
 /// <para>A sound file has its text beside it, in a <c>.txt</c> file of the same name. Of a directory the manifests are read
-/// (<c>.jsonl</c>, <c>.csv</c>, <c>.parquet</c>, as <see cref="DataFiles"/> finds them), or where it has none all sound files. A <c>.txt</c>,
+/// (<c>.jsonl</c>, <c>.csv</c>, <c>.parquet</c>, as <see cref="DataFiles"/> finds them), or where it has none all sound files (but for hidden ones, and links in circles). A <c>.txt</c>,
 /// or a <c>.csv</c> whose first line does not name the columns, has lines of <c>path|text</c>: the first field is the sound, the last the text.</para>
 /// <para>Paths are taken from the manifest's folder; one without its ending is looked for as <c>PATH.wav</c> and <c>wavs/PATH.wav</c>, as LJ Speech
 /// has them. With an <c>offset</c> an entry is a part of its sound, <c>duration</c> seconds long, as NeMo has it. A Parquet column of sounds is Hugging Face's struct of <c>bytes</c> and <c>path</c>, bytes alone, or paths.</para>
@@ -91,8 +91,7 @@ public sealed class SpokenSource
 
     private string[] FilesOf(string directory)
     {
-        EnumerationOptions all = new() { RecurseSubdirectories = true };
-        string[] files = [.. Directory.EnumerateFiles(directory, "*", all).Order(StringComparer.Ordinal)];
+        string[] files = DataFiles.Below(directory, file => _isSound(file) || IsManifest(file));
         if (files.Any(file => IsManifest(file) && !file.EndsWith(".txt", StringComparison.OrdinalIgnoreCase)))
         {
             return [.. DataFiles.Find(directory).Paths.Where(file => !file.EndsWith(".txt", StringComparison.OrdinalIgnoreCase))];

@@ -30,6 +30,19 @@ public sealed class SpokenSourceTests
         Assert.That(() => Read(_folder.File("b/two.txt") + "x"), Throws.TypeOf<DataFileException>().With.Message.Contains("no such file"));
     }
 
+    [Test]
+    public void MyFolderOfSounds_HasLinksInCirclesAndRemainsOfAnArchive_AndEachSoundIsReadOnce()
+    {
+        _folder.Write("a/one.wav", "");
+        _folder.Write("a/one.txt", "eins");
+        _folder.Write("__MACOSX/a/one.wav", "");
+        _folder.Write("__MACOSX/notes.csv", "text,audio\n");
+        _folder.Write("a/._one.wav", "");
+        _folder.Write(".cache/one.wav", "");
+        Directory.CreateSymbolicLink(_folder.File("a/above"), _folder.Path);
+        Assert.That(Read(_folder.Path).Select(r => (r.SoundPath, r.Text)), Is.EqualTo(new[] { (_folder.File("a/one.wav"), "eins") }));
+    }
+
     [TestCase("a.txt", "x/1.wav|eins\n\n2|german|zwei\n", "eins", "zwei")]
     [TestCase("metadata.csv", "x/1.wav|eins, und so weiter|eins\n2|zwei\n", "eins", "zwei")]
     [TestCase("a.csv", "text,audio,language\neins,x/1.wav,de\n\"zwei\n\",2,\n", "eins", "zwei")]
