@@ -122,7 +122,7 @@ public sealed class ChatJudge : IPairJudge
     {
         try
         {
-            return PythonJson.Read(body, json => JsonSerializer.Deserialize(json.Span, ChatJson.Default.ChatProblem))?.Error?.Message is { Length: > 0 } message
+            return PythonJson.Deserialize(body, ChatJson.Default.ChatProblem)?.Error?.Message is { Length: > 0 } message
                 ? key is null ? message : message.Replace(key, "***", StringComparison.Ordinal) : null;
         }
         catch (JsonException)

@@ -56,7 +56,7 @@ internal sealed class ServerEndpoint(Uri url, HttpClient http, TimeSpan timeout)
                 throw Refusal(response, body);
             }
 
-            return PythonJson.Read(body, json => JsonSerializer.Deserialize(json.Span, type)) ?? throw new ServerException($"{Url}: the answer is null", isTransient: false);
+            return PythonJson.Deserialize(body, type) ?? throw new ServerException($"{Url}: the answer is null", isTransient: false);
         }
         catch (HttpRequestException e)
         {
@@ -95,7 +95,7 @@ internal sealed class ServerEndpoint(Uri url, HttpClient http, TimeSpan timeout)
         try
         {
             return response.Content.Headers.ContentType?.MediaType == Problem.MediaType
-                && PythonJson.Read(body, json => JsonSerializer.Deserialize(json.Span, WireJson.Default.Problem)) is { Detail: { Length: > 0 } detail } ? detail : null;
+                && PythonJson.Deserialize(body, WireJson.Default.Problem) is { Detail: { Length: > 0 } detail } ? detail : null;
         }
         catch (JsonException)
         {

@@ -13,7 +13,7 @@ internal sealed class ProblemException(int status, string kind, string title, st
 
     public static ProblemException Invalid(string detail) => new(422, "invalid-request", "The request asks for something that is not possible", detail);
 
-    public static ProblemException Malformed(string detail) => new(400, "malformed-request", "The body cannot be read", detail);
+    public static ProblemException Malformed(string detail, string? parameter = null) => new(400, "malformed-request", "The body cannot be read", detail) { Parameter = parameter };
 
     public static ProblemException Busy(int waiting, int capacity, int retryAfter) =>
         new(429, "queue-full", "Too much waits", $"{waiting} wait, {capacity} may") { RetryAfter = retryAfter };

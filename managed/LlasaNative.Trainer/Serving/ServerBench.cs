@@ -78,7 +78,7 @@ internal static class ServerBench
     {
         using var response = await http.PostAsJsonAsync("score", sample, WireJson.Default.ScoreRequest);
         response.EnsureSuccessStatusCode();
-        return PythonJson.Read(await response.Content.ReadAsByteArrayAsync(), json => JsonSerializer.Deserialize(json.Span, WireJson.Default.ScoreResponse))!;
+        return PythonJson.Deserialize(await response.Content.ReadAsByteArrayAsync(), WireJson.Default.ScoreResponse)!;
     }
 
     /// <summary>Batched and alone must differ by rounding only: 1e-3 nats is a hundred times what that comes to.</summary>

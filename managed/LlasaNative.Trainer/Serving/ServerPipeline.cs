@@ -67,7 +67,7 @@ internal sealed class ServerPipeline(HttpOptions options, HttpMetrics metrics, I
 
         using MemoryStream body = new();
         await context.Request.Body.CopyToAsync(body, context.RequestAborted);
-        return PythonJson.Read(body.GetBuffer().AsMemory(0, (int)body.Length), json => JsonSerializer.Deserialize(json.Span, type))
+        return PythonJson.Deserialize(body.GetBuffer().AsMemory(0, (int)body.Length), type)
             ?? throw ProblemException.Malformed("the body is null");
     }
 
@@ -150,7 +150,7 @@ internal sealed class ServerPipeline(HttpOptions options, HttpMetrics metrics, I
                 413, "too-large", "The body is too large", FormattableString.Invariant($"more than {options.MaxBodyBytes} bytes")),
             BadHttpRequestException { StatusCode: 408 } => new ProblemException(408, "too-slow", "The body came too slowly", error.Message),
             BadHttpRequestException bad => new ProblemException(bad.StatusCode, "malformed-request", "The request cannot be read", bad.Message),
-            JsonException json => ProblemException.Malformed($"not the JSON expected: {json.Message}"),
+            JsonException json => ProblemException.Malformed($"not the JSON expected: {json.Message}", json.Path is ['$', '.', .. var field] ? field : null),
             UsageException usage => ProblemException.Invalid(usage.Message),
             OperationCanceledException => ProblemException.Late(options.RequestTimeout),
             _ => new ProblemException(500, "internal", "The request could not be answered", MemoryAdvice.Describe(error).ReplaceLineEndings(" ")),

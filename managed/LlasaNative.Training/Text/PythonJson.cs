@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 
 namespace LlasaNative.Text;
 
@@ -37,6 +38,28 @@ public static class PythonJson
         {
             return read(listed);
         }
+    }
+
+    /// <summary>Reads an object of a known type.</summary>
+    /// <typeparam name="T">Its type.</typeparam>
+    /// <param name="json">UTF-8 text.</param>
+    /// <param name="type">How it is read.</param>
+    /// <returns>Null for <c>null</c>.</returns>
+    /// <exception cref="JsonException">It is no JSON, such numbers apart, or a value is of another type than its field, which the message names with what was expected and found.</exception>
+    public static T? Deserialize<T>(ReadOnlyMemory<byte> json, JsonTypeInfo<T> type)
+    {
+        ArgumentNullException.ThrowIfNull(type);
+        return Read(json, text =>
+        {
+            try
+            {
+                return JsonSerializer.Deserialize(text.Span, type);
+            }
+            catch (JsonException e) when (e.Path is { } path && JsonFault.Of(text, type, path) is { } fault && e.Message.Contains("could not be converted", StringComparison.Ordinal))
+            {
+                throw new JsonException(fault, path, e.LineNumber, e.BytePositionInLine, e);
+            }
+        });
     }
 
     /// <summary>Whether an element was <c>NaN</c>, as pandas writes what is missing.</summary>

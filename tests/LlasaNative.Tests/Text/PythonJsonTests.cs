@@ -63,6 +63,19 @@ public sealed class PythonJsonTests
         Assert.That(() => Ask(), Throws.TypeOf<ServerException>().With.Message.Contains("not the JSON expected").And.Message.Contains("nll"));
     }
 
+    [TestCase("{\"nll\": NaN}", "`nll`: expected a number, found NaN")]
+    [TestCase("{\"nll\": \"0.5\"}", "`nll`: expected a number, found \"0.5\"")]
+    [TestCase("{\"transcript\": [\"a\"]}", "`transcript`: expected a text, in valid Unicode, found [\"a\"]")]
+    [TestCase("[0.5]", "expected an object, found [0.5]")]
+    public void MyRewardServerAnswersWithAnotherType_AndTheFieldIsNamed(string answer, string expected) =>
+        Assert.That(() => PythonJson.Deserialize(Encoding.UTF8.GetBytes(answer), WireJson.Default.ScoreResponse),
+            Throws.TypeOf<System.Text.Json.JsonException>().With.Message.EqualTo(expected));
+
+    [Test]
+    public void MyRewardServersListHoldsAnotherType_AndItsPlaceIsNamed() =>
+        Assert.That(() => PythonJson.Deserialize("{\"tokens\": [1, 2.5], \"text\": \"a\"}"u8.ToArray(), WireJson.Default.ScoreRequest),
+            Throws.TypeOf<System.Text.Json.JsonException>().With.Message.StartsWith("`tokens[1]`: expected a whole number").And.Message.EndsWith("found 2.5"));
+
     [Test]
     public void ANaNThatNobodyReads_InAConfiguration_IsPassedOver_AndOneThatIsReadIsRefused()
     {
