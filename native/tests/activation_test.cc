@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "bf16_arrays.h"
 #include "isa_test.h"
 #include "op_test_util.h"
 #include "reference/llama_ops.h"
@@ -74,6 +75,33 @@ TEST_P(ActivationTest, SwigluBackwardIsTheDerivativeAndGivesTheForwardBack) {
     swiglu_backward(stream, pgu.data(), pdy.data(), pgu.data(), pdy.data(), T, F);
     EXPECT_EQ(pgu.values(), out_of_place);
     EXPECT_EQ(pdy.values(), y.values());
+  }
+}
+
+// In bf16 the result is that of the same numbers in f32, rounded; in place, too.
+TEST_P(ActivationTest, SwigluInBf16RoundsOnce) {
+  Stream stream;
+  const float inf = std::numeric_limits<float>::infinity();
+  for (int64_t F : kSizes) {
+    const int64_t T = 3;
+    auto gate_up = random_floats(T * 2 * F, 4, 3.0f);
+    gate_up[0] = inf;
+    gate_up[static_cast<size_t>(2 * F)] = -inf;
+    gate_up = rounded_bf16(gate_up);
+    const auto dy = rounded_bf16(random_floats(T * F, 5));
+    Guarded pgu(gate_up), pdy(dy), y(T * F), dgu(T * 2 * F);
+    DeviceArray<Bf16> narrow(stored_bf16(gate_up)), ndy(stored_bf16(dy)), ny(T * F), again(T * F),
+        ndgu(T * 2 * F);
+    swiglu_forward(stream, pgu.data(), y.data(), T, F);
+    swiglu_backward(stream, pgu.data(), pdy.data(), dgu.data(), nullptr, T, F);
+    swiglu_forward(stream, narrow.data(), ny.data(), T, F);
+    swiglu_backward(stream, narrow.data(), ndy.data(), ndgu.data(), again.data(), T, F);
+    EXPECT_EQ(bits_of(ny.values()), bits_of(stored_bf16(y.values()))) << F;
+    EXPECT_EQ(bits_of(ndgu.values()), bits_of(stored_bf16(dgu.values()))) << F;
+    EXPECT_EQ(bits_of(again.values()), bits_of(ny.values())) << F;
+    swiglu_backward(stream, narrow.data(), ndy.data(), narrow.data(), ndy.data(), T, F);
+    EXPECT_EQ(bits_of(narrow.values()), bits_of(ndgu.values())) << F;
+    EXPECT_EQ(bits_of(ndy.values()), bits_of(ny.values())) << F;
   }
 }
 

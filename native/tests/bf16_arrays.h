@@ -22,6 +22,16 @@ inline std::vector<float> rounded_bf16(std::vector<float> values) {
   for (float& v : values) v = bf16_to_float(float_to_bf16(v));
   return values;
 }
+inline std::vector<uint16_t> bits_of(const std::vector<Bf16>& stored) {
+  std::vector<uint16_t> bits;
+  for (Bf16 v : stored) bits.push_back(v.bits);
+  return bits;
+}
+inline std::vector<float> widened(const std::vector<Bf16>& stored) {
+  std::vector<float> values;
+  for (Bf16 v : stored) values.push_back(bf16_to_float(v.bits));
+  return values;
+}
 // What a product of Precision::kBf16 sees of an f32 operand.
 inline std::vector<float> operand_bf16(const std::vector<float>& values) {
   return rounds_to_bf16() ? rounded_bf16(values) : values;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "bf16_arrays.h"
 #include "op_test_util.h"
 
 namespace llasa::test {
@@ -71,6 +72,24 @@ TEST(Dropout, BackwardAddsTheGradientOfWhatWasKept) {
     if (kept[i] == 0.0f) {
       EXPECT_EQ(got[i], before[i]);
     }
+  }
+}
+
+TEST(Dropout, InBf16ItRoundsTheResultOfF32) {
+  const DropoutMask mask{0.3f, 11, 5};
+  const std::vector<float> x = rounded_bf16(random_floats(1003, 2)),
+                           before = rounded_bf16(random_floats(1003, 3)), dy = random_floats(1003, 4);
+  Stream stream;
+  DeviceArray<Bf16> in(stored_bf16(x)), out(1003), dx(stored_bf16(before));
+  Guarded pdy(dy);
+  dropout_forward(stream, in.data(), out.data(), 1003, mask);
+  EXPECT_EQ(bits_of(out.values()), bits_of(stored_bf16(dropped(x, mask))));
+  dropout_backward(stream, pdy.data(), dx.data(), 1003, mask);
+  const std::vector<float> got = widened(dx.values()), kept = dropped(dy, mask);
+  for (size_t i = 0; i < got.size(); ++i) {
+    const float sum = before[i] + kept[i];  // fused or not, and rounded
+    EXPECT_NEAR(got[i], sum, std::abs(sum) * static_cast<float>(kBf16Rounding) + 1.2e-7f * std::abs(kept[i]))
+        << i;
   }
 }
 

@@ -77,6 +77,85 @@ TEST(GemmBf16, MatchesDoublesOfTheRoundedOperands) {
   }
 }
 
+// Rows and results that are stored in bf16, too: the product of what is stored, rounded once, which a sum in f32 beside
+// the middle of two bf16 may put on its other side.
+TEST(GemmBf16, ReadsRowsAndWritesResultsThatAreStored) {
+  Stream stream;
+  for (const auto& [M, N, K] : {std::tuple<int64_t, int64_t, int64_t>{1, 1, 1},
+                                {1, 17, 5},
+                                {19, 1, 33},
+                                {7, 9, 1},
+                                {5, 3, 0},
+                                {49, 101, 67},
+                                {97, 300, 130},
+                                {300, 70, 530}}) {
+    for (int transposes = 0; transposes < 4; ++transposes) {
+      const Shape s{M, N, K, (transposes & 1) != 0, (transposes & 2) != 0};
+      const auto A = random_floats(s.a_count(), 1), B = random_floats(s.b_count(), 2),
+                 C = rounded_bf16(random_floats(M * s.ldc(), 3));
+      DeviceArray<float> wide_a(A), wide_b(B);
+      DeviceArray<Bf16> narrow_a(stored_bf16(A)), narrow_b(stored_bf16(B));
+      for (float beta : {0.0f, -0.5f}) {
+        for (int stored = 1; stored < 8; ++stored) {
+          const bool a = (stored & 1) != 0, b = (stored & 2) != 0, c = (stored & 4) != 0;
+          if (!a && !c) continue;  // the test above
+          DeviceArray<float> wide_c(C);
+          DeviceArray<Bf16> narrow_c(stored_bf16(C));
+          gemm(stream, s.transpose_a, s.transpose_b, M, N, K, 0.75f,
+               a ? WeightView(narrow_a.data()) : WeightView(wide_a.data()), s.lda(),
+               b ? WeightView(narrow_b.data()) : WeightView(wide_b.data()), s.ldb(), beta,
+               c ? ArrayView(narrow_c.data()) : ArrayView(wide_c.data()), s.ldc());
+          const auto expected = product(s, 0.75f, a ? rounded_bf16(A) : operand_bf16(A),
+                                        b ? rounded_bf16(B) : operand_bf16(B), beta, C);
+          const std::vector<float> actual = c ? widened(narrow_c.values()) : wide_c.values();
+          for (size_t i = 0; i < actual.size(); ++i) {
+            const bool beside = static_cast<int64_t>(i) % s.ldc() >= N;
+            const double rounding = c ? std::abs(expected[i]) * kBf16Rounding : 0.0;
+            ASSERT_NEAR(actual[i], expected[i],
+                        beside ? 0.0 : (1 + kBf16Rounding) * sum_tolerance(K) + rounding)
+                << M << "x" << N << "x" << K << " transposes " << transposes << " beta " << beta << " stored "
+                << stored << " at " << i;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(GemmBf16, LinearLayersReadAndWriteWhatIsStored) {
+  Stream stream;
+  const int64_t T = 37, K = 48, N = 56;
+  const auto x = rounded_bf16(random_floats(T * K, 1)), w = rounded_bf16(random_floats(N * K, 2)),
+             dy = rounded_bf16(random_floats(T * N, 3));
+  const DeviceArray<Bf16> stored_x(stored_bf16(x)), stored_w(stored_bf16(w)), stored_dy(stored_bf16(dy));
+  DeviceArray<Bf16> y(T * N), dx(T * K);
+  DeviceArray<float> dw(N * K);
+  linear_forward(stream, stored_x.data(), stored_w.data(), nullptr, y.data(), T, K, N);
+  linear_backward(stream, stored_x.data(), stored_w.data(), stored_dy.data(), dx.data(), dw.data(), T, K, N);
+  linear_backward(stream, nullptr, stored_w.data(), stored_dy.data(), dx.data(), nullptr, T, K, N, true);
+  const auto at = [](const std::vector<float>& values, int64_t i) {
+    return static_cast<double>(values[static_cast<size_t>(i)]);
+  };
+  const auto expect = [&](const std::vector<float>& actual, int64_t rows, int64_t columns, int64_t terms,
+                          double roundings, auto&& term) {
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t c = 0; c < columns; ++c) {
+        double sum = 0;
+        for (int64_t i = 0; i < terms; ++i) sum += term(r, c, i);
+        EXPECT_NEAR(at(actual, r * columns + c), sum,
+                    2 * sum_tolerance(terms) + roundings * kBf16Rounding * std::abs(sum));
+      }
+    }
+  };
+  expect(widened(y.values()), T, N, K, 1,
+         [&](int64_t t, int64_t n, int64_t k) { return at(x, t * K + k) * at(w, n * K + k); });
+  // Rounded, and rounded again after the second call added as much.
+  expect(widened(dx.values()), T, K, N, 2,
+         [&](int64_t t, int64_t k, int64_t n) { return 2 * at(dy, t * N + n) * at(w, n * K + k); });
+  expect(dw.values(), N, K, T, 0,
+         [&](int64_t n, int64_t k, int64_t t) { return at(dy, t * N + n) * at(x, t * K + k); });
+}
+
 // Against the exact product of the unrounded matrices: at most twice the error of the plain version, bf16 in
 // and out with f32 sums, as flash-attention judges its kernels; and within the bound of two roundings.
 TEST(GemmBf16, ErrsAtMostTwiceAsMuchAsThePlainVersion) {

@@ -1,5 +1,6 @@
 #include "ops/norm.h"
 
+#include "bf16_arrays.h"
 #include "isa_test.h"
 #include "op_test_util.h"
 #include "ops/activation.h"
@@ -54,6 +55,35 @@ TEST_P(NormTest, AddRmsNormHasTheBitsOfItsTwoSteps) {
     add_rmsnorm_forward(stream, pa.data(), pb.data(), w.data(), pa.data(), pb.data(), nullptr, T, C, kEps);
     EXPECT_EQ(pa.values(), expected_sum) << C;
     EXPECT_EQ(pb.values(), expected.values()) << C;
+  }
+}
+
+// In bf16 y is the f32 result rounded, and so is the copy of dx; a gain without a gradient changes neither.
+TEST_P(NormTest, ResultsInBf16AreThoseOfF32Rounded) {
+  Stream stream;
+  for (int64_t C : {1, 3, 4, 20, 33, 192, 600, 1029}) {
+    const int64_t T = 5;
+    const auto a = random_floats(T * C, 1), b = random_floats(T * C, 2), weight = random_floats(C, 3),
+               dy = random_floats(T * C, 4);
+    Guarded pa(a), pb(b), w(weight), sum(T * C), y(T * C), rstd(T), narrow_sum(T * C), pdy(dy), dx(b),
+        dw(weight);
+    DeviceArray<Bf16> narrow(T * C), narrowed(T * C), again(T * C);
+    rmsnorm_forward(stream, pa.data(), w.data(), y.data(), nullptr, T, C, kEps);
+    rmsnorm_forward(stream, pa.data(), w.data(), narrow.data(), nullptr, T, C, kEps);
+    EXPECT_EQ(bits_of(narrow.values()), bits_of(stored_bf16(y.values()))) << C;
+    add_rmsnorm_forward(stream, pa.data(), pb.data(), w.data(), sum.data(), y.data(), rstd.data(), T, C,
+                        kEps);
+    add_rmsnorm_forward(stream, pa.data(), pb.data(), w.data(), narrow_sum.data(), narrow.data(), nullptr, T,
+                        C, kEps);
+    EXPECT_EQ(bits_of(narrow.values()), bits_of(stored_bf16(y.values()))) << C;
+    EXPECT_EQ(narrow_sum.values(), sum.values()) << C;
+    rmsnorm_backward(stream, pa.data(), w.data(), rstd.data(), pdy.data(), dx.data(), dw.data(), T, C,
+                     narrowed.data());
+    EXPECT_EQ(bits_of(narrowed.values()), bits_of(stored_bf16(dx.values()))) << C;
+    rmsnorm_backward(stream, pa.data(), w.data(), rstd.data(), pdy.data(), pb.data(), nullptr, T, C,
+                     again.data());
+    EXPECT_EQ(pb.values(), dx.values()) << C;
+    EXPECT_EQ(bits_of(again.values()), bits_of(narrowed.values())) << C;
   }
 }
 

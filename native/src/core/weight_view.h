@@ -1,4 +1,4 @@
-// A weight matrix that is only read, and how its elements are stored. C++17, like core/device.h.
+// A matrix that is only read, an array that is written, and how their elements are stored. C++17, like core/device.h.
 #pragma once
 
 #include <cstddef>
@@ -35,6 +35,29 @@ struct WeightView {
   const Bf16* bf16() const { return static_cast<const Bf16*>(data); }
   const Q8Group* q8() const { return static_cast<const Q8Group*>(data); }
 };
+
+// A pointer to elements that are f32 or bf16 and that an operation writes. A plain float pointer is the view of an f32
+// array.
+struct ArrayView {
+  void* data = nullptr;
+  DType dtype = DType::kF32;
+
+  ArrayView() = default;
+  ArrayView(std::nullptr_t) {}
+  ArrayView(float* values) : data(values) {}
+  ArrayView(Bf16* values) : data(values), dtype(DType::kBf16) {}
+  // To be read.
+  operator WeightView() const { return is_bf16() ? WeightView(bf16()) : WeightView(f32()); }
+
+  bool is_bf16() const { return dtype == DType::kBf16; }
+  // Of the dtype that the view has; there is no conversion.
+  float* f32() const { return static_cast<float*>(data); }
+  Bf16* bf16() const { return static_cast<Bf16*>(data); }
+};
+
+inline ArrayView operator+(ArrayView view, int64_t offset) {
+  return view.is_bf16() ? ArrayView(view.bf16() + offset) : ArrayView(view.f32() + offset);
+}
 
 // The view that begins `offset` elements later; of kQ8 these are whole rows.
 inline WeightView operator+(WeightView view, int64_t offset) {

@@ -5,12 +5,14 @@
 
 #include "core/parallel.h"
 #include "cpu/isa.h"
+#include "cpu/scratch.h"
 
 namespace llasa {
 
 namespace {
 constexpr int64_t kGrain = 16384;  // floats per task
-}
+struct WideRow;
+}  // namespace
 
 void silu_forward(Stream&, const float* x, float* y, int64_t count) {
   const auto& k = *cpu::kernels().activation;
@@ -24,23 +26,43 @@ void gelu_forward(Stream&, const float* x, float* y, int64_t count) {
                   [&](int64_t begin, int64_t end) { k.gelu(x + begin, y + begin, end - begin); });
 }
 
-void swiglu_forward(Stream&, const float* gate_up, float* y, int64_t T, int64_t F) {
+void swiglu_forward(Stream&, WeightView gate_up, ArrayView y, int64_t T, int64_t F) {
   const auto& k = *cpu::kernels().activation;
+  const auto& cast = *cpu::kernels().cast;
   parallel_ranges(T, std::max<int64_t>(1, kGrain / F), [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      k.swiglu(gate_up + t * 2 * F, gate_up + t * 2 * F + F, y + t * F, F);
+      if (!y.is_bf16()) {
+        const float* row = gate_up.f32() + t * 2 * F;
+        k.swiglu(row, row + F, y.f32() + t * F, F);
+        continue;
+      }
+      float* row = cpu::task_scratch<WideRow>(2 * F);
+      cast.widen(gate_up.bf16() + t * 2 * F, row, 2 * F);
+      k.swiglu(row, row + F, row, F);
+      cast.narrow(row, y.bf16() + t * F, F);
     }
   });
 }
 
-void swiglu_backward(Stream&, const float* gate_up, const float* dy, float* dgate_up, float* y, int64_t T,
+void swiglu_backward(Stream&, WeightView gate_up, WeightView dy, ArrayView dgate_up, ArrayView y, int64_t T,
                      int64_t F) {
   const auto& k = *cpu::kernels().activation;
+  const auto& cast = *cpu::kernels().cast;
   parallel_ranges(T, std::max<int64_t>(1, kGrain / F), [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      const int64_t row = t * 2 * F;
-      k.swiglu_backward(gate_up + row, gate_up + row + F, dy + t * F, dgate_up + row, dgate_up + row + F,
-                        y == nullptr ? nullptr : y + t * F, F);
+      if (!dy.is_bf16()) {
+        const float* row = gate_up.f32() + t * 2 * F;
+        float* drow = dgate_up.f32() + t * 2 * F;
+        k.swiglu_backward(row, row + F, dy.f32() + t * F, drow, drow + F,
+                          y.data == nullptr ? nullptr : y.f32() + t * F, F);
+        continue;
+      }
+      float *row = cpu::task_scratch<WideRow>(3 * F), *forward = row + 2 * F;
+      cast.widen(gate_up.bf16() + t * 2 * F, row, 2 * F);
+      cast.widen(dy.bf16() + t * F, forward, F);
+      k.swiglu_backward(row, row + F, forward, row, row + F, forward, F);
+      cast.narrow(row, dgate_up.bf16() + t * 2 * F, 2 * F);
+      if (y.data != nullptr) cast.narrow(forward, y.bf16() + t * F, F);
     }
   });
 }

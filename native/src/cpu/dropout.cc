@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/half.h"
 #include "core/parallel.h"
 
 namespace llasa {
@@ -25,14 +26,28 @@ void for_each_kept(int64_t count, const DropoutMask& mask, Op op) {
 }
 }  // namespace
 
-void dropout_forward(Stream&, const float* x, float* y, int64_t count, const DropoutMask& mask) {
+void dropout_forward(Stream&, WeightView x, ArrayView y, int64_t count, const DropoutMask& mask) {
   // A dropped element is 0 whatever it was: an infinity times 0 would be NaN.
-  for_each_kept(count, mask, [=](int64_t i, float factor) { y[i] = factor == 0.0f ? 0.0f : x[i] * factor; });
+  if (y.is_bf16()) {
+    for_each_kept(count, mask, [from = x.bf16(), to = y.bf16()](int64_t i, float factor) {
+      to[i].bits = factor == 0.0f ? uint16_t{0} : float_to_bf16(bf16_to_float(from[i].bits) * factor);
+    });
+    return;
+  }
+  for_each_kept(count, mask, [from = x.f32(), to = y.f32()](int64_t i, float factor) {
+    to[i] = factor == 0.0f ? 0.0f : from[i] * factor;
+  });
 }
 
-void dropout_backward(Stream&, const float* dy, float* dx, int64_t count, const DropoutMask& mask) {
-  for_each_kept(count, mask, [=](int64_t i, float factor) {
-    if (factor != 0.0f) dx[i] += dy[i] * factor;
+void dropout_backward(Stream&, const float* dy, ArrayView dx, int64_t count, const DropoutMask& mask) {
+  if (dx.is_bf16()) {
+    for_each_kept(count, mask, [dy, to = dx.bf16()](int64_t i, float factor) {
+      if (factor != 0.0f) to[i].bits = float_to_bf16(bf16_to_float(to[i].bits) + dy[i] * factor);
+    });
+    return;
+  }
+  for_each_kept(count, mask, [dy, to = dx.f32()](int64_t i, float factor) {
+    if (factor != 0.0f) to[i] += dy[i] * factor;
   });
 }
 

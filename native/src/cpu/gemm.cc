@@ -126,6 +126,8 @@ void gemm_few_rows(int64_t M, int64_t N, int64_t K, float alpha, const float* A,
 
 struct WidenedPanel;
 struct RoundedRows;
+struct WidenedRows;
+struct WidenedResult;
 struct RoundedColumns;
 
 // Floats of a widened panel: with few rows it is read once and should still be in the second cache, with many
@@ -174,11 +176,10 @@ void gemm_widened(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int6
   }
 }
 
-}  // namespace
-
-void gemm(Stream&, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
-          const float* A, int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
-          Precision precision) {
+// A in f32 and C in f32.
+void multiply(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
+              const float* A, int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
+              Precision precision) {
   if (B.is_q8()) {
     LLASA_CHECK(!transpose_a && transpose_b && ldb == K, Status::kInternal,
                 "8-bit weights are multiplied by rows alone");
@@ -214,25 +215,69 @@ void gemm(Stream&, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int
   gemm_widened(transpose_a, transpose_b, M, N, K, alpha, A, lda, B, ldb, beta, C, ldc);
 }
 
+}  // namespace
+
+void gemm(Stream&, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
+          WeightView A, int64_t lda, WeightView B, int64_t ldb, float beta, ArrayView C, int64_t ldc,
+          Precision precision) {
+  if (!A.is_bf16() && !C.is_bf16()) {
+    multiply(transpose_a, transpose_b, M, N, K, alpha, A.f32(), lda, B, ldb, beta, C.f32(), ldc, precision);
+    return;
+  }
+  LLASA_CHECK(!B.is_q8(), Status::kInternal, "8-bit weights are multiplied by rows in f32 alone");
+  if (planning() || M <= 0 || N <= 0) return;
+  const auto& cast = *cpu::kernels().cast;
+  const auto for_rows = [](int64_t rows, int64_t columns, auto&& row) {
+    parallel_ranges(rows, std::max<int64_t>(1, 65536 / columns), [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) row(r);
+    });
+  };
+  if (A.is_bf16()) {
+    const int64_t rows = transpose_a ? K : M, columns = transpose_a ? M : K;
+    float* wide = cpu::task_scratch<WidenedRows>(rows * columns);
+    if (columns > 0) {
+      for_rows(rows, columns,
+               [&](int64_t r) { cast.widen(A.bf16() + r * lda, wide + r * columns, columns); });
+    }
+    A = wide;
+    lda = columns;
+  }
+  if (!C.is_bf16()) {
+    multiply(transpose_a, transpose_b, M, N, K, alpha, A.f32(), lda, B, ldb, beta, C.f32(), ldc,
+             Precision::kBf16);
+    return;
+  }
+  float* sums = cpu::task_scratch<WidenedResult>(M * N);
+  if (beta != 0.0f) for_rows(M, N, [&](int64_t m) { cast.widen(C.bf16() + m * ldc, sums + m * N, N); });
+  multiply(transpose_a, transpose_b, M, N, K, alpha, A.f32(), lda, B, ldb, beta, sums, N, Precision::kBf16);
+  for_rows(M, N, [&](int64_t m) { cast.narrow(sums + m * N, C.bf16() + m * ldc, N); });
+}
+
 bool rounds_to_bf16() {
   return cpu::kernels().tile_product != nullptr;
+}
+
+bool keeps_bf16() {
+  return false;
 }
 
 bool multiplies_q8() {
   return true;
 }
 
-void linear_forward(Stream& stream, const float* x, WeightView weight, const float* bias, float* y, int64_t T,
-                    int64_t K, int64_t N, bool accumulate) {
+void linear_forward(Stream& stream, WeightView x, WeightView weight, const float* bias, ArrayView y,
+                    int64_t T, int64_t K, int64_t N, bool accumulate) {
   float beta = accumulate ? 1.0f : 0.0f;
   if (bias != nullptr) {
+    LLASA_CHECK(!y.is_bf16(), Status::kInternal, "a bias is added in f32");
+    float* rows = y.f32();
     const auto& add = *cpu::kernels().activation;
     parallel_ranges(T, std::max<int64_t>(1, 65536 / N), [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; ++t) {
         if (accumulate) {
-          add.add(y + t * N, bias, y + t * N, N);
+          add.add(rows + t * N, bias, rows + t * N, N);
         } else {
-          std::copy(bias, bias + N, y + t * N);
+          std::copy(bias, bias + N, rows + t * N);
         }
       }
     });
@@ -241,9 +286,9 @@ void linear_forward(Stream& stream, const float* x, WeightView weight, const flo
   gemm(stream, false, true, T, N, K, 1.0f, x, K, weight, K, beta, y, N);
 }
 
-void linear_backward(Stream& stream, const float* x, WeightView weight, const float* dy, float* dx,
+void linear_backward(Stream& stream, WeightView x, WeightView weight, WeightView dy, ArrayView dx,
                      float* dweight, int64_t T, int64_t K, int64_t N, bool accumulate_dx) {
-  if (dx != nullptr) {
+  if (dx.data != nullptr) {
     gemm(stream, false, false, T, K, N, 1.0f, dy, N, weight, K, accumulate_dx ? 1.0f : 0.0f, dx, K);
   }
   if (dweight != nullptr) {

@@ -7,41 +7,52 @@
 
 #include "core/parallel.h"
 #include "cpu/isa.h"
+#include "cpu/scratch.h"
 
 namespace llasa {
 
 namespace {
+struct WideRow;
+
 int64_t rows_per_task(int64_t C) {
   return std::max<int64_t>(1, 16384 / std::max<int64_t>(C, 1));
 }
+
+// A row of y, whose norm is returned.
+float rmsnorm_row(const float* x, const float* weight, ArrayView y, int64_t C, float eps) {
+  const auto& k = *cpu::kernels().norm;
+  if (!y.is_bf16()) return k.rmsnorm_row(x, weight, y.f32(), C, eps);
+  float* wide = cpu::task_scratch<WideRow>(C);
+  const float rstd = k.rmsnorm_row(x, weight, wide, C, eps);
+  cpu::kernels().cast->narrow(wide, y.bf16(), C);
+  return rstd;
+}
 }  // namespace
 
-void rmsnorm_forward(Stream&, const float* x, const float* weight, float* y, float* rstd, int64_t T,
+void rmsnorm_forward(Stream&, const float* x, const float* weight, ArrayView y, float* rstd, int64_t T,
                      int64_t C, float eps) {
-  const auto& k = *cpu::kernels().norm;
   parallel_ranges(T, rows_per_task(C), [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      const float r = k.rmsnorm_row(x + t * C, weight, y + t * C, C, eps);
+      const float r = rmsnorm_row(x + t * C, weight, y + t * C, C, eps);
       if (rstd != nullptr) rstd[t] = r;
     }
   });
 }
 
-void add_rmsnorm_forward(Stream&, const float* a, const float* b, const float* weight, float* sum, float* y,
-                         float* rstd, int64_t T, int64_t C, float eps) {
-  const auto& k = *cpu::kernels().norm;
+void add_rmsnorm_forward(Stream&, const float* a, const float* b, const float* weight, float* sum,
+                         ArrayView y, float* rstd, int64_t T, int64_t C, float eps) {
   const auto& elementwise = *cpu::kernels().activation;
   parallel_ranges(T, rows_per_task(C), [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       elementwise.add(a + t * C, b + t * C, sum + t * C, C);
-      const float r = k.rmsnorm_row(sum + t * C, weight, y + t * C, C, eps);
+      const float r = rmsnorm_row(sum + t * C, weight, y + t * C, C, eps);
       if (rstd != nullptr) rstd[t] = r;
     }
   });
 }
 
 void rmsnorm_backward(Stream&, const float* x, const float* weight, const float* rstd, const float* dy,
-                      float* dx, float* dweight, int64_t T, int64_t C) {
+                      float* dx, float* dweight, int64_t T, int64_t C, Bf16* narrowed) {
   const auto& k = *cpu::kernels().norm;
   // A fixed number of partial sums of dweight, added in order: the result does not depend on the threads.
   constexpr int64_t kParts = 16;
@@ -52,9 +63,10 @@ void rmsnorm_backward(Stream&, const float* x, const float* weight, const float*
     const int64_t end = std::min(T, (part + 1) * rows);
     for (int64_t t = part * rows; t < end; ++t) {
       k.rmsnorm_backward_row(x + t * C, weight, rstd[t], dy + t * C, dx + t * C, dw, C);
+      if (narrowed != nullptr) cpu::kernels().cast->narrow(dx + t * C, narrowed + t * C, C);
     }
   });
-  if (planning()) return;
+  if (planning() || dweight == nullptr) return;
   for (int64_t part = 0; part < kParts; ++part) {
     for (int64_t c = 0; c < C; ++c) dweight[c] += partial[static_cast<size_t>(part * C + c)];
   }

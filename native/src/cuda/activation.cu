@@ -2,7 +2,7 @@
 //
 // All are bound by memory. A thread reads everything it needs before it writes, so every aliasing that the
 // contract allows (same element in, same element out) is safe; hence no __restrict__.
-#include "cuda/common.cuh"
+#include "cuda/bf16.cuh"
 #include "ops/activation.h"
 
 namespace llasa {
@@ -62,13 +62,15 @@ void elementwise(Stream& stream, const float* a, const float* b, float* y, int64
 
 // y[t,f] = silu(gate_up[t,f]) gate_up[t,F+f].
 //   mapping       block = row x kThreads * 4 columns, thread = 4 columns (1 unaligned)
-//   traffic       12 bytes per element of y: 8192 x 8192 805 MB, floor 168 us (computed, H200 4.8 TB/s)
-template <bool kVector>
+//   traffic       12 bytes per element of y, 6 in bf16: 8192 x 8192 805 MB, floor 168 us (computed, H200 4.8 TB/s), or
+//                 half of both
+//   numerics      f32; in bf16 one rounding of the result
+template <bool kVector, typename T>
 __global__ void __launch_bounds__(kThreads)
-    swiglu_forward_kernel(const float* __restrict__ gate_up, float* __restrict__ y, int64_t F) {
+    swiglu_forward_kernel(const T* __restrict__ gate_up, T* __restrict__ y, int64_t F) {
   const int64_t t = blockIdx.x, i = static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x;
-  const float* gate = gate_up + t * 2 * F;
-  const float* up = gate + F;
+  const T* gate = gate_up + t * 2 * F;
+  const T* up = gate + F;
   const Silu silu;
   if (kVector) {
     const int64_t f = 4 * i;
@@ -77,7 +79,7 @@ __global__ void __launch_bounds__(kThreads)
     store4(y + t * F + f,
            make_float4(silu(g.x, 0) * u.x, silu(g.y, 0) * u.y, silu(g.z, 0) * u.z, silu(g.w, 0) * u.w));
   } else if (i < F) {
-    y[t * F + i] = silu(gate[i], 0) * up[i];
+    assign(y + t * F + i, silu(to_float(gate[i]), 0) * to_float(up[i]));
   }
 }
 
@@ -94,16 +96,17 @@ __device__ __forceinline__ SwigluGradient swiglu_gradient(float g, float u, floa
 // dgate_up from gate_up and dy; y (may be NULL) is the forward output once more, with the bits of the
 // forward.
 //   mapping       as forward
-//   traffic       20 bytes per element (24 with y): 8192 x 8192 1.6 GB, floor 336 us (computed, H200 4.8
-//                 TB/s)
-template <bool kVector>
+//   traffic       20 bytes per element (24 with y), half in bf16: 8192 x 8192 1.6 GB, floor 336 us (computed, H200
+//                 4.8 TB/s)
+//   numerics      as forward
+template <bool kVector, typename T>
 __global__ void __launch_bounds__(kThreads)
-    swiglu_backward_kernel(const float* gate_up, const float* dy, float* dgate_up, float* y, int64_t F) {
+    swiglu_backward_kernel(const T* gate_up, const T* dy, T* dgate_up, T* y, int64_t F) {
   const int64_t t = blockIdx.x, i = static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x;
-  const float* gate = gate_up + t * 2 * F;
-  const float* up = gate + F;
-  float* dgate = dgate_up + t * 2 * F;
-  float* dup = dgate + F;
+  const T* gate = gate_up + t * 2 * F;
+  const T* up = gate + F;
+  T* dgate = dgate_up + t * 2 * F;
+  T* dup = dgate + F;
   if (kVector) {
     const int64_t f = 4 * i;
     if (f >= F) return;
@@ -114,15 +117,38 @@ __global__ void __launch_bounds__(kThreads)
     store4(dup + f, make_float4(a.up, b.up, c.up, e.up));
     if (y != nullptr) store4(y + t * F + f, make_float4(a.forward, b.forward, c.forward, e.forward));
   } else if (i < F) {
-    const SwigluGradient a = swiglu_gradient(gate[i], up[i], dy[t * F + i]);
-    dgate[i] = a.gate;
-    dup[i] = a.up;
-    if (y != nullptr) y[t * F + i] = a.forward;
+    const SwigluGradient a = swiglu_gradient(to_float(gate[i]), to_float(up[i]), to_float(dy[t * F + i]));
+    assign(dgate + i, a.gate);
+    assign(dup + i, a.up);
+    if (y != nullptr) assign(y + t * F + i, a.forward);
   }
 }
 
 dim3 rows_by_columns(int64_t rows, int64_t columns) {
   return dim3(static_cast<unsigned>(rows), static_cast<unsigned>(ceil_div(columns, kThreads)), 1);
+}
+
+template <typename Element>
+void swiglu_forward(Stream& stream, const Element* gate_up, Element* y, int64_t T, int64_t F) {
+  if (vector_rows(F, gate_up, y)) {
+    LLASA_LAUNCH((swiglu_forward_kernel<true, Element>), rows_by_columns(T, F / 4), kThreads, 0, stream,
+                 gate_up, y, F);
+  } else {
+    LLASA_LAUNCH((swiglu_forward_kernel<false, Element>), rows_by_columns(T, F), kThreads, 0, stream, gate_up,
+                 y, F);
+  }
+}
+
+template <typename Element>
+void swiglu_backward(Stream& stream, const Element* gate_up, const Element* dy, Element* dgate_up, Element* y,
+                     int64_t T, int64_t F) {
+  if (vector_rows(F, gate_up, dy, dgate_up, y)) {
+    LLASA_LAUNCH((swiglu_backward_kernel<true, Element>), rows_by_columns(T, F / 4), kThreads, 0, stream,
+                 gate_up, dy, dgate_up, y, F);
+  } else {
+    LLASA_LAUNCH((swiglu_backward_kernel<false, Element>), rows_by_columns(T, F), kThreads, 0, stream,
+                 gate_up, dy, dgate_up, y, F);
+  }
 }
 
 }  // namespace
@@ -140,28 +166,21 @@ void add_forward(Stream& stream, const float* a, const float* b, float* y, int64
   cuda::elementwise(stream, a, b, y, count, cuda::Add{});
 }
 
-void swiglu_forward(Stream& stream, const float* gate_up, float* y, int64_t T, int64_t F) {
-  using namespace cuda;
+void swiglu_forward(Stream& stream, WeightView gate_up, ArrayView y, int64_t T, int64_t F) {
   if (T == 0 || F == 0) return;
-  if (vector_rows(F, gate_up, y)) {
-    LLASA_LAUNCH((swiglu_forward_kernel<true>), rows_by_columns(T, F / 4), kThreads, 0, stream, gate_up, y,
-                 F);
-  } else {
-    LLASA_LAUNCH((swiglu_forward_kernel<false>), rows_by_columns(T, F), kThreads, 0, stream, gate_up, y, F);
-  }
+  if (y.is_bf16())
+    cuda::swiglu_forward(stream, gate_up.bf16(), y.bf16(), T, F);
+  else
+    cuda::swiglu_forward(stream, gate_up.f32(), y.f32(), T, F);
 }
 
-void swiglu_backward(Stream& stream, const float* gate_up, const float* dy, float* dgate_up, float* y,
+void swiglu_backward(Stream& stream, WeightView gate_up, WeightView dy, ArrayView dgate_up, ArrayView y,
                      int64_t T, int64_t F) {
-  using namespace cuda;
   if (T == 0 || F == 0) return;
-  if (vector_rows(F, gate_up, dy, dgate_up, y)) {
-    LLASA_LAUNCH((swiglu_backward_kernel<true>), rows_by_columns(T, F / 4), kThreads, 0, stream, gate_up, dy,
-                 dgate_up, y, F);
-  } else {
-    LLASA_LAUNCH((swiglu_backward_kernel<false>), rows_by_columns(T, F), kThreads, 0, stream, gate_up, dy,
-                 dgate_up, y, F);
-  }
+  if (dy.is_bf16())
+    cuda::swiglu_backward(stream, gate_up.bf16(), dy.bf16(), dgate_up.bf16(), y.bf16(), T, F);
+  else
+    cuda::swiglu_backward(stream, gate_up.f32(), dy.f32(), dgate_up.f32(), y.f32(), T, F);
 }
 
 }  // namespace llasa

@@ -4,7 +4,8 @@
 // operands, relative error about 5e-4 instead of 6e-8).
 //
 // Products of Precision::kBf16 take both operands in bf16: what is f32 is rounded into scratch memory first,
-// 6 bytes per element once against 2 per element and column tile that the product reads. Sums and C are f32.
+// 6 bytes per element once against 2 per element and column tile that the product reads. Sums are f32, and C, unless it
+// is to be read by another product.
 //
 // Products of vectors have kernels of their own (cuda/gemm_thin.cu). Where cuBLASLt knows no algorithm for another, as it
 // may for odd leading dimensions, a plain kernel multiplies.
@@ -61,8 +62,8 @@ struct Problem {
   int64_t m, n, k, lda, ldb, ldc;
   int32_t transpose_a, transpose_b, has_bias, reads_c;
   uint32_t align_a, align_b, align_c;
-  int32_t bf16;  // of both operands; C is f32
-  int32_t device, unused;
+  int32_t bf16;  // of both operands
+  int32_t device, bf16_c;
 
   bool operator==(const Problem& other) const { return std::memcmp(this, &other, sizeof *this) == 0; }
 };
@@ -147,7 +148,7 @@ void describe(const Problem& p, const float* bias, Descriptors& d) {
   const cudaDataType operand = p.bf16 != 0 ? CUDA_R_16BF : CUDA_R_32F;
   layout(d.a, operand, p.transpose_a != 0 ? p.k : p.m, p.transpose_a != 0 ? p.m : p.k, p.lda);
   layout(d.b, operand, p.transpose_b != 0 ? p.n : p.k, p.transpose_b != 0 ? p.k : p.n, p.ldb);
-  layout(d.c, CUDA_R_32F, p.m, p.n, p.ldc);
+  layout(d.c, p.bf16_c != 0 ? CUDA_R_16BF : CUDA_R_32F, p.m, p.n, p.ldc);
 }
 
 Algorithm choose(const Problem& p, const Descriptors& d) {
@@ -181,12 +182,13 @@ Algorithm choose(const Problem& p, const Descriptors& d) {
 }
 
 // C[m,n] = beta C + bias[n]: what is left of a product with K = 0.
-__global__ void scale_kernel(float* C, int64_t M, int64_t N, int64_t ldc, float beta, const float* bias) {
+template <typename To>
+__global__ void scale_kernel(To* C, int64_t M, int64_t N, int64_t ldc, float beta, const float* bias) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= M * N) return;
   const int64_t n = i % N;
-  float& c = C[i / N * ldc + n];
-  c = (beta == 0.0f ? 0.0f : beta * c) + (bias == nullptr ? 0.0f : bias[n]);
+  To* c = C + i / N * ldc + n;
+  cuda::assign(c, (beta == 0.0f ? 0.0f : beta * cuda::to_float(*c)) + (bias == nullptr ? 0.0f : bias[n]));
 }
 
 constexpr int kTile = 16;
@@ -194,8 +196,8 @@ constexpr int kTile = 16;
 // C = alpha op(A) op(B) + beta C + bias for any strides. A block makes a tile of 16 x 16 results, a thread one;
 // 2 KB of shared memory; sums in f32 in the order of K. Traffic: 2 K M N / 16 elements, so ten times slower than
 // tensor cores: the last resort of small products.
-template <typename T>
-__global__ void plain_product_kernel(const T* A, Strides a, const T* B, Strides b, float* C, int64_t ldc,
+template <typename T, typename To>
+__global__ void plain_product_kernel(const T* A, Strides a, const T* B, Strides b, To* C, int64_t ldc,
                                      int64_t M, int64_t N, int64_t K, float alpha, float beta,
                                      const float* bias) {
   __shared__ float left[kTile][kTile + 1], right[kTile][kTile + 1];
@@ -212,31 +214,42 @@ __global__ void plain_product_kernel(const T* A, Strides a, const T* B, Strides 
     __syncthreads();
   }
   if (m >= M || n >= N) return;
-  float& c = C[m * ldc + n];
-  c = alpha * sum + (beta == 0.0f ? 0.0f : beta * c) + (bias == nullptr ? 0.0f : bias[n]);
+  To* c = C + m * ldc + n;
+  cuda::assign(c, alpha * sum + (beta == 0.0f ? 0.0f : beta * cuda::to_float(*c)) +
+                      (bias == nullptr ? 0.0f : bias[n]));
 }
 
-template <typename T>
+template <typename T, typename To>
 void plain_product(Stream& stream, const T* A, Strides a, const T* B, Strides b, int64_t M, int64_t N,
-                   int64_t K, float alpha, float beta, float* C, int64_t ldc, const float* bias) {
+                   int64_t K, float alpha, float beta, To* C, int64_t ldc, const float* bias) {
   const int64_t columns = cuda::ceil_div(N, kTile);
   LLASA_CHECK(columns <= 65535, Status::kDevice,
               "cuBLASLt has no algorithm for a product of %lld x %lld x %lld, nor has this library",
               static_cast<long long>(M), static_cast<long long>(N), static_cast<long long>(K));
   const dim3 grid(static_cast<unsigned>(cuda::ceil_div(M, kTile)), static_cast<unsigned>(columns));
-  LLASA_LAUNCH(plain_product_kernel<T>, grid, dim3(kTile, kTile), 0, stream, A, a, B, b, C, ldc, M, N, K,
-               alpha, beta, bias);
+  LLASA_LAUNCH((plain_product_kernel<T, To>), grid, dim3(kTile, kTile), 0, stream, A, a, B, b, C, ldc, M, N,
+               K, alpha, beta, bias);
 }
 
-// A [M,K] or transposed, B [K,N] or transposed; both f32 or both bf16.
+// Calls body with the pointer of the type that C has.
+template <typename Body>
+void by_type(ArrayView C, Body&& body) {
+  C.is_bf16() ? body(C.bf16()) : body(C.f32());
+}
+
+// A [M,K] or transposed, B [K,N] or transposed; both f32 or both bf16, and C f32 with the former.
 void product(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
-             WeightView A, int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
+             WeightView A, int64_t lda, WeightView B, int64_t ldb, float beta, ArrayView C, int64_t ldc,
              const float* bias) {
   if (M <= 0 || N <= 0) return;
+  LLASA_CHECK(!C.is_bf16() || bias == nullptr, Status::kInternal, "a bias is added in f32");
   if (K <= 0 || alpha == 0.0f) {
     constexpr int kThreads = 256;
-    LLASA_LAUNCH(scale_kernel, cuda::grid_of(cuda::ceil_div(M * N, kThreads)), kThreads, 0, stream, C, M, N,
-                 ldc, beta, bias);
+    by_type(C, [&](auto* c) {
+      LLASA_LAUNCH(scale_kernel<std::remove_pointer_t<decltype(c)>>,
+                   cuda::grid_of(cuda::ceil_div(M * N, kThreads)), kThreads, 0, stream, c, M, N, ldc, beta,
+                   bias);
+    });
     return;
   }
   Problem p{};
@@ -253,8 +266,9 @@ void product(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int6
   p.device = cuda::device_number();
   p.align_a = alignment(B.data);
   p.align_b = alignment(A.data);
-  p.align_c = alignment(C);
+  p.align_c = alignment(C.data);
   p.bf16 = B.is_bf16();
+  p.bf16_c = C.is_bf16();
   Descriptors d;
   describe(p, bias, d);
   const Algorithm algorithm = choose(p, d);
@@ -264,15 +278,18 @@ void product(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int6
   if (!algorithm.exists) {
     const Strides a = transpose_a ? Strides{1, lda} : Strides{lda, 1},
                   b = transpose_b ? Strides{1, ldb} : Strides{ldb, 1};
-    if (B.is_bf16())
-      plain_product(stream, A.bf16(), a, B.bf16(), b, M, N, K, alpha, beta, C, ldc, bias);
-    else
-      plain_product(stream, A.f32(), a, B.f32(), b, M, N, K, alpha, beta, C, ldc, bias);
+    if (B.is_bf16()) {
+      by_type(C, [&](auto* c) {
+        plain_product(stream, A.bf16(), a, B.bf16(), b, M, N, K, alpha, beta, c, ldc, bias);
+      });
+    } else {
+      plain_product(stream, A.f32(), a, B.f32(), b, M, N, K, alpha, beta, C.f32(), ldc, bias);
+    }
     return;
   }
   const cublasStatus_t status = cublaslt().matmul(
-      handle(), d.product.get(), &alpha, B.data, d.a.get(), A.data, d.b.get(), &beta, C, d.c.get(), C,
-      d.c.get(), &algorithm.algo, workspace, algorithm.workspace_bytes, native(stream));
+      handle(), d.product.get(), &alpha, B.data, d.a.get(), A.data, d.b.get(), &beta, C.data, d.c.get(),
+      C.data, d.c.get(), &algorithm.algo, workspace, algorithm.workspace_bytes, native(stream));
   LLASA_CHECK(status == CUBLAS_STATUS_SUCCESS, Status::kDevice, "matrix product of %lld x %lld x %lld: %s",
               static_cast<long long>(M), static_cast<long long>(N), static_cast<long long>(K),
               cublaslt().get_status_string(status));
@@ -297,15 +314,16 @@ struct Operand {
 }  // namespace
 
 void gemm(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
-          const float* A, int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
+          WeightView A, int64_t lda, WeightView B, int64_t ldb, float beta, ArrayView C, int64_t ldc,
           Precision precision) {
+  if (A.is_bf16() || B.is_bf16() || C.is_bf16()) precision = Precision::kBf16;
   const cuda::ThinProduct thin{transpose_a, transpose_b, M,   N,    K, alpha, A,
                                lda,         B,           ldb, beta, C, ldc,   precision};
   if (M > 0 && N > 0 && K > 0 && alpha != 0.0f && cuda::is_thin(thin)) {
     cuda::thin_product(stream, thin);
     return;
   }
-  if (!B.is_bf16() && precision == Precision::kF32) {
+  if (precision == Precision::kF32) {
     product(stream, transpose_a, transpose_b, M, N, K, alpha, A, lda, B, ldb, beta, C, ldc, nullptr);
     return;
   }
@@ -320,41 +338,47 @@ bool rounds_to_bf16() {
   return true;
 }
 
+bool keeps_bf16() {
+  return true;
+}
+
 bool multiplies_q8() {
   return false;
 }
 
-void linear_forward(Stream& stream, const float* x, WeightView weight, const float* bias, float* y, int64_t T,
-                    int64_t K, int64_t N, bool accumulate) {
+void linear_forward(Stream& stream, WeightView x, WeightView weight, const float* bias, ArrayView y,
+                    int64_t T, int64_t K, int64_t N, bool accumulate) {
   const float beta = accumulate ? 1.0f : 0.0f;
-  if (!weight.is_bf16()) {
+  if (!x.is_bf16() && !weight.is_bf16() && !y.is_bf16()) {
     product(stream, false, true, T, N, K, 1.0f, x, K, weight, K, beta, y, N, bias);
     return;
   }
   cuda::Scratch scratch(stream);
   const Operand rows(stream, scratch, x, T, K, K);
-  product(stream, false, true, T, N, K, 1.0f, rows.view, K, weight, K, beta, y, N, bias);
+  const Operand columns(stream, scratch, weight, N, K, K);
+  product(stream, false, true, T, N, K, 1.0f, rows.view, K, columns.view, K, beta, y, N, bias);
 }
 
-void linear_backward(Stream& stream, const float* x, WeightView weight, const float* dy, float* dx,
+void linear_backward(Stream& stream, WeightView x, WeightView weight, WeightView dy, ArrayView dx,
                      float* dweight, int64_t T, int64_t K, int64_t N, bool accumulate_dx) {
-  const auto products = [&](WeightView inputs, WeightView gradients) {
-    if (dx != nullptr) {
-      product(stream, false, false, T, K, N, 1.0f, gradients, N, weight, K, accumulate_dx ? 1.0f : 0.0f, dx,
+  const auto products = [&](WeightView inputs, WeightView weights, WeightView gradients) {
+    if (dx.data != nullptr) {
+      product(stream, false, false, T, K, N, 1.0f, gradients, N, weights, K, accumulate_dx ? 1.0f : 0.0f, dx,
               K, nullptr);
     }
     if (dweight != nullptr) {
       product(stream, true, false, N, K, T, 1.0f, gradients, N, inputs, K, 1.0f, dweight, K, nullptr);
     }
   };
-  if (!weight.is_bf16()) {
-    products(x, dy);
+  if (!x.is_bf16() && !weight.is_bf16() && !dy.is_bf16() && !dx.is_bf16()) {
+    products(x, weight, dy);
     return;
   }
   cuda::Scratch scratch(stream);
   const Operand gradients(stream, scratch, dy, T, N, N);
   const Operand inputs(stream, scratch, x, dweight == nullptr ? 0 : T, K, K);
-  products(inputs.view, gradients.view);
+  const Operand weights(stream, scratch, weight, dx.data == nullptr ? 0 : N, K, K);
+  products(inputs.view, weights.view, gradients.view);
 }
 
 }  // namespace llasa

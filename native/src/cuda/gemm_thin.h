@@ -17,17 +17,17 @@ struct ThinProduct {
   bool transpose_a, transpose_b;
   int64_t M, N, K;
   float alpha;
-  const float* A;
+  WeightView A;
   int64_t lda;
   WeightView B;
   int64_t ldb;
   float beta;
-  float* C;
+  ArrayView C;
   int64_t ldc;
   Precision precision;
 };
 
-// Whether thin_product makes it: N or K is 1, or M is and A is a column of a matrix.
+// Whether thin_product makes it: N or K is 1, or M is and A is a column of a matrix, and C is f32.
 bool is_thin(const ThinProduct& product);
 void thin_product(Stream& stream, const ThinProduct& product);
 

@@ -3,6 +3,7 @@
 // Rows are read twice (statistics, then result); the second read is served by the first cache, so device
 // memory sees each row once. Rows of up to kWarpRow floats belong to a warp, longer ones to a block: the
 // shape decides.
+#include "cuda/bf16.cuh"
 #include "cuda/common.cuh"
 #include "cuda/scratch.h"
 #include "ops/norm.h"
@@ -44,7 +45,10 @@ template <>
 struct Columns<true> {
   float4 v;
   __device__ static Columns load(const float* p) { return {load4(p)}; }
-  __device__ void store(float* p) const { store4(p, v); }
+  template <typename To>
+  __device__ void store(To* p) const {
+    store4(p, v);
+  }
   __device__ float sum() const { return (v.x + v.y) + (v.z + v.w); }
   template <typename F, typename... Others>
   __device__ Columns map(F f, const Others&... o) const {
@@ -55,7 +59,10 @@ template <>
 struct Columns<false> {
   float v;
   __device__ static Columns load(const float* p) { return {*p}; }
-  __device__ void store(float* p) const { *p = v; }
+  template <typename To>
+  __device__ void store(To* p) const {
+    assign(p, v);
+  }
   __device__ float sum() const { return v; }
   template <typename F, typename... Others>
   __device__ Columns map(F f, const Others&... o) const {
@@ -65,14 +72,14 @@ struct Columns<false> {
 
 // s = a + b where b is given (else s = a), y = s rstd w, rstd = 1 / sqrt(mean(s^2) + eps).
 //   mapping       row = warp or block, thread = every 32nd or 256th float4; sum (s) and rstd may be NULL
-//   traffic       8 C bytes per row (16 C with b and sum): 8192 x 2048 134 MB, floor 28 us (computed, H200
-//                 4.8 TB/s); floors 56 us fused, against 28 + 42 us for add and norm apart
+//   traffic       8 C bytes per row (16 C with b and sum; 2 C less with y in bf16): 8192 x 2048 134 MB, floor 28 us
+//                 (computed, H200 4.8 TB/s); floors 56 us fused, against 28 + 42 us for add and norm apart
 //   numerics      squares summed in f32: C / (lanes * 4) sequential terms, then the tree
 //   determinism   fixed order, by C alone
-template <bool kVector, int kLanes>
+template <bool kVector, int kLanes, typename To>
 __global__ void __launch_bounds__(kThreads)
     rmsnorm_forward_kernel(const float* a, const float* b, const float* __restrict__ weight, float* sum,
-                           float* y, float* __restrict__ rstd, int64_t T, int64_t C, float eps) {
+                           To* y, float* __restrict__ rstd, int64_t T, int64_t C, float eps) {
   using Row = RowThreads<kLanes>;
   using V = Columns<kVector>;
   __shared__ float shared[kMaxWarps];
@@ -105,14 +112,15 @@ __global__ void __launch_bounds__(kThreads)
 // sum of dy x rstd goes to partial[part, :].
 //   mapping       block = part, thread = every 256th float4 of each row; its columns of the part's sum are
 //                 its own shared memory words, C floats in all
-//   traffic       16 C bytes per row: 8192 x 2048 268 MB, floor 56 us (computed, H200 4.8 TB/s)
+//   traffic       16 C bytes per row, 2 C more with dx in bf16 beside: 8192 x 2048 268 MB, floor 56 us (computed, H200
+//                 4.8 TB/s)
 //   determinism   parts by T alone; rows of a part in order
 template <bool kVector>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 4)  // of 256 in all: there is room, and without this a spill
     rmsnorm_backward_kernel(const float* __restrict__ x, const float* __restrict__ weight,
                             const float* __restrict__ rstd, const float* __restrict__ dy,
-                            float* __restrict__ dx, float* __restrict__ partial, int64_t T, int64_t C,
-                            int64_t rows) {
+                            float* __restrict__ dx, Bf16* __restrict__ narrowed, float* __restrict__ partial,
+                            int64_t T, int64_t C, int64_t rows) {
   using V = Columns<kVector>;
   __shared__ float shared[kMaxWarps];
   LLASA_DYNAMIC_SHARED(float, dweight);
@@ -135,15 +143,17 @@ __global__ void __launch_bounds__(kThreads)
     for_columns<kVector, kThreads>(lane, C, [&](int64_t c) {
       const V v = V::load(xt + c), d = V::load(dyt + c);
       float* out = dx + t * C + c;
-      V::load(out)
-          .map([&](float old, float xv, float dv, float w) { return old + (w * dv * r - xv * scale); }, v, d,
-               V::load(weight + c))
-          .store(out);
+      const V sum = V::load(out).map(
+          [&](float old, float xv, float dv, float w) { return old + (w * dv * r - xv * scale); }, v, d,
+          V::load(weight + c));
+      sum.store(out);
+      if (narrowed != nullptr) sum.store(narrowed + t * C + c);
       V::load(dweight + c)
           .map([&](float old, float xv, float dv) { return old + dv * xv * r; }, v, d)
           .store(dweight + c);
     });
   }
+  if (partial == nullptr) return;
   float* out = partial + blockIdx.x * C;
   for_columns<kVector, kThreads>(lane, C, [&](int64_t c) { V::load(dweight + c).store(out + c); });
 }
@@ -211,46 +221,52 @@ void for_row_kernel(bool vector, int64_t C, Launch launch) {
   }
 }
 
-void rmsnorm(Stream& stream, const float* a, const float* b, const float* weight, float* sum, float* y,
+template <typename To>
+void rmsnorm(Stream& stream, const float* a, const float* b, const float* weight, float* sum, To* y,
              float* rstd, int64_t T, int64_t C, float eps) {
   if (T == 0) return;
   for_row_kernel(vector_rows(C, a, b, weight, sum, y), C, [&](auto vector, auto lanes) {
     constexpr bool kVector = decltype(vector)::value;
     constexpr int kLanes = decltype(lanes)::value;
-    LLASA_LAUNCH((rmsnorm_forward_kernel<kVector, kLanes>), grid_of(ceil_div(T, RowThreads<kLanes>::kRows)),
-                 kThreads, 0, stream, a, b, weight, sum, y, rstd, T, C, eps);
+    LLASA_LAUNCH((rmsnorm_forward_kernel<kVector, kLanes, To>),
+                 grid_of(ceil_div(T, RowThreads<kLanes>::kRows)), kThreads, 0, stream, a, b, weight, sum, y,
+                 rstd, T, C, eps);
   });
 }
 
 }  // namespace
 }  // namespace cuda
 
-void rmsnorm_forward(Stream& stream, const float* x, const float* weight, float* y, float* rstd, int64_t T,
+void rmsnorm_forward(Stream& stream, const float* x, const float* weight, ArrayView y, float* rstd, int64_t T,
                      int64_t C, float eps) {
-  cuda::rmsnorm(stream, x, nullptr, weight, nullptr, y, rstd, T, C, eps);
+  add_rmsnorm_forward(stream, x, nullptr, weight, nullptr, y, rstd, T, C, eps);
 }
 
 void add_rmsnorm_forward(Stream& stream, const float* a, const float* b, const float* weight, float* sum,
-                         float* y, float* rstd, int64_t T, int64_t C, float eps) {
-  cuda::rmsnorm(stream, a, b, weight, sum, y, rstd, T, C, eps);
+                         ArrayView y, float* rstd, int64_t T, int64_t C, float eps) {
+  if (y.is_bf16())
+    cuda::rmsnorm(stream, a, b, weight, sum, y.bf16(), rstd, T, C, eps);
+  else
+    cuda::rmsnorm(stream, a, b, weight, sum, y.f32(), rstd, T, C, eps);
 }
 
 void rmsnorm_backward(Stream& stream, const float* x, const float* weight, const float* rstd, const float* dy,
-                      float* dx, float* dweight, int64_t T, int64_t C) {
+                      float* dx, float* dweight, int64_t T, int64_t C, Bf16* narrowed) {
   using namespace cuda;
   if (T == 0) return;
   constexpr int64_t kMaxParts = 256;  // about two blocks per multiprocessor
   const int64_t rows = ceil_div(T, kMaxParts), parts = ceil_div(T, rows);
   const int64_t shared_bytes = C * static_cast<int64_t>(sizeof(float));
   Scratch scratch(stream);
-  auto* partial = scratch.take<float>(parts * C);
-  if (vector_rows(C, x, weight, dy, dx)) {
+  float* partial = dweight == nullptr ? nullptr : scratch.take<float>(parts * C);
+  if (vector_rows(C, x, weight, dy, dx, narrowed)) {
     LLASA_LAUNCH((rmsnorm_backward_kernel<true>), grid_of(parts), kThreads, shared_bytes, stream, x, weight,
-                 rstd, dy, dx, partial, T, C, rows);
+                 rstd, dy, dx, narrowed, partial, T, C, rows);
   } else {
     LLASA_LAUNCH((rmsnorm_backward_kernel<false>), grid_of(parts), kThreads, shared_bytes, stream, x, weight,
-                 rstd, dy, dx, partial, T, C, rows);
+                 rstd, dy, dx, narrowed, partial, T, C, rows);
   }
+  if (dweight == nullptr) return;
   LLASA_LAUNCH(column_sum_kernel, grid_of(ceil_div(C, kWarp)), kThreads, 0, stream, partial, dweight, parts,
                C);
 }

@@ -1,6 +1,7 @@
 // Elementwise activations.
 #pragma once
 
+#include "core/weight_view.h"
 #include "ops/shapes.h"
 
 namespace llasa {
@@ -10,11 +11,12 @@ void silu_forward(Stream& stream, const float* x, float* y, int64_t count);
 // y = x/2 (1 + erf(x / sqrt 2)): torch.nn.GELU(). y may be x.
 void gelu_forward(Stream& stream, const float* x, float* y, int64_t count);
 
-// y = silu(gate) * up: the inside of LlamaMLP. gate_up [T, 2F], gate first; y [T,F].
-void swiglu_forward(Stream& stream, const float* gate_up, float* y, int64_t T, int64_t F);
+// y = silu(gate) * up: the inside of LlamaMLP. gate_up [T, 2F], gate first; y [T,F]. All arrays of these two functions
+// are f32 or all are bf16, of which a result is rounded once, from f32.
+void swiglu_forward(Stream& stream, WeightView gate_up, ArrayView y, int64_t T, int64_t F);
 // dgate_up [T, 2F] assigned; may be gate_up itself. y [T,F] or NULL: the forward output once more (it costs
 // nothing here, and so need not be kept); may be dy.
-void swiglu_backward(Stream& stream, const float* gate_up, const float* dy, float* dgate_up, float* y,
+void swiglu_backward(Stream& stream, WeightView gate_up, WeightView dy, ArrayView dgate_up, ArrayView y,
                      int64_t T, int64_t F);
 
 // y = a + b. y may be a or b.

@@ -4,6 +4,7 @@
 
 #include "core/host_device.h"
 #include "core/philox.h"
+#include "core/weight_view.h"
 #include "ops/shapes.h"
 
 namespace llasa {
@@ -19,9 +20,9 @@ LLASA_HOST_DEVICE inline uint32_t dropout_threshold(float rate) {
   return static_cast<uint32_t>(static_cast<double>(rate) * 4294967296.0);
 }
 
-// y = x / (1 - rate) where kept, else 0. y may be x.
-void dropout_forward(Stream& stream, const float* x, float* y, int64_t count, const DropoutMask& mask);
-// dx += dy / (1 - rate) where kept. dy may not overlap dx.
-void dropout_backward(Stream& stream, const float* dy, float* dx, int64_t count, const DropoutMask& mask);
+// y = x / (1 - rate) where kept, else 0. y may be x. Both are f32 or both bf16.
+void dropout_forward(Stream& stream, WeightView x, ArrayView y, int64_t count, const DropoutMask& mask);
+// dx += dy / (1 - rate) where kept. dy may not overlap dx, which may be bf16.
+void dropout_backward(Stream& stream, const float* dy, ArrayView dx, int64_t count, const DropoutMask& mask);
 
 }  // namespace llasa

@@ -14,9 +14,12 @@ namespace llasa {
 //
 // B may be stored in bf16; the product is then of Precision::kBf16, as one of two f32 matrices is on request.
 // CUDA rounds what is not bf16 yet into scratch memory and multiplies on tensor cores; so does a CPU with a tile
-// unit, others multiply f32 with what is stored. C, beta C and all sums are f32.
+// unit, others multiply f32 with what is stored. All sums are f32.
+//
+// A, too, may be stored in bf16, and C, whose elements are then rounded once, from alpha op(A) op(B) + beta C in f32: a
+// product with either is of Precision::kBf16. A is not in 8 bits, and neither is with B in them.
 void gemm(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
-          const float* A, int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
+          WeightView A, int64_t lda, WeightView B, int64_t ldb, float beta, ArrayView C, int64_t ldc,
           Precision precision = Precision::kF32);
 
 // Whether products of Precision::kBf16 round an operand that is f32, as they do on CUDA and on a CPU's tile unit.
@@ -27,12 +30,16 @@ bool rounds_to_bf16();
 // and B alone, on any number of rows.
 bool multiplies_q8();
 
-// y[T,N] = x[T,K] weight[N,K]^T (+ bias[N]) (+ y when accumulate): torch.nn.Linear.
-void linear_forward(Stream& stream, const float* x, WeightView weight, const float* bias, float* y, int64_t T,
-                    int64_t K, int64_t N, bool accumulate = false);
+// Whether a pass that trains in Precision::kBf16 keeps in bf16 what products read: on CUDA, where memory and its traffic
+// halve; on the CPU the same functions take both.
+bool keeps_bf16();
+
+// y[T,N] = x[T,K] weight[N,K]^T (+ bias[N]) (+ y when accumulate): torch.nn.Linear. No bias with y in bf16.
+void linear_forward(Stream& stream, WeightView x, WeightView weight, const float* bias, ArrayView y,
+                    int64_t T, int64_t K, int64_t N, bool accumulate = false);
 // dx[T,K] = dy[T,N] weight[N,K] (or += when accumulate_dx); dweight[N,K] += dy^T x. dx or dweight may be
 // NULL; weight's elements are read for dx alone, its dtype decides the precision of both products.
-void linear_backward(Stream& stream, const float* x, WeightView weight, const float* dy, float* dx,
+void linear_backward(Stream& stream, WeightView x, WeightView weight, WeightView dy, ArrayView dx,
                      float* dweight, int64_t T, int64_t K, int64_t N, bool accumulate_dx = false);
 
 }  // namespace llasa
