@@ -4,14 +4,16 @@ namespace LlasaNative.Trainer.Costs;
 /// <param name="Rows">M.</param>
 /// <param name="Columns">N.</param>
 /// <param name="Inner">K.</param>
-/// <param name="Bf16">Whether its operands are bf16; the result is f32.</param>
-internal sealed record CostProduct(string What, double Rows, double Columns, double Inner, double Times, bool Bf16)
+/// <param name="Times">How often.</param>
+/// <param name="Bf16">Whether its operands are bf16.</param>
+/// <param name="KeepsBf16">Whether its result is, too; else it is f32.</param>
+internal sealed record CostProduct(string What, double Rows, double Columns, double Inner, double Times, bool Bf16, bool KeepsBf16 = false)
 {
     /// <summary>A multiply-add as two.</summary>
     public double Flops => 2 * Rows * Columns * Inner * Times;
 
     /// <summary>Both operands read once, the result written once.</summary>
-    public double Bytes => Times * (((Bf16 ? 2 : 4) * Inner * (Rows + Columns)) + (4 * Rows * Columns));
+    public double Bytes => Times * (((Bf16 ? 2 : 4) * Inner * (Rows + Columns)) + ((KeepsBf16 ? 2 : 4) * Rows * Columns));
 
     /// <summary>Time on a device's roofs, or on the shares of them that are reached.</summary>
     public double Seconds(DeviceRoofs roofs, bool reached) => Math.Max(

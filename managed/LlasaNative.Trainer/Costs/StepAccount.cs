@@ -57,19 +57,21 @@ internal sealed class StepAccount
         double width = c.QueryHeads * c.HeadDimension, keyValue = 2.0 * c.KeyValueHeads * c.HeadDimension;
         yield return new("queries, keys, values", rows, width + keyValue, c.HiddenSize, times * c.Layers, bf16);
         yield return new("attention's output", rows, c.HiddenSize, width, times * c.Layers, bf16);
-        yield return new("gate and up", rows, 2.0 * c.IntermediateSize, c.HiddenSize, times * c.Layers, bf16);
+        yield return new("gate and up", rows, 2.0 * c.IntermediateSize, c.HiddenSize, times * c.Layers, bf16, KeepsBf16: bf16);
         yield return new("down", rows, c.HiddenSize, c.IntermediateSize, times * c.Layers, bf16);
     }
 
     /// <summary>
-    /// Bytes of a layer's activations for a row, forward: each kernel's f32 inputs and outputs (two norms, rotation, SwiGLU, two
-    /// sums into the residual stream), and what is rounded to bf16 before a product (read 4, written 2).
+    /// Bytes of a layer's activations for a row, forward: each kernel's inputs and outputs (two norms, rotation, SwiGLU, two
+    /// sums into the residual stream), of which what products read and SwiGLU's inputs are kept in bf16, and attention's output,
+    /// which is rounded to bf16 before its product (read 4, written 2).
     /// </summary>
     private double RowBytes()
     {
         double hidden = _policy.HiddenSize, wide = _policy.IntermediateSize;
-        var kernels = 4 * ((2 * 2 * hidden) + (2 * (AttentionWidth + KeyValueWidth)) + (3 * wide) + (2 * 2 * hidden));
-        return kernels + (_bf16 ? 6 * ((2 * hidden) + AttentionWidth + wide) : 0);
+        double kept = _bf16 ? 2 : 4;
+        var kernels = (2 * (4 + kept) * hidden) + (4 * 2 * (AttentionWidth + KeyValueWidth)) + (kept * 3 * wide) + (4 * 2 * 2 * hidden);
+        return kernels + (_bf16 ? 6 * AttentionWidth : 0);
     }
 
     private double KeyValueBytes(double tokens) => tokens * _policy.Layers * KeyValueWidth * (_bf16 ? 2 : 4);
@@ -178,10 +180,10 @@ internal sealed class StepAccount
         {
             var again = recompute ? forward.What != "head" : recomputeMlp && forward.What == "gate and up";
             products.Add(forward with { Times = forward.Times * (again ? 2 : 1) });
-            products.Add(forward with { What = $"{forward.What}: gradient of its input", Columns = forward.Inner, Inner = forward.Columns });
+            products.Add(forward with { What = $"{forward.What}: gradient of its input", Columns = forward.Inner, Inner = forward.Columns, KeepsBf16 = _bf16 && forward.What == "down" });
             if (trainsAll)
             {
-                products.Add(forward with { What = $"{forward.What}: gradient of its weight", Rows = forward.Columns, Columns = forward.Inner, Inner = forward.Rows });
+                products.Add(forward with { What = $"{forward.What}: gradient of its weight", Rows = forward.Columns, Columns = forward.Inner, Inner = forward.Rows, KeepsBf16 = false });
             }
         }
 

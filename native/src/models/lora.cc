@@ -46,46 +46,50 @@ DropoutMask Lora::mask(const Target& target, DropoutPass pass) const {
   return {dropout_, dropout_seed_, pass << 20 | target.index};
 }
 
-const float* Lora::thinned(Stream& stream, const Target& target, const float* x, int64_t rows, float* scratch,
-                           DropoutPass pass) const {
+WeightView Lora::thinned(Stream& stream, const Target& target, WeightView x, int64_t rows, float* scratch,
+                         DropoutPass pass) const {
   if (!drops(pass)) return x;
-  float* kept = scratch + 2 * rows * rank_;
+  ArrayView kept = scratch + 2 * rows * rank_;
+  kept.dtype = x.dtype;
   dropout_forward(stream, x, kept, rows * target.K, mask(target, pass));
   return kept;
 }
 
-void Lora::forward(Stream& stream, int64_t l, LoraInput input, const float* x, int64_t rows, float* y,
+void Lora::forward(Stream& stream, int64_t l, LoraInput input, WeightView x, int64_t rows, ArrayView y,
                    float* scratch, DropoutPass pass) const {
+  const Precision precision = x.is_bf16() ? Precision::kBf16 : Precision::kF32;
   for (const Target& t : targets(l, input)) {
     const float *a = weights_.data() + t.a, *b = weights_.data() + t.b;
-    const float* kept = thinned(stream, t, x, rows, scratch, pass);
+    const WeightView kept = thinned(stream, t, x, rows, scratch, pass);
     gemm(stream, false, true, rows, rank_, t.K, 1.0f, kept, t.K, a, t.K, 0.0f, scratch, rank_);
-    gemm(stream, false, true, rows, t.N, rank_, scale_, scratch, rank_, b, rank_, 1.0f, y + t.first, t.width);
+    gemm(stream, false, true, rows, t.N, rank_, scale_, scratch, rank_, b, rank_, 1.0f, y + t.first, t.width,
+         precision);
   }
 }
 
-void Lora::backward_input(Stream& stream, int64_t l, LoraInput input, const float* dy, int64_t rows,
-                          float* dx, float* scratch, DropoutPass pass) const {
+void Lora::backward_input(Stream& stream, int64_t l, LoraInput input, WeightView dy, int64_t rows,
+                          ArrayView dx, float* scratch, DropoutPass pass) const {
+  const Precision precision = dy.is_bf16() ? Precision::kBf16 : Precision::kF32;
   for (const Target& t : targets(l, input)) {
     const float *a = weights_.data() + t.a, *b = weights_.data() + t.b;
     gemm(stream, false, false, rows, rank_, t.N, scale_, dy + t.first, t.width, b, rank_, 0.0f, scratch,
          rank_);
     if (!drops(pass)) {
-      gemm(stream, false, false, rows, t.K, rank_, 1.0f, scratch, rank_, a, t.K, 1.0f, dx, t.K);
+      gemm(stream, false, false, rows, t.K, rank_, 1.0f, scratch, rank_, a, t.K, 1.0f, dx, t.K, precision);
       continue;
     }
     float* dkept = scratch + 2 * rows * rank_;
-    gemm(stream, false, false, rows, t.K, rank_, 1.0f, scratch, rank_, a, t.K, 0.0f, dkept, t.K);
+    gemm(stream, false, false, rows, t.K, rank_, 1.0f, scratch, rank_, a, t.K, 0.0f, dkept, t.K, precision);
     dropout_backward(stream, dkept, dx, rows * t.K, mask(t, pass));
   }
 }
 
-void Lora::backward_parameters(Stream& stream, int64_t l, LoraInput input, const float* x, const float* dy,
+void Lora::backward_parameters(Stream& stream, int64_t l, LoraInput input, WeightView x, WeightView dy,
                                int64_t rows, float* gradients, float* scratch, DropoutPass pass) const {
   float *from_above = scratch, *from_below = scratch + rows * rank_;
   for (const Target& t : targets(l, input)) {
     const float *a = weights_.data() + t.a, *b = weights_.data() + t.b;
-    const float* kept = thinned(stream, t, x, rows, scratch, pass);
+    const WeightView kept = thinned(stream, t, x, rows, scratch, pass);
     gemm(stream, false, false, rows, rank_, t.N, scale_, dy + t.first, t.width, b, rank_, 0.0f, from_above,
          rank_);
     gemm(stream, true, false, rank_, t.K, rows, 1.0f, from_above, rank_, kept, t.K, 1.0f, gradients + t.a,

@@ -51,15 +51,15 @@ class Lora {
   int64_t scratch(int64_t rows) const { return rows * (2 * rank_ + (dropout_ > 0.0f ? widest_ : 0)); }
 
   // y += scale (x A^T) B^T for each target fed by `input`, x after dropout. x [rows, K]; y [rows, N] as the
-  // base's product.
-  void forward(Stream& stream, int64_t l, LoraInput input, const float* x, int64_t rows, float* y,
+  // base's product. With x (below: dy) in bf16 all products are of Precision::kBf16.
+  void forward(Stream& stream, int64_t l, LoraInput input, WeightView x, int64_t rows, ArrayView y,
                float* scratch, DropoutPass pass) const;
   // dx += scale (dy B) A, where x was kept.
-  void backward_input(Stream& stream, int64_t l, LoraInput input, const float* dy, int64_t rows, float* dx,
+  void backward_input(Stream& stream, int64_t l, LoraInput input, WeightView dy, int64_t rows, ArrayView dx,
                       float* scratch, DropoutPass pass) const;
   // dA += scale (dy B)^T x; dB += scale dy^T (x A^T), x after dropout. gradients: flat, laid out as
   // weights().
-  void backward_parameters(Stream& stream, int64_t l, LoraInput input, const float* x, const float* dy,
+  void backward_parameters(Stream& stream, int64_t l, LoraInput input, WeightView x, WeightView dy,
                            int64_t rows, float* gradients, float* scratch, DropoutPass pass) const;
   // Whether a base parameter is a target.
   bool stands_beside(const std::string& name) const;
@@ -77,8 +77,8 @@ class Lora {
   bool drops(DropoutPass pass) const { return pass != 0 && dropout_ > 0.0f; }
   DropoutMask mask(const Target& target, DropoutPass pass) const;
   // x, or x after dropout in scratch.
-  const float* thinned(Stream& stream, const Target& target, const float* x, int64_t rows, float* scratch,
-                       DropoutPass pass) const;
+  WeightView thinned(Stream& stream, const Target& target, WeightView x, int64_t rows, float* scratch,
+                     DropoutPass pass) const;
   const std::vector<Target>& targets(int64_t l, LoraInput input) const {
     return targets_[static_cast<size_t>(4 * l) + static_cast<size_t>(input)];
   }

@@ -24,7 +24,7 @@ std::vector<int32_t> target_columns(const AllowedIds& allowed, const std::vector
   return columns;
 }
 
-void allowed_logits(Policy& policy, const AllowedIds& allowed, const float* normed, int64_t N, float* logits,
+void allowed_logits(Policy& policy, const AllowedIds& allowed, WeightView normed, int64_t N, float* logits,
                     int64_t stride) {
   const int64_t C = policy.config().hidden_size;
   gemm(policy.stream(), false, true, N, allowed.end - allowed.start, C, 1.0f, normed, C,
@@ -40,7 +40,7 @@ void PolicyHead::reserve(int64_t N, const HeadOptions& options, bool backward) {
   entropies_.reserve(N, "entropies");
   rows_ = LogitRows::of(options.allowed);
   logits_.reserve(n * rows_.stride, "a chunk of logits");
-  normed_.reserve(n * C, "a chunk of hidden states");
+  normed_.reserve(n * C, policy_.precision(), "a chunk of hidden states");
   rstd_.reserve(n, "a chunk of norms");
   lse_.reserve(n, "a chunk of normalisers");
   if (!backward) return;
@@ -50,9 +50,9 @@ void PolicyHead::reserve(int64_t N, const HeadOptions& options, bool backward) {
 }
 
 void PolicyHead::forward_chunk(const float* hidden, int64_t n, const HeadOptions& options) {
-  rmsnorm_forward(policy_.stream(), hidden, policy_.final_norm(), normed_.data(), rstd_.data(), n,
+  rmsnorm_forward(policy_.stream(), hidden, policy_.final_norm(), normed_.view(), rstd_.data(), n,
                   policy_.config().hidden_size, policy_.config().rms_norm_eps);
-  allowed_logits(policy_, options.allowed, normed_.data(), n, logits(), rows_.stride);
+  allowed_logits(policy_, options.allowed, normed_.view(), n, logits(), rows_.stride);
 }
 
 // logits_ holds their gradient by now.
@@ -68,7 +68,7 @@ void PolicyHead::backward_chunk(const float* hidden, int64_t n, const HeadOption
   const bool frozen = policy_.has_lora();  // then head and norm have no gradient
   float* dhead = frozen ? nullptr : policy_.layout().head(gradients);
   if (!frozen) {
-    gemm(stream, true, false, range, C, n, 1.0f, columns, stride, normed_.data(), C, 1.0f,
+    gemm(stream, true, false, range, C, n, 1.0f, columns, stride, normed_.view(), C, 1.0f,
          dhead + allowed.start * C, C, policy_.precision());
   }
   if (allowed.extra >= 0) {
@@ -76,13 +76,13 @@ void PolicyHead::backward_chunk(const float* hidden, int64_t n, const HeadOption
     gemm(stream, false, false, n, C, 1, 1.0f, column, stride, policy_.head() + allowed.extra * C, C, 1.0f,
          normed_gradient_.data(), C);
     if (!frozen) {
-      gemm(stream, true, false, 1, C, n, 1.0f, column, stride, normed_.data(), C, 1.0f,
+      gemm(stream, true, false, 1, C, n, 1.0f, column, stride, normed_.view(), C, 1.0f,
            dhead + allowed.extra * C, C, policy_.precision());
     }
   }
   zero_on_device(stream, dhidden, n * C * static_cast<int64_t>(sizeof(float)));
   rmsnorm_backward(stream, hidden, policy_.final_norm(), rstd_.data(), normed_gradient_.data(), dhidden,
-                   frozen ? normed_.data() : policy_.layout().final_norm(gradients), n, C);
+                   frozen ? nullptr : policy_.layout().final_norm(gradients), n, C);
 }
 
 void PolicyHead::score_chunk(const float* hidden, int64_t first, int64_t n, const HeadOptions& options) {

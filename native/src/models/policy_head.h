@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/device.h"
+#include "models/operand_buffer.h"
 #include "models/policy.h"
 #include "ops/allowed_ids.h"
 #include "ops/policy_loss.h"
@@ -22,7 +23,7 @@ struct HeadOptions {
 };
 
 // Logits of the allowed ids: normed [N,C], behind the final norm; logits [N, allowed.count()], rows `stride` apart.
-void allowed_logits(Policy& policy, const AllowedIds& allowed, const float* normed, int64_t N, float* logits,
+void allowed_logits(Policy& policy, const AllowedIds& allowed, WeightView normed, int64_t N, float* logits,
                     int64_t stride);
 
 // Rows of logits held at a time when the caller does not choose: 4 MB of them, but rows enough for the GEMM; on a GPU
@@ -77,7 +78,8 @@ class PolicyHead {
   LogitRows rows_;  // of the chunk
   DeviceBuffer<int32_t> targets_;
   DeviceBuffer<float> logprobs_, entropies_, dlogprobs_, dentropies_;
-  DeviceBuffer<float> logits_, normed_, normed_gradient_, rstd_, lse_;  // of one chunk
+  DeviceBuffer<float> logits_, normed_gradient_, rstd_, lse_;  // of one chunk
+  OperandBuffer normed_;                                       // likewise
 };
 
 }  // namespace llasa

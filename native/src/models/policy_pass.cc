@@ -1,5 +1,6 @@
 #include "models/policy_pass.h"
 
+#include "models/operand_buffer.h"
 #include "ops/activation.h"
 #include "ops/attention.h"
 #include "ops/cast.h"
@@ -16,11 +17,17 @@ void PolicyPass::lay_out(const PackedRows& packed, Keep keep) {
   keep_ = keep;
   rows_ = T;
   first_scored_row_ = packed.first_scored_row;
+  const bool narrow = keeps_bf16(policy_.precision());
   const auto place = [&](float* memory) {
     int64_t used = 0;
     const auto take = [&](int64_t floats) {
       float* start = memory == nullptr ? nullptr : memory + used;
       used += (floats + 15) / 16 * 16;
+      return start;
+    };
+    const auto take_operand = [&](int64_t count) {
+      ArrayView start = take(narrow ? (count + 1) / 2 : count);
+      if (narrow) start.dtype = DType::kBf16;
       return start;
     };
     layers_.resize(static_cast<size_t>(L));
@@ -36,18 +43,19 @@ void PolicyPass::lay_out(const PackedRows& packed, Keep keep) {
       layer.lse = take(T * c.num_heads);
       layer.middle = take(T * C);
       layer.rstd2 = take(T);
-      layer.gate_up = l > 0 && keep == Keep::kAttention ? layers_[0].gate_up : take(T * 2 * F);
+      layer.gate_up = l > 0 && keep == Keep::kAttention ? layers_[0].gate_up : take_operand(T * 2 * F);
     }
     output_ = take(T * C);
-    normed_ = take(T * C);
-    inner_ = take(T * F);
+    normed_ = take_operand(T * C);
+    inner_ = take_operand(T * F);
+    projected_ = narrow ? take(T * C) : normed_.f32();
     if (policy_.has_lora()) lora_scratch_ = take(policy_.lora_scratch(T));
     if (keep != Keep::kNothing) {
       stream_gradient_ = take(T * C);
-      normed_gradient_ = take(T * C);
+      narrowed_ = narrow ? take_operand(T * C).bf16() : nullptr;
+      normed_gradient_ = narrow ? projected_ : take(T * C);
       attention_gradient_ = take(T * c.query_size());
       qkv_gradient_ = take(T * c.qkv_size());
-      unread_gradient_ = take(C);
     }
     return used;
   };
@@ -95,42 +103,41 @@ void PolicyPass::forward_layer(const PackedRows& packed, int64_t l, float* outpu
 
   const int64_t first = l + 1 == c.num_layers ? first_scored_row_ : 0;
   const int64_t rows = rows_ - first;
-  linear_forward(stream, a.attention + first * Q, w.out, nullptr, normed_, rows, Q, C);
-  lora_forward(l, LoraInput::kOut, a.attention + first * Q, rows, normed_);
-  add_rmsnorm_forward(stream, a.input + first * C, normed_, w.post_norm, a.middle + first * C, normed_,
+  linear_forward(stream, a.attention + first * Q, w.out, nullptr, projected_, rows, Q, C);
+  lora_forward(l, LoraInput::kOut, a.attention + first * Q, rows, projected_);
+  add_rmsnorm_forward(stream, a.input + first * C, projected_, w.post_norm, a.middle + first * C, normed_,
                       a.rstd2 + first, rows, C, c.rms_norm_eps);
   forward_gate_up(l, first);
   if (output == nullptr) return;
   swiglu_forward(stream, a.gate_up + first * 2 * F, inner_, rows, F);
-  linear_forward(stream, inner_, w.down, nullptr, normed_, rows, F, C);
-  lora_forward(l, LoraInput::kDown, inner_, rows, normed_);
-  add_forward(stream, a.middle + first * C, normed_, output + first * C, rows * C);
+  linear_forward(stream, inner_, w.down, nullptr, projected_, rows, F, C);
+  lora_forward(l, LoraInput::kDown, inner_, rows, projected_);
+  add_forward(stream, a.middle + first * C, projected_, output + first * C, rows * C);
 }
 
 void PolicyPass::forward_gate_up(int64_t l, int64_t first) {
   const LlamaConfig& c = policy_.config();
   const int64_t C = c.hidden_size, F = c.intermediate_size, rows = rows_ - first;
-  float* gate_up = layers_[static_cast<size_t>(l)].gate_up + first * 2 * F;
+  const ArrayView gate_up = layers_[static_cast<size_t>(l)].gate_up + first * 2 * F;
   linear_forward(policy_.stream(), normed_, policy_.layer(l).gate_up, nullptr, gate_up, rows, C, 2 * F);
   lora_forward(l, LoraInput::kMlp, normed_, rows, gate_up);
 }
 
 LlamaLayer<float> PolicyPass::layer_gradients(Gradients& gradients, int64_t l) {
-  if (!policy_.has_lora()) return policy_.layout().layer(gradients, l);
-  return {nullptr, nullptr, nullptr, nullptr, unread_gradient_, unread_gradient_};
+  return policy_.has_lora() ? LlamaLayer<float>{} : policy_.layout().layer(gradients, l);
 }
 
-void PolicyPass::lora_forward(int64_t l, LoraInput input, const float* x, int64_t rows, float* y) {
+void PolicyPass::lora_forward(int64_t l, LoraInput input, WeightView x, int64_t rows, ArrayView y) {
   if (const Lora* lora = policy_.lora())
     lora->forward(policy_.stream(), l, input, x, rows, y, lora_scratch_, dropout_);
 }
 
-void PolicyPass::lora_backward_input(int64_t l, LoraInput input, const float* dy, int64_t rows, float* dx) {
+void PolicyPass::lora_backward_input(int64_t l, LoraInput input, WeightView dy, int64_t rows, ArrayView dx) {
   if (const Lora* lora = policy_.lora())
     lora->backward_input(policy_.stream(), l, input, dy, rows, dx, lora_scratch_, dropout_);
 }
 
-void PolicyPass::lora_backward_parameters(int64_t l, LoraInput input, const float* x, const float* dy,
+void PolicyPass::lora_backward_parameters(int64_t l, LoraInput input, WeightView x, WeightView dy,
                                           int64_t rows, Gradients& gradients) {
   if (const Lora* lora = policy_.lora())
     lora->backward_parameters(policy_.stream(), l, input, x, dy, rows, gradients.flat(), lora_scratch_,
@@ -141,13 +148,21 @@ float* PolicyPass::output_gradient() {
   return stream_gradient_ + first_scored_row_ * policy_.config().hidden_size;
 }
 
+WeightView PolicyPass::stream_gradient(int64_t row) const {
+  const int64_t place = row * policy_.config().hidden_size;
+  return narrowed_ != nullptr ? WeightView(narrowed_ + place) : WeightView(stream_gradient_ + place);
+}
+
 void PolicyPass::backward(const PackedRows& packed, Gradients& gradients) {
   Stream& stream = policy_.stream();
   const LlamaConfig& c = policy_.config();
   LLASA_CHECK(keep_ != Keep::kNothing, Status::kInternal, "backward after a forward pass that kept nothing");
   zero_on_device(stream, stream_gradient_,
                  first_scored_row_ * c.hidden_size * static_cast<int64_t>(sizeof(float)));
-  zero_on_device(stream, unread_gradient_, c.hidden_size * static_cast<int64_t>(sizeof(float)));
+  if (narrowed_ != nullptr) {
+    const int64_t C = c.hidden_size, first = first_scored_row_;
+    narrow_to_bf16(stream, output_gradient(), C, narrowed_ + first * C, rows_ - first, C);
+  }
   for (int64_t l = c.num_layers - 1; l >= 0; --l) {
     policy_.bring(policy_.layout().layer_unit(l));
     if (keep_ == Keep::kLayerInputs) forward_layer(packed, l, nullptr);
@@ -195,8 +210,8 @@ void PolicyPass::backward_mlp(int64_t l, int64_t first, Gradients& gradients) {
     rmsnorm_forward(stream, a.middle + first * C, w.post_norm, normed_, nullptr, rows, C, c.rms_norm_eps);
     forward_gate_up(l, first);
   }
-  float* dstream = stream_gradient_ + first * C;
-  float* gate_up = a.gate_up + first * 2 * F;
+  const WeightView dstream = stream_gradient(first);
+  const ArrayView gate_up = a.gate_up + first * 2 * F;
   const float* middle = a.middle + first * C;
   linear_backward(stream, nullptr, w.down, dstream, inner_, nullptr, rows, F, C);
   lora_backward_input(l, LoraInput::kDown, dstream, rows, inner_);
@@ -208,8 +223,9 @@ void PolicyPass::backward_mlp(int64_t l, int64_t first, Gradients& gradients) {
   linear_backward(stream, normed_, w.gate_up, gate_up, normed_gradient_, g.gate_up, rows, C, 2 * F);
   lora_backward_input(l, LoraInput::kMlp, gate_up, rows, normed_gradient_);
   lora_backward_parameters(l, LoraInput::kMlp, normed_, gate_up, rows, gradients);
-  rmsnorm_backward(stream, middle, w.post_norm, a.rstd2 + first, normed_gradient_, dstream, g.post_norm, rows,
-                   C);
+  rmsnorm_backward(stream, middle, w.post_norm, a.rstd2 + first, normed_gradient_,
+                   stream_gradient_ + first * C, g.post_norm, rows, C,
+                   narrowed_ == nullptr ? nullptr : narrowed_ + first * C);
 }
 
 void PolicyPass::backward_attention(const PackedRows& packed, int64_t l, int64_t first,
@@ -220,12 +236,11 @@ void PolicyPass::backward_attention(const PackedRows& packed, int64_t l, int64_t
   const LlamaLayer<float> g = layer_gradients(gradients, l);
   const Layer& a = layers_[static_cast<size_t>(l)];
   const int64_t C = c.hidden_size, Q = c.query_size(), R = c.qkv_size();
-  linear_backward(stream, a.attention + first * Q, w.out, stream_gradient_ + first * C,
-                  attention_gradient_ + first * Q, g.out, rows_ - first, Q, C);
-  lora_backward_input(l, LoraInput::kOut, stream_gradient_ + first * C, rows_ - first,
-                      attention_gradient_ + first * Q);
-  lora_backward_parameters(l, LoraInput::kOut, a.attention + first * Q, stream_gradient_ + first * C,
-                           rows_ - first, gradients);
+  const WeightView dstream = stream_gradient(first);
+  linear_backward(stream, a.attention + first * Q, w.out, dstream, attention_gradient_ + first * Q, g.out,
+                  rows_ - first, Q, C);
+  lora_backward_input(l, LoraInput::kOut, dstream, rows_ - first, attention_gradient_ + first * Q);
+  lora_backward_parameters(l, LoraInput::kOut, a.attention + first * Q, dstream, rows_ - first, gradients);
   attention_backward(stream, a.qkv, a.attention, a.lse, attention_gradient_, qkv_gradient_, packed.groups,
                      attention_shape(l), policy_.precision());
   rope_backward(stream, qkv_gradient_, positions_.data(), rope_, rows_, c.num_heads + c.num_kv_heads,
@@ -235,7 +250,7 @@ void PolicyPass::backward_attention(const PackedRows& packed, int64_t l, int64_t
   lora_backward_input(l, LoraInput::kAttention, qkv_gradient_, rows_, normed_gradient_);
   lora_backward_parameters(l, LoraInput::kAttention, normed_, qkv_gradient_, rows_, gradients);
   rmsnorm_backward(stream, a.input, w.input_norm, a.rstd1, normed_gradient_, stream_gradient_, g.input_norm,
-                   rows_, C);
+                   rows_, C, l == 0 ? nullptr : narrowed_);
 }
 
 }  // namespace llasa

@@ -18,7 +18,8 @@ enum class Keep {
   kActivations,
 };
 
-// Owns the activations; they grow to the largest micro-batch seen and are reused. Rows before the first
+// Owns the activations; they grow to the largest micro-batch seen and are reused. Where keeps_bf16() and the matrices are
+// in bf16, so is what a product reads, written once by what makes it. Rows before the first
 // scored row serve as keys alone in the last layer, so that layer skips the rest of its work for them.
 class PolicyPass {
  public:
@@ -41,14 +42,14 @@ class PolicyPass {
 
  private:
   struct Layer {
-    float* input;      // [T,C] residual stream
-    float* rstd1;      // [T]
-    float* qkv;        // [T, (H+2G) D], rotated
-    float* attention;  // [T, H D]
-    float* lse;        // [T,H]
-    float* middle;     // [T,C] residual stream behind attention
-    float* rstd2;      // [T]
-    float* gate_up;    // [T, 2F]
+    float* input;       // [T,C] residual stream
+    float* rstd1;       // [T]
+    float* qkv;         // [T, (H+2G) D], rotated
+    float* attention;   // [T, H D]
+    float* lse;         // [T,H]
+    float* middle;      // [T,C] residual stream behind attention
+    float* rstd2;       // [T]
+    ArrayView gate_up;  // [T, 2F]
   };
 
   void lay_out(const PackedRows& packed, Keep keep);
@@ -60,12 +61,14 @@ class PolicyPass {
   void backward_mlp(int64_t l, int64_t first, Gradients& gradients);
   void backward_attention(const PackedRows& packed, int64_t l, int64_t first, Gradients& gradients);
   AttentionShape attention_shape(int64_t l) const;
-  // Where a layer's own gradients go: with an adapter nowhere, the norms' to a place nobody reads.
+  // Where a layer's own gradients go: with an adapter nowhere.
   LlamaLayer<float> layer_gradients(Gradients& gradients, int64_t l);
-  void lora_forward(int64_t l, LoraInput input, const float* x, int64_t rows, float* y);
-  void lora_backward_input(int64_t l, LoraInput input, const float* dy, int64_t rows, float* dx);
-  void lora_backward_parameters(int64_t l, LoraInput input, const float* x, const float* dy, int64_t rows,
+  void lora_forward(int64_t l, LoraInput input, WeightView x, int64_t rows, ArrayView y);
+  void lora_backward_input(int64_t l, LoraInput input, WeightView dy, int64_t rows, ArrayView dx);
+  void lora_backward_parameters(int64_t l, LoraInput input, WeightView x, WeightView dy, int64_t rows,
                                 Gradients& gradients);
+  // Gradient of the residual stream from that row on, for products.
+  WeightView stream_gradient(int64_t row) const;
 
   Policy& policy_;
   Keep keep_ = Keep::kNothing;
@@ -77,15 +80,16 @@ class PolicyPass {
   DeviceBuffer<int32_t> positions_;
   const float* rope_ = nullptr;
   std::vector<Layer> layers_;
-  float* output_ = nullptr;              // [T,C]
-  float* normed_ = nullptr;              // [T,C]
-  float* inner_ = nullptr;               // [T,F]
-  float* stream_gradient_ = nullptr;     // [T,C] of the residual stream
-  float* normed_gradient_ = nullptr;     // [T,C]
+  float* output_ = nullptr;           // [T,C]
+  ArrayView normed_;                  // [T,C]
+  ArrayView inner_;                   // [T,F]
+  float* projected_ = nullptr;        // [T,C] what a layer's parts add to the residual stream; may be normed_
+  float* stream_gradient_ = nullptr;  // [T,C] of the residual stream
+  Bf16* narrowed_ = nullptr;          // [T,C] the same, unless everything is f32
+  float* normed_gradient_ = nullptr;  // [T,C] may be projected_
   float* attention_gradient_ = nullptr;  // [T, H D]
   float* qkv_gradient_ = nullptr;        // [T, (H+2G) D]
   float* lora_scratch_ = nullptr;
-  float* unread_gradient_ = nullptr;  // [C]
 };
 
 }  // namespace llasa

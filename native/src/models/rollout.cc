@@ -68,11 +68,11 @@ void Rollout::reserve(const SamplingParameters& sampling, const RolloutRequest& 
   const int64_t rows = std::max(slots, prefill);
   const char* what = "the activations of rollouts";
   x_.reserve(rows * c.hidden_size, what);
-  normed_.reserve(rows * c.hidden_size, what);
+  normed_.reserve(rows * c.hidden_size, policy_->precision(), what);
   qkv_.reserve(rows * c.qkv_size(), what);
   attended_.reserve(rows * c.query_size(), what);
-  gate_up_.reserve(rows * 2 * c.intermediate_size, what);
-  gated_.reserve(rows * c.intermediate_size, what);
+  gate_up_.reserve(rows * 2 * c.intermediate_size, policy_->precision(), what);
+  gated_.reserve(rows * c.intermediate_size, policy_->precision(), what);
   lora_scratch_.reserve(policy_->lora_scratch(rows), what);
   logits_.reserve(slots * LogitRows::of(sampling.allowed).stride, "the logits of rollouts");
   device_logprobs_.reserve(slots, what);

@@ -93,8 +93,8 @@ std::vector<uint64_t> Rollout::facts(const Run& run) {
   };
   add(device_ids_.data(), device_positions_.data(), device_rows_.data(), device_sample_rows_.data(),
       device_progress_.data(), device_record_.data(), device_drawn_.data(), device_logprobs_.data(),
-      device_draw_logprobs_.data(), x_.data(), normed_.data(), qkv_.data(), attended_.data(), gate_up_.data(),
-      gated_.data(), logits_.data(), lora_scratch_.data(), seen_.data(), rope_,
+      device_draw_logprobs_.data(), x_.data(), normed_.view().data, qkv_.data(), attended_.data(),
+      gate_up_.view().data, gated_.view().data, logits_.data(), lora_scratch_.data(), seen_.data(), rope_,
       cache_.tables(policy_->stream()));
   const Lora* lora = policy_->lora();
   add(lora, lora == nullptr ? nullptr : lora->weights().data(), policy_->embedding().data,
@@ -163,29 +163,30 @@ void Rollout::forward(int64_t rows, bool keys_only) {
   void* const* tables = cache_.tables(stream);
   const int64_t C = c.hidden_size, F = c.intermediate_size;
   float* x = x_.data();
-  const auto adapt = [&](int64_t l, LoraInput input, const float* from, float* to) {
+  const ArrayView normed = normed_.view(), gate_up = gate_up_.view(), gated = gated_.view();
+  const auto adapt = [&](int64_t l, LoraInput input, WeightView from, ArrayView to) {
     if (const Lora* lora = policy_->lora())
       lora->forward(stream, l, input, from, rows, to, lora_scratch_.data(), 0);
   };
   embedding_forward(stream, policy_->embedding(), device_ids_.data(), x, rows, C);
   for (int64_t l = 0; l < c.num_layers; ++l) {
     const LlamaLayerWeights w = policy_->layer(l);
-    rmsnorm_forward(stream, x, w.input_norm, normed_.data(), nullptr, rows, C, c.rms_norm_eps);
-    linear_forward(stream, normed_.data(), w.qkv, nullptr, qkv_.data(), rows, C, c.qkv_size());
-    adapt(l, LoraInput::kAttention, normed_.data(), qkv_.data());
+    rmsnorm_forward(stream, x, w.input_norm, normed, nullptr, rows, C, c.rms_norm_eps);
+    linear_forward(stream, normed, w.qkv, nullptr, qkv_.data(), rows, C, c.qkv_size());
+    adapt(l, LoraInput::kAttention, normed, qkv_.data());
     rope_kv_append(stream, qkv_.data(), positions, rope_, where, tables, l, rows, cache_.shape());
     if (keys_only && l + 1 == c.num_layers) return;
     attention_decode(stream, qkv_.data(), attended_.data(), where, tables, l, rows, cache_.shape());
     linear_forward(stream, attended_.data(), w.out, nullptr, x, rows, c.query_size(), C, true);
     adapt(l, LoraInput::kOut, attended_.data(), x);
-    rmsnorm_forward(stream, x, w.post_norm, normed_.data(), nullptr, rows, C, c.rms_norm_eps);
-    linear_forward(stream, normed_.data(), w.gate_up, nullptr, gate_up_.data(), rows, C, 2 * F);
-    adapt(l, LoraInput::kMlp, normed_.data(), gate_up_.data());
-    swiglu_forward(stream, gate_up_.data(), gated_.data(), rows, F);
-    linear_forward(stream, gated_.data(), w.down, nullptr, x, rows, F, C, true);
-    adapt(l, LoraInput::kDown, gated_.data(), x);
+    rmsnorm_forward(stream, x, w.post_norm, normed, nullptr, rows, C, c.rms_norm_eps);
+    linear_forward(stream, normed, w.gate_up, nullptr, gate_up, rows, C, 2 * F);
+    adapt(l, LoraInput::kMlp, normed, gate_up);
+    swiglu_forward(stream, gate_up, gated, rows, F);
+    linear_forward(stream, gated, w.down, nullptr, x, rows, F, C, true);
+    adapt(l, LoraInput::kDown, gated, x);
   }
-  rmsnorm_forward(stream, x, policy_->final_norm(), normed_.data(), nullptr, rows, C, c.rms_norm_eps);
+  rmsnorm_forward(stream, x, policy_->final_norm(), normed, nullptr, rows, C, c.rms_norm_eps);
 }
 
 // Head over the allowed rows, draw.
@@ -193,7 +194,7 @@ void Rollout::sample(const Run& run, int64_t rows) {
   const AllowedIds& allowed = run.sampling.allowed;
   const LogitRows layout = LogitRows::of(allowed);
   float* logits = logits_.data() + layout.lead;
-  allowed_logits(*policy_, allowed, normed_.data(), rows, logits, layout.stride);
+  allowed_logits(*policy_, allowed, normed_.view(), rows, logits, layout.stride);
   sampling_forward(policy_->stream(), run.sampling, logits, layout.stride, rows, device_sample_rows_.data(),
                    run.sampling.repetition_penalty != 1 ? seen_.data() : nullptr, device_drawn_.data(),
                    device_logprobs_.data(), device_draw_logprobs_.data());

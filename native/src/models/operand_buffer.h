@@ -1,0 +1,32 @@
+// A device array that products read.
+#pragma once
+
+#include <cstdint>
+
+#include "core/device.h"
+#include "ops/gemm.h"
+
+namespace llasa {
+
+// Whether what products of that precision read is kept in bf16.
+inline bool keeps_bf16(Precision precision) {
+  return precision == Precision::kBf16 && keeps_bf16();
+}
+
+// In bf16 where that is kept, else in f32.
+class OperandBuffer {
+ public:
+  void reserve(int64_t count, Precision precision, const char* what) {
+    if (keeps_bf16(precision))
+      narrow_.reserve(count, what);
+    else
+      wide_.reserve(count, what);
+  }
+  ArrayView view() { return narrow_.data() != nullptr ? ArrayView(narrow_.data()) : ArrayView(wide_.data()); }
+
+ private:
+  DeviceBuffer<Bf16> narrow_;
+  DeviceBuffer<float> wide_;
+};
+
+}  // namespace llasa
