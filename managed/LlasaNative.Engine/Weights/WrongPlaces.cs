@@ -24,6 +24,13 @@ internal static class WrongPlaces
     public static string NoWeights(string path, string single, string index)
     {
         string text = $"holds neither {single} nor {index}";
+        string[] parts = [.. Directory.EnumerateFiles(path).Where(file => HasEnding(file, ".safetensors")).Select(file => $"`{Path.GetFileName(file)}`").Order(StringComparer.Ordinal)];
+        if (parts.Length > 0)
+        {
+            return $"{text}, only {parts[0]}{(parts.Length > 1 ? FormattableString.Invariant($" and {parts.Length - 1} more") : string.Empty)}: "
+                + $"a model in one file is called {single}, beside one in several lies {index}, which says what is in each; copy it, too, or save the model anew";
+        }
+
         string? other = Directory.EnumerateFiles(path).Order(StringComparer.Ordinal)
             .FirstOrDefault(file => HasEnding(file, ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".gguf", ".ggml", ".onnx"));
         return other is null ? text

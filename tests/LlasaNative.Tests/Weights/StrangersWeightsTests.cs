@@ -221,6 +221,16 @@ public class StrangersWeightsTests
         Assert.That(warnings.Texts, warning is null ? Is.Empty : Has.One.Contains(warning));
     }
 
+    [TestCase(new[] { "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors" }, "only `model-00001-of-00002.safetensors` and 1 more: ")]
+    [TestCase(new[] { "consolidated.safetensors", "pytorch_model.bin" }, "only `consolidated.safetensors`: ")]
+    public void MyShardsCameWithoutTheirIndex_AndIAmToldWhatIsMissing(string[] names, string expected)
+    {
+        using TemporaryDirectory directory = new();
+        Array.ForEach(names, name => directory.Write(name, "x"));
+        directory.Write("config.json", "{}");
+        Assert.That(() => HuggingFaceDirectory.Open(directory.Path), Throws.TypeOf<ModelFileException>().With.Message.Contains(expected).And.Message.Contains($"several lies {Index}"));
+    }
+
     [Test]
     public void IGiveAnAdapterWhereAModelIsNeeded_AndAmToldSo()
     {
