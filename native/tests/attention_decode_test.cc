@@ -149,6 +149,10 @@ std::vector<float> decode(const std::vector<float>& qkv, const std::vector<Decod
   const DeviceArray<DecodeRow> device_rows(rows);
   const DeviceArray<void*> tables(cache.tables);
   attention_decode(stream, device_qkv.data(), out.data(), device_rows.data(), tables.data(), layer, T, shape);
+  DeviceArray<Bf16> narrow(T * shape.H * shape.D);
+  attention_decode(stream, device_qkv.data(), narrow.data(), device_rows.data(), tables.data(), layer, T,
+                   shape);
+  EXPECT_EQ(bits_of(narrow.values()), bits_of(stored_bf16(out.values())));
   return out.values();
 }
 

@@ -3,6 +3,7 @@
 // where the plain version happens to be exact, sums in f32 are not.
 #include <algorithm>
 
+#include "bf16_arrays.h"
 #include "core/half.h"
 #include "isa_test.h"
 #include "op_test_util.h"
@@ -27,6 +28,21 @@ void expect_twice_plain(const char* what, const std::vector<float>& actual, cons
   double allowed = 0.0;
   for (size_t i = 0; i < exact.size(); ++i) allowed = std::max(allowed, std::abs(plain[i] - exact[i]));
   EXPECT_LE(error, 2 * allowed + f32) << what << ", " << where << ": plain bf16 " << allowed;
+}
+
+// The same of the norm of the errors. Of arrays in bf16 the results' own roundings stand beside those of delta, and which
+// of few numbers has the largest sum of both is chance.
+void expect_twice_plain_norm(const std::string& what, const std::vector<float>& actual,
+                             const std::vector<double>& exact, const std::vector<double>& plain, double f32,
+                             const std::string& where) {
+  ASSERT_EQ(actual.size(), exact.size());
+  double error = 0.0, allowed = 0.0;
+  for (size_t i = 0; i < exact.size(); ++i) {
+    error += std::pow(static_cast<double>(actual[i]) - exact[i], 2);
+    allowed += std::pow(plain[i] - exact[i], 2);
+  }
+  EXPECT_LE(std::sqrt(error), 2 * std::sqrt(allowed) + f32 * std::sqrt(static_cast<double>(exact.size())))
+      << what << ", " << where << ": plain bf16 " << std::sqrt(allowed);
 }
 
 std::string describe(const Layout& layout, const AttentionShape& shape) {
@@ -59,6 +75,23 @@ void check(const Layout& layout, const AttentionShape& shape) {
   Guarded pdout(dout), dqkv(T * R);
   attention_backward(stream, pqkv.data(), out.data(), lse.data(), pdout.data(), dqkv.data(), layout.groups,
                      shape, Precision::kBf16);
+  // The same of arrays in bf16. delta = dout out then has the rounding of out, in the plain version, too.
+  const auto stored_plain =
+      reference::attention(qkv, dout, visible, shape, scale, reference::RoundToBf16{}, true);
+  const DeviceArray<Bf16> stored(stored_bf16(qkv)), stored_dout(stored_bf16(dout));
+  DeviceArray<Bf16> narrow(T * O);
+  Guarded narrow_lse(T * shape.H), narrow_dqkv(T * R);
+  zero_on_device(stream, narrow_lse.data(), T * shape.H * 4);
+  attention_forward(stream, stored.data(), narrow.data(), narrow_lse.data(), layout.groups, shape,
+                    Precision::kBf16);
+  expect_twice_plain("out in bf16", widened(narrow.values()), exact.out, plain.out, f32, where);
+  expect_twice_plain("lse of bf16", narrow_lse.values(), exact.lse, plain.lse, f32, where);
+  if (rounds(shape.D)) {  // the tiles are the same
+    EXPECT_EQ(bits_of(narrow.values()), bits_of(stored_bf16(out.values()))) << where;
+    EXPECT_EQ(narrow_lse.values(), lse.values()) << where;
+  }
+  attention_backward(stream, stored.data(), narrow.data(), narrow_lse.data(), stored_dout.data(),
+                     narrow_dqkv.data(), layout.groups, shape, Precision::kBf16);
   // dq, dk and dv have scales of their own.
   const auto part = [&](const auto& values, int64_t begin, int64_t end) {
     std::decay_t<decltype(values)> columns;
@@ -68,13 +101,15 @@ void check(const Layout& layout, const AttentionShape& shape) {
     }
     return columns;
   };
-  const std::vector<float> gradient = dqkv.values();
+  const std::vector<float> gradient = dqkv.values(), narrow_gradient = narrow_dqkv.values();
   const int64_t ends[] = {0, shape.H, shape.H + shape.G, shape.H + 2 * shape.G};
   const char* names[] = {"dq", "dk", "dv"};
   for (int i = 0; i < 3; ++i) {
-    expect_twice_plain(names[i], part(gradient, ends[i], ends[i + 1]), part(exact.dqkv, ends[i], ends[i + 1]),
-                       part(plain.dqkv, ends[i], ends[i + 1]),
-                       1e-5 * std::sqrt(static_cast<double>(T * shape.H)), where);
+    const double f32_sums = 1e-5 * std::sqrt(static_cast<double>(T * shape.H));
+    const auto of = [&](const auto& values) { return part(values, ends[i], ends[i + 1]); };
+    expect_twice_plain(names[i], of(gradient), of(exact.dqkv), of(plain.dqkv), f32_sums, where);
+    expect_twice_plain_norm(names[i] + std::string(" of bf16"), of(narrow_gradient), of(exact.dqkv),
+                            of(stored_plain.dqkv), f32_sums, where);
   }
 }
 

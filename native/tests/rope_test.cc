@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "bf16_arrays.h"
 #include "isa_test.h"
 #include "op_test_util.h"
 
@@ -76,6 +77,26 @@ TEST_P(RopeTest, TurnsWholeRowsAsItTurnsTheirPieces) {
         ASSERT_EQ(got[static_cast<size_t>(i * D + d)], expected[static_cast<size_t>(i * (D + 1) + d)]);
       }
     }
+  }
+}
+
+// Rows into bf16, the columns behind the turned heads with them: the f32 result rounded, and nothing done to the source.
+TEST_P(RopeTest, IntoBf16ItRoundsWholeRows) {
+  Stream stream;
+  for (const auto& [D, rest] : {std::pair<int64_t, int64_t>{6, 5}, {8, 16}, {64, 64}, {64, 3}, {16, 0}}) {
+    const int64_t T = 3, heads = 5, stride = heads * D + rest;
+    const auto x = random_floats(T * stride, 2), table = random_floats(4 * D, 3);
+    const DeviceArray<int32_t> positions(std::vector<int32_t>{3, 0, 1});
+    Guarded turns(table), source(x), in_place(x);
+    DeviceArray<Bf16> narrow(T * stride);
+    rope_forward(stream, source.data(), narrow.data(), positions.data(), turns.data(), T, heads, D, stride);
+    rope_forward(stream, in_place.data(), positions.data(), turns.data(), T, heads, D, stride);
+    EXPECT_EQ(bits_of(narrow.values()), bits_of(stored_bf16(in_place.values()))) << D << " " << rest;
+    EXPECT_EQ(source.values(), x);
+    rope_backward(stream, in_place.data(), narrow.data(), positions.data(), turns.data(), T, heads, D,
+                  stride);
+    rope_backward(stream, in_place.data(), positions.data(), turns.data(), T, heads, D, stride);
+    EXPECT_EQ(bits_of(narrow.values()), bits_of(stored_bf16(in_place.values()))) << D << " " << rest;
   }
 }
 

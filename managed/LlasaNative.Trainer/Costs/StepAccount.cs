@@ -63,15 +63,13 @@ internal sealed class StepAccount
 
     /// <summary>
     /// Bytes of a layer's activations for a row, forward: each kernel's inputs and outputs (two norms, rotation, SwiGLU, two
-    /// sums into the residual stream), of which what products read and SwiGLU's inputs are kept in bf16, and attention's output,
-    /// which is rounded to bf16 before its product (read 4, written 2).
+    /// sums into the residual stream), of which what products and attention read and SwiGLU's inputs are kept in bf16.
     /// </summary>
     private double RowBytes()
     {
         double hidden = _policy.HiddenSize, wide = _policy.IntermediateSize;
         double kept = _bf16 ? 2 : 4;
-        var kernels = (2 * (4 + kept) * hidden) + (4 * 2 * (AttentionWidth + KeyValueWidth)) + (kept * 3 * wide) + (4 * 2 * 2 * hidden);
-        return kernels + (_bf16 ? 6 * AttentionWidth : 0);
+        return (2 * (4 + kept) * hidden) + ((4 + kept) * (AttentionWidth + KeyValueWidth)) + (kept * 3 * wide) + (4 * 2 * 2 * hidden);
     }
 
     private double KeyValueBytes(double tokens) => tokens * _policy.Layers * KeyValueWidth * (_bf16 ? 2 : 4);
@@ -180,7 +178,7 @@ internal sealed class StepAccount
         {
             var again = recompute ? forward.What != "head" : recomputeMlp && forward.What == "gate and up";
             products.Add(forward with { Times = forward.Times * (again ? 2 : 1) });
-            products.Add(forward with { What = $"{forward.What}: gradient of its input", Columns = forward.Inner, Inner = forward.Columns, KeepsBf16 = _bf16 && forward.What == "down" });
+            products.Add(forward with { What = $"{forward.What}: gradient of its input", Columns = forward.Inner, Inner = forward.Columns, KeepsBf16 = _bf16 && forward.What is ("down" or "attention's output") });
             if (trainsAll)
             {
                 products.Add(forward with { What = $"{forward.What}: gradient of its weight", Rows = forward.Columns, Columns = forward.Inner, Inner = forward.Rows, KeepsBf16 = false });

@@ -48,10 +48,8 @@ cpu::AttentionTask make_task(const float* qkv, const AttentionGroup& group, cons
 
 static_assert(sizeof(RowRange) == 2 * sizeof(int64_t), "AttentionTask::parts reads begin, end pairs");
 
-}  // namespace
-
-void attention_forward(Stream&, const float* qkv, float* out, float* lse,
-                       const std::vector<AttentionGroup>& groups, const AttentionShape& shape, Precision) {
+void forward(const float* qkv, float* out, float* lse, const std::vector<AttentionGroup>& groups,
+             const AttentionShape& shape) {
   const auto& k = *cpu::kernels().attention;
   parallel_for(static_cast<int64_t>(groups.size()) * shape.G, [&](int64_t i) {
     cpu::AttentionTask task = make_task(qkv, groups[static_cast<size_t>(i / shape.G)], shape, i % shape.G);
@@ -61,9 +59,8 @@ void attention_forward(Stream&, const float* qkv, float* out, float* lse,
   });
 }
 
-void attention_backward(Stream&, const float* qkv, const float* out, const float* lse, const float* dout,
-                        float* dqkv, const std::vector<AttentionGroup>& groups, const AttentionShape& shape,
-                        Precision) {
+void backward(const float* qkv, const float* out, const float* lse, const float* dout, float* dqkv,
+              const std::vector<AttentionGroup>& groups, const AttentionShape& shape) {
   const auto& k = *cpu::kernels().attention;
   parallel_for(static_cast<int64_t>(groups.size()) * shape.G, [&](int64_t i) {
     cpu::AttentionTask task = make_task(qkv, groups[static_cast<size_t>(i / shape.G)], shape, i % shape.G);
@@ -73,6 +70,46 @@ void attention_backward(Stream&, const float* qkv, const float* out, const float
     task.dqkv = dqkv;
     k.backward(task, scratch(k.scratch(task, true)));
   });
+}
+
+// Rows up to the last of any group, in f32.
+std::vector<float> widened(const Bf16* values, const std::vector<AttentionGroup>& groups, int64_t columns) {
+  int64_t rows = 0;
+  for (const AttentionGroup& group : groups) {
+    rows = std::max(rows, group.prefix.end);
+    for (const RowRange& part : group.parts) rows = std::max(rows, part.end);
+  }
+  std::vector<float> wide(static_cast<size_t>(rows * columns));
+  cpu::kernels().cast->widen(values, wide.data(), rows * columns);
+  return wide;
+}
+
+}  // namespace
+
+void attention_forward(Stream&, WeightView qkv, ArrayView out, float* lse,
+                       const std::vector<AttentionGroup>& groups, const AttentionShape& shape, Precision) {
+  if (planning()) return;
+  if (!out.is_bf16()) {
+    forward(qkv.f32(), out.f32(), lse, groups, shape);
+    return;
+  }
+  // Rows that are left alone come back as they were.
+  std::vector<float> result = widened(out.bf16(), groups, shape.H * shape.D);
+  forward(widened(qkv.bf16(), groups, shape.row()).data(), result.data(), lse, groups, shape);
+  cpu::kernels().cast->narrow(result.data(), out.bf16(), static_cast<int64_t>(result.size()));
+}
+
+void attention_backward(Stream&, WeightView qkv, WeightView out, const float* lse, WeightView dout,
+                        float* dqkv, const std::vector<AttentionGroup>& groups, const AttentionShape& shape,
+                        Precision) {
+  if (planning()) return;
+  if (!qkv.is_bf16()) {
+    backward(qkv.f32(), out.f32(), lse, dout.f32(), dqkv, groups, shape);
+    return;
+  }
+  const int64_t columns = shape.H * shape.D;
+  backward(widened(qkv.bf16(), groups, shape.row()).data(), widened(out.bf16(), groups, columns).data(), lse,
+           widened(dout.bf16(), groups, columns).data(), dqkv, groups, shape);
 }
 
 }  // namespace llasa

@@ -8,10 +8,13 @@
 #include "core/half.h"
 #include "core/parallel.h"
 #include "cpu/isa.h"
+#include "cpu/scratch.h"
 
 namespace llasa {
 
 namespace {
+
+struct HeadsInF32;
 
 // Scores of one row and key/value head; grows to the longest row a thread meets.
 std::vector<float>& scratch() {
@@ -98,7 +101,7 @@ void rope_kv_append(Stream&, float* qkv, const int32_t* positions, const float* 
   });
 }
 
-void attention_decode(Stream&, const float* qkv, float* out, const DecodeRow* rows, void* const* tables,
+void attention_decode(Stream&, const float* qkv, ArrayView out, const DecodeRow* rows, void* const* tables,
                       int64_t layer, int64_t T, const DecodeShape& shape) {
   const int64_t R = shape.H / shape.G, D = shape.D;
   const int64_t head_floats = D * kKvBlock;
@@ -112,8 +115,11 @@ void attention_decode(Stream&, const float* qkv, float* out, const DecodeRow* ro
         const int64_t ld = rows[t].prefix_tokens + rows[t].own_tokens + 2 * kKvBlock;
         std::vector<float>& scores = scratch();
         if (static_cast<int64_t>(scores.size()) < R * ld) scores.resize(static_cast<size_t>(2 * R * ld));
-        attend(qkv + t * shape.row() + g * R * D, out + (t * shape.H + g * R) * D, rows[t], tables,
-               key_offset, value_offset, shape, scores.data(), ld);
+        const ArrayView place = out + (t * shape.H + g * R) * D;
+        float* heads = out.is_bf16() ? cpu::task_scratch<HeadsInF32>(R * D) : place.f32();
+        attend(qkv + t * shape.row() + g * R * D, heads, rows[t], tables, key_offset, value_offset, shape,
+               scores.data(), ld);
+        if (out.is_bf16()) cpu::kernels().cast->narrow(heads, place.bf16(), R * D);
       }
     }
   });

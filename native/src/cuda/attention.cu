@@ -11,6 +11,7 @@
 #include "cuda/attention_tile.cuh"
 #include "cuda/scratch.h"
 #include "ops/attention.h"
+#include "ops/cast.h"
 
 namespace llasa {
 namespace cuda {
@@ -35,7 +36,7 @@ constexpr int64_t backward_shared_bytes() {
 //   determinism   keys in order
 template <int kD>
 __global__ void __launch_bounds__(kTileThreads, 2)
-    attention_dq_kernel(BackwardArguments a, const QueryTile* __restrict__ tiles) {
+    attention_dq_kernel(BackwardArguments<float> a, const QueryTile* __restrict__ tiles) {
   constexpr int kT = backward_tile(kD), R = kT / kTileSide, C = R;
   using Columns = TileColumns<kD>;
   LLASA_DYNAMIC_SHARED(float, memory);
@@ -123,7 +124,7 @@ __global__ void __launch_bounds__(kTileThreads, 2)
 //                 by many rows are split among blocks by kRowsPerSlot and added in slot order afterwards
 template <int kD>
 __global__ void __launch_bounds__(kTileThreads, 2)
-    attention_dkv_kernel(BackwardArguments a, const KeyTile* __restrict__ tiles,
+    attention_dkv_kernel(BackwardArguments<float> a, const KeyTile* __restrict__ tiles,
                          const QueryRange* __restrict__ ranges) {
   constexpr int kT = backward_tile(kD), R = kT / kTileSide, C = R;
   using Columns = TileColumns<kD>;
@@ -205,7 +206,7 @@ __global__ void __launch_bounds__(kTileThreads, 2)
 // dk and dv of shared keys from the slots, in slot order.
 //   mapping       block = (tile of shared keys, key/value head), thread = every 256th place
 __global__ void __launch_bounds__(kTileThreads, 2)
-    attention_slot_sum_kernel(BackwardArguments a, const SlotSum* __restrict__ sums, int tile_rows) {
+    attention_slot_sum_kernel(BackwardResults a, const SlotSum* __restrict__ sums, int tile_rows) {
   const SlotSum sum = sums[blockIdx.x];
   const int g = static_cast<int>(blockIdx.y), D = a.s.D;
   const int64_t slot_floats = 2 * static_cast<int64_t>(tile_rows) * D;
@@ -233,7 +234,7 @@ TileShape tile_shape(const AttentionShape& shape) {
 }
 
 template <int kD>
-void backward(Stream& stream, BackwardArguments a, const std::vector<AttentionGroup>& groups,
+void backward(Stream& stream, BackwardArguments<float> a, const std::vector<AttentionGroup>& groups,
               const AttentionShape& shape) {
   constexpr int64_t kT = backward_tile(kD);
   const std::vector<QueryTile> tiles = query_tiles(groups, shape.prefix_queries, kT, true);
@@ -260,7 +261,7 @@ void backward(Stream& stream, BackwardArguments a, const std::vector<AttentionGr
 
 }  // namespace
 
-void launch_slot_sum(Stream& stream, const BackwardArguments& a, const SlotSum* sums, int64_t count,
+void launch_slot_sum(Stream& stream, const BackwardResults& a, const SlotSum* sums, int64_t count,
                      int key_rows) {
   if (count == 0) return;
   LLASA_LAUNCH(attention_slot_sum_kernel, dim3(static_cast<unsigned>(count), static_cast<unsigned>(a.G), 1),
@@ -293,12 +294,10 @@ void launch_attention_forward(Stream& stream, const float* q, const float* k, co
   }
 }
 
-}  // namespace cuda
+namespace {
 
-void attention_forward(Stream& stream, const float* qkv, float* out, float* lse,
-                       const std::vector<AttentionGroup>& groups, const AttentionShape& shape,
-                       Precision precision) {
-  using namespace cuda;
+void forward(Stream& stream, const float* qkv, float* out, float* lse,
+             const std::vector<AttentionGroup>& groups, const AttentionShape& shape, Precision precision) {
   const std::vector<QueryTile> tiles =
       query_tiles(groups, shape.prefix_queries, forward_tile(shape.D, precision), false);
   TileShape s = tile_shape(shape);
@@ -308,17 +307,86 @@ void attention_forward(Stream& stream, const float* qkv, float* out, float* lse,
                            lse, scratch.upload(tiles), static_cast<int64_t>(tiles.size()), s, precision);
 }
 
-void attention_backward(Stream& stream, const float* qkv, const float* out, const float* lse,
-                        const float* dout, float* dqkv, const std::vector<AttentionGroup>& groups,
-                        const AttentionShape& shape, Precision precision) {
-  using namespace cuda;
-  LLASA_CHECK(shape.D <= 256, Status::kArgument, "head dimension: %lld, the CUDA backend takes at most 256",
-              static_cast<long long>(shape.D));
-  BackwardArguments a{};
+void forward(Stream& stream, const Bf16* qkv, Bf16* out, float* lse,
+             const std::vector<AttentionGroup>& groups, const AttentionShape& shape) {
+  const std::vector<QueryTile> tiles = query_tiles(groups, shape.prefix_queries, kMmaForwardTile, false);
+  TileShape s = tile_shape(shape);
+  s.vector = vector_rows(shape.D, qkv);
+  Scratch scratch(stream);
+  launch_attention_mma_forward(stream, qkv, qkv + shape.H * shape.D, qkv + (shape.H + shape.G) * shape.D, out,
+                               lse, scratch.upload(tiles), static_cast<int64_t>(tiles.size()), s);
+}
+
+template <typename T>
+BackwardArguments<T> backward_arguments(const T* qkv, const T* out, const float* lse, const T* dout,
+                                        float* dqkv, const AttentionShape& shape) {
+  BackwardArguments<T> a{};
   a.qkv = qkv, a.out = out, a.lse = lse, a.dout = dout, a.dqkv = dqkv;
   a.s = tile_shape(shape);
   a.s.vector = vector_rows(shape.D, qkv, dout);
   a.G = static_cast<int>(shape.G);
+  return a;
+}
+
+// Rows up to the last of any group.
+int64_t rows_of(const std::vector<AttentionGroup>& groups) {
+  int64_t rows = 0;
+  for (const AttentionGroup& group : groups) {
+    rows = std::max(rows, group.prefix.end);
+    for (const RowRange& part : group.parts) rows = std::max(rows, part.end);
+  }
+  return rows;
+}
+
+// The same in f32, for heads that are too large for the tensor cores' kernels.
+float* widened(Stream& stream, Scratch& scratch, const Bf16* values, int64_t count) {
+  float* wide = scratch.take<float>(count);
+  widen_to_f32(stream, values, wide, count);
+  return wide;
+}
+
+}  // namespace
+}  // namespace cuda
+
+void attention_forward(Stream& stream, WeightView qkv, ArrayView out, float* lse,
+                       const std::vector<AttentionGroup>& groups, const AttentionShape& shape,
+                       Precision precision) {
+  if (!out.is_bf16()) {
+    cuda::forward(stream, qkv.f32(), out.f32(), lse, groups, shape, precision);
+    return;
+  }
+  if (cuda::uses_tensor_cores(Precision::kBf16, shape.D)) {
+    cuda::forward(stream, qkv.bf16(), out.bf16(), lse, groups, shape);
+    return;
+  }
+  cuda::Scratch scratch(stream);
+  const int64_t rows = cuda::rows_of(groups), columns = shape.H * shape.D;
+  const float* wide = cuda::widened(stream, scratch, qkv.bf16(), rows * shape.row());
+  // Rows that are left alone come back as they were.
+  float* result = cuda::widened(stream, scratch, out.bf16(), rows * columns);
+  cuda::forward(stream, wide, result, lse, groups, shape, Precision::kBf16);
+  narrow_to_bf16(stream, result, columns, out.bf16(), rows, columns);
+}
+
+void attention_backward(Stream& stream, WeightView qkv, WeightView out, const float* lse, WeightView dout,
+                        float* dqkv, const std::vector<AttentionGroup>& groups, const AttentionShape& shape,
+                        Precision precision) {
+  using namespace cuda;
+  LLASA_CHECK(shape.D <= 256, Status::kArgument, "head dimension: %lld, the CUDA backend takes at most 256",
+              static_cast<long long>(shape.D));
+  if (qkv.is_bf16() && uses_tensor_cores(Precision::kBf16, shape.D)) {
+    attention_mma_backward(stream, backward_arguments(qkv.bf16(), out.bf16(), lse, dout.bf16(), dqkv, shape),
+                           groups, shape);
+    return;
+  }
+  Scratch scratch(stream);
+  if (qkv.is_bf16()) {
+    const int64_t rows = rows_of(groups), columns = shape.H * shape.D;
+    qkv = widened(stream, scratch, qkv.bf16(), rows * shape.row());
+    out = widened(stream, scratch, out.bf16(), rows * columns);
+    dout = widened(stream, scratch, dout.bf16(), rows * columns);
+  }
+  const BackwardArguments<float> a = backward_arguments(qkv.f32(), out.f32(), lse, dout.f32(), dqkv, shape);
   if (uses_tensor_cores(precision, shape.D)) {
     attention_mma_backward(stream, a, groups, shape);
   } else if (shape.D <= 32) {

@@ -268,8 +268,9 @@ __global__ void __launch_bounds__(kThreads) attention_decode_kernel(DecodeArgume
 //   traffic       up to 4 kSplits D bytes per (t, h), from the second cache
 //   determinism   prefix splits in order, then own splits in order
 constexpr int kCombineThreads = 64;
+template <typename To>
 __global__ void __launch_bounds__(kCombineThreads)
-    attention_decode_combine_kernel(DecodeArguments a, float* __restrict__ out) {
+    attention_decode_combine_kernel(DecodeArguments a, To* __restrict__ out) {
   const int64_t head = blockIdx.x;
   const DecodeRow row = a.rows[head / a.H];
   const auto live = [&](int split) {
@@ -291,7 +292,7 @@ __global__ void __launch_bounds__(kCombineThreads)
     for (int s = 0; s < kSplits; ++s) {
       if (live(s)) value = fmaf(a.partial[(head * kSplits + s) * a.D + d], exp2f(moments[s].x - m), value);
     }
-    out[head * a.D + d] = value / sum;
+    assign(out + head * a.D + d, value / sum);
   }
 }
 
@@ -424,7 +425,7 @@ void rope_kv_append(Stream& stream, float* qkv, const int32_t* positions, const 
   }
 }
 
-void attention_decode(Stream& stream, const float* qkv, float* out, const DecodeRow* rows,
+void attention_decode(Stream& stream, const float* qkv, ArrayView out, const DecodeRow* rows,
                       void* const* tables, int64_t layer, int64_t T, const DecodeShape& shape) {
   using namespace cuda;
   if (T == 0) return;
@@ -444,8 +445,14 @@ void attention_decode(Stream& stream, const float* qkv, float* out, const Decode
     a.qkv = qkv + first * shape.row();
     a.rows = rows + first;
     shape.dtype == DType::kBf16 ? launch_decode<Bf16>(stream, a) : launch_decode<float>(stream, a);
-    LLASA_LAUNCH(attention_decode_combine_kernel, grid_of(a.T * shape.H), kCombineThreads, 0, stream, a,
-                 out + first * shape.H * shape.D);
+    const ArrayView rows_out = out + first * shape.H * shape.D;
+    if (out.is_bf16()) {
+      LLASA_LAUNCH((attention_decode_combine_kernel<Bf16>), grid_of(a.T * shape.H), kCombineThreads, 0,
+                   stream, a, rows_out.bf16());
+    } else {
+      LLASA_LAUNCH((attention_decode_combine_kernel<float>), grid_of(a.T * shape.H), kCombineThreads, 0,
+                   stream, a, rows_out.f32());
+    }
   }
 }
 

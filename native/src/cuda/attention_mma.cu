@@ -74,16 +74,16 @@ __device__ __forceinline__ void soften(OnlineSoftmax& state, float (&score)[kM][
 //                 accumulators, kD / 4 on the way to a tile: no spills, two blocks per multiprocessor
 //   traffic       4 D flops per visible pair and head on tensor cores: 8192 causal tokens, 32 heads of 64:
 //                 275 GFLOP, floor 0.28 ms (computed, H200 989 TFLOP/s)
-//   numerics      q, k, v rounded to bf16, products exact, sums f32; softmax f32, its weights rounded to bf16
+//   numerics      q, k, v rounded to bf16 unless they are it, and out where it is; products exact, sums f32; softmax f32, its weights rounded to bf16
 //                 for the product with v and divided by the sum of what they were rounded to, so that they
 //                 sum to 1; lse from the sum of the exact ones. A row sees a key in its first step, so no
 //                 exponent stays -inf. NaN in q or k: NaN
 //   determinism   keys in order
-template <int kD>
+template <int kD, typename T>
 __global__ void __launch_bounds__(kMmaThreads, 2)
-    attention_mma_forward_kernel(const float* __restrict__ q, const float* __restrict__ k,
-                                 const float* __restrict__ v, float* __restrict__ out,
-                                 float* __restrict__ lse, const QueryTile* __restrict__ tiles, TileShape s) {
+    attention_mma_forward_kernel(const T* __restrict__ q, const T* __restrict__ k, const T* __restrict__ v,
+                                 T* __restrict__ out, float* __restrict__ lse,
+                                 const QueryTile* __restrict__ tiles, TileShape s) {
   constexpr int kStride = mma_stride(kD);
   LLASA_DYNAMIC_SHARED(uint16_t, queries);
   uint16_t* keys = queries + kQ * kStride;
@@ -105,7 +105,7 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
   }
   const int steps = key_steps(tile, kK);
   KeyStep step = key_step(tile, 0, kK);
-  Staged<kK, kD> staged;
+  Staged<kK, kD, T> staged;
   stage_tile<kQ, kD>(queries, q + tile.q_row * s.row_stride + column, s.row_stride, tile.q_count, s.D,
                      s.vector);
   staged.load(k + step.row * s.row_stride, s.row_stride, step.count, s.D, s.vector);
@@ -136,7 +136,7 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
       const float exact = lane_reduce<4>(state.exact[m][half], Sum{});
       const int row = first_row + 16 * m + 8 * half + mma_group();
       if (row >= tile.q_count) continue;
-      float* place = out + (tile.q_row + row) * s.out_stride + column;
+      T* place = out + (tile.q_row + row) * s.out_stride + column;
       const float inverse = 1.0f / sum;
 #pragma unroll
       for (int d = 0; d < kD / 8; ++d) {
@@ -151,22 +151,28 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
 
 }  // namespace
 
-void launch_attention_mma_forward(Stream& stream, const float* q, const float* k, const float* v, float* out,
-                                  float* lse, const QueryTile* tiles, int64_t count, const TileShape& shape) {
+template <typename T>
+void launch_attention_mma_forward(Stream& stream, const T* q, const T* k, const T* v, T* out, float* lse,
+                                  const QueryTile* tiles, int64_t count, const TileShape& shape) {
   LLASA_CHECK(shape.scale > 0, Status::kArgument, "scale: %g, attention in bf16 takes a positive one",
               static_cast<double>(shape.scale));
   if (count == 0) return;
   const dim3 grid(static_cast<unsigned>(count), static_cast<unsigned>(shape.H), 1);
   if (shape.D <= 32) {
-    LLASA_LAUNCH((attention_mma_forward_kernel<32>), grid, kMmaThreads, forward_shared_bytes<32>(), stream, q,
-                 k, v, out, lse, tiles, shape);
-  } else if (shape.D <= 64) {
-    LLASA_LAUNCH((attention_mma_forward_kernel<64>), grid, kMmaThreads, forward_shared_bytes<64>(), stream, q,
-                 k, v, out, lse, tiles, shape);
-  } else {
-    LLASA_LAUNCH((attention_mma_forward_kernel<128>), grid, kMmaThreads, forward_shared_bytes<128>(), stream,
+    LLASA_LAUNCH((attention_mma_forward_kernel<32, T>), grid, kMmaThreads, forward_shared_bytes<32>(), stream,
                  q, k, v, out, lse, tiles, shape);
+  } else if (shape.D <= 64) {
+    LLASA_LAUNCH((attention_mma_forward_kernel<64, T>), grid, kMmaThreads, forward_shared_bytes<64>(), stream,
+                 q, k, v, out, lse, tiles, shape);
+  } else {
+    LLASA_LAUNCH((attention_mma_forward_kernel<128, T>), grid, kMmaThreads, forward_shared_bytes<128>(),
+                 stream, q, k, v, out, lse, tiles, shape);
   }
 }
+
+template void launch_attention_mma_forward(Stream&, const float*, const float*, const float*, float*, float*,
+                                           const QueryTile*, int64_t, const TileShape&);
+template void launch_attention_mma_forward(Stream&, const Bf16*, const Bf16*, const Bf16*, Bf16*, float*,
+                                           const QueryTile*, int64_t, const TileShape&);
 
 }  // namespace llasa::cuda

@@ -1,5 +1,5 @@
 // Attention on tensor cores: the pieces that the kernels of attention_mma.cu and attention_mma_backward.cu
-// share. A block of four warps works on tiles of bf16 in shared memory, rounded from f32 on the way in; each
+// share. A block of four warps works on tiles of bf16 in shared memory, rounded on the way in from what is f32; each
 // warp owns 16 kM rows of the products, whose accumulators are the d fragments of mma.cuh: of 16 x 8 products
 // c[m][n] a lane holds rows 16 m + group (elements 0, 1) and + 8 (2, 3), columns 8 n + 2 place and + 1.
 //
@@ -8,8 +8,11 @@
 // distance in bank groups, kD / 8 + 1, is odd.
 #pragma once
 
+#include <type_traits>
+
 #include "core/host_device.h"
 #include "cuda/attention_tile.cuh"
+#include "cuda/bf16.cuh"
 #include "cuda/mma.cuh"
 #include "cuda/softmax_exponent.cuh"
 
@@ -47,36 +50,61 @@ LLASA_HOST_DEVICE constexpr int right_first(int lane, int stride) {
   return (lane / 16 * 8 + lane % 8) * stride + lane / 8 % 2 * 8;
 }
 
-// kRows x kD floats on their way into a tile: load() asks for them, store() waits and rounds, and products
+// Four neighbours of a row on their way into a tile, and what the tile has of them.
+struct StagedFloats {
+  float4 v;
+
+  __device__ __forceinline__ void clear() { v = make_float4(0, 0, 0, 0); }
+  __device__ __forceinline__ void load(const float* p) { v = load4(p); }
+  __device__ __forceinline__ void load(const float* p, int count) {
+    if (count > 0) v.x = p[0];
+    if (count > 1) v.y = p[1];
+    if (count > 2) v.z = p[2];
+    if (count > 3) v.w = p[3];
+  }
+  __device__ __forceinline__ uint2 rounded() const {
+    return make_uint2(pack_bf16(v.x, v.y), pack_bf16(v.z, v.w));
+  }
+};
+struct StagedBf16 {
+  uint2 v;
+
+  __device__ __forceinline__ void clear() { v = make_uint2(0, 0); }
+  __device__ __forceinline__ void load(const Bf16* p) { v = *reinterpret_cast<const uint2*>(p); }
+  __device__ __forceinline__ void load(const Bf16* p, int count) {
+    if (count > 0) v.x = p[0].bits;
+    if (count > 1) v.x |= static_cast<unsigned>(p[1].bits) << 16;
+    if (count > 2) v.y = p[2].bits;
+    if (count > 3) v.y |= static_cast<unsigned>(p[3].bits) << 16;
+  }
+  __device__ __forceinline__ uint2 rounded() const { return v; }
+};
+
+// kRows x kD elements on their way into a tile: load() asks for them, store() waits, rounds what is f32, and products
 // run between the two. A thread takes four neighbours of every kStep-th row.
-template <int kRows, int kD>
+template <int kRows, int kD, typename T>
 struct Staged {
   static constexpr int kStep = kMmaThreads / (kD / 4), kCount = kRows / kStep;
   static_assert(kStep * kD / 4 == kMmaThreads && kCount * kStep == kRows, "no thread idles");
-  float4 value[kCount];
+  std::conditional_t<std::is_same_v<T, Bf16>, StagedBf16, StagedFloats> value[kCount];
 
   LLASA_HOST_DEVICE static constexpr int row(int thread) { return thread / (kD / 4); }
   LLASA_HOST_DEVICE static constexpr int column(int thread) { return thread % (kD / 4) * 4; }
 
   // Zeros beyond `count` rows and D.
-  __device__ __forceinline__ void load(const float* __restrict__ rows, int64_t stride, int count, int D,
+  __device__ __forceinline__ void load(const T* __restrict__ rows, int64_t stride, int count, int D,
                                        bool vector) {
     const int r = row(static_cast<int>(threadIdx.x)), d = column(static_cast<int>(threadIdx.x));
-    const float* place = rows + r * stride + d;
+    const T* place = rows + r * stride + d;
 #pragma unroll
     for (int i = 0; i < kCount; ++i) {
-      float4 v = make_float4(0, 0, 0, 0);
+      value[i].clear();
       if (r + i * kStep < count) {
-        if (vector) {
-          if (d < D) v = load4(place);
-        } else {
-          if (d < D) v.x = place[0];
-          if (d + 1 < D) v.y = place[1];
-          if (d + 2 < D) v.z = place[2];
-          if (d + 3 < D) v.w = place[3];
-        }
+        if (!vector)
+          value[i].load(place, D - d);
+        else if (d < D)
+          value[i].load(place);
       }
-      value[i] = v;
       place += kStep * stride;
     }
   }
@@ -85,19 +113,18 @@ struct Staged {
     tile += row(thread) * mma_stride(kD) + column(thread);
 #pragma unroll
     for (int i = 0; i < kCount; ++i) {
-      *reinterpret_cast<uint2*>(tile + i * kStep * mma_stride(kD)) =
-          make_uint2(pack_bf16(value[i].x, value[i].y), pack_bf16(value[i].z, value[i].w));
+      *reinterpret_cast<uint2*>(tile + i * kStep * mma_stride(kD)) = value[i].rounded();
     }
   }
 };
 
 // A whole tile at once, 32 rows at a time.
-template <int kRows, int kD>
-__device__ __forceinline__ void stage_tile(uint16_t* tile, const float* __restrict__ rows, int64_t stride,
+template <int kRows, int kD, typename T>
+__device__ __forceinline__ void stage_tile(uint16_t* tile, const T* __restrict__ rows, int64_t stride,
                                            int count, int D, bool vector) {
 #pragma unroll 1
   for (int first = 0; first < kRows; first += 32) {
-    Staged<32, kD> staged;
+    Staged<32, kD, T> staged;
     staged.load(rows + first * stride, stride, count - first, D, vector);
     staged.store(tile + first * mma_stride(kD));
   }
@@ -206,6 +233,16 @@ __device__ __forceinline__ void store_pair(float* row, int n, int D, float x, fl
   } else {
     if (d < D) row[d] = x;
     if (d + 1 < D) row[d + 1] = y;
+  }
+}
+// The same, rounded.
+__device__ __forceinline__ void store_pair(Bf16* row, int n, int D, float x, float y) {
+  const int d = 8 * n + 2 * mma_place();
+  if (d + 1 < D && reinterpret_cast<uintptr_t>(row) % 4 == 0) {
+    *reinterpret_cast<uint32_t*>(row + d) = pack_bf16(x, y);
+  } else {
+    if (d < D) assign(row + d, x);
+    if (d + 1 < D) assign(row + d + 1, y);
   }
 }
 

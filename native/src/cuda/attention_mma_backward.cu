@@ -43,8 +43,8 @@ __device__ __forceinline__ void clear(float (&c)[kM][kN][4]) {
 // lse log2 e and delta = dout . out of a lane's rows of a query tile; delta is also kept for the other
 // kernel. dout is taken rounded, as dp = dout v has it: what the rounding changes in both cancels in dp -
 // delta.
-template <int kD, int kM>
-__device__ __forceinline__ void row_constants(const BackwardArguments& a, const QueryTile& tile, int head,
+template <int kD, int kM, typename T>
+__device__ __forceinline__ void row_constants(const BackwardArguments<T>& a, const QueryTile& tile, int head,
                                               int first_row, const uint16_t* douts, float (&lse)[kM][2],
                                               float (&delta)[kM][2]) {
 #pragma unroll
@@ -53,10 +53,10 @@ __device__ __forceinline__ void row_constants(const BackwardArguments& a, const 
     for (int half = 0; half < 2; ++half) {
       const int row = first_row + 16 * m + 8 * half + mma_group();
       const bool exists = row < tile.q_count;
-      const float* out = a.out + (tile.q_row + row) * a.s.out_stride + static_cast<int64_t>(head) * a.s.D;
+      const T* out = a.out + (tile.q_row + row) * a.s.out_stride + static_cast<int64_t>(head) * a.s.D;
       float part = 0.0f;
       for (int d = mma_place(); exists && d < a.s.D; d += 4) {
-        part = fmaf(out[d], unpack_bf16(douts[row * mma_stride(kD) + d]), part);
+        part = fmaf(to_float(out[d]), unpack_bf16(douts[row * mma_stride(kD) + d]), part);
       }
       delta[m][half] = lane_reduce<4>(part, Sum{});
       const int64_t place = (tile.q_row + row) * a.s.H + head;
@@ -72,11 +72,11 @@ __device__ __forceinline__ void row_constants(const BackwardArguments& a, const 
 //                 two barriers, as in attention_mma_forward_kernel
 //   memory        backward_shared_bytes: 51 KB for D = 64, 61 KB for 128
 //   traffic       6 D flops per visible pair and head on tensor cores
-//   numerics      q, k, v, dout rounded to bf16, ds rounded for its product; all sums f32
+//   numerics      q, k, v, dout rounded to bf16 unless they are it, ds rounded for its product; all sums f32
 //   determinism   keys in order
-template <int kD>
+template <int kD, typename T>
 __global__ void __launch_bounds__(kMmaThreads, 2)
-    attention_mma_dq_kernel(BackwardArguments a, const QueryTile* __restrict__ tiles) {
+    attention_mma_dq_kernel(BackwardArguments<T> a, const QueryTile* __restrict__ tiles) {
   constexpr int kM = rows_of_dq(kD), kQ = tile_rows(kM), kStride = mma_stride(kD);
   LLASA_DYNAMIC_SHARED(uint16_t, queries);
   uint16_t* douts = queries + kQ * kStride;
@@ -86,15 +86,15 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
   const QueryTile tile = tiles[blockIdx.x];
   const int head = static_cast<int>(blockIdx.y), first_row = mma_warp() * 16 * kM;
   const int64_t q_column = static_cast<int64_t>(head) * s.D;
-  const float* k = a.qkv + static_cast<int64_t>(s.H + head / s.rep) * s.D;
-  const float* v = k + static_cast<int64_t>(a.G) * s.D;
+  const T* k = a.qkv + static_cast<int64_t>(s.H + head / s.rep) * s.D;
+  const T* v = k + static_cast<int64_t>(a.G) * s.D;
   const float factor = s.scale * kLog2E;
   float acc[kM][kD / 8][4];
   clear(acc);
   const int steps = key_steps(tile, kStep);
   if (steps > 0) {  // else rows that are keys alone
     KeyStep step = key_step(tile, 0, kStep);
-    Staged<kStep, kD> staged;
+    Staged<kStep, kD, T> staged;
     stage_tile<kQ, kD>(queries, a.qkv + tile.q_row * s.row_stride + q_column, s.row_stride, tile.q_count, s.D,
                        s.vector);
     stage_tile<kQ, kD>(douts, a.dout + tile.q_row * s.out_stride + q_column, s.out_stride, tile.q_count, s.D,
@@ -215,9 +215,9 @@ __device__ __forceinline__ void turned_probabilities(float (&score)[kM][kStep / 
 //   numerics      as attention_mma_dq_kernel, p rounded too
 //   determinism   query heads in order, for each the ranges in order: prefix, part 0, part 1, ..; keys shared
 //                 by many rows are split among blocks and added in slot order afterwards
-template <int kD>
+template <int kD, typename T>
 __global__ void __launch_bounds__(kMmaThreads, 2)
-    attention_mma_dkv_kernel(BackwardArguments a, const KeyTile* __restrict__ tiles,
+    attention_mma_dkv_kernel(BackwardArguments<T> a, const KeyTile* __restrict__ tiles,
                              const QueryRange* __restrict__ ranges) {
   constexpr int kM = rows_of_dkv(kD), kT = tile_rows(kM), kStride = mma_stride(kD);
   LLASA_DYNAMIC_SHARED(uint16_t, keys);
@@ -234,7 +234,7 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
   const float factor = s.scale * kLog2E;
   float dk[kM][kD / 8][4], dv[kM][kD / 8][4];
   clear(dk), clear(dv);
-  Staged<kStep, kD> staged;
+  Staged<kStep, kD, T> staged;
   float of_row = 0.0f;  // lse, then delta, of query threadIdx.x of the step
   const auto load_queries = [&](const QueryStep& step) {
     staged.load(a.qkv + step.row * s.row_stride + static_cast<int64_t>(step.head) * s.D, s.row_stride,
@@ -312,8 +312,8 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
   }
 }
 
-template <int kD>
-void backward(Stream& stream, BackwardArguments a, const std::vector<AttentionGroup>& groups,
+template <int kD, typename T>
+void backward(Stream& stream, BackwardArguments<T> a, const std::vector<AttentionGroup>& groups,
               const AttentionShape& shape) {
   constexpr int kQ = tile_rows(rows_of_dq(kD)), kT = tile_rows(rows_of_dkv(kD));
   const std::vector<QueryTile> tiles = query_tiles(groups, shape.prefix_queries, kQ, true);
@@ -331,16 +331,17 @@ void backward(Stream& stream, BackwardArguments a, const std::vector<AttentionGr
   const auto grid = [](size_t count, int64_t heads) {
     return dim3(static_cast<unsigned>(count), static_cast<unsigned>(heads), 1);
   };
-  LLASA_LAUNCH((attention_mma_dq_kernel<kD>), grid(tiles.size(), shape.H), kMmaThreads,
+  LLASA_LAUNCH((attention_mma_dq_kernel<kD, T>), grid(tiles.size(), shape.H), kMmaThreads,
                backward_shared_bytes(kD, rows_of_dq(kD)), stream, a, device_tiles);
-  LLASA_LAUNCH((attention_mma_dkv_kernel<kD>), grid(plan.tiles.size(), shape.G), kMmaThreads,
+  LLASA_LAUNCH((attention_mma_dkv_kernel<kD, T>), grid(plan.tiles.size(), shape.G), kMmaThreads,
                backward_shared_bytes(kD, rows_of_dkv(kD)), stream, a, key_tiles, ranges);
   launch_slot_sum(stream, a, sums, static_cast<int64_t>(plan.sums.size()), kT);
 }
 
 }  // namespace
 
-void attention_mma_backward(Stream& stream, const BackwardArguments& a,
+template <typename T>
+void attention_mma_backward(Stream& stream, const BackwardArguments<T>& a,
                             const std::vector<AttentionGroup>& groups, const AttentionShape& shape) {
   if (shape.D <= 32) {
     backward<32>(stream, a, groups, shape);
@@ -350,5 +351,10 @@ void attention_mma_backward(Stream& stream, const BackwardArguments& a,
     backward<128>(stream, a, groups, shape);
   }
 }
+
+template void attention_mma_backward(Stream&, const BackwardArguments<float>&,
+                                     const std::vector<AttentionGroup>&, const AttentionShape&);
+template void attention_mma_backward(Stream&, const BackwardArguments<Bf16>&,
+                                     const std::vector<AttentionGroup>&, const AttentionShape&);
 
 }  // namespace llasa::cuda

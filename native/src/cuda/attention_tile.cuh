@@ -223,21 +223,25 @@ void launch_attention_forward(Stream& stream, const float* q, const float* k, co
                               float* lse, const QueryTile* tiles, int64_t count, const TileShape& shape,
                               Precision precision);
 
-// Of the backward kernels.
-struct BackwardArguments {
-  const float* qkv;
-  const float* out;
-  const float* lse;
-  const float* dout;
+// What the backward kernels write, and its shape.
+struct BackwardResults {
   float* dqkv;
   float* delta;    // [rows, H]
   float* partial;  // [slots, G, 2, tile, D]
   TileShape s;
   int G;
 };
+// T: float or Bf16.
+template <typename T>
+struct BackwardArguments : BackwardResults {
+  const T* qkv;
+  const T* out;
+  const float* lse;
+  const T* dout;
+};
 
 // dk and dv of the shared keys of `count` sums (on the device), from slots of key_rows rows, in slot order.
-void launch_slot_sum(Stream& stream, const BackwardArguments& a, const SlotSum* sums, int64_t count,
+void launch_slot_sum(Stream& stream, const BackwardResults& a, const SlotSum* sums, int64_t count,
                      int key_rows);
 
 }  // namespace llasa::cuda

@@ -2,7 +2,7 @@
 // them: both must give the same bits.
 #pragma once
 
-#include "cuda/common.cuh"
+#include "cuda/bf16.cuh"
 
 namespace llasa::cuda {
 
@@ -23,12 +23,12 @@ __device__ __forceinline__ void load_floats(float (&values)[W], const float* p) 
   }
 }
 
-template <int W>
-__device__ __forceinline__ void store_floats(float* p, const float (&values)[W]) {
+template <int W, typename To>
+__device__ __forceinline__ void store_floats(To* p, const float (&values)[W]) {
   if (W == 4) {
     store4(p, make_float4(values[0], values[1 % W], values[2 % W], values[3 % W]));
   } else {
-    for (int i = 0; i < W; ++i) p[i] = values[i];
+    for (int i = 0; i < W; ++i) assign(p + i, values[i]);
   }
 }
 

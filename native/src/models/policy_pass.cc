@@ -38,8 +38,8 @@ void PolicyPass::lay_out(const PackedRows& packed, Keep keep) {
       if (own || keep == Keep::kLayerInputs) layer.input = take(T * C);
       if (!own) continue;
       layer.rstd1 = take(T);
-      layer.qkv = take(T * c.qkv_size());
-      layer.attention = take(T * c.query_size());
+      layer.qkv = take_operand(T * c.qkv_size());
+      layer.attention = take_operand(T * c.query_size());
       layer.lse = take(T * c.num_heads);
       layer.middle = take(T * C);
       layer.rstd2 = take(T);
@@ -49,13 +49,13 @@ void PolicyPass::lay_out(const PackedRows& packed, Keep keep) {
     normed_ = take_operand(T * C);
     inner_ = take_operand(T * F);
     projected_ = narrow ? take(T * C) : normed_.f32();
+    if (narrow || keep != Keep::kNothing) qkv_ = take(T * c.qkv_size());
     if (policy_.has_lora()) lora_scratch_ = take(policy_.lora_scratch(T));
     if (keep != Keep::kNothing) {
       stream_gradient_ = take(T * C);
       narrowed_ = narrow ? take_operand(T * C).bf16() : nullptr;
       normed_gradient_ = narrow ? projected_ : take(T * C);
-      attention_gradient_ = take(T * c.query_size());
-      qkv_gradient_ = take(T * c.qkv_size());
+      attention_gradient_ = take_operand(T * c.query_size());
     }
     return used;
   };
@@ -93,11 +93,18 @@ void PolicyPass::forward_layer(const PackedRows& packed, int64_t l, float* outpu
   const Layer& a = layers_[static_cast<size_t>(l)];
   const int64_t C = c.hidden_size, F = c.intermediate_size, Q = c.query_size(), R = c.qkv_size();
   rmsnorm_forward(stream, a.input, w.input_norm, normed_, a.rstd1, rows_, C, c.rms_norm_eps);
-  linear_forward(stream, normed_, w.qkv, nullptr, a.qkv, rows_, C, R);
-  lora_forward(l, LoraInput::kAttention, normed_, rows_, a.qkv);
-  rope_forward(stream, a.qkv, positions_.data(), rope_, rows_, c.num_heads + c.num_kv_heads, c.head_dim, R);
+  // Into the layer's place by the rotation, which reads f32.
+  float* qkv = a.qkv.is_bf16() ? qkv_ : a.qkv.f32();
+  const int64_t turned = c.num_heads + c.num_kv_heads;
+  linear_forward(stream, normed_, w.qkv, nullptr, qkv, rows_, C, R);
+  lora_forward(l, LoraInput::kAttention, normed_, rows_, qkv);
   // Keys and values as a rollout reads them from its cache, or the two would be of different models.
-  if (policy_.precision() == Precision::kBf16) round_to_bf16(stream, a.qkv + Q, R, rows_, R - Q);
+  if (a.qkv.is_bf16()) {
+    rope_forward(stream, qkv, a.qkv.bf16(), positions_.data(), rope_, rows_, turned, c.head_dim, R);
+  } else {
+    rope_forward(stream, qkv, positions_.data(), rope_, rows_, turned, c.head_dim, R);
+    if (policy_.precision() == Precision::kBf16) round_to_bf16(stream, qkv + Q, R, rows_, R - Q);
+  }
   attention_forward(stream, a.qkv, a.attention, a.lse, packed.groups, attention_shape(l),
                     policy_.precision());
 
@@ -241,14 +248,20 @@ void PolicyPass::backward_attention(const PackedRows& packed, int64_t l, int64_t
                   rows_ - first, Q, C);
   lora_backward_input(l, LoraInput::kOut, dstream, rows_ - first, attention_gradient_ + first * Q);
   lora_backward_parameters(l, LoraInput::kOut, a.attention + first * Q, dstream, rows_ - first, gradients);
-  attention_backward(stream, a.qkv, a.attention, a.lse, attention_gradient_, qkv_gradient_, packed.groups,
+  attention_backward(stream, a.qkv, a.attention, a.lse, attention_gradient_, qkv_, packed.groups,
                      attention_shape(l), policy_.precision());
-  rope_backward(stream, qkv_gradient_, positions_.data(), rope_, rows_, c.num_heads + c.num_kv_heads,
-                c.head_dim, R);
+  const int64_t turned = c.num_heads + c.num_kv_heads;
+  ArrayView dqkv = qkv_;
+  if (a.qkv.is_bf16()) {  // in place of queries, keys and values, which are spent
+    dqkv = a.qkv;
+    rope_backward(stream, qkv_, dqkv.bf16(), positions_.data(), rope_, rows_, turned, c.head_dim, R);
+  } else {
+    rope_backward(stream, qkv_, positions_.data(), rope_, rows_, turned, c.head_dim, R);
+  }
   rmsnorm_forward(stream, a.input, w.input_norm, normed_, nullptr, rows_, C, c.rms_norm_eps);
-  linear_backward(stream, normed_, w.qkv, qkv_gradient_, normed_gradient_, g.qkv, rows_, C, R);
-  lora_backward_input(l, LoraInput::kAttention, qkv_gradient_, rows_, normed_gradient_);
-  lora_backward_parameters(l, LoraInput::kAttention, normed_, qkv_gradient_, rows_, gradients);
+  linear_backward(stream, normed_, w.qkv, dqkv, normed_gradient_, g.qkv, rows_, C, R);
+  lora_backward_input(l, LoraInput::kAttention, dqkv, rows_, normed_gradient_);
+  lora_backward_parameters(l, LoraInput::kAttention, normed_, dqkv, rows_, gradients);
   rmsnorm_backward(stream, a.input, w.input_norm, a.rstd1, normed_gradient_, stream_gradient_, g.input_norm,
                    rows_, C, l == 0 ? nullptr : narrowed_);
 }

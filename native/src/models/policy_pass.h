@@ -42,14 +42,14 @@ class PolicyPass {
 
  private:
   struct Layer {
-    float* input;       // [T,C] residual stream
-    float* rstd1;       // [T]
-    float* qkv;         // [T, (H+2G) D], rotated
-    float* attention;   // [T, H D]
-    float* lse;         // [T,H]
-    float* middle;      // [T,C] residual stream behind attention
-    float* rstd2;       // [T]
-    ArrayView gate_up;  // [T, 2F]
+    float* input;         // [T,C] residual stream
+    float* rstd1;         // [T]
+    ArrayView qkv;        // [T, (H+2G) D], rotated
+    ArrayView attention;  // [T, H D]
+    float* lse;           // [T,H]
+    float* middle;        // [T,C] residual stream behind attention
+    float* rstd2;         // [T]
+    ArrayView gate_up;    // [T, 2F]
   };
 
   void lay_out(const PackedRows& packed, Keep keep);
@@ -87,8 +87,8 @@ class PolicyPass {
   float* stream_gradient_ = nullptr;  // [T,C] of the residual stream
   Bf16* narrowed_ = nullptr;          // [T,C] the same, unless everything is f32
   float* normed_gradient_ = nullptr;  // [T,C] may be projected_
-  float* attention_gradient_ = nullptr;  // [T, H D]
-  float* qkv_gradient_ = nullptr;        // [T, (H+2G) D]
+  ArrayView attention_gradient_;      // [T, H D]
+  float* qkv_ = nullptr;              // [T, (H+2G) D] what becomes a layer's in bf16, or its gradient
   float* lora_scratch_ = nullptr;
 };
 

@@ -70,7 +70,7 @@ void Rollout::reserve(const SamplingParameters& sampling, const RolloutRequest& 
   x_.reserve(rows * c.hidden_size, what);
   normed_.reserve(rows * c.hidden_size, policy_->precision(), what);
   qkv_.reserve(rows * c.qkv_size(), what);
-  attended_.reserve(rows * c.query_size(), what);
+  attended_.reserve(rows * c.query_size(), policy_->precision(), what);
   gate_up_.reserve(rows * 2 * c.intermediate_size, policy_->precision(), what);
   gated_.reserve(rows * c.intermediate_size, policy_->precision(), what);
   lora_scratch_.reserve(policy_->lora_scratch(rows), what);

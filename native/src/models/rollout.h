@@ -145,8 +145,8 @@ class Rollout {
   DeviceBuffer<SampleRow> device_sample_rows_;
   DeviceBuffer<DecodeProgress> device_progress_;
   DeviceBuffer<DrawnToken> device_record_;
-  DeviceBuffer<float> x_, qkv_, attended_, logits_, device_logprobs_, device_draw_logprobs_, lora_scratch_;
-  OperandBuffer normed_, gate_up_, gated_;
+  DeviceBuffer<float> x_, qkv_, logits_, device_logprobs_, device_draw_logprobs_, lora_scratch_;
+  OperandBuffer normed_, attended_, gate_up_, gated_;
   DeviceBuffer<uint32_t> seen_;
   const float* rope_ = nullptr;
   LaunchGraphs graphs_{"a decode step"};  // by number of rows; last, because it refers to all above

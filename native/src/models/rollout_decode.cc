@@ -93,7 +93,7 @@ std::vector<uint64_t> Rollout::facts(const Run& run) {
   };
   add(device_ids_.data(), device_positions_.data(), device_rows_.data(), device_sample_rows_.data(),
       device_progress_.data(), device_record_.data(), device_drawn_.data(), device_logprobs_.data(),
-      device_draw_logprobs_.data(), x_.data(), normed_.view().data, qkv_.data(), attended_.data(),
+      device_draw_logprobs_.data(), x_.data(), normed_.view().data, qkv_.data(), attended_.view().data,
       gate_up_.view().data, gated_.view().data, logits_.data(), lora_scratch_.data(), seen_.data(), rope_,
       cache_.tables(policy_->stream()));
   const Lora* lora = policy_->lora();
@@ -163,7 +163,8 @@ void Rollout::forward(int64_t rows, bool keys_only) {
   void* const* tables = cache_.tables(stream);
   const int64_t C = c.hidden_size, F = c.intermediate_size;
   float* x = x_.data();
-  const ArrayView normed = normed_.view(), gate_up = gate_up_.view(), gated = gated_.view();
+  const ArrayView normed = normed_.view(), attended = attended_.view(), gate_up = gate_up_.view(),
+                  gated = gated_.view();
   const auto adapt = [&](int64_t l, LoraInput input, WeightView from, ArrayView to) {
     if (const Lora* lora = policy_->lora())
       lora->forward(stream, l, input, from, rows, to, lora_scratch_.data(), 0);
@@ -176,9 +177,9 @@ void Rollout::forward(int64_t rows, bool keys_only) {
     adapt(l, LoraInput::kAttention, normed, qkv_.data());
     rope_kv_append(stream, qkv_.data(), positions, rope_, where, tables, l, rows, cache_.shape());
     if (keys_only && l + 1 == c.num_layers) return;
-    attention_decode(stream, qkv_.data(), attended_.data(), where, tables, l, rows, cache_.shape());
-    linear_forward(stream, attended_.data(), w.out, nullptr, x, rows, c.query_size(), C, true);
-    adapt(l, LoraInput::kOut, attended_.data(), x);
+    attention_decode(stream, qkv_.data(), attended, where, tables, l, rows, cache_.shape());
+    linear_forward(stream, attended, w.out, nullptr, x, rows, c.query_size(), C, true);
+    adapt(l, LoraInput::kOut, attended, x);
     rmsnorm_forward(stream, x, w.post_norm, normed, nullptr, rows, C, c.rms_norm_eps);
     linear_forward(stream, normed, w.gate_up, nullptr, gate_up, rows, C, 2 * F);
     adapt(l, LoraInput::kMlp, normed, gate_up);

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "core/weight_view.h"
 #include "ops/precision.h"
 #include "ops/shapes.h"
 
@@ -33,15 +34,16 @@ struct AttentionShape {
 
 // out[t, h] = sum over visible u of softmax_u(q[t,h] k[u] / sqrt D) v[u]. qkv [T, (H+2G) D], a row holds q,
 // k, v; out [T, H D]; lse [T,H] or NULL: log of the sum of exp(q k / sqrt D). With kBf16, q, k, v and the
-// weights of the sum over v may be rounded to bf16; the arrays are f32 all the same.
-void attention_forward(Stream& stream, const float* qkv, float* out, float* lse,
+// weights of the sum over v may be rounded to bf16, whatever the arrays are. qkv and out are f32 or both are bf16, and
+// then the precision is kBf16.
+void attention_forward(Stream& stream, WeightView qkv, ArrayView out, float* lse,
                        const std::vector<AttentionGroup>& groups, const AttentionShape& shape,
                        Precision precision = Precision::kF32);
 // dqkv [T, (H+2G) D] is assigned in every row of the groups: dq, dk and dv, the gradients of shared keys
 // summed in the order prefix, part 0, part 1, ... With prefix_queries false, dq of prefix rows is 0. dqkv may
-// not be qkv. precision: the forward pass's, whose out and lse these are.
-void attention_backward(Stream& stream, const float* qkv, const float* out, const float* lse,
-                        const float* dout, float* dqkv, const std::vector<AttentionGroup>& groups,
-                        const AttentionShape& shape, Precision precision = Precision::kF32);
+// not be qkv. precision: the forward pass's, whose out and lse these are; dout has the type of out.
+void attention_backward(Stream& stream, WeightView qkv, WeightView out, const float* lse, WeightView dout,
+                        float* dqkv, const std::vector<AttentionGroup>& groups, const AttentionShape& shape,
+                        Precision precision = Precision::kF32);
 
 }  // namespace llasa

@@ -2,6 +2,7 @@
 // D/2.
 #pragma once
 
+#include "core/weight_view.h"
 #include "ops/shapes.h"
 
 namespace llasa {
@@ -15,5 +16,11 @@ void rope_forward(Stream& stream, float* x, const int32_t* positions, const floa
 // The inverse rotation, in place: dx from dy.
 void rope_backward(Stream& stream, float* dx, const int32_t* positions, const float* table, int64_t T,
                    int64_t heads, int64_t D, int64_t stride);
+
+// The same of whole rows into bf16, rounded once: y [T, stride] is x, the first heads turned. y may not overlap x.
+void rope_forward(Stream& stream, const float* x, Bf16* y, const int32_t* positions, const float* table,
+                  int64_t T, int64_t heads, int64_t D, int64_t stride);
+void rope_backward(Stream& stream, const float* dy, Bf16* dx, const int32_t* positions, const float* table,
+                   int64_t T, int64_t heads, int64_t D, int64_t stride);
 
 }  // namespace llasa

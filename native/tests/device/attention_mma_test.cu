@@ -43,7 +43,7 @@ int worst_store() {
   for (int half = 0; half < 2 * cuda::kMmaWarps; ++half) {
     int lanes[32] = {};
     for (int thread = 16 * half; thread < 16 * half + 16; ++thread) {
-      using Staged = cuda::Staged<32, kD>;
+      using Staged = cuda::Staged<32, kD, Bf16>;
       const int word = (Staged::row(thread) * cuda::mma_stride(kD) + Staged::column(thread)) / 2;
       worst = std::max({worst, ++lanes[word % 32], ++lanes[(word + 1) % 32]});
     }

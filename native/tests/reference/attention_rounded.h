@@ -26,11 +26,12 @@ struct RoundedAttention {
   std::vector<double> dqkv;  // [T, (H + 2 G) D]; of sum(dout * out)
 };
 
-// visible: the rows that each row of qkv [T, (H + 2 G) D] sees; a row without any has zeros.
+// visible: the rows that each row of qkv [T, (H + 2 G) D] sees; a row without any has zeros. delta_of_out: the mean of a
+// row's dp is dout out, as ops that keep out have it, of the out that is stored; else sum p dp.
 template <typename Round>
 RoundedAttention attention(const std::vector<float>& qkv, const std::vector<float>& dout,
                            const std::vector<std::vector<int64_t>>& visible, const AttentionShape& shape,
-                           double scale, Round round) {
+                           double scale, Round round, bool delta_of_out = false) {
   const int64_t T = static_cast<int64_t>(visible.size()), H = shape.H, G = shape.G, D = shape.D;
   RoundedAttention result;
   result.out.resize(static_cast<size_t>(T * H * D));
@@ -64,6 +65,11 @@ RoundedAttention attention(const std::vector<float>& qkv, const std::vector<floa
         for (int64_t d = 0; d < D; ++d) result.out[static_cast<size_t>(y + d)] += p[i] * value[d];
         dp.push_back(dot(&dy[static_cast<size_t>(y)], value));
         delta += p[i] * dp[i];
+      }
+      if (delta_of_out) {
+        delta = 0;
+        for (int64_t d = 0; d < D; ++d)
+          delta += dy[static_cast<size_t>(y + d)] * round(result.out[static_cast<size_t>(y + d)]);
       }
       for (size_t i = 0; i < keys.size(); ++i) {
         const double ds = round(p[i] * (dp[i] - delta));
