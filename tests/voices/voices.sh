@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 out=${1:?usage: tests/voices/voices.sh OUT}
-sft_steps=${SFT_STEPS:-400} steps=${STEPS:-150} prompts=${PROMPTS:-16} sentences=${SENTENCES:-200} seed=${SEED:-1} weight=${WEIGHT:-0.2}
+sft_steps=${SFT_STEPS:-400} steps=${STEPS:-300} prompts=${PROMPTS:-16} sentences=${SENTENCES:-200} seed=${SEED:-1} weight=${WEIGHT:-0.5}
 read -ra llasa <<< "${LLASA:-dotnet managed/LlasaNative.Trainer/bin/Release/net10.0/llasa.dll}"
 mkdir -p "$out"
 speaker=$out/speaker model=${MODEL:-tests/voices/speaker.onnx}
