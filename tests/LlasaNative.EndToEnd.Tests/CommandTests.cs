@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using LlasaNative.Tests.Support;
 using LlasaNative.Trainer;
 using LlasaNative.Weights;
 
@@ -88,7 +89,8 @@ public sealed class CommandTests : TinyWorldTests
             "--steps", "1", "--set", "rollout.prompts_per_step=2", "--set", "rollout.samples_per_prompt=2");
         // One step on three sentences may go either way: a short run promises nothing and ends well in both cases.
         Assert.That(outcome.ExitCode, Is.Zero, outcome.Error);
-        Assert.That(outcome.Output, Does.Contain("a short run: 280 steps are the demo's"));
+        var steps = File.ReadLines(Path.Combine(OracleData.RepositoryRoot, "configs", "demo.yaml")).Single(l => l.StartsWith("  steps: ", StringComparison.Ordinal))[9..];
+        Assert.That(outcome.Output, Does.Contain($"a short run: {steps} steps are the demo's"));
         var html = File.ReadAllText(Path.Combine(Folder, "index.html"));
         using var summary = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "summary.json")));
         Assert.Multiple(() =>
@@ -96,7 +98,7 @@ public sealed class CommandTests : TinyWorldTests
             Assert.That(html.Split("<audio").Length - 1, Is.EqualTo(4));
             Assert.That(LlasaRunner.RunWell("inspect", Path.Combine(Folder, "policy"), "--check").Output, Does.Contain("llama"));
             Assert.That(summary.RootElement.GetProperty("sentences").GetInt32(), Is.EqualTo(3));
-            Assert.That(html, Does.Contain("This was a short run: 1 of the demonstration's 280 steps"));
+            Assert.That(html, Does.Contain($"This was a short run: 1 of the demonstration's {steps} steps"));
             Assert.That(summary.RootElement.GetProperty("short_run").GetBoolean(), Is.True);
             Assert.That(LlasaRunner.Run("demo", "--out", Folder, "--steps", "0").Error, Does.Contain("--steps must be at least 1"));
         });
