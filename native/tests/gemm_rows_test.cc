@@ -108,9 +108,11 @@ TEST_P(GemmRows, ManyRowsAreAsExactAsSinglePrecision) {
   }
 }
 
-// Clips of a batch, whatever the batch: on the tile unit a row of more than the few gets the same bits.
-TEST(GemmTiles, ARowIsTheSameInProductsOfAllSizes) {
-  if (!cpu::use_kernels("amx")) GTEST_SKIP() << "a processor without a tile unit";
+// Clips of a batch, whatever the batch: in tiles a row gets the same bits, in bf16 of any size of batch, in f32, which
+// the tile unit alone has, of more than the few.
+TEST_P(GemmRows, InTilesARowIsTheSameInProductsOfAllSizes) {
+  const cpu::TileProductKernels* tiles = cpu::kernels().tile_product;
+  if (tiles == nullptr) GTEST_SKIP() << "no products in tiles";
   Stream stream;
   const int64_t M = 1100;
   // Weights that are packed whole beside many rows, and one that is not.
@@ -119,10 +121,12 @@ TEST(GemmTiles, ARowIsTheSameInProductsOfAllSizes) {
     DeviceArray<float> a(A), wide(B);
     DeviceArray<Bf16> narrow(stored_bf16(B));
     for (const WeightView weight : {WeightView(wide.data()), WeightView(narrow.data())}) {
+      if (!weight.is_bf16() && tiles->f32.product == nullptr) continue;
       DeviceArray<float> together(M * N);
       linear_forward(stream, a.data(), weight, nullptr, together.data(), M, K, N);
       const std::vector<float> all = together.values();
-      for (const int64_t count : {17, 40, 65, 255, 256, 513}) {
+      for (const int64_t count : {1, 2, 3, 7, 12, 17, 40, 65, 255, 256, 513}) {
+        if (!weight.is_bf16() && count <= 16) continue;
         const int64_t first = M - count;
         DeviceArray<float> some(count * N);
         linear_forward(stream, a.data() + first * K, weight, nullptr, some.data(), count, K, N);
@@ -130,7 +134,6 @@ TEST(GemmTiles, ARowIsTheSameInProductsOfAllSizes) {
       }
     }
   }
-  cpu::use_kernels(nullptr);
 }
 
 TEST_P(GemmRows, BetaZeroOverwritesNanAndThreadsChangeNothing) {

@@ -18,7 +18,7 @@ bool use_instruction_set(const char*) {
 #else
 
 std::vector<const char*> instruction_sets() {
-  return {"scalar", "avx2", "avx512", "vnni", "amx"};
+  return {"scalar", "avx2", "avx512", "vnni", "avx512_bf16", "amx"};
 }
 bool use_instruction_set(const char* name) {
   return cpu::use_kernels(name);

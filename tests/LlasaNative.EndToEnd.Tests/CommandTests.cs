@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using LlasaNative.Audio;
 using LlasaNative.Tests.Support;
 using LlasaNative.Trainer;
 using LlasaNative.Weights;
@@ -13,7 +14,10 @@ public sealed class CommandTests : TinyWorldTests
     {
         var spoken = LlasaRunner.RunWell("speak", "a big dog", "--samples", "2", "--codes", "--greedy", "--out", Path.Combine(Folder, "a.wav"));
         Assert.That(spoken.Output, Does.Contain("a-1.wav").And.Contains("a-2.wav").And.Contains("real-time factor"));
-        Assert.That(File.ReadAllBytes(Path.Combine(Folder, "a-1.wav")), Is.EqualTo(File.ReadAllBytes(Path.Combine(Folder, "a-2.wav"))), "greedy");
+        Assert.That(File.ReadAllText(Path.Combine(Folder, "a-1.codes.txt")), Is.EqualTo(File.ReadAllText(Path.Combine(Folder, "a-2.codes.txt"))), "greedy");
+        // Decoded side by side; a library's product may round a row by its place, which moves a sample of 16 bits to the next at most.
+        var (first, second) = (WaveFile.Read(Path.Combine(Folder, "a-1.wav")).Samples.ToArray(), WaveFile.Read(Path.Combine(Folder, "a-2.wav")).Samples.ToArray());
+        Assert.That(first, Is.EqualTo(second).Within(1.01f / 32768));
         var wave = LlasaRunner.RunWell("score", "a big dog", "--wav", Path.Combine(Folder, "a-1.wav"));
         var codes = LlasaRunner.RunWell("score", "a big dog", "--codes", Path.Combine(Folder, "a-1.codes.txt"));
         Assert.Multiple(() =>

@@ -154,10 +154,12 @@ void attend_on_tiles(const cpu::TileProducts& tiles, const Clips& clips) {
 void attention_full_forward(Stream&, const float* q, const float* k, const float* v, float* y,
                             const int64_t* offsets, int64_t B, int64_t H, int64_t D, int64_t row_stride,
                             float scale, bool causal, Precision precision) {
-  if (const cpu::TileProductKernels* tiles = cpu::kernels().tile_product; tiles != nullptr && !planning()) {
-    attend_on_tiles(precision == Precision::kBf16 ? tiles->bf16 : tiles->f32,
-                    {q, k, v, y, offsets, B, H, D, row_stride, scale, causal});
-    return;
+  if (const cpu::TileProductKernels* kernel = cpu::kernels().tile_product; kernel != nullptr && !planning()) {
+    const cpu::TileProducts& tiles = precision == Precision::kBf16 ? kernel->bf16 : kernel->f32;
+    if (tiles.product != nullptr) {
+      attend_on_tiles(tiles, {q, k, v, y, offsets, B, H, D, row_stride, scale, causal});
+      return;
+    }
   }
   const auto& softmax = *cpu::kernels().softmax;
   const std::vector<QueryBlock> blocks = cut_queries(offsets, B, H, kBlockQueries);

@@ -119,6 +119,7 @@ bool gemm_tiles(bool transpose_a, bool transpose_b, ProductShape shape, float al
   if (kernel == nullptr || M <= 0 || N <= 0) return false;
   const bool bf16 = precision == Precision::kBf16;
   const TileProducts& tiles = bf16 ? kernel->bf16 : kernel->f32;
+  if (tiles.product == nullptr) return false;
   PackedB how{tiles, tiles.swapped, transpose_a, !transpose_b, kPackedFloats};
   if (transpose_b) {
     if (transpose_a || (bf16 ? !B.is_bf16() : M <= kFewRows)) return false;
@@ -139,8 +140,9 @@ bool task_tiles(ProductShape shape, float alpha, const float* A, int64_t lda, co
                 float beta, float* C, int64_t ldc) {
   constexpr int64_t kFewColumns = 64, kShortRows = 128, kWidth = 256;
   const auto [M, N, K] = shape;
-  if (kernels().tile_product == nullptr || N < kFewColumns || K < kShortRows) return false;
-  const TileProducts& tiles = kernels().tile_product->f32;
+  const TileProductKernels* kernel = kernels().tile_product;
+  if (kernel == nullptr || kernel->f32.product == nullptr || N < kFewColumns || K < kShortRows) return false;
+  const TileProducts& tiles = kernel->f32;
   ProductTask rows = row_task(A, lda, M, K);
   float* packed = aligned_task_scratch<TaskRows>(tiles.packed_floats(M, K));
   for (int64_t block = 0; block < (M + 15) / 16; ++block) tiles.pack(A, lda, M, K, block, packed);

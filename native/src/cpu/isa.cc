@@ -43,6 +43,9 @@ LLASA_DECLARE_TABLES(avx512)
 namespace vnni {
 extern const Q8Kernels q8_kernels;
 }
+namespace avx512_bf16 {
+extern const TileProductKernels tile_product_kernels;
+}
 namespace amx {
 extern const TileProductKernels tile_product_kernels;
 extern const Q8Kernels q8_kernels;
@@ -56,7 +59,7 @@ const Kernels kScalar = {LLASA_TABLES("scalar", scalar)};
 #if defined(LLASA_HAVE_X86_ISAS)
 const Kernels kAvx2 = {LLASA_TABLES("avx2", avx2)};
 const Kernels kAvx512 = {LLASA_TABLES("avx512", avx512)};
-// AVX-512's tables, with other kernels for 8 bits and with the tile unit's.
+// AVX-512's tables, with other kernels for 8 bits and with products in tiles.
 Kernels avx512_with(const char* name, const Q8Kernels* q8, const TileProductKernels* tiles) {
   Kernels table = kAvx512;
   table.isa = name;
@@ -78,14 +81,17 @@ bool has_vnni() {
   return has_avx512() && __builtin_cpu_supports("avx512vnni");
 }
 
+bool has_avx512_bf16() {
+  return has_vnni() && __builtin_cpu_supports("avx512bf16");
+}
+
 // The processor's tile unit for bf16 and bytes, and Linux's leave to use its registers, which is asked for once (and
 // refused by kernels before 5.16).
 bool has_amx() {
   static const bool has = [] {
     unsigned a = 0, b = 0, c = 0, d = 0;
     constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24, kAmxInt8 = 1u << 25;
-    if (!has_vnni() || !__builtin_cpu_supports("avx512bf16") || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0)
-      return false;
+    if (!has_avx512_bf16() || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
     constexpr unsigned kAll = kAmxBf16 | kAmxTile | kAmxInt8;
     if ((d & kAll) != kAll) return false;
     constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
@@ -101,10 +107,10 @@ const Kernels& choose() {
   if (const char* wanted = std::getenv("LLASA_ISA"); wanted != nullptr && *wanted != '\0') {
     const Kernels* table = kernels_for(wanted);
     LLASA_CHECK(table != nullptr, Status::kArgument,
-                "LLASA_ISA: `%s`, expected scalar, avx2, avx512, vnni or amx as this processor has", wanted);
+                "LLASA_ISA: `%s`, expected scalar, avx2, avx512, vnni, avx512_bf16 or amx as this processor has", wanted);
     return *table;
   }
-  for (const char* isa : {"amx", "vnni", "avx512", "avx2"}) {
+  for (const char* isa : {"amx", "avx512_bf16", "vnni", "avx512", "avx2"}) {
     if (const Kernels* table = kernels_for(isa)) return *table;
   }
   return kScalar;
@@ -119,6 +125,11 @@ const Kernels* kernels_for(const char* isa) {
   if (std::strcmp(isa, "avx512") == 0 && has_avx512()) return &kAvx512;
   if (std::strcmp(isa, "vnni") == 0 && has_vnni()) {
     static const Kernels table = avx512_with("vnni", &vnni::q8_kernels, nullptr);
+    return &table;
+  }
+  if (std::strcmp(isa, "avx512_bf16") == 0 && has_avx512_bf16()) {
+    static const Kernels table =
+        avx512_with("avx512_bf16", &vnni::q8_kernels, &avx512_bf16::tile_product_kernels);
     return &table;
   }
   if (std::strcmp(isa, "amx") == 0 && has_amx()) {

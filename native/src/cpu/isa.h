@@ -1,6 +1,6 @@
 // The per-ISA kernel tables and the choice between them, made once at first use: the widest the processor
-// has, or what LLASA_ISA=scalar|avx2|avx512|vnni|amx asks for (tests). One table per family; families live in
-// cpu/simd/.
+// has, or what LLASA_ISA=scalar|avx2|avx512|vnni|avx512_bf16|amx asks for (tests). One table per family; families live in
+// cpu/simd/, cpu/tiles/ and cpu/vnni/.
 #pragma once
 
 #include <cstdint>
@@ -164,7 +164,8 @@ struct TileProducts {
 };
 
 struct TileProductKernels {
-  TileProducts f32, bf16;
+  TileProducts f32;  // all NULL where OpenBLAS is faster
+  TileProducts bf16;
 };
 
 // 16 rows x 32 columns of x as whole numbers of 16 bits, at most 32512, times a scale of each row. The two
@@ -208,7 +209,8 @@ struct CastKernels {
 };
 
 struct Kernels {
-  // "scalar", "avx2", "avx512", "vnni": AVX-512 with products of bytes, "amx": that with products on the tile unit
+  // "scalar", "avx2", "avx512", "vnni": AVX-512 with products of bytes, "avx512_bf16": that with products of bf16,
+  // "amx": both on the tile unit
   const char* isa;
   const NormKernels* norm;
   const ActivationKernels* activation;
@@ -221,7 +223,7 @@ struct Kernels {
   const CastKernels* cast;
   const ProductKernels* product;
   const Q8Kernels* q8;
-  const TileProductKernels* tile_product = nullptr;  // of "amx" alone
+  const TileProductKernels* tile_product = nullptr;  // of "avx512_bf16" and "amx"
 };
 
 const Kernels& kernels();

@@ -100,7 +100,8 @@ public sealed class ChatJudgeTests
         });
         var since = System.Diagnostics.Stopwatch.StartNew();
         Assert.That((await Ask(server)).PrefersSecond);
-        Assert.That(since.Elapsed, Is.GreaterThanOrEqualTo(TimeSpan.FromSeconds(2)));
+        // A timer may end a tick of its own clock early; without the header the first retry comes after a second at most.
+        Assert.That(since.Elapsed, Is.GreaterThan(TimeSpan.FromSeconds(1.9)));
     }
 
     [TestCase(400, 2)]

@@ -1,4 +1,5 @@
-// How operands of the tile unit lie in memory; see product.cc. For the files of this folder alone.
+// How the operands of products in tiles lie in memory; see product.cc. For the files of this folder alone, which
+// are compiled for "amx" and for "avx512_bf16" (LLASA_ISA).
 //
 // Tiles of x: [16 pairs of columns][16 rows][2]. Tiles of the weight: [16 rows][32 columns].
 #pragma once
@@ -6,36 +7,17 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "cpu/isa.h"
 
-namespace llasa::cpu::amx {
+namespace llasa::cpu::LLASA_ISA {
 
 constexpr int64_t kRows = 16;     // of a tile
 constexpr int64_t kColumns = 32;  // of K in a tile
 constexpr int64_t kTile = kRows * kColumns;
 constexpr int64_t kParts = 3;             // bf16 that make up an f32
 constexpr int64_t kSums = kRows * kRows;  // f32 of a tile of sums
-
-struct alignas(64) TileConfig {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t bytes_per_row[16] = {};
-  uint8_t rows[16] = {};
-};
-
-// Tiles of 16 rows x 64 bytes, as long as it lives: a thread that is switched saves none afterwards.
-class TilesInUse {
- public:
-  TilesInUse() {
-    TileConfig config;
-    for (int i = 0; i < 8; ++i) {
-      config.bytes_per_row[i] = 64;
-      config.rows[i] = kRows;
-    }
-    _tile_loadconfig(&config);
-  }
-  ~TilesInUse() { _tile_release(); }
-};
 
 inline int64_t steps(int64_t K) {
   return (K + kColumns - 1) / kColumns;
@@ -197,4 +179,4 @@ void pack(WeightView x, int64_t ldx, int64_t T, int64_t K, int64_t block, float*
 template <int Parts>
 void pack_columns(WeightView x, int64_t ldx, int64_t T, int64_t K, int64_t block, float* packed);
 
-}  // namespace llasa::cpu::amx
+}  // namespace llasa::cpu::LLASA_ISA

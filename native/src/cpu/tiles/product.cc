@@ -1,13 +1,13 @@
-// Products on the tile unit (AMX); see TileProductKernels in cpu/isa.h.
+// Products in tiles of bf16, by the tile unit (AMX) or by vectors of pairs (AVX512_BF16); see TileProductKernels in
+// cpu/isa.h, and unit.h.
 //
-// The unit multiplies bf16 with bf16 and adds in f32. In bf16 x, and w where it is stored in f32, are rounded
-// to that and multiplied once, as a GPU does. An f32 is the sum of three bf16 exactly, its upper, middle and
-// lower eight bits, so products of the parts give what a product in f32 gives, several times as fast: six of
-// the nine. What is left out, middle times lower and lower times middle or lower, is below 2^-21 of |x w|,
-// 2^-24 on average, like the rounding of a product in f32.
+// In bf16 x, and w where it is stored in f32, are rounded to that and multiplied once, as a GPU does. An f32 is the
+// sum of three bf16 exactly, its upper, middle and lower eight bits, so products of the parts give what a product in
+// f32 gives, on the tile unit several times as fast: six of the nine. What is left out, middle times lower and lower
+// times middle or lower, is below 2^-21 of |x w|, 2^-24 on average, like the rounding of a product in f32. Vectors
+// would need three times as long as in f32, so they have none of these.
 //
-// Sums are in the order of K, for each 32 columns in the order of multiply() below, whatever else is in the
-// call.
+// Sums are in the order of K, for each 32 columns in the order of unit.h, whatever else is in the call.
 //
 // x is packed once per call, 16 rows to a block: for each 32 columns a tile of each part. The weight of a task becomes
 // a panel in the second cache, its parts one after the other; with one block of x alone bf16 is read as it is
@@ -17,10 +17,11 @@
 
 #include <algorithm>
 
-#include "cpu/amx/tiles.h"
 #include "cpu/isa.h"
+#include "cpu/tiles/tiles.h"
+#include "cpu/tiles/unit.h"
 
-namespace llasa::cpu::amx {
+namespace llasa::cpu::LLASA_ISA {
 
 namespace {
 
@@ -54,111 +55,11 @@ void finish_transposed(const ProductTask& p, const float* tile, int64_t t, int64
   }
 }
 
-// Adds 32 columns of up to four tiles of weight rows, `ld` bf16 apart, times one block of x: tiles 0-3 are
-// the sums, 5 holds x and 4 the weight's tiles in turn.
-template <int NB>
-inline __attribute__((always_inline)) void multiply_rows(const Bf16* w, int64_t ld, const Bf16* x) {
-  const auto bytes = static_cast<size_t>(ld) * sizeof(Bf16);
-  _tile_loadd(5, x, 64);
-#define LLASA_ONE_BLOCK(sum)                     \
-  if constexpr (NB > sum) {                      \
-    _tile_loadd(4, w + sum * kRows * ld, bytes); \
-    _tile_dpbf16ps(sum, 4, 5);                   \
-  }
-  LLASA_ONE_BLOCK(0)
-  LLASA_ONE_BLOCK(1)
-  LLASA_ONE_BLOCK(2)
-  LLASA_ONE_BLOCK(3)
-#undef LLASA_ONE_BLOCK
-}
-
-// What is multiplied, and in which order. Swapped gives the bits of kF32 with x and w swapped.
-enum class Order { kF32, kF32Swapped, kBf16 };
-
-constexpr int parts_of(Order order) {
-  return order == Order::kBf16 ? 1 : kParts;
-}
-
-// Adds 32 columns of NB rows of tiles of a panel times TB blocks of x: tiles 0-3 are the
-// sums, 4 and 5 a part of the weight, 6 and 7 one of x.
-template <Order O, int NB, int TB>
-inline __attribute__((always_inline)) void multiply(const Bf16* w, int64_t next_w, const Bf16* x,
-                                                    int64_t next_x) {
-  const auto weight = [&](int part) __attribute__((always_inline)) {
-    _tile_loadd(4, w + part * kTile, 64);
-    if constexpr (NB > 1) _tile_loadd(5, w + next_w + part * kTile, 64);
-  };
-  const auto rows = [&](int part) __attribute__((always_inline)) {
-    _tile_loadd(6, x + part * kTile, 64);
-    if constexpr (TB > 1) _tile_loadd(7, x + next_x + part * kTile, 64);
-  };
-  const auto add = [&]() __attribute__((always_inline)) {
-    _tile_dpbf16ps(0, 4, 6);
-    if constexpr (TB > 1) _tile_dpbf16ps(1, 4, 7);
-    if constexpr (NB > 1) _tile_dpbf16ps(2, 5, 6);
-    if constexpr (NB > 1 && TB > 1) _tile_dpbf16ps(3, 5, 7);
-  };
-  if constexpr (O == Order::kBf16) {
-    weight(0);
-    rows(0), add();
-  } else if constexpr (O == Order::kF32) {
-    weight(0);
-    rows(2), add();
-    rows(1), add();
-    rows(0), add();
-    weight(2), add();
-    weight(1), add();
-    rows(1), add();
-  } else {
-    rows(0);
-    weight(2), add();
-    weight(1), add();
-    weight(0), add();
-    rows(2), add();
-    rows(1), add();
-    weight(1), add();
-  }
-}
-
-void zero_tiles() {
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
-}
-void load_tiles(const float* sums) {
-  _tile_loadd(0, sums, 64);
-  _tile_loadd(1, sums + kSums, 64);
-  _tile_loadd(2, sums + 2 * kSums, 64);
-  _tile_loadd(3, sums + 3 * kSums, 64);
-}
-void store_tiles(float* sums) {
-  _tile_stored(0, sums, 64);
-  _tile_stored(1, sums + kSums, 64);
-  _tile_stored(2, sums + 2 * kSums, 64);
-  _tile_stored(3, sums + 3 * kSums, 64);
-}
-
 // Weight rows [n, n + 16 NB), as they are stored, times the one block of x.
 template <int NB>
 void stored_rows(const ProductTask& p, int64_t n) {
-  const Bf16* w = static_cast<const Bf16*>(p.w) + n * p.ldw;
-  const Bf16* x = reinterpret_cast<const Bf16*>(p.packed);
-  zero_tiles();
-  const int64_t rows = std::min<int64_t>(NB * kRows, p.N - n);
-  const int64_t whole = rows == NB * kRows ? p.K / kColumns : 0;
-  for (int64_t s = 0; s < whole; ++s) multiply_rows<NB>(w + s * kColumns, p.ldw, x + s * kTile);
-  // A tile must not read past the weight's last row or column.
-  alignas(64) Bf16 edge[NB * kTile];
-  for (int64_t s = whole; s < steps(p.K); ++s) {
-    for (int64_t i = 0; i < NB; ++i) {
-      panel_tile<1>(w + i * kRows * p.ldw + s * kColumns, p.ldw, rows - i * kRows, p.K - s * kColumns,
-                    edge + i * kTile);
-    }
-    multiply_rows<NB>(edge, kColumns, x + s * kTile);
-  }
   alignas(64) float sums[4 * kSums];
-  store_tiles(sums);
+  sum_stored<NB>(p, n, sums);
   for (int64_t i = 0; i < NB && n + i * kRows < p.N; ++i) finish(p, sums + i * kSums, 0, n + i * kRows);
 }
 
@@ -176,20 +77,10 @@ void panel_pair(const ProductTask& p, const Panel& panel, int64_t n, int64_t b, 
   const int64_t count = panel.last - panel.first, next_w = count * kStep, next_x = steps(p.K) * kStep;
   const Bf16* w = panel.tiles + n * next_w;
   const Bf16* x = reinterpret_cast<const Bf16*>(p.packed) + b * next_x + panel.first * kStep;
-  if (panel.first == 0) {
-    zero_tiles();
-  } else {
-    load_tiles(waiting);
-  }
-  for (int64_t s = 0; s < count; ++s) {
-    multiply<O, NB, TB>(w + s * kStep, next_w, x + s * kStep, next_x);
-  }
-  if (panel.last < steps(p.K)) {
-    store_tiles(waiting);
-    return;
-  }
+  const bool last = panel.last == steps(p.K);
   alignas(64) float sums[4 * kSums];
-  store_tiles(sums);
+  sum_panel<O, NB, TB>(w, next_w, x, next_x, count, panel.first == 0 ? nullptr : waiting, last ? sums : waiting);
+  if (!last) return;
   for (int64_t i = 0; i < NB; ++i) {
     for (int64_t j = 0; j < TB; ++j) {
       const float* tile = sums + (2 * i + j) * kSums;
@@ -277,8 +168,12 @@ constexpr TileProducts products(void (*product)(const ProductTask&)) {
 
 extern const TileProductKernels tile_product_kernels;
 const TileProductKernels tile_product_kernels = {
+#if defined(__AMX_BF16__)
     .f32 = products<Order::kF32, Order::kF32Swapped>(panel_product<Order::kF32, false, false>),
+#else
+    .f32 = {},
+#endif
     .bf16 = products<Order::kBf16, Order::kBf16>(stored_product),
 };
 
-}  // namespace llasa::cpu::amx
+}  // namespace llasa::cpu::LLASA_ISA

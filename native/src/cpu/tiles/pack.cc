@@ -1,7 +1,7 @@
-// Packs x for the tile unit; see product.cc.
-#include "cpu/amx/tiles.h"
+// Packs x for products in tiles; see product.cc.
+#include "cpu/tiles/tiles.h"
 
-namespace llasa::cpu::amx {
+namespace llasa::cpu::LLASA_ISA {
 
 namespace {
 
@@ -66,4 +66,4 @@ void pack_columns<1>(WeightView x, int64_t ldx, int64_t T, int64_t K, int64_t bl
   }
 }
 
-}  // namespace llasa::cpu::amx
+}  // namespace llasa::cpu::LLASA_ISA
