@@ -45,7 +45,7 @@ std::vector<QueryBlock> cut_queries(const int64_t* offsets, int64_t B, int64_t H
   return blocks;
 }
 
-// On the tile unit keys and transposed values of a clip's head are packed once; a block of queries, and then
+// In tiles keys and transposed values of a clip's head are packed once; a block of queries, and then
 // its weights, are rows of a panel.
 struct PackedHeads {};
 struct TileScratch {};

@@ -3,13 +3,13 @@
 // oversubscribes. C is cut into tiles, unless it is small and K is long (weight gradients): then every tile
 // would pack the other operand again, a quarter of the time, and K is cut instead, its parts summed in order.
 //
-// A bf16 operand is widened panel by panel, columns of C at a time, and each panel is an f32 product. Where there
-// is a tile unit a product in bf16 rounds what is f32, in every shape; elsewhere it would gain nothing.
+// A bf16 operand is widened panel by panel, columns of C at a time, and each panel is an f32 product. Where the
+// processor multiplies bf16 a product in bf16 rounds what is f32, in every shape; elsewhere it would gain nothing.
 //
 // Few rows times the rows of a weight, what decoding does, are a product of our own (cpu/simd/product.cc):
-// bound by reading the weight, it reads it once, as it is stored, in one parallel region. Where there is a tile
-// unit, all other large products run on it (cpu/gemm_tiles.cc). With weights in 8 bits all do in whole numbers
-// (cpu/gemm_q8.cc).
+// bound by reading the weight, it reads it once, as it is stored, in one parallel region. Other large products in bf16
+// run in tiles where the processor multiplies bf16, those in f32, too, where it has a tile unit (cpu/gemm_tiles.cc).
+// With weights in 8 bits all do in whole numbers (cpu/gemm_q8.cc).
 #include "ops/gemm.h"
 
 #include <algorithm>
@@ -147,7 +147,7 @@ const T* converted_rows(const float* A, int64_t lda, int64_t rows, int64_t colum
   return to;
 }
 
-// C = alpha op(A) op(B) + beta C without the tile unit.
+// C = alpha op(A) op(B) + beta C without tiles.
 void gemm_widened(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
                   const float* A, int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc) {
   if (!transpose_a && transpose_b && M <= cpu::kFewRows) {

@@ -1,4 +1,4 @@
-// Products on the tile unit, task by task; see cpu/gemm_tiles.h.
+// Products in tiles, task by task; see cpu/gemm_tiles.h.
 //
 // A task's product is a block of C: one operand is packed before, once per call, the other becomes the task's
 // own panel in the second cache. Few rows of x are packed, and the weight makes panels. Many rows make panels

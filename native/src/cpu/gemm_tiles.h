@@ -1,4 +1,4 @@
-// Matrix products on the tile unit (cpu/amx/product.cc), cut into tasks by their shape.
+// Matrix products in tiles (cpu/tiles/product.cc), cut into tasks by their shape.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ struct ProductShape {
 };
 
 // C = alpha op(A) op(B) + beta C as in ops/gemm.h, B in bf16 only if the product is; false, with C as it was, where
-// there is no tile unit or it is not the faster one.
+// there are none or they are not the faster ones.
 bool gemm_tiles(bool transpose_a, bool transpose_b, ProductShape shape, float alpha, const float* A,
                 int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
                 Precision precision);

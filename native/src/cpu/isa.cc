@@ -106,8 +106,10 @@ std::atomic<const Kernels*> forced_table{nullptr};
 const Kernels& choose() {
   if (const char* wanted = std::getenv("LLASA_ISA"); wanted != nullptr && *wanted != '\0') {
     const Kernels* table = kernels_for(wanted);
-    LLASA_CHECK(table != nullptr, Status::kArgument,
-                "LLASA_ISA: `%s`, expected scalar, avx2, avx512, vnni, avx512_bf16 or amx as this processor has", wanted);
+    LLASA_CHECK(
+        table != nullptr, Status::kArgument,
+        "LLASA_ISA: `%s`, expected scalar, avx2, avx512, vnni, avx512_bf16 or amx as this processor has",
+        wanted);
     return *table;
   }
   for (const char* isa : {"amx", "avx512_bf16", "vnni", "avx512", "avx2"}) {

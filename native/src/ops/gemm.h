@@ -1,5 +1,5 @@
-// Matrix product. CPU: OpenBLAS on one thread per tile of C, or products of our own for few rows and on the
-// tile unit, cut by shape alone. CUDA: cuBLASLt.
+// Matrix product. CPU: OpenBLAS on one thread per tile of C, or products of our own for few rows and in
+// tiles of bf16, cut by shape alone. CUDA: cuBLASLt.
 #pragma once
 
 #include "core/weight_view.h"
@@ -22,7 +22,8 @@ void gemm(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int64_t
           WeightView A, int64_t lda, WeightView B, int64_t ldb, float beta, ArrayView C, int64_t ldc,
           Precision precision = Precision::kF32);
 
-// Whether products of Precision::kBf16 round an operand that is f32, as they do on CUDA and on a CPU's tile unit.
+// Whether products of Precision::kBf16 round an operand that is f32, as they do on CUDA and on a CPU that
+// multiplies bf16.
 bool rounds_to_bf16();
 
 // B may be stored in 8 bits (core/q8.h) where multiplies_q8(): transpose_b alone, dense, whatever the precision.

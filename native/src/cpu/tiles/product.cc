@@ -79,7 +79,8 @@ void panel_pair(const ProductTask& p, const Panel& panel, int64_t n, int64_t b, 
   const Bf16* x = reinterpret_cast<const Bf16*>(p.packed) + b * next_x + panel.first * kStep;
   const bool last = panel.last == steps(p.K);
   alignas(64) float sums[4 * kSums];
-  sum_panel<O, NB, TB>(w, next_w, x, next_x, count, panel.first == 0 ? nullptr : waiting, last ? sums : waiting);
+  sum_panel<O, NB, TB>(w, next_w, x, next_x, count, panel.first == 0 ? nullptr : waiting,
+                       last ? sums : waiting);
   if (!last) return;
   for (int64_t i = 0; i < NB; ++i) {
     for (int64_t j = 0; j < TB; ++j) {

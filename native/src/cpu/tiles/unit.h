@@ -204,12 +204,15 @@ void sum_panel(const Bf16* w, int64_t next_w, const Bf16* x, int64_t next_x, int
 // than there is. `rows` of the weight's 16 are there; x has at most R.
 template <int R>
 void sum_few_rows(const Bf16* w, int64_t ld, int64_t rows, int64_t K, const Bf16* x, float* sums) {
+  constexpr int64_t kAhead = 16;  // steps: 1 KB of each row
   __m512 of_rows[16];
   for (int t = 0; t < 16; ++t) of_rows[t] = _mm512_setzero_ps();
   for (int64_t s = 0; s < steps(K); ++s, x += kTile) {
     const __mmask32 columns = first_of_32(K - s * kColumns);
     __m512 tile[16];
     for (int64_t r = 0; r < kRows; ++r) {
+      // 16 rows are more streams than the processor follows.
+      _mm_prefetch(reinterpret_cast<const char*>(w + r * ld + (s + kAhead) * kColumns), _MM_HINT_T1);
       const auto mask = r < rows ? columns : 0;
       tile[r] = _mm512_castsi512_ps(_mm512_maskz_loadu_epi16(mask, w + r * ld + s * kColumns));
     }
