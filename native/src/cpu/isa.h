@@ -87,6 +87,8 @@ struct SamplingKernels {
   // y = x >= threshold ? exp((x - max) * inverse_temperature) : 0
   void (*weights)(const float* x, float* y, int64_t n, float max, float inverse_temperature, float threshold);
   float (*sum)(const float* x, int64_t n);
+  // Sum of y where x >= threshold, which is above -infinity.
+  float (*sum_from)(const float* x, const float* y, int64_t n, float threshold);
 };
 
 // Rows of the speech families: ops/norm.h (GroupNorm), ops/istft.h, ops/mel.h, ops/attention_full.h.

@@ -1,9 +1,9 @@
 // Sampling on the CPU: one row at a time, rows in parallel; see ops/sampling.h for the chain.
 //
 // No row is sorted. The kept set of top-k and top-p is a prefix of the order (x descending, id ascending), so
-// it is described by its last member (Limit). That member is found through a histogram over (max - x) / T:
+// it is described by its last member (Limit). With top-k that member is found through a histogram over (max - x) / T:
 // bins are monotone in x, so whole bins are taken or left and only the bin of the boundary is looked into, by
-// selection. Weights are f32 exponentials (2 ulp); masses add up in double, so the boundary is as exact as
+// selection. With top-p alone the few that can hold it are selected from. Weights are f32 exponentials (2 ulp); masses add up in double, so the boundary is as exact as
 // the weights.
 #include "ops/sampling.h"
 
@@ -39,6 +39,7 @@ struct Scratch {
   std::vector<double> block_sums;
   std::vector<float> block_max;
   std::vector<float> largest;
+  std::vector<float> weights;
   std::array<double, kBins> mass;
   std::array<int32_t, kBins> count;
 };
@@ -170,7 +171,7 @@ TopK find_top_k(const Row& row, int32_t k, Scratch& s) {
   int64_t above = 0;
   for (int bin = 0; bin < kBins; ++bin) {
     const auto b = static_cast<size_t>(bin);
-    if (k > 0 && above + s.count[b] >= k) {
+    if (above + s.count[b] >= k) {
       gather(row, bin, -kInfinity, s.boundary);
       const auto kth = s.boundary.begin() + (k - above - 1);
       std::nth_element(s.boundary.begin(), kth, s.boundary.end(), before);
@@ -187,7 +188,7 @@ TopK find_top_k(const Row& row, int32_t k, Scratch& s) {
     result.mass += s.mass[b];
     result.boundary_mass = s.mass[b];
   }
-  return result;  // k is off, or no more than k columns are finite
+  return result;  // no more than k columns are finite
 }
 
 // The first candidate at which the cumulative mass, starting from `mass`, reaches target: halves by
@@ -214,14 +215,76 @@ Candidate reach(std::vector<Candidate>& all, double mass, double target) {
   return *(last - 1);
 }
 
-Limit find_limit(const Row& row, const SamplingParameters& parameters, Scratch& s) {
+// The last column kept by top-p alone. What weighs less than (1 - p) mass / n adds up to less than (1 - p) mass, so the
+// boundary is not among it, and by half of that not by rounding either. What lies between there and the best is halved
+// by adding up, before the few that are left are selected from.
+Candidate find_top_p(const Row& row, double top_p, double mass, Scratch& s) {
+  constexpr int kHalvings = 7;
+  constexpr double kWorthwhile = 0.05;  // nats
+  const auto& k = *cpu::kernels().sampling;
+  const double target = top_p * mass;
+  const double range = -std::log(std::max(0.5 * (1 - top_p) * mass / row.n, 1e-30));
+  float low = std::max(row.max - static_cast<float>(std::max(range, 0.0) + 0.01) / row.inverse_temperature,
+                       std::numeric_limits<float>::lowest());
+  float high = kInfinity;
+  double above = 0;
+  s.weights.resize(static_cast<size_t>(row.n));
+  for (int64_t block = 0; block < row.blocks(); ++block) {
+    if (row.block_max[block] >= low) block_weights(row, Limit{}, block, s.weights.data() + block * kBlock);
+  }
+  const auto for_blocks = [&](float from, auto&& each) {
+    for (int64_t block = 0; block < row.blocks(); ++block) {
+      const int64_t begin = block * kBlock;
+      if (row.block_max[block] >= from) each(begin, std::min<int64_t>(kBlock, row.n - begin));
+    }
+  };
+  for (int i = 0; i < kHalvings; ++i) {
+    const float top = std::min(high, row.max);
+    const float middle = low + 0.5f * (top - low);
+    if (!(middle > low && middle < top) ||
+        static_cast<double>((top - low) * row.inverse_temperature) < kWorthwhile) {
+      break;
+    }
+    double sum = 0;
+    for_blocks(middle, [&](int64_t begin, int64_t length) {
+      sum += static_cast<double>(k.sum_from(row.x + begin, s.weights.data() + begin, length, middle));
+    });
+    if (sum >= target) {
+      low = middle;
+    } else {
+      high = middle;
+      above = sum;
+    }
+  }
+  size_t count = 0;
+  for_blocks(low, [&](int64_t begin, int64_t length) {
+    s.boundary.resize(count + static_cast<size_t>(length));
+    for (int64_t i = begin; i < begin + length; ++i) {
+      const float x = row.x[i];
+      s.boundary[count] = {x, s.weights[static_cast<size_t>(i)], static_cast<int32_t>(i)};
+      count += x >= low && x < high ? 1 : 0;
+    }
+  });
+  s.boundary.resize(count);
+  return reach(s.boundary, above, target);
+}
+
+// `mass_of_all` is that of all columns of the row.
+Limit find_limit(const Row& row, double mass_of_all, const SamplingParameters& parameters, Scratch& s) {
   Limit limit;
   limit.min_weight = parameters.min_p;  // the best has weight 1
   const bool use_top_k = parameters.top_k > 0 && parameters.top_k < row.n;
-  if (!use_top_k && parameters.top_p >= 1) return limit;
-  // With top-k, what less than k columns can keep out is not counted: bins above the boundary are whole.
-  fill_histogram(row, use_top_k ? reached_by(row, parameters.top_k, s) : -kInfinity, s);
-  const TopK top = find_top_k(row, use_top_k ? parameters.top_k : 0, s);
+  if (!use_top_k) {
+    if (parameters.top_p < 1) {
+      const Candidate last = find_top_p(row, static_cast<double>(parameters.top_p), mass_of_all, s);
+      limit.value = last.x;
+      limit.last = last.column;
+    }
+    return limit;
+  }
+  // What less than k columns can keep out is not counted: bins above the boundary are whole.
+  fill_histogram(row, reached_by(row, parameters.top_k, s), s);
+  const TopK top = find_top_k(row, parameters.top_k, s);
   limit.value = top.value;
   if (parameters.top_p >= 1) return limit;
   const double target = static_cast<double>(parameters.top_p) * top.mass;
@@ -333,10 +396,11 @@ PreparedRow prepare(const SamplingParameters& parameters, float* x, const Sample
       p.error = kSampleEmpty;
       return p;
     }
+    p.mass = kept_mass(p.row, Limit{}, s.block_sums);
   }
   if (parameters.temperature == 0) return p;
-  p.limit = find_limit(p.row, parameters, s);
-  if (info.forbidden_column >= 0 || p.limit.value > -kInfinity || p.limit.min_weight > 0) {
+  p.limit = find_limit(p.row, p.mass, parameters, s);
+  if (p.limit.value > -kInfinity || p.limit.min_weight > 0) {
     p.mass = kept_mass(p.row, p.limit, s.block_sums);
   }
   return p;

@@ -46,9 +46,18 @@ float sum(const float* x, int64_t n) {
   return hsum(total);
 }
 
+float sum_from(const float* x, const float* y, int64_t n, float threshold) {
+  VF total = {};
+  int64_t i = 0;
+  for (; i + kW <= n; i += kW) total += load(x + i) >= threshold ? load(y + i) : splat(0.0f);
+  if (i < n)
+    total += load_partial(x + i, n - i, -kInfinity) >= threshold ? load_partial(y + i, n - i) : splat(0.0f);
+  return hsum(total);
+}
+
 }  // namespace
 
 extern const SamplingKernels sampling_kernels;
-const SamplingKernels sampling_kernels = {scan, weights, sum};
+const SamplingKernels sampling_kernels = {scan, weights, sum, sum_from};
 
 }  // namespace llasa::cpu::LLASA_ISA
