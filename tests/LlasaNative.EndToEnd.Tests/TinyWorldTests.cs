@@ -1,3 +1,4 @@
+using System.Text.Json;
 using LlasaNative.Interop;
 using LlasaNative.Trainer;
 
@@ -7,6 +8,9 @@ namespace LlasaNative.EndToEnd.Tests;
 [NonParallelizable]
 public abstract class TinyWorldTests
 {
+    /// <summary>What is measured with a clock, and so may differ between two runs.</summary>
+    private static readonly string[] _clocked = ["seconds/", "speed/", "memory/"];
+
     /// <summary>Empty before each test, removed after it.</summary>
     protected string Folder { get; private set; } = "";
 
@@ -60,4 +64,12 @@ public abstract class TinyWorldTests
 
     protected static void AssertSame((byte[] Weights, byte[] Moments) actual, (byte[] Weights, byte[] Moments) expected) =>
         Assert.That(actual.Weights.AsSpan().SequenceEqual(expected.Weights) && actual.Moments.AsSpan().SequenceEqual(expected.Moments), "same bits");
+
+    /// <summary>What every step of a run measured without a clock.</summary>
+    protected static string[] Measurements(string run) => [.. File.ReadLines(Path.Combine(run, "metrics.jsonl")).Select(line =>
+    {
+        using var json = JsonDocument.Parse(line);
+        return string.Join(' ', json.RootElement.EnumerateObject()
+            .Where(p => !_clocked.Any(c => p.Name.StartsWith(c, StringComparison.Ordinal))).Select(p => $"{p.Name}={p.Value.GetRawText()}"));
+    })];
 }

@@ -12,9 +12,6 @@ public abstract class FaultTests : TinyWorldTests
 {
     protected const int Steps = 3;
 
-    /// <summary>What is measured with a clock, and so may differ between two runs.</summary>
-    private static readonly string[] _clocked = ["seconds/", "speed/", "memory/"];
-
     private static string? _undisturbed;
 
     /// <summary>Directory of the run that nothing disturbed.</summary>
@@ -72,12 +69,5 @@ public abstract class FaultTests : TinyWorldTests
     {
         using var json = JsonDocument.Parse(line);
         return json.RootElement.GetProperty(name).GetDouble();
-    })];
-
-    private static string[] Measurements(string run) => [.. File.ReadLines(Path.Combine(run, "metrics.jsonl")).Select(line =>
-    {
-        using var json = JsonDocument.Parse(line);
-        return string.Join(' ', json.RootElement.EnumerateObject()
-            .Where(p => !_clocked.Any(c => p.Name.StartsWith(c, StringComparison.Ordinal))).Select(p => $"{p.Name}={p.Value.GetRawText()}"));
     })];
 }
