@@ -127,8 +127,18 @@ public sealed unsafe class NativePolicy : IDisposable
         Native.PolicyCopyWeights(Handle, source.Handle);
     }
 
-    /// <summary>Brings weights that a trainer shared out over ranks together, for rollouts and log-probs; every rank calls it.</summary>
+    /// <summary>Brings weights that were shared out over ranks together, for rollouts and log-probs; every rank calls it.</summary>
     public void Gather() => Native.PolicyGather(Handle);
+
+    /// <summary>Shares a frozen policy's weights out, once and for good: each rank keeps its part alone. Every rank calls it; of one rank it does nothing.</summary>
+    /// <param name="world">The ranks; kept.</param>
+    /// <remarks>From then on every rank calls <see cref="LogProbs"/> as often as the others, with no sequences where it has none; all else needs <see cref="Gather"/>.</remarks>
+    /// <exception cref="NativeException">The policy is not frozen, in 8 bits, has an adapter or is shared out already.</exception>
+    public void ShareOut(NativeWorld world)
+    {
+        ArgumentNullException.ThrowIfNull(world);
+        Native.PolicyShareOut(Handle, world.Handle);
+    }
 
     /// <summary>Where a parameter lies, for an engine that trains in place.</summary>
     /// <param name="name">Hugging Face name.</param>

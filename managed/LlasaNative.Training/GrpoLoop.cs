@@ -78,7 +78,8 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
             batch.ReadCodes();                                                      // ④ codes
             batch.Vocode();                                                         // ⑤ waveform
             batch.Recognise();                                                      // ⑥ transcript and likelihood
-            var judged = _world.Agree(() => _update.Charge(batch.Judge(_judge), timer));   // ⑦ reward, less what the reference charges
+            var judged = _world.Agree(() => batch.Judge(_judge));                   // ⑦ reward,
+            judged = _update.Charge(judged, timer);                                 // less what the reference charges
             judged = _pairs?.Ask(judged, timer, cancellation) ?? judged;            // or what somebody else prefers
             var all = timer.Measure("gather", () => _world.Gather(judged, _options.Rollout.SamplesPerPrompt, keepSound));   // from here on every rank has all samples
             CheckScored(number, all.Recognised);

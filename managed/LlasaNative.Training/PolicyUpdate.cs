@@ -33,18 +33,23 @@ internal sealed class PolicyUpdate
     /// <summary>What the loss's numbers per token cannot say.</summary>
     public LossShape Shape => _loss.Shape;
 
-    /// <summary>Takes from each sample's reward what the starting policy charges, if it is to: what a group's variance is judged by.</summary>
+    /// <summary>Takes from each sample's reward what the starting policy charges, if it is to: what a group's variance is judged by. Every rank calls it.</summary>
     /// <param name="drawn">The samples.</param>
     /// <param name="timer">Told how long it takes.</param>
     public DrawnGroups Charge(DrawnGroups drawn, PhaseTimer timer)
     {
         var loss = _options.Loss;
-        if (_referenceLogProbs is not { } compute || loss is not { KlPlacement: KlPlacement.Reward, KlCoefficient: > 0 } || drawn.Judged.Length == 0)
+        if (_referenceLogProbs is not { } compute || loss is not { KlPlacement: KlPlacement.Reward, KlCoefficient: > 0 })
         {
             return drawn;
         }
 
-        var packed = timer.Measure("reference", () => compute(drawn.Samples.Pack()));
+        var packed = timer.Measure("reference", () => compute(drawn.Samples.Pack()));   // of no samples as well: IPolicy.CopyFrozen
+        if (drawn.Judged.Length == 0)
+        {
+            return drawn;
+        }
+
         var reference = new float[drawn.Samples.Count][];
         for (int b = 0, next = 0; b < reference.Length; next += reference[b++].Length)
         {
@@ -84,7 +89,7 @@ internal sealed class PolicyUpdate
     private float[] Reference(RolloutBatch samples)
     {
         var own = Share(samples, [.. Enumerable.Range(0, samples.Count)]);
-        return _world.Join(own.Length == 0 ? [] : _referenceLogProbs!(samples.Pack(own)));
+        return _world.Join(_referenceLogProbs!(samples.Pack(own)));
     }
 
     /// <summary>This rank's part of some samples, whole groups of about as many tokens as every other rank's.</summary>

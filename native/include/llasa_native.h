@@ -289,12 +289,17 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_policy_get_tensor(llasa_policy* poli
 /* Copies every weight of source (same sizes) into policy: a frozen reference, or a restored best. Matrices
  * that one of the two keeps in bf16 or 8 bits alone arrive rounded as that does. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_policy_copy_weights(llasa_policy* policy, llasa_policy* source);
-/* Of weights that a trainer shared out over ranks (llasa_trainer_options.shard_weights): brings a copy of all of them,
- * as products read it, to every rank, which rollouts, logits and log-probs need; it is there until the next
- * llasa_trainer_accumulate, llasa_trainer_step or llasa_policy_set_tensor. Every rank calls it. Does nothing for others.
- * Tensors of such a policy are set by every rank, each the whole, and got by every rank, the same ones in the same
- * order. */
+/* Of weights that were shared out over ranks (llasa_trainer_options.shard_weights, llasa_policy_share_out): brings a
+ * copy of all of them, as products read it, to every rank, which rollouts, logits and log-probs need; it is there until
+ * the next llasa_trainer_accumulate, llasa_trainer_step or llasa_policy_set_tensor. Every rank calls it. Does nothing
+ * for others. Tensors of such a policy are set by every rank, each the whole, and got by every rank, the same ones in
+ * the same order. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_policy_gather(llasa_policy* policy);
+/* Shares the weights of a frozen policy (a reference) out over ranks, once and for good: each keeps its part alone.
+ * Every rank calls it, and llasa_policy_logprobs as often as the others, with no sequences where it has none: layers are
+ * brought together as its passes come to them. All else needs llasa_policy_gather. In a world of one it does nothing.
+ * LLASA_ERR_STATE for a policy that is not frozen, in 8 bits, or has an adapter. Lifetime: keeps the world. */
+LLASA_API LLASA_MUST_USE llasa_status llasa_policy_share_out(llasa_policy* policy, llasa_world* world);
 /* Where a parameter lies: *out_data is its first element, row-major, in memory of the device the library computes
  * on (host memory on the CPU); *out_dtype LLASA_F32, the values that are trained and saved, or LLASA_BF16 where
  * that is all there is. For an engine that trains in place. LLASA_ERR_NAME for an unknown name, LLASA_ERR_STATE

@@ -117,6 +117,7 @@ TEST_F(AbiContract, EveryNullPointerIsAnArgumentErrorThatNamesIt) {
     null("llasa_policy_tensors_changed", "policy", [&] { return llasa_policy_tensors_changed(nullptr); });
   }
   null("llasa_policy_gather", "policy", [&] { return llasa_policy_gather(nullptr); });
+  null("llasa_policy_share_out", "policy", [&] { return llasa_policy_share_out(nullptr, nullptr); });
   null("llasa_policy_copy_weights", "policy",
        [&] { return llasa_policy_copy_weights(nullptr, policy.handle); });
   null("llasa_policy_copy_weights", "source",

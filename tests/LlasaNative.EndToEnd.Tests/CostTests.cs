@@ -63,6 +63,12 @@ public sealed class CostTests : TinyWorldTests
         var brought = (4 * ((2 * layers) - (layers / config.Layers) + (all - layers))) + all;
         Assert.That(Traffic(true, ComputeType.Bf16, 10), Is.EqualTo(new RankTraffic(4 * 4 * all * 0.75, 2 * brought * 0.75)));
         Assert.That(Traffic(true, ComputeType.F32, 10).Weights, Is.EqualTo(4 * brought * 0.75));
+        // Of a reference all weights for each of the three micro-batches of the rank that has most; in 8 bits every rank has them.
+        RankTraffic Beside(ReferenceKind reference) => RankTraffic.Of(
+            new GrpoOptions { Trainer = new TrainerOptions { ShardWeights = true }, Models = new ModelOptions { PolicyType = ComputeType.Bf16 }, Loss = new LossOptions { Reference = reference } }, config, 4, updates: 2, microBatches: 10);
+        Assert.That(Beside(ReferenceKind.Bf16).Weights, Is.EqualTo(2 * (brought + (3 * all)) * 0.75));
+        Assert.That(Beside(ReferenceKind.F32).Weights, Is.EqualTo(((2 * brought) + (4 * 3 * all)) * 0.75));
+        Assert.That(Beside(ReferenceKind.Q8).Weights, Is.EqualTo(2 * brought * 0.75));
         var table = LlasaRunner.RunWell("inspect", "--cost", TinyWorld.Policy, "--ranks", "4", "--set", "trainer.shard_weights=true").Output;
         Assert.That(table, Does.Match(@"each of 4 ranks sends \d+\.\d+ GB of gradients and \d+\.\d+ GB of weights a step"));
         Assert.That(LlasaRunner.Run("inspect", "--cost", TinyWorld.Policy, "--ranks", "0").Error, Does.Contain("--ranks: 0, expected at least 1"));

@@ -67,6 +67,21 @@ public sealed class RanksTests
         Assert.That(drawn.Select(d => d.Ids.Count), Has.All.EqualTo(4));
     }
 
+    [TestCase(KlPlacement.Loss)]
+    [TestCase(KlPlacement.Reward)]
+    public void Reference_IsAskedAsOftenByEveryRank(KlPlacement placement)
+    {
+        // It may lie in parts that ranks bring together for each other: one without samples asks, too.
+        var asked = ThreadWorld.Run(4, world =>
+        {
+            using World run = new(Settings(new LossOptions { KlCoefficient = 0.1, KlPlacement = placement, MaskFlatGroups = false }), Texts, ranks: world);
+            run.Step();
+            return (Drawn: run.Policy.Ids.Count, Scored: run.Policy.Calls.Count(call => call == "score"));
+        });
+        Assert.That(asked.Select(a => a.Drawn), Has.Some.Zero);
+        Assert.That(asked.Select(a => a.Scored), Has.All.EqualTo(asked[0].Scored).And.All.GreaterThan(0));
+    }
+
     [Test]
     public void Step_ThatTooFewCouldBeHeardIn_IsGivenUpByAllRanks()
     {

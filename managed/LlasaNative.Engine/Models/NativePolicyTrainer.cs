@@ -62,7 +62,7 @@ public sealed class NativePolicyTrainer(PolicyModel policy, OptimiserOptions opt
         var native = options.ToNative();
         native.ShardWeights = shardWeights ? 1 : 0;
         NativeTrainer trainer = new(policy.Native, native, world?.Native);
-        policy.IsShared |= shardWeights && world?.Size > 1;
+        policy.SharedOver ??= shardWeights && world?.Size > 1 ? world : null;
         return trainer;
     }
 }

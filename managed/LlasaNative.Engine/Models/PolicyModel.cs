@@ -72,8 +72,8 @@ public sealed class PolicyModel : IPolicy
     /// <summary>What is trained, and so what a checkpoint must hold: the adapter where there is one, else all weights.</summary>
     public IReadOnlyList<NativeTensor> TrainedTensors => Adapter?.Tensors ?? Native.GetTensors();
 
-    /// <summary>Whether ranks hold its weights in parts.</summary>
-    internal bool IsShared { get; set; }
+    /// <summary>The ranks that hold its weights in parts; null where this process has them all.</summary>
+    internal ProcessWorld? SharedOver { get; set; }
 
     private NativeTensor[] BaseTensors => [.. Native.GetTensors().Where(t => !t.IsAdapter)];
 
@@ -139,6 +139,12 @@ public sealed class PolicyModel : IPolicy
         try
         {
             copy.Native.CopyWeightsFrom(Native);
+            if (SharedOver is not null && type != ComputeType.Q8)   // 8 bits a weight are a good quarter, and stay whole
+            {
+                copy.Native.ShareOut(SharedOver.Native);
+                copy.SharedOver = SharedOver;
+            }
+
             return copy;
         }
         catch
@@ -245,7 +251,7 @@ public sealed class PolicyModel : IPolicy
     /// <summary>Takes part in another rank's <see cref="Save"/>: weights that ranks hold in parts are brought together for it.</summary>
     public void TakePartInSaving()
     {
-        foreach (var tensor in IsShared ? BaseTensors : [])
+        foreach (var tensor in SharedOver is null ? [] : BaseTensors)
         {
             Native.GetMergedTensor(tensor.Name, new float[tensor.Count]);
         }

@@ -27,7 +27,15 @@ internal readonly record struct RankTraffic(double Gradients, double Weights)
         // Every rank takes part in as many passes as the one that has most: forward each layer, and back each but the last, which is still there.
         var passes = updates * Math.Ceiling(microBatches / updates / ranks);
         var brought = (((2 * policy.Layers) - 1) * layer) + ((policy.TieWordEmbeddings ? 1 : 2) * table);
-        return new RankTraffic(passes * 4 * all * sent, element * sent * ((passes * brought) + all));   // and all of them for the rollouts
+        var reference = !options.Loss.KeepsReference ? 0 : options.Loss.ReferenceType(options.Models.PolicyType) switch
+        {
+            ComputeType.F32 => 4.0,
+            ComputeType.Bf16 => 2,
+            _ => 0,   // 8 bits, which every rank has whole
+        };
+        // Forward alone, of each sample once; and all weights for the rollouts.
+        var scored = reference * Math.Ceiling(microBatches / options.Update.Epochs / ranks) * all;
+        return new RankTraffic(passes * 4 * all * sent, sent * ((element * ((passes * brought) + all)) + scored));
     }
 
     private static double Widths(LlamaConfig c) => (double)c.HeadDimension * (c.QueryHeads + (2 * c.KeyValueHeads));

@@ -67,6 +67,10 @@ public interface IPolicy : IDisposable
 
     /// <summary>A frozen copy of the weights as they are now. Dispose it.</summary>
     /// <param name="type">Element type of the copy's matrices.</param>
+    /// <remarks>
+    /// Of weights that ranks hold in parts the copy is in parts, too: every rank makes it, and calls <see cref="Score"/> as often as the others, with no
+    /// sequences where it has none.
+    /// </remarks>
     IPolicy CopyFrozen(ComputeType type);
 
     /// <summary>Reads one of <see cref="Trained"/>.</summary>

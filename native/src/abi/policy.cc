@@ -97,6 +97,18 @@ llasa_status llasa_policy_gather(llasa_policy* policy) {
   return guarded(__func__, [&] { required(policy, "policy").model->gather(); });
 }
 
+llasa_status llasa_policy_share_out(llasa_policy* policy, llasa_world* world) {
+  return guarded(__func__, [&] {
+    llasa::Policy& model = *required(policy, "policy").model;
+    const std::shared_ptr<llasa::Collective>& ranks = required(world, "world").model;
+    LLASA_CHECK(model.is_frozen(), Status::kState,
+                "the policy is not frozen: a trainer shares its weights out (shard_weights)");
+    if (ranks->size() == 1) return;
+    model.share_out(ranks, ranks->size());
+    ranks->connect_devices(model.stream());
+  });
+}
+
 llasa_status llasa_policy_tensor_data(llasa_policy* policy, const char* name, void** out_data,
                                       llasa_dtype* out_dtype) {
   return guarded(__func__, [&] {

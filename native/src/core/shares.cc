@@ -2,13 +2,9 @@
 
 #include <algorithm>
 
+#include "core/weight_view.h"
+
 namespace llasa {
-
-namespace {
-
-constexpr int64_t kBytes = sizeof(float);
-
-}  // namespace
 
 Shares::Shares(std::vector<int64_t> bounds, int rank, int ranks)
     : bounds_(std::move(bounds)), rank_(rank), ranks_(ranks), starts_{0} {
@@ -30,10 +26,12 @@ Shard Shares::overlap(int64_t place, int64_t count, int rank) const {
   return {first, std::clamp(owned.end, first, place + count)};
 }
 
-void Shares::read(Collective* world, Stream& stream, const float* own, int64_t place, int64_t count,
-                  float* out) const {
+template <typename T>
+void Shares::read(Collective* world, Stream& stream, const T* own, int64_t place, int64_t count,
+                  T* out) const {
+  constexpr int64_t kBytes = sizeof(T);
   const Shard mine = overlap(place, count, rank_);
-  float* target = out + (mine.begin - place);
+  T* target = out + (mine.begin - place);
   if (mine.count() > 0)
     copy_to_host(stream, target, own + index(mine.begin, unit_of(place)), mine.count() * kBytes);
   if (world == nullptr) return;
@@ -42,11 +40,18 @@ void Shares::read(Collective* world, Stream& stream, const float* own, int64_t p
   world->all_gather(target, sizes, out);
 }
 
-void Shares::write(Stream& stream, float* own, int64_t place, int64_t count, const float* values) const {
+template <typename T>
+void Shares::write(Stream& stream, T* own, int64_t place, int64_t count, const T* values) const {
+  constexpr int64_t kBytes = sizeof(T);
   const Shard mine = overlap(place, count, rank_);
   if (mine.count() > 0)
     copy_to_device(stream, own + index(mine.begin, unit_of(place)), values + (mine.begin - place),
                    mine.count() * kBytes);
 }
+
+template void Shares::read(Collective*, Stream&, const float*, int64_t, int64_t, float*) const;
+template void Shares::read(Collective*, Stream&, const Bf16*, int64_t, int64_t, Bf16*) const;
+template void Shares::write(Stream&, float*, int64_t, int64_t, const float*) const;
+template void Shares::write(Stream&, Bf16*, int64_t, int64_t, const Bf16*) const;
 
 }  // namespace llasa

@@ -32,10 +32,12 @@ class Shares {
   int64_t start(int64_t unit) const { return starts_[static_cast<size_t>(unit)]; }
 
   // Elements [place, place + count) of one unit, whole on the host: from all ranks' arrays `own`, which is a collective...
-  void read(Collective* world, Stream& stream, const float* own, int64_t place, int64_t count,
-            float* out) const;
+  // T: float or Bf16.
+  template <typename T>
+  void read(Collective* world, Stream& stream, const T* own, int64_t place, int64_t count, T* out) const;
   // ... and this rank's part of them into its own.
-  void write(Stream& stream, float* own, int64_t place, int64_t count, const float* values) const;
+  template <typename T>
+  void write(Stream& stream, T* own, int64_t place, int64_t count, const T* values) const;
 
  private:
   // Of a range, what a rank owns.

@@ -146,6 +146,13 @@ void plan_run(const PlannedRun& run, MemoryPlan& plan) {
       plan.stage("optimiser");
       trainer = std::make_unique<Trainer>(policy, *run.trainer);
     }
+    if (run.reference && !run.lora) {  // with an adapter the reference is the same policy without it
+      plan.stage("reference");
+      reference = make(*run.reference);
+      reference->copy_weights(*policy);
+      if (policy->shared() != nullptr && run.reference->storage != Storage::kQ8)
+        reference->share_out(nullptr, run.trainer->ranks);
+    }
     if (run.rollout) {
       plan.stage("rollouts");
       policy->gather();
@@ -153,10 +160,6 @@ void plan_run(const PlannedRun& run, MemoryPlan& plan) {
     }
     if (run.reference) {
       plan.stage("reference");
-      if (!run.lora) {  // with an adapter the reference is the same policy without it
-        reference = make(*run.reference);
-        reference->copy_weights(*policy);
-      }
       scorer = std::make_unique<PolicyScorer>(run.lora ? policy : reference);
       std::vector<float> logprobs(static_cast<size_t>(scored_tokens(batch.view())));
       scorer->logprobs(batch.view(), run.head, run.trainer ? run.trainer->micro_batch_tokens : 0,

@@ -44,8 +44,7 @@ void Policy::share_out(std::shared_ptr<Collective> world, int ranks) {
   LLASA_CHECK(shared_ == nullptr, Status::kState, "the weights are shared out already");
   LLASA_CHECK(adapter_ == nullptr, Status::kState,
               "the policy has an adapter: its weights have no gradients, and are not shared out");
-  LLASA_CHECK(weights_.storage() == Storage::kF32 || weights_.storage() == Storage::kF32AndBf16,
-              Status::kState, "weights without f32 values cannot be trained, and are not shared out");
+  LLASA_CHECK(weights_.storage() != Storage::kQ8, Status::kState, "8-bit weights are not shared out");
   auto shared =
       std::make_unique<SharedWeights>(stream_, weights_, layout_.units(weights_), std::move(world), ranks);
   shared_ = shared.get();

@@ -38,7 +38,7 @@ class Policy {
   WeightView head() const { return layout_.head(weights_); }
 
   // Weights of several ranks (models/shared_weights.h): each keeps its part, once and for good. world NULL: a memory
-  // plan's, of so many ranks. Without an adapter, and kept as a trainer needs them.
+  // plan's, of so many ranks. Without an adapter, in f32 or bf16.
   void share_out(std::shared_ptr<Collective> world, int ranks);
   // NULL while this process has them all.
   SharedWeights* shared() { return shared_; }

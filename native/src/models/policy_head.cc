@@ -94,6 +94,7 @@ void PolicyHead::score_chunk(const float* hidden, int64_t first, int64_t n, cons
 
 void PolicyHead::score(const float* hidden, const std::vector<int32_t>& targets, const HeadOptions& options) {
   const auto N = static_cast<int64_t>(targets.size());
+  policy_.bring(policy_.layout().head_unit());
   reserve(N, options, false);
   targets_.upload(policy_.stream(), std::span<const int32_t>(targets), "targets");
   for (int64_t i = 0; i < N; i += options.chunk) {

@@ -184,13 +184,19 @@ void PolicyPass::backward(const PackedRows& packed, Gradients& gradients) {
   keep_ = Keep::kNothing;
 }
 
-// In the order of forward, the head (PolicyHead::score_and_backward) and backward.
+// In the order of forward and the head (PolicyHead::score)...
+void PolicyPass::take_part_in_scoring() {
+  const LlamaLayout& layout = policy_.layout();
+  policy_.bring(layout.embedding_unit());
+  for (int64_t l = 0; l < policy_.config().num_layers; ++l) policy_.bring(layout.layer_unit(l));
+  policy_.bring(layout.head_unit());
+}
+
+// ... and backward.
 void PolicyPass::take_part(Gradients& gradients) {
   const LlamaLayout& layout = policy_.layout();
   const int64_t L = policy_.config().num_layers;
-  policy_.bring(layout.embedding_unit());
-  for (int64_t l = 0; l < L; ++l) policy_.bring(layout.layer_unit(l));
-  policy_.bring(layout.head_unit());
+  take_part_in_scoring();
   gradients.finish(layout.last_unit());
   for (int64_t l = L - 1; l >= 0; --l) {
     policy_.bring(layout.layer_unit(l));

@@ -37,6 +37,8 @@ class PolicyPass {
   // Of weights that are shared out: brings the same together, and finishes the same gradients, as a pass does, for a
   // rank that has no rows while others do.
   void take_part(Gradients& gradients);
+  // The same of a pass that only scores.
+  void take_part_in_scoring();
   // Frees the activations.
   void release() { memory_ = {}; }
 

@@ -19,7 +19,8 @@ class PolicyScorer {
   // out_logits [count, V] on the host.
   void logits(const int32_t* token_ids, int64_t count, float* out_logits);
   // out_logprobs [N]; out_entropies [N] or NULL; host. Throws Status::kNotFinite if a log-prob is not a
-  // number.
+  // number. Of a frozen policy that is shared out over ranks and not together: a layer at a time is, so that every rank
+  // calls it, with no sequences where it has none.
   void logprobs(const TokenBatch& batch, const HeadOptions& head, int64_t micro_batch_tokens,
                 float* out_logprobs, float* out_entropies);
 

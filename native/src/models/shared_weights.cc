@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/convert.h"
 #include "ops/cast.h"
 
 namespace llasa {
@@ -19,7 +20,8 @@ SharedWeights::SharedWeights(Stream& stream, const TensorTable& table, const std
       world_(std::move(world)),
       shares_(units, world_ == nullptr ? ranks - 1 : world_->rank(),
               world_ == nullptr ? ranks : world_->size()),
-      bf16_(table.storage() == Storage::kF32AndBf16),
+      bf16_(table.storage() != Storage::kF32),
+      narrow_(table.storage() == Storage::kBf16),
       element_(bf16_ ? static_cast<int64_t>(sizeof(Bf16)) : kBytes),
       has_matrix_(static_cast<size_t>(shares_.units())) {
   int64_t gains = 0;
@@ -32,10 +34,17 @@ SharedWeights::SharedWeights(Stream& stream, const TensorTable& table, const std
     index_of_[spec.offset] = gains;
     gains += (spec.size + 15) / 16 * 16;
   }
-  masters_.reserve(shares_.own_count(), "this rank's weights");
+  constexpr const char* kOwn = "this rank's weights";
+  if (narrow_)
+    narrow_masters_.reserve(shares_.own_count(), kOwn);
+  else
+    masters_.reserve(shares_.own_count(), kOwn);
   for (int64_t u = 0; u < shares_.units(); ++u) {
     const Shard own = shares_.own(u);
-    if (own.count() > 0)
+    if (own.count() > 0 && narrow_)
+      copy_on_device(stream_, narrow_masters_.data() + shares_.start(u), table.bf16() + own.begin,
+                     own.count() * element_);
+    else if (own.count() > 0)
       copy_on_device(stream_, masters_.data() + shares_.start(u), table.data() + own.begin,
                      own.count() * kBytes);
     if (!has_matrix_[static_cast<size_t>(u)]) continue;
@@ -45,7 +54,7 @@ SharedWeights::SharedWeights(Stream& stream, const TensorTable& table, const std
   vectors_.reserve(gains, "the policy's gains");
   zero_on_device(stream_, vectors_.data(), gains * kBytes);
   for (const Vector& gain : gains_)
-    copy_on_device(stream_, vectors_.data() + gain.index, table.data() + gain.offset, gain.size * kBytes);
+    copy_on_device(stream_, vectors_.data() + gain.index, table.vector(gain.offset), gain.size * kBytes);
   stream_.synchronize();  // the table frees what was read
 }
 
@@ -53,7 +62,10 @@ void SharedWeights::fill(int64_t unit, char* copy) {
   const Shard own = shares_.own(unit);
   const int64_t first = own.begin - shares_.begin(unit);
   const float* masters = masters_.data() + shares_.start(unit);
-  if (own.count() > 0 && bf16_) {
+  if (own.count() > 0 && narrow_) {
+    copy_on_device(stream_, copy + first * element_, narrow_masters_.data() + shares_.start(unit),
+                   own.count() * element_);
+  } else if (own.count() > 0 && bf16_) {
     narrow_to_bf16(stream_, masters, own.count(), reinterpret_cast<Bf16*>(copy) + first, 1, own.count());
   } else if (own.count() > 0) {
     copy_on_device(stream_, copy + first * kBytes, masters, own.count() * kBytes);
@@ -85,6 +97,14 @@ void SharedWeights::drop() {
     slot.copy = {};
     slot.unit = -1;
   }
+}
+
+bool SharedWeights::anyone(bool says) const {
+  if (world_ == nullptr) return says;
+  std::vector<char> all(static_cast<size_t>(shares_.ranks()));
+  const char mine = says;
+  world_->all_gather(&mine, std::vector<int64_t>(all.size(), 1), all.data());
+  return std::any_of(all.begin(), all.end(), [](char one) { return one != 0; });
 }
 
 // Each number is one rank's, and the others' is zero.
@@ -122,9 +142,15 @@ const float* SharedWeights::vector(int64_t offset) const {
 
 void SharedWeights::store(Stream& stream, const TensorSpec& spec, int64_t i, const float* values, int64_t n) {
   drop();
-  shares_.write(stream, masters_.data(), spec.offset + i, n, values);
   if (!spec.is_matrix)
     copy_to_device(stream, vectors_.data() + index_of_.at(spec.offset) + i, values, n * kBytes);
+  if (!narrow_) {
+    shares_.write(stream, masters_.data(), spec.offset + i, n, values);
+  } else if (spec.is_matrix) {
+    std::vector<Bf16> rounded(static_cast<size_t>(n));
+    narrow(DType::kBf16, values, rounded.data(), n);
+    shares_.write(stream, narrow_masters_.data(), spec.offset + i, n, rounded.data());
+  }
 }
 
 void SharedWeights::load(Stream& stream, const TensorSpec& spec, int64_t i, float* values, int64_t n) const {
@@ -132,7 +158,13 @@ void SharedWeights::load(Stream& stream, const TensorSpec& spec, int64_t i, floa
     copy_to_host(stream, values, vectors_.data() + index_of_.at(spec.offset) + i, n * kBytes);
     return;
   }
-  shares_.read(world_.get(), stream, masters_.data(), spec.offset + i, n, values);
+  if (!narrow_) {
+    shares_.read(world_.get(), stream, masters_.data(), spec.offset + i, n, values);
+    return;
+  }
+  std::vector<Bf16> rounded(static_cast<size_t>(n));
+  shares_.read(world_.get(), stream, narrow_masters_.data(), spec.offset + i, n, rounded.data());
+  widen(DType::kBf16, rounded.data(), values, n);
 }
 
 }  // namespace llasa

@@ -13,6 +13,8 @@ Shares make_shares(Policy& policy, const TrainerOptions& options, const std::sha
   const int ranks = world == nullptr ? options.ranks : world->size();
   const int rank = world == nullptr ? ranks - 1 : world->rank();
   TensorTable& trainable = policy.trainable();
+  LLASA_CHECK(!policy.is_frozen() || policy.has_lora(), Status::kState,
+              "the policy was created frozen: only an adapter of it can be trained");
   LLASA_CHECK(policy.shared() == nullptr || options.shard_weights, Status::kState,
               "the policy's weights are shared out over ranks, and this trainer's are not to be");
   if (!options.shard_weights || ranks == 1) return Shares({0, trainable.count()}, rank, ranks);
@@ -34,8 +36,6 @@ Trainer::Trainer(std::shared_ptr<Policy> policy, const TrainerOptions& options,
       pass_(*policy_),
       head_(*policy_),
       moments_(policy_->stream(), shares_.own_count(), options.offload_moments) {
-  LLASA_CHECK(!policy_->is_frozen() || policy_->has_lora(), Status::kState,
-              "the policy was created frozen: only an adapter of it can be trained");
   SharedWeights* shared = policy_->shared();
   const int64_t count = shared == nullptr ? count_ : shares_.own_count();
   gradients_.reserve(count, "gradients");
@@ -131,13 +131,7 @@ LossStats Trainer::accumulate(const TokenBatch& batch, const HeadOptions& head, 
 
 bool Trainer::begin_pass(bool has_one) {
   if (!shards_weights()) return has_one;
-  bool any = has_one;
-  if (world_ != nullptr) {
-    std::vector<char> all(static_cast<size_t>(ranks()));
-    const char mine = has_one;
-    world_->all_gather(&mine, std::vector<int64_t>(all.size(), 1), all.data());
-    any = std::any_of(all.begin(), all.end(), [](char one) { return one != 0; });
-  }
+  const bool any = policy_->shared()->anyone(has_one);
   // The whole, which rollouts had, makes room.
   if (any && policy_->shared()->is_whole()) policy_->shared()->drop();
   return any;

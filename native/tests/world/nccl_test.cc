@@ -43,8 +43,9 @@ class NcclRanks : public Launched {
 
 TEST_F(NcclRanks, TakeTheStepsOfOneThatHasAllTheWork) {
   // Three, for an order of sums that differs from that of ranks.
-  for (const auto& [ranks, tests] : {std::pair{2, "TrainerOfRanks.*:*WeightsOfRanks.AreTheSameBits*/2"},
-                                     {3, "TrainerOfRanks.TakesTheStep*"}}) {
+  for (const auto& [ranks, tests] :
+       {std::pair{2, "TrainerOfRanks.*:*WeightsOfRanks.AreTheSameBits*/2:*ReferenceOfRanks.Scores*/1"},
+        {3, "TrainerOfRanks.TakesTheStep*:*ReferenceOfRanks.Scores*/2"}}) {
     const Result result = begin(ranks, std::string("--gtest_filter=ArraysOnDevices.*:") + tests);
     EXPECT_EQ(result.status, 0) << ranks << " ranks:\n" << result.output;
     EXPECT_NE(result.output.find("PASSED"), std::string::npos) << result.output;

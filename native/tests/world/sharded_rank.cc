@@ -1,4 +1,5 @@
 // Weights that are shared out over the ranks against weights that every rank holds.
+#include <algorithm>
 #include <tuple>
 
 #include "trainer_of_ranks.h"
@@ -168,6 +169,123 @@ TEST_P(WeightsOfRanks, TakeWhatThePlanSays) {
 INSTANTIATE_TEST_SUITE_P(All, WeightsOfRanks,
                          testing::Combine(testing::Bool(), testing::Values(LLASA_F32, LLASA_BF16),
                                           testing::Bool()));
+
+// tied, compute type
+class ReferenceOfRanks : public testing::TestWithParam<std::tuple<bool, llasa_dtype>> {
+ protected:
+  llasa_policy_options options() const {
+    llasa_policy_options options = small_options(std::get<0>(GetParam()));
+    options.compute_dtype = std::get<1>(GetParam());
+    options.frozen = 1;
+    return options;
+  }
+};
+
+Arrays scores(llasa_policy* policy, const BatchData& batch, int64_t micro_batch_tokens) {
+  llasa_head_options head;
+  llasa_head_options_init(&head);
+  const llasa_token_batch view = batch.view();
+  Arrays values(2, std::vector<float>(static_cast<size_t>(batch.scored())));
+  EXPECT_OK(
+      llasa_policy_logprobs(policy, &view, &head, micro_batch_tokens, values[0].data(), values[1].data()));
+  return values;
+}
+
+TEST_P(ReferenceOfRanks, ScoresToTheBitsOfOneThatEveryRankHolds) {
+  const PolicyHandle start = random_policy(small_options(std::get<0>(GetParam())));
+  const PolicyHandle shared = create_policy(options()), whole = create_policy(options());
+  for (llasa_policy* policy : {shared.get(), whole.get()})
+    EXPECT_OK(llasa_policy_copy_weights(policy, start.get()));
+  EXPECT_OK(llasa_policy_share_out(shared.get(), world_of_this_process));
+  const int rank = world().rank(), size = world().size();
+  // Sequences of which ranks have different numbers, in one micro-batch and in several; at last some on the first alone.
+  for (const int working : {size, 1}) {
+    const BatchData mine = rank < working ? sequences(rank, working) : BatchData();
+    for (const int64_t tokens : {4096, 24}) {
+      EXPECT_EQ(scores(shared.get(), mine, tokens), scores(whole.get(), mine, tokens))
+          << tokens << " tokens, " << working << " ranks";
+    }
+  }
+  EXPECT_EQ(weights(shared.get()), weights(whole.get()));
+  EXPECT_OK(llasa_policy_gather(shared.get()));
+  const BatchData one = sequences(rank, size);
+  EXPECT_EQ(scores(shared.get(), one, 24), scores(whole.get(), one, 24)) << "brought together";
+}
+
+TEST_P(ReferenceOfRanks, ComesInWhole) {
+  const PolicyHandle shared = create_policy(options()), whole = create_policy(options());
+  for (llasa_policy* policy : {shared.get(), whole.get()}) randomise(policy, 1);
+  EXPECT_OK(llasa_policy_share_out(shared.get(), world_of_this_process));
+  for (llasa_policy* policy : {shared.get(), whole.get()}) randomise(policy, 2);
+  EXPECT_EQ(weights(shared.get()), weights(whole.get()));
+  const BatchData mine = sequences(world().rank(), world().size());
+  EXPECT_EQ(scores(shared.get(), mine, 24), scores(whole.get(), mine, 24));
+}
+
+// To the byte, on the rank that holds most.
+TEST_P(ReferenceOfRanks, TakesWhatThePlanSays) {
+  const int64_t start = allocated();
+  const llasa_policy_options reference_options = options();
+  const PolicyHandle reference = random_policy(reference_options);
+  const int64_t before = allocated() - start;
+  EXPECT_OK(llasa_policy_share_out(reference.get(), world_of_this_process));
+  const int64_t kept = allocated() - start;
+
+  const llasa_policy_options policy_options = small_options(std::get<0>(GetParam()));
+  llasa_trainer_options trainer = sharding();
+  trainer.num_ranks = world().size();
+  llasa_memory_plan_options plan;
+  llasa_memory_plan_options_init(&plan);
+  plan.policy = &policy_options;
+  plan.trainer = &trainer;
+  plan.reference = &reference_options;
+  plan.prompt_tokens = 3;
+  plan.response_tokens = 8;
+  int64_t count = 0, peak = 0, planned = 0;
+  ASSERT_OK(llasa_plan_memory(&plan, &count, &peak));
+  for (int64_t i = 0; i < count; ++i) {
+    llasa_memory_item item{};
+    item.struct_size = sizeof item;
+    ASSERT_OK(llasa_memory_plan_item(i, &item));
+    const std::string what = item.what;
+    if (std::string(item.stage) == "reference" &&
+        (what == "this rank's weights" || what == "the policy's gains"))
+      planned += item.bytes;
+  }
+  std::vector<int64_t> each(static_cast<size_t>(world().size()));
+  world().all_gather(&kept, std::vector<int64_t>(each.size(), sizeof kept), each.data());
+  EXPECT_EQ(planned, *std::max_element(each.begin(), each.end()));
+  // A share of what it was, at most some units from even in each of a few units, and the gains.
+  EXPECT_NEAR(static_cast<double>(kept), static_cast<double>(before) / world().size(),
+              4 * 5 * static_cast<double>(world().size() * Shard::kUnit));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ReferenceOfRanks,
+                         testing::Combine(testing::Bool(), testing::Values(LLASA_F32, LLASA_BF16)));
+
+TEST(SharedReference, WhatCannotBeIsRefused) {
+  llasa_policy_options options = small_options(false);
+  const PolicyHandle trained = random_policy(options);
+  EXPECT_EQ(llasa_policy_share_out(trained.get(), world_of_this_process), LLASA_ERR_STATE);
+  options.frozen = 1;
+  const PolicyHandle frozen = random_policy(options);
+  EXPECT_EQ(llasa_policy_share_out(frozen.get(), nullptr), LLASA_ERR_ARGUMENT);
+  EXPECT_OK(llasa_policy_share_out(frozen.get(), world_of_this_process));
+  EXPECT_EQ(llasa_policy_share_out(frozen.get(), world_of_this_process), LLASA_ERR_STATE);
+  const std::vector<int32_t> ids{3, 14, 15};
+  std::vector<float> logits(3 * 61);
+  EXPECT_EQ(llasa_policy_logits(frozen.get(), ids.data(), 3, logits.data()), LLASA_ERR_STATE);
+  llasa_trainer* trainer = nullptr;
+  const llasa_trainer_options training = sharding();
+  EXPECT_EQ(llasa_trainer_create_in_world(world_of_this_process, frozen.get(), &training, &trainer),
+            LLASA_ERR_STATE);
+  options.compute_dtype = LLASA_Q8;
+  llasa_policy* q8 = nullptr;
+  if (llasa_policy_create(&options, &q8) == LLASA_OK) {  // which is the CPU's alone
+    EXPECT_EQ(llasa_policy_share_out(q8, world_of_this_process), LLASA_ERR_STATE);
+  }
+  llasa_policy_destroy(q8);
+}
 
 TEST(SharedWeights, AreReadAndScoredOnlyTogether) {
   const PolicyHandle policy = random_policy();

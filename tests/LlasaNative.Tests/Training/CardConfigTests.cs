@@ -69,13 +69,18 @@ public sealed class CardConfigTests
         owners = owners with { Models = owners.Models with { Policy = Path.Combine(_folder.Path, "llasa-8b") } };
         var whole = MemoryPlanner.Plan(owners, ranks: 4);
         var parts = MemoryPlanner.Plan(owners with { Trainer = owners.Trainer with { ShardWeights = true } }, ranks: 4);
-        TestContext.Out.WriteLine($"8B on four ranks: {parts.PeakBytes / 1e9:F1} GB each, {whole.PeakBytes / 1e9:F1} where each has all weights");
+        var beside = MemoryPlanner.Plan(owners with { Trainer = owners.Trainer with { ShardWeights = true }, Loss = owners.Loss with { Reference = ReferenceKind.Bf16 } }, ranks: 4);
+        TestContext.Out.WriteLine($"8B on four ranks: {parts.PeakBytes / 1e9:F1} GB each, {beside.PeakBytes / 1e9:F1} with a reference, {whole.PeakBytes / 1e9:F1} where each has all weights");
         Assert.Multiple(() =>
         {
             Assert.That(whole.PeakBytes, Is.GreaterThan(card));
             Assert.That(parts.PeakBytes + NotPlanned + NcclMemory.Estimate(_ => null), Is.LessThanOrEqualTo(card), string.Join('\n', parts.Items.Select(i => $"{i.Stage} {i.What} {i.Bytes / 1e9:F2}")));
             // A quarter of 8.57 billion, and what is left over.
             Assert.That(parts.Items.Single(i => i.What == "this rank's weights").Bytes, Is.EqualTo(8_567_300_096.0).Within(0.01).Percent);
+            // A frozen reference in bf16: a quarter of two bytes each, and a layer and a table at a time of all of them while it scores.
+            Assert.That(beside.Items.Single(i => i.Stage == "reference" && i.What == "this rank's weights").Bytes, Is.EqualTo(8_567_300_096.0 / 2).Within(0.01).Percent);
+            Assert.That(beside.Items.Single(i => i.Stage == "reference" && i.What.Contains("brought together", StringComparison.Ordinal)).Bytes, Is.LessThan(8_567_300_096 * 2 / 8));
+            Assert.That(beside.PeakBytes + NotPlanned + NcclMemory.Estimate(_ => null), Is.LessThanOrEqualTo(card), string.Join('\n', beside.Items.Select(i => $"{i.Stage} {i.What} {i.Bytes / 1e9:F2}")));
         });
     }
 
