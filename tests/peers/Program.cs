@@ -5,7 +5,7 @@ using System.Text.Json.Nodes;
 using LlasaNative.Peers;
 using LlasaNative.Weights;
 
-const string Usage = "usage: peers --llasa FILE.dll [--rows 1,2,...] [--rounds N] [--threads N] [--out FILE] [--models DIR]";
+const string Usage = "usage: peers --llasa FILE.dll [--rows 1,2,...] [--rounds N] [--threads N] [--out FILE] [--models DIR] [--growth FILE]";
 Dictionary<string, string> options = [];
 for (var i = 0; i < args.Length; i++)
 {
@@ -38,6 +38,13 @@ Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(output))!);
 
 Toolbox tools = new(system, [repository, models]);
 Materials materials = new(models, repository);
+if (options.TryGetValue("growth", out var growth))
+{
+    Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(growth))!);
+    new Growth(materials, Bench).Measure(growth, threads);
+    return 0;
+}
+
 materials.Prepare(tools);
 var wanted = options.TryGetValue("rows", out var list) ? list.Split(',') : null;
 var rows = new Rows(materials, threads).All();
@@ -123,17 +130,19 @@ void Measure(Row row, Peer[] peers)
 
 Turn Ours(Row row)
 {
-    var folder = Path.Combine(models, "result");
-    var outcome = tools.Run("dotnet", [llasa, "bench", "--threads", $"{threads}", "--out", folder, .. row.Ours]);
-    if (outcome.ExitCode != 0)
-    {
-        throw new InvalidOperationException($"llasa bench {string.Join(' ', row.Ours)}: {outcome.Error.Trim()}");
-    }
-
-    var result = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, row.Result)))!;
+    var result = Bench(["--threads", $"{threads}", .. row.Ours], row.Result);
     return row.Result == "step.json"
         ? new Turn(1 / (double)result["seconds_per_step"]!)
         : new Turn((double)result["units_per_second"]!, (double?)result["roof_fraction"], (double)result["peak_memory_mib"]!);
+}
+
+JsonNode Bench(string[] arguments, string result)
+{
+    var folder = Path.Combine(models, "result");
+    var outcome = tools.Run("dotnet", [llasa, "bench", "--out", folder, .. arguments]);
+    return outcome.ExitCode == 0
+        ? JsonNode.Parse(File.ReadAllText(Path.Combine(folder, result)))!
+        : throw new InvalidOperationException($"llasa bench {string.Join(' ', arguments)}: {outcome.Error.Trim()}");
 }
 
 IEnumerable<KeyValuePair<string, string>> Versions()

@@ -31,12 +31,18 @@ internal sealed class Rows(Materials models, int threads)
         new("4", "training, 97 M, vocabulary 193,800, 8 x 512 tokens", "tokens", 2.5,
             ["--train", "--policy", models.Policy100M, "--repeats", "1"], "train.json",
             Torch("train", models.Policy100M, "8", "512", "1")),
+        new("4-bf16", "the same in bf16", "tokens", 2.5,
+            ["--train", "--policy", models.Policy100M, "--policy-type", "bf16", "--repeats", "1"], "train.json",
+            TorchInBoth("train", models.Policy100M, "8", "512", "1")),
         new("5", "training step of the tiny policy, 32 x 128 tokens", "tokens", 2,
             ["--train", "--batch", "32", "--tokens", "128", "--repeats", "5"], "train.json",
             Torch("train", Path.Combine(models.Tiny, "policy"), "32", "128", "5")),
         new("6", "GRPO step of the tiny world, 8 x 16", "steps", 4,
             ["--set", "rollout.prompts_per_step=8", "--set", "rollout.samples_per_prompt=16", "--steps", "2"], "step.json",
             Torch("grpo", models.Tiny, "2")),
+        new("6-bf16", "the same in bf16", "steps", 4,
+            ["--set", "rollout.prompts_per_step=8", "--set", "rollout.samples_per_prompt=16", "--policy-type", "bf16", "--scoring-type", "bf16", "--steps", "2"], "step.json",
+            TorchInBoth("grpo", models.Tiny, "2")),
         new("7", "X-Codec2, 10 s of sound", "seconds of sound", 2.5,
             ["--vocode", "--codec", models.Codec], "vocode.json",
             Torch("vocode", models.Codec, models.Tiny, "500", "3")),
@@ -80,6 +86,10 @@ internal sealed class Rows(Materials models, int threads)
 
     private Peer[] Torch(params string[] work) =>
         [Python("PyTorch", "torch", [], work), Python("PyTorch, tuned threads", "torch", Tuned, work)];
+
+    // Where it has no fast product in bf16, PyTorch is quicker in f32.
+    private Peer[] TorchInBoth(params string[] work) =>
+        [.. Torch(work), Python("PyTorch in bf16", "torch", [], [.. work, "bf16"]), Python("PyTorch in bf16, tuned threads", "torch", Tuned, [.. work, "bf16"])];
 
     private Peer Python(string name, string module, (string, string)[] environment, params string[] work) => new(name, "python3", module, tools =>
     {

@@ -36,7 +36,12 @@ def torch_on_threads():
     return torch
 
 
-def train(directory, sequences, length, repetitions):
+def products_in(torch, precision):
+    """bf16 as PyTorch does it with weights in f32: products in bf16, the rest as it is."""
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def train(directory, sequences, length, repetitions, precision="f32"):
     torch = torch_on_threads()
     from transformers import LlamaForCausalLM
     model = LlamaForCausalLM.from_pretrained(directory, dtype=torch.float32, attn_implementation="sdpa").train()
@@ -44,7 +49,9 @@ def train(directory, sequences, length, repetitions):
     ids = torch.randint(0, model.config.vocab_size, (sequences, length), generator=torch.Generator().manual_seed(3))
 
     def step():
-        model(input_ids=ids, labels=ids, use_cache=False).loss.backward()
+        with products_in(torch, precision):
+            loss = model(input_ids=ids, labels=ids, use_cache=False).loss
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
@@ -61,7 +68,7 @@ def edit_distance(a, b):
     return row[-1]
 
 
-def grpo(tiny, repetitions, prompts=8, samples=16, temperature=0.8):
+def grpo(tiny, repetitions, precision="f32", prompts=8, samples=16, temperature=0.8):
     torch = torch_on_threads()
     import math
     import random
@@ -102,7 +109,7 @@ def grpo(tiny, repetitions, prompts=8, samples=16, temperature=0.8):
         for length, indices in by_length.items():
             made = codec.decode(torch.tensor([codes[i] for i in indices])) if length else torch.zeros(len(indices), 0)
             for i, wave in zip(indices, made):
-                waves[i] = wave.numpy()
+                waves[i] = wave.float().numpy()
         return waves
 
     def learn(encoded, rows, advantages):
@@ -134,7 +141,11 @@ def grpo(tiny, repetitions, prompts=8, samples=16, temperature=0.8):
         optimiser.step()
         optimiser.zero_grad()
 
-    report(1, repetitions, step)
+    def step_in_precision():
+        with products_in(torch, precision):
+            step()
+
+    report(1, repetitions, step_in_precision)
 
 
 def vocode(directory, tiny, codes, repetitions):
