@@ -159,6 +159,16 @@ public sealed record LlamaConfig
             case "default":
                 return (theta, null);
             case "llama3":
+                // Transformers makes that part of the frequencies and then cannot rotate a whole head with them; with `default` it passes the key over.
+                foreach (JsonFields fields in new[] { rope, json })
+                {
+                    if (fields.PositiveOr("partial_rotary_factor", 1) is not 1.0 and var part)
+                    {
+                        throw fields.Error("partial_rotary_factor", $"{part.ToString(CultureInfo.InvariantCulture)} with `llama3` is not supported, which rotates whole heads: "
+                            + "take the entry away if the model was trained so");
+                    }
+                }
+
                 LlamaRopeScaling scaling = new(
                     rope.Positive("factor"),
                     rope.Positive("low_freq_factor"),

@@ -170,6 +170,17 @@ public class ModelConfigTests
         });
     }
 
+    [TestCase(",\"rope_scaling\":{" + Llama3 + ",\"partial_rotary_factor\":0.5}", "rope_scaling.partial_rotary_factor")]
+    [TestCase(",\"rope_parameters\":{" + Llama3 + ",\"partial_rotary_factor\":0.25}", "rope_parameters.partial_rotary_factor")]
+    [TestCase(",\"partial_rotary_factor\":0.5,\"rope_scaling\":{" + Llama3 + "}", "partial_rotary_factor")]
+    public void MyConfigRotatesPartOfAHead_AndIsRefused(string rope, string name) => Assert.That(
+        () => Parse("{" + Sizes + rope + "}"), Throws.TypeOf<ModelFileException>().With.Property("Field").EqualTo(name).And.Message.Contains("whole heads"));
+
+    [TestCase(",\"partial_rotary_factor\":1.0,\"rope_scaling\":{" + Llama3 + ",\"partial_rotary_factor\":1}", true)]
+    [TestCase(",\"partial_rotary_factor\":0.5", false)]
+    public void MyConfigNamesAPartThatIsTheWholeOrIsPassedOver_AndIsRead(string rope, bool scaled) =>
+        Assert.That(Parse("{" + Sizes + rope + "}").RopeScaling is not null, Is.EqualTo(scaled));
+
     [Test]
     public void MyConfigCallsItsActivationSwish_WhichIsSilu() =>
         Assert.That(Parse("{" + Sizes + ",\"hidden_act\":\"swish\"}").HiddenSize, Is.EqualTo(48));
