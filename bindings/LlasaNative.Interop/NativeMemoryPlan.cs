@@ -56,6 +56,9 @@ public sealed record NativePlannedRun
 
     /// <summary>Tokens of the longest transcript.</summary>
     public long TextTokens { get; init; } = 1;
+
+    /// <summary>Counted as the CUDA backend takes it, whatever backend counts and without a device.</summary>
+    public bool ForGpu { get; init; }
 }
 
 /// <summary>Device memory of a run, counted by the code that allocates it, without allocating any.</summary>
@@ -94,6 +97,7 @@ public sealed class NativeMemoryPlan
         options.ResponseTokens = run.ResponseTokens;
         options.Clips = run.Clips;
         options.TextTokens = run.TextTokens;
+        options.ForGpu = run.ForGpu ? 1u : 0u;
         long count, peak;
         Native.Check(NativeMethods.llasa_plan_memory(&options, &count, &peak));
         var items = new NativeMemoryItem[count];

@@ -9,10 +9,11 @@ public static class MemoryPlanner
     /// <summary>Counts.</summary>
     /// <param name="options">The run; of its models only those named are counted, and of those not the ones of another engine.</param>
     /// <param name="ranks">Processes that train together, at least 1: the plan is of the one that holds most.</param>
+    /// <param name="forGpu">As on a GPU, without one; else as the backend at hand takes it.</param>
     /// <returns>Upper bounds: prompts and responses are taken to be as long as the options allow.</returns>
     /// <exception cref="ModelFileException">A model's configuration is missing or malformed.</exception>
     /// <exception cref="UsageException">The sizes contradict each other.</exception>
-    public static MemoryPlan Plan(GrpoOptions options, int ranks = 1)
+    public static MemoryPlan Plan(GrpoOptions options, int ranks = 1, bool forGpu = false)
     {
         ArgumentNullException.ThrowIfNull(options);
         var trainer = options.Optimiser.ToNative();
@@ -26,6 +27,7 @@ public static class MemoryPlanner
             ResponseTokens = options.Rollout.MaxNewTokens,
             Clips = options.Scoring.BatchSize,
             TextTokens = 448,
+            ForGpu = forGpu,
         };
         if (options.Models.Policy.Length > 0)
         {
@@ -47,13 +49,13 @@ public static class MemoryPlanner
         {
             var plan = NativeMemoryPlan.Of(run);
             MemoryPlan all = new(plan.Items, plan.PeakBytes);
-            if (ranks > 1 && NativeDevice.GetInfo().Backend == "cuda" && Environment.GetEnvironmentVariable("LLASA_NCCL") != "0")
+            if (ranks > 1 && (forGpu || NativeDevice.GetInfo().Backend == "cuda") && Environment.GetEnvironmentVariable("LLASA_NCCL") != "0")
             {
                 var bytes = NcclMemory.Estimate(Environment.GetEnvironmentVariable);
                 all = new MemoryPlan([.. all.Items, new NativeMemoryItem("ranks", "NCCL's buffers, an upper bound", bytes)], all.PeakBytes + bytes);
             }
 
-            return IsNative(options.Evaluation.Recogniser) ? all.Beside("second ear", SecondEar(options)) : all;
+            return IsNative(options.Evaluation.Recogniser) ? all.Beside("second ear", SecondEar(options, forGpu)) : all;
         }
         catch (NativeException e)
         {
@@ -64,7 +66,7 @@ public static class MemoryPlanner
     private static bool IsNative(string recogniser) => recogniser.Length > 0 && !RecogniserEngines.IsGgml(recogniser);
 
     /// <summary>The ear that only evaluations have; sounds are brought to it, and taken to be as long as its window.</summary>
-    private static NativeMemoryPlan SecondEar(GrpoOptions options)
+    private static NativeMemoryPlan SecondEar(GrpoOptions options, bool forGpu)
     {
         var config = WhisperConfig.FromFile(Path.Combine(options.Evaluation.Recogniser, "config.json"));
         return NativeMemoryPlan.Of(new NativePlannedRun
@@ -72,6 +74,7 @@ public static class MemoryPlanner
             Whisper = NativeRecogniser.ToNative(config, 0, options.Models.ScoringType),
             Clips = options.Scoring.BatchSize,
             TextTokens = config.MaxTargetPositions,
+            ForGpu = forGpu,
         });
     }
 

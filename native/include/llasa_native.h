@@ -56,7 +56,7 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------- common */
 
 #define LLASA_ABI_MAJOR 2
-#define LLASA_ABI_MINOR 3
+#define LLASA_ABI_MINOR 4
 
 /* Status of a call. Values are frozen; 1xx argument, 2xx state, 3xx resource, 4xx device, 5xx numeric, 6xx
  * cancellation, 7xx other processes, 9xx a bug. */
@@ -874,7 +874,7 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_whisper_score_codes(
 /* A run to be planned; absent parts (NULL) take nothing. */
 typedef struct llasa_memory_plan_options {
   uint32_t struct_size;
-  uint32_t reserved;                     /* 0 */
+  uint32_t for_gpu;                      /* 1 = as the CUDA backend takes it; default 0: as this one does */
   const llasa_policy_options* policy;    /* needed by all but codec and whisper */
   const llasa_policy_options* reference; /* a frozen starting policy that scores every step; with `lora` it is
                                             the policy without its adapter, and no copy is made */
@@ -907,7 +907,9 @@ LLASA_API void llasa_memory_plan_options_init(llasa_memory_plan_options* options
 /* Counts the device memory of a run: makes its models and takes one step with the code that a run uses, but
  * allocates, copies and computes nothing. Errors are those of making and using the models. out_count items
  * come to be read by llasa_memory_plan_item on the same thread; out_peak_bytes: most that is live at once
- * (what cuBLAS and the driver keep for themselves is not in it). Threads: any; others are not disturbed. */
+ * (what cuBLAS and the driver keep for themselves is not in it). For a GPU it needs none: what one keeps in bf16 is
+ * counted so, and the scratch memory of its kernels as on the card where they take most; 8-bit weights are refused.
+ * Threads: any; others are not disturbed. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_plan_memory(const llasa_memory_plan_options* options,
                                                         int64_t* out_count, int64_t* out_peak_bytes);
 /* Item 0 <= index < out_count of the calling thread's last plan. out_item: struct_size set by the caller. */

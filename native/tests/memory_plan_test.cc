@@ -286,6 +286,60 @@ TEST(MemoryPlan, OfALargePolicyNeedsNoneOfItsMemory) {
   EXPECT_GT(plan.stages.at("training"), 0);
 }
 
+// Its sizes are held to those of the CUDA backend where there is one, in device/gpu_plan_test.cc.
+TEST(MemoryPlan, ForAGpuCountsWhatItKeepsInBf16AndWhatItsKernelsTake) {
+  llasa_policy_options policy;
+  llasa_policy_options_init(&policy);
+  policy.vocab_size = 193800;
+  policy.hidden_size = 2048;
+  policy.intermediate_size = 8192;
+  policy.num_layers = 1;
+  policy.num_heads = 32;
+  policy.num_kv_heads = 8;
+  policy.head_dim = 64;
+  policy.max_position_embeddings = 8192;
+  policy.compute_dtype = LLASA_BF16;
+  llasa_trainer_options trainer;
+  llasa_trainer_options_init(&trainer);
+  llasa_memory_plan_options options = step_options();
+  options.policy = &policy;
+  options.trainer = &trainer;
+  options.prompt_tokens = 96;
+  options.response_tokens = 8000;
+  trainer.micro_batch_tokens = 1 << 20;
+  const int64_t before = allocated();
+  const auto of_a_layer = [&](uint32_t for_gpu) {
+    options.for_gpu = for_gpu;
+    policy.num_layers = 2;
+    const int64_t two = plan_of(options).stages.at("training");
+    policy.num_layers = 3;
+    return plan_of(options).stages.at("training") - two;
+  };
+  const int64_t own = of_a_layer(0), on_gpu = of_a_layer(1);
+  EXPECT_EQ(allocated(), before);
+  // Of a row: two places of the stream, two norms and a log-sum-exp per head in f32; and queries, keys and values,
+  // attention's output, gate and up.
+  const double in_f32 = 4.0 * (2 * 2048 + 2 + 32), others = 32 * 64 + 2 * 8 * 64 + 2048 + 2 * 8192;
+#if defined(LLASA_TESTS_ON_DEVICE)
+  EXPECT_EQ(own, on_gpu);
+#else
+  EXPECT_NEAR(static_cast<double>(on_gpu) / static_cast<double>(own),
+              (in_f32 + 2 * others) / (in_f32 + 4 * others),
+              1e-5);  // each array begins at a multiple of 64 bytes
+#endif
+  policy.compute_dtype = LLASA_Q8;
+  policy.frozen = 1;
+  int64_t count = 0, peak = 0;
+  EXPECT_EQ(llasa_plan_memory(&options, &count, &peak), LLASA_ERR_ARGUMENT) << "no GPU multiplies 8 bits";
+  options.for_gpu = 2;
+  EXPECT_EQ(llasa_plan_memory(&options, &count, &peak), LLASA_ERR_ARGUMENT);
+  EXPECT_NE(std::strstr(llasa_last_error(), "for_gpu"), nullptr) << llasa_last_error();
+  // Work after it is the backend's own.
+  Stream stream;
+  DeviceBuffer<float> real(1, "a real array");
+  EXPECT_EQ(allocated(), before + 4);
+}
+
 TEST(MemoryPlan, LeavesOtherThreadsAndLaterWorkAlone) {
   {
     MemoryPlan plan;

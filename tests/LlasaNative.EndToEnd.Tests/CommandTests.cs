@@ -186,6 +186,7 @@ public sealed class CommandTests : TinyWorldTests
         File.Copy(Path.Combine(TinyWorld.Policy, "config.json"), Path.Combine(bare, "config.json"));
         var plain = LlasaRunner.RunWell("inspect", "--memory", bare, "--set", "rollout.slots=8").Output;
         var all = LlasaRunner.RunWell("inspect", "--memory", TinyWorld.Policy, "--codec", TinyWorld.Codec, "--recogniser", TinyWorld.Recogniser, "--set", "lora.rank=16").Output;
+        var gpu = LlasaRunner.RunWell("inspect", "--memory", "--for-gpu", bare, "--set", "rollout.slots=8", "--set", "models.policy_type=bf16").Output;
         double Of(string table, string row) => double.Parse(
             table.Split('\n').First(l => l.Contains(row, StringComparison.Ordinal))[53..63], System.Globalization.CultureInfo.InvariantCulture);
         Assert.Multiple(() =>
@@ -195,7 +196,8 @@ public sealed class CommandTests : TinyWorldTests
             Assert.That(Of(plain, "all of the device, at most"), Is.GreaterThan(4 * Of(plain, "the policy's weights")));
             Assert.That(all, Does.Contain("the codec's decoder").And.Contains("cross-attention caches"));
             Assert.That(Of(all, "first moments"), Is.LessThan(Of(plain, "first moments") / 3), "those of an adapter");
-            Assert.That(plain, Does.Not.Contain("codec"));
+            Assert.That(plain, Does.Not.Contain("codec").And.Contains("backend").And.Not.Contains(" for a GPU"));
+            Assert.That(gpu, Does.Contain(" for a GPU").And.Contains("scratch memory of kernels"));
         });
         var outcome = LlasaRunner.Run("inspect", "--memory", TinyWorld.Policy, "--set", "rollout.max_new_tokens=100000");
         Assert.That(outcome.ExitCode, Is.EqualTo(2));

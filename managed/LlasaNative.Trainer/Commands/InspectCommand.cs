@@ -10,6 +10,7 @@ internal static class InspectCommand
         Option<bool> finite = new("--check") { Description = "Read every weight and refuse those that are not finite." };
         Command command = new("inspect", "Tell what a model or checkpoint directory holds.");
         Option<bool> memory = new("--memory") { Description = "Plan the device memory of training it: with --config and --set, beside --codec and --recogniser." };
+        Option<bool> forGpu = new("--for-gpu") { Description = "With --memory: as a GPU takes it, on a machine that has none." };
         Option<bool> cost = new("--cost") { Description = "Account for a step of training it on a GPU: products, traffic, launches and waits by phase, and the time they would take." };
         Option<string> device = new("--device") { Description = "With --cost: h200, h100, a100, a6000, or a YAML file (docs/performance-gpu.md).", DefaultValueFactory = _ => "h200" };
         Option<double?> response = new("--response-tokens") { Description = "With --cost: tokens of a response on average; half of what it may have." };
@@ -21,14 +22,14 @@ internal static class InspectCommand
         Option<string> second = new("--second-ear") { Description = "With --memory: directory of the recogniser that evaluations hear as well, counted too." };
         Option<int> ranks = new("--ranks") { Description = "With --memory and --cost: processes that train together; each holds its share of the moments, and with trainer.shard_weights of weights and gradients.", DefaultValueFactory = _ => 1 };
         command.Arguments.Add(path);
-        command.Takes([memory, cost, device, response, shapes, config, set, codec, recogniser, second, ranks]);
+        command.Takes([memory, forGpu, cost, device, response, shapes, config, set, codec, recogniser, second, ranks]);
         command.Options.Add(tensors);
         command.Options.Add(finite);
         return command.Does(parsed =>
         {
             GrpoOptions Planned() => MemoryTable.Options(
                 parsed.GetValue(path)!, parsed.GetValue(codec), parsed.GetValue(recogniser), parsed.GetValue(second), parsed.GetValue(config), parsed.GetValue(set) ?? []);
-            return parsed.GetValue(memory) ? MemoryTable.Run(Planned(), parsed.GetValue(ranks))
+            return parsed.GetValue(memory) ? MemoryTable.Run(Planned(), parsed.GetValue(ranks), parsed.GetValue(forGpu))
                 : parsed.GetValue(cost) ? CostTable.Run(Planned(), parsed.GetValue(device)!, parsed.GetValue(response), parsed.GetValue(shapes), parsed.GetValue(ranks))
                 : Run(Places.Model(parsed.GetValue(path)!), parsed.GetValue(tensors), parsed.GetValue(finite));
         });

@@ -23,11 +23,11 @@ internal static class MemoryTable
     public static int Checked(int ranks) => ranks >= 1 ? ranks : throw new UsageException($"--ranks: {ranks}, expected at least 1");
 
     /// <summary>Prints the plans.</summary>
-    public static int Run(GrpoOptions options, int ranks)
+    public static int Run(GrpoOptions options, int ranks, bool forGpu)
     {
         ranks = Checked(ranks);
         MemoryPlan[] plans = [.. new (bool All, bool Mlp)[] { (false, false), (false, true), (true, false) }.Select(again =>
-            MemoryPlanner.Plan(options with { Optimiser = options.Optimiser with { Recompute = again.All, RecomputeMlp = again.Mlp } }, ranks))];
+            MemoryPlanner.Plan(options with { Optimiser = options.Optimiser with { Recompute = again.All, RecomputeMlp = again.Mlp } }, ranks, forGpu))];
         var (unit, name) = plans[0].PeakBytes >= 1_000_000_000 ? (1e9, "GB") : (1e6, "MB");
         Console.WriteLine($"{"stage",-11} {"what",-40} {name,10} {"MLP again",11} {"recomputed",11}");
         foreach (var stage in plans.SelectMany(p => p.Items).Select(i => i.Stage).Distinct())
@@ -47,7 +47,7 @@ internal static class MemoryTable
 
         Line("", "all of the device, at most at one time", [.. plans.Select(p => p.PeakBytes)]);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"prompts of up to {MemoryPlanner.PromptTokens(options)} and responses of {options.Rollout.MaxNewTokens} tokens, {options.Rollout.PromptsPerStep} x {options.Rollout.SamplesPerPrompt} samples, {options.Rollout.Slots} slots, micro-batches of {options.Optimiser.MicroBatchTokens} tokens; planned by the {NativeDevice.GetInfo().Backend} backend"));
+            $"prompts of up to {MemoryPlanner.PromptTokens(options)} and responses of {options.Rollout.MaxNewTokens} tokens, {options.Rollout.PromptsPerStep} x {options.Rollout.SamplesPerPrompt} samples, {options.Rollout.Slots} slots, micro-batches of {options.Optimiser.MicroBatchTokens} tokens; planned by the {NativeDevice.GetInfo().Backend} backend{(forGpu ? " for a GPU" : "")}"));
         var others = new[] { options.Models.Recogniser, options.Evaluation.Recogniser }.Any(RecogniserEngines.IsGgml) ? ", and what Whisper.net takes for a ggml file" : "";
         Console.WriteLine($"not in it: what the driver and its libraries keep for themselves{others}");
         return 0;

@@ -109,10 +109,13 @@ llasa_status llasa_plan_memory(const llasa_memory_plan_options* options, int64_t
   return guarded(__func__, [&] {
     required(out_count, "out_count");
     required(out_peak_bytes, "out_peak_bytes");
-    const llasa::PlannedRun run =
-        read_run(read(&required(options, "options"), llasa_memory_plan_options_init, "options"));
+    const llasa_memory_plan_options given =
+        read(&required(options, "options"), llasa_memory_plan_options_init, "options");
+    LLASA_CHECK(given.for_gpu <= 1, Status::kArgument, "`options.for_gpu`: %u, expected 0 or 1",
+                given.for_gpu);
+    llasa::MemoryPlan plan(given.for_gpu == 1);
+    const llasa::PlannedRun run = read_run(given);  // what may be asked for depends on what it is planned for
     last_items.clear();
-    llasa::MemoryPlan plan;
     llasa::plan_run(run, plan);
     last_items = plan.items();
     *out_count = static_cast<int64_t>(last_items.size());

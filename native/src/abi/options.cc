@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/device.h"
+#include "core/memory_plan.h"
 #include "ops/gemm.h"
 
 namespace llasa::abi {
@@ -78,7 +79,7 @@ Storage frozen_storage(llasa_dtype compute_dtype) {
   LLASA_CHECK(compute_dtype != LLASA_Q8 || multiplies_q8(), Status::kArgument,
               "`options.compute_dtype`: 3 (q8), expected 0 (f32) or 2 (bf16): 8-bit weights are for the CPU "
               "backend, and this is %s",
-              describe_device().backend);
+              planning_for_gpu() ? "planned for a GPU" : describe_device().backend);
   return compute_dtype == LLASA_Q8     ? Storage::kQ8
          : compute_dtype == LLASA_BF16 ? Storage::kBf16
                                        : Storage::kF32;

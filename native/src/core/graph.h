@@ -2,6 +2,7 @@
 // decode loop it does once per number of rows. On the CPU backend nothing is recorded and a body simply runs.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -24,6 +25,13 @@ class LaunchGraphs {
   // How many rows to compute for `rows` of at most `most`, so that few graphs serve them all: 1, 2, 4, 8, 16,
   // 32, then every 16th. `rows` itself on the CPU.
   static int64_t bucket(int64_t rows, int64_t most);
+  // The same on any backend, as on a GPU.
+  static int64_t bucket_on_gpu(int64_t rows, int64_t most) {
+    int64_t size = 1;
+    while (size < rows && size < 16) size *= 2;
+    if (size < rows) size = (rows + 15) / 16 * 16;
+    return std::min(size, most);
+  }
 
   // Whatever launches have baked in: addresses, sizes, options. Graphs recorded with other facts are dropped.
   void fix(std::vector<uint64_t> facts);

@@ -58,7 +58,7 @@ void* take(int64_t bytes) {
 
 }  // namespace
 
-MemoryPlan::MemoryPlan() {
+MemoryPlan::MemoryPlan(bool for_gpu) : for_gpu_(for_gpu) {
   LLASA_CHECK(current_plan == nullptr, Status::kState, "this thread is planning memory already");
   enter();
   current_plan = this;
@@ -108,6 +108,10 @@ bool MemoryPlan::gave(const void* memory) noexcept {
 
 bool planning() noexcept {
   return current_plan != nullptr;
+}
+
+bool planning_for_gpu() noexcept {
+  return current_plan != nullptr && current_plan->for_gpu();
 }
 
 }  // namespace llasa

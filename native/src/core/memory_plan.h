@@ -24,8 +24,9 @@ class MemoryPlan {
     bool on_host = false;  // page-locked memory of the host, of which the peak has nothing
   };
 
-  // One at a time on a thread; throws Status::kState for a second.
-  MemoryPlan();
+  // One at a time on a thread; throws Status::kState for a second. for_gpu: as the CUDA backend would take it on the card
+  // that it takes most on, whatever backend this is and without asking a device.
+  explicit MemoryPlan(bool for_gpu = false);
   ~MemoryPlan();
   MemoryPlan(const MemoryPlan&) = delete;
   MemoryPlan& operator=(const MemoryPlan&) = delete;
@@ -41,6 +42,7 @@ class MemoryPlan {
   // For the device layer.
   void* allocate(int64_t bytes, const char* what, bool on_host = false);
   void release(void* memory) noexcept;
+  bool for_gpu() const { return for_gpu_; }
   // The calling thread's, or NULL.
   static MemoryPlan* current() noexcept;
   // Whether an address was given out by any plan.
@@ -52,6 +54,7 @@ class MemoryPlan {
     int64_t bytes;
   };
 
+  bool for_gpu_;
   std::string stage_;
   std::vector<Item> items_;
   std::vector<int64_t> live_of_;  // by item
@@ -61,5 +64,7 @@ class MemoryPlan {
 
 // Whether the calling thread runs dry.
 bool planning() noexcept;
+// Whether it does, as if on a GPU.
+bool planning_for_gpu() noexcept;
 
 }  // namespace llasa

@@ -7,8 +7,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/memory_plan.h"
 #include "core/parallel.h"
 #include "cpu/isa.h"
+#include "ops/gpu_scratch.h"
 
 namespace llasa {
 
@@ -86,8 +88,10 @@ std::vector<float> widened(const Bf16* values, const std::vector<AttentionGroup>
 
 }  // namespace
 
-void attention_forward(Stream&, WeightView qkv, ArrayView out, float* lse,
-                       const std::vector<AttentionGroup>& groups, const AttentionShape& shape, Precision) {
+void attention_forward(Stream& stream, WeightView qkv, ArrayView out, float* lse,
+                       const std::vector<AttentionGroup>& groups, const AttentionShape& shape,
+                       Precision precision) {
+  if (planning_for_gpu()) gpu::attention_forward(stream, out.is_bf16(), groups, shape, precision);
   if (planning()) return;
   if (!out.is_bf16()) {
     forward(qkv.f32(), out.f32(), lse, groups, shape);
@@ -99,9 +103,10 @@ void attention_forward(Stream&, WeightView qkv, ArrayView out, float* lse,
   cpu::kernels().cast->narrow(result.data(), out.bf16(), static_cast<int64_t>(result.size()));
 }
 
-void attention_backward(Stream&, WeightView qkv, WeightView out, const float* lse, WeightView dout,
+void attention_backward(Stream& stream, WeightView qkv, WeightView out, const float* lse, WeightView dout,
                         float* dqkv, const std::vector<AttentionGroup>& groups, const AttentionShape& shape,
-                        Precision) {
+                        Precision precision) {
+  if (planning_for_gpu()) gpu::attention_backward(stream, qkv.is_bf16(), groups, shape, precision);
   if (planning()) return;
   if (!qkv.is_bf16()) {
     backward(qkv.f32(), out.f32(), lse, dout.f32(), dqkv, groups, shape);

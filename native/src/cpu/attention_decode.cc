@@ -6,9 +6,11 @@
 #include <vector>
 
 #include "core/half.h"
+#include "core/memory_plan.h"
 #include "core/parallel.h"
 #include "cpu/isa.h"
 #include "cpu/scratch.h"
+#include "ops/gpu_scratch.h"
 
 namespace llasa {
 
@@ -101,8 +103,9 @@ void rope_kv_append(Stream&, float* qkv, const int32_t* positions, const float* 
   });
 }
 
-void attention_decode(Stream&, const float* qkv, ArrayView out, const DecodeRow* rows, void* const* tables,
-                      int64_t layer, int64_t T, const DecodeShape& shape) {
+void attention_decode(Stream& stream, const float* qkv, ArrayView out, const DecodeRow* rows,
+                      void* const* tables, int64_t layer, int64_t T, const DecodeShape& shape) {
+  if (planning_for_gpu()) gpu::attention_decode(stream, T, shape.H, shape.D);
   const int64_t R = shape.H / shape.G, D = shape.D;
   const int64_t head_floats = D * kKvBlock;
   const int64_t grain = std::clamp<int64_t>(T / 16, 1, 8);

@@ -7,10 +7,12 @@
 #include <vector>
 
 #include "core/half.h"
+#include "core/memory_plan.h"
 #include "core/parallel.h"
 #include "cpu/blas.h"
 #include "cpu/isa.h"
 #include "cpu/scratch.h"
+#include "ops/gpu_scratch.h"
 
 namespace llasa {
 
@@ -151,9 +153,10 @@ void attend_on_tiles(const cpu::TileProducts& tiles, const Clips& clips) {
 
 }  // namespace
 
-void attention_full_forward(Stream&, const float* q, const float* k, const float* v, float* y,
+void attention_full_forward(Stream& stream, const float* q, const float* k, const float* v, float* y,
                             const int64_t* offsets, int64_t B, int64_t H, int64_t D, int64_t row_stride,
                             float scale, bool causal, Precision precision) {
+  if (planning_for_gpu()) gpu::attention_full_forward(stream, offsets, B, D, precision);
   if (const cpu::TileProductKernels* kernel = cpu::kernels().tile_product; kernel != nullptr && !planning()) {
     const cpu::TileProducts& tiles = precision == Precision::kBf16 ? kernel->bf16 : kernel->f32;
     if (tiles.product != nullptr) {
@@ -275,9 +278,10 @@ void attend_cached(const CachedQueries& c, const KeyValueCache& cache, int64_t s
 
 }  // namespace
 
-void cache_append(Stream&, const float* keys, const float* values, int64_t row_stride,
+void cache_append(Stream& stream, const float* keys, const float* values, int64_t row_stride,
                   const KeyValueCache& cache, const int64_t* offsets, const int64_t* slots,
                   const int64_t* start, int64_t A) {
+  if (planning_for_gpu()) gpu::cached_sequences(stream, offsets, A);
   if (cache.dtype == DType::kBf16) {
     append<Bf16>(keys, values, row_stride, cache, offsets, slots, start, A);
   } else {
@@ -285,9 +289,10 @@ void cache_append(Stream&, const float* keys, const float* values, int64_t row_s
   }
 }
 
-void cached_attention_forward(Stream&, const float* q, int64_t row_stride, const KeyValueCache& cache,
+void cached_attention_forward(Stream& stream, const float* q, int64_t row_stride, const KeyValueCache& cache,
                               float* y, const int64_t* offsets, const int64_t* slots, const int64_t* visible,
                               int64_t A, int64_t H, int64_t D, float scale, bool causal) {
+  if (planning_for_gpu()) gpu::cached_sequences(stream, offsets, A);
   const CachedQueries queries{q, row_stride, y, 0, H, D, scale, causal};
   const auto attend = cache.dtype == DType::kBf16 ? attend_cached<Bf16> : attend_cached<float>;
   parallel_ranges(A, kBlockSequences, [&](int64_t first, int64_t last) {

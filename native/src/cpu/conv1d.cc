@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/memory_plan.h"
 #include "core/parallel.h"
 #include "cpu/blas.h"
 #include "cpu/isa.h"
 #include "cpu/scratch.h"
 #include "ops/gemm.h"
+#include "ops/gpu_scratch.h"
 
 namespace llasa {
 
@@ -71,6 +73,10 @@ constexpr int64_t kChunkRows = 2048;
 void conv1d_forward(Stream& stream, const float* x, WeightView weight, const float* bias, float* y,
                     const int64_t* in_offsets, const int64_t* out_offsets, int64_t B,
                     const Conv1dShape& shape, bool accumulate) {
+  if (planning_for_gpu()) {
+    gpu::conv1d_forward(stream, weight, out_offsets, B, shape);
+    return;
+  }
   const int64_t rows = out_offsets[B];
   const int64_t O = shape.out_channels, K = shape.kernel * shape.in_channels;
   const float beta = bias != nullptr || accumulate ? 1.0f : 0.0f;

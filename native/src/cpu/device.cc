@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/memory_plan.h"
+#include "core/scratch.h"
 #include "cpu/isa.h"
 
 namespace llasa {
@@ -48,12 +49,21 @@ int resolve_device(int device, const char* option) {
   return 0;
 }
 
-Stream::Stream() = default;
+Stream::Stream() {
+  if (planning_for_gpu()) native_ = new ScratchArena;
+}
 Stream::Stream(CallerStream caller) : is_callers_(true) {
   LLASA_CHECK(caller.native == nullptr, Status::kArgument,
               "`stream`: %p, expected NULL: the CPU has no streams", caller.native);
 }
-Stream::~Stream() = default;
+Stream::~Stream() {
+  delete static_cast<ScratchArena*>(native_);
+}
+ScratchArena& scratch_arena(Stream& stream) {
+  LLASA_CHECK(stream.native() != nullptr, Status::kInternal,
+              "scratch memory of a GPU outside of a plan for one");
+  return *static_cast<ScratchArena*>(stream.native());
+}
 void Stream::synchronize() {}
 bool Stream::done() {
   return true;
@@ -65,7 +75,7 @@ StreamJoin::StreamJoin(Stream& own, Stream& callers) : own_(own), callers_(calle
 StreamJoin::~StreamJoin() = default;
 void synchronize_device() {}
 bool device_works_behind() {
-  return false;
+  return planning_for_gpu();
 }
 
 void* device_allocate(int64_t bytes, const char* what) {

@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/memory_plan.h"
 #include "core/parallel.h"
 #include "cpu/isa.h"
+#include "ops/gpu_scratch.h"
 
 namespace llasa {
 
@@ -26,7 +28,9 @@ void embedding_forward(Stream&, WeightView weight, const int32_t* ids, float* y,
   });
 }
 
-void embedding_backward(Stream&, const int32_t* ids, const float* dy, float* dweight, int64_t T, int64_t C) {
+void embedding_backward(Stream& stream, const int32_t* ids, const float* dy, float* dweight, int64_t T,
+                        int64_t C) {
+  if (planning_for_gpu()) gpu::embedding_backward(stream, T, C);
   const auto& k = *cpu::kernels().activation;
   // A task owns columns, not rows: two tokens of one id never meet, and their order stays that of t.
   parallel_ranges(C, std::max<int64_t>(64, (C + 7) / 8), [&](int64_t begin, int64_t end) {

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 
+#include "core/memory_plan.h"
 #include "core/parallel.h"
 #include "core/status.h"
 #include "cpu/blas.h"
@@ -22,6 +23,7 @@
 #include "cpu/isa.h"
 #include "cpu/product_tasks.h"
 #include "cpu/scratch.h"
+#include "ops/gpu_scratch.h"
 
 namespace llasa {
 
@@ -217,9 +219,13 @@ void multiply(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t 
 
 }  // namespace
 
-void gemm(Stream&, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
+void gemm(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
           WeightView A, int64_t lda, WeightView B, int64_t ldb, float beta, ArrayView C, int64_t ldc,
           Precision precision) {
+  if (planning_for_gpu()) {
+    gpu::gemm(stream, transpose_a, transpose_b, M, N, K, alpha, A, B, C, precision);
+    return;
+  }
   if (!A.is_bf16() && !C.is_bf16()) {
     multiply(transpose_a, transpose_b, M, N, K, alpha, A.f32(), lda, B, ldb, beta, C.f32(), ldc, precision);
     return;
@@ -258,15 +264,19 @@ bool rounds_to_bf16() {
 }
 
 bool keeps_bf16() {
-  return false;
+  return planning_for_gpu();
 }
 
 bool multiplies_q8() {
-  return true;
+  return !planning_for_gpu();
 }
 
 void linear_forward(Stream& stream, WeightView x, WeightView weight, const float* bias, ArrayView y,
                     int64_t T, int64_t K, int64_t N, bool accumulate) {
+  if (planning_for_gpu()) {
+    gpu::linear_forward(stream, x, weight, y, T, K, N);
+    return;
+  }
   float beta = accumulate ? 1.0f : 0.0f;
   if (bias != nullptr) {
     LLASA_CHECK(!y.is_bf16(), Status::kInternal, "a bias is added in f32");
@@ -288,6 +298,10 @@ void linear_forward(Stream& stream, WeightView x, WeightView weight, const float
 
 void linear_backward(Stream& stream, WeightView x, WeightView weight, WeightView dy, ArrayView dx,
                      float* dweight, int64_t T, int64_t K, int64_t N, bool accumulate_dx) {
+  if (planning_for_gpu()) {
+    gpu::linear_backward(stream, x, weight, dy, dx, dweight, T, K, N);
+    return;
+  }
   if (dx.data != nullptr) {
     gemm(stream, false, false, T, K, N, 1.0f, dy, N, weight, K, accumulate_dx ? 1.0f : 0.0f, dx, K);
   }

@@ -6,10 +6,12 @@
 #include <cstring>
 #include <vector>
 
+#include "core/memory_plan.h"
 #include "core/parallel.h"
 #include "cpu/blas.h"
 #include "cpu/isa.h"
 #include "cpu/scratch.h"
+#include "ops/gpu_scratch.h"
 
 namespace llasa {
 
@@ -125,9 +127,10 @@ float block_log_powers(const Signal& signal, int64_t first, int64_t count, const
 
 }  // namespace
 
-void log_mel_forward(Stream&, const float* samples, const int64_t* begin, const int64_t* end,
+void log_mel_forward(Stream& stream, const float* samples, const int64_t* begin, const int64_t* end,
                      const float* basis, const float* window, const float* filters, float* y, int64_t B,
                      int64_t frames, int64_t num_mels) {
+  if (planning_for_gpu()) gpu::log_mel_forward(stream, B, frames, num_mels);
   if (planning()) return;  // the filters are read here, outside of any task
   const std::vector<Band> bands = bands_of(filters, num_mels);
   const int64_t padded = frames * kMelHop;

@@ -5,9 +5,11 @@
 #include <cmath>
 #include <vector>
 
+#include "core/memory_plan.h"
 #include "core/parallel.h"
 #include "cpu/isa.h"
 #include "cpu/scratch.h"
+#include "ops/gpu_scratch.h"
 
 namespace llasa {
 
@@ -51,7 +53,7 @@ void add_rmsnorm_forward(Stream&, const float* a, const float* b, const float* w
   });
 }
 
-void rmsnorm_backward(Stream&, const float* x, const float* weight, const float* rstd, const float* dy,
+void rmsnorm_backward(Stream& stream, const float* x, const float* weight, const float* rstd, const float* dy,
                       float* dx, float* dweight, int64_t T, int64_t C, Bf16* narrowed) {
   const auto& k = *cpu::kernels().norm;
   // A fixed number of partial sums of dweight, added in order: the result does not depend on the threads.
@@ -66,6 +68,7 @@ void rmsnorm_backward(Stream&, const float* x, const float* weight, const float*
       if (narrowed != nullptr) cpu::kernels().cast->narrow(dx + t * C, narrowed + t * C, C);
     }
   });
+  if (planning_for_gpu()) gpu::rmsnorm_backward(stream, dweight, T, C);
   if (planning() || dweight == nullptr) return;
   for (int64_t part = 0; part < kParts; ++part) {
     for (int64_t c = 0; c < C; ++c) dweight[c] += partial[static_cast<size_t>(part * C + c)];
@@ -80,8 +83,9 @@ void layernorm_forward(Stream&, const float* x, const float* weight, const float
   });
 }
 
-void groupnorm_forward(Stream&, const float* x, const float* weight, const float* bias, float* y,
+void groupnorm_forward(Stream& stream, const float* x, const float* weight, const float* bias, float* y,
                        const int64_t* offsets, int64_t B, int64_t C, int64_t groups, float eps, bool silu) {
+  if (planning_for_gpu()) gpu::groupnorm_forward(stream, offsets, B, C, groups);
   const auto& k = *cpu::kernels().speech;
   const auto channels = static_cast<size_t>(C / groups), width = static_cast<size_t>(C);
   constexpr int64_t kRows = 64;  // summed in f32, then added to the total in double

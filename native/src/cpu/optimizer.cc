@@ -3,8 +3,10 @@
 
 #include <vector>
 
+#include "core/memory_plan.h"
 #include "core/parallel.h"
 #include "cpu/isa.h"
+#include "ops/gpu_scratch.h"
 
 namespace llasa {
 
@@ -12,7 +14,8 @@ namespace {
 constexpr int64_t kBlock = 65536;
 }
 
-double squared_norm(Stream&, const float* x, int64_t count) {
+double squared_norm(Stream& stream, const float* x, int64_t count) {
+  if (planning_for_gpu()) gpu::squared_norm(stream, count);
   const auto& k = *cpu::kernels().optimizer;
   std::vector<double> partial(static_cast<size_t>((count + kBlock - 1) / kBlock));
   parallel_ranges(count, kBlock, [&](int64_t begin, int64_t end) {

@@ -1,6 +1,6 @@
 // Group advantages on the device; contract in ops/advantage.h.
+#include "core/scratch.h"
 #include "cuda/common.cuh"
-#include "cuda/scratch.h"
 #include "ops/advantage.h"
 
 namespace llasa {

@@ -8,18 +8,14 @@
 #include <algorithm>
 
 #include "core/host_device.h"
+#include "core/scratch.h"
 #include "cuda/attention_tile.cuh"
-#include "cuda/scratch.h"
 #include "ops/attention.h"
 #include "ops/cast.h"
 
 namespace llasa {
 namespace cuda {
 namespace {
-
-LLASA_HOST_DEVICE constexpr int backward_tile(int kD) {
-  return kD <= 128 ? 32 : 16;
-}
 
 // Shared memory of both backward kernels: four tiles of rows and two of weights.
 template <int kD>
@@ -328,16 +324,6 @@ BackwardArguments<T> backward_arguments(const T* qkv, const T* out, const float*
   return a;
 }
 
-// Rows up to the last of any group.
-int64_t rows_of(const std::vector<AttentionGroup>& groups) {
-  int64_t rows = 0;
-  for (const AttentionGroup& group : groups) {
-    rows = std::max(rows, group.prefix.end);
-    for (const RowRange& part : group.parts) rows = std::max(rows, part.end);
-  }
-  return rows;
-}
-
 // The same in f32, for heads that are too large for the tensor cores' kernels.
 float* widened(Stream& stream, Scratch& scratch, const Bf16* values, int64_t count) {
   float* wide = scratch.take<float>(count);
@@ -355,12 +341,12 @@ void attention_forward(Stream& stream, WeightView qkv, ArrayView out, float* lse
     cuda::forward(stream, qkv.f32(), out.f32(), lse, groups, shape, precision);
     return;
   }
-  if (cuda::uses_tensor_cores(Precision::kBf16, shape.D)) {
+  if (uses_tensor_cores(Precision::kBf16, shape.D)) {
     cuda::forward(stream, qkv.bf16(), out.bf16(), lse, groups, shape);
     return;
   }
-  cuda::Scratch scratch(stream);
-  const int64_t rows = cuda::rows_of(groups), columns = shape.H * shape.D;
+  Scratch scratch(stream);
+  const int64_t rows = rows_of(groups), columns = shape.H * shape.D;
   const float* wide = cuda::widened(stream, scratch, qkv.bf16(), rows * shape.row());
   // Rows that are left alone come back as they were.
   float* result = cuda::widened(stream, scratch, out.bf16(), rows * columns);

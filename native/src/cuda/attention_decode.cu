@@ -8,13 +8,14 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "core/scratch.h"
 #include "cuda/attention_mma.h"
 #include "cuda/bf16.cuh"
 #include "cuda/common.cuh"
 #include "cuda/rotate.cuh"
-#include "cuda/scratch.h"
 #include "cuda/softmax_exponent.cuh"
 #include "ops/attention_decode.h"
+#include "ops/gpu_scratch.h"
 
 namespace llasa {
 namespace cuda {
@@ -26,8 +27,8 @@ constexpr int kThreads = kWarps * kWarp;
 constexpr int kPrefixSplits = 4;
 constexpr int kOwnSplits = 8;
 constexpr int kSplits = kPrefixSplits + kOwnSplits;
-constexpr int kSharedRows = 4;           // neighbours that may read a prefix together
-constexpr int64_t kRowsPerLaunch = 128;  // bounds the scratch memory
+static_assert(kSplits == gpu::kDecodeSplits);
+constexpr int kSharedRows = 4;  // neighbours that may read a prefix together
 static_assert(kBlock == 16, "a warp scores 8 x 4 floats of a key row of 16 tokens at a time");
 
 struct BlockRange {
@@ -431,7 +432,7 @@ void attention_decode(Stream& stream, const float* qkv, ArrayView out, const Dec
   if (T == 0) return;
   LLASA_CHECK(shape.D <= 256, Status::kArgument, "head dimension: %lld, the CUDA backend takes at most 256",
               static_cast<long long>(shape.D));
-  const int64_t chunk = std::min(T, kRowsPerLaunch);
+  const int64_t chunk = std::min(T, gpu::kDecodeRows);
   Scratch scratch(stream);
   DecodeArguments a;
   a.partial = scratch.take<float>(chunk * shape.H * kSplits * shape.D);

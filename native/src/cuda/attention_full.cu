@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/scratch.h"
 #include "cuda/attention_tile.cuh"
 #include "cuda/bf16.cuh"
-#include "cuda/scratch.h"
 #include "ops/attention_full.h"
 
 namespace llasa {

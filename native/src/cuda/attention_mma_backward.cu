@@ -5,30 +5,21 @@
 // ds^T q, and never pass through shared memory. Derivations: docs/kernels/attention.md.
 #include <algorithm>
 
+#include "core/scratch.h"
 #include "cuda/attention_mma.cuh"
 #include "cuda/attention_mma.h"
-#include "cuda/scratch.h"
 
 namespace llasa::cuda {
 namespace {
 
 constexpr int kStep = 32;  // keys per step of dq, queries per step of dk and dv
 
-// 16 rows per warp that its accumulators have room for.
-LLASA_HOST_DEVICE constexpr int rows_of_dq(int kD) {
-  return kD <= 64 ? 2 : 1;
-}
-LLASA_HOST_DEVICE constexpr int rows_of_dkv(int kD) {
-  return kD <= 64 ? 2 : 1;
-}
-LLASA_HOST_DEVICE constexpr int tile_rows(int m) {
-  return 16 * m * kMmaWarps;
-}
+static_assert(mma_backward_tile(128) == 16 * mma_backward_rows(128) * kMmaWarps);
 
 // Two tiles that a block keeps, three of a step (one of them twice, so that the next may be stored while the
 // last is read), and two numbers per row of a step.
-constexpr int64_t backward_shared_bytes(int kD, int m) {
-  return 2 * (2 * tile_rows(m) + 3 * kStep) * mma_stride(kD) + 2 * 4 * kStep;
+constexpr int64_t backward_shared_bytes(int kD) {
+  return 2 * (2 * mma_backward_tile(kD) + 3 * kStep) * mma_stride(kD) + 2 * 4 * kStep;
 }
 
 template <int kM, int kN>
@@ -77,7 +68,7 @@ __device__ __forceinline__ void row_constants(const BackwardArguments<T>& a, con
 template <int kD, typename T>
 __global__ void __launch_bounds__(kMmaThreads, 2)
     attention_mma_dq_kernel(BackwardArguments<T> a, const QueryTile* __restrict__ tiles) {
-  constexpr int kM = rows_of_dq(kD), kQ = tile_rows(kM), kStride = mma_stride(kD);
+  constexpr int kM = mma_backward_rows(kD), kQ = mma_backward_tile(kD), kStride = mma_stride(kD);
   LLASA_DYNAMIC_SHARED(uint16_t, queries);
   uint16_t* douts = queries + kQ * kStride;
   uint16_t* keys = douts + kQ * kStride;  // of this step and of the next
@@ -219,7 +210,7 @@ template <int kD, typename T>
 __global__ void __launch_bounds__(kMmaThreads, 2)
     attention_mma_dkv_kernel(BackwardArguments<T> a, const KeyTile* __restrict__ tiles,
                              const QueryRange* __restrict__ ranges) {
-  constexpr int kM = rows_of_dkv(kD), kT = tile_rows(kM), kStride = mma_stride(kD);
+  constexpr int kM = mma_backward_rows(kD), kT = mma_backward_tile(kD), kStride = mma_stride(kD);
   LLASA_DYNAMIC_SHARED(uint16_t, keys);
   uint16_t* values = keys + kT * kStride;
   uint16_t* queries = values + kT * kStride;  // of this step and of the next
@@ -315,8 +306,8 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
 template <int kD, typename T>
 void backward(Stream& stream, BackwardArguments<T> a, const std::vector<AttentionGroup>& groups,
               const AttentionShape& shape) {
-  constexpr int kQ = tile_rows(rows_of_dq(kD)), kT = tile_rows(rows_of_dkv(kD));
-  const std::vector<QueryTile> tiles = query_tiles(groups, shape.prefix_queries, kQ, true);
+  constexpr int kT = mma_backward_tile(kD);
+  const std::vector<QueryTile> tiles = query_tiles(groups, shape.prefix_queries, kT, true);
   const KeyPlan plan = key_plan(groups, shape.prefix_queries, kT);
   if (tiles.empty()) return;
   int64_t rows = 0;
@@ -332,9 +323,9 @@ void backward(Stream& stream, BackwardArguments<T> a, const std::vector<Attentio
     return dim3(static_cast<unsigned>(count), static_cast<unsigned>(heads), 1);
   };
   LLASA_LAUNCH((attention_mma_dq_kernel<kD, T>), grid(tiles.size(), shape.H), kMmaThreads,
-               backward_shared_bytes(kD, rows_of_dq(kD)), stream, a, device_tiles);
+               backward_shared_bytes(kD), stream, a, device_tiles);
   LLASA_LAUNCH((attention_mma_dkv_kernel<kD, T>), grid(plan.tiles.size(), shape.G), kMmaThreads,
-               backward_shared_bytes(kD, rows_of_dkv(kD)), stream, a, key_tiles, ranges);
+               backward_shared_bytes(kD), stream, a, key_tiles, ranges);
   launch_slot_sum(stream, a, sums, static_cast<int64_t>(plan.sums.size()), kT);
 }
 

@@ -6,8 +6,8 @@
 #pragma once
 
 #include "cuda/attention_mma.h"
-#include "cuda/attention_plan.h"
 #include "cuda/common.cuh"
+#include "ops/attention_plan.h"
 
 namespace llasa::cuda {
 
@@ -210,12 +210,6 @@ __global__ void __launch_bounds__(kTileThreads, 2)
     }
     if (lse != nullptr && tile_x() == 0) lse[(tile.q_row + row) * s.H + head] = max[i] + logf(sum[i]);
   }
-}
-
-// Queries per forward tile for a head dimension; the plan is made with it.
-inline int64_t forward_tile(int64_t D, Precision precision) {
-  if (uses_tensor_cores(precision, D)) return kMmaForwardTile;
-  return D <= 64 ? 64 : D <= 128 ? 32 : 16;
 }
 
 // tiles: of forward_tile(D, precision) queries, on the device. Throws for D > 256.

@@ -6,10 +6,11 @@
 #include <cstdint>
 
 #include "core/host_device.h"
+#include "ops/gpu_scratch.h"
 
 namespace llasa::cuda {
 
-constexpr int64_t kClipsPerLaunch = 120;  // 2 KB of the 4 KB that arguments may take
+using gpu::kClipsPerLaunch;
 
 struct ClipTable {
   int32_t count;

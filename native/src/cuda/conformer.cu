@@ -2,8 +2,8 @@
 // voice: written for the right answer and few launches, not for the last percent.
 #include <algorithm>
 
+#include "core/scratch.h"
 #include "cuda/common.cuh"
-#include "cuda/scratch.h"
 #include "ops/conformer.h"
 #include "ops/conformer_tables.h"
 

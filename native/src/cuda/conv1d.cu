@@ -3,11 +3,12 @@
 // A convolution is the product of the taps of every output frame [T', K I] and the weight [O, K I]. Small
 // weights go through a tiled product that gathers taps as it loads (implicit im2col). Large ones pay for taps
 // written out (3 to 7 times the input, read once more) by running in the library's GEMM.
+#include "core/scratch.h"
 #include "cuda/clips.h"
 #include "cuda/common.cuh"
-#include "cuda/scratch.h"
 #include "ops/conv1d.h"
 #include "ops/gemm.h"
+#include "ops/gpu_scratch.h"
 
 namespace llasa {
 namespace cuda {
@@ -16,8 +17,6 @@ namespace {
 constexpr int kTile = 64;      // output frames and output channels of a block
 constexpr int kDepth = 16;     // taps in shared memory at a time
 constexpr int kThreads = 256;  // each a 4 x 4 piece of the tile
-constexpr int64_t kSmallWeight = 256 * 1024;
-constexpr int64_t kColumnBytes = int64_t{64} << 20;  // of taps written out at a time
 
 // Where the taps of an output frame lie.
 struct Source {
@@ -195,13 +194,14 @@ void conv1d_forward(Stream& stream, const float* x, WeightView weight, const flo
                     const Conv1dShape& shape, bool accumulate) {
   using namespace cuda;
   const int64_t O = shape.out_channels, J = shape.kernel * shape.in_channels;
-  if (O * J <= kSmallWeight && !weight.is_bf16()) {
+  if (O * J <= gpu::kSmallConvolution && !weight.is_bf16()) {
     conv1d_small(stream, x, weight.f32(), bias, y, in_offsets, out_offsets, B, shape, accumulate);
     return;
   }
   const float beta = bias != nullptr || accumulate ? 1.0f : 0.0f;
   Scratch scratch(stream);
-  const int64_t chunk_rows = std::max<int64_t>(1, kColumnBytes / (J * static_cast<int64_t>(sizeof(float))));
+  const int64_t chunk_rows =
+      std::max<int64_t>(1, gpu::kConvolutionBytes / (J * static_cast<int64_t>(sizeof(float))));
   float* columns = scratch.take<float>(std::min(out_offsets[B] - out_offsets[0], chunk_rows) * J);
   for_clips(in_offsets, out_offsets, B, [&](const ClipTable& clips, int64_t rows) {
     for (int64_t done = 0; done < rows; done += chunk_rows) {

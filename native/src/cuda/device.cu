@@ -10,8 +10,8 @@
 #include "core/device.h"
 #include "core/launch.h"
 #include "core/memory_plan.h"
+#include "core/scratch.h"
 #include "cuda/devices.h"
-#include "cuda/scratch.h"
 #include "cuda/staging.h"
 
 namespace llasa {
@@ -28,7 +28,7 @@ bool fails_by_request() {
 
 // What belongs to a stream, by stream.
 struct StreamMemory {
-  cuda::ScratchArena scratch;
+  ScratchArena scratch;
   cuda::StagingRing staging;
 };
 struct Memories {
@@ -64,7 +64,7 @@ void refuse_while_recording(const char* action) {
 
 }  // namespace
 
-cuda::ScratchArena& cuda::scratch_arena(Stream& stream) {
+ScratchArena& scratch_arena(Stream& stream) {
   return memory_of(stream).scratch;
 }
 

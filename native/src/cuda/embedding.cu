@@ -3,9 +3,9 @@
 // The gradient is a sum over tokens of one id. Float atomics would add them in the order of arrival, so the
 // tokens are sorted by (id, t) first and one block adds each id's rows in the order of t: the same bits as
 // the CPU.
+#include "core/scratch.h"
 #include "cuda/bf16.cuh"
 #include "cuda/common.cuh"
-#include "cuda/scratch.h"
 #include "ops/embedding.h"
 
 namespace llasa {

@@ -14,13 +14,14 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "core/scratch.h"
 #include "cuda/bf16.cuh"
 #include "cuda/common.cuh"
 #include "cuda/cublaslt.h"
 #include "cuda/gemm_thin.h"
-#include "cuda/scratch.h"
 #include "ops/cast.h"
 #include "ops/gemm.h"
+#include "ops/gpu_scratch.h"
 
 namespace llasa {
 
@@ -85,9 +86,9 @@ struct Algorithm {
   bool exists;
 };
 
-// cuBLAS's recommendation: 32 MiB for Hopper, 4 MiB for others.
+// cuBLAS's recommendation: the most for Hopper, 4 MiB for others.
 size_t workspace_limit() {
-  return cuda::compute_capability() >= 90 ? size_t{32} << 20 : size_t{4} << 20;
+  return cuda::compute_capability() >= 90 ? size_t{gpu::kWorkspaceBytes} : size_t{4} << 20;
 }
 
 // Of the calling thread's device, for which it was made.
@@ -252,6 +253,10 @@ void product(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int6
     });
     return;
   }
+  if (planning_for_gpu()) {
+    Scratch(stream).take<char>(gpu::kWorkspaceBytes);
+    return;
+  }
   Problem p{};
   p.m = N;
   p.n = M;
@@ -272,7 +277,7 @@ void product(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int6
   Descriptors d;
   describe(p, bias, d);
   const Algorithm algorithm = choose(p, d);
-  cuda::Scratch scratch(stream);
+  Scratch scratch(stream);
   void* workspace = scratch.take<char>(static_cast<int64_t>(algorithm.workspace_bytes));
   if (planning()) return;
   if (!algorithm.exists) {
@@ -298,11 +303,10 @@ void product(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int6
 // A stored matrix of rows x columns as an operand in bf16: itself, or rounded into scratch, where it is
 // dense.
 struct Operand {
-  Operand(Stream& stream, cuda::Scratch& scratch, WeightView matrix, int64_t rows, int64_t columns,
-          int64_t stride)
+  Operand(Stream& stream, Scratch& scratch, WeightView matrix, int64_t rows, int64_t columns, int64_t stride)
       : view(matrix), ld(stride) {
-    if (matrix.is_bf16() || rows <= 0 || columns <= 0) return;
-    auto* rounded = scratch.take<Bf16>(rows * columns);
+    Bf16* rounded = gpu::take_operand(scratch, matrix, rows, columns);
+    if (rounded == nullptr) return;
     narrow_to_bf16(stream, matrix.f32(), stride, rounded, rows, columns);
     view = rounded;
     ld = columns;
@@ -327,7 +331,7 @@ void gemm(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int64_t
     product(stream, transpose_a, transpose_b, M, N, K, alpha, A, lda, B, ldb, beta, C, ldc, nullptr);
     return;
   }
-  cuda::Scratch scratch(stream);
+  Scratch scratch(stream);
   const Operand a(stream, scratch, A, transpose_a ? K : M, transpose_a ? M : K, lda);
   const Operand b(stream, scratch, B, transpose_b ? N : K, transpose_b ? K : N, ldb);
   product(stream, transpose_a, transpose_b, M, N, K, alpha, a.view, a.ld, b.view, b.ld, beta, C, ldc,
@@ -353,7 +357,7 @@ void linear_forward(Stream& stream, WeightView x, WeightView weight, const float
     product(stream, false, true, T, N, K, 1.0f, x, K, weight, K, beta, y, N, bias);
     return;
   }
-  cuda::Scratch scratch(stream);
+  Scratch scratch(stream);
   const Operand rows(stream, scratch, x, T, K, K);
   const Operand columns(stream, scratch, weight, N, K, K);
   product(stream, false, true, T, N, K, 1.0f, rows.view, K, columns.view, K, beta, y, N, bias);
@@ -374,7 +378,7 @@ void linear_backward(Stream& stream, WeightView x, WeightView weight, WeightView
     products(x, weight, dy);
     return;
   }
-  cuda::Scratch scratch(stream);
+  Scratch scratch(stream);
   const Operand gradients(stream, scratch, dy, T, N, N);
   const Operand inputs(stream, scratch, x, dweight == nullptr ? 0 : T, K, K);
   const Operand weights(stream, scratch, weight, dx.data == nullptr ? 0 : N, K, K);

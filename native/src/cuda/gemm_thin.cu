@@ -4,12 +4,13 @@
 #include "cuda/bf16.cuh"
 #include "cuda/common.cuh"
 #include "cuda/gemm_thin.h"
+#include "ops/gpu_scratch.h"
 
 namespace llasa::cuda {
 
 namespace {
 
-constexpr int kThreads = 256;
+constexpr int kThreads = 256;  // gpu::is_thin_product knows how many outputs a grid of them has
 
 // c is not read where beta is 0.
 __device__ __forceinline__ void put(float& c, float alpha, float sum, float beta) {
@@ -109,9 +110,7 @@ void product(Stream& stream, const ThinProduct& p, const From* A, const T* B) {
 }  // namespace
 
 bool is_thin(const ThinProduct& p) {
-  if (p.C.is_bf16()) return false;
-  if (p.N == 1 || (p.K == 1 && p.N <= int64_t{65535} * kThreads)) return true;
-  return p.M == 1 && p.transpose_a && !p.transpose_b;
+  return gpu::is_thin_product(p.transpose_a, p.transpose_b, p.M, p.N, p.K, p.C.is_bf16());
 }
 
 void thin_product(Stream& stream, const ThinProduct& p) {

@@ -27,7 +27,7 @@ struct ThinProduct {
   Precision precision;
 };
 
-// Whether thin_product makes it: N or K is 1, or M is and A is a column of a matrix, and C is f32.
+// Whether thin_product makes it (gpu::is_thin_product).
 bool is_thin(const ThinProduct& product);
 void thin_product(Stream& stream, const ThinProduct& product);
 

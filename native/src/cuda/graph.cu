@@ -69,10 +69,7 @@ LaunchGraphs::~LaunchGraphs() {
 }
 
 int64_t LaunchGraphs::bucket(int64_t rows, int64_t most) {
-  int64_t size = 1;
-  while (size < rows && size < 16) size *= 2;
-  if (size < rows) size = (rows + 15) / 16 * 16;
-  return std::min(size, most);
+  return bucket_on_gpu(rows, most);
 }
 
 void LaunchGraphs::fix(std::vector<uint64_t> facts) {

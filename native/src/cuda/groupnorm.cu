@@ -2,8 +2,9 @@
 // combination per clip and group, the result with the optional SiLU.
 #include <algorithm>
 
+#include "core/scratch.h"
 #include "cuda/common.cuh"
-#include "cuda/scratch.h"
+#include "ops/gpu_scratch.h"
 #include "ops/norm.h"
 
 namespace llasa {
@@ -11,7 +12,6 @@ namespace cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int64_t kChunkElements = 4096;  // of one group in one chunk: 16 per thread
 
 struct Moments {
   float mean;
@@ -26,7 +26,7 @@ struct Affine {
 //   mapping       block = (chunk, group, clip); two passes over the chunk, the second from the first cache
 //   traffic       4 bytes per element: 1500 x 1024 6 MB, floor 1.3 us (computed, H200 4.8 TB/s): latency
 //                 bound
-//   numerics      f32 within a chunk of about kChunkElements, double across chunks
+//   numerics      f32 within a chunk of about gpu::kGroupElements, double across chunks
 __global__ void __launch_bounds__(kThreads)
     groupnorm_moments_kernel(const float* __restrict__ x, const int64_t* __restrict__ offsets,
                              Moments* __restrict__ moments, int64_t C, int64_t channels, int64_t rows) {
@@ -99,7 +99,7 @@ void groupnorm_forward(Stream& stream, const float* x, const float* weight, cons
   int64_t longest = 0;
   for (int64_t b = 0; b < B; ++b) longest = std::max(longest, offsets[b + 1] - offsets[b]);
   if (longest == 0) return;
-  const int64_t channels = C / groups, rows = std::max<int64_t>(1, kChunkElements / channels);
+  const int64_t channels = C / groups, rows = std::max<int64_t>(1, gpu::kGroupElements / channels);
   const int64_t chunks = ceil_div(longest, rows);
   Scratch scratch(stream);
   const int64_t* device_offsets = scratch.upload(offsets, B + 1);

@@ -3,9 +3,10 @@
 // One kernel goes from samples to log powers, so that nothing of a frame but its mel row reaches memory; a
 // second applies the clip's floor. The small products run here and not in the library's GEMM: a frame's bits
 // must not depend on how many frames there are.
+#include "core/scratch.h"
 #include "cuda/clips.h"
 #include "cuda/common.cuh"
-#include "cuda/scratch.h"
+#include "ops/gpu_scratch.h"
 #include "ops/mel.h"
 
 namespace llasa {
@@ -16,7 +17,7 @@ constexpr int kQ = static_cast<int>(kMelQuarter);
 constexpr int kP = static_cast<int>(kMelFft) / 4 + 1;  // 101
 constexpr int kFft = static_cast<int>(kMelFft);
 constexpr int kLines = static_cast<int>(kMelLines);
-constexpr int kFrames = 16;  // of a block
+constexpr int kFrames = static_cast<int>(gpu::kMelFrames);  // of a block
 constexpr int kThreads = 128;
 constexpr int kPowers = kLines + 3;  // row of powers, a multiple of 4
 constexpr float kFloor = 1e-10f;

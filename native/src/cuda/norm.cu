@@ -3,9 +3,10 @@
 // Rows are read twice (statistics, then result); the second read is served by the first cache, so device
 // memory sees each row once. Rows of up to kWarpRow floats belong to a warp, longer ones to a block: the
 // shape decides.
+#include "core/scratch.h"
 #include "cuda/bf16.cuh"
 #include "cuda/common.cuh"
-#include "cuda/scratch.h"
+#include "ops/gpu_scratch.h"
 #include "ops/norm.h"
 
 namespace llasa {
@@ -254,8 +255,7 @@ void rmsnorm_backward(Stream& stream, const float* x, const float* weight, const
                       float* dx, float* dweight, int64_t T, int64_t C, Bf16* narrowed) {
   using namespace cuda;
   if (T == 0) return;
-  constexpr int64_t kMaxParts = 256;  // about two blocks per multiprocessor
-  const int64_t rows = ceil_div(T, kMaxParts), parts = ceil_div(T, rows);
+  const int64_t rows = ceil_div(T, gpu::kMaxNormParts), parts = ceil_div(T, rows);
   const int64_t shared_bytes = C * static_cast<int64_t>(sizeof(float));
   Scratch scratch(stream);
   float* partial = dweight == nullptr ? nullptr : scratch.take<float>(parts * C);

@@ -1,6 +1,7 @@
 // Gradient norm and AdamW on the device; contract in ops/optimizer.h.
+#include "core/scratch.h"
 #include "cuda/common.cuh"
-#include "cuda/scratch.h"
+#include "ops/gpu_scratch.h"
 #include "ops/optimizer.h"
 
 namespace llasa {
@@ -8,7 +9,7 @@ namespace cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int64_t kBlock = 65536;  // elements of one partial sum
+constexpr int64_t kBlock = gpu::kNormElements;
 
 // Pass 1: partial[b] = sum of squares of block b, in double.
 //   mapping       block = 65,536 elements; thread = every 256th of them, four sums so that loads and

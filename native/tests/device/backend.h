@@ -20,7 +20,7 @@ namespace llasa::test {
   X(trainer_accumulate) X(trainer_step) X(trainer_get_state) X(codec_create) X(codec_destroy)     \
   X(codec_set_tensor) X(codec_geometry) X(codec_encode) X(vocode) X(whisper_create)               \
   X(whisper_destroy) X(whisper_set_tensor) X(whisper_log_mel) X(whisper_encode) X(whisper_logits) \
-  X(whisper_score_codes)
+  X(whisper_score_codes) X(plan_memory) X(memory_plan_item)
 // clang-format on
 
 struct Backend {

@@ -1,13 +1,38 @@
-// Which tiles of queries and keys a packed batch of shared prefixes and parts needs: worked out on the host
+// Which tiles of queries and keys a GPU has of a packed batch of shared prefixes and parts: worked out on the host
 // from the groups alone, so that kernels see a flat list. Longest work first, for an even end.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
+#include "core/host_device.h"
 #include "ops/attention.h"
+#include "ops/precision.h"
 
-namespace llasa::cuda {
+namespace llasa {
+
+// Head sizes up to 128 are padded with zeros to 32, 64 or 128; larger ones stay with the f32 kernels.
+LLASA_HOST_DEVICE constexpr bool uses_tensor_cores(Precision precision, int64_t D) {
+  return precision == Precision::kBf16 && D <= 128;
+}
+// Queries of a forward tile on tensor cores: four warps of 32 rows.
+constexpr int64_t kMmaForwardTile = 128;
+// Queries per forward tile for a head dimension.
+constexpr int64_t forward_tile(int64_t D, Precision precision) {
+  if (uses_tensor_cores(precision, D)) return kMmaForwardTile;
+  return D <= 64 ? 64 : D <= 128 ? 32 : 16;
+}
+// Queries of a tile of dq, and keys of one of dk and dv: in f32, and on tensor cores, where each of four warps has as
+// many 16 rows as its accumulators have room for.
+LLASA_HOST_DEVICE constexpr int backward_tile(int64_t D) {
+  return D <= 128 ? 32 : 16;
+}
+LLASA_HOST_DEVICE constexpr int mma_backward_rows(int64_t D) {
+  return D <= 64 ? 2 : 1;
+}
+LLASA_HOST_DEVICE constexpr int mma_backward_tile(int64_t D) {
+  return 4 * 16 * mma_backward_rows(D);
+}
 
 // Queries of one block. Query i (row q_row + i) sees keys prefix_row .. + prefix_count, then the key of row
 // own_row + j for j < own_count and j <= diagonal + i.
@@ -62,4 +87,7 @@ struct KeyPlan {
 
 KeyPlan key_plan(const std::vector<AttentionGroup>& groups, bool prefix_queries, int64_t size);
 
-}  // namespace llasa::cuda
+// Rows up to the last of any group.
+int64_t rows_of(const std::vector<AttentionGroup>& groups);
+
+}  // namespace llasa

@@ -1,8 +1,8 @@
+#include "core/scratch.h"
+
 #include <algorithm>
 
-#include "cuda/scratch.h"
-
-namespace llasa::cuda {
+namespace llasa {
 
 namespace {
 constexpr int64_t kAlignment = 256;
@@ -31,9 +31,10 @@ void* ScratchArena::take(int64_t bytes) {
     blocks_.reserve(blocks_.size() + 1);
     blocks_.push_back({static_cast<char*>(device_allocate(size, "the scratch memory of kernels")), size});
   }
+  taken_ += bytes;
   char* memory = blocks_[top_.block].memory + top_.used;
   top_.used += bytes;
   return memory;
 }
 
-}  // namespace llasa::cuda
+}  // namespace llasa

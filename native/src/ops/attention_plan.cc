@@ -1,8 +1,8 @@
+#include "ops/attention_plan.h"
+
 #include <algorithm>
 
-#include "cuda/attention_plan.h"
-
-namespace llasa::cuda {
+namespace llasa {
 
 namespace {
 
@@ -100,4 +100,13 @@ KeyPlan key_plan(const std::vector<AttentionGroup>& groups, bool prefix_queries,
   return plan;
 }
 
-}  // namespace llasa::cuda
+int64_t rows_of(const std::vector<AttentionGroup>& groups) {
+  int64_t rows = 0;
+  for (const AttentionGroup& group : groups) {
+    rows = std::max(rows, group.prefix.end);
+    for (const RowRange& part : group.parts) rows = std::max(rows, part.end);
+  }
+  return rows;
+}
+
+}  // namespace llasa

@@ -1,5 +1,5 @@
-// Device memory that an op needs while it runs: partial sums, task lists, small arrays that came from the
-// host.
+// Device memory that an op needs on a GPU while it runs: partial sums, task lists, small arrays that came from the
+// host. The CPU has it under a plan for a GPU alone (core/memory_plan.h).
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 #include "core/device.h"
 
-namespace llasa::cuda {
+namespace llasa {
 
 // The scratch of one stream: a stack of blocks, grown on demand and kept until the stream goes, so that
 // pointers in a captured graph stay good. Work of a stream runs in order: the next op may reuse memory that
@@ -20,7 +20,8 @@ class ScratchArena {
   ScratchArena(const ScratchArena&) = delete;
   ScratchArena& operator=(const ScratchArena&) = delete;
 
-  int64_t bytes() const;  // held
+  int64_t bytes() const;                    // held
+  int64_t taken() const { return taken_; }  // in all its life, for tests
 
  private:
   friend class Scratch;
@@ -36,9 +37,10 @@ class ScratchArena {
 
   std::vector<Block> blocks_;
   Mark top_{0, 0};
+  int64_t taken_ = 0;
 };
 
-// The arena that belongs to a stream (device.cu).
+// The arena that belongs to a stream.
 ScratchArena& scratch_arena(Stream& stream);
 
 // One op's share of its stream's arena; ops that call ops nest. Memory is uninitialised and 256-byte aligned.
@@ -71,4 +73,4 @@ class Scratch {
   ScratchArena::Mark mark_;
 };
 
-}  // namespace llasa::cuda
+}  // namespace llasa
