@@ -56,7 +56,8 @@ void head(int64_t N, int64_t V, const std::string& name) {
     const float *dlogprobs = k.random(N, 2), *dentropies = k.random(N, 3);
     logprob_forward(k.stream(), logits, V, columns, 1.0f, lse, logprobs, entropies, N, V);
     const auto run = [&] {
-      logprob_backward(k.stream(), logits, V, columns, 1.0f, lse, entropies, dlogprobs, dentropies, N, V);
+      logprob_backward(k.stream(), logits, logits, V, columns, 1.0f, lse, entropies, dlogprobs, dentropies, N,
+                       V);
     };
     run();
     double want_lse, want_entropy;

@@ -54,13 +54,15 @@ Result reference_of(const llasa_policy_options& options,
   return {llama.logprobs(), llama.gradients()};
 }
 
-Result result_of(llasa_policy* policy, const BatchData& batch, int32_t recompute = 0) {
+// chunk: rows of logits, and of their gradient, at a time; 0: all of them.
+Result result_of(llasa_policy* policy, const BatchData& batch, int32_t recompute = 0, int32_t chunk = 0) {
   llasa_trainer_options trainer_options;
   llasa_trainer_options_init(&trainer_options);
   trainer_options.recompute = recompute;
   const TrainerHandle trainer = create_trainer(policy, trainer_options);
   llasa_head_options head;
   llasa_head_options_init(&head);
+  if (chunk > 0) head.chunk_tokens = chunk;
   std::vector<float> logprobs(static_cast<size_t>(batch.scored()));
   accumulate(trainer.get(), batch, head, Loss::cross_entropy(), {}, logprobs.data());
   Result result{{logprobs.begin(), logprobs.end()}, {}};
@@ -132,6 +134,7 @@ TEST(Bf16Error, OfLogProbsAndGradientsIsAtMostTwiceAPlainVersions) {
     const Result kept = result_of(policy.get(), batch);
     EXPECT_EQ(kept.gradients.size(), weights.size());
     expect_error(kept, exact, plain, 2);
+    expect_error(result_of(policy.get(), batch, 0, 5), exact, plain, 2);
     for (const int32_t recompute : {1, 2}) {
       const Result again = result_of(policy.get(), batch, recompute);
       EXPECT_EQ(again.logprobs, kept.logprobs) << recompute;

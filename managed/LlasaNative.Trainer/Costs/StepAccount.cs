@@ -189,7 +189,7 @@ internal sealed class StepAccount
         // Backward multiplies five times where forward does twice.
         var attention = responses * _policy.Layers * 4 * context * AttentionWidth * (3.5 + (recompute ? 1 : 0));
         var activations = tokens * _policy.Layers * RowBytes() * (3 + (recompute ? 1 : 0));
-        var logits = responses * _head * 4 * 5;
+        var logits = responses * _head * (4 + 4 + (_bf16 ? 2 : 4));   // read for log-probs, read and turned into their gradient
         var name = recompute ? "the same, layers recomputed" : recomputeMlp ? "the same, MLPs recomputed" : "a micro-batch of training";
         return new("gradient", [.. products.Select(p => p with { Times = epochs * p.Times })], epochs * attention, epochs * (activations + logits),
             (epochs * batches * PieceCounts.Of(name, _policy.Layers)) + (epochs * ((responses / chunk) - batches) * PieceCounts.Of("each further chunk of the head", _policy.Layers)));

@@ -6,11 +6,14 @@
 
 #include "core/parallel.h"
 #include "cpu/isa.h"
+#include "cpu/scratch.h"
 #include "ops/policy_loss.h"
 
 namespace llasa {
 
 namespace {
+struct GradientRow;
+
 int64_t rows_per_task(int64_t V) {
   return std::max<int64_t>(1, 16384 / V);
 }
@@ -35,18 +38,21 @@ void logprob_forward(Stream&, const float* logits, int64_t ld, const int32_t* ta
   });
 }
 
-void logprob_backward(Stream&, float* logits, int64_t ld, const int32_t* targets, float inverse_temperature,
-                      const float* lse, const float* entropies, const float* dlogprobs,
-                      const float* dentropies, int64_t N, int64_t V) {
+void logprob_backward(Stream&, const float* logits, ArrayView dlogits, int64_t ld, const int32_t* targets,
+                      float inverse_temperature, const float* lse, const float* entropies,
+                      const float* dlogprobs, const float* dentropies, int64_t N, int64_t V) {
   const auto& k = *cpu::kernels().softmax;
   parallel_ranges(N, rows_per_task(V), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
-      float* row = logits + n * ld;
+      const ArrayView out = dlogits + n * ld;
+      float* row = out.is_bf16() ? cpu::task_scratch<GradientRow>(V) : out.f32();
+      if (row != logits + n * ld) std::copy_n(logits + n * ld, V, row);
       const float dlogp = dlogprobs[n] * inverse_temperature;
       const float dentropy = dentropies == nullptr ? 0.0f : dentropies[n] * inverse_temperature;
       // p_j (-dlogp - dentropy (z_j - lse + entropy)), and dlogp at the target.
       k.logprob_backward(row, inverse_temperature, lse[n], -dlogp - dentropy * entropies[n], -dentropy, V);
       row[targets[n]] += dlogp;
+      if (out.is_bf16()) cpu::kernels().cast->narrow(row, out.bf16(), V);
     }
   });
 }

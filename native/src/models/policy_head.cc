@@ -44,6 +44,8 @@ void PolicyHead::reserve(int64_t N, const HeadOptions& options, bool backward) {
   rstd_.reserve(n, "a chunk of norms");
   lse_.reserve(n, "a chunk of normalisers");
   if (!backward) return;
+  if (keeps_bf16(policy_.precision()))
+    narrow_gradients_.reserve(n * rows_.stride, "a chunk of logit gradients");
   normed_gradient_.reserve(n * C, "a chunk of gradients");
   dlogprobs_.reserve(N, "log-prob gradients");
   dentropies_.reserve(N, "entropy gradients");
@@ -55,14 +57,13 @@ void PolicyHead::forward_chunk(const float* hidden, int64_t n, const HeadOptions
   allowed_logits(policy_, options.allowed, normed_.view(), n, logits(), rows_.stride);
 }
 
-// logits_ holds their gradient by now.
 void PolicyHead::backward_chunk(const float* hidden, int64_t n, const HeadOptions& options, float* dhidden,
                                 Gradients& gradients) {
   Stream& stream = policy_.stream();
   const int64_t C = policy_.config().hidden_size, stride = rows_.stride;
   const AllowedIds& allowed = options.allowed;
   const int64_t range = allowed.end - allowed.start;
-  const float* columns = logits() + allowed.range_column();
+  const WeightView columns = logit_gradients() + allowed.range_column();
   gemm(stream, false, false, n, C, range, 1.0f, columns, stride, policy_.head() + allowed.start * C, C, 0.0f,
        normed_gradient_.data(), C);
   const bool frozen = policy_.has_lora();  // then head and norm have no gradient
@@ -72,7 +73,7 @@ void PolicyHead::backward_chunk(const float* hidden, int64_t n, const HeadOption
          dhead + allowed.start * C, C, policy_.precision());
   }
   if (allowed.extra >= 0) {
-    const float* column = logits() + allowed.extra_column();
+    const WeightView column = logit_gradients() + allowed.extra_column();
     gemm(stream, false, false, n, C, 1, 1.0f, column, stride, policy_.head() + allowed.extra * C, C, 1.0f,
          normed_gradient_.data(), C);
     if (!frozen) {
@@ -128,9 +129,9 @@ void PolicyHead::score_and_backward(const float* hidden, const std::vector<int32
     if (!scored) score_chunk(hidden, i, n, options);
     policy_loss_backward(stream, loss.options, terms.from(i), logprobs_.data() + i, dlogprobs_.data() + i,
                          dentropies, n);
-    logprob_backward(stream, logits(), rows_.stride, targets_.data() + i, options.inverse_temperature,
-                     lse_.data(), entropies_.data() + i, dlogprobs_.data() + i, dentropies, n,
-                     options.columns());
+    logprob_backward(stream, logits(), logit_gradients(), rows_.stride, targets_.data() + i,
+                     options.inverse_temperature, lse_.data(), entropies_.data() + i, dlogprobs_.data() + i,
+                     dentropies, n, options.columns());
     backward_chunk(hidden + i * C, n, options, dhidden + i * C, gradients);
   }
   gradients.finish(policy_.layout().last_unit());

@@ -73,6 +73,10 @@ class PolicyHead {
                       Gradients& gradients);
 
   float* logits() { return logits_.data() + rows_.lead; }
+  // Of the chunk: in place of the logits, or in bf16 where products read that.
+  ArrayView logit_gradients() {
+    return narrow_gradients_.data() == nullptr ? ArrayView(logits()) : narrow_gradients_.data() + rows_.lead;
+  }
 
   Policy& policy_;
   LogitRows rows_;  // of the chunk
@@ -80,6 +84,7 @@ class PolicyHead {
   DeviceBuffer<float> logprobs_, entropies_, dlogprobs_, dentropies_;
   DeviceBuffer<float> logits_, normed_gradient_, rstd_, lse_;  // of one chunk
   OperandBuffer normed_;                                       // likewise
+  DeviceBuffer<Bf16> narrow_gradients_;                        // of the logits, likewise
 };
 
 }  // namespace llasa
