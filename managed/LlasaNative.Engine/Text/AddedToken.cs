@@ -16,4 +16,16 @@ public sealed record AddedToken(
     bool SingleWord = false,
     bool StripLeft = false,
     bool StripRight = false,
-    bool Normalized = false);
+    bool Normalized = false)
+{
+    private static readonly string[] _roles = ["<s>", "</s>", "<bos>", "<eos>", "<unk>", "<pad>", "<mask>", "[BOS]", "[EOS]", "[UNK]", "[PAD]", "[MASK]", "[CLS]", "[SEP]"];
+
+    /// <summary>
+    /// Whether it steers a model and is no word of a text: written <c>&lt;|like this|&gt;</c>, or a special one of the usual
+    /// names of a start, an end, a filler and their kin. Other tokens, special or not, somebody added to be used in texts.
+    /// </summary>
+    public bool IsControl =>
+        (Content.StartsWith("<|", StringComparison.Ordinal) && Content.EndsWith("|>", StringComparison.Ordinal))
+        || (Content.StartsWith("<\uFF5C", StringComparison.Ordinal) && Content.EndsWith("\uFF5C>", StringComparison.Ordinal))
+        || (Special && _roles.Contains(Content));
+}

@@ -22,8 +22,8 @@ public sealed class ByteLevelBpe
     private const int MaxCachedLength = 64;
     private const int CacheSlots = 1 << 16;
     private readonly TokenizerParts _parts;
-    private readonly AddedTokenMatcher _rawMatcher;
-    private readonly AddedTokenMatcher _normalizedMatcher;
+    private readonly Matchers _all;
+    private readonly Matchers _words;
     private readonly Dictionary<string, int> _addedIds = new(StringComparer.Ordinal);
     private readonly HashSet<int> _specialIds;
 
@@ -33,8 +33,8 @@ public sealed class ByteLevelBpe
     private ByteLevelBpe(TokenizerParts parts)
     {
         _parts = parts;
-        _rawMatcher = new AddedTokenMatcher(parts.AddedTokens.Where(t => !t.Normalized), text => text);
-        _normalizedMatcher = new AddedTokenMatcher(parts.AddedTokens.Where(t => t.Normalized), Normalize);
+        _all = MatchersOf(parts.AddedTokens);
+        _words = MatchersOf(parts.AddedTokens.Where(t => !t.IsControl));
         _specialIds = [.. parts.AddedTokens.Where(t => t.Special).Select(t => t.Id)];
         foreach (AddedToken token in parts.AddedTokens)
         {
@@ -107,12 +107,15 @@ public sealed class ByteLevelBpe
     /// <summary>Encodes a text.</summary>
     /// <param name="text">Any text.</param>
     /// <param name="addSpecialTokens">Puts the template's tokens around it, such as begin-of-text.</param>
-    /// <param name="matchAddedTokens">Whether the text of an added token becomes that token; false for text from outside.</param>
+    /// <param name="matchControlTokens">
+    /// Whether the text of a token that steers the model (<see cref="AddedToken.IsControl"/>) becomes that token; false for text
+    /// from outside. Words that somebody added to the vocabulary always do.
+    /// </param>
     /// <returns>Token ids.</returns>
-    public int[] Encode(ReadOnlySpan<char> text, bool addSpecialTokens = false, bool matchAddedTokens = true)
+    public int[] Encode(ReadOnlySpan<char> text, bool addSpecialTokens = false, bool matchControlTokens = true)
     {
         List<int> ids = [];
-        Encode(text, ids, addSpecialTokens, matchAddedTokens);
+        Encode(text, ids, addSpecialTokens, matchControlTokens);
         return [.. ids];
     }
 
@@ -120,8 +123,8 @@ public sealed class ByteLevelBpe
     /// <param name="text">Any text.</param>
     /// <param name="destination">Receives the ids after what it holds.</param>
     /// <param name="addSpecialTokens">Puts the template's tokens around the text.</param>
-    /// <param name="matchAddedTokens">Whether the text of an added token becomes that token; false for text from outside.</param>
-    public void Encode(ReadOnlySpan<char> text, List<int> destination, bool addSpecialTokens = false, bool matchAddedTokens = true)
+    /// <param name="matchControlTokens">Whether the text of a token that steers the model becomes that token; false for text from outside.</param>
+    public void Encode(ReadOnlySpan<char> text, List<int> destination, bool addSpecialTokens = false, bool matchControlTokens = true)
     {
         ArgumentNullException.ThrowIfNull(destination);
         if (addSpecialTokens)
@@ -129,15 +132,8 @@ public sealed class ByteLevelBpe
             destination.AddRange(_parts.Prefix);
         }
 
-        Scratch scratch = new();
-        if (matchAddedTokens)
-        {
-            EncodeMatching(_rawMatcher, text, destination, scratch);
-        }
-        else
-        {
-            EncodeNormalized(text, destination, scratch, matchAddedTokens: false);
-        }
+        Matchers matchers = matchControlTokens ? _all : _words;
+        EncodeMatching(matchers.Raw, matchers, text, destination, new Scratch());
 
         if (addSpecialTokens)
         {
@@ -195,11 +191,14 @@ public sealed class ByteLevelBpe
 
     private static string JsonIn(string directory) => System.IO.Path.Combine(directory, "tokenizer.json");
 
+    private Matchers MatchersOf(IEnumerable<AddedToken> tokens) => new(
+        new AddedTokenMatcher(tokens.Where(t => !t.Normalized), text => text), new AddedTokenMatcher(tokens.Where(t => t.Normalized), Normalize));
+
     private string Normalize(string text) =>
         _parts.Normalization is { } form ? UnicodeNormalizer.Normalize(text, form) : text;
 
     /// <summary>Cuts out the tokens of one matcher and passes the text between them on.</summary>
-    private void EncodeMatching(AddedTokenMatcher matcher, ReadOnlySpan<char> text, List<int> destination, Scratch scratch)
+    private void EncodeMatching(AddedTokenMatcher matcher, Matchers matchers, ReadOnlySpan<char> text, List<int> destination, Scratch scratch)
     {
         int consumed = 0;
         int searchFrom = 0;
@@ -224,9 +223,9 @@ public sealed class ByteLevelBpe
                 return;
             }
 
-            if (ReferenceEquals(matcher, _rawMatcher))
+            if (ReferenceEquals(matcher, matchers.Raw))
             {
-                EncodeNormalized(part, destination, scratch, matchAddedTokens: true);
+                EncodeNormalized(part, matchers, destination, scratch);
             }
             else
             {
@@ -235,16 +234,16 @@ public sealed class ByteLevelBpe
         }
     }
 
-    private void EncodeNormalized(ReadOnlySpan<char> text, List<int> destination, Scratch scratch, bool matchAddedTokens)
+    private void EncodeNormalized(ReadOnlySpan<char> text, Matchers matchers, List<int> destination, Scratch scratch)
     {
         if (_parts.Normalization is not null)
         {
             text = Normalize(text.ToString());
         }
 
-        if (matchAddedTokens && !_normalizedMatcher.IsEmpty)
+        if (!matchers.Normalized.IsEmpty)
         {
-            EncodeMatching(_normalizedMatcher, text, destination, scratch);
+            EncodeMatching(matchers.Normalized, matchers, text, destination, scratch);
         }
         else if (!text.IsEmpty)
         {
@@ -326,6 +325,9 @@ public sealed class ByteLevelBpe
             ArrayPool<byte>.Shared.Return(rented);
         }
     }
+
+    /// <summary>What finds added tokens in a text as it came, and in what normalisation made of the text between those.</summary>
+    private sealed record Matchers(AddedTokenMatcher Raw, AddedTokenMatcher Normalized);
 
     private sealed record CachedPiece(string Text, int[] Ids);
 

@@ -8,7 +8,7 @@ namespace LlasaNative.Text;
 /// </summary>
 /// <remarks>
 /// <para>The ids equal those of the model's chat template with the final message continued. The text itself is encoded
-/// without added tokens, so no text can smuggle one in.</para>
+/// without the tokens that steer the model, so no text can smuggle one in; words added to the vocabulary are its tokens.</para>
 /// <para><b>Threads:</b> any number may encode at once.</para>
 /// </remarks>
 /// <example>
@@ -110,7 +110,7 @@ public sealed class LlasaPrompt
     {
         Check(text);
         List<int> ids = [.. _beforeIds];
-        Tokenizer.Encode(voice is null ? text : $"{voice.Text} {text}", ids, matchAddedTokens: false);
+        Tokenizer.Encode(voice is null ? text : $"{voice.Text} {text}", ids, matchControlTokens: false);
         ids.AddRange(_afterIds);
         ids.AddRange(voice?.Codes.Select(Speech.ToToken) ?? []);
         return [.. ids];

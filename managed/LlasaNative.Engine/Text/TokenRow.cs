@@ -58,7 +58,7 @@ public static class TokenRow
         }
 
         // Ids of another tokenizer may be ids of this one too, and say something else.
-        return tokenizer.Encode(text, matchAddedTokens: false).AsSpan().SequenceEqual(textIds) ? new Utterance(text.Trim(), codes)
+        return tokenizer.Encode(text, matchControlTokens: false).AsSpan().SequenceEqual(textIds) ? new Utterance(text.Trim(), codes)
             : throw new UsageException($"the text `{text}` would have other tokens by this policy's tokenizer: the row is of another one");
 
         string Name(int id) => $"{tokenizer.GetToken(id) ?? id.ToString(CultureInfo.InvariantCulture)}";

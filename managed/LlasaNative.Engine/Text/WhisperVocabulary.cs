@@ -58,9 +58,9 @@ public sealed class WhisperVocabulary
     /// </summary>
     public ReadOnlySpan<int> Characters => _characters.Value;
 
-    /// <summary>The ids of a text, in which nothing is taken for a special token.</summary>
+    /// <summary>The ids of a text, in which nothing is taken for a token that steers the model; words added to the vocabulary are.</summary>
     /// <param name="text">Any text.</param>
-    public int[] Encode(string text) => _tokenizer.Encode(text, matchAddedTokens: false);
+    public int[] Encode(string text) => _tokenizer.Encode(text, matchControlTokens: false);
 
     /// <summary>The text of a transcript's ids.</summary>
     /// <param name="ids">Ids of the model; those that are no text contribute nothing.</param>

@@ -51,5 +51,30 @@ public sealed class StrangersTokenizersTests
         Assert.That(() => Read([Added(id, content)], ByteLevel), Throws.TypeOf<ModelFileException>().With.Message.Contains("tokenizer.json: `added_tokens[0]")
             .And.Message.Contains(id == 40 ? "id 40 is another token" : string.Create(CultureInfo.InvariantCulture, $"{id} for `{content}`, where the tokenizers library counts {counted}")));
 
+    [TestCase("<laugh>", ",\"special\":false", true)]
+    [TestCase("<laugh>", "", true)]
+    [TestCase("[sigh]", ",\"special\":false,\"normalized\":true", true)]
+    [TestCase("<|laugh|>", ",\"special\":false", false)]
+    [TestCase("<｜laugh｜>", ",\"special\":false", false)]
+    [TestCase("</s>", "", false)]
+    [TestCase("</s>", ",\"special\":false", true)]
+    public void IAddedALaughToMyTokenizer_AndMyTextsLaughWithIt_ButSteerNoModel(string token, string flags, bool isWord)
+    {
+        string json = LlasaJson();
+        int id = ByteLevelBpe.FromJson(Encoding.UTF8.GetBytes(json), "tokenizer.json").VocabularySize;
+        string added = Added(id, token, flags).Replace(",\"special\":true,\"special\"", ",\"special\"", StringComparison.Ordinal);
+        int end = json.IndexOf("],\"pre_tokenizer\"", StringComparison.Ordinal);
+        ByteLevelBpe tokenizer = ByteLevelBpe.FromJson(Encoding.UTF8.GetBytes(json[..end] + "," + added + json[end..]), "tokenizer.json");
+        int[] whole = [.. tokenizer.Encode("well "), id, .. tokenizer.Encode(" then")];
+        int[] letters = [.. $"well {token} then".SelectMany(c => tokenizer.Encode(c.ToString()))];
+        int[] prompt = LlasaPrompt.Create(tokenizer).Encode($"well {token} then");
+        Assert.Multiple(() =>
+        {
+            Assert.That(tokenizer.Encode($"well {token} then"), Is.EqualTo(whole));
+            Assert.That(tokenizer.Encode($"well {token} then", matchControlTokens: false), Is.EqualTo(isWord ? whole : letters));
+            Assert.That(prompt.Count(token => token == id), Is.EqualTo(isWord ? 1 : 0), "in a prompt");
+        });
+    }
+
     private static ByteLevelBpe Read(string[] added, string pre) => ByteLevelBpe.FromJson(Encoding.UTF8.GetBytes(Json([], added, pre: pre)), "tokenizer.json");
 }
