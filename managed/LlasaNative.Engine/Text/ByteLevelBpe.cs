@@ -55,7 +55,10 @@ public sealed class ByteLevelBpe
     /// <param name="directory">Directory of a model.</param>
     public static bool IsIn(string directory) => File.Exists(JsonIn(directory)) || VocabularyFiles.AreIn(directory);
 
-    /// <summary>Reads the tokenizer of a model: its <c>tokenizer.json</c>, or where there is none its <c>vocab.json</c> and <c>merges.txt</c>.</summary>
+    /// <summary>
+    /// Reads the tokenizer of a model: its <c>tokenizer.json</c> with the added tokens that the files beside it name as well, or
+    /// where there is none its <c>vocab.json</c> and <c>merges.txt</c>.
+    /// </summary>
     /// <remarks>
     /// The older files do not say how text is split. Transformers' classes for Whisper and GPT-2 have their pattern; any other
     /// is taken for Llama 3's, for which a piece that is a token of the vocabulary is never put together from merges.
@@ -66,7 +69,7 @@ public sealed class ByteLevelBpe
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         string json = JsonIn(directory);
-        return File.Exists(json) ? FromFile(json)
+        return File.Exists(json) ? new(TokenizerJsonReader.Read(FileErrors.ReadAllBytes(json), json, VocabularyFiles.Beside(directory)))
             : VocabularyFiles.AreIn(directory) ? new(VocabularyFiles.Read(directory))
             : throw new ModelFileException(json, null, WrongPlaces.NoTokenizer(directory));
     }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.Unicode;
+using LlasaNative.Reporting;
 
 namespace LlasaNative.Text;
 
@@ -14,8 +15,12 @@ internal sealed class TokenizerJsonReader
         _path = path;
     }
 
-    public static TokenizerParts Read(ReadOnlyMemory<byte> json, string path) =>
-        Document(json, path, root => new TokenizerJsonReader(path).Read(root));
+    /// <summary>Reads a file.</summary>
+    /// <param name="json">Its content.</param>
+    /// <param name="path">Its name, for messages.</param>
+    /// <param name="beside">Added tokens that other files name; those that this one lacks are added after its own.</param>
+    public static TokenizerParts Read(ReadOnlyMemory<byte> json, string path, IEnumerable<AddedToken>? beside = null) =>
+        Document(json, path, root => new TokenizerJsonReader(path).Read(root, beside ?? []));
 
     /// <summary>Reads <c>vocab.json</c>, which is the vocabulary of the model alone.</summary>
     /// <param name="path">Path of the file.</param>
@@ -55,7 +60,7 @@ internal sealed class TokenizerJsonReader
         }
     }
 
-    private TokenizerParts Read(JsonElement root)
+    private TokenizerParts Read(JsonElement root, IEnumerable<AddedToken> beside)
     {
         Require(root, JsonValueKind.Object, "(top level)");
         JsonElement model = Get(root, "model", JsonValueKind.Object, string.Empty);
@@ -72,6 +77,7 @@ internal sealed class TokenizerJsonReader
 
         ReadMerges(merges);
         ReadAddedTokens(root);
+        AddTokens(beside);
         UnicodeForm? form = components.ReadNormalizer(Optional(root, "normalizer"));
         List<PreTokenizerStep> steps = components.ReadPreTokenizer(Optional(root, "pre_tokenizer"));
         components.CheckDecoder(Optional(root, "decoder"));
@@ -178,6 +184,26 @@ internal sealed class TokenizerJsonReader
                 // The library goes by its own number, and so did whoever trained with it.
                 throw Error(field + ".id", $"{id} for `{token.Content}`, where the tokenizers library counts {next}: ids of added tokens go on from the vocabulary's without a gap; "
                     + "saved anew from Transformers (AutoTokenizer), the file holds the ids in use");
+            }
+        }
+    }
+
+    private void AddTokens(IEnumerable<AddedToken> tokens)
+    {
+        HashSet<string> known = [.. _builder.Added.Select(token => token.Content)];
+        foreach (AddedToken token in tokens.Where(token => token.Content.Length > 0 && known.Add(token.Content)))
+        {
+            // The library goes by its own number, and so did whoever trained with it.
+            int id = _builder.NextId(token.Content);
+            if (id != token.Id)
+            {
+                LlasaEventSource.Log.Warned(string.Create(CultureInfo.InvariantCulture,
+                    $"{_path}: the files beside it add `{token.Content}` as {token.Id}, where the tokenizers library counts {id}; that is its id here, too"));
+            }
+
+            if (_builder.Add(token with { Id = id }) is { } reason)
+            {
+                throw Error(token.Content, reason);
             }
         }
     }

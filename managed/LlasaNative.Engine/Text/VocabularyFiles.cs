@@ -31,6 +31,19 @@ internal sealed class VocabularyFiles
     /// <summary>Whether a directory has such files.</summary>
     public static bool AreIn(string directory) => System.IO.File.Exists(Path.Combine(directory, Vocabulary)) && System.IO.File.Exists(Path.Combine(directory, Merges));
 
+    /// <summary>
+    /// What the files beside a <c>tokenizer.json</c> say of added tokens: the <c>added_tokens_decoder</c> of
+    /// <c>tokenizer_config.json</c>, or where there is none <c>added_tokens.json</c>. Transformers adds those that
+    /// <c>tokenizer.json</c> lacks, in the order of these ids.
+    /// </summary>
+    /// <param name="directory">Directory of the model.</param>
+    /// <exception cref="ModelFileException">A file is malformed; the message names the field.</exception>
+    public static IEnumerable<AddedToken> Beside(string directory)
+    {
+        JsonFields config = JsonFields.FromFileOrEmpty(Path.Combine(directory, "tokenizer_config.json"));
+        return config.ObjectOrNull("added_tokens_decoder") is { } decoder ? ReadDecoder(decoder).Values : ReadEncoder(Path.Combine(directory, "added_tokens.json")).Values;
+    }
+
     /// <summary>Reads a directory that has them.</summary>
     public static TokenizerParts Read(string directory) => new VocabularyFiles(directory).Read();
 
@@ -97,32 +110,47 @@ internal sealed class VocabularyFiles
         }
 
         ReadSpecial(_config);
-        SortedDictionary<int, AddedToken> added = [];
+        SortedDictionary<int, AddedToken> added;
         string path;
         if (_config.ObjectOrNull("added_tokens_decoder") is { } decoder)
         {
             // Such a file says everything; the two older ones are left alone then.
-            path = _config.Path;
-            foreach ((string key, JsonElement value) in decoder.All())
-            {
-                string field = $"added_tokens_decoder.{key}";
-                int id = int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number < TokenTable.MaxId
-                    ? number
-                    : throw new ModelFileException(path, field, "is not a token id");
-                added[id] = TokenizerJsonReader.ReadAddedToken(value, id, path, field);
-            }
+            (path, added) = (_config.Path, ReadDecoder(decoder));
         }
         else
         {
             path = File("added_tokens.json");
             ReadSpecial(JsonFields.FromFileOrEmpty(File("special_tokens_map.json")));
-            foreach ((string content, int id) in JsonFields.FromFileOrEmpty(path).IntMap(TokenTable.MaxId - 1))
-            {
-                added[id] = new AddedToken(id, content, Normalized: true);
-            }
+            added = ReadEncoder(path);
         }
 
         Add(added.Values, path);
+    }
+
+    private static SortedDictionary<int, AddedToken> ReadDecoder(JsonFields decoder)
+    {
+        SortedDictionary<int, AddedToken> added = [];
+        foreach ((string key, JsonElement value) in decoder.All())
+        {
+            string field = $"added_tokens_decoder.{key}";
+            int id = int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number < TokenTable.MaxId
+                ? number
+                : throw new ModelFileException(decoder.Path, field, "is not a token id");
+            added[id] = TokenizerJsonReader.ReadAddedToken(value, id, decoder.Path, field);
+        }
+
+        return added;
+    }
+
+    private static SortedDictionary<int, AddedToken> ReadEncoder(string path)
+    {
+        SortedDictionary<int, AddedToken> added = [];
+        foreach ((string content, int id) in JsonFields.FromFileOrEmpty(path).IntMap(TokenTable.MaxId - 1))
+        {
+            added[id] = new AddedToken(id, content, Normalized: true);
+        }
+
+        return added;
     }
 
     private void Add(IEnumerable<AddedToken> added, string path)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using LlasaNative.Tests.Support;
 using LlasaNative.Text;
 using static LlasaNative.Tests.Text.TokenizerFixtures;
 
@@ -74,6 +75,21 @@ public sealed class StrangersTokenizersTests
             Assert.That(tokenizer.Encode($"well {token} then", matchControlTokens: false), Is.EqualTo(isWord ? whole : letters));
             Assert.That(prompt.Count(token => token == id), Is.EqualTo(isWord ? 1 : 0), "in a prompt");
         });
+    }
+
+    [TestCase("tokenizer_config.json", """{"added_tokens_decoder":{"256":{"content":"<x>"},"257":{"content":"<laugh>","special":false}}}""", false)]
+    [TestCase("added_tokens.json", """{"<laugh>":257}""", false)]
+    [TestCase("tokenizer_config.json", """{"added_tokens_decoder":{"300":{"content":"<laugh>"}}}""", true)]
+    [TestCase("tokenizer_config.json", """{"added_tokens_decoder":{"257":{"content":"<laugh>"}},"bos_token":"<x>"}""", false)]
+    public void MyNewWordStandsBesideTokenizerJsonOnly_AndIsFoundAllTheSame(string name, string content, bool isCountedOtherwise)
+    {
+        using TemporaryDirectory directory = new();
+        using var warnings = new Warnings(directory.Path).Listen();
+        directory.Write("tokenizer.json", Json([], [Added(256, "<x>")]));
+        directory.Write(name, content);
+        var tokenizer = ByteLevelBpe.FromDirectory(directory.Path);
+        Assert.That(tokenizer.Encode("a<laugh><x>"), Is.EqualTo((int[])[.. tokenizer.Encode("a"), 257, 256]));
+        Assert.That(warnings.Texts, isCountedOtherwise ? Has.One.Contains("`<laugh>` as 300, where the tokenizers library counts 257") : Is.Empty);
     }
 
     private static ByteLevelBpe Read(string[] added, string pre) => ByteLevelBpe.FromJson(Encoding.UTF8.GetBytes(Json([], added, pre: pre)), "tokenizer.json");
