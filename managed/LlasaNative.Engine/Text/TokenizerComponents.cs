@@ -125,7 +125,7 @@ internal sealed class TokenizerComponents(string path)
             default:
                 try
                 {
-                    return new RegexScanner(new Regex(pattern, RegexOptions.CultureInvariant));
+                    return new RegexScanner(OnigurumaPattern.ToRegex(pattern));
                 }
                 catch (ArgumentException e)
                 {

@@ -92,5 +92,29 @@ public sealed class StrangersTokenizersTests
         Assert.That(warnings.Texts, isCountedOtherwise ? Has.One.Contains("`<laugh>` as 300, where the tokenizers library counts 257") : Is.Empty);
     }
 
+    [TestCase(@"\w+|.", "हिन्दी!", "␣हिन्दी␣!")]
+    [TestCase(@"[\w-]+|.", "Ⅷ-हिन्दी!", "␣Ⅷ-हिन्दी␣!")]
+    [TestCase(@"\W+|.", "aि!?", "␣a␣ि␣!?")]
+    [TestCase("^.|$", "ab\ncd", "␣a␣b␣\n␣c␣d")]
+    [TestCase("a{,2}b", "aaab", "␣a␣aab")]
+    [TestCase(@"(?i:AB)|[]x]|[^]x]", "abx]c", "␣ab␣x␣]␣c")]
+    [TestCase(@"\[[a\[]", "[[b", "␣[[␣b")]
+    public void MyTokenizerCutsByAPatternOfOniguruma_AndIsReadAsThat(string pattern, string text, string expected)
+    {
+        var tokenizer = Read([], Split(pattern));
+        Assert.That(tokenizer.Decode(tokenizer.Encode(text)).Replace(' ', '␣'), Is.EqualTo(expected));
+    }
+
+    [TestCase("[[:alpha:]]+|.", "`[:alpha:]]+|…`: a bracket within brackets")]
+    [TestCase(@"[\p{L}&&[^a]]+|.", @"`[\p{L}&&[^a]…`: an intersection")]
+    [TestCase("(?m:a.b)", "`(?m`: another flag than i")]
+    [TestCase(@"[\W_]", @"`\W` between brackets")]
+    [TestCase(@"\p{Han}+", "Unknown property 'Han'")]
+    public void MyTokenizersPatternSaysSomethingElseToDotNet_AndItIsRefused(string pattern, string expected) =>
+        Assert.That(() => Read([], Split(pattern)), Throws.TypeOf<ModelFileException>().With.Message.Contains("tokenizer.json: `pre_tokenizer.pattern`").And.Message.Contains(expected));
+
+    private static string Split(string pattern) => $$"""{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":{{System.Text.Json.JsonSerializer.Serialize(pattern)}}},"behavior":"Isolated","invert":false},"""
+        + """{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":false}]}""";
+
     private static ByteLevelBpe Read(string[] added, string pre) => ByteLevelBpe.FromJson(Encoding.UTF8.GetBytes(Json([], added, pre: pre)), "tokenizer.json");
 }
