@@ -66,6 +66,14 @@ internal static class ConfigChecks
         const double DefaultTheta = 10000;
         JsonFields? scaling = json.ObjectOrNull("rope_scaling");
         JsonFields? rope = scaling is { IsEmpty: false } ? scaling : json.ObjectOrNull("rope_parameters");
+        foreach ((string name, JsonElement value) in rope?.All() ?? [])
+        {
+            if (value.ValueKind == JsonValueKind.Object)
+            {
+                throw rope!.Value.Error(name, "a rotation of its own for some layers is not supported, expected one for all");
+            }
+        }
+
         double theta = rope is { } inner && inner.Has("rope_theta") ? inner.Positive("rope_theta") : json.PositiveOr("rope_theta", DefaultTheta);
         return (theta, rope);
     }

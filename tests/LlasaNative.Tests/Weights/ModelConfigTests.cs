@@ -181,6 +181,10 @@ public class ModelConfigTests
     public void MyConfigNamesAPartThatIsTheWholeOrIsPassedOver_AndIsRead(string rope, bool scaled) =>
         Assert.That(Parse("{" + Sizes + rope + "}").RopeScaling is not null, Is.EqualTo(scaled));
 
+    [TestCase(""","rope_parameters":{"full_attention":{"rope_type":"default","rope_theta":5e5}}""", "rope_parameters.full_attention")]
+    public void MyModelTurnsLayersApart_AndIsRefused(string field, string expected) =>
+        Assert.That(() => Parse("{" + Sizes + field + "}"), Throws.TypeOf<ModelFileException>().With.Message.Contains(expected).And.Message.Contains("not supported, expected"));
+
     [Test]
     public void MyConfigCallsItsActivationSwish_WhichIsSilu() =>
         Assert.That(Parse("{" + Sizes + ",\"hidden_act\":\"swish\"}").HiddenSize, Is.EqualTo(48));
