@@ -93,6 +93,16 @@ public sealed class StrangersPoliciesTests : TinyWorldTests
     }
 
     [Test]
+    public void MyRecogniserHasMoreLayersThanItsConfigSays_AndIAmTold()
+    {
+        var wav = Path.Combine(Folder, "said.wav");
+        LlasaRunner.RunWell("speak", "a", "--out", wav);
+        var cut = TinyModelCopy.Make(TinyWorld.Recogniser, Path.Combine(Folder, "cut"), null, null, ("decoder_layers", 1));
+        Assert.That(LlasaRunner.RunWell("score", "a", "--wav", wav, "--recogniser", cut).Error, Does.Contain("have no place in the model that config.json describes").And.Contains("model.decoder.layers.1."));
+        Assert.That(LlasaRunner.RunWell("score", "a", "--wav", wav).Error, Is.Empty);
+    }
+
+    [Test]
     public void MyUntiedCheckpointLacksItsHead_IsRefusedWithAdvice()
     {
         var error = Assert.Throws<ModelFileException>(() => PolicyModel.Load(Copy("headless", null, ("tie_word_embeddings", null))).Dispose());

@@ -70,6 +70,7 @@ public sealed class NativeRecogniser : IRecogniser
         try
         {
             WeightLoader.Load(directory, recogniser._whisper.GetTensors(), recogniser._whisper.SetTensor, TiedHead.Whisper);
+            WeightLoader.WarnOfUnread(directory, recogniser._whisper.GetTensors(), TiedHead.Whisper);
             return recogniser;
         }
         catch

@@ -46,13 +46,28 @@ public sealed record WhisperGenerationConfig
         return FromFile(path);
     }
 
+    // Each with the number at which it asks for nothing.
+    private static readonly (string Name, double Usual)[] _searches =
+    [
+        ("num_beams", 1), ("repetition_penalty", 1), ("no_repeat_ngram_size", 0), ("do_sample", 0), ("encoder_repetition_penalty", 1), ("encoder_no_repeat_ngram_size", 0),
+        ("min_length", 0), ("min_new_tokens", 0), ("bad_words_ids", 0), ("force_words_ids", 0), ("sequence_bias", 0), ("exponential_decay_length_penalty", 0), ("forced_eos_token_id", 0),
+        ("penalty_alpha", 0), ("guidance_scale", 1), ("num_beam_groups", 1),
+    ];
+
+    private static bool Asks(JsonElement value, double usual) => value.ValueKind switch
+    {
+        JsonValueKind.Number => value.TryGetDouble(out double number) && number != usual,
+        JsonValueKind.True => true,
+        JsonValueKind.Array => value.GetArrayLength() > 0,
+        JsonValueKind.Object => value.EnumerateObject().Any(),
+        _ => false,
+    };
+
     // What a generation config asks for beside the most probable token each time; transcripts here are greedy.
     private static void WarnOfSearch(string path)
     {
         JsonFields json = JsonFields.FromFileOrEmpty(path);
-        string[] asked = [.. new (string Name, double Usual)[] { ("num_beams", 1), ("repetition_penalty", 1), ("no_repeat_ngram_size", 0) }
-            .Where(field => json.TryGet(field.Name, out JsonElement value) && value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number != field.Usual)
-            .Select(field => $"`{field.Name}`"), .. json.TryGet("do_sample", out JsonElement sampled) && sampled.ValueKind == JsonValueKind.True ? ["`do_sample`"] : Array.Empty<string>()];
+        string[] asked = [.. _searches.Where(field => json.TryGet(field.Name, out JsonElement value) && Asks(value, field.Usual)).Select(field => $"`{field.Name}`")];
         if (asked.Length > 0)
         {
             LlasaEventSource.Log.Warned($"{path}: {string.Join(", ", asked)}: passed over, transcripts are greedy here; Transformers' may differ");
