@@ -150,14 +150,14 @@ public sealed class SpokenSource
         {
             using JsonDocument document = PythonJson.Parse(Encoding.UTF8.GetBytes(line));
             JsonElement root = document.RootElement;
-            if (root.ValueKind != JsonValueKind.Object || Text(root, _textColumn) is not string text)
+            if (TextSource.NoText(root, _textColumn) is { } missing)
             {
-                return Broken(place, $"expected an object with a text `{_textColumn}`");
+                return Broken(place, missing);
             }
 
             string? path = _soundColumns.Select(name => Text(root, name)
                 ?? (root.TryGetProperty(name, out JsonElement group) && group.ValueKind == JsonValueKind.Object ? Text(group, "path") : null)).FirstOrDefault(p => p is not null);
-            return path is null ? Broken(place, NoSound()) : Complete(Part(At(place, path), Raw(root, "offset"), Raw(root, "duration")) with { Text = text.Trim(), Language = Text(root, "language") });
+            return path is null ? Broken(place, NoSound()) : Complete(Part(At(place, path), Raw(root, "offset"), Raw(root, "duration")) with { Text = Text(root, _textColumn)!.Trim(), Language = Text(root, "language") });
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {

@@ -95,10 +95,9 @@ public static class TextSource
         {
             using JsonDocument document = PythonJson.Parse(Encoding.UTF8.GetBytes(line));
             JsonElement root = document.RootElement;
-            if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty(textColumn, out JsonElement text)
-                || text.ValueKind != JsonValueKind.String)
+            if (NoText(root, textColumn) is { } missing)
             {
-                return SourceRow.Broken(place, $"expected an object with a text `{textColumn}`");
+                return SourceRow.Broken(place, missing);
             }
 
             string? language = Text(root, "language");
@@ -116,7 +115,7 @@ public static class TextSource
             }).FirstOrDefault(wrong => wrong is not null);
             return fault is not null
                 ? SourceRow.Broken(place, fault)
-                : new SourceRow(text.GetString()!, language, duration)
+                : new SourceRow(root.GetProperty(textColumn).GetString()!, language, duration)
                 {
                     CodeLists = codes, Place = place, Voice = SourceRow.VoiceOf(place, Text(root, "voice"), Text(root, "voice_text")),
                 };
@@ -125,6 +124,19 @@ public static class TextSource
         {
             return SourceRow.Broken(place, $"it is no valid JSON: {e.Message}", e);
         }
+    }
+
+    /// <summary>What an entry of JSON has in place of an object with a text; null where it has one.</summary>
+    internal static string? NoText(JsonElement root, string textColumn) => root.ValueKind != JsonValueKind.Object
+        ? $"expected an object with a text `{textColumn}`, found {Shown(root)}"
+        : !root.TryGetProperty(textColumn, out JsonElement text)
+            ? $"expected an object with a text `{textColumn}`, found the fields {string.Join(", ", root.EnumerateObject().Take(8).Select(field => field.Name))}"
+            : text.ValueKind == JsonValueKind.String ? null : $"expected a text `{textColumn}`, found {(PythonJson.IsNaN(text) ? "NaN" : Shown(text))}";
+
+    private static string Shown(JsonElement value)
+    {
+        string text = value.GetRawText();
+        return text.Length > 60 ? text[..60] + "…" : text;
     }
 
     private static string? Text(JsonElement root, string name) =>

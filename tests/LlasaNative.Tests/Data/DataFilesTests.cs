@@ -164,6 +164,19 @@ public sealed class DataFilesTests
         Assert.That(PromptSet.Read(DataFiles.Find(path), faults: RowFaults.Skip).Texts, Is.EqualTo(["one"]));
     }
 
+    [TestCase("""{"sentence": "one", "speaker": 3}""", "expected an object with a text `text`, found the fields sentence, speaker")]
+    [TestCase("""{"text": 5}""", "expected a text `text`, found 5")]
+    [TestCase("""{"text": null}""", "expected a text `text`, found null")]
+    [TestCase("""["one", "two"]""", "expected an object with a text `text`, found [\"one\", \"two\"]")]
+    public void MyJsonLinesHaveNoText_AndIAmToldWhatTheyHave(string line, string expected)
+    {
+        string path = Path.Combine(_directory.Path, "a.jsonl");
+        File.WriteAllText(path, line + "\n");
+        Assert.That(() => PromptFile.Read(path), Throws.TypeOf<DataFileException>().With.Message.EqualTo($"{path}: line 1: {expected}"));
+        SpokenRow row = new SpokenSource(path, name => name.EndsWith(".wav", StringComparison.Ordinal)).Read().Single();
+        Assert.That(row.Fault!.Message, Does.EndWith(expected));
+    }
+
     private void Make(params string[] names)
     {
         foreach (string name in names)

@@ -40,7 +40,7 @@ public sealed class PythonJsonTests
         string path = directory.Write("a.jsonl", "{\"text\": \"one\", \"snr\": NaN, \"more\": {\"x\": [-Infinity]}}\n{\"text\": \"NaN, two\", \"duration\": NaN}\n");
         Assert.That(PromptFile.Read(path), Is.EqualTo(["one", "NaN, two"]));
         string broken = directory.Write("b.jsonl", "{\"text\": NaN}\n");
-        Assert.That(() => PromptFile.Read(broken), Throws.TypeOf<DataFileException>().With.Message.Contains("expected an object with a text `text`"));
+        Assert.That(() => PromptFile.Read(broken), Throws.TypeOf<DataFileException>().With.Message.Contains("expected a text `text`, found NaN"));
         string codes = directory.Write("c.jsonl", "{\"text\": \"one\", \"codes\": [NaN]}\n");
         Assert.That(() => PromptFile.ReadUtterances(DataFiles.Find(codes), 6), Throws.TypeOf<DataFileException>().With.Message.Contains("code [\"NaN\"] is not a whole number"));
     }
