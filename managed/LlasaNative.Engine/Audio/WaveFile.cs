@@ -57,7 +57,8 @@ public static class WaveFile
             if (name.SequenceEqual("data"u8))
             {
                 int count = DataLength(file.Length, at, length, lengths, path, warn);
-                return Decode(file.Slice(at, count), format ?? throw new ModelFileException(path, "fmt", "missing before the data"), path, warn);
+                Format known = format ?? throw new ModelFileException(path, "fmt", "missing before the data");
+                return Decode(WithMore(file.Slice(at, count), file[Math.Min(at + count + (count & 1), file.Length)..]), known, path, warn);
             }
 
             if (length > file.Length - at)
@@ -167,6 +168,20 @@ public static class WaveFile
         }
 
         return scaled;
+    }
+
+    // Some recorders write a chunk of sound after another.
+    private static ReadOnlySpan<byte> WithMore(ReadOnlySpan<byte> data, ReadOnlySpan<byte> behind)
+    {
+        while (behind.Length >= 8)
+        {
+            int length = (int)Math.Min(BinaryPrimitives.ReadUInt32LittleEndian(behind[4..]), (uint)(behind.Length - 8));
+            ReadOnlySpan<byte> chunk = behind.Slice(8, length);
+            data = behind.StartsWith("data"u8) ? (byte[])[.. data, .. chunk] : data;
+            behind = behind[Math.Min(8 + length + (length & 1), behind.Length)..];
+        }
+
+        return data;
     }
 
     // How many bytes of sound there are from a place on. Whoever writes to a pipe cannot say: ffmpeg leaves 0xFFFFFFFF, SoX

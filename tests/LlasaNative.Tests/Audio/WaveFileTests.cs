@@ -150,6 +150,20 @@ public class WaveFileTests
         Assert.That(() => WaveFile.Parse(file, "a.wav"), Throws.Nothing, "nobody need listen to warnings");
     }
 
+    [TestCase(4, 0)]
+    [TestCase(4, 2)]
+    [TestCase(100, 0)]
+    public void MyRecorderWroteItsSoundInTwoChunks_AndBothAreRead(int secondLength, int between)
+    {
+        // The last one may say more than is there.
+        byte[] whole = Build(1, 16, 1, false, Values);
+        byte[] note = between == 0 ? [] : [.. "LIST"u8, 1, 0, 0, 0, 7, 0];
+        byte[] file = [.. whole[..^4], .. note, .. "data"u8, (byte)secondLength, 0, 0, 0, .. whole[^4..]];
+        BinaryPrimitives.WriteInt32LittleEndian(file.AsSpan(4), file.Length - 8);
+        BinaryPrimitives.WriteInt32LittleEndian(file.AsSpan(whole.Length - 12 - 4), 8);
+        Assert.That(WaveFile.Parse(file, "a.wav").Samples.ToArray(), Is.EqualTo(Values).Within(1.0 / 32768));
+    }
+
     [Test]
     public void AnEmptyWavWithANoteBehind_HasNoSound()
     {
