@@ -93,6 +93,28 @@ public sealed class StrangersPoliciesTests : TinyWorldTests
     }
 
     [Test]
+    public void IAddedALaughToMyTokenizer_AndMyModelHasARowForIt_OrTheTextIsRefused()
+    {
+        var size = LlamaConfig.FromFile(Path.Combine(TinyWorld.Policy, "config.json")).VocabularySize;
+        var resized = TinyModelCopy.Make(
+            TinyWorld.Policy, Path.Combine(Folder, "resized"), ("model.embed_tokens.weight", "model.embed_tokens.weight", values => [.. values, .. values.Take(values.Length / size)]), null, ("vocab_size", size + 1));
+        var forgotten = TinyModelCopy.Make(TinyWorld.Policy, Path.Combine(Folder, "forgotten"));
+        foreach (var policy in new[] { resized, forgotten })
+        {
+            File.WriteAllText(Path.Combine(policy, "added_tokens.json"), $$"""{"<laugh>":{{size}}}""");
+        }
+
+        var texts = Path.Combine(Folder, "texts.txt");
+        File.WriteAllText(texts, "a dog\na <laugh> dog\n");
+        using var model = PolicyModel.Load(resized);
+        Assert.That(model.EncodePrompt("a <laugh> dog", 10).Count(id => id == size), Is.EqualTo(1));
+        LlasaRunner.RunWell("speak", "a <laugh> dog", "--policy", resized, "--out", Path.Combine(Folder, "a.wav"));
+        Assert.That(
+            LlasaRunner.Run("train", "--policy", forgotten, "--data", texts, "--steps", "1", "--out", Path.Combine(Folder, "run")).Error,
+            Does.Contain("texts.txt: line 2: the text holds `<laugh>`").And.Contains($"token {size} of the tokenizer; the policy has {size} (vocab_size)"));
+    }
+
+    [Test]
     public void MyRecogniserHasMoreLayersThanItsConfigSays_AndIAmTold()
     {
         var wav = Path.Combine(Folder, "said.wav");

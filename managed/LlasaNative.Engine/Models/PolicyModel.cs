@@ -158,6 +158,7 @@ public sealed class PolicyModel : IPolicy
     public int[] EncodePrompt(string text, int maxNewTokens, int maxPromptTokens = 0, Utterance? voice = null)
     {
         var ids = Prompt.Encode(text, voice);
+        Prompt.Tokenizer.RequireWithin(ids, Config.VocabularySize, "the policy");
         var by = voice is null ? "" : $" with its voice prompt of {voice.Codes.Count} codes";
         if (maxPromptTokens > 0 && ids.Length > maxPromptTokens)
         {

@@ -188,6 +188,23 @@ public sealed class ByteLevelBpe
         _parts.LiteralTokens.TryGetValue(id, out string? literal) ? literal
         : _parts.Tokens.Contains(id) ? ByteAlphabet.ToText(_parts.Tokens.Bytes(id)) : null;
 
+    /// <summary>Refuses a text with a token that a model has no row for, as where words were added to a tokenizer and the model was not resized.</summary>
+    /// <param name="ids">The text's ids.</param>
+    /// <param name="size">Number of ids of the model.</param>
+    /// <param name="model">What the model is, for the message.</param>
+    /// <exception cref="UsageException">It holds one; the message names it.</exception>
+    public void RequireWithin(ReadOnlySpan<int> ids, int size, string model)
+    {
+        foreach (int id in ids)
+        {
+            if (id >= size)
+            {
+                throw new UsageException(string.Create(
+                    CultureInfo.InvariantCulture, $"the text holds `{GetToken(id)}`, token {id} of the tokenizer; {model} has {size} (vocab_size): it was not resized for the words added to it"));
+            }
+        }
+    }
+
     /// <summary>Whether an id names an added token that decoding may leave out.</summary>
     /// <param name="id">Token id.</param>
     public bool IsSpecial(int id) => _specialIds.Contains(id);

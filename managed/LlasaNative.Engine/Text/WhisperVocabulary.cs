@@ -60,7 +60,13 @@ public sealed class WhisperVocabulary
 
     /// <summary>The ids of a text, in which nothing is taken for a token that steers the model; words added to the vocabulary are.</summary>
     /// <param name="text">Any text.</param>
-    public int[] Encode(string text) => _tokenizer.Encode(text, matchControlTokens: false);
+    /// <exception cref="UsageException">It holds an added word that the model has no row for.</exception>
+    public int[] Encode(string text)
+    {
+        int[] ids = _tokenizer.Encode(text, matchControlTokens: false);
+        _tokenizer.RequireWithin(ids, _isText.Length, "the recogniser");
+        return ids;
+    }
 
     /// <summary>The text of a transcript's ids.</summary>
     /// <param name="ids">Ids of the model; those that are no text contribute nothing.</param>
