@@ -89,13 +89,23 @@ public sealed class LlasaPrompt
             text = value.GetRawText();
         }
 
-        if (text.Length > 0 && !text.Contains("<|start_header_id|>", StringComparison.Ordinal))
+        bool Has(string part) => text.Contains(part, StringComparison.Ordinal);
+        if (Has("Cutting Knowledge Date"))
         {
-            LlasaEventSource.Log.Warned($"{directory}: its chat template is not Llama 3's, so prompts are not what Transformers makes of it but in the plain style of Llama 3; "
+            return PromptStyle.Llama32;
+        }
+
+        string? odd = text.Length == 0 ? null
+            : !Has("<|start_header_id|>") ? "is not Llama 3's"
+            : Has("system<|end_header_id|>") ? "has a system turn of its own"
+            : !Has("bos_token") && !Has("<|begin_of_text|>") ? "does not begin with <|begin_of_text|>" : null;
+        if (odd is not null)
+        {
+            LlasaEventSource.Log.Warned($"{directory}: its chat template {odd}, so prompts are not what Transformers makes of it but in the plain style of Llama 3; "
                 + "`prompt.style` says so without this warning");
         }
 
-        return text.Contains("Cutting Knowledge Date", StringComparison.Ordinal) ? PromptStyle.Llama32 : PromptStyle.Plain;
+        return PromptStyle.Plain;
     }
 
     /// <summary>Encodes the prompt for a text.</summary>

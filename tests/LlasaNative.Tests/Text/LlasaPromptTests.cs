@@ -102,10 +102,13 @@ public class LlasaPromptTests
         Assert.That(() => LlasaPrompt.DetectStyle(directory.Path), Throws.TypeOf<ModelFileException>());
     }
 
-    [TestCase("{% for m in messages %}<|im_start|>{{ m.role }}{% endfor %}", true)]
-    [TestCase("{% for m in messages %}<|start_header_id|>{{ m.role }}{% endfor %}", false)]
-    [TestCase(null, false)]
-    public void MyPolicyHasAChatTemplateOfAnotherKind_AndIAmToldThatItIsNotFollowed(string? template, bool isTold)
+    [TestCase("{% for m in messages %}<|im_start|>{{ m.role }}{% endfor %}", "is not Llama 3's")]
+    [TestCase("{{ bos_token }}<|start_header_id|>system<|end_header_id|>\n\nYou speak.<|eot_id|>{% for m in messages %}<|start_header_id|>{{ m.role }}{% endfor %}", "has a system turn of its own")]
+    [TestCase("{% for m in messages %}<|start_header_id|>{{ m.role }}{% endfor %}", "does not begin with <|begin_of_text|>")]
+    [TestCase("{{ bos_token }}{% for m in messages %}<|start_header_id|>{{ m.role }}{% endfor %}", null)]
+    [TestCase("<|begin_of_text|>{% for m in messages %}<|start_header_id|>{{ m.role }}{% endfor %}", null)]
+    [TestCase(null, null)]
+    public void MyPolicyHasAChatTemplateOfAnotherKind_AndIAmToldThatItIsNotFollowed(string? template, string? told)
     {
         using TemporaryDirectory directory = new();
         if (template is not null)
@@ -115,7 +118,7 @@ public class LlasaPromptTests
 
         using Warnings warnings = new Warnings(directory.Path).Listen();
         Assert.That(LlasaPrompt.DetectStyle(directory.Path), Is.EqualTo(PromptStyle.Plain));
-        Assert.That(warnings.Texts.Any(text => text.Contains("`prompt.style`", StringComparison.Ordinal)), Is.EqualTo(isTold));
+        Assert.That(warnings.Texts, told is null ? Is.Empty : Has.One.Contains(told).And.One.Contains("`prompt.style`"));
     }
 
     [Test]
