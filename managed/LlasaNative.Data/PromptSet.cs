@@ -14,12 +14,14 @@ public sealed class PromptSet
     private readonly string[] _texts;
     private readonly RowPlace[] _places;
     private readonly VoiceReference?[] _voices;
+    private readonly string?[] _languages;
     private readonly RowFaults _faults;
     private readonly Action<LlasaException>? _onSkipped;
 
-    private PromptSet(string path, IEnumerable<(string Text, RowPlace Place, VoiceReference? Voice)> rows, RowFaults faults, Action<LlasaException>? onSkipped)
+    private PromptSet(string path, IEnumerable<(string Text, RowPlace Place, VoiceReference? Voice, string? Language)> rows, RowFaults faults, Action<LlasaException>? onSkipped)
     {
-        (string Text, RowPlace Place, VoiceReference? Voice)[] all = [.. rows];
+        (string Text, RowPlace Place, VoiceReference? Voice, string? Language)[] all = [.. rows];
+        _languages = Array.ConvertAll(all, row => row.Language);
         (_path, _faults, _onSkipped) = (path, faults, onSkipped);
         (_texts, _places, _voices) = (Array.ConvertAll(all, row => row.Text), Array.ConvertAll(all, row => row.Place), Array.ConvertAll(all, row => row.Voice));
         if (_texts.Length == 0)
@@ -33,6 +35,9 @@ public sealed class PromptSet
 
     /// <summary>The voice that each text's row names; null where it names none.</summary>
     public IReadOnlyList<VoiceReference?> Voices => _voices;
+
+    /// <summary>The language that each text's row names, as it is written there; null where it names none.</summary>
+    public IReadOnlyList<string?> Languages => _languages;
 
     /// <summary>How many texts each file gave.</summary>
     public IReadOnlyDictionary<string, int> Counts => _places.CountBy(place => place.Path).ToDictionary();
@@ -50,7 +55,7 @@ public sealed class PromptSet
         ArgumentException.ThrowIfNullOrEmpty(textField);
         return new PromptSet(files.Root, Rows(), faults, onSkipped);
 
-        IEnumerable<(string Text, RowPlace Place, VoiceReference? Voice)> Rows()
+        IEnumerable<(string Text, RowPlace Place, VoiceReference? Voice, string? Language)> Rows()
         {
             foreach (var row in files.Rows(textField))
             {
@@ -58,7 +63,7 @@ public sealed class PromptSet
                 var fault = row.Fault ?? (text.Length == 0 ? row.Place.Fault("the text is empty") : null);
                 if (fault is null)
                 {
-                    yield return (text, row.Place, row.Voice);
+                    yield return (text, row.Place, row.Voice, row.Language);
                 }
                 else
                 {
@@ -103,7 +108,7 @@ public sealed class PromptSet
     /// <param name="count">How many at most; 0 for all.</param>
     public PromptSet Take(int count) => count == 0
         ? this
-        : new PromptSet(_path, _texts.Zip(_places, _voices).Take(count), _faults, _onSkipped);
+        : new PromptSet(_path, Enumerable.Range(0, Math.Min(count, _texts.Length)).Select(i => (_texts[i], _places[i], _voices[i], _languages[i])), _faults, _onSkipped);
 
     /// <inheritdoc/>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{_texts.Length} texts of {_path}");

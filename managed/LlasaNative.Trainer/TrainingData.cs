@@ -14,6 +14,35 @@ internal static class TrainingData
     /// <summary>What is trained on: the first <c>data.limit</c> texts of <c>data.train</c>.</summary>
     public static PromptSet ReadTraining(DataOptions data) => Read(data.Train, DataSplit.Train, data).Take(data.Limit);
 
+    /// <summary>Warns where texts are in another language than the recogniser listens for: what is said well would be judged badly.</summary>
+    /// <param name="prompts">The texts.</param>
+    /// <param name="recogniser">How the recogniser listens.</param>
+    public static void WarnOfLanguage(PromptSet prompts, ScoringOptions recogniser)
+    {
+        if (recogniser.Language == "auto")
+        {
+            return;
+        }
+
+        // What a row says of its language goes before what its letters say.
+        string[] others = [.. prompts.Texts.Zip(prompts.Languages).Select(row => string.IsNullOrWhiteSpace(row.Second)
+            ? recogniser.TextLanguage == "en" && IsInOtherLetters(row.First) ? "other letters than English" : recogniser.TextLanguage
+            : LanguageNames.ToCode(row.Second)).Where(language => language != recogniser.TextLanguage)];
+        if (others.Length > 0)
+        {
+            Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"llasa: warning: {others.Length} of {prompts.Texts.Count} texts are in {string.Join(", ", others.Distinct().Order(StringComparer.Ordinal).Take(4))}, but the recogniser listens for `{recogniser.TextLanguage}`: ")
+                + "set recogniser.language to the language of the texts, or to auto where there are several");
+        }
+    }
+
+    // Letters, none of them Latin.
+    private static bool IsInOtherLetters(string text)
+    {
+        Rune[] letters = [.. text.EnumerateRunes().Where(Rune.IsLetter)];
+        return letters.Length > 0 && Array.TrueForAll(letters, letter => letter.Value is not (< 0x250 or (>= 0x1E00 and < 0x1F00) or (>= 0xFF21 and <= 0xFF5A)));
+    }
+
     /// <summary>Puts the first so many utterances of a place that fit a policy on disk, one after another; 0 = all.</summary>
     /// <returns>Their fingerprint.</returns>
     public static string StoreUtterances(UtteranceStore store, string place, DataSplit split, DataOptions data, PolicyModel policy, VoiceReader voices, int limit) => Places.Read(place, split, files =>

@@ -30,6 +30,18 @@ public sealed class PreparedDataTests : TinyWorldTests
         Assert.That(LlasaRunner.RunWell("eval", "--data", Split("test")).Output, Does.Contain("samples    1\n"));
     }
 
+    [TestCase("t.txt", "안녕하세요\na big dog\n", "default", "1 of 2 texts are in other letters than English, but the recogniser listens for `en`")]
+    [TestCase("t.jsonl", "{\"text\": \"a big dog\", \"language\": \"ko-KR\"}\n{\"text\": \"the cat\", \"language\": \"English\"}\n", "default", "1 of 2 texts are in ko, but the recogniser listens for `en`")]
+    [TestCase("t.csv", "text,language\n안녕하세요,en\na big dog,\n", "default", null)]
+    [TestCase("t.jsonl", "{\"text\": \"안녕하세요\", \"language\": \"ko\"}\n", "auto", null)]
+    public void MyTextsAreInAnotherLanguageThanTheRecogniserListensFor_AndIAmTold(string name, string content, string language, string? told)
+    {
+        var texts = Path.Combine(Folder, name);
+        File.WriteAllText(texts, content);
+        var result = LlasaRunner.RunWell("eval", "--data", texts, "--max-new-tokens", "8", "--set", $"recogniser.language={language}");
+        Assert.That(result.Error, told is null ? Does.Not.Contain("warning") : Does.Contain($"llasa: warning: {told}: set recogniser.language"));
+    }
+
     [Test]
     public void Rows_TooLongForTheModel_AreRefusedOrSkipped()
     {

@@ -48,6 +48,7 @@ internal static class CompareCommand
         }
 
         var prompts = TrainingData.Read(request.Data, DataSplit.Test, request.Options.Data).Take(request.Limit);
+        TrainingData.WarnOfLanguage(prompts, request.Options.Scoring);
         using var secondEar = Recognitions.LoadSecondEar(request.Options);
         using StopSignal stop = new(atOnce: true);
         var voices = Voices.Read(request.Options, prompts.Voices);

@@ -30,6 +30,7 @@ internal static class EvalCommand
             var judging = models.ReadAll(parsed, speaking.Judging(parsed));
             var rows = judging.Data with { FaultyRows = parsed.GetValue(skip) ? RowFaults.Skip : RowFaults.Refuse };
             var prompts = TrainingData.Read(parsed.GetValue(data) ?? "", DataSplit.Test, rows).Take(Math.Max(parsed.GetValue(limit), 0));
+            TrainingData.WarnOfLanguage(prompts, judging.Scoring);
             judging = judging with { Data = judging.Data with { Voices = parsed.GetValue(voices) ?? judging.Data.Voices } };
             var prompting = Voices.Read(judging, prompts.Voices);
             using var loaded = Recognitions.Load(judging, training: false, frozen: true, CancellationToken.None);

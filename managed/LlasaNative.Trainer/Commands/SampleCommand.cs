@@ -54,6 +54,7 @@ internal static class SampleCommand
     private static SampledSpeech[] Draw(string data, int limit, GrpoOptions judging, EvaluationOptions how, int best, string name, out EvaluationResult result)
     {
         var prompts = TrainingData.Read(data, DataSplit.Train, judging.Data).Take(Math.Max(limit, 0));
+        TrainingData.WarnOfLanguage(prompts, judging.Scoring);
         var voices = Voices.Read(judging, prompts.Voices);
         using var loaded = Recognitions.Load(judging, training: false, frozen: true, CancellationToken.None);
         loaded.Recognition.Announce(prompts.Texts);

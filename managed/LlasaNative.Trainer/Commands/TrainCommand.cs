@@ -19,6 +19,7 @@ internal static class TrainCommand
         _ = (options.CreateJudge(), options.Trainer.CreateEngine());   // what cannot be loaded is said before models are
         using var judge = Judges.Create(options.Judge);
         var prompts = TrainingData.ReadTraining(options.Data);
+        TrainingData.WarnOfLanguage(prompts, options.Scoring);
         var held = options.Run.EvaluateEvery == 0 ? null : TrainingData.Read(options.Data.Evaluation, DataSplit.Validation, options.Data).Take(options.Run.EvaluateTexts);
         var voices = Voices.Read(options, [.. prompts.Voices, .. held?.Voices ?? []]);
         using var models = Recognitions.Load(options, training: true, options.Lora.Enabled, CancellationToken.None);
