@@ -115,13 +115,16 @@ public sealed class StrangersPoliciesTests : TinyWorldTests
     }
 
     [Test]
-    public void MyRecogniserHasMoreLayersThanItsConfigSays_AndIAmTold()
+    public void MyRecogniserOrCodecHasMoreLayersThanItsConfigSays_AndIAmTold()
     {
         var wav = Path.Combine(Folder, "said.wav");
         LlasaRunner.RunWell("speak", "a", "--out", wav);
         var cut = TinyModelCopy.Make(TinyWorld.Recogniser, Path.Combine(Folder, "cut"), null, null, ("decoder_layers", 1));
         Assert.That(LlasaRunner.RunWell("score", "a", "--wav", wav, "--recogniser", cut).Error, Does.Contain("have no place in the model that config.json describes").And.Contains("model.decoder.layers.1."));
         Assert.That(LlasaRunner.RunWell("score", "a", "--wav", wav).Error, Is.Empty);
+
+        var thin = TinyModelCopy.Make(TinyWorld.Codec, Path.Combine(Folder, "thin"), null, null, ("num_hidden_layers", 2));
+        Assert.That(LlasaRunner.RunWell("speak", "a", "--codec", thin, "--out", wav).Error, Does.Contain("have no place in the model that config.json describes").And.Contains("decoder.layers.2."));
     }
 
     [Test]

@@ -52,6 +52,8 @@ public sealed class SpeechCodec : ISpeechCodec
             // The optional ones are the encoder's.
             var tensors = codec.Native.GetTensors();
             WeightLoader.Load(directory, [.. tensors.Where(t => withEncoder || !t.IsOptional)], codec.Native.SetTensor);
+            // Only in Transformers' layout does the config say how many layers there are.
+            WeightLoader.WarnOfUnread(directory, tensors, null, "decoder.");
             if (withEncoder && codec.Native.GetTensors().FirstOrDefault(t => !t.IsSet) is { Name: { } missing })
             {
                 throw new ModelFileException(path, missing, "missing: the encoder is not complete");

@@ -44,11 +44,13 @@ internal static class WeightLoader
     /// <param name="directory">Where they are stored.</param>
     /// <param name="tensors">Those of the model.</param>
     /// <param name="tied">The head that is the embedding; null for none.</param>
-    public static void WarnOfUnread(HuggingFaceDirectory directory, IReadOnlyList<NativeTensor> tensors, TiedHead? tied)
+    /// <param name="under">How the names begin that are asked about.</param>
+    public static void WarnOfUnread(HuggingFaceDirectory directory, IReadOnlyList<NativeTensor> tensors, TiedHead? tied, string under = "")
     {
         HashSet<string> known = [.. tensors.Select(tensor => tensor.Name), .. tied is null ? Array.Empty<string>() : [tied.Head]];
-        // Tables of rotary frequencies, which old versions of Transformers saved, are computed.
-        string[] unread = [.. directory.Tensors.Select(tensor => tensor.Name).Where(name => !known.Contains(name) && !name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal))];
+        // Tables of rotary frequencies, which old versions of Transformers saved, and windows are computed.
+        string[] unread = [.. directory.Tensors.Select(tensor => tensor.Name).Where(name => !known.Contains(name) && name.StartsWith(under, StringComparison.Ordinal)
+            && !name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal) && !name.EndsWith(".window", StringComparison.Ordinal))];
         if (unread.Length > 0)
         {
             LlasaEventSource.Log.Warned(string.Create(CultureInfo.InvariantCulture, $"{directory.Path}: {unread.Length} stored tensors have no place in the model that config.json describes and are passed over, as Transformers does: ")
