@@ -69,7 +69,7 @@ public sealed class ByteLevelBpe
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         string json = JsonIn(directory);
-        return File.Exists(json) ? new(TokenizerJsonReader.Read(FileErrors.ReadAllBytes(json), json, VocabularyFiles.Beside(directory)))
+        return File.Exists(json) ? new(TokenizerJsonReader.Read(FileErrors.ReadAllBytes(json), json, VocabularyFiles.Beside(directory), VocabularyFiles.PrefixSpace(directory)))
             : VocabularyFiles.AreIn(directory) ? new(VocabularyFiles.Read(directory))
             : throw new ModelFileException(json, null, WrongPlaces.NoTokenizer(directory));
     }

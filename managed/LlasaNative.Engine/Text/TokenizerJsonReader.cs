@@ -19,8 +19,9 @@ internal sealed class TokenizerJsonReader
     /// <param name="json">Its content.</param>
     /// <param name="path">Its name, for messages.</param>
     /// <param name="beside">Added tokens that other files name; those that this one lacks are added after its own.</param>
-    public static TokenizerParts Read(ReadOnlyMemory<byte> json, string path, IEnumerable<AddedToken>? beside = null) =>
-        Document(json, path, root => new TokenizerJsonReader(path).Read(root, beside ?? []));
+    /// <param name="prefixSpace">Whether another file has a space put before a text; null when none says so.</param>
+    public static TokenizerParts Read(ReadOnlyMemory<byte> json, string path, IEnumerable<AddedToken>? beside = null, bool? prefixSpace = null) =>
+        Document(json, path, root => new TokenizerJsonReader(path).Read(root, beside ?? [], prefixSpace));
 
     /// <summary>Reads <c>vocab.json</c>, which is the vocabulary of the model alone.</summary>
     /// <param name="path">Path of the file.</param>
@@ -60,7 +61,7 @@ internal sealed class TokenizerJsonReader
         }
     }
 
-    private TokenizerParts Read(JsonElement root, IEnumerable<AddedToken> beside)
+    private TokenizerParts Read(JsonElement root, IEnumerable<AddedToken> beside, bool? prefixSpace)
     {
         Require(root, JsonValueKind.Object, "(top level)");
         JsonElement model = Get(root, "model", JsonValueKind.Object, string.Empty);
@@ -80,6 +81,11 @@ internal sealed class TokenizerJsonReader
         AddTokens(beside);
         UnicodeForm? form = components.ReadNormalizer(Optional(root, "normalizer"));
         List<PreTokenizerStep> steps = components.ReadPreTokenizer(Optional(root, "pre_tokenizer"));
+        if (prefixSpace is { } space && steps.Count == 1 && root.GetProperty("pre_tokenizer").GetProperty("type").ValueEquals("ByteLevel"))
+        {
+            steps[0] = steps[0] with { AddPrefixSpace = space };
+        }
+
         components.CheckDecoder(Optional(root, "decoder"));
         (List<int> prefix, List<int> suffix) = components.ReadPostProcessor(Optional(root, "post_processor"));
         bool ignoreMerges = model.TryGetProperty("ignore_merges", out JsonElement ignore) && ignore.ValueKind == JsonValueKind.True;

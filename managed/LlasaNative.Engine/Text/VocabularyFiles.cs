@@ -23,7 +23,7 @@ internal sealed class VocabularyFiles
     private VocabularyFiles(string directory)
     {
         _directory = directory;
-        _config = JsonFields.FromFileOrEmpty(File("tokenizer_config.json"));
+        _config = ConfigOf(directory);
         _kind = Kind();
         _builder = TokenizerJsonReader.ReadVocabulary(File(Vocabulary));
     }
@@ -40,9 +40,17 @@ internal sealed class VocabularyFiles
     /// <exception cref="ModelFileException">A file is malformed; the message names the field.</exception>
     public static IEnumerable<AddedToken> Beside(string directory)
     {
-        JsonFields config = JsonFields.FromFileOrEmpty(Path.Combine(directory, "tokenizer_config.json"));
+        JsonFields config = ConfigOf(directory);
         return config.ObjectOrNull("added_tokens_decoder") is { } decoder ? ReadDecoder(decoder).Values : ReadEncoder(Path.Combine(directory, "added_tokens.json")).Values;
     }
+
+    /// <summary>
+    /// Whether <c>tokenizer_config.json</c> has a space put before a text; null when it does not say. Transformers sets that on
+    /// a pre-tokenizer that is <c>ByteLevel</c> alone, whatever <c>tokenizer.json</c> says.
+    /// </summary>
+    /// <param name="directory">Directory of the model.</param>
+    /// <exception cref="ModelFileException">The file is malformed.</exception>
+    public static bool? PrefixSpace(string directory) => ConfigOf(directory) is var config && config.Has("add_prefix_space") ? config.BoolOr("add_prefix_space", false) : null;
 
     /// <summary>Reads a directory that has them.</summary>
     public static TokenizerParts Read(string directory) => new VocabularyFiles(directory).Read();
@@ -61,6 +69,8 @@ internal sealed class VocabularyFiles
         (int[] prefix, int[] suffix) = Template();
         return _builder.Build(File(Vocabulary), ignoreMerges: !SplitsAsGpt2, steps, form: null, prefix, suffix);
     }
+
+    private static JsonFields ConfigOf(string directory) => JsonFields.FromFileOrEmpty(Path.Combine(directory, "tokenizer_config.json"));
 
     private string File(string name) => Path.Combine(_directory, name);
 

@@ -92,6 +92,18 @@ public sealed class StrangersTokenizersTests
         Assert.That(warnings.Texts, isCountedOtherwise ? Has.One.Contains("`<laugh>` as 300, where the tokenizers library counts 257") : Is.Empty);
     }
 
+    [TestCase(false, true, "Ġa,!")]
+    [TestCase(true, false, "a,!")]
+    [TestCase(true, null, "Ġa,!")]
+    public void MyTokenizerConfigSaysWhetherASpaceStandsInFront_AndGoesFirst(bool json, bool? config, string expected)
+    {
+        using TemporaryDirectory directory = new();
+        directory.Write("tokenizer.json", Json(["Ġa"], [], "[\"Ġ a\"]", ByteLevel.Replace("\"add_prefix_space\":false", $"\"add_prefix_space\":{(json ? "true" : "false")}", StringComparison.Ordinal)));
+        directory.Write("tokenizer_config.json", config is { } space ? $$"""{"add_prefix_space":{{(space ? "true" : "false")}}}""" : "{}");
+        var tokenizer = ByteLevelBpe.FromDirectory(directory.Path);
+        Assert.That(string.Join(',', tokenizer.Encode("a!").Select(tokenizer.GetToken)), Is.EqualTo(expected));
+    }
+
     [TestCase(@"\w+|.", "हिन्दी!", "␣हिन्दी␣!")]
     [TestCase(@"[\w-]+|.", "Ⅷ-हिन्दी!", "␣Ⅷ-हिन्दी␣!")]
     [TestCase(@"\W+|.", "aि!?", "␣a␣ि␣!?")]
