@@ -42,7 +42,7 @@ public sealed record WhisperGenerationConfig
     {
         string own = Path.Combine(directory, "generation_config.json");
         string path = File.Exists(own) ? own : Path.Combine(directory, "config.json");
-        WarnOfSearch(path);
+        WarnOfSearch(path, JsonFields.FromFileOrEmpty(Path.Combine(directory, "config.json")).IntOr("max_target_positions", 448, 1, int.MaxValue));
         return FromFile(path);
     }
 
@@ -54,6 +54,8 @@ public sealed record WhisperGenerationConfig
         ("penalty_alpha", 0), ("guidance_scale", 1), ("num_beam_groups", 1),
     ];
 
+    private static readonly string[] _lengths = ["max_length", "max_new_tokens"];
+
     private static bool Asks(JsonElement value, double usual) => value.ValueKind switch
     {
         JsonValueKind.Number => value.TryGetDouble(out double number) && number != usual,
@@ -64,13 +66,14 @@ public sealed record WhisperGenerationConfig
     };
 
     // What a generation config asks for beside the most probable token each time; transcripts here are greedy.
-    private static void WarnOfSearch(string path)
+    private static void WarnOfSearch(string path, int room)
     {
         JsonFields json = JsonFields.FromFileOrEmpty(path);
-        string[] asked = [.. _searches.Where(field => json.TryGet(field.Name, out JsonElement value) && Asks(value, field.Usual)).Select(field => $"`{field.Name}`")];
+        string[] asked = [.. _searches.Where(field => json.TryGet(field.Name, out JsonElement value) && Asks(value, field.Usual)).Select(field => $"`{field.Name}`"),
+            .. _lengths.Where(name => json.TryGet(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out long length) && length < room).Select(name => $"`{name}`")];
         if (asked.Length > 0)
         {
-            LlasaEventSource.Log.Warned($"{path}: {string.Join(", ", asked)}: passed over, transcripts are greedy here; Transformers' may differ");
+            LlasaEventSource.Log.Warned($"{path}: {string.Join(", ", asked)}: passed over, transcripts are greedy here and as long as the model allows; Transformers' may differ");
         }
     }
 

@@ -214,6 +214,8 @@ public class StrangersWeightsTests
     [TestCase("generation_config.json", "{\"num_beams\":1,\"repetition_penalty\":1,\"no_repeat_ngram_size\":0,\"do_sample\":null}", null)]
     [TestCase("generation_config.json", """{"bad_words_ids":[[5]],"sequence_bias":[[[5],-10.0]],"min_new_tokens":4}""", "`min_new_tokens`, `bad_words_ids`, `sequence_bias`: passed over")]
     [TestCase("generation_config.json", """{"bad_words_ids":[],"min_length":0,"forced_eos_token_id":null,"exponential_decay_length_penalty":null,"guidance_scale":null}""", null)]
+    [TestCase("generation_config.json", """{"max_length":225}""", "`max_length`: passed over, transcripts are greedy here and as long as the model allows")]
+    [TestCase("generation_config.json", """{"max_length":448,"max_new_tokens":null}""", null)]
     public void MyGenerationConfigAsksForBeams_AndIAmToldThatTranscriptsAreGreedy(string name, string content, string? warning)
     {
         using TemporaryDirectory directory = new();
