@@ -103,7 +103,12 @@ public sealed class ParquetReader : IDisposable
         try
         {
             // Says better than the C++ library why a file cannot be opened.
-            using FileStream _ = File.OpenRead(path);
+            using FileStream file = File.OpenRead(path);
+            Span<byte> beginning = stackalloc byte[256];
+            if (FileErrors.LfsFault(beginning[..file.ReadAtLeast(beginning, beginning.Length, throwOnEndOfStream: false)]) is { } pointer)
+            {
+                throw new ParquetException(path, null, null, null, pointer);
+            }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using LlasaNative.Text;
+using LlasaNative.Weights;
 
 namespace LlasaNative.Data;
 
@@ -77,7 +78,8 @@ public static class TextSource
     {
         try
         {
-            return reader.ReadLine();
+            string? line = reader.ReadLine();
+            return number == 1 && line is not null && FileErrors.LfsFault(Encoding.UTF8.GetBytes(line)) is { } pointer ? throw new DataFileException(path, null, pointer) : line;
         }
         catch (DecoderFallbackException e)
         {

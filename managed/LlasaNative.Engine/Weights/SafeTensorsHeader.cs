@@ -26,6 +26,11 @@ internal sealed class SafeTensorsHeader
 
     public static SafeTensorsHeader Parse(MappedFile file, string path)
     {
+        if (FileErrors.LfsFault(file.Slice(0, (int)Math.Min(file.Length, 1024))) is { } pointer)
+        {
+            throw new ModelFileException(path, null, pointer);
+        }
+
         if (file.Length < 8)
         {
             throw new ModelFileException(path, null, Invariant($"truncated: {file.Length} bytes, a safetensors file has at least 8"));

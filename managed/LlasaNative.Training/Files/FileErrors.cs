@@ -1,3 +1,5 @@
+using System.Buffers.Text;
+
 namespace LlasaNative.Weights;
 
 /// <summary>Turns what the operating system says about a file into one line for the user.</summary>
@@ -28,14 +30,30 @@ public static class FileErrors
     public static ModelFileException Unwritable(string path, Exception cause) =>
         new(path, null, $"cannot be written: {cause.Message}", cause);
 
+    /// <summary>What is wrong with a file that Git LFS put in place of the real one, as a clone without it leaves it; null for any other file.</summary>
+    /// <param name="beginning">The file, or its beginning.</param>
+    public static string? LfsFault(ReadOnlySpan<byte> beginning)
+    {
+        if (!beginning.StartsWith("version https://git-lfs.github.com/spec/"u8))
+        {
+            return null;
+        }
+
+        int size = beginning.IndexOf("\nsize "u8);
+        string bytes = size >= 0 && Utf8Parser.TryParse(beginning[(size + 6)..], out long count, out _)
+            ? string.Create(CultureInfo.InvariantCulture, $", which has {count} bytes") : string.Empty;
+        return $"is Git LFS's pointer to the file and not the file{bytes}: fetch it with `git lfs pull`, or download it anew";
+    }
+
     /// <summary>Reads a whole file.</summary>
     /// <param name="path">Path of the file.</param>
-    /// <exception cref="ModelFileException">It cannot be read.</exception>
+    /// <exception cref="ModelFileException">It cannot be read, or is Git LFS's pointer to the file.</exception>
     public static byte[] ReadAllBytes(string path)
     {
         try
         {
-            return File.ReadAllBytes(path);
+            byte[] file = File.ReadAllBytes(path);
+            return LfsFault(file) is { } pointer ? throw new ModelFileException(path, null, pointer) : file;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {

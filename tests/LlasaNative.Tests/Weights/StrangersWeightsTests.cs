@@ -1,6 +1,9 @@
 using System.Buffers.Binary;
 using System.Text;
+using LlasaNative.Audio;
+using LlasaNative.Data;
 using LlasaNative.Tests.Support;
+using LlasaNative.Text;
 using LlasaNative.Weights;
 
 namespace LlasaNative.Tests.Weights;
@@ -223,6 +226,30 @@ public class StrangersWeightsTests
         directory.Write(name, content);
         Assert.That(WhisperGenerationConfig.FromDirectory(directory.Path).EosTokenIds, Is.Empty);
         Assert.That(warnings.Texts, warning is null ? Is.Empty : Has.One.Contains(warning));
+    }
+
+    [TestCase("model.safetensors")]
+    [TestCase("config.json")]
+    [TestCase("tokenizer.json")]
+    [TestCase("a.wav")]
+    [TestCase("a.parquet")]
+    [TestCase("a.jsonl")]
+    [TestCase("a.csv")]
+    [TestCase("a.txt")]
+    public void MyRepositoryWasClonedWithoutGitLfs_AndIAmTold(string name)
+    {
+        using TemporaryDirectory directory = new();
+        directory.Write("config.json", "{}");
+        string path = directory.Write(name, "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n");
+        Action read = name switch
+        {
+            "model.safetensors" => () => HuggingFaceDirectory.Open(directory.Path).Dispose(),
+            "config.json" => () => LlamaConfig.FromFile(path),
+            "tokenizer.json" => () => ByteLevelBpe.FromDirectory(directory.Path),
+            "a.wav" => () => SoundFile.Read(path),
+            _ => () => PromptSet.Read(DataFiles.Find(path), faults: RowFaults.Skip),
+        };
+        Assert.That(() => read(), Throws.InstanceOf<LlasaException>().With.Message.StartsWith($"{path}: is Git LFS's pointer to the file and not the file").And.Message.Contains("git lfs pull"));
     }
 
     [TestCase(new[] { "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors" }, "only `model-00001-of-00002.safetensors` and 1 more: ")]
