@@ -154,21 +154,24 @@ public sealed record LlamaConfig
 
         string key = rope.Has("rope_type") || !rope.Has("type") ? "rope_type" : "type";
         string type = rope.StringOr(key, "default");
+        if (type != "default")
+        {
+            // Transformers makes that part of the frequencies and then cannot rotate a whole head with them; with `default` it passes the key over.
+            foreach (JsonFields fields in new[] { rope, json })
+            {
+                if (fields.PositiveOr("partial_rotary_factor", 1) is not 1.0 and var part)
+                {
+                    throw fields.Error("partial_rotary_factor", $"{part.ToString(CultureInfo.InvariantCulture)} with `{type}` is not supported, which rotates whole heads: "
+                        + "take the entry away if the model was trained so");
+                }
+            }
+        }
+
         switch (type)
         {
             case "default":
                 return (theta, null);
             case "llama3":
-                // Transformers makes that part of the frequencies and then cannot rotate a whole head with them; with `default` it passes the key over.
-                foreach (JsonFields fields in new[] { rope, json })
-                {
-                    if (fields.PositiveOr("partial_rotary_factor", 1) is not 1.0 and var part)
-                    {
-                        throw fields.Error("partial_rotary_factor", $"{part.ToString(CultureInfo.InvariantCulture)} with `llama3` is not supported, which rotates whole heads: "
-                            + "take the entry away if the model was trained so");
-                    }
-                }
-
                 LlamaRopeScaling scaling = new(
                     rope.Positive("factor"),
                     rope.Positive("low_freq_factor"),
@@ -177,8 +180,12 @@ public sealed record LlamaConfig
                 return scaling.HighFrequencyFactor > scaling.LowFrequencyFactor
                     ? (theta, scaling)
                     : throw rope.Error("high_freq_factor", "must be larger than low_freq_factor");
+            case "linear":
+                return (theta, LlamaRopeScaling.Linear(rope.Positive("factor")));
+            case "dynamic" when rope.Positive("factor") > 0 && rope.IntOr("original_max_position_embeddings", maxPositions, 1, int.MaxValue) == maxPositions:
+                return (theta, null);   // begins behind max_position_embeddings, where no sequence comes to here
             default:
-                throw rope.Error(key, $"`{type}` is not supported, expected `default` or `llama3`");
+                throw rope.Error(key, $"`{type}` is not supported, expected `default`, `linear`, `dynamic` up to max_position_embeddings, or `llama3`");
         }
     }
 }

@@ -30,9 +30,11 @@ public class ModelConfigTests
     }
 
     [TestCase("\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":2}", "rope_scaling.rope_type")]
-    [TestCase("\"rope_scaling\":{\"type\":\"linear\",\"factor\":2}", "rope_scaling.type")]
+    [TestCase("\"rope_scaling\":{\"type\":\"longrope\",\"factor\":2}", "rope_scaling.type")]
     [TestCase("\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":2}", "rope_scaling.low_freq_factor")]
-    [TestCase("\"rope_parameters\":{\"rope_type\":\"dynamic\"}", "rope_parameters.rope_type")]
+    [TestCase("\"rope_parameters\":{\"rope_type\":\"dynamic\"}", "rope_parameters.factor")]
+    [TestCase("\"rope_parameters\":{\"rope_type\":\"linear\"}", "rope_parameters.factor")]
+    [TestCase("\"rope_parameters\":{\"rope_type\":\"dynamic\",\"factor\":2.0,\"original_max_position_embeddings\":5}", "rope_parameters.rope_type")]
     [TestCase("\"rope_theta\":-1", "rope_theta")]
     [TestCase("\"hidden_act\":\"gelu\"", "hidden_act")]
     [TestCase("\"attention_bias\":true", "attention_bias")]
@@ -173,6 +175,7 @@ public class ModelConfigTests
     [TestCase(",\"rope_scaling\":{" + Llama3 + ",\"partial_rotary_factor\":0.5}", "rope_scaling.partial_rotary_factor")]
     [TestCase(",\"rope_parameters\":{" + Llama3 + ",\"partial_rotary_factor\":0.25}", "rope_parameters.partial_rotary_factor")]
     [TestCase(",\"partial_rotary_factor\":0.5,\"rope_scaling\":{" + Llama3 + "}", "partial_rotary_factor")]
+    [TestCase(",\"partial_rotary_factor\":0.5,\"rope_scaling\":{\"type\":\"linear\",\"factor\":2}", "partial_rotary_factor")]
     public void MyConfigRotatesPartOfAHead_AndIsRefused(string rope, string name) => Assert.That(
         () => Parse("{" + Sizes + rope + "}"), Throws.TypeOf<ModelFileException>().With.Property("Field").EqualTo(name).And.Message.Contains("whole heads"));
 
@@ -180,6 +183,27 @@ public class ModelConfigTests
     [TestCase(",\"partial_rotary_factor\":0.5", false)]
     public void MyConfigNamesAPartThatIsTheWholeOrIsPassedOver_AndIsRead(string rope, bool scaled) =>
         Assert.That(Parse("{" + Sizes + rope + "}").RopeScaling is not null, Is.EqualTo(scaled));
+
+    [TestCase("linear", 4.0)]
+    [TestCase("dynamic", 1.0)]
+    public void MyModelsRopeIsScaledLinearlyOrDynamically_AsTransformersScalesIt(string type, double slower)
+    {
+        LlamaConfig config = Parse("{" + Sizes + ",\"rope_theta\":5e5,\"rope_scaling\":{\"type\":\"" + type + "\",\"factor\":4.0}}");
+        for (int i = 0; i < config.HeadDimension / 2; i++)
+        {
+            // The formula of llama3's scaling, as the models compute it.
+            double frequency = Math.Pow(config.RopeTheta, -2.0 * i / config.HeadDimension);
+            double scaled = frequency;
+            if (config.RopeScaling is { } scaling)
+            {
+                double turns = scaling.OriginalMaxPositions * frequency / (2 * Math.PI);
+                double keep = Math.Clamp((turns - scaling.LowFrequencyFactor) / (scaling.HighFrequencyFactor - scaling.LowFrequencyFactor), 0, 1);
+                scaled = ((1 - keep) * frequency / scaling.Factor) + (keep * frequency);
+            }
+
+            Assert.That(scaled, Is.EqualTo(frequency / slower));
+        }
+    }
 
     [TestCase(""","rope_parameters":{"full_attention":{"rope_type":"default","rope_theta":5e5}}""", "rope_parameters.full_attention")]
     public void MyModelTurnsLayersApart_AndIsRefused(string field, string expected) =>
