@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Text.RegularExpressions;
 using LlasaNative.Reporting;
 
 namespace LlasaNative.Text;
@@ -17,12 +19,13 @@ namespace LlasaNative.Text;
 /// int[] ids = prompt.Encode("a big dog");
 /// </code>
 /// </example>
-public sealed class LlasaPrompt
+public sealed partial class LlasaPrompt
 {
     internal const string TextStart = "<|TEXT_UNDERSTANDING_START|>";
     internal const string TextEnd = "<|TEXT_UNDERSTANDING_END|>";
     private readonly string _before;
     private readonly string _after;
+    private readonly ConcurrentDictionary<string, bool> _told = new(StringComparer.Ordinal);
     private readonly int[] _beforeIds;
     private readonly int[] _afterIds;
 
@@ -119,6 +122,7 @@ public sealed class LlasaPrompt
     public int[] Encode(string text, Utterance? voice = null)
     {
         Check(text);
+        WarnOfControl(text);
         List<int> ids = [.. _beforeIds];
         Tokenizer.Encode(voice is null ? text : $"{voice.Text} {text}", ids, matchControlTokens: false);
         ids.AddRange(_afterIds);
@@ -134,6 +138,22 @@ public sealed class LlasaPrompt
         Check(text);
         return _before + text + _after;
     }
+
+    // Transformers would take them for what they are called.
+    private void WarnOfControl(string text)
+    {
+        foreach (Match control in Controls().Matches(text))
+        {
+            if (Tokenizer.TryGetId(control.Value, out _) && _told.TryAdd(control.Value, true))
+            {
+                LlasaEventSource.Log.Warned($"{Tokenizer.Path}: a text holds `{control.Value}`, a token that steers the model; it is letters there, where Transformers takes it for the token: "
+                    + "what is meant to be said needs another name, such as <laugh>");
+            }
+        }
+    }
+
+    [GeneratedRegex(@"<\|[^|<>]+\|>", RegexOptions.CultureInvariant)]
+    private static partial Regex Controls();
 
     private static string Header(string role) => $"<|start_header_id|>{role}<|end_header_id|>\n\n";
 

@@ -68,12 +68,16 @@ public sealed class StrangersTokenizersTests
         ByteLevelBpe tokenizer = ByteLevelBpe.FromJson(Encoding.UTF8.GetBytes(json[..end] + "," + added + json[end..]), "tokenizer.json");
         int[] whole = [.. tokenizer.Encode("well "), id, .. tokenizer.Encode(" then")];
         int[] letters = [.. $"well {token} then".SelectMany(c => tokenizer.Encode(c.ToString()))];
-        int[] prompt = LlasaPrompt.Create(tokenizer).Encode($"well {token} then");
+        using var warnings = new Warnings($"`{token}`").Listen();
+        LlasaPrompt prompts = LlasaPrompt.Create(tokenizer);
+        int[] prompt = prompts.Encode($"well {token} then");
+        _ = prompts.Encode($"well {token} once more");
         Assert.Multiple(() =>
         {
             Assert.That(tokenizer.Encode($"well {token} then"), Is.EqualTo(whole));
             Assert.That(tokenizer.Encode($"well {token} then", matchControlTokens: false), Is.EqualTo(isWord ? whole : letters));
             Assert.That(prompt.Count(token => token == id), Is.EqualTo(isWord ? 1 : 0), "in a prompt");
+            Assert.That(warnings.Texts, token.StartsWith("<|", StringComparison.Ordinal) ? Has.Exactly(1).Contains("steers the model") : Is.Empty);
         });
     }
 
