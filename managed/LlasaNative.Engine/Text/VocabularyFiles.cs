@@ -24,7 +24,7 @@ internal sealed class VocabularyFiles
     {
         _directory = directory;
         _config = ConfigOf(directory);
-        _kind = Kind();
+        _kind = KindOf(directory, _config);
         _builder = TokenizerJsonReader.ReadVocabulary(File(Vocabulary));
     }
 
@@ -45,19 +45,20 @@ internal sealed class VocabularyFiles
     }
 
     /// <summary>
-    /// Whether <c>tokenizer_config.json</c> has a space put before a text; null when it does not say. Transformers sets that on
-    /// a pre-tokenizer that is <c>ByteLevel</c> alone, whatever <c>tokenizer.json</c> says.
+    /// Whether a space is put before a text, where Transformers' class says so whatever <c>tokenizer.json</c> has: Whisper's and
+    /// GPT-2's go by <c>tokenizer_config.json</c>, and put none where it does not say; null for any other.
     /// </summary>
     /// <param name="directory">Directory of the model.</param>
     /// <exception cref="ModelFileException">The file is malformed.</exception>
-    public static bool? PrefixSpace(string directory) => ConfigOf(directory) is var config && config.Has("add_prefix_space") ? config.BoolOr("add_prefix_space", false) : null;
+    public static bool? PrefixSpace(string directory) =>
+        ConfigOf(directory) is var config && IsGpt2(KindOf(directory, config)) ? config.BoolOr("add_prefix_space", false) : null;
 
     /// <summary>Reads a directory that has them.</summary>
     public static TokenizerParts Read(string directory) => new VocabularyFiles(directory).Read();
 
     private bool IsWhisper => _kind == "WhisperTokenizer";
 
-    private bool SplitsAsGpt2 => IsWhisper || _kind == "GPT2Tokenizer";
+    private bool SplitsAsGpt2 => IsGpt2(_kind);
 
     private TokenizerParts Read()
     {
@@ -70,15 +71,17 @@ internal sealed class VocabularyFiles
         return _builder.Build(File(Vocabulary), ignoreMerges: !SplitsAsGpt2, steps, form: null, prefix, suffix);
     }
 
+    private static bool IsGpt2(string kind) => kind is "WhisperTokenizer" or "GPT2Tokenizer";
+
     private static JsonFields ConfigOf(string directory) => JsonFields.FromFileOrEmpty(Path.Combine(directory, "tokenizer_config.json"));
 
     private string File(string name) => Path.Combine(_directory, name);
 
     /// <summary>The class that Transformers would load, without the ending that tells its two implementations apart.</summary>
-    private string Kind()
+    private static string KindOf(string directory, JsonFields config)
     {
-        JsonFields model = JsonFields.FromFileOrEmpty(File("config.json"));
-        string name = _config.StringOr("tokenizer_class", model.StringOr("tokenizer_class", string.Empty));
+        JsonFields model = JsonFields.FromFileOrEmpty(Path.Combine(directory, "config.json"));
+        string name = config.StringOr("tokenizer_class", model.StringOr("tokenizer_class", string.Empty));
         name = name.EndsWith("Fast", StringComparison.Ordinal) ? name[..^4] : name;
         return name != "GPT2Tokenizer" && model.StringOr("model_type", string.Empty) == "whisper" ? "WhisperTokenizer" : name;
     }
