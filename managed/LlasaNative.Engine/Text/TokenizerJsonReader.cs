@@ -201,7 +201,7 @@ internal sealed class TokenizerJsonReader
         {
             // The library goes by its own number, and so did whoever trained with it.
             int id = _builder.NextId(token.Content);
-            if (id != token.Id)
+            if (token.Id >= 0 && id != token.Id)
             {
                 LlasaEventSource.Log.Warned(string.Create(CultureInfo.InvariantCulture,
                     $"{_path}: the files beside it add `{token.Content}` as {token.Id}, where the tokenizers library counts {id}; that is its id here, too"));

@@ -33,15 +33,23 @@ internal sealed class VocabularyFiles
 
     /// <summary>
     /// What the files beside a <c>tokenizer.json</c> say of added tokens: the <c>added_tokens_decoder</c> of
-    /// <c>tokenizer_config.json</c>, or where there is none <c>added_tokens.json</c>. Transformers adds those that
-    /// <c>tokenizer.json</c> lacks, in the order of these ids.
+    /// <c>tokenizer_config.json</c>, or where there is none <c>added_tokens.json</c>, then the special tokens they name, without an
+    /// id (-1). Transformers adds those that <c>tokenizer.json</c> lacks, in this order.
     /// </summary>
     /// <param name="directory">Directory of the model.</param>
     /// <exception cref="ModelFileException">A file is malformed; the message names the field.</exception>
     public static IEnumerable<AddedToken> Beside(string directory)
     {
         JsonFields config = ConfigOf(directory);
-        return config.ObjectOrNull("added_tokens_decoder") is { } decoder ? ReadDecoder(decoder).Values : ReadEncoder(Path.Combine(directory, "added_tokens.json")).Values;
+        Dictionary<string, List<AddedToken>> special = new(StringComparer.Ordinal);
+        ReadSpecial(config, special);
+        if (config.ObjectOrNull("added_tokens_decoder") is { } decoder)
+        {
+            return [.. ReadDecoder(decoder).Values, .. InOrder(special)];
+        }
+
+        ReadSpecial(JsonFields.FromFileOrEmpty(Path.Combine(directory, "special_tokens_map.json")), special);
+        return [.. ReadEncoder(Path.Combine(directory, "added_tokens.json")).Values, .. InOrder(special)];
     }
 
     /// <summary>
@@ -122,7 +130,7 @@ internal sealed class VocabularyFiles
             _special[role] = [Special(EndOfText)];
         }
 
-        ReadSpecial(_config);
+        ReadSpecial(_config, _special);
         SortedDictionary<int, AddedToken> added;
         string path;
         if (_config.ObjectOrNull("added_tokens_decoder") is { } decoder)
@@ -133,7 +141,7 @@ internal sealed class VocabularyFiles
         else
         {
             path = File("added_tokens.json");
-            ReadSpecial(JsonFields.FromFileOrEmpty(File("special_tokens_map.json")));
+            ReadSpecial(JsonFields.FromFileOrEmpty(File("special_tokens_map.json")), _special);
             added = ReadEncoder(path);
         }
 
@@ -168,7 +176,7 @@ internal sealed class VocabularyFiles
 
     private void Add(IEnumerable<AddedToken> added, string path)
     {
-        List<AddedToken> special = [.. _named.Concat(_lists).SelectMany(role => _special.GetValueOrDefault(role) ?? [])];
+        List<AddedToken> special = [.. InOrder(_special)];
         HashSet<string> names = [.. special.Select(token => token.Content)];
         bool saysHow = _config.Has("added_tokens_decoder");
         HashSet<string> seen = [];
@@ -194,17 +202,19 @@ internal sealed class VocabularyFiles
         }
     }
 
-    private void ReadSpecial(JsonFields fields)
+    private static IEnumerable<AddedToken> InOrder(Dictionary<string, List<AddedToken>> special) => _named.Concat(_lists).SelectMany(role => special.GetValueOrDefault(role) ?? []);
+
+    private static void ReadSpecial(JsonFields fields, Dictionary<string, List<AddedToken>> special)
     {
         foreach ((string role, JsonElement value) in fields.All())
         {
             if (_named.Contains(role))
             {
-                _special[role] = value.ValueKind == JsonValueKind.Null ? [] : [Special(value, fields.Path, role)];
+                special[role] = value.ValueKind == JsonValueKind.Null ? [] : [Special(value, fields.Path, role)];
             }
             else if (_lists.Contains(role) && value.ValueKind != JsonValueKind.Null)
             {
-                List<AddedToken> list = _special.TryGetValue(role, out List<AddedToken>? before) ? before : _special[role] = [];
+                List<AddedToken> list = special.TryGetValue(role, out List<AddedToken>? before) ? before : special[role] = [];
                 list.AddRange(value.ValueKind switch
                 {
                     JsonValueKind.Array => value.EnumerateArray().Select((item, i) => Special(item, fields.Path, $"{role}[{i}]")),

@@ -85,6 +85,9 @@ public sealed class StrangersTokenizersTests
     [TestCase("added_tokens.json", """{"<laugh>":257}""", false)]
     [TestCase("tokenizer_config.json", """{"added_tokens_decoder":{"300":{"content":"<laugh>"}}}""", true)]
     [TestCase("tokenizer_config.json", """{"added_tokens_decoder":{"257":{"content":"<laugh>"}},"bos_token":"<x>"}""", false)]
+    [TestCase("tokenizer_config.json", """{"additional_special_tokens":["<x>","<laugh>"]}""", false)]
+    [TestCase("tokenizer_config.json", """{"extra_special_tokens":{"laugh_token":"<laugh>"},"eos_token":null}""", false)]
+    [TestCase("special_tokens_map.json", """{"additional_special_tokens":[{"content":"<laugh>","lstrip":false}]}""", false)]
     public void MyNewWordStandsBesideTokenizerJsonOnly_AndIsFoundAllTheSame(string name, string content, bool isCountedOtherwise)
     {
         using TemporaryDirectory directory = new();
