@@ -92,7 +92,7 @@ public sealed class SpeechStreamTests : SpeechServerFixture
     }
 
     [Test]
-    public async Task Events_CarryTheSameBytes_AndEndWithTheUsage()
+    public async Task Events_CarryTheSameSound_AndEndWithTheUsage()
     {
         await using var server = await StartAsync();
         using var client = Client(server);
@@ -101,7 +101,11 @@ public sealed class SpeechStreamTests : SpeechServerFixture
         Assert.That(response.Content.Headers.ContentType, Is.EqualTo(new MediaTypeHeaderValue("text/event-stream")));
         var events = (await response.Content.ReadAsStringAsync()).Split("\n\n", StringSplitOptions.RemoveEmptyEntries).Select(e => JsonNode.Parse(e["data: ".Length..])!).ToArray();
         Assert.That(events[..^1].Select(e => (string)e["type"]!), Is.All.EqualTo("speech.audio.delta"));
-        Assert.That(events[..^1].SelectMany(e => Convert.FromBase64String((string)e["audio"]!)), Is.EqualTo(body));
+        byte[] sent = [.. events[..^1].SelectMany(e => Convert.FromBase64String((string)e["audio"]!))];
+        Assert.That(sent, Has.Length.EqualTo(body.Length));
+        Assert.That(sent.Take(44), Is.EqualTo(body.Take(44)));
+        // Windows that are ready at one time are decoded together, where a library's product may round a row by its place.
+        Assert.That(Samples(sent), Is.EqualTo(Samples(body)).Within(1.01 / 32768));
         Assert.That((string)events[^1]["type"]!, Is.EqualTo("speech.audio.done"));
         Assert.That((int)events[^1]["usage"]!["output_tokens"]!, Is.EqualTo(Samples(body).Length / 320));
         Assert.That((await ErrorAsync(await PostAsync(client, Ask(Text, more: "\"stream_format\": \"tape\"")))).Parameter, Is.EqualTo("stream_format"));
