@@ -317,12 +317,12 @@ TEST(MemoryPlan, ForAGpuCountsWhatItKeepsInBf16AndWhatItsKernelsTake) {
   };
   const int64_t own = of_a_layer(0), on_gpu = of_a_layer(1);
   EXPECT_EQ(allocated(), before);
-  // Of a row: two places of the stream, two norms and a log-sum-exp per head in f32; and queries, keys and values,
-  // attention's output, gate and up.
-  const double in_f32 = 4.0 * (2 * 2048 + 2 + 32), others = 32 * 64 + 2 * 8 * 64 + 2048 + 2 * 8192;
 #if defined(LLASA_TESTS_ON_DEVICE)
   EXPECT_EQ(own, on_gpu);
 #else
+  // Of a row: two places of the stream, two norms and a log-sum-exp per head in f32; and queries, keys and values,
+  // attention's output, gate and up.
+  const double in_f32 = 4.0 * (2 * 2048 + 2 + 32), others = 32 * 64 + 2 * 8 * 64 + 2048 + 2 * 8192;
   EXPECT_NEAR(static_cast<double>(on_gpu) / static_cast<double>(own),
               (in_f32 + 2 * others) / (in_f32 + 4 * others),
               1e-5);  // each array begins at a multiple of 64 bytes
