@@ -47,6 +47,29 @@ TEST(SamplingEdges, SizesAroundTheSplitOfARow) {
   }
 }
 
+// 1 - p of the size of what sums round by: the best is kept, and no more mass is left out than that and rounding.
+TEST(SamplingEdges, TopPNextToOneLeavesOutNoMoreThanRounding) {
+  for (const float p : {0x1.fffffep-1f, 0x1.fffffcp-1f, 0x1.ffffp-1f}) {
+    for (uint32_t seed = 0; seed < 50; ++seed) {
+      for (const float scale : {0.01f, 3.0f, 12.0f}) {
+        const std::vector<float> logits = random_logits(1025, seed, scale);
+        llasa_sampling_options o = options(), all = options();
+        o.top_p = p;
+        const std::vector<float> kept = distribution(o, logits), whole = distribution(all, logits);
+        double sum = 0, left_out = 0;
+        for (size_t i = 0; i < kept.size(); ++i) {
+          sum += static_cast<double>(kept[i]);
+          if (kept[i] == 0) left_out += static_cast<double>(whole[i]);
+        }
+        EXPECT_NEAR(sum, 1, 1e-5);
+        EXPECT_LE(left_out, 1.0 - static_cast<double>(p) + 256 * 0x1p-24) << p << " " << seed << " " << scale;
+        const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
+        EXPECT_GT(kept[static_cast<size_t>(best)], 0);
+      }
+    }
+  }
+}
+
 TEST(SamplingEdges, TopKOfEveryColumnOrOneLess) {
   for (size_t n : {1u, 2u, 40u, 600u}) {
     const std::vector<float> logits = random_logits(n, 3);

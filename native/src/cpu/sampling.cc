@@ -1,10 +1,10 @@
 // Sampling on the CPU: one row at a time, rows in parallel; see ops/sampling.h for the chain.
 //
 // No row is sorted. The kept set of top-k and top-p is a prefix of the order (x descending, id ascending), so
-// it is described by its last member (Limit). With top-k that member is found through a histogram over (max - x) / T:
-// bins are monotone in x, so whole bins are taken or left and only the bin of the boundary is looked into, by
-// selection. With top-p alone the few that can hold it are selected from. Weights are f32 exponentials (2 ulp); masses add up in double, so the boundary is as exact as
-// the weights.
+// it is described by its last member (Limit). With top-k that member is found through a histogram over
+// (max - x) / T: bins are monotone in x, so whole bins are taken or left and only the bin of the boundary is looked
+// into, by selection. With top-p alone the few that can hold it are selected from. Weights are f32 exponentials
+// (2 ulp); masses of blocks add up in double, so the boundary is as exact as the weights.
 #include "ops/sampling.h"
 
 #include <algorithm>
@@ -266,6 +266,8 @@ Candidate find_top_p(const Row& row, double top_p, double mass, Scratch& s) {
     }
   });
   s.boundary.resize(count);
+  // Where 1 - p is of the size of rounding, what weighs enough may add up to less than the target: all of it is kept.
+  if (count == 0) return {high, 0, std::numeric_limits<int32_t>::max()};
   return reach(s.boundary, above, target);
 }
 
