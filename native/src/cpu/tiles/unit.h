@@ -200,46 +200,68 @@ void sum_panel(const Bf16* w, int64_t next_w, const Bf16* x, int64_t next_x, int
   }
 }
 
-// The weight's tile is turned, so that a register holds the sums of one row of x: of few rows no more is multiplied
-// than there is. `rows` of the weight's 16 are there; x has at most R.
-template <int R>
-void sum_few_rows(const Bf16* w, int64_t ld, int64_t rows, int64_t K, const Bf16* x, float* sums) {
-  constexpr int64_t kAhead = 16;  // steps: 1 KB of each row
-  __m512 of_rows[16];
-  for (int t = 0; t < 16; ++t) of_rows[t] = _mm512_setzero_ps();
-  for (int64_t s = 0; s < steps(K); ++s, x += kTile) {
-    const __mmask32 columns = first_of_32(K - s * kColumns);
-    __m512 tile[16];
-    for (int64_t r = 0; r < kRows; ++r) {
-      // 16 rows are more streams than the processor follows.
-      _mm_prefetch(reinterpret_cast<const char*>(w + r * ld + (s + kAhead) * kColumns), _MM_HINT_T1);
-      const auto mask = r < rows ? columns : 0;
-      tile[r] = _mm512_castsi512_ps(_mm512_maskz_loadu_epi16(mask, w + r * ld + s * kColumns));
-    }
-    transpose(tile);
-#pragma GCC unroll 16
-    for (int64_t k = 0; k < kColumns / 2; ++k) {
-#pragma GCC unroll 8
-      for (int64_t t = 0; t < R; ++t) {
-        of_rows[t] = _mm512_dpbf16_ps(of_rows[t], (__m512bh)_mm512_castps_si512(tile[k]),
-                                      pair_of(x + kColumns * k + 2 * t));
-      }
+// At step s of the K of 16 rows of the weight, as they are stored: asks for two of the rows 8 to 16 steps ahead, the
+// next 16 rows' after the end of these. 16 rows side by side are more streams than the processor follows, and in
+// lines one after the other memory is read faster than in one line of each (docs/performance.md).
+inline void prefetch_rows(const Bf16* w, int64_t ld, int64_t s, int64_t count) {
+  constexpr int64_t kSteps = 8, kAtATime = kRows / kSteps;
+  const int64_t ahead = (s / kSteps + 2) * kSteps, row = s % kSteps * kAtATime;
+  w += ahead < count ? row * ld + ahead * kColumns : (row + kRows) * ld + (ahead - count) * kColumns;
+  for (int64_t r = 0; r < kAtATime; ++r) {
+    for (int64_t i = 0; i < kSteps; ++i) {
+      _mm_prefetch(reinterpret_cast<const char*>(w + r * ld + i * kColumns), _MM_HINT_T1);
     }
   }
+}
+
+// 32 columns of 16 rows of the weight, `ld` bf16 apart, times R rows of x. The weight's tile is turned, so that a
+// register holds the sums of one row of x: of few rows no more is multiplied than there is.
+template <int R>
+inline __attribute__((always_inline)) void multiply_turned(const Bf16* w, int64_t ld, const Bf16* x,
+                                                           __m512 (&sums)[16]) {
+  __m512 tile[16];
+#pragma GCC unroll 16
+  for (int64_t r = 0; r < kRows; ++r) tile[r] = _mm512_castsi512_ps(_mm512_loadu_si512(w + r * ld));
+  transpose(tile);
+#pragma GCC unroll 16
+  for (int64_t k = 0; k < kColumns / 2; ++k) {
+#pragma GCC unroll 8
+    for (int64_t t = 0; t < R; ++t) {
+      sums[t] = _mm512_dpbf16_ps(sums[t], (__m512bh)_mm512_castps_si512(tile[k]),
+                                 pair_of(x + kColumns * k + 2 * t));
+    }
+  }
+}
+
+// sums[..] of 16 rows of the weight, of which `rows` are there, by multiply(w, ld, x, sums) of 32 columns.
+template <typename Multiply>
+inline __attribute__((always_inline)) void sum_rows(const Bf16* w, int64_t ld, int64_t rows, int64_t K,
+                                                    const Bf16* x, __m512 (&sums)[16], Multiply&& multiply) {
+  for (__m512& sum : sums) sum = _mm512_setzero_ps();
+  const int64_t whole = rows >= kRows ? K / kColumns : 0;
+  for (int64_t s = 0; s < whole; ++s) {
+    prefetch_rows(w, ld, s, whole);
+    multiply(w + s * kColumns, ld, x + s * kTile, sums);
+  }
+  alignas(64) Bf16 edge[kTile];
+  for (int64_t s = whole; s < steps(K); ++s) {
+    panel_tile<1>(w + s * kColumns, ld, rows, K - s * kColumns, edge);
+    multiply(edge, kColumns, x + s * kTile, sums);
+  }
+}
+
+// x has at most R rows.
+template <int R>
+void sum_few_rows(const Bf16* w, int64_t ld, int64_t rows, int64_t K, const Bf16* x, float* sums) {
+  __m512 of_rows[16];
+  sum_rows(w, ld, rows, K, x, of_rows, [](auto&&... of) __attribute__((always_inline)) { multiply_turned<R>(of...); });
   transpose(of_rows);
   for (int r = 0; r < 16; ++r) _mm512_store_ps(sums + 16 * r, of_rows[r]);
 }
 
 inline void sum_all_rows(const Bf16* w, int64_t ld, int64_t rows, int64_t K, const Bf16* x, float* sums) {
   __m512 of_weight[16];
-  for (int r = 0; r < 16; ++r) of_weight[r] = _mm512_setzero_ps();
-  const int64_t whole = rows >= kRows ? K / kColumns : 0;
-  for (int64_t s = 0; s < whole; ++s) multiply(w + s * kColumns, ld, x + s * kTile, of_weight);
-  alignas(64) Bf16 edge[kTile];
-  for (int64_t s = whole; s < steps(K); ++s) {
-    panel_tile<1>(w + s * kColumns, ld, rows, K - s * kColumns, edge);
-    multiply(edge, kColumns, x + s * kTile, of_weight);
-  }
+  sum_rows(w, ld, rows, K, x, of_weight, [](auto&&... of) __attribute__((always_inline)) { multiply(of...); });
   for (int r = 0; r < 16; ++r) _mm512_store_ps(sums + 16 * r, of_weight[r]);
 }
 
