@@ -136,23 +136,50 @@ float log10_floored(const float* x, float* y, float floor, float log10_floor, in
   return hmax(largest);
 }
 
+// scores[p..] of N vectors of positions: so many bytes in order of each of the D rows of keys, which is what memory
+// can follow.
+template <int N, typename T>
+inline void score_positions(const float* q, const T* keys, float* scores, int64_t D, int64_t capacity,
+                            float scale) {
+  VF even[N] = {}, odd[N] = {};
+  int64_t d = 0;
+  for (; d + 2 <= D; d += 2, keys += 2 * capacity) {
+    for (int v = 0; v < N; ++v) {
+      even[v] += q[d] * load(keys + v * W);
+      odd[v] += q[d + 1] * load(keys + capacity + v * W);
+    }
+  }
+  for (int v = 0; v < N; ++v) {
+    if (d < D) even[v] += q[d] * load(keys + v * W);
+    store(scores + v * W, (even[v] + odd[v]) * scale);
+  }
+}
+
+// out[0..N) = inverse sum_p scores[p] values[.., p]: N sums in turn, as one waits for itself.
+template <int N, typename T>
+inline void weigh_values(const float* scores, const T* values, float* out, int64_t positions, int64_t capacity,
+                         float inverse) {
+  VF sums[N] = {};
+  for (int64_t p = 0; p < positions; p += kW) {
+    const VF score = load(scores + p);
+    for (int i = 0; i < N; ++i) sums[i] += score * load(values + i * capacity + p);
+  }
+  for (int i = 0; i < N; ++i) out[i] = hsum(sums[i]) * inverse;
+}
+
 // Keys and values run along positions, so every load is a whole vector: capacity is a multiple of 16 and the
 // unused tail is finite; its weights are set to 0.
 template <typename T>
 void attend(const float* q, const T* keys, const T* values, float* scores, float* out, int64_t D, int64_t n,
             int64_t capacity, float scale) {
+  constexpr int kVectors = W == 1 ? 16 : 4, kValues = 8;
   const int64_t padded = (n + kW - 1) / kW * kW;
   const float lowest = -std::numeric_limits<float>::infinity();
-  for (int64_t p = 0; p < padded; p += kW) {
-    VF s0 = {}, s1 = {};
-    int64_t d = 0;
-    for (; d + 2 <= D; d += 2) {
-      s0 += q[d] * load(keys + d * capacity + p);
-      s1 += q[d + 1] * load(keys + (d + 1) * capacity + p);
-    }
-    if (d < D) s0 += q[d] * load(keys + d * capacity + p);
-    store(scores + p, (s0 + s1) * scale);
+  int64_t first = 0;
+  for (; first + kVectors * kW <= padded; first += kVectors * kW) {
+    score_positions<kVectors>(q, keys + first, scores + first, D, capacity, scale);
   }
+  for (; first < padded; first += kW) score_positions<1>(q, keys + first, scores + first, D, capacity, scale);
   for (int64_t p = n; p < padded; ++p) scores[p] = lowest;
   VF m = splat(lowest);
   for (int64_t p = 0; p < padded; p += kW) m = vmax(load(scores + p), m);
@@ -164,11 +191,11 @@ void attend(const float* q, const T* keys, const T* values, float* scores, float
     total += e;
   }
   const float inverse = 1.0f / hsum(total);
-  for (int64_t d = 0; d < D; ++d) {
-    VF sum = {};
-    for (int64_t p = 0; p < padded; p += kW) sum += load(scores + p) * load(values + d * capacity + p);
-    out[d] = hsum(sum) * inverse;
+  int64_t d = 0;
+  for (; d + kValues <= D; d += kValues) {
+    weigh_values<kValues>(scores, values + d * capacity, out + d, padded, capacity, inverse);
   }
+  for (; d < D; ++d) weigh_values<1>(scores, values + d * capacity, out + d, padded, capacity, inverse);
 }
 
 }  // namespace
