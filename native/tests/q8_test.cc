@@ -24,11 +24,11 @@ constexpr int64_t kBlock = Q8Group::kColumns;
 // A matrix [N,K] in 8 bits, and the values that it holds.
 struct Q8Matrix {
   Q8Matrix(const std::vector<float>& values, int64_t N, int64_t K)
-      : groups(q8_groups(N, K)), held(values.size()) {
+      : groups(count_groups(N, K)), held(values.size()) {
     for (int64_t n = 0; n < N; ++n) {
       Q8Group* row = groups.data() + n / Q8Group::kRows * (K / kBlock);
-      q8_store_row(row, n % Q8Group::kRows, values.data() + n * K, K);
-      q8_load_row(row, n % Q8Group::kRows, held.data() + n * K, K);
+      store_row(row, n % Q8Group::kRows, values.data() + n * K, K);
+      load_row(row, n % Q8Group::kRows, held.data() + n * K, K);
     }
   }
   WeightView view() const { return WeightView(groups.data()); }

@@ -13,7 +13,7 @@
 namespace llasa {
 namespace {
 
-constexpr int64_t kRows = 1025, kColumns = 1031;  // a little more than a million
+constexpr int64_t kRows = 1025, kColumns = 1056;  // a little more than a million
 constexpr int64_t kShape[] = {kRows, kColumns};
 
 class LargeTensor : public testing::TestWithParam<Storage> {
@@ -39,7 +39,8 @@ class LargeTensor : public testing::TestWithParam<Storage> {
   std::vector<float> values_ = std::vector<float>(static_cast<size_t>(kRows * kColumns));
 };
 INSTANTIATE_TEST_SUITE_P(Storages, LargeTensor,
-                         testing::Values(Storage::kF32, Storage::kF32AndBf16, Storage::kBf16));
+                         testing::Values(Storage::kF32, Storage::kF32AndBf16, Storage::kBf16,
+                                         Storage::kBf16Groups));
 
 TEST_P(LargeTensor, ComesOutAsItWentIn) {
   set(values_);

@@ -120,6 +120,7 @@ llasa_status llasa_policy_tensor_data(llasa_policy* policy, const char* name, vo
     const llasa::TensorSpec& spec = table.find(name);
     LLASA_CHECK(model.shared() == nullptr, Status::kState,
                 "tensor `%s` is shared out over ranks: it is nowhere as one", name);
+    model.ungroup();
     const bool q8 = spec.is_matrix && table.storage() == llasa::Storage::kQ8;
     LLASA_CHECK(!q8, Status::kState, "tensor `%s` is kept in 8 bits: it has no elements in memory", name);
     const bool bf16 = spec.is_matrix && table.storage() == llasa::Storage::kBf16;

@@ -5,10 +5,11 @@
 
 namespace llasa {
 
-// Numbered as the ABI's. kQ8 is a way to keep matrices (core/q8.h), not the type of single elements.
-enum class DType : int32_t { kF32, kF16, kBf16, kQ8 };
+// Numbered as the ABI's, which has no kBf16Groups. kQ8 and kBf16Groups are ways to keep matrices (core/q8.h,
+// core/bf16_groups.h), not the type of single elements.
+enum class DType : int32_t { kF32, kF16, kBf16, kQ8, kBf16Groups };
 
-// Bytes of one element; not of kQ8.
+// Bytes of one element; not of matrices in groups.
 inline constexpr int64_t dtype_size(DType dtype) {
   return dtype == DType::kF32 ? 4 : 2;
 }

@@ -6,7 +6,7 @@
 
 namespace llasa {
 
-void q8_store_row(Q8Group* groups, int64_t lane, const float* x, int64_t K) {
+void store_row(Q8Group* groups, int64_t lane, const float* x, int64_t K) {
   for (int64_t b = 0; b < K / Q8Group::kColumns; ++b, x += Q8Group::kColumns) {
     float largest = 0.0f;
     for (int64_t k = 0; k < Q8Group::kColumns; ++k) largest = std::max(largest, std::fabs(x[k]));
@@ -23,7 +23,7 @@ void q8_store_row(Q8Group* groups, int64_t lane, const float* x, int64_t K) {
   }
 }
 
-void q8_load_row(const Q8Group* groups, int64_t lane, float* x, int64_t K) {
+void load_row(const Q8Group* groups, int64_t lane, float* x, int64_t K) {
   for (int64_t b = 0; b < K / Q8Group::kColumns; ++b, x += Q8Group::kColumns) {
     for (int64_t k = 0; k < Q8Group::kColumns; ++k) {
       const int32_t whole = static_cast<int32_t>(groups[b].values[k / 4][lane][k % 4]) - 128;

@@ -16,16 +16,16 @@ struct alignas(64) Q8Group {
 };
 static_assert(sizeof(Q8Group) == 9 * 64);
 
-// Whether rows of K columns can be kept in 8 bits.
-inline constexpr bool fits_q8(int64_t K) {
+// Whether rows of K columns can be kept in groups.
+inline constexpr bool fits_groups(int64_t K) {
   return K > 0 && K % Q8Group::kColumns == 0;
 }
-inline constexpr int64_t q8_groups(int64_t N, int64_t K) {
+inline constexpr int64_t count_groups(int64_t N, int64_t K) {
   return (N + Q8Group::kRows - 1) / Q8Group::kRows * (K / Q8Group::kColumns);
 }
 
 // One row into lane `lane` of the K / 32 groups that hold it, and out again. On the host; x is finite.
-void q8_store_row(Q8Group* groups, int64_t lane, const float* x, int64_t K);
-void q8_load_row(const Q8Group* groups, int64_t lane, float* x, int64_t K);
+void store_row(Q8Group* groups, int64_t lane, const float* x, int64_t K);
+void load_row(const Q8Group* groups, int64_t lane, float* x, int64_t K);
 
 }  // namespace llasa

@@ -59,8 +59,10 @@ void TensorTable::allocate(Stream& stream, const char* what, Storage storage) {
   int64_t floats = has_places() ? 0 : count(), groups = 0;
   for (TensorSpec& spec : specs_) {
     if (!has_places()) break;
-    if (storage == Storage::kQ8 && spec.is_matrix && !fits_q8(spec.row())) spec.is_matrix = false;
-    if (in_q8(spec)) {
+    if (storage == Storage::kQ8 && spec.is_matrix && !fits_groups(spec.row())) spec.is_matrix = false;
+    if (in_groups(spec)) {
+      LLASA_CHECK(fits_groups(spec.row()), Status::kInternal, "rows of `%s` do not fit groups",
+                  spec.name.c_str());
       // Adjacent ones share their groups.
       Place place{groups, 0, true};
       if (spec.is_adjacent) {
@@ -69,7 +71,7 @@ void TensorTable::allocate(Stream& stream, const char* what, Storage storage) {
         place.first += before.size;
       }
       places_[spec.offset] = place;
-      groups = place.index + q8_groups(place.first / spec.row() + spec.shape[0], spec.row());
+      groups = place.index + count_groups(place.first / spec.row() + spec.shape[0], spec.row());
     } else if (!spec.is_matrix) {
       if (!spec.is_adjacent) floats = aligned(floats);
       places_[spec.offset] = {floats};
@@ -82,6 +84,9 @@ void TensorTable::allocate(Stream& stream, const char* what, Storage storage) {
   if (storage == Storage::kQ8) {
     q8_.reserve(groups, what);
     zero_on_device(stream, q8_.data(), groups * static_cast<int64_t>(sizeof(Q8Group)));
+  } else if (storage == Storage::kBf16Groups) {
+    bf16_groups_.reserve(groups, what);
+    zero_on_device(stream, bf16_groups_.data(), groups * static_cast<int64_t>(sizeof(Bf16Group)));
   } else if (storage != Storage::kF32) {
     bf16_.reserve(count(), what);
     zero_on_device(stream, bf16_.data(), count() * static_cast<int64_t>(sizeof(Bf16)));
@@ -92,7 +97,29 @@ void TensorTable::hand_over(std::unique_ptr<TableStore> store) {
   elsewhere_ = std::move(store);
   values_ = {};
   bf16_ = {};
+  bf16_groups_ = {};
   q8_ = {};
+}
+
+void TensorTable::ungroup(Stream& stream) {
+  if (storage_ != Storage::kBf16Groups) return;
+  bf16_.reserve(count(), "the weights in rows");
+  zero_on_device(stream, bf16_.data(), count() * static_cast<int64_t>(sizeof(Bf16)));
+  for (const TensorSpec& spec : specs_) {
+    if (!spec.is_matrix || planning()) continue;
+    const int64_t most = piece(spec);
+    std::vector<float> values(static_cast<size_t>(std::min(spec.size, most)));
+    std::vector<Bf16> halves(values.size());
+    for (int64_t i = 0; i < spec.size; i += most) {
+      const int64_t n = std::min(most, spec.size - i);
+      load(stream, spec, i, values.data(), n);
+      narrow(DType::kBf16, values.data(), halves.data(), n);
+      copy_to_device(stream, bf16_.data() + spec.offset + i, halves.data(), n * 2);
+    }
+  }
+  stream.synchronize();
+  bf16_groups_ = {};
+  storage_ = Storage::kBf16;
 }
 
 const float* TensorTable::data() const {
@@ -125,7 +152,8 @@ void TensorTable::set(Stream& stream, const std::string& name, DType dtype, cons
       const bool finite =
           widen(dtype, static_cast<const char*>(data) + i * dtype_size(dtype), values.data(), n);
       LLASA_CHECK(finite, Status::kNotFinite, "tensor `%s` holds a NaN or an infinity", name.c_str());
-      const bool fits = !in_bf16(spec) || std::all_of(values.begin(), values.begin() + n, fits_bf16);
+      const bool fits = !(in_bf16(spec) || (in_groups(spec) && storage_ == Storage::kBf16Groups)) ||
+                        std::all_of(values.begin(), values.begin() + n, fits_bf16);
       LLASA_CHECK(fits, Status::kNotFinite, "tensor `%s` holds a value that is too large for bf16",
                   name.c_str());
       if (write) store(stream, spec, i, values.data(), n);
@@ -182,17 +210,36 @@ void TensorTable::store(Stream& stream, const TensorSpec& spec, int64_t i, const
     narrow(DType::kBf16, values, halves.data(), n);
     copy_to_device(stream, bf16_.data() + spec.offset + i, halves.data(), n * 2);
   }
-  if (in_q8(spec)) {
-    const auto [begin, count, row] = groups_of(spec, i, n);
-    const int64_t K = spec.row(), bytes = count * static_cast<int64_t>(sizeof(Q8Group));
-    std::vector<Q8Group> groups(static_cast<size_t>(count));
-    copy_to_host(stream, groups.data(), q8_.data() + begin, bytes);  // rows of others may be among them
-    for (int64_t r = 0; r < n / K; ++r) {
-      const int64_t block = (row + r) / Q8Group::kRows;
-      q8_store_row(groups.data() + block * (K / Q8Group::kColumns), (row + r) % Q8Group::kRows,
-                   values + r * K, K);
-    }
-    copy_to_device(stream, q8_.data() + begin, groups.data(), bytes);
+  if (in_groups(spec) && storage_ == Storage::kQ8) store_groups(stream, q8_.data(), spec, i, values, n);
+  if (in_groups(spec) && storage_ == Storage::kBf16Groups) {
+    store_groups(stream, bf16_groups_.data(), spec, i, values, n);
+  }
+}
+
+template <typename Group>
+void TensorTable::store_groups(Stream& stream, Group* stored, const TensorSpec& spec, int64_t i,
+                               const float* values, int64_t n) {
+  const auto [begin, count, row] = groups_of(spec, i, n);
+  const int64_t K = spec.row(), bytes = count * static_cast<int64_t>(sizeof(Group));
+  std::vector<Group> groups(static_cast<size_t>(count));
+  copy_to_host(stream, groups.data(), stored + begin, bytes);  // rows of others may be among them
+  for (int64_t r = 0; r < n / K; ++r) {
+    const int64_t block = (row + r) / Group::kRows;
+    store_row(groups.data() + block * (K / Group::kColumns), (row + r) % Group::kRows, values + r * K, K);
+  }
+  copy_to_device(stream, stored + begin, groups.data(), bytes);
+}
+
+template <typename Group>
+void TensorTable::load_groups(Stream& stream, const Group* stored, const TensorSpec& spec, int64_t i,
+                              float* values, int64_t n) const {
+  const auto [begin, count, row] = groups_of(spec, i, n);
+  const int64_t K = spec.row();
+  std::vector<Group> groups(static_cast<size_t>(count));
+  copy_to_host(stream, groups.data(), stored + begin, count * static_cast<int64_t>(sizeof(Group)));
+  for (int64_t r = 0; r < n / K; ++r) {
+    const int64_t block = (row + r) / Group::kRows;
+    load_row(groups.data() + block * (K / Group::kColumns), (row + r) % Group::kRows, values + r * K, K);
   }
 }
 
@@ -204,16 +251,10 @@ void TensorTable::load(Stream& stream, const TensorSpec& spec, int64_t i, float*
     std::vector<Bf16> halves(static_cast<size_t>(n));
     copy_to_host(stream, halves.data(), bf16_.data() + spec.offset + i, n * 2);
     widen(DType::kBf16, halves.data(), values, n);
+  } else if (storage_ == Storage::kQ8) {
+    load_groups(stream, q8_.data(), spec, i, values, n);
   } else {
-    const auto [begin, count, row] = groups_of(spec, i, n);
-    const int64_t K = spec.row();
-    std::vector<Q8Group> groups(static_cast<size_t>(count));
-    copy_to_host(stream, groups.data(), q8_.data() + begin, count * static_cast<int64_t>(sizeof(Q8Group)));
-    for (int64_t r = 0; r < n / K; ++r) {
-      const int64_t block = (row + r) / Q8Group::kRows;
-      q8_load_row(groups.data() + block * (K / Q8Group::kColumns), (row + r) % Q8Group::kRows, values + r * K,
-                  K);
-    }
+    load_groups(stream, bf16_groups_.data(), spec, i, values, n);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/bf16_groups.h"
 #include "core/device.h"
 #include "core/weight_view.h"
 
@@ -20,6 +21,7 @@ enum class Storage {
   kF32,
   kF32AndBf16,  // f32 for the optimiser and for saving, and a bf16 copy for products to read
   kBf16,        // bf16 alone: half the memory of kF32, and nothing can be trained
+  kBf16Groups,  // the same in groups of rows (core/bf16_groups.h): rows are multiples of 32
   kQ8,          // 8 bits (core/q8.h) where rows are multiples of 32, else f32; nothing can be trained, either
 };
 
@@ -52,7 +54,7 @@ class TableStore {
 // Parameters in one layout, in the order they were declared; each starts 16 elements aligned, unless it was
 // declared adjacent to the one before. Padding between them is zero and stays zero. Flat arrays of this
 // layout are the f32 values, their bf16 copy, gradients and moments. With Storage::kBf16 only the bf16 array
-// exists, and what is no matrix has f32 values of its own; with Storage::kQ8 adjacent matrices are one.
+// exists, and what is no matrix has f32 values of its own; in groups adjacent matrices are one.
 class TensorTable {
  public:
   // Declares a parameter; only before allocate().
@@ -62,22 +64,25 @@ class TensorTable {
   // Keeps a matrix in f32 whatever the storage: a table of positions, the last word on a waveform's phase.
   void keep_f32(const std::string& name);
   void allocate(Stream& stream, const char* what, Storage storage = Storage::kF32);
+  // Turns kBf16Groups into kBf16, whose elements can be pointed at; nothing otherwise.
+  void ungroup(Stream& stream);
   // From now on the values are in there, and this holds none.
   void hand_over(std::unique_ptr<TableStore> store);
 
   const std::vector<TensorSpec>& specs() const { return specs_; }
   int64_t count() const { return aligned(total_); }  // elements of the layout, padding included
   Storage storage() const { return storage_; }
-  // The f32 values [count()]; not with Storage::kBf16 and kQ8, nor after hand_over.
+  bool has_groups() const { return storage_ == Storage::kBf16Groups || storage_ == Storage::kQ8; }
+  // The f32 values [count()]; with Storage::kF32 and kF32AndBf16 alone, and not after hand_over.
   float* data() { return const_cast<float*>(std::as_const(*this).data()); }
   const float* data() const;
-  // The bf16 values [count()]; NULL with Storage::kF32 and kQ8, and after hand_over.
+  // The bf16 values [count()]; NULL with Storage::kF32 and in groups, and after hand_over.
   Bf16* bf16() { return bf16_.data(); }
   const Bf16* bf16() const { return bf16_.data(); }
   // The matrix at an offset of the layout, as products read it.
   WeightView matrix(int64_t offset) const {
     if (elsewhere_ != nullptr) return elsewhere_->matrix(offset);
-    if (storage_ == Storage::kQ8) return q8_matrix(offset);
+    if (has_groups()) return grouped_matrix(offset);
     return storage_ == Storage::kF32 ? WeightView(values_.data() + offset)
                                      : WeightView(bf16_.data() + offset);
   }
@@ -118,20 +123,21 @@ class TensorTable {
   static int64_t aligned(int64_t offset) { return (offset + 15) / 16 * 16; }  // floats of a cache line
   // Where a tensor lies that has no place by its offset.
   struct Place {
-    int64_t index;      // of values_, or of the first group of its matrix in q8_
-    int64_t first = 0;  // in q8_: elements of that matrix before it
-    bool is_q8 = false;
+    int64_t index;      // of values_, or of the first group of its matrix
+    int64_t first = 0;  // in groups: elements of that matrix before it
+    bool is_grouped = false;
   };
   void append(std::string name, std::vector<int64_t> shape, bool optional, int64_t offset);
-  bool has_places() const { return storage_ == Storage::kBf16 || storage_ == Storage::kQ8; }
+  bool has_places() const { return storage_ == Storage::kBf16 || has_groups(); }
   // Where in values_ the f32 values of the tensor at an offset begin.
   int64_t place(int64_t offset) const { return has_places() ? places_.at(offset).index : offset; }
-  WeightView q8_matrix(int64_t offset) const {
+  WeightView grouped_matrix(int64_t offset) const {
     const Place& place = places_.at(offset);
-    return place.is_q8 ? WeightView(q8_.data() + place.index, place.first)
-                       : WeightView(values_.data() + place.index);
+    if (!place.is_grouped) return values_.data() + place.index;
+    return storage_ == Storage::kQ8 ? WeightView(q8_.data() + place.index, place.first)
+                                    : WeightView(bf16_groups_.data() + place.index, place.first);
   }
-  bool in_q8(const TensorSpec& spec) const { return storage_ == Storage::kQ8 && spec.is_matrix; }
+  bool in_groups(const TensorSpec& spec) const { return has_groups() && spec.is_matrix; }
   bool in_bf16(const TensorSpec& spec) const {
     return spec.is_matrix && (storage_ == Storage::kBf16 || storage_ == Storage::kF32AndBf16);
   }
@@ -140,11 +146,17 @@ class TensorTable {
   int64_t piece(const TensorSpec& spec) const;
   void store(Stream& stream, const TensorSpec& spec, int64_t i, const float* values, int64_t n);
   void load(Stream& stream, const TensorSpec& spec, int64_t i, float* values, int64_t n) const;
-  // The groups that hold n elements of a matrix in q8_ from element i on.
+  // The groups that hold n elements of a matrix from element i on.
   struct Groups {
     int64_t begin, count, row;  // row: that of element i, from the first one of the groups on
   };
   Groups groups_of(const TensorSpec& spec, int64_t i, int64_t n) const;
+  template <typename Group>
+  void store_groups(Stream& stream, Group* stored, const TensorSpec& spec, int64_t i, const float* values,
+                    int64_t n);
+  template <typename Group>
+  void load_groups(Stream& stream, const Group* stored, const TensorSpec& spec, int64_t i, float* values,
+                   int64_t n) const;
 
   std::vector<TensorSpec> specs_;
   std::unordered_map<std::string, size_t> index_;
@@ -152,6 +164,7 @@ class TensorTable {
   std::unique_ptr<TableStore> elsewhere_;
   DeviceBuffer<float> values_;
   DeviceBuffer<Bf16> bf16_;
+  DeviceBuffer<Bf16Group> bf16_groups_;
   DeviceBuffer<Q8Group> q8_;
   std::unordered_map<int64_t, Place> places_;  // where has_places(), by offset
   int64_t total_ = 0;                          // end of the last tensor

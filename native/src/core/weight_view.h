@@ -14,11 +14,13 @@ struct Bf16 {
   uint16_t bits;
 };
 
-// A pointer whose elements may be f32, bf16 or 8 bits. A plain float pointer is the view of an f32 matrix.
+struct Bf16Group;
+
+// A pointer whose elements may be f32, bf16 or 8 bits, the latter two perhaps in groups of rows. A plain float pointer is the view of an f32 matrix.
 struct WeightView {
   const void* data = nullptr;
-  DType dtype = DType::kF32;  // DType::kF32, DType::kBf16 or DType::kQ8
-  int64_t first = 0;          // of kQ8: elements of the matrix at `data` before the view, whole rows
+  DType dtype = DType::kF32;  // any but DType::kF16
+  int64_t first = 0;          // in groups: elements of the matrix at `data` before the view, whole rows
 
   WeightView() = default;
   WeightView(std::nullptr_t) {}
@@ -26,14 +28,19 @@ struct WeightView {
   WeightView(const Bf16* values) : data(values), dtype(DType::kBf16) {}
   explicit WeightView(const Q8Group* groups, int64_t before = 0)
       : data(groups), dtype(DType::kQ8), first(before) {}
+  explicit WeightView(const Bf16Group* groups, int64_t before = 0)
+      : data(groups), dtype(DType::kBf16Groups), first(before) {}
 
   bool is_f32() const { return dtype == DType::kF32; }
   bool is_bf16() const { return dtype == DType::kBf16; }
   bool is_q8() const { return dtype == DType::kQ8; }
+  bool is_bf16_groups() const { return dtype == DType::kBf16Groups; }
+  bool is_grouped() const { return is_q8() || is_bf16_groups(); }
   // Of the dtype that the view has; there is no conversion.
   const float* f32() const { return static_cast<const float*>(data); }
   const Bf16* bf16() const { return static_cast<const Bf16*>(data); }
   const Q8Group* q8() const { return static_cast<const Q8Group*>(data); }
+  const Bf16Group* bf16_groups() const { return static_cast<const Bf16Group*>(data); }
 };
 
 // A pointer to elements that are f32 or bf16 and that an operation writes. A plain float pointer is the view of an f32
@@ -59,9 +66,12 @@ inline ArrayView operator+(ArrayView view, int64_t offset) {
   return view.is_bf16() ? ArrayView(view.bf16() + offset) : ArrayView(view.f32() + offset);
 }
 
-// The view that begins `offset` elements later; of kQ8 these are whole rows.
+// The view that begins `offset` elements later; in groups these are whole rows.
 inline WeightView operator+(WeightView view, int64_t offset) {
-  if (view.is_q8()) return WeightView(view.q8(), view.first + offset);
+  if (view.is_grouped()) {
+    view.first += offset;
+    return view;
+  }
   return view.is_bf16() ? WeightView(view.bf16() + offset) : WeightView(view.f32() + offset);
 }
 

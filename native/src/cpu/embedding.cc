@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/bf16_groups.h"
 #include "core/memory_plan.h"
 #include "core/parallel.h"
 #include "cpu/isa.h"
@@ -16,9 +17,14 @@ void embedding_forward(Stream&, WeightView weight, const int32_t* ids, float* y,
   parallel_ranges(T, std::max<int64_t>(1, 65536 / C), [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       const WeightView row = weight + ids[t] * C;
-      if (row.is_q8()) {
-        const int64_t at = row.first / C, blocks = C / Q8Group::kColumns;
-        q8_load_row(row.q8() + at / Q8Group::kRows * blocks, at % Q8Group::kRows, y + t * C, C);
+      if (row.is_grouped()) {
+        const int64_t at = row.first / C, lane = at % Q8Group::kRows;
+        const int64_t group = at / Q8Group::kRows * (C / Q8Group::kColumns);
+        if (row.is_q8()) {
+          load_row(row.q8() + group, lane, y + t * C, C);
+        } else {
+          load_row(row.bf16_groups() + group, lane, y + t * C, C);
+        }
       } else if (row.is_bf16()) {
         k.widen(row.bf16(), y + t * C, C);
       } else {

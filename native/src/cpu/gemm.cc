@@ -9,7 +9,7 @@
 // Few rows times the rows of a weight, what decoding does, are a product of our own (cpu/simd/product.cc):
 // bound by reading the weight, it reads it once, as it is stored, in one parallel region. Other large products in bf16
 // run in tiles where the processor multiplies bf16, those in f32, too, where it has a tile unit (cpu/gemm_tiles.cc).
-// With weights in 8 bits all do in whole numbers (cpu/gemm_q8.cc).
+// With weights in 8 bits all do in whole numbers (cpu/gemm_q8.cc), with bf16 in groups in tiles.
 #include "ops/gemm.h"
 
 #include <algorithm>
@@ -188,6 +188,12 @@ void multiply(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t 
     cpu::gemm_q8(M, N, K, alpha, A, lda, B, beta, C, ldc);
     return;
   }
+  if (B.is_bf16_groups()) {
+    LLASA_CHECK(!transpose_a && transpose_b && ldb == K, Status::kInternal,
+                "weights in groups are multiplied by rows alone");
+    cpu::gemm_groups(M, N, K, alpha, A, lda, B, beta, C, ldc);
+    return;
+  }
   if (B.is_bf16()) precision = Precision::kBf16;
   const auto& cast = *cpu::kernels().cast;
   const bool rounds = precision == Precision::kBf16 && rounds_to_bf16() && !planning();
@@ -269,6 +275,11 @@ bool keeps_bf16() {
 
 bool multiplies_q8() {
   return !planning_for_gpu();
+}
+
+bool multiplies_bf16_groups() {
+  const cpu::TileProductKernels* kernel = cpu::kernels().tile_product;
+  return !planning_for_gpu() && kernel != nullptr && kernel->groups.few != nullptr;
 }
 
 void linear_forward(Stream& stream, WeightView x, WeightView weight, const float* bias, ArrayView y,

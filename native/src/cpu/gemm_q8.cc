@@ -31,7 +31,7 @@ int64_t groups_of_task(int64_t M, int64_t K) {
 
 void gemm_q8(int64_t M, int64_t N, int64_t K, float alpha, const float* A, int64_t lda, WeightView B,
              float beta, float* C, int64_t ldc) {
-  LLASA_CHECK(fits_q8(K) && B.first % K == 0, Status::kInternal,
+  LLASA_CHECK(fits_groups(K) && B.first % K == 0, Status::kInternal,
               "a product of 8-bit weights over %lld columns from element %lld on", static_cast<long long>(K),
               static_cast<long long>(B.first));
   if (planning()) return;

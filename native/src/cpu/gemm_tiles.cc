@@ -3,12 +3,16 @@
 // A task's product is a block of C: one operand is packed before, once per call, the other becomes the task's
 // own panel in the second cache. Few rows of x are packed, and the weight makes panels. Many rows make panels
 // beside a weight that is packed, if it stays in the second cache: packed rows would not. Backward, dy makes
-// panels, and the weight (for the gradient of x) or x (for that of the weight) is packed.
+// panels, and the weight (for the gradient of x) or x (for that of the weight) is packed. A weight in groups is
+// panels already.
 #include "cpu/gemm_tiles.h"
 
 #include <algorithm>
 
+#include "core/bf16_groups.h"
+#include "core/memory_plan.h"
 #include "core/parallel.h"
+#include "core/status.h"
 #include "cpu/isa.h"
 #include "cpu/product_tasks.h"
 #include "cpu/scratch.h"
@@ -134,6 +138,55 @@ bool gemm_tiles(bool transpose_a, bool transpose_b, ProductShape shape, float al
   }
   panels_of_a(how, shape, alpha, A, lda, B, ldb, beta, C, ldc);
   return true;
+}
+
+void gemm_groups(int64_t M, int64_t N, int64_t K, float alpha, const float* A, int64_t lda, WeightView B,
+                 float beta, float* C, int64_t ldc) {
+  constexpr int64_t kWidth = 256;  // columns of C of a task
+  const TileProductKernels* kernel = kernels().tile_product;
+  LLASA_CHECK(kernel != nullptr && kernel->groups.few != nullptr && fits_groups(K) && B.first % K == 0,
+              Status::kInternal, "a product of groups over %lld columns from element %lld on, of `%s`",
+              static_cast<long long>(K), static_cast<long long>(B.first), kernels().isa);
+  if (planning()) return;
+  const int64_t first = B.first / K, skip = first % Bf16Group::kRows, blocks = K / Bf16Group::kColumns;
+  const Bf16Group* groups = B.bf16_groups() + first / Bf16Group::kRows * blocks;
+  const bool few = M <= kFewRows;
+  const int64_t pass = kTaskRows * std::max<int64_t>(1, 2 * kPackedFloats / (kTaskRows * K));
+  for (int64_t begin = 0; begin < M; begin += pass) {
+    const int64_t count = std::min(pass, M - begin);
+    const float* a = A + begin * lda;
+    float* packed = aligned_task_scratch<PackedRows>(few ? count * K : kernel->bf16.packed_floats(count, K));
+    if (few) {
+      kernel->groups.pack_few(a, lda, count, K, packed);
+    } else {
+      parallel_ranges((count + 15) / 16, std::max<int64_t>(1, 8192 / K), [&](int64_t from, int64_t to) {
+        for (int64_t block = from; block < to; ++block) {
+          kernel->bf16.pack(a, lda, count, K, block, packed);
+        }
+      });
+    }
+    const int64_t width = few ? few_rows_task(count, K) : kWidth;
+    const int64_t across = (skip + N + width - 1) / width, down = (count + kTaskRows - 1) / kTaskRows;
+    parallel_for(across * down, [&](int64_t index) {
+      // Columns of C from the first group's first row on, of which `skip` are not in C.
+      const int64_t column = index % across * width, row = index / across * kTaskRows;
+      ProductTask task;
+      task.w = groups + column / Bf16Group::kRows * blocks;
+      task.skip = column == 0 ? skip : 0;
+      task.N = std::min(column + width, skip + N) - column - task.skip;
+      task.T = std::min(kTaskRows, count - row);
+      task.K = K;
+      task.y = C + (begin + row) * ldc + column + task.skip - skip;
+      task.ldy = ldc;
+      task.alpha = alpha;
+      task.beta = beta;
+      task.packed = packed + (few ? 0 : kernel->bf16.packed_floats(row, K));
+      if (!few) {
+        task.scratch = aligned_task_scratch<TileScratch>(kernel->bf16.scratch_floats(task.T, width, K));
+      }
+      (few ? kernel->groups.few : kernel->groups.many)(task);
+    });
+  }
 }
 
 bool task_tiles(ProductShape shape, float alpha, const float* A, int64_t lda, const float* B, int64_t ldb,

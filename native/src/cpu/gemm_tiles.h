@@ -18,6 +18,10 @@ bool gemm_tiles(bool transpose_a, bool transpose_b, ProductShape shape, float al
                 int64_t lda, WeightView B, int64_t ldb, float beta, float* C, int64_t ldc,
                 Precision precision);
 
+// C = alpha A B^T + beta C with B in bf16 groups, where the ISA has products of them.
+void gemm_groups(int64_t M, int64_t N, int64_t K, float alpha, const float* A, int64_t lda, WeightView B,
+                 float beta, float* C, int64_t ldc);
+
 // The same inside a task, on one thread, for C = alpha A B^T + beta C. Whether it does depends on N and K
 // alone: a row's bits do not depend on how many there are.
 bool task_tiles(ProductShape shape, float alpha, const float* A, int64_t lda, const float* B, int64_t ldb,

@@ -138,6 +138,7 @@ struct ProductTask {
   int64_t ldy = 0;
   int64_t T = 0, N = 0, K = 0;
   float alpha = 1.0f, beta = 0.0f;
+  int64_t skip = 0;  // of w in groups: rows of the first one that are left out
   // For TileProducts: x in their layout, and the task's scratch memory, both 64-byte aligned.
   const float* packed = nullptr;
   float* scratch = nullptr;
@@ -165,9 +166,20 @@ struct TileProducts {
   void (*columns_transposed)(const ProductTask& task);
 };
 
+// The products of TileProducts in bf16, bit for bit, with w in groups (core/bf16_groups.h).
+struct GroupProducts {
+  // Of up to 16 rows of x, which pack_few() rounds into as many floats as they are, or less than twice as many; K is a
+  // multiple of 32.
+  void (*pack_few)(const float* x, int64_t ldx, int64_t T, int64_t K, float* packed);
+  void (*few)(const ProductTask& task);
+  // Of more: x in the layout of TileProducts.
+  void (*many)(const ProductTask& task);
+};
+
 struct TileProductKernels {
   TileProducts f32;  // all NULL where OpenBLAS is faster
   TileProducts bf16;
+  GroupProducts groups;  // all NULL where rows as they are stored are as good
 };
 
 // 16 rows x 32 columns of x as whole numbers of 16 bits, at most 32512, times a scale of each row. The two

@@ -350,6 +350,10 @@ bool multiplies_q8() {
   return false;
 }
 
+bool multiplies_bf16_groups() {
+  return false;
+}
+
 void linear_forward(Stream& stream, WeightView x, WeightView weight, const float* bias, ArrayView y,
                     int64_t T, int64_t K, int64_t N, bool accumulate) {
   const float beta = accumulate ? 1.0f : 0.0f;

@@ -7,12 +7,24 @@
 #include "core/convert.h"
 #include "core/memory_plan.h"
 #include "ops/cast.h"
+#include "ops/gemm.h"
 
 namespace llasa {
 
+namespace {
+
+Storage storage_of(const LlamaConfig& config, Storage storage, bool frozen) {
+  const bool grouped = frozen && storage == Storage::kBf16 && multiplies_bf16_groups() &&
+                       fits_groups(config.hidden_size) && fits_groups(config.query_size()) &&
+                       fits_groups(config.intermediate_size);
+  return grouped ? Storage::kBf16Groups : storage;
+}
+
+}  // namespace
+
 Policy::Policy(const LlamaConfig& config, Storage storage, bool frozen)
     : config_(config), frozen_(frozen), layout_(config, weights_) {
-  weights_.allocate(stream_, "the policy's weights", storage);
+  weights_.allocate(stream_, "the policy's weights", storage_of(config, storage, frozen));
 }
 
 const float* Policy::rope_table(int64_t positions) {
@@ -45,6 +57,7 @@ void Policy::share_out(std::shared_ptr<Collective> world, int ranks) {
   LLASA_CHECK(adapter_ == nullptr, Status::kState,
               "the policy has an adapter: its weights have no gradients, and are not shared out");
   LLASA_CHECK(weights_.storage() != Storage::kQ8, Status::kState, "8-bit weights are not shared out");
+  ungroup();
   auto shared =
       std::make_unique<SharedWeights>(stream_, weights_, layout_.units(weights_), std::move(world), ranks);
   shared_ = shared.get();
@@ -64,6 +77,7 @@ void Policy::attach_lora(const LoraOptions& options) {
   LLASA_CHECK(adapter_ == nullptr, Status::kState, "the policy has an adapter already");
   LLASA_CHECK(weights_.storage() != Storage::kQ8, Status::kState,
               "8-bit weights take no adapter: keep the policy in f32 or bf16");
+  ungroup();
   adapter_ = std::make_unique<Lora>(config_, options, stream_);
   lora_on_ = true;
 }
@@ -106,7 +120,7 @@ void Policy::copy_weights(const Policy& source) {
   synchronize_device();  // the source's own stream may still be writing
   const TensorTable& from = source.weights_;
   const bool moved = shared_ != nullptr || source.shared_ != nullptr;
-  if (moved || weights_.storage() == Storage::kQ8 || from.storage() == Storage::kQ8) {
+  if (moved || weights_.has_groups() || from.has_groups()) {
     weights_.copy_from(stream_, from);
     refresh(weights_);
     stream_.synchronize();

@@ -31,6 +31,10 @@ class Policy {
   const TensorTable& weights() const { return weights_; }
   const LlamaLayout& layout() const { return layout_; }
 
+  // A frozen policy's matrices in bf16 may be in groups, which are read faster and cannot be pointed at or trained
+  // beside: from now on they are in rows.
+  void ungroup() { weights_.ungroup(stream_); }
+
   // Device pointers to the weights.
   LlamaLayerWeights layer(int64_t l) const { return layout_.layer(weights_, l); }
   WeightView embedding() const { return layout_.embedding(weights_); }

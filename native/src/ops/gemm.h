@@ -17,7 +17,7 @@ namespace llasa {
 // unit, others multiply f32 with what is stored. All sums are f32.
 //
 // A, too, may be stored in bf16, and C, whose elements are then rounded once, from alpha op(A) op(B) + beta C in f32: a
-// product with either is of Precision::kBf16. A is not in 8 bits, and neither is with B in them.
+// product with either is of Precision::kBf16. A is not in groups, and neither is with B in 8 bits.
 void gemm(Stream& stream, bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
           WeightView A, int64_t lda, WeightView B, int64_t ldb, float beta, ArrayView C, int64_t ldc,
           Precision precision = Precision::kF32);
@@ -30,6 +30,10 @@ bool rounds_to_bf16();
 // Each 32 columns of A are rounded to 2^-16 of the largest of them, about; then a row of C depends on that row of A
 // and B alone, on any number of rows.
 bool multiplies_q8();
+
+// B may be stored in bf16 in groups of rows (core/bf16_groups.h) where multiplies_bf16_groups(): transpose_b alone,
+// dense, A in f32, with the bits of B in rows. One row of A, and a few, wait for memory alone then.
+bool multiplies_bf16_groups();
 
 // Whether a pass that trains in Precision::kBf16 keeps in bf16 what products read: on CUDA, where memory and its traffic
 // halve; on the CPU the same functions take both.

@@ -157,8 +157,8 @@ inline void score_positions(const float* q, const T* keys, float* scores, int64_
 
 // out[0..N) = inverse sum_p scores[p] values[.., p]: N sums in turn, as one waits for itself.
 template <int N, typename T>
-inline void weigh_values(const float* scores, const T* values, float* out, int64_t positions, int64_t capacity,
-                         float inverse) {
+inline void weigh_values(const float* scores, const T* values, float* out, int64_t positions,
+                         int64_t capacity, float inverse) {
   VF sums[N] = {};
   for (int64_t p = 0; p < positions; p += kW) {
     const VF score = load(scores + p);

@@ -16,6 +16,7 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "cpu/isa.h"
 #include "cpu/tiles/tiles.h"
@@ -27,12 +28,17 @@ namespace {
 
 constexpr int64_t kPanelSteps = 16;  // steps of K in a panel
 
+// The lanes of columns n .. n + 16 that are there.
+__mmask16 lanes_of(const ProductTask& p, int64_t n) {
+  return static_cast<__mmask16>(first_of_16(p.N - n) & ~first_of_16(-n));
+}
+
 // y[t, n..] from a tile of sums [16 weight rows][16 rows of x].
 void finish(const ProductTask& p, const float* tile, int64_t t, int64_t n) {
   __m512 rows[16];
   transpose(tile, rows);
-  const int64_t columns = std::min(kRows, p.N - n), count = std::min(kRows, p.T - t);
-  const auto mask = static_cast<__mmask16>((1u << columns) - 1);
+  const int64_t count = std::min(kRows, p.T - t);
+  const __mmask16 mask = lanes_of(p, n);
   const __m512 alpha = _mm512_set1_ps(p.alpha), beta = _mm512_set1_ps(p.beta);
   float* y = p.y + t * p.ldy + n;
   for (int64_t i = 0; i < count; ++i, y += p.ldy) {
@@ -63,24 +69,29 @@ void stored_rows(const ProductTask& p, int64_t n) {
   for (int64_t i = 0; i < NB && n + i * kRows < p.N; ++i) finish(p, sums + i * kSums, 0, n + i * kRows);
 }
 
-// Steps [first, last) of K of the weight's rows, as tiles.
+// Steps [first, last) of K of the weight's rows, as tiles: those of the next 16 rows `next` bf16 on.
 struct Panel {
   const Bf16* tiles;
-  int64_t first, last;
+  int64_t first, last, next;
 };
 
 // Rows n .. n + NB of tiles times blocks b .. b + TB of x. Where the panel is not the last, its sums wait for
 // the next one.
-template <Order O, bool Transposed, int NB, int TB>
+template <Order O, bool Transposed, bool Grouped, int NB, int TB>
 void panel_pair(const ProductTask& p, const Panel& panel, int64_t n, int64_t b, float* waiting) {
   constexpr int64_t kStep = parts_of(O) * kTile;  // bf16 of 32 columns
-  const int64_t count = panel.last - panel.first, next_w = count * kStep, next_x = steps(p.K) * kStep;
-  const Bf16* w = panel.tiles + n * next_w;
+  const int64_t count = panel.last - panel.first, next_x = steps(p.K) * kStep;
+  const Bf16* w = panel.tiles + n * panel.next;
   const Bf16* x = reinterpret_cast<const Bf16*>(p.packed) + b * next_x + panel.first * kStep;
   const bool last = panel.last == steps(p.K);
   alignas(64) float sums[4 * kSums];
-  sum_panel<O, NB, TB>(w, next_w, x, next_x, count, panel.first == 0 ? nullptr : waiting,
-                       last ? sums : waiting);
+  float* to = last ? sums : waiting;
+  const float* from = panel.first == 0 ? nullptr : waiting;
+  if constexpr (Grouped) {
+    sum_panel<O, NB, TB, true>(w, panel.next, x, next_x, count, from, to);
+  } else {
+    sum_panel<O, NB, TB>(w, panel.next, x, next_x, count, from, to);
+  }
   if (!last) return;
   for (int64_t i = 0; i < NB; ++i) {
     for (int64_t j = 0; j < TB; ++j) {
@@ -88,8 +99,24 @@ void panel_pair(const ProductTask& p, const Panel& panel, int64_t n, int64_t b, 
       if constexpr (Transposed) {
         finish_transposed(p, tile, (b + j) * kRows, (n + i) * kRows);
       } else {
-        finish(p, tile, (b + j) * kRows, (n + i) * kRows);
+        finish(p, tile, (b + j) * kRows, (n + i) * kRows - p.skip);
       }
+    }
+  }
+}
+
+// All rows of tiles times all blocks of x.
+template <Order O, bool Transposed, bool Grouped>
+void panel_pairs(const ProductTask& p, const Panel& panel, float* waiting) {
+  const int64_t blocks = (p.T + kRows - 1) / kRows, tiles = (p.skip + p.N + kRows - 1) / kRows;
+  for (int64_t b = 0; b < blocks; b += 2) {
+    for (int64_t n = 0; n < tiles; n += 2, waiting += 4 * kSums) {
+      const bool rows = n + 1 < tiles, columns = b + 1 < blocks;
+      const auto pair = rows && columns ? panel_pair<O, Transposed, Grouped, 2, 2>
+                        : rows          ? panel_pair<O, Transposed, Grouped, 2, 1>
+                        : columns       ? panel_pair<O, Transposed, Grouped, 1, 2>
+                                        : panel_pair<O, Transposed, Grouped, 1, 1>;
+      pair(p, panel, n, b, waiting);
     }
   }
 }
@@ -111,11 +138,11 @@ void panel_product(const ProductTask& p) {
   constexpr int kPartsOf = parts_of(O);
   const T* w = static_cast<const T*>(p.w);
   const TilesInUse in_use;
-  const int64_t blocks = (p.T + kRows - 1) / kRows, tiles = (p.N + kRows - 1) / kRows;
+  const int64_t tiles = (p.N + kRows - 1) / kRows;
   Bf16* memory = reinterpret_cast<Bf16*>(p.scratch);
   for (int64_t first = 0; first == 0 || first < steps(p.K); first += kPanelSteps) {
-    const Panel panel{memory, first, std::min(steps(p.K), first + kPanelSteps)};
-    const int64_t count = panel.last - first;
+    const int64_t last = std::min(steps(p.K), first + kPanelSteps), count = last - first;
+    const Panel panel{memory, first, last, count * kPartsOf * kTile};
     for (int64_t n = 0; n < tiles; ++n) {
       for (int64_t s = 0; s < count; ++s) {
         const int64_t k = (first + s) * kColumns;
@@ -127,19 +154,90 @@ void panel_product(const ProductTask& p) {
         }
       }
     }
-    float* waiting = p.scratch + panel_floats<kPartsOf>(p.N, p.K);
-    for (int64_t b = 0; b < blocks; b += 2) {
-      for (int64_t n = 0; n < tiles; n += 2, waiting += 4 * kSums) {
-        const bool rows = n + 1 < tiles, columns = b + 1 < blocks;
-        const auto pair = rows && columns ? panel_pair<O, Transposed, 2, 2>
-                          : rows          ? panel_pair<O, Transposed, 2, 1>
-                          : columns       ? panel_pair<O, Transposed, 1, 2>
-                                          : panel_pair<O, Transposed, 1, 1>;
-        pair(p, panel, n, b, waiting);
-      }
+    panel_pairs<O, Transposed, false>(p, panel, p.scratch + panel_floats<kPartsOf>(p.N, p.K));
+  }
+}
+
+#if !defined(__AMX_BF16__)
+
+// Rows of x that are multiplied together: 1, 2, 4 or 8.
+int64_t rows_together(int64_t T) {
+  return std::min<int64_t>(8, static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(T))));
+}
+
+// Once or twice [K / 2][rows_together][2], those that are not there being zeros.
+void pack_few(const float* x, int64_t ldx, int64_t T, int64_t K, float* packed) {
+  const int64_t R = rows_together(T);
+  std::memset(packed, 0, static_cast<size_t>((T + R - 1) / R * R * K) * sizeof(Bf16));
+  for (int64_t t = 0; t < T; ++t) {
+    uint32_t* to = reinterpret_cast<uint32_t*>(packed) + t / R * R * K / 2;
+    for (int64_t k = 0; k < K; k += kColumns) {
+      __m512i parts[1];
+      split(x + t * ldx + k, kColumns, parts);
+      alignas(64) uint32_t pairs[kColumns / 2];
+      _mm512_store_si512(pairs, parts[0]);
+      for (int64_t i = 0; i < kColumns / 2; ++i) to[(k / 2 + i) * R + t % R] = pairs[i];
     }
   }
 }
+
+// G times 16 columns of y from n on, of up to R rows of x from `first` on.
+template <int G, int R>
+void few_of_groups(const ProductTask& p, const Bf16* w, int64_t first, int64_t n) {
+  __m512 sums[G][R];
+  sum_groups(w, p.K, reinterpret_cast<const Bf16*>(p.packed) + first * p.K, sums);
+  const __m512 alpha = _mm512_set1_ps(p.alpha), beta = _mm512_set1_ps(p.beta);
+#pragma GCC unroll 4
+  for (int64_t g = 0; g < G; ++g) {
+    const __mmask16 mask = lanes_of(p, n + g * kRows);
+    float* y = p.y + first * p.ldy + n + g * kRows;
+#pragma GCC unroll 8
+    for (int64_t t = 0; t < R; ++t, y += p.ldy) {
+      if (first + t >= p.T) break;
+      __m512 value = _mm512_mul_ps(alpha, sums[g][t]);
+      if (p.beta != 0.0f) value = _mm512_fmadd_ps(beta, _mm512_maskz_loadu_ps(mask, y), value);
+      _mm512_mask_storeu_ps(y, mask, value);
+    }
+  }
+}
+
+// As many rows of tiles at a time as there are registers for: streams from memory, and sums that do not wait for each
+// other. More rows of x find them in the second cache.
+template <int G, int R>
+void few_of_all_groups(const ProductTask& p) {
+  const auto* w = static_cast<const Bf16*>(p.w);
+  int64_t n = -p.skip;
+  for (; n + (G - 1) * kRows < p.N; n += G * kRows, w += G * kRows * p.K) {
+    for (int64_t t = 0; t < p.T; t += R) few_of_groups<G, R>(p, w, t, n);
+  }
+  for (; n < p.N; n += kRows, w += kRows * p.K) {
+    for (int64_t t = 0; t < p.T; t += R) few_of_groups<1, R>(p, w, t, n);
+  }
+}
+
+void groups_with_few_rows(const ProductTask& p) {
+  switch (rows_together(p.T)) {
+    case 1:
+      return few_of_all_groups<4, 1>(p);
+    case 2:
+      return few_of_all_groups<4, 2>(p);
+    case 4:
+      return few_of_all_groups<4, 4>(p);
+    default:
+      return few_of_all_groups<2, 8>(p);
+  }
+}
+
+// Groups are the tiles of a panel.
+void groups_with_many_rows(const ProductTask& p) {
+  for (int64_t first = 0; first < steps(p.K); first += kPanelSteps) {
+    const Panel panel{static_cast<const Bf16*>(p.w) + first * kTile, first,
+                      std::min(steps(p.K), first + kPanelSteps), steps(p.K) * kTile};
+    panel_pairs<Order::kBf16, false, true>(p, panel, p.scratch);
+  }
+}
+
+#endif
 
 void stored_product(const ProductTask& p) {
   if (p.T > kRows) return panel_product<Order::kBf16, false, false, Bf16>(p);
@@ -175,6 +273,11 @@ const TileProductKernels tile_product_kernels = {
     .f32 = {},
 #endif
     .bf16 = products<Order::kBf16, Order::kBf16>(stored_product),
+#if defined(__AMX_BF16__)
+    .groups = {},
+#else
+    .groups = {pack_few, groups_with_few_rows, groups_with_many_rows},
+#endif
 };
 
 }  // namespace llasa::cpu::LLASA_ISA

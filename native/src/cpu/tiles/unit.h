@@ -170,19 +170,20 @@ inline __m512bh pairs_at(const Bf16* x) {
   return (__m512bh)_mm512_load_si512(x);
 }
 
-// One tile of 16 rows, `ld` bf16 apart, times one block of x. A register is a row of the tile of sums.
-inline __attribute__((always_inline)) void multiply(const Bf16* w, int64_t ld, const Bf16* x,
+// One tile of 16 rows of the weight times one block of x. A register is a row of the tile of sums. Pair k of row r is
+// at w[r ld + k next].
+inline __attribute__((always_inline)) void multiply(const Bf16* w, int64_t ld, int64_t next, const Bf16* x,
                                                     __m512 (&sums)[16]) {
   for (int64_t k = 0; k < kColumns / 2; ++k) {
     const __m512bh rows = pairs_at(x + kColumns * k);
 #pragma GCC unroll 16
     for (int64_t r = 0; r < kRows; ++r)
-      sums[r] = _mm512_dpbf16_ps(sums[r], pair_of(w + r * ld + 2 * k), rows);
+      sums[r] = _mm512_dpbf16_ps(sums[r], pair_of(w + r * ld + next * k), rows);
   }
 }
 
-// See above.
-template <Order O, int NB, int TB>
+// See above; with Grouped w is in groups.
+template <Order O, int NB, int TB, bool Grouped = false>
 void sum_panel(const Bf16* w, int64_t next_w, const Bf16* x, int64_t next_x, int64_t count, const float* from,
                float* to) {
   static_assert(O == Order::kBf16);
@@ -194,7 +195,8 @@ void sum_panel(const Bf16* w, int64_t next_w, const Bf16* x, int64_t next_x, int
       sums[r] = from == nullptr ? _mm512_setzero_ps() : _mm512_load_ps(from + tile * kSums + 16 * r);
     }
     for (int64_t s = 0; s < count; ++s) {
-      multiply(w + i * next_w + s * kTile, kColumns, x + j * next_x + s * kTile, sums);
+      multiply(w + i * next_w + s * kTile, Grouped ? 2 : kColumns, Grouped ? kColumns : 2,
+               x + j * next_x + s * kTile, sums);
     }
     for (int r = 0; r < 16; ++r) _mm512_store_ps(to + tile * kSums + 16 * r, sums[r]);
   }
@@ -254,15 +256,39 @@ inline __attribute__((always_inline)) void sum_rows(const Bf16* w, int64_t ld, i
 template <int R>
 void sum_few_rows(const Bf16* w, int64_t ld, int64_t rows, int64_t K, const Bf16* x, float* sums) {
   __m512 of_rows[16];
-  sum_rows(w, ld, rows, K, x, of_rows, [](auto&&... of) __attribute__((always_inline)) { multiply_turned<R>(of...); });
+  sum_rows(
+      w, ld, rows, K, x, of_rows,
+      [](auto&&... of) __attribute__((always_inline)) { multiply_turned<R>(of...); });
   transpose(of_rows);
   for (int r = 0; r < 16; ++r) _mm512_store_ps(sums + 16 * r, of_rows[r]);
 }
 
 inline void sum_all_rows(const Bf16* w, int64_t ld, int64_t rows, int64_t K, const Bf16* x, float* sums) {
   __m512 of_weight[16];
-  sum_rows(w, ld, rows, K, x, of_weight, [](auto&&... of) __attribute__((always_inline)) { multiply(of...); });
+  sum_rows(
+      w, ld, rows, K, x, of_weight,
+      [](const Bf16* tile, int64_t between, const Bf16* block, auto& of)
+          __attribute__((always_inline)) { multiply(tile, between, 2, block, of); });
   for (int r = 0; r < 16; ++r) _mm512_store_ps(sums + 16 * r, of_weight[r]);
+}
+
+// G times 16 rows of the weight in groups, K / 32 of them to 16 rows, times R rows of x: sums [G][R][16], in the order
+// of the tiles above. x is [K / 2][R][2].
+template <int G, int R>
+inline __attribute__((always_inline)) void sum_groups(const Bf16* w, int64_t K, const Bf16* x,
+                                                      __m512 (&sums)[G][R]) {
+  for (int64_t g = 0; g < G; ++g) {
+    for (int64_t t = 0; t < R; ++t) sums[g][t] = _mm512_setzero_ps();
+  }
+  for (int64_t k = 0; k < K; k += 2, w += 2 * kRows, x += 2 * R) {
+#pragma GCC unroll 16
+    for (int64_t t = 0; t < R; ++t) {
+      const __m512bh pair = pair_of(x + 2 * t);
+#pragma GCC unroll 4
+      for (int64_t g = 0; g < G; ++g)
+        sums[g][t] = _mm512_dpbf16_ps(sums[g][t], pairs_at(w + g * kRows * K), pair);
+    }
+  }
 }
 
 // See above.
