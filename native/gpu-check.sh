@@ -9,7 +9,8 @@
 #
 # Needs nvcc (11.8 or later), cmake, ninja, GoogleTest and, for the benchmarks, Google Benchmark; nvidia-smi. No .NET, no
 # OpenBLAS, no network. What is there it uses: compute-sanitizer, nsys, libllasa_cpu.so (LLASA_CPU_DIR, or beside the
-# tree's build) to compare with, and `llasa` (LLASA, a command) for two GRPO steps of the tiny world on both backends.
+# tree's build) to compare with, `llasa` (LLASA, a command) for two GRPO steps of the tiny world on both backends, and
+# PyTorch and Transformers (of LLASA_PYTHON, a command, else python3) for the step that stands beside ours.
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 out=$root/artifacts/gpu-check
@@ -21,16 +22,17 @@ bench=$build/bench/llasa_cuda_bench
 steps=(
   "versions 10 driver, card, compiler"
   "configure 30 CMake, for the card's architecture alone"
-  "build 240 the library, its tests and benchmarks; goes on behind an error, warnings are none"
-  "core-tests 60 tensor cores, products, attention, sampling"
-  "tests 120 all other native tests"
-  "agreement 60 the tiny world on the card against libllasa_cpu.so"
-  "step 75 a whole step of Llasa-1B, X-Codec2 and Whisper large-v3 on random weights, phase by phase"
-  "benchmarks 90 every kernel at true shapes, by CUDA events"
-  "memcheck 60 compute-sanitizer on the tests that run every kernel"
-  "racecheck 45 the same, for races in shared memory"
-  "profile 50 where a rollout's time goes (nsys)"
-  "grpo 60 two GRPO steps of the tiny world on either backend; gradient norms agree within 5 %"
+  "build 230 the library, its tests and benchmarks; goes on behind an error, warnings are none"
+  "core-tests 50 tensor cores, products, attention, sampling"
+  "tests 110 all other native tests"
+  "agreement 50 the tiny world on the card against libllasa_cpu.so"
+  "step 70 a whole step of Llasa-1B, X-Codec2 and Whisper large-v3 on random weights, phase by phase"
+  "torch 100 the same step by PyTorch and Transformers; the summary has both beside each other"
+  "benchmarks 75 every kernel at true shapes, by CUDA events"
+  "memcheck 50 compute-sanitizer on the tests that run every kernel"
+  "racecheck 40 the same, for races in shared memory"
+  "profile 40 where a rollout's time goes (nsys)"
+  "grpo 45 two GRPO steps of the tiny world on either backend; gradient norms agree within 5 %"
 )
 carried=(native cmake tests/fixtures assets/tiny)
 
@@ -68,7 +70,31 @@ grpo() { # backend, folder of its library
     sed -n '1s/.*"optimiser\/grad_norm":\([0-9.eE+-]*\).*/\1/p' "$out/grpo-$1/metrics.jsonl"
 }
 
-# One step, in a process of its own. Exit code 77: it cannot run here, and its output says why.
+# What a phase of the step takes here and by PyTorch, one object a line: of phases that both files have, if they were made
+# with the same sizes. Both have a phase, or a size, in a line. PyTorch's may have a variant's name behind a comma.
+beside() {
+  [[ -e $out/step.json && -e $out/torch-step.json ]] || return 0
+  awk '
+    function field(name) {
+      return match($0, "\"" name "\": [0-9.e+-]+") ? substr($0, RSTART + length(name) + 4, RLENGTH - length(name) - 4) : ""
+    }
+    FNR == 1 { file++ }
+    match($0, /^  "[a-z_]+": [0-9]+,/) {
+      if (file == 1) size[$1] = $2
+      else if (size[$1] != $2) exit
+    }
+    match($0, /[{]"name": "[^"]*"/) {
+      name = substr($0, RSTART + 10, RLENGTH - 11)
+      if (file == 1) ours[name] = field("seconds")
+      phase = name
+      sub(/,.*/, "", phase)
+      if (file == 2 && ours[phase] > 0)
+        printf "    {\"name\": \"%s\", \"seconds\": %s, \"torch_seconds\": %s, \"torch_over_ours\": %.3g}\n",
+          name, ours[phase], field("seconds"), field("seconds") / ours[phase]
+    }' "$out/step.json" "$out/torch-step.json"
+}
+
+# One step, in a process of its own, and its time-out. Exit code 77: it cannot run here, and its output says why.
 run_step() {
   case $1 in
     versions)
@@ -87,6 +113,11 @@ run_step() {
       LLASA_CPU_LIBRARY=$LLASA_CPU_LIBRARY "$tests" --gtest_brief=1 --gtest_output="json:$out/agreement.json" --gtest_filter='Agreement.*'
       ;;
     step) "$build/bench/llasa_cuda_step_bench" --out "$out/step.json" ;;
+    torch)
+      local python=${LLASA_PYTHON:-python3}
+      command -v "$python" >/dev/null || { echo "$python is not here" && exit 77; }
+      "$python" "$root/native/bench/step/torch_step.py" --out "$out/torch-step.json" --compile-until "$(awk -v s="$2" 'BEGIN { print 0.85 * s }')"
+      ;;
     benchmarks) "$bench" --benchmark_out="$out/benchmarks.json" --benchmark_out_format=json ;;
     memcheck | racecheck)
       command -v compute-sanitizer >/dev/null || { echo "compute-sanitizer is not here" && exit 77; }
@@ -111,7 +142,8 @@ budget=900
 dry=
 while (($# > 0)); do
   case $1 in
-    --run-step) run_step "$2" && exit 0 || exit $? ;;
+    --run-step) run_step "$2" "$3" && exit 0 || exit $? ;;
+    --beside) beside && exit 0 || exit $? ;; # of files that are there: for its test
     --dry-run) dry=1 ;;
     --budget)
       [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || refuse "--budget: \`${2:-}\` is not a number of seconds"
@@ -151,10 +183,11 @@ started=$SECONDS
 for step in "${steps[@]}"; do
   read -r name seconds _ <<<"$step"
   begun=$SECONDS
-  timeout -k 5 "$(limit "$seconds")" "${BASH_SOURCE[0]}" --run-step "$name" >"$out/$name.log" 2>&1
+  by=$(limit "$seconds")
+  timeout -k 5 "$by" "${BASH_SOURCE[0]}" --run-step "$name" "$by" >"$out/$name.log" 2>&1
   case $? in
     0) result=ok ;;
-    77) result="skipped: $(tail -n 1 "$out/$name.log")" ;;
+    77) result="skipped: $(tail -n 1 "$out/$name.log" | tr -d '"\\')" ;;
     124 | 137) result="timed out" failed=1 ;;
     *) result=failed failed=1 ;;
   esac
@@ -164,7 +197,9 @@ for step in "${steps[@]}"; do
     printf '{\n  "arch": "sm_%s",\n  "commit": "%s",\n  "seconds": %d,\n  "steps": {\n' "$arch" \
       "$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)" $((SECONDS - started))
     (IFS=$'\n' && sed '$!s/$/,/' <<<"${lines[*]}")
-    printf '  }\n}\n'
+    printf '  },\n  "step_beside_torch": [\n'
+    beside | sed '$!s/$/,/'
+    printf '  ]\n}\n'
   } >"$out/summary.json.new" && mv "$out/summary.json.new" "$out/summary.json"
 done
 cat "$out/summary.json"
