@@ -234,30 +234,44 @@ List<KernelUse> ReadKernelUses(string log)
     return uses.Zip(names, (use, name) => use with { Kernel = Regex.Match(name, @"(\w+_kernel(?:<.*>)?)\(").Groups[1].Value }).ToList();
 }
 
-// All architectures; docs/kernels/registers.md gets the table.
+// All architectures; docs/kernels/registers.md gets the table, in place of what an nvcc of this release said before. What
+// others said stays.
 void CompileForEveryArchitecture()
 {
+    const string page = "docs/kernels/registers.md";
     Configure("cuda-archs");
     Build("cuda-archs", "--clean-first --target llasa_cuda");
     var uses = ReadKernelUses($"{logs}/build-cuda-archs.log");
-    var archs = uses.Select(u => u.Arch).Distinct().Order().ToArray();
+    var archs = uses.Select(u => u.Arch).Distinct().OrderBy(a => int.Parse(a[3..])).ToArray();
+    var kernels = uses.GroupBy(u => u.Kernel).OrderBy(g => g.Key, StringComparer.Ordinal).ToArray();
+    var spilled = uses.Where(u => u.SpillBytes > 0).Select(u => $"`{u.Kernel}` on {u.Arch}: {u.SpillBytes} bytes").ToArray();
+    var spills = spilled.Length == 0 ? "none spills" : "of them spill " + string.Join(", ", spilled);
     StartProcess("nvcc", new ProcessSettings { Arguments = "--version", RedirectStandardOutput = true }, out var version);
+    var release = Regex.Match(string.Join('\n', version), @"release ([\d.]+), V([\d.]+)");
     var text = new System.Text.StringBuilder();
-    text.AppendLine("# Registers, shared memory and spills of every kernel");
+    text.AppendLine($"## nvcc {release.Groups[1].Value}");
     text.AppendLine();
-    text.AppendLine($"Written by `./build.sh cuda-archs` from `ptxas -v` ({version.First(l => l.Contains("release")).Split(", ")[^1]}); not edited by hand. Registers per");
-    text.AppendLine("thread for each architecture; static shared memory and spilled bytes are the largest over them.");
+    text.AppendLine($"V{release.Groups[2].Value}: {kernels.Length} kernels; {spills}.");
     text.AppendLine();
     text.AppendLine($"| kernel | {string.Join(" | ", archs)} | shared bytes | spilled bytes |");
     text.AppendLine($"|---|{string.Concat(archs.Select(_ => "---|"))}---|---|");
-    foreach (var kernel in uses.GroupBy(u => u.Kernel).OrderBy(g => g.Key, StringComparer.Ordinal))
+    foreach (var kernel in kernels)
     {
         var registers = archs.Select(a => kernel.Where(u => u.Arch == a).Select(u => $"{u.Registers}").FirstOrDefault("–"));
         text.AppendLine($"| `{kernel.Key}` | {string.Join(" | ", registers)} | {kernel.Max(u => u.SharedBytes)} | {kernel.Max(u => u.SpillBytes)} |");
     }
 
-    System.IO.File.WriteAllText("docs/kernels/registers.md", text.ToString());
-    var spilled = uses.Where(u => u.SpillBytes > 0).Select(u => $"{u.Kernel} on {u.Arch}: {u.SpillBytes} bytes").ToArray();
-    Information("{0} kernels for {1}; {2} spill{3}", uses.Select(u => u.Kernel).Distinct().Count(), string.Join(", ", archs), spilled.Length,
-        spilled.Length > 0 ? ": " + string.Join("; ", spilled) : "");
+    var heading = new Regex(@"^## nvcc ([\d.]+)\n");
+    var sections = Regex.Split(FileExists(page) ? System.IO.File.ReadAllText(page) : "", @"^(?=## nvcc )", RegexOptions.Multiline).Where(s => heading.IsMatch(s))
+        .Where(s => heading.Match(s).Groups[1].Value != release.Groups[1].Value).Append(text.ToString())
+        .OrderBy(s => Version.Parse(heading.Match(s).Groups[1].Value)).Select(s => s.Trim('\n') + "\n");
+    System.IO.File.WriteAllText(page, """
+        # Registers, shared memory and spills of every kernel
+
+        Written by `./build.sh cuda-archs` from `ptxas -v`, a section for each release of nvcc that it was run with; not edited by hand. Registers per
+        thread for each architecture; static shared memory and spilled bytes are the largest over them.
+
+
+        """ + string.Join('\n', sections));
+    Information("{0} kernels for {1}; {2}", kernels.Length, string.Join(", ", archs), spills);
 }
