@@ -39,6 +39,12 @@ struct Counts {
   bool operator==(const Counts&) const = default;
 };
 
+// Counts, from now on and from 0, the bytes of this range of device memory that threads of kernels read: a byte that two
+// threads read counts twice. NULL, 0: no range. Those that copies and products
+// read do not count.
+void watch_reads(const void* begin, int64_t bytes);
+int64_t watched_reads();
+
 // Every function needs the engine's lock, reading included where another thread may be inside.
 Counts& counts();
 // A call that queues work on the stream, unless it is being recorded.

@@ -3,6 +3,7 @@
 // to the source.
 #include <cstring>
 
+#include "counts.h"
 #include "fault.h"
 #include "memory.h"
 #include "shared_memory.h"
@@ -96,7 +97,21 @@ inline bool is_good_access(uintptr_t address) {
   return false;
 }
 
+inline void watch(uintptr_t address, uintptr_t bytes, Access access) {
+  if (access == Access::kRead && state.watched.contains(address) && state.in_kernel)
+    state.watched_bytes += static_cast<int64_t>(bytes);
+}
+
 }  // namespace
+
+void watch_reads(const void* begin, int64_t bytes) {
+  state.watched = {reinterpret_cast<uintptr_t>(begin), static_cast<uintptr_t>(bytes)};
+  state.watched_bytes = 0;
+}
+
+int64_t watched_reads() {
+  return state.watched_bytes;
+}
 
 void check_access(uintptr_t address, uintptr_t bytes, Access access, const void* site) {
   if (!state.in_kernel || state.stacks.contains(address)) return;
@@ -140,6 +155,7 @@ void check_atomic([[maybe_unused]] const void* address, [[maybe_unused]] int byt
 #define LLASA_ACCESS(name, bytes, kind)                                                        \
   extern "C" void name(void* pointer) {                                                        \
     const auto address = reinterpret_cast<uintptr_t>(pointer);                                 \
+    cudasim::watch(address, bytes, cudasim::Access::kind);                                     \
     if (cudasim::is_good_access<bytes, cudasim::Access::kind>(address)) return;                \
     cudasim::check_access(address, bytes, cudasim::Access::kind, __builtin_return_address(0)); \
   }
@@ -164,6 +180,7 @@ void __tsan_func_exit() {}
 void __tsan_vptr_update(void*, void*) {}
 void __tsan_vptr_read(void*) {}
 void __tsan_read_range(void* address, unsigned long bytes) {
+  cudasim::watch(reinterpret_cast<uintptr_t>(address), bytes, cudasim::Access::kRead);
   cudasim::check_access(reinterpret_cast<uintptr_t>(address), bytes, cudasim::Access::kRead,
                         __builtin_return_address(0));
 }

@@ -39,6 +39,8 @@ struct State {
   Range builtins;         // threadIdx, ...
   Range read_only;        // code and literals of this module
   Range parameters;       // the launch's arguments
+  Range watched;          // device memory whose reads are counted (counts.h)
+  int64_t watched_bytes = 0;
 };
 extern State state;
 

@@ -329,5 +329,71 @@ TEST(AttentionDecode, ARowDependsNeitherOnItsNeighboursNorOnTheThreads) {
   }
 }
 
+// Groups of one, of what a block of a GPU reads a prefix for at once, and of more; prefixes of less than a block, of one
+// stretch of a split and of several, none of whole blocks.
+Case groups_of(const DecodeShape& shape) {
+  Case c{shape, {9, 130, 333}, {}};
+  const int sizes[] = {1, 3, 19};
+  for (size_t prefix = 0; prefix < c.prefix.size(); ++prefix) {
+    for (int i = 0; i < sizes[prefix]; ++i) c.sequences.push_back({prefix, 1 + 7 * i});
+  }
+  return c;
+}
+
+const DecodeShape kGroupShapes[] = {{8, 2, 64},
+                                    {8, 2, 64, DType::kBf16},
+                                    {4, 1, 128},
+                                    {4, 1, 128, DType::kBf16},
+                                    {9, 1, 34, DType::kBf16},
+                                    {2, 2, 160, DType::kBf16}};
+
+TEST(AttentionDecode, SamplesOfAGroupEqualTheReference) {
+  for (const DecodeShape& shape : kGroupShapes) {
+    const Case c = groups_of(shape);
+    const Cache cache = make_cache(c, 0);
+    const std::vector<float> out = attend(c, cache, 0);
+    const size_t width = out.size() / c.sequences.size();
+    for (size_t i = 0; i < c.sequences.size(); ++i) {
+      const std::vector<double> exact = reference(c, cache, i, false), plain = reference(c, cache, i, true);
+      double plain_error = 0;
+      for (size_t j = 0; j < width; ++j) plain_error = std::max(plain_error, std::abs(plain[j] - exact[j]));
+      // As in EqualsTheReferenceOverPrefixAndOwnTokens, with up to 460 values in a sum: their weights add up to 1.
+      const double allowed = 2e-5 + (rounds(shape) ? 2 * plain_error : 0);
+      for (size_t j = 0; j < width; ++j)
+        ASSERT_NEAR(out[i * width + j], exact[j], allowed) << "D " << shape.D << " row " << i << " at " << j;
+    }
+  }
+}
+
+TEST(AttentionDecode, ASampleKeepsItsBitsWhileOthersOfItsGroupLeave) {
+  for (const DecodeShape& shape : kGroupShapes) {
+    Case c = groups_of(shape);
+    Cache cache = make_cache(c, 0);
+    std::vector<float> out = attend(c, cache, 0);
+    const auto width = static_cast<ptrdiff_t>(out.size() / c.sequences.size());
+    // Every third row leaves, then all but every fifth of those that stayed, the first of each group among them.
+    for (const auto& [period, leaves] : {std::pair<size_t, bool>{3, true}, {5, false}}) {
+      Case fewer{shape, c.prefix, {}};
+      std::vector<int64_t> tables;
+      std::vector<std::vector<float>> qkv;
+      std::vector<float> expected;
+      for (size_t i = 0; i < c.sequences.size(); ++i) {
+        if ((i % period == 1) == leaves) continue;
+        fewer.sequences.push_back(c.sequences[i]);
+        tables.push_back(cache.own_table[i]);
+        qkv.push_back(cache.own_qkv[i]);
+        const auto row = out.begin() + static_cast<ptrdiff_t>(i) * width;
+        expected.insert(expected.end(), row, row + width);
+      }
+      c = fewer;
+      cache.own_table = tables;
+      cache.own_qkv = qkv;
+      ASSERT_GT(c.sequences.size(), 2u);
+      out = attend(c, cache, 0);
+      EXPECT_TRUE(out == expected) << "D " << shape.D << ", one in " << period;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace llasa::test

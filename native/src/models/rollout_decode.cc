@@ -39,7 +39,8 @@ void Rollout::decode(Run& run) {
 }
 
 // Cache blocks for the tokens to come, and the device's rows: all of them if others are active than before.
-// Rows that only fill the batch are those of free slots, with a token of their own to look at.
+// Rows that only fill the batch are those of free slots, with a token of their own to look at. Samples of a prompt
+// are admitted one after another and keep their order, so their rows are neighbours, and a GPU reads the prompt once.
 void Rollout::place(Run& run, int64_t steps, int64_t rows) {
   Stream& stream = policy_->stream();
   const int64_t filling = rows - as64(active_.size());

@@ -50,7 +50,8 @@ void rope_kv_append(Stream& stream, float* qkv, const int32_t* positions, const 
 // q is read; out [T, H D], f32 or rounded to bf16. Computed in f32; with blocks of bf16, q and the weights of the sum over v are
 // rounded to bf16 where attention_forward with Precision::kBf16 does so, and as it does, so that what a
 // rollout and a training pass compute differs by the order of f32 sums alone. A row's result depends on its
-// keys alone, not on the other rows.
+// keys alone, not on the other rows. A GPU reads the prefix of neighbouring rows once if it is the same table and
+// number of tokens; what is computed does not depend on that.
 void attention_decode(Stream& stream, const float* qkv, ArrayView out, const DecodeRow* rows,
                       void* const* tables, int64_t layer, int64_t T, const DecodeShape& shape);
 

@@ -204,6 +204,28 @@ void add_attention(std::vector<Case>& cases, int64_t D) {
                                       T, decode);
                      s.synchronize();
                    }});
+  // All rows behind one prefix of whole blocks; what they see of their own is another array.
+  constexpr int64_t kPrefix = 3;
+  const DecodeShape decode{H, G, D, DType::kBf16};
+  cases.push_back(
+      {"attention_decode_prefix",
+       "attention_decode_kernel",
+       {{"prefix", kB, kPrefix * decode.layer_elements(), kReads}},
+       [=](Stream& s, std::vector<Memory>& m) {
+         DeviceBuffer<float> qkv(T * decode.row(), "rows"), y(T * out, "outputs");
+         DeviceBuffer<Bf16> own(decode.layer_elements(), "blocks");
+         zero_on_device(s, qkv.data(), T * decode.row() * 4);
+         zero_on_device(s, own.data(), decode.layer_elements() * 2);
+         std::vector<void*> tables = {own.data()};
+         for (int64_t b = 0; b < kPrefix; ++b) tables.push_back(m[0].bf16() + b * decode.layer_elements());
+         const std::vector<DecodeRow> rows(T, {1, 0, static_cast<int32_t>(kPrefix * kKvBlock), 1});
+         DeviceBuffer<void*> device_tables;
+         DeviceBuffer<DecodeRow> device_rows;
+         device_tables.upload(s, tables, "tables");
+         device_rows.upload(s, rows, "rows");
+         attention_decode(s, qkv.data(), y.data(), device_rows.data(), device_tables.data(), 0, T, decode);
+         s.synchronize();
+       }});
 }
 
 std::vector<Case> cases() {
