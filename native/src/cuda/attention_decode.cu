@@ -10,6 +10,7 @@
 #include "core/scratch.h"
 #include "cuda/attention_decode.cuh"
 #include "cuda/attention_decode_prefix.cuh"
+#include "cuda/attention_decode_prefix_mma.cuh"
 #include "cuda/rotate.cuh"
 
 namespace llasa {
@@ -80,14 +81,21 @@ __device__ void attend_own(const DecodeArguments& a, const DecodeRow& r, BlockRa
   __syncthreads();
 }
 
+// Who meets a prefix: tensor cores, where the training pass has them for such keys.
+template <typename T, int kPer, int kVectors>
+using PrefixQueriesOf =
+    std::conditional_t<std::is_same_v<T, Bf16> && uses_tensor_cores(Precision::kBf16, kPer* kWarp),
+                       MmaPrefixQueries<kPer>, PrefixQueries<T, kPer, kVectors>>;
+
 // Softmax-weighted values of one split, unnormalised, with their maximum and sum.
 //   shapes        D <= 32 kPer; a row has H / G query vectors per key/value head, kVectors at a time
 //   mapping       block = (row, g, split). Own tokens: warp = every 4th cache block of 16 tokens; lane = 4
 //                 tokens x D/8 dimensions of the keys, then every 32nd dimension of values. Of the rows that
-//                 share a prefix the first reads it for all, the others' blocks return: warp = kVectors of all
-//                 their query vectors at a time
-//   memory        kVectors D floats of queries, four warps' results; for prefixes kVectors D floats of queries a
-//                 warp and 16 KB of keys and values; registers kVectors (kPer + 6)
+//                 share a prefix the first reads it for all, the others' blocks return: warp = 16 of all their
+//                 query vectors on tensor cores, or kVectors
+//   memory        kVectors D floats of queries, four warps' results; for prefixes 64 tokens of keys and values (32
+//                 with D = 128), or 16 KB of them and kVectors D floats of queries a warp; registers
+//                 kVectors (kPer + 6) or D / 2 of the output and D / 4 of queries
 //   traffic       8 D bytes per token and g (4 D from bf16), prefixes once for all rows: Llasa-1B, 128 rows
 //                 of 1000 own tokens and 8 prompts of 128 tokens, one layer 529 MB, floor 110 us (computed,
 //                 H200 4.8 TB/s)
@@ -97,7 +105,7 @@ __device__ void attend_own(const DecodeArguments& a, const DecodeRow& r, BlockRa
 //   determinism   a row's arithmetic is the same alone and among others; no atomics
 template <typename T, int kPer, int kVectors>
 __global__ void __launch_bounds__(kThreads) attention_decode_kernel(DecodeArguments a) {
-  using Prefix = PrefixQueries<T, kPer, kVectors>;
+  using Prefix = PrefixQueriesOf<T, kPer, kVectors>;
   using Own = OwnMemory<kPer, kVectors>;
   constexpr size_t kBytes = sizeof(Own) > Prefix::kBytes ? sizeof(Own) : Prefix::kBytes;
   __shared__ __align__(16) unsigned char memory[kBytes];

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "cuda/attention_decode_prefix_mma.cuh"
 #include "cuda/attention_mma.cuh"
 
 namespace llasa::test {
@@ -34,6 +35,27 @@ TEST(AttentionMma, RowsOfAMatrixLieInDifferentBanks) {
     expect_no_conflict(cuda::down_first, kD);
     expect_no_conflict(cuda::right_first, kD);
   }
+}
+
+// Keys of a shared prefix in decoding, whose rows are dimensions.
+template <int kPer>
+void expect_no_conflict_of_prefix_keys() {
+  const int stride = cuda::MmaPrefixQueries<kPer>::kKeyStride;
+  for (int m = 0; m < 4; ++m) {
+    std::set<int> groups;
+    for (int lane = 8 * m; lane < 8 * m + 8; ++lane) {
+      const int bytes = 2 * cuda::down_first(lane, stride);
+      EXPECT_EQ(bytes % 16, 0);
+      groups.insert(bytes / 16 % kBankGroups);
+    }
+    EXPECT_EQ(groups.size(), 8u) << "D " << 32 * kPer << " matrix " << m;
+  }
+}
+
+TEST(AttentionMma, KeysOfAPrefixLieInDifferentBanks) {
+  expect_no_conflict_of_prefix_keys<1>();
+  expect_no_conflict_of_prefix_keys<2>();
+  expect_no_conflict_of_prefix_keys<4>();
 }
 
 // Half a warp stores 8 bytes per lane at a time: the most lanes that meet in one bank.
