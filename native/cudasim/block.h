@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "cudasim/launch.h"
 #include "cudasim/warp.h"
@@ -19,6 +20,15 @@ struct Launch {
 
 enum class ThreadState : uint8_t { kReady, kAtBarrier, kInWarp, kDone };
 
+// One that a thread asked for and that has not arrived.
+struct AsyncCopy {
+  void* to;
+  const void* from;
+  int bytes;  // the rest of 16 are zeros
+  int group;
+  const void* site;
+};
+
 struct Thread {
   Stack* stack = nullptr;  // none before it starts
   uint3 index{};
@@ -32,6 +42,9 @@ struct Thread {
   Complete complete = nullptr;
   int predicate = 0;
   BarrierVotes votes{};
+  // In the order asked for; groups committed, which is also the number of the open one.
+  std::vector<AsyncCopy> copies;
+  int copy_groups = 0;
 };
 
 // Runs it to its end. False: a fault, which device_fault has.

@@ -14,6 +14,7 @@ namespace {
 // Who wrote a place last, and where it was read by several, two of them; WordHistory has the rest.
 struct Details {
   uint32_t write_sync = 0;
+  uint32_t arriving = 0;  // epoch of the block in which a copy to it began that has not arrived
   uint16_t writer = 0;
   uint16_t readers[2] = {0, 0};
   Access write = Access::kWrite;
@@ -134,6 +135,11 @@ void access_place(Shared& s, Places& places, size_t index, const Now& now) {
   WordHistory& h = places.history[index];
   Details& d = places.details[index];
   const int thread = now.thread;
+  if (d.arriving == state.block_epoch) {
+    kernel_fault(text("%s of %s at 0x%zx, where a cp.async of thread %d has not arrived", verb(now.access),
+                      now.what, static_cast<size_t>(now.address), d.writer),
+                 now.site);
+  }
   if (h.write_epoch < state.block_epoch && now.access != Access::kWrite) {
     kernel_fault(text("%s of uninitialised shared memory at 0x%zx (%s)", verb(now.access),
                       static_cast<size_t>(now.address), now.what),
@@ -183,6 +189,21 @@ void access_area(Shared& s, Area& area, uintptr_t address, uintptr_t bytes, Acce
   }
 }
 
+// The places of whole words, whoever follows them.
+template <typename Body>
+void each_place(uintptr_t address, uintptr_t bytes, Body&& body) {
+  Shared& s = shared();
+  Area& area = state.dynamic_reserve.contains(address) ? s.dynamic_area : s.static_area;
+  const uintptr_t first = (address - area.range.begin) / 4;
+  for (uintptr_t word = first; word < first + bytes / 4; ++word) {
+    if (area.split[word] < state.block_epoch) {
+      body(area.words.history[word], area.words.details[word]);
+      continue;
+    }
+    for (uintptr_t i = word * 4; i < word * 4 + 4; ++i) body(area.bytes.history[i], area.bytes.details[i]);
+  }
+}
+
 }  // namespace
 
 void* dynamic_shared_memory() {
@@ -228,6 +249,17 @@ void note_warp_sync(int index, uint32_t mask, bool whole_warp) {
       if ((mask >> a & 1u) != 0 && (mask >> b & 1u) != 0) warp.pair[a][b] = sync;
     }
   }
+}
+
+void note_departure(uintptr_t address, uintptr_t bytes) {
+  each_place(address, bytes, [](WordHistory& h, Details& d) {
+    h.write_epoch = 0;  // so that no read is a plain one
+    d.arriving = state.block_epoch;
+  });
+}
+
+void note_arrival(uintptr_t address, uintptr_t bytes) {
+  each_place(address, bytes, [](WordHistory&, Details& d) { d.arriving = 0; });
 }
 
 void check_shared(uintptr_t address, uintptr_t bytes, Access access, const void* site) {

@@ -10,6 +10,7 @@
 #include "core/device.h"
 #include "core/graph.h"
 #include "core/launch.h"
+#include "cuda/async_copy.cuh"
 #include "cuda/mma.cuh"
 #include "fault.h"
 #include "memory.h"
@@ -340,6 +341,146 @@ TEST(Fault, MatrixProductOfHalfAWarp) {
   };
   EXPECT_EQ(multiply(32), "");
   expect_fault(multiply(16), "half_warp_kernel", "mma.m16n8k16");
+}
+
+enum class Planted {
+  kNothing,
+  kNoWait,
+  kWaitForOneLess,
+  kNoCommit,
+  kNoBarrier,
+  kBarrierBeforeTheWait,
+  kSlotBeingRead,
+  kSlotUnderWay,
+};
+
+// y[i][thread] = sum over the four numbers of another thread's 16 bytes of tile i, tiles passing through two slots, the next
+// one on its way while one is read: the order of things in attention's kernels. `tiles` of 32 threads x 16 bytes; of
+// the last one only `bytes` per thread are copied.
+template <Planted kPlanted>
+__global__ void ring_kernel(const float* x, float* y, int tiles, int bytes) {
+  LLASA_DYNAMIC_SHARED(float, slots);
+  const int i = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x);
+  const auto request = [&](int t) {
+    const int slot = kPlanted == Planted::kSlotUnderWay ? 0 : t % 2;
+    if (t < tiles) {
+      cuda::copy_async(slots + (slot * threads + i) * 4, x + (t * threads + i) * 4,
+                       t + 1 < tiles ? 16 : bytes);
+    }
+    if (kPlanted != Planted::kNoCommit) cuda::commit_copies();
+  };
+  request(0);
+  if (kPlanted == Planted::kSlotUnderWay) request(1);
+  for (int t = 0; t < tiles; ++t) {
+    if (kPlanted == Planted::kBarrierBeforeTheWait) __syncthreads();
+    if (kPlanted == Planted::kWaitForOneLess) {
+      cuda::wait_for_copies<1>();
+    } else if (kPlanted != Planted::kNoWait) {
+      cuda::wait_for_copies<0>();
+    }
+    if (kPlanted != Planted::kNoBarrier && kPlanted != Planted::kBarrierBeforeTheWait) __syncthreads();
+    request(kPlanted == Planted::kSlotBeingRead && t + 1 < tiles ? t : t + 1);
+    const float* row = slots + (t % 2 * threads + (i + 7) % threads) * 4;
+    y[t * threads + i] = row[0] + row[1] + row[2] + row[3];
+  }
+}
+
+// The ring's results, or what was reported of it.
+template <Planted kPlanted>
+std::string ring(std::vector<float>* results = nullptr, int bytes = 16) {
+  constexpr int kThreads = 64, kTiles = 3;
+  std::vector<float> values(kTiles * kThreads * 4);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 97);
+  DeviceBuffer<float> x, y(kTiles * kThreads, "sums");
+  return fault_of([&](Stream& s) {
+    x.upload(s, values, "tiles");
+    LLASA_LAUNCH(ring_kernel<kPlanted>, 1, kThreads, 2 * kThreads * 16, s, x.data(), y.data(), kTiles, bytes);
+    const std::vector<float> found = y.download(s, kTiles * kThreads);
+    if (results != nullptr) *results = found;
+  });
+}
+
+TEST(Fault, CopiesThatNobodyWaitedFor) {
+  for (const int bytes : {16, 12, 4, 0}) {
+    std::vector<float> sums;
+    EXPECT_EQ(ring<Planted::kNothing>(&sums, bytes), "");
+    for (size_t i = 0; i < sums.size(); ++i) {
+      const size_t row = i / 64 * 64 + (i % 64 + 7) % 64;
+      float expected = 0.0f;
+      for (size_t e = 0; e < (i < 128 ? 4u : static_cast<size_t>(bytes) / 4); ++e)
+        expected += static_cast<float>((row * 4 + e) % 97);
+      EXPECT_EQ(sums[i], expected) << i << ", " << bytes << " bytes";
+    }
+  }
+  expect_fault(ring<Planted::kNoWait>(), "ring_kernel", "has not arrived");
+  expect_fault(ring<Planted::kWaitForOneLess>(), "ring_kernel", "has not arrived");
+  expect_fault(ring<Planted::kNoCommit>(), "ring_kernel", "has not arrived");
+  expect_fault(ring<Planted::kBarrierBeforeTheWait>(), "ring_kernel", "has not arrived");
+  expect_fault(ring<Planted::kNoBarrier>(), "ring_kernel", "read of uninitialised shared memory");
+  expect_fault(ring<Planted::kSlotBeingRead>(), "ring_kernel", "shared-memory race: write");
+  expect_fault(ring<Planted::kSlotUnderWay>(), "ring_kernel", "write of dynamic shared memory");
+}
+
+// The slot that the rows before are read from, without a barrier behind them.
+template <bool kBarrier>
+__global__ void refill_kernel(const float* x, float* y) {
+  __shared__ __align__(16) float slot[32 * 4];
+  const int i = static_cast<int>(threadIdx.x);
+  cuda::copy_async(slot + 4 * i, x + 4 * i, 16);
+  cuda::commit_copies();
+  cuda::wait_for_copies<0>();
+  __syncthreads();
+  const float before = slot[4 * (31 - i)];
+  if (kBarrier) __syncthreads();
+  cuda::copy_async(slot + 4 * i, x + 4 * i, 8);
+  cuda::commit_copies();
+  cuda::wait_for_copies<0>();
+  y[i] = before + slot[4 * i] + slot[4 * i + 3];
+}
+
+TEST(Fault, CopyToWhatOthersStillRead) {
+  const std::vector<float> ones(128, 1.0f);
+  DeviceBuffer<float> x, y(32, "an array");
+  const auto refill = [&](auto kernel) {
+    return fault_of([&](Stream& s) {
+      x.upload(s, ones, "an array");
+      LLASA_LAUNCH(kernel, 1, 32, 0, s, x.data(), y.data());
+    });
+  };
+  EXPECT_EQ(refill(refill_kernel<true>), "");
+  expect_fault(refill(refill_kernel<false>), "shared-memory race", "no barrier between");
+}
+
+// One copy, from and to as given in bytes of x and of 1024 of shared memory.
+__global__ void copy_kernel(const unsigned char* x, int from, int to, int bytes, unsigned char* elsewhere) {
+  LLASA_DYNAMIC_SHARED(unsigned char, tile);
+  cuda::copy_async(elsewhere != nullptr ? elsewhere : tile + to, x + from, bytes);
+  cuda::commit_copies();
+  cuda::wait_for_copies<0>();
+}
+
+TEST(Fault, CopyBetweenPlacesThatAreNone) {
+  DeviceBuffer<unsigned char> x(64, "an array"), unwritten(64, "an array");
+  const std::vector<unsigned char> host(64);
+  const auto copy = [&](const unsigned char* source, int from, int to, int bytes, unsigned char* elsewhere) {
+    return fault_of([&](Stream& s) {
+      zero_on_device(s, x.data(), 64);
+      LLASA_LAUNCH(copy_kernel, 1, 1, 1024, s, source, from, to, bytes, elsewhere);
+    });
+  };
+  EXPECT_EQ(copy(x.data(), 48, 1008, 16, nullptr), "");
+  EXPECT_EQ(copy(x.data(), 64, 0, 0, nullptr), "") << "reads nothing";
+  EXPECT_EQ(copy(unwritten.data(), 0, 0, 0, nullptr), "") << "reads nothing";
+  expect_fault(copy(x.data(), 64, 0, 16, nullptr), "copy_kernel", "out-of-bounds read of 16 bytes");
+  expect_fault(copy(x.data(), 64, 0, 4, nullptr), "copy_kernel", "out-of-bounds read of 4 bytes");
+  expect_fault(copy(unwritten.data(), 0, 0, 16, nullptr), "copy_kernel", "uninitialised read of 16 bytes");
+  expect_fault(copy(x.data(), 0, 1024, 16, nullptr), "copy_kernel",
+               "out-of-bounds write of 16 bytes at byte 1024");
+  expect_fault(copy(x.data(), 8, 0, 16, nullptr), "copy_kernel", "source at");
+  expect_fault(copy(x.data(), 0, 8, 16, nullptr), "copy_kernel", "destination at");
+  expect_fault(copy(x.data(), 0, 0, 16, x.data()), "copy_kernel", "is not in shared memory");
+  expect_fault(copy(host.data(), 0, 0, 16, nullptr), "copy_kernel", "is not in global memory");
+  expect_fault(copy(x.data(), 0, 0, 32, nullptr), "copy_kernel", "32 bytes of 16");
 }
 
 TEST(Fault, ImpossibleLaunchNamesTheKernel) {
