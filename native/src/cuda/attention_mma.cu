@@ -6,14 +6,23 @@
 namespace llasa::cuda {
 namespace {
 
-constexpr int kM = 2;   // of 16 queries per warp: each fragment of keys and values read serves two products
-constexpr int kK = 32;  // keys per step: with 64 the accumulators of D = 64 spill
+constexpr int kM = 2;  // of 16 queries per warp: each fragment of keys and values read serves two products
 constexpr int kQ = 16 * kM * kMmaWarps;
 static_assert(kQ == kMmaForwardTile, "the plan's tiles are the kernel's");
-
+// Keys per step: of tiles that pass through registers, and of tiles that are copied past them. With 64 the
+// accumulators of D = 64 and what is on its way to a tile do not fit into the registers.
+constexpr int kStagedKeys = 32, kCopiedKeys = 64;
+// Tiles of keys and values in shared memory at a time, where they are copied: one is read, the others are under way. Three
+// of D = 128 would leave room for one block per multiprocessor of sm_80.
 template <int kD>
-constexpr int64_t forward_shared_bytes() {
-  return 2 * (kQ + 2 * kK) * mma_stride(kD);
+constexpr int kSlots = kD <= 64 ? 3 : 2;
+
+constexpr int64_t staged_shared_bytes(int kD) {
+  return 2 * (kQ + 2 * kStagedKeys) * mma_stride(kD);
+}
+template <int kD>
+constexpr int64_t copied_shared_bytes() {
+  return 2 * (kQ + kSlots<kD> * kCopiedKeys) * mma_stride(kD);
 }
 
 struct OnlineSoftmax {
@@ -22,12 +31,21 @@ struct OnlineSoftmax {
   // and of the exact ones, for the log-sum-exp.
   float rounded[kM][2];
   float exact[kM][2];
+
+  // Of no keys.
+  __device__ __forceinline__ void clear() {
+#pragma unroll
+    for (int m = 0; m < kM; ++m) {
+      exponent[m][0] = exponent[m][1] = -INFINITY;
+      rounded[m][0] = rounded[m][1] = exact[m][0] = exact[m][1] = 0.0f;
+    }
+  }
 };
 
 // Scores become 2^(factor score - exponent), the accumulators and sums so far are brought to the new
 // exponents. factor: scale log2 e, positive.
-template <int kD>
-__device__ __forceinline__ void soften(OnlineSoftmax& state, float (&score)[kM][kK / 8][4],
+template <int kD, int kN>
+__device__ __forceinline__ void soften(OnlineSoftmax& state, float (&score)[kM][kN][4],
                                        float (&acc)[kM][kD / 8][4], float factor) {
 #pragma unroll
   for (int m = 0; m < kM; ++m) {
@@ -35,7 +53,7 @@ __device__ __forceinline__ void soften(OnlineSoftmax& state, float (&score)[kM][
     for (int half = 0; half < 2; ++half) {
       float largest = -INFINITY;
 #pragma unroll
-      for (int n = 0; n < kK / 8; ++n) {
+      for (int n = 0; n < kN; ++n) {
         largest = fmaxf(largest, fmaxf(score[m][n][2 * half], score[m][n][2 * half + 1]));
       }
       const float exponent =
@@ -44,7 +62,7 @@ __device__ __forceinline__ void soften(OnlineSoftmax& state, float (&score)[kM][
       state.exponent[m][half] = exponent;
       float rounded = 0.0f, exact = 0.0f;
 #pragma unroll
-      for (int n = 0; n < kK / 8; ++n) {
+      for (int n = 0; n < kN; ++n) {
 #pragma unroll
         for (int e = 2 * half; e < 2 * half + 2; ++e) {
           const float weight = exp2f(fmaf(score[m][n][e], factor, -exponent));
@@ -59,6 +77,32 @@ __device__ __forceinline__ void soften(OnlineSoftmax& state, float (&score)[kM][
       for (int d = 0; d < kD / 8; ++d) {
         acc[m][d][2 * half] *= correction;
         acc[m][d][2 * half + 1] *= correction;
+      }
+    }
+  }
+}
+
+// A warp's rows of out and lse.
+template <int kD, typename T>
+__device__ __forceinline__ void write_rows(const OnlineSoftmax& state, const float (&acc)[kM][kD / 8][4],
+                                           const QueryTile& tile, int head, const TileShape& s,
+                                           T* __restrict__ out, float* __restrict__ lse) {
+#pragma unroll
+  for (int m = 0; m < kM; ++m) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const float sum = lane_reduce<4>(state.rounded[m][half], Sum{});
+      const float exact = lane_reduce<4>(state.exact[m][half], Sum{});
+      const int row = (mma_warp() * kM + m) * 16 + 8 * half + mma_group();
+      if (row >= tile.q_count) continue;
+      T* place = out + (tile.q_row + row) * s.out_stride + static_cast<int64_t>(head) * s.D;
+      const float inverse = 1.0f / sum;
+#pragma unroll
+      for (int d = 0; d < kD / 8; ++d) {
+        store_pair(place, d, s.D, acc[m][d][2 * half] * inverse, acc[m][d][2 * half + 1] * inverse);
+      }
+      if (lse != nullptr && mma_place() == 0) {
+        lse[(tile.q_row + row) * s.H + head] = fmaf(state.exponent[m][half], kLn2, logf(exact));
       }
     }
   }
@@ -84,7 +128,7 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
     attention_mma_forward_kernel(const T* __restrict__ q, const T* __restrict__ k, const T* __restrict__ v,
                                  T* __restrict__ out, float* __restrict__ lse,
                                  const QueryTile* __restrict__ tiles, TileShape s) {
-  constexpr int kStride = mma_stride(kD);
+  constexpr int kStride = mma_stride(kD), kK = kStagedKeys;
   LLASA_DYNAMIC_SHARED(uint16_t, queries);
   uint16_t* keys = queries + kQ * kStride;
   uint16_t* values = keys + kK * kStride;
@@ -95,14 +139,9 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
   v += static_cast<int64_t>(head / s.rep) * s.D;
   const float factor = s.scale * kLog2E;
   OnlineSoftmax state;
+  state.clear();
   float acc[kM][kD / 8][4];
-#pragma unroll
-  for (int m = 0; m < kM; ++m) {
-    state.exponent[m][0] = state.exponent[m][1] = -INFINITY;
-    state.rounded[m][0] = state.rounded[m][1] = state.exact[m][0] = state.exact[m][1] = 0.0f;
-#pragma unroll
-    for (int d = 0; d < kD / 8; ++d) acc[m][d][0] = acc[m][d][1] = acc[m][d][2] = acc[m][d][3] = 0.0f;
-  }
+  clear(acc);
   const int steps = key_steps(tile, kK);
   KeyStep step = key_step(tile, 0, kK);
   Staged<kK, kD, T> staged;
@@ -128,25 +167,85 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
     __syncthreads();
     if (sees) accumulate_rows<kD>(score, values, acc);
   }
+  write_rows<kD>(state, acc, tile, head, s, out, lse);
+}
+
+// The same of bf16 whose rows can be copied (copied_rows).
+//   maths, numerics, traffic, determinism  as attention_mma_forward_kernel; sums of weights are of 64 keys at a time
+//   shapes        D <= kD; 128 queries, 64 keys per step
+//   mapping       block = (query tile, head), 4 warps of 32 queries. Tiles, of keys and of values in turn, pass through
+//                 kSlots places by cp.async: with the barrier before a product, which says that the product before has been
+//                 read, the copy of the tile kSlots - 1 further begins
+//   memory        2 (128 + 64 kSlots) (kD + 8) bytes of shared memory: 46 KB for D = 64, 70 KB for 128; registers
+//                 kD + 64 of accumulators: no spills, two blocks per multiprocessor
+template <int kD>
+__global__ void __launch_bounds__(kMmaThreads, 2)
+    attention_mma_forward_copied_kernel(const Bf16* __restrict__ q, const Bf16* __restrict__ k,
+                                        const Bf16* __restrict__ v, Bf16* __restrict__ out,
+                                        float* __restrict__ lse, const QueryTile* __restrict__ tiles,
+                                        TileShape s) {
+  constexpr int kStride = mma_stride(kD), kK = kCopiedKeys, kAhead = kSlots<kD> - 1;
+  LLASA_DYNAMIC_SHARED(uint16_t, queries);
+  uint16_t* slots = queries + kQ * kStride;
+  const QueryTile tile = tiles[blockIdx.x];
+  const int head = static_cast<int>(blockIdx.y), first_row = mma_warp() * 16 * kM;
+  k += static_cast<int64_t>(head / s.rep) * s.D;
+  v += static_cast<int64_t>(head / s.rep) * s.D;
+  const float factor = s.scale * kLog2E;
+  const int steps = key_steps(tile, kK);
+  const auto slot = [&](int t) { return slots + t % kSlots<kD> * kK * kStride; };
+  // Tile t: of step t / 2, keys where t is even, else values.
+  const auto request = [&](int t) {
+    if (t < 2 * steps) {
+      const KeyStep step = key_step(tile, t / 2, kK);
+      Copied<kK, kD>::load(slot(t), (t % 2 == 0 ? k : v) + step.row * s.row_stride, s.row_stride, step.count,
+                           s.D);
+    }
+    commit_copies();  // a group even where there is no tile: waiting is by their number
+  };
+  // Until tile t is there, and the place of tile t + kAhead free, which is asked for.
+  const auto await = [&](int t) {
+    wait_for_copies<kAhead - 1>();
+    __syncthreads();
+    request(t + kAhead);
+  };
+  Copied<kQ, kD>::load(queries, q + tile.q_row * s.row_stride + static_cast<int64_t>(head) * s.D,
+                       s.row_stride, tile.q_count, s.D);
 #pragma unroll
-  for (int m = 0; m < kM; ++m) {
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const float sum = lane_reduce<4>(state.rounded[m][half], Sum{});
-      const float exact = lane_reduce<4>(state.exact[m][half], Sum{});
-      const int row = first_row + 16 * m + 8 * half + mma_group();
-      if (row >= tile.q_count) continue;
-      T* place = out + (tile.q_row + row) * s.out_stride + column;
-      const float inverse = 1.0f / sum;
-#pragma unroll
-      for (int d = 0; d < kD / 8; ++d) {
-        store_pair(place, d, s.D, acc[m][d][2 * half] * inverse, acc[m][d][2 * half + 1] * inverse);
-      }
-      if (lse != nullptr && mma_place() == 0) {
-        lse[(tile.q_row + row) * s.H + head] = fmaf(state.exponent[m][half], kLn2, logf(exact));
-      }
+  for (int t = 0; t < kAhead; ++t) request(t);  // the queries are in the first group
+  OnlineSoftmax state;
+  state.clear();
+  float acc[kM][kD / 8][4];
+  clear(acc);
+  for (int i = 0; i < steps; ++i) {
+    const KeyStep step = key_step(tile, i, kK);
+    const bool sees = first_row < tile.q_count && step.diagonal + first_row + 16 * kM - 1 >= 0;
+    float score[kM][kK / 8][4];
+    await(2 * i);
+    if (sees) {
+      multiply_rows<kD>(queries + first_row * kStride, slot(2 * i), score);
+      mask_scores(score, step, first_row);
+      soften<kD>(state, score, acc, factor);
+    }
+    await(2 * i + 1);
+    if (sees) accumulate_rows<kD>(score, slot(2 * i + 1), acc);
+  }
+  write_rows<kD>(state, acc, tile, head, s, out, lse);
+}
+
+template <int kD, typename T>
+void forward(Stream& stream, const T* q, const T* k, const T* v, T* out, float* lse, const QueryTile* tiles,
+             int64_t count, const TileShape& shape) {
+  const dim3 grid(static_cast<unsigned>(count), static_cast<unsigned>(shape.H), 1);
+  if constexpr (std::is_same_v<T, Bf16>) {
+    if (copied_rows(shape.D, shape.row_stride, q, k, v)) {
+      LLASA_LAUNCH((attention_mma_forward_copied_kernel<kD>), grid, kMmaThreads, copied_shared_bytes<kD>(),
+                   stream, q, k, v, out, lse, tiles, shape);
+      return;
     }
   }
+  LLASA_LAUNCH((attention_mma_forward_kernel<kD, T>), grid, kMmaThreads, staged_shared_bytes(kD), stream, q,
+               k, v, out, lse, tiles, shape);
 }
 
 }  // namespace
@@ -157,16 +256,12 @@ void launch_attention_mma_forward(Stream& stream, const T* q, const T* k, const 
   LLASA_CHECK(shape.scale > 0, Status::kArgument, "scale: %g, attention in bf16 takes a positive one",
               static_cast<double>(shape.scale));
   if (count == 0) return;
-  const dim3 grid(static_cast<unsigned>(count), static_cast<unsigned>(shape.H), 1);
   if (shape.D <= 32) {
-    LLASA_LAUNCH((attention_mma_forward_kernel<32, T>), grid, kMmaThreads, forward_shared_bytes<32>(), stream,
-                 q, k, v, out, lse, tiles, shape);
+    forward<32>(stream, q, k, v, out, lse, tiles, count, shape);
   } else if (shape.D <= 64) {
-    LLASA_LAUNCH((attention_mma_forward_kernel<64, T>), grid, kMmaThreads, forward_shared_bytes<64>(), stream,
-                 q, k, v, out, lse, tiles, shape);
+    forward<64>(stream, q, k, v, out, lse, tiles, count, shape);
   } else {
-    LLASA_LAUNCH((attention_mma_forward_kernel<128, T>), grid, kMmaThreads, forward_shared_bytes<128>(),
-                 stream, q, k, v, out, lse, tiles, shape);
+    forward<128>(stream, q, k, v, out, lse, tiles, count, shape);
   }
 }
 

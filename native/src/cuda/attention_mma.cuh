@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "core/host_device.h"
+#include "cuda/async_copy.cuh"
 #include "cuda/attention_tile.cuh"
 #include "cuda/bf16.cuh"
 #include "cuda/mma.cuh"
@@ -130,16 +131,53 @@ __device__ __forceinline__ void stage_tile(uint16_t* tile, const T* __restrict__
   }
 }
 
-// c[m][n] = 16 kM rows of a times 8 kN rows of b, over kD.
-template <int kD, int kM, int kN>
-__device__ __forceinline__ void multiply_rows(const uint16_t* a, const uint16_t* b, float (&c)[kM][kN][4]) {
-  constexpr int kStride = mma_stride(kD);
-  static_assert(kN % 2 == 0, "two columns of products per load");
+// kRows x kD elements of bf16 on their way into a tile by copies of 16 bytes, past the registers: rows on multiples of
+// 16 bytes, D a multiple of 8. load() asks for them; see async_copy.cuh for when they are there. A thread takes eight
+// neighbours of every kStep-th row.
+template <int kRows, int kD>
+struct Copied {
+  static constexpr int kStep = kMmaThreads / (kD / 8), kCount = kRows / kStep;
+  static_assert(kStep * kD / 8 == kMmaThreads && kCount * kStep == kRows, "no thread idles");
+
+  LLASA_HOST_DEVICE static constexpr int row(int thread) { return thread / (kD / 8); }
+  LLASA_HOST_DEVICE static constexpr int column(int thread) { return thread % (kD / 8) * 8; }
+
+  // Zeros beyond `count` rows and D.
+  __device__ __forceinline__ static void load(uint16_t* tile, const Bf16* __restrict__ rows, int64_t stride,
+                                              int count, int D) {
+    const int r = row(static_cast<int>(threadIdx.x)), d = column(static_cast<int>(threadIdx.x));
+    if (d >= D) count = 0;
+    const Bf16* place = rows + r * stride + d;
+    tile += r * mma_stride(kD) + d;
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      const bool exists = r + i * kStep < count;
+      copy_async(tile + i * kStep * mma_stride(kD), exists ? place : rows, exists ? 16 : 0);
+      place += kStep * stride;
+    }
+  }
+};
+// Whether rows of D elements, `stride` apart, can be copied so. On the host.
+template <typename... Pointers>
+bool copied_rows(int64_t D, int64_t stride, Pointers... pointers) {
+  return D % 8 == 0 && stride % 8 == 0 && ((reinterpret_cast<uintptr_t>(pointers) % 16 == 0) && ...);
+}
+
+template <int kM, int kN>
+__device__ __forceinline__ void clear(float (&c)[kM][kN][4]) {
 #pragma unroll
   for (int m = 0; m < kM; ++m) {
 #pragma unroll
     for (int n = 0; n < kN; ++n) c[m][n][0] = c[m][n][1] = c[m][n][2] = c[m][n][3] = 0.0f;
   }
+}
+
+// c[m][n] = 16 kM rows of a times 8 kN rows of b, over kD.
+template <int kD, int kM, int kN>
+__device__ __forceinline__ void multiply_rows(const uint16_t* a, const uint16_t* b, float (&c)[kM][kN][4]) {
+  constexpr int kStride = mma_stride(kD);
+  static_assert(kN % 2 == 0, "two columns of products per load");
+  clear(c);
   a += down_first(mma_lane(), kStride);
   b += right_first(mma_lane(), kStride);
 #pragma unroll 2  // unrolled further, fragments loaded ahead push accumulators out of the registers

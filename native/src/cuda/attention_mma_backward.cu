@@ -22,15 +22,6 @@ constexpr int64_t backward_shared_bytes(int kD) {
   return 2 * (2 * mma_backward_tile(kD) + 3 * kStep) * mma_stride(kD) + 2 * 4 * kStep;
 }
 
-template <int kM, int kN>
-__device__ __forceinline__ void clear(float (&c)[kM][kN][4]) {
-#pragma unroll
-  for (int m = 0; m < kM; ++m) {
-#pragma unroll
-    for (int n = 0; n < kN; ++n) c[m][n][0] = c[m][n][1] = c[m][n][2] = c[m][n][3] = 0.0f;
-  }
-}
-
 // lse log2 e and delta = dout . out of a lane's rows of a query tile; delta is also kept for the other
 // kernel. dout is taken rounded, as dp = dout v has it: what the rounding changes in both cancels in dp -
 // delta.

@@ -163,7 +163,7 @@ void add_attention(std::vector<Case>& cases, int64_t D) {
                      rope_backward(s, m[0].f32(), m[1].bf16(), m[2].i32(), m[3].f32(), T, H + G, D, row);
                    }});
   cases.push_back({"attention",
-                   "attention_mma_forward_kernel",
+                   "attention_mma_forward_",
                    {{"qkv", kB, T * row, kReads}, {"out", kB, T * out, kWrites}, {"lse", kF, T * H, kWrites}},
                    [=](Stream& s, std::vector<Memory>& m) {
                      attention_forward(s, m[0].bf16(), m[1].bf16(), m[2].f32(), groups, shape,

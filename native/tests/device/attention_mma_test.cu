@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <vector>
 
 #include "cuda/attention_decode_prefix_mma.cuh"
 #include "cuda/attention_mma.cuh"
@@ -77,6 +78,46 @@ TEST(AttentionMma, StoresOfStagedRowsMeetFewBanksTwice) {
   EXPECT_EQ(worst_store<128>(), 1);
   EXPECT_EQ(worst_store<64>(), 1);
   EXPECT_EQ(worst_store<32>(), 2);
+}
+
+// A quarter of a warp writes 16 bytes per lane at a time where they are copied.
+template <int kD>
+int worst_copy() {
+  int worst = 0;
+  for (int quarter = 0; quarter < 4 * cuda::kMmaWarps; ++quarter) {
+    int lanes[kBankGroups] = {};
+    for (int thread = 8 * quarter; thread < 8 * quarter + 8; ++thread) {
+      using Copied = cuda::Copied<64, kD>;
+      const int bytes = 2 * (Copied::row(thread) * cuda::mma_stride(kD) + Copied::column(thread));
+      EXPECT_EQ(bytes % 16, 0);
+      worst = std::max(worst, ++lanes[bytes / 16 % kBankGroups]);
+    }
+  }
+  return worst;
+}
+
+TEST(AttentionMma, CopiedRowsMeetFewBanksTwice) {
+  EXPECT_EQ(worst_copy<128>(), 1);
+  EXPECT_EQ(worst_copy<64>(), 1);
+  EXPECT_EQ(worst_copy<32>(), 2);
+}
+
+// Each element of a tile by one thread.
+template <int kRows, int kD>
+void expect_whole_tile() {
+  using Copied = cuda::Copied<kRows, kD>;
+  std::vector<int> times(static_cast<size_t>(kRows * kD / 8));
+  for (int thread = 0; thread < cuda::kMmaThreads; ++thread) {
+    for (int i = 0; i < Copied::kCount; ++i)
+      ++times[static_cast<size_t>((Copied::row(thread) + i * Copied::kStep) * kD / 8 +
+                                  Copied::column(thread) / 8)];
+  }
+  for (int count : times) EXPECT_EQ(count, 1);
+}
+
+TEST(AttentionMma, CopiesCoverATileOnce) {
+  expect_whole_tile<64, 32>(), expect_whole_tile<64, 64>(), expect_whole_tile<64, 128>();
+  expect_whole_tile<128, 32>(), expect_whole_tile<128, 64>(), expect_whole_tile<128, 128>();
 }
 
 }  // namespace
