@@ -221,6 +221,38 @@ TEST(AttentionPrecision, EveryVisibleKeyOfBf16CountsOnce) {
   }
 }
 
+// The gradients of bf16 rows that are copied to shared memory and of rows that are not, because they begin off
+// multiples of 16 bytes: the tiles are the same, and so are the sums.
+TEST(AttentionPrecision, GradientsOfBf16DoNotDependOnWhereRowsBegin) {
+  for (const int64_t D : {8, 24, 32, 64, 72, 128}) {
+    const AttentionShape shape{4, 2, D, D != 24};
+    const Layout layout = lay_out({{37, {70, 131}}, {0, {66, 1}}, {3, {}}});
+    const int64_t T = layout.rows, R = shape.row(), O = shape.H * D;
+    const auto qkv = random_floats(T * R, 28), dout = random_floats(T * O, 29);
+    const auto gradients = [&](int64_t before_qkv, int64_t before_dout) {
+      const auto shifted = [](const std::vector<float>& values, int64_t by) {
+        std::vector<float> all(static_cast<size_t>(by), 0.0f);
+        all.insert(all.end(), values.begin(), values.end());
+        return stored_bf16(all);
+      };
+      Stream stream;
+      const DeviceArray<Bf16> rows(shifted(qkv, before_qkv)), dy(shifted(dout, before_dout)),
+          aligned(stored_bf16(qkv));
+      DeviceArray<Bf16> out(T * O);
+      Guarded lse(T * shape.H), dqkv(T * R);
+      attention_forward(stream, aligned.data(), out.data(), lse.data(), layout.groups, shape,
+                        Precision::kBf16);
+      attention_backward(stream, rows.data() + before_qkv, out.data(), lse.data(), dy.data() + before_dout,
+                         dqkv.data(), layout.groups, shape, Precision::kBf16);
+      return dqkv.values();
+    };
+    const std::vector<float> expected = gradients(0, 0);
+    EXPECT_EQ(gradients(1, 0), expected) << D;
+    EXPECT_EQ(gradients(0, 4), expected) << D;
+    EXPECT_EQ(gradients(8, 16), expected) << D;
+  }
+}
+
 // Equal scores and integers for values: the mean is exact but for the division, if every key counts once.
 TEST(AttentionPrecision, EveryVisibleKeyCountsOnce) {
   const AttentionShape shape{2, 1, 64};

@@ -6,53 +6,27 @@
 #include <algorithm>
 
 #include "core/scratch.h"
-#include "cuda/attention_mma.cuh"
 #include "cuda/attention_mma.h"
+#include "cuda/attention_mma_backward.cuh"
 
 namespace llasa::cuda {
 namespace {
 
-constexpr int kStep = 32;  // keys per step of dq, queries per step of dk and dv
-
-static_assert(mma_backward_tile(128) == 16 * mma_backward_rows(128) * kMmaWarps);
-
 // Two tiles that a block keeps, three of a step (one of them twice, so that the next may be stored while the
 // last is read), and two numbers per row of a step.
-constexpr int64_t backward_shared_bytes(int kD) {
+constexpr int64_t staged_shared_bytes(int kD) {
   return 2 * (2 * mma_backward_tile(kD) + 3 * kStep) * mma_stride(kD) + 2 * 4 * kStep;
 }
-
-// lse log2 e and delta = dout . out of a lane's rows of a query tile; delta is also kept for the other
-// kernel. dout is taken rounded, as dp = dout v has it: what the rounding changes in both cancels in dp -
-// delta.
-template <int kD, int kM, typename T>
-__device__ __forceinline__ void row_constants(const BackwardArguments<T>& a, const QueryTile& tile, int head,
-                                              int first_row, const uint16_t* douts, float (&lse)[kM][2],
-                                              float (&delta)[kM][2]) {
-#pragma unroll
-  for (int m = 0; m < kM; ++m) {
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int row = first_row + 16 * m + 8 * half + mma_group();
-      const bool exists = row < tile.q_count;
-      const T* out = a.out + (tile.q_row + row) * a.s.out_stride + static_cast<int64_t>(head) * a.s.D;
-      float part = 0.0f;
-      for (int d = mma_place(); exists && d < a.s.D; d += 4) {
-        part = fmaf(to_float(out[d]), unpack_bf16(douts[row * mma_stride(kD) + d]), part);
-      }
-      delta[m][half] = lane_reduce<4>(part, Sum{});
-      const int64_t place = (tile.q_row + row) * a.s.H + head;
-      lse[m][half] = exists ? a.lse[place] * kLog2E : 0.0f;
-      if (exists && mma_place() == 0) a.delta[place] = delta[m][half];
-    }
-  }
+// Where tiles are copied, two of each step's, and of its numbers: one is read, the other is under way.
+constexpr int64_t copied_shared_bytes(int kD) {
+  return 2 * (2 * mma_backward_tile(kD) + 4 * kStep) * mma_stride(kD) + 4 * 4 * kStep;
 }
 
 // dq of one query tile and head, and delta on the way.
 //   maths         p = exp(scale q k - lse), ds = p (dout v - delta), dq = scale ds k
 //   mapping       block = (query tile, head), 4 warps of 32 queries (16 for D > 64); steps of 32 keys with
 //                 two barriers, as in attention_mma_forward_kernel
-//   memory        backward_shared_bytes: 51 KB for D = 64, 61 KB for 128
+//   memory        staged_shared_bytes: 51 KB for D = 64, 61 KB for 128
 //   traffic       6 D flops per visible pair and head on tensor cores
 //   numerics      q, k, v, dout rounded to bf16 unless they are it, ds rounded for its product; all sums f32
 //   determinism   keys in order
@@ -92,100 +66,74 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
       __syncthreads();
       const bool sees = first_row < tile.q_count && step.diagonal + first_row + 16 * kM - 1 >= 0;
       float weight[kM][kStep / 8][4];
-      if (sees) {
-        multiply_rows<kD>(queries + first_row * kStride, own, weight);
-        mask_scores(weight, step, first_row);
-#pragma unroll
-        for (int m = 0; m < kM; ++m) {
-#pragma unroll
-          for (int n = 0; n < kStep / 8; ++n) {
-#pragma unroll
-            for (int e = 0; e < 4; ++e)
-              weight[m][n][e] = exp2f(fmaf(weight[m][n][e], factor, -lse[m][e / 2]));
-          }
-        }
-      }
+      if (sees) probabilities<kD>(queries, own, step, first_row, lse, factor, weight);
       staged.store(values);  // last read before this step's first barrier
       if (i + 1 < steps) {
         step = key_step(tile, i + 1, kStep);
         staged.load(k + step.row * s.row_stride, s.row_stride, step.count, s.D, s.vector);
       }
       __syncthreads();
-      if (sees) {
-        float dp[kM][kStep / 8][4];
-        multiply_rows<kD>(douts + first_row * kStride, values, dp);
-#pragma unroll
-        for (int m = 0; m < kM; ++m) {
-#pragma unroll
-          for (int n = 0; n < kStep / 8; ++n) {
-#pragma unroll
-            for (int e = 0; e < 4; ++e) weight[m][n][e] *= dp[m][n][e] - delta[m][e / 2];
-          }
-        }
-        accumulate_rows<kD>(weight, own, acc);
-      }
+      if (sees) add_to_dq<kD>(douts, own, values, first_row, delta, weight, acc);
     }
   }
-#pragma unroll
-  for (int m = 0; m < kM; ++m) {
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int row = first_row + 16 * m + 8 * half + mma_group();
-      if (row >= tile.q_count) continue;
-      float* place = a.dqkv + (tile.q_row + row) * s.row_stride + q_column;
-#pragma unroll
-      for (int d = 0; d < kD / 8; ++d) {
-        store_pair(place, d, s.D, acc[m][d][2 * half] * s.scale, acc[m][d][2 * half + 1] * s.scale);
-      }
-    }
-  }
+  write_dq<kD>(a.dqkv, tile, head, s, acc);
 }
 
-// One step of a key tile along the queries that see it: of one head after another, range after range.
-struct QueryStep {
-  int head;
-  int64_t row;
-  int count;
-  int diagonal;  // key j is seen by query i if j <= diagonal + i
-};
-struct QueryCursor {
-  int r, range, first;
-
-  __device__ __forceinline__ QueryStep step(const QueryRange* __restrict__ ranges, int first_head) const {
-    const QueryRange rows = ranges[range];
-    return {first_head + r, rows.row + first, min(kStep, rows.count - first), rows.diagonal + first};
-  }
-  __device__ __forceinline__ void advance(const QueryRange* __restrict__ ranges, const KeyTile& tile) {
-    first += kStep;
-    if (first < ranges[range].count) return;
-    first = 0;
-    if (++range < tile.last_range) return;
-    range = tile.first_range;
-    ++r;
-  }
-};
-
-// p^T of a warp's keys from the turned scores: exp(scale q k - lse), 0 for keys not seen. lses: times log2 e.
-template <int kM>
-__device__ __forceinline__ void turned_probabilities(float (&score)[kM][kStep / 8][4], const float* lses,
-                                                     const QueryStep& step, int keys, int first_key,
-                                                     float factor) {
-  const bool all =
-      step.count == kStep && first_key + 16 * kM <= keys && first_key + 16 * kM - 1 <= step.diagonal;
-#pragma unroll
-  for (int n = 0; n < kStep / 8; ++n) {
-#pragma unroll
-    for (int e = 0; e < 4; ++e) {
-      const int query = 8 * n + 2 * mma_place() + e % 2;
-      const float lse = lses[query];
-#pragma unroll
-      for (int m = 0; m < kM; ++m) {
-        const int key = first_key + 16 * m + e / 2 * 8 + mma_group();
-        const bool seen = all || (query < step.count && key < keys && key <= step.diagonal + query);
-        score[m][n][e] = seen ? exp2f(fmaf(score[m][n][e], factor, -lse)) : 0.0f;
-      }
+// The same of bf16 whose rows can be copied (copied_rows), to the bit.
+//   mapping       as attention_mma_dq_kernel; with a step's one barrier, which says that the step before has been read, the
+//                 copies of the next step's keys and values begin
+//   memory        copied_shared_bytes: 56 KB for D = 64, 70 KB for 128
+template <int kD>
+__global__ void __launch_bounds__(kMmaThreads, 2)
+    attention_mma_dq_copied_kernel(BackwardArguments<Bf16> a, const QueryTile* __restrict__ tiles) {
+  constexpr int kM = mma_backward_rows(kD), kQ = mma_backward_tile(kD), kStride = mma_stride(kD);
+  LLASA_DYNAMIC_SHARED(uint16_t, queries);
+  uint16_t* douts = queries + kQ * kStride;
+  uint16_t* places = douts + kQ * kStride;  // keys and values of a step, then of the next
+  const TileShape& s = a.s;
+  const QueryTile tile = tiles[blockIdx.x];
+  const int head = static_cast<int>(blockIdx.y), first_row = mma_warp() * 16 * kM;
+  const int64_t q_column = static_cast<int64_t>(head) * s.D;
+  const Bf16* k = a.qkv + static_cast<int64_t>(s.H + head / s.rep) * s.D;
+  const Bf16* v = k + static_cast<int64_t>(a.G) * s.D;
+  const float factor = s.scale * kLog2E;
+  float acc[kM][kD / 8][4];
+  clear(acc);
+  const int steps = key_steps(tile, kStep);
+  const auto keys_of = [&](int i) { return places + i % 2 * 2 * kStep * kStride; };
+  const auto request = [&](int i) {
+    if (i < steps) {
+      const KeyStep step = key_step(tile, i, kStep);
+      const int64_t offset = step.row * s.row_stride;
+      Copied<kStep, kD>::load(keys_of(i), k + offset, s.row_stride, step.count, s.D);
+      Copied<kStep, kD>::load(keys_of(i) + kStep * kStride, v + offset, s.row_stride, step.count, s.D);
+    }
+    commit_copies();
+  };
+  if (steps > 0) {  // else rows that are keys alone
+    Copied<kQ, kD>::load(queries, a.qkv + tile.q_row * s.row_stride + q_column, s.row_stride, tile.q_count,
+                         s.D);
+    Copied<kQ, kD>::load(douts, a.dout + tile.q_row * s.out_stride + q_column, s.out_stride, tile.q_count,
+                         s.D);
+    commit_copies();
+    request(0);
+    wait_for_copies<1>();
+    __syncthreads();
+    float lse[kM][2], delta[kM][2];
+    row_constants<kD>(a, tile, head, first_row, douts, lse, delta);
+    for (int i = 0; i < steps; ++i) {
+      wait_for_copies<0>();
+      __syncthreads();
+      request(i + 1);
+      const KeyStep step = key_step(tile, i, kStep);
+      if (first_row >= tile.q_count || step.diagonal + first_row + 16 * kM - 1 < 0)
+        continue;  // sees none of them
+      float weight[kM][kStep / 8][4];
+      probabilities<kD>(queries, keys_of(i), step, first_row, lse, factor, weight);
+      add_to_dq<kD>(douts, keys_of(i), keys_of(i) + kStep * kStride, first_row, delta, weight, acc);
     }
   }
+  write_dq<kD>(a.dqkv, tile, head, s, acc);
 }
 
 // dk and dv of one tile of keys and key/value head, over the ranges of queries that see it and the head's rep
@@ -256,42 +204,71 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
     more = cursor.r < s.rep;
     if (more) load_queries(cursor.step(ranges, g * s.rep));
     __syncthreads();
-    if (sees) {
-      accumulate_rows<kD>(weight, douts, dv);
-#pragma unroll
-      for (int n = 0; n < kStep / 8; n += 2) {  // 16 queries at a time: there are no registers for more
-        float dp[kM][2][4];
-        multiply_rows<kD>(values + first_key * kStride, douts + 8 * n * kStride, dp);
-#pragma unroll
-        for (int e = 0; e < 8; ++e) {
-          const float delta = deltas[8 * n + e / 4 * 8 + 2 * mma_place() + e % 2];
-#pragma unroll
-          for (int m = 0; m < kM; ++m) weight[m][n + e / 4][e % 4] *= dp[m][e / 4][e % 4] - delta;
-        }
-      }
-      accumulate_rows<kD>(weight, own, dk);
-    }
+    if (sees) add_to_dkv<kD>(values, own, douts, deltas, first_key, weight, dk, dv);
   }
-#pragma unroll
-  for (int m = 0; m < kM; ++m) {
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int key = first_key + 16 * m + 8 * half + mma_group();
-      if (key >= tile.count) continue;
-      float* k_place = a.dqkv + (tile.row + key) * s.row_stride + k_column;
-      float* v_place = a.dqkv + (tile.row + key) * s.row_stride + v_column;
-      if (tile.slot >= 0) {
-        const int64_t slot = static_cast<int64_t>(tile.slot) * a.G + g;
-        k_place = a.partial + (slot * 2 * kT + key) * s.D;
-        v_place = k_place + static_cast<int64_t>(kT) * s.D;
-      }
-#pragma unroll
-      for (int d = 0; d < kD / 8; ++d) {
-        store_pair(k_place, d, s.D, dk[m][d][2 * half] * s.scale, dk[m][d][2 * half + 1] * s.scale);
-        store_pair(v_place, d, s.D, dv[m][d][2 * half], dv[m][d][2 * half + 1]);
-      }
-    }
+  write_dkv<kD>(a, tile, g, dk, dv);
+}
+
+// The same of bf16 whose rows can be copied (copied_rows), to the bit.
+//   mapping       as attention_mma_dkv_kernel; with a step's one barrier, which says that the step before has been read, the
+//                 copies of the next step's queries and gradients begin
+//   memory        as attention_mma_dq_copied_kernel; registers kM kD of accumulators
+template <int kD>
+__global__ void __launch_bounds__(kMmaThreads, 2)
+    attention_mma_dkv_copied_kernel(BackwardArguments<Bf16> a, const KeyTile* __restrict__ tiles,
+                                    const QueryRange* __restrict__ ranges) {
+  constexpr int kM = mma_backward_rows(kD), kT = mma_backward_tile(kD), kStride = mma_stride(kD);
+  LLASA_DYNAMIC_SHARED(uint16_t, keys);
+  uint16_t* values = keys + kT * kStride;
+  uint16_t* places = values + kT * kStride;  // queries and gradients of a step, then of the next
+  auto* numbers = reinterpret_cast<float*>(places + 4 * kStep * kStride);  // lse and delta likewise
+  const TileShape& s = a.s;
+  const KeyTile tile = tiles[blockIdx.x];
+  const int g = static_cast<int>(blockIdx.y), first_key = mma_warp() * 16 * kM;
+  const int64_t k_column = static_cast<int64_t>(s.H + g) * s.D;
+  const int64_t v_column = k_column + static_cast<int64_t>(a.G) * s.D;
+  const float factor = s.scale * kLog2E;
+  float dk[kM][kD / 8][4], dv[kM][kD / 8][4];
+  clear(dk), clear(dv);
+  float lse = 0.0f, delta = 0.0f;  // of query threadIdx.x of the step that is under way
+  const auto queries_of = [&](int turn) { return places + turn * 2 * kStep * kStride; };
+  const auto request = [&](const QueryStep& step, int turn) {
+    const int64_t column = static_cast<int64_t>(step.head) * s.D;
+    Copied<kStep, kD>::load(queries_of(turn), a.qkv + step.row * s.row_stride + column, s.row_stride,
+                            step.count, s.D);
+    Copied<kStep, kD>::load(queries_of(turn) + kStep * kStride, a.dout + step.row * s.out_stride + column,
+                            s.out_stride, step.count, s.D);
+    commit_copies();
+    const int row = static_cast<int>(threadIdx.x);
+    const int64_t place = (step.row + row) * s.H + step.head;
+    lse = row < step.count ? a.lse[place] * kLog2E : 0.0f;
+    delta = row < step.count ? a.delta[place] : 0.0f;
+  };
+  QueryCursor cursor{0, tile.first_range, 0};
+  bool more = tile.first_range < tile.last_range;
+  if (more) {
+    const Bf16* rows = a.qkv + tile.row * s.row_stride;
+    Copied<kT, kD>::load(keys, rows + k_column, s.row_stride, tile.count, s.D);
+    Copied<kT, kD>::load(values, rows + v_column, s.row_stride, tile.count, s.D);
+    request(cursor.step(ranges, g * s.rep), 0);  // the keys and values are in its group
   }
+  for (int turn = 0; more; turn ^= 1) {
+    const QueryStep step = cursor.step(ranges, g * s.rep);
+    float* own = numbers + turn * 2 * kStep;
+    if (threadIdx.x < kStep) own[threadIdx.x] = lse, own[kStep + threadIdx.x] = delta;
+    wait_for_copies<0>();
+    __syncthreads();
+    cursor.advance(ranges, tile);
+    more = cursor.r < s.rep;
+    if (more) request(cursor.step(ranges, g * s.rep), turn ^ 1);
+    if (first_key >= tile.count || first_key > step.diagonal + step.count - 1) continue;  // none sees them
+    float weight[kM][kStep / 8][4];
+    multiply_rows<kD>(keys + first_key * kStride, queries_of(turn), weight);
+    turned_probabilities(weight, own, step, tile.count, first_key, factor);
+    add_to_dkv<kD>(values, queries_of(turn), queries_of(turn) + kStep * kStride, own + kStep, first_key,
+                   weight, dk, dv);
+  }
+  write_dkv<kD>(a, tile, g, dk, dv);
 }
 
 template <int kD, typename T>
@@ -313,10 +290,23 @@ void backward(Stream& stream, BackwardArguments<T> a, const std::vector<Attentio
   const auto grid = [](size_t count, int64_t heads) {
     return dim3(static_cast<unsigned>(count), static_cast<unsigned>(heads), 1);
   };
-  LLASA_LAUNCH((attention_mma_dq_kernel<kD, T>), grid(tiles.size(), shape.H), kMmaThreads,
-               backward_shared_bytes(kD), stream, a, device_tiles);
-  LLASA_LAUNCH((attention_mma_dkv_kernel<kD, T>), grid(plan.tiles.size(), shape.G), kMmaThreads,
-               backward_shared_bytes(kD), stream, a, key_tiles, ranges);
+  const dim3 query_grid = grid(tiles.size(), shape.H), key_grid = grid(plan.tiles.size(), shape.G);
+  bool copied = false;
+  if constexpr (std::is_same_v<T, Bf16>) {
+    copied = copied_rows(shape.D, a.s.row_stride, a.qkv, a.dout);
+    if (copied) {
+      LLASA_LAUNCH((attention_mma_dq_copied_kernel<kD>), query_grid, kMmaThreads, copied_shared_bytes(kD),
+                   stream, a, device_tiles);
+      LLASA_LAUNCH((attention_mma_dkv_copied_kernel<kD>), key_grid, kMmaThreads, copied_shared_bytes(kD),
+                   stream, a, key_tiles, ranges);
+    }
+  }
+  if (!copied) {
+    LLASA_LAUNCH((attention_mma_dq_kernel<kD, T>), query_grid, kMmaThreads, staged_shared_bytes(kD), stream,
+                 a, device_tiles);
+    LLASA_LAUNCH((attention_mma_dkv_kernel<kD, T>), key_grid, kMmaThreads, staged_shared_bytes(kD), stream, a,
+                 key_tiles, ranges);
+  }
   launch_slot_sum(stream, a, sums, static_cast<int64_t>(plan.sums.size()), kT);
 }
 
