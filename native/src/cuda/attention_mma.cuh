@@ -173,14 +173,14 @@ __device__ __forceinline__ void clear(float (&c)[kM][kN][4]) {
 }
 
 // c[m][n] = 16 kM rows of a times 8 kN rows of b, over kD.
-template <int kD, int kM, int kN>
+template <int kD, int kUnroll = 2, int kM, int kN>
 __device__ __forceinline__ void multiply_rows(const uint16_t* a, const uint16_t* b, float (&c)[kM][kN][4]) {
   constexpr int kStride = mma_stride(kD);
   static_assert(kN % 2 == 0, "two columns of products per load");
   clear(c);
   a += down_first(mma_lane(), kStride);
   b += right_first(mma_lane(), kStride);
-#pragma unroll 2  // unrolled further, fragments loaded ahead push accumulators out of the registers
+#pragma unroll(kUnroll)  // unrolled further, fragments loaded ahead push accumulators out of the registers
   for (int k = 0; k < kD; k += 16) {
     uint32_t rows[kM][4];
 #pragma unroll
@@ -198,9 +198,22 @@ __device__ __forceinline__ void multiply_rows(const uint16_t* a, const uint16_t*
   }
 }
 
-// c += w b: w the products of multiply_rows, rounded to bf16, b a tile of 8 kN rows.
+// The products of multiply_rows in bf16: the left side of a product of 8 kN columns.
+template <int kM, int kN>
+__device__ __forceinline__ void pack_products(const float (&w)[kM][kN][4], uint32_t (&packed)[kM][kN][2]) {
+#pragma unroll
+  for (int m = 0; m < kM; ++m) {
+#pragma unroll
+    for (int n = 0; n < kN; ++n) {
+      packed[m][n][0] = pack_bf16(w[m][n][0], w[m][n][1]);
+      packed[m][n][1] = pack_bf16(w[m][n][2], w[m][n][3]);
+    }
+  }
+}
+
+// c += w b: b a tile of 8 kN rows.
 template <int kD, int kM, int kN>
-__device__ __forceinline__ void accumulate_rows(const float (&w)[kM][kN][4], const uint16_t* b,
+__device__ __forceinline__ void accumulate_rows(const uint32_t (&w)[kM][kN][2], const uint16_t* b,
                                                 float (&c)[kM][kD / 8][4]) {
   constexpr int kStride = mma_stride(kD);
   static_assert(kN % 2 == 0 && kD % 16 == 0, "16 rows and 16 columns of b per load");
@@ -210,10 +223,10 @@ __device__ __forceinline__ void accumulate_rows(const float (&w)[kM][kN][4], con
     uint32_t rows[kM][4];
 #pragma unroll
     for (int m = 0; m < kM; ++m) {
-      rows[m][0] = pack_bf16(w[m][n][0], w[m][n][1]);
-      rows[m][1] = pack_bf16(w[m][n][2], w[m][n][3]);
-      rows[m][2] = pack_bf16(w[m][n + 1][0], w[m][n + 1][1]);
-      rows[m][3] = pack_bf16(w[m][n + 1][2], w[m][n + 1][3]);
+      rows[m][0] = w[m][n][0];
+      rows[m][1] = w[m][n][1];
+      rows[m][2] = w[m][n + 1][0];
+      rows[m][3] = w[m][n + 1][1];
     }
 #pragma unroll
     for (int d = 0; d < kD / 8; d += 2) {
@@ -226,6 +239,15 @@ __device__ __forceinline__ void accumulate_rows(const float (&w)[kM][kN][4], con
       }
     }
   }
+}
+
+// The same with products of multiply_rows, which are rounded to bf16.
+template <int kD, int kM, int kN>
+__device__ __forceinline__ void accumulate_rows(const float (&w)[kM][kN][4], const uint16_t* b,
+                                                float (&c)[kM][kD / 8][4]) {
+  uint32_t packed[kM][kN][2];
+  pack_products(w, packed);
+  accumulate_rows<kD>(packed, b, c);
 }
 
 // One step of a query tile along the keys it sees: rows row .. + count; query i sees key j if j <= diagonal +
