@@ -78,13 +78,14 @@ __global__ void __launch_bounds__(kThreads)
 //   maths         online softmax over chunks of positions, as in attention_tile.cuh
 //   mapping       block = (kQ queries, head, sequence); scores: thread = position, all queries at once;
 //                 values: warp = every 8th dimension, lanes along the positions
-//   memory        kQ (kChunk + 2 D) floats of shared memory, kChunk = 1024 for one query, 256 for eight
+//   memory        kQ (kChunk + 2 D) floats of shared memory, kChunk = 1024 for one query, 256 for eight; two
+//                 blocks of eight queries per multiprocessor, for nvcc 12.4 spills to fit three. 0: not told
 //   traffic       8 D bytes (4 D in bf16) per position and kQ queries: one token of Whisper large v3 (20 heads of 64, 1500
 //                 positions), 64 sequences: 983 MB per layer, floor 205 us (computed, H200 4.8 TB/s)
 //   numerics      f32; a query sees at least one position
 //   determinism   fixed by positions and kQ; kQ by the number of rows of the launch's longest sequence
 template <typename T, int kQ>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kQ == 1 ? 0 : 2)
     cached_attention_kernel(const float* __restrict__ q, float* __restrict__ y, CacheArguments a, int D,
                             float scale, bool causal) {
   constexpr int kChunk = kQ == 1 ? 1024 : 256;
