@@ -160,47 +160,69 @@ TEST(AttentionFull, ACacheInBf16ComputesWithRoundedKeysAndValues) {
   }
 }
 
-// A row of a decode loop gives the bits of the same row with its place from the host; a row that only fills the
-// batch leaves the caches alone.
-TEST(AttentionFull, RowsOfADecodeLoopAreThoseOfTheHost) {
-  const int64_t H = 3, D = 6, C = H * D, A = 4, slots = 5, capacity = 48;
-  const auto qkv = random_floats(A * 3 * C, 17);
+// Four rows of a decode loop, the last of which only fills the batch, in caches of noise.
+struct DecodeLoop {
+  // Heads in twos and one over: tasks of the CPU.
+  static constexpr int64_t H = 11, D = 6, C = H * D, A = 4, slots = 5, capacity = 48;
+  const std::vector<float> qkv = random_floats(A * 3 * C, 17);
   const std::vector<int64_t> slot{4, 0, 2}, position{0, 46, 17}, offsets{0, 1, 2, 3};
-  std::vector<int64_t> visible = position;
-  for (int64_t& v : visible) ++v;
+  DType dtype = DType::kF32;  // of the caches
+  int64_t visible = 0;        // positions that all see; 0: their own
+
+  struct Result {
+    std::vector<float> y, caches;
+    bool operator==(const Result&) const = default;
+  };
+
+  // on_device: keys stored by the pass that attends, else by the host's functions one after the other.
+  Result run(bool on_device) const {
+    Stream stream;
+    const int64_t elements = slots * key_value_slot_size(C, capacity);
+    std::vector<float> noise = random_floats(elements, 18);
+    if (dtype == DType::kBf16) {  // two halves that are finite
+      for (float& x : noise) x = 1.0f;
+    }
+    DeviceArray<float> memory(noise);
+    const KeyValueCache cache{memory.data(), C, capacity, dtype};
+    Guarded x(qkv), y(A * C);
+    const RowKeys own{x.data() + C, x.data() + 2 * C};
+    if (on_device) {
+      std::vector<DecodeRow> rows;
+      for (size_t a = 0; a < slot.size(); ++a)
+        rows.push_back({0, slot[a], 0, static_cast<int32_t>(position[a] + 1)});
+      rows.push_back({0, -1, 0, 1});
+      DeviceArray<DecodeRow> places(rows);
+      cached_attention_rows(stream, x.data(), own, 3 * C, cache, y.data(), places.data(), visible, A, H, D,
+                            0.4f);
+      // Once more, of what is stored now.
+      const std::vector<float> first = y.values();
+      cached_attention_rows(stream, x.data(), {}, 3 * C, cache, y.data(), places.data(), visible, A, H, D,
+                            0.4f);
+      const std::vector<float> again = y.values();
+      EXPECT_EQ(again, first);
+      return {again, memory.values()};
+    }
+    std::vector<int64_t> seen = position;
+    for (int64_t& v : seen) v = visible != 0 ? visible : v + 1;
+    zero_on_device(stream, y.data(), A * C * static_cast<int64_t>(sizeof(float)));
+    cache_append(stream, own.keys, own.values, 3 * C, cache, offsets.data(), slot.data(), position.data(), 3);
+    cached_attention_forward(stream, x.data(), 3 * C, cache, y.data(), offsets.data(), slot.data(),
+                             seen.data(), 3, H, D, 0.4f, false);
+    return {y.values(), memory.values()};
+  }
+};
+
+// A row of a decode loop gives the bits of the same row with its place from the host, appended and attended to one
+// after the other; a row that only fills the batch leaves the caches alone.
+TEST_P(AttentionFullOnEach, RowsOfADecodeLoopAreThoseOfTheHost) {
   for (const DType dtype : {DType::kF32, DType::kBf16}) {
-    for (const int64_t fixed : {int64_t{0}, int64_t{40}}) {
-      const auto run = [&](bool device) {
-        Stream stream;
-        const int64_t elements = slots * key_value_slot_size(C, capacity);
-        std::vector<float> noise = random_floats(elements, 18);
-        if (dtype == DType::kBf16) {  // two halves that are finite
-          for (float& x : noise) x = 1.0f;
-        }
-        DeviceArray<float> memory(noise);
-        const KeyValueCache cache{memory.data(), C, capacity, dtype};
-        Guarded x(qkv), y(A * C);
-        if (device) {
-          std::vector<DecodeRow> rows;
-          for (size_t a = 0; a < slot.size(); ++a)
-            rows.push_back({0, slot[a], 0, static_cast<int32_t>(position[a] + 1)});
-          rows.push_back({0, -1, 0, 1});
-          DeviceArray<DecodeRow> places(rows);
-          cache_append_rows(stream, x.data() + C, x.data() + 2 * C, 3 * C, cache, places.data(), A);
-          cached_attention_rows(stream, x.data(), 3 * C, cache, y.data(), places.data(), fixed, A, H, D,
-                                0.4f);
-        } else {
-          const std::vector<int64_t> seen(3, fixed);
-          zero_on_device(stream, y.data(), A * C * static_cast<int64_t>(sizeof(float)));
-          cache_append(stream, x.data() + C, x.data() + 2 * C, 3 * C, cache, offsets.data(), slot.data(),
-                       position.data(), 3);
-          cached_attention_forward(stream, x.data(), 3 * C, cache, y.data(), offsets.data(), slot.data(),
-                                   fixed == 0 ? visible.data() : seen.data(), 3, H, D, 0.4f, false);
-        }
-        stream.synchronize();
-        return std::make_pair(y.values(), memory.values());
-      };
-      EXPECT_EQ(run(true), run(false)) << fixed;
+    for (const int64_t visible : {int64_t{0}, int64_t{40}}) {
+      DecodeLoop loop;
+      loop.dtype = dtype;
+      loop.visible = visible;
+      const DecodeLoop::Result host = loop.run(false);
+      EXPECT_EQ(loop.run(true), host) << visible;
+      expect_same_for_any_thread_count([&] { return loop.run(true).y; });
     }
   }
 }

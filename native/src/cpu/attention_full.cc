@@ -276,6 +276,38 @@ void attend_cached(const CachedQueries& c, const KeyValueCache& cache, int64_t s
   }
 }
 
+// Heads [first, last) of a row of a decode loop into its place.
+template <typename T>
+void append_heads(RowKeys own, const CachedQueries& c, const KeyValueCache& cache, const DecodeRow& row,
+                  int64_t a) {
+  const int64_t first = c.first * c.D, channels = (c.last - c.first) * c.D, capacity = cache.capacity;
+  T* keys = static_cast<T*>(cache.data) + row.own_table * key_value_slot_size(cache.channels, capacity) +
+            first * capacity + row.own_tokens - 1;
+  append_columns(own.keys + a * c.row_stride + first, c.row_stride, 1, channels, capacity, keys);
+  append_columns(own.values + a * c.row_stride + first, c.row_stride, 1, channels, capacity,
+                 keys + cache.channels * capacity);
+}
+
+// All rows of a decode loop. A task has a few heads of a row, whose keys no other task reads or writes.
+template <typename T>
+void attend_rows(const CachedQueries& all, RowKeys own, const KeyValueCache& cache, const DecodeRow* rows,
+                 int64_t visible, int64_t A) {
+  const int64_t H = all.last, D = all.D;
+  const int64_t heads = std::clamp<int64_t>(A * H / kHeadTasks, 1, H), parts = (H + heads - 1) / heads;
+  parallel_for(A * parts, [&](int64_t task) {
+    const int64_t a = task / parts;
+    CachedQueries c = all;
+    c.first = task % parts * heads;
+    c.last = std::min(H, c.first + heads);
+    if (rows[a].own_table < 0) {
+      std::fill(c.y + (a * H + c.first) * D, c.y + (a * H + c.last) * D, 0.0f);
+      return;
+    }
+    if (own.keys != nullptr) append_heads<T>(own, c, cache, rows[a], a);
+    attend_cached<T>(c, cache, rows[a].own_table, a, 1, visible != 0 ? visible : rows[a].own_tokens);
+  });
+}
+
 }  // namespace
 
 void cache_append(Stream& stream, const float* keys, const float* values, int64_t row_stride,
@@ -302,40 +334,11 @@ void cached_attention_forward(Stream& stream, const float* q, int64_t row_stride
   });
 }
 
-void cache_append_rows(Stream&, const float* keys, const float* values, int64_t row_stride,
-                       const KeyValueCache& cache, const DecodeRow* rows, int64_t A) {
-  const int64_t C = cache.channels, capacity = cache.capacity;
-  const auto store = [&](auto* data) {
-    parallel_ranges(A, kBlockSequences, [&](int64_t first, int64_t last) {
-      for (int64_t a = first; a < last; ++a) {
-        if (rows[a].own_table < 0) continue;
-        auto* slot = data + rows[a].own_table * key_value_slot_size(C, capacity) + rows[a].own_tokens - 1;
-        append_columns(keys + a * row_stride, row_stride, 1, C, capacity, slot);
-        append_columns(values + a * row_stride, row_stride, 1, C, capacity, slot + C * capacity);
-      }
-    });
-  };
-  if (cache.dtype == DType::kBf16) {
-    store(static_cast<Bf16*>(cache.data));
-  } else {
-    store(static_cast<float*>(cache.data));
-  }
-}
-
-void cached_attention_rows(Stream&, const float* q, int64_t row_stride, const KeyValueCache& cache, float* y,
-                           const DecodeRow* rows, int64_t visible, int64_t A, int64_t H, int64_t D,
-                           float scale) {
-  const auto attend = cache.dtype == DType::kBf16 ? attend_cached<Bf16> : attend_cached<float>;
-  const int64_t heads = std::clamp<int64_t>(A * H / kHeadTasks, 1, H), parts = (H + heads - 1) / heads;
-  parallel_for(A * parts, [&](int64_t task) {
-    const int64_t a = task / parts, first = task % parts * heads, last = std::min(H, first + heads);
-    if (rows[a].own_table < 0) {
-      std::fill(y + a * H * D + first * D, y + a * H * D + last * D, 0.0f);
-    } else {
-      attend({q, row_stride, y, first, last, D, scale, false}, cache, rows[a].own_table, a, 1,
-             visible != 0 ? visible : rows[a].own_tokens);
-    }
-  });
+void cached_attention_rows(Stream&, const float* q, RowKeys own, int64_t row_stride,
+                           const KeyValueCache& cache, float* y, const DecodeRow* rows, int64_t visible,
+                           int64_t A, int64_t H, int64_t D, float scale) {
+  const auto run = cache.dtype == DType::kBf16 ? attend_rows<Bf16> : attend_rows<float>;
+  run({q, row_stride, y, 0, H, D, scale, false}, own, cache, rows, visible, A);
 }
 
 }  // namespace llasa

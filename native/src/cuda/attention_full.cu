@@ -25,6 +25,7 @@ struct CacheArguments {
   int64_t row_stride;
   const DecodeRow* rows = nullptr;  // in place of the three arrays: one row of each sequence
   int64_t visible = 0;              // positions that these see; 0: their own
+  RowKeys own = {};                 // of these, to be stored
 
   LLASA_HOST_DEVICE int64_t begin(int64_t sequence) const {
     return rows != nullptr ? sequence : offsets[sequence];
@@ -56,7 +57,6 @@ __global__ void __launch_bounds__(kThreads)
   const bool is_value = blockIdx.z % 2 == 1;
   const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
   const int64_t begin = a.begin(sequence), rows = a.count(sequence);
-  if (a.slot(sequence) < 0) return;
   const int64_t first_row = static_cast<int64_t>(blockIdx.x) * kWarp;
   const int64_t first_channel = static_cast<int64_t>(blockIdx.y) * kWarp;
   if (first_row >= rows) return;
@@ -77,7 +77,8 @@ __global__ void __launch_bounds__(kThreads)
 // y = softmax(scale q k) v for kQ queries of one sequence and head.
 //   maths         online softmax over chunks of positions, as in attention_tile.cuh
 //   mapping       block = (kQ queries, head, sequence); scores: thread = position, all queries at once;
-//                 values: warp = every 8th dimension, lanes along the positions
+//                 values: warp = every 8th dimension, lanes along the positions. The key and value of a decode
+//                 loop's row are written by the block that reads them, no other does
 //   memory        kQ (kChunk + 2 D) floats of shared memory, kChunk = 1024 for one query, 256 for eight; two
 //                 blocks of eight queries per multiprocessor, for nvcc 12.4 spills to fit three. 0: not told
 //   traffic       8 D bytes (4 D in bf16) per position and kQ queries: one token of Whisper large v3 (20 heads of 64, 1500
@@ -104,9 +105,16 @@ __global__ void __launch_bounds__(kThreads, kQ == 1 ? 0 : 2)
     return;
   }
   const int count = static_cast<int>(rows - first < kQ ? rows - first : kQ);
-  const T* keys = static_cast<const T*>(a.data) + (a.slot(sequence) * 2 * a.channels + column) * a.capacity;
-  const T* values = keys + a.channels * a.capacity;
+  T* keys = static_cast<T*>(a.data) + (a.slot(sequence) * 2 * a.channels + column) * a.capacity;
+  T* values = keys + a.channels * a.capacity;
   const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
+  if (a.own.keys != nullptr) {
+    const int64_t source = begin * a.row_stride + column, place = a.place(sequence);
+    for (int d = static_cast<int>(threadIdx.x); d < D; d += kThreads) {
+      assign(keys + d * a.capacity + place, a.own.keys[source + d]);
+      assign(values + d * a.capacity + place, a.own.values[source + d]);
+    }
+  }
   for (int i = static_cast<int>(threadIdx.x); i < kQ * D; i += kThreads) {
     queries[i] = i / D < count ? q[(begin + first + i / D) * a.row_stride + column + i % D] * scale : 0.0f;
     acc[i] = 0.0f;
@@ -195,10 +203,11 @@ CacheArguments cache_arguments(Scratch& scratch, const KeyValueCache& cache, int
   return {cache.data, cache.channels, cache.capacity, device, device + A + 1, device + 2 * A + 1, row_stride};
 }
 CacheArguments cache_arguments(const KeyValueCache& cache, int64_t row_stride, const DecodeRow* rows,
-                               int64_t visible) {
+                               int64_t visible, RowKeys own) {
   CacheArguments a{cache.data, cache.channels, cache.capacity, nullptr, nullptr, nullptr, row_stride};
   a.rows = rows;
   a.visible = visible;
+  a.own = own;
   return a;
 }
 
@@ -289,19 +298,12 @@ void cached_attention_forward(Stream& stream, const float* q, int64_t row_stride
   launch(stream, q, y, cache, a, longest, A, H, D, scale, causal);
 }
 
-void cache_append_rows(Stream& stream, const float* keys, const float* values, int64_t row_stride,
-                       const KeyValueCache& cache, const DecodeRow* rows, int64_t A) {
+void cached_attention_rows(Stream& stream, const float* q, RowKeys own, int64_t row_stride,
+                           const KeyValueCache& cache, float* y, const DecodeRow* rows, int64_t visible,
+                           int64_t A, int64_t H, int64_t D, float scale) {
   using namespace cuda;
   if (A == 0) return;
-  launch_append(stream, keys, values, cache, cache_arguments(cache, row_stride, rows, 0), 1, A);
-}
-
-void cached_attention_rows(Stream& stream, const float* q, int64_t row_stride, const KeyValueCache& cache,
-                           float* y, const DecodeRow* rows, int64_t visible, int64_t A, int64_t H, int64_t D,
-                           float scale) {
-  using namespace cuda;
-  if (A == 0) return;
-  launch_attention<1>(stream, q, y, cache, cache_arguments(cache, row_stride, rows, visible), 1, A, H, D,
+  launch_attention<1>(stream, q, y, cache, cache_arguments(cache, row_stride, rows, visible, own), 1, A, H, D,
                       scale, false);
 }
 

@@ -156,9 +156,8 @@ void WhisperDecoder::self_attention(const WhisperSelfAttention& weights, size_t 
                     kWhisperNormEps);
   linear_forward(stream, h_.data(), weights.qkv.weight, weights.qkv.bias, qkv, N, C, 3 * C);
   if (pass.rows != nullptr) {
-    const KeyValueCache cache = text_cache(layer);
-    cache_append_rows(stream, qkv + C, qkv + 2 * C, 3 * C, cache, pass.rows, N);
-    cached_attention_rows(stream, qkv, 3 * C, cache, attended_.data(), pass.rows, 0, N, H, D, scale);
+    cached_attention_rows(stream, qkv, {qkv + C, qkv + 2 * C}, 3 * C, text_cache(layer), attended_.data(),
+                          pass.rows, 0, N, H, D, scale);
   } else if (pass.cached) {
     const TextRows& rows = *pass.texts;
     const int64_t A = rows.sequences();
@@ -186,7 +185,8 @@ void WhisperDecoder::cross_attention(const WhisperCrossAttention& weights, size_
                     kWhisperNormEps);
   linear_forward(stream, h_.data(), weights.q.weight, weights.q.bias, q, N, C, C);
   if (pass.rows != nullptr) {
-    cached_attention_rows(stream, q, C, cross_cache(layer), attended_.data(), pass.rows, P, N, H, D, scale);
+    cached_attention_rows(stream, q, {}, C, cross_cache(layer), attended_.data(), pass.rows, P, N, H, D,
+                          scale);
   } else {
     const TextRows& rows = *pass.texts;
     const std::vector<int64_t> visible(rows.slots.size(), P);

@@ -49,13 +49,18 @@ void cached_attention_forward(Stream& stream, const float* q, int64_t row_stride
                               float* y, const int64_t* offsets, const int64_t* slots, const int64_t* visible,
                               int64_t A, int64_t H, int64_t D, float scale, bool causal);
 
+// Keys and values of a decode loop's rows, `row_stride` floats apart as their queries are; NULL: none.
+struct RowKeys {
+  const float* keys = nullptr;
+  const float* values = nullptr;
+};
+
 // The same in a decode loop, for one row of each sequence and without the host: rows [A] on the device, of which
 // row a is of slot own_table and at position own_tokens - 1; it sees own_tokens positions, or `visible` where that
-// is not 0. A row of slot -1 only fills the batch: nothing is stored for it, and its y is 0.
-void cache_append_rows(Stream& stream, const float* keys, const float* values, int64_t row_stride,
-                       const KeyValueCache& cache, const DecodeRow* rows, int64_t A);
-void cached_attention_rows(Stream& stream, const float* q, int64_t row_stride, const KeyValueCache& cache,
-                           float* y, const DecodeRow* rows, int64_t visible, int64_t A, int64_t H, int64_t D,
-                           float scale);
+// is not 0. Its key and value in `own`, if there are any, are stored first, as by cache_append; rows that store have a slot
+// each. A row of slot -1 only fills the batch: nothing is stored for it, and its y is 0.
+void cached_attention_rows(Stream& stream, const float* q, RowKeys own, int64_t row_stride,
+                           const KeyValueCache& cache, float* y, const DecodeRow* rows, int64_t visible,
+                           int64_t A, int64_t H, int64_t D, float scale);
 
 }  // namespace llasa
