@@ -74,16 +74,17 @@ void dropout(const PolicyShape& s, int64_t T, const std::string& name) {
   });
 }
 
-void gelu(const char* shape, int64_t count) {
-  const double elements = static_cast<double>(count);
-  add(std::string("activation/gelu_forward/") + shape, {8 * elements, 20 * elements, 8 * elements},
-      [=](Kernel& k) {
+void gelu(const char* shape, int64_t count, bool bf16) {
+  const double elements = static_cast<double>(count), bytes = (bf16 ? 6 : 8) * elements;
+  add(std::string(bf16 ? "activation/gelu_forward_bf16/" : "activation/gelu_forward/") + shape,
+      {bytes, 20 * elements, bytes}, [=](Kernel& k) {
         const float* x = k.random(count, 1, 4.0f);
-        float* y = k.zeros(count);
+        const ArrayView y = k.results(count, bf16);
         const auto run = [&] { gelu_forward(k.stream(), x, y, count); };
         run();
         const double v = 4.0 * static_cast<double>(noise(1, count - 1));
-        k.near("y", k.read(y + count - 1, 1)[0], 0.5 * v * (1 + std::erf(v / std::sqrt(2.0))), 2e-6);
+        const double expected = 0.5 * v * (1 + std::erf(v / std::sqrt(2.0)));
+        k.near("y", k.read_one(y + (count - 1)), expected, k.tolerance(y, expected, 2e-6));
         k.time(run);
       });
 }
@@ -152,7 +153,9 @@ const bool registered = [] {
     embedding(s);
     rope(s);
   }
-  for (const WhisperShape& s : kWhispers) gelu(s.name, s.clips * s.P * s.F);
+  for (const WhisperShape& s : kWhispers) {
+    for (const bool bf16 : {false, true}) gelu(s.name, s.clips * s.P * s.F, bf16);
+  }
   return true;
 }();
 

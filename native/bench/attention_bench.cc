@@ -201,6 +201,48 @@ void full(const char* name, int64_t clips, int64_t frames, int64_t H, int64_t D,
   });
 }
 
+// A row of each of `s.clips` texts in a decode loop: its key and value go to the last of the positions that it sees.
+void cached_rows(const WhisperShape& s, DType dtype) {
+  const bool bf16 = dtype == DType::kBf16;
+  const int64_t A = s.clips, H = s.H, D = s.D, C = H * D, P = s.P, capacity = key_value_capacity(P);
+  const int64_t elements = A * key_value_slot_size(C, capacity);
+  const double seen = static_cast<double>(A * P * C);
+  const double bytes = (bf16 ? 4.0 : 8.0) * seen + (bf16 ? 14.0 : 16.0) * static_cast<double>(A * C);
+  add(std::string("attention_full/cached_attention_rows") + (bf16 ? "_bf16/" : "/") + s.name,
+      {bytes, 4 * seen, 6.0 * static_cast<double>(elements)}, [=](Kernel& k) {
+        float* memory = k.random(elements, 1);
+        Bf16* narrow = k.upload(std::vector<Bf16>(static_cast<size_t>(bf16 ? elements : 1)));
+        if (bf16) narrow_to_bf16(k.stream(), memory, elements, narrow, 1, elements);
+        const KeyValueCache cache{bf16 ? static_cast<void*>(narrow) : memory, C, capacity, dtype};
+        std::vector<DecodeRow> where;
+        for (int64_t a = 0; a < A; ++a) where.push_back({0, a, 0, static_cast<int32_t>(P)});
+        const DecodeRow* rows = k.upload(where);
+        const float* qkv = k.random(A * 3 * C, 2);
+        const ArrayView y = k.results(A * C, bf16);
+        const float scale = 1.0f / std::sqrt(static_cast<float>(D));
+        const auto run = [&] {
+          cached_attention_rows(k.stream(), qkv, {qkv + C, qkv + 2 * C}, 3 * C, cache, y, rows, 0, A, H, D,
+                                scale);
+        };
+        run();
+        // The last row's last head: its query, then the keys and values of all positions, through the cache's layout.
+        const int64_t slot = (A - 1) * key_value_slot_size(C, capacity);
+        const auto element = [&](int64_t place, int64_t i) -> double {
+          if (place < 0) return static_cast<double>(noise(2, A * 3 * C - 2 * C - D + i));
+          const int64_t channel = (i < D ? 0 : C) + C - D + i % D;
+          const float x = place == P - 1 ? noise(2, (A * 3 - 2) * C + channel)
+                                         : noise(1, slot + channel * capacity + place);
+          return static_cast<double>(bf16 ? bf16_to_float(float_to_bf16(x)) : x);
+        };
+        std::vector<int64_t> places;
+        for (int64_t p = 0; p < P; ++p) places.push_back(p);
+        const double expected =
+            expected_output(element, -1, 0, 0, D, D, 3, static_cast<double>(scale), places);
+        k.near("y", k.read_one(y + (A * C - D + 3)), expected, k.tolerance(y, expected, 1e-5));
+        k.time(run);
+      });
+}
+
 const bool registered = [] {
   for (const PolicyShape& s : kPolicies) {
     const bool tiny = std::string(s.name) == "tiny", small = s.train < 1024;
@@ -213,6 +255,9 @@ const bool registered = [] {
   for (const Precision precision : {Precision::kF32, Precision::kBf16}) {
     for (const CodecShape& s : kCodecs) full(s.name, s.clips, s.frames, s.H, s.D, precision);
     for (const WhisperShape& s : kWhispers) full(s.name, s.clips, s.P, s.H, s.D, precision);
+  }
+  for (const WhisperShape& s : kWhispers) {
+    for (const DType dtype : {DType::kF32, DType::kBf16}) cached_rows(s, dtype);
   }
   return true;
 }();

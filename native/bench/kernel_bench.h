@@ -5,6 +5,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <cmath>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -12,6 +13,8 @@
 #include <vector>
 
 #include "core/device.h"
+#include "core/half.h"
+#include "core/weight_view.h"
 
 namespace llasa::bench {
 
@@ -42,6 +45,11 @@ class Kernel {
   // A device array whose element i is offset + scale noise(seed, i).
   float* random(int64_t count, uint64_t seed, float scale = 1.0f, float offset = 0.0f);
   float* zeros(int64_t count);
+  // Zeros for an operation to write.
+  ArrayView results(int64_t count, bool bf16) {
+    if (!bf16) return zeros(count);
+    return upload(std::vector<Bf16>(static_cast<size_t>(count)));
+  }
   template <typename T>
   T* upload(const std::vector<T>& values) {
     const auto bytes = static_cast<int64_t>(values.size() * sizeof(T));
@@ -52,6 +60,15 @@ class Kernel {
     std::vector<T> values(static_cast<size_t>(count));
     copy_out(values.data(), device, count * static_cast<int64_t>(sizeof(T)));
     return values;
+  }
+
+  double read_one(ArrayView place) {
+    return static_cast<double>(place.is_bf16() ? bf16_to_float(read(place.bf16(), 1)[0].bits)
+                                               : read(place.f32(), 1)[0]);
+  }
+  // Of a result that may err by so much in f32: with the rounding of one that is bf16.
+  static double tolerance(ArrayView result, double expected, double f32) {
+    return result.is_bf16() ? f32 + std::abs(expected) / 256 : f32;
   }
 
   // The first answer out of bounds (or NaN) fails the case; it is then not timed.

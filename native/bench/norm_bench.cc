@@ -60,13 +60,13 @@ void rmsnorm(const PolicyShape& s, int64_t T, const std::string& name) {
   });
 }
 
-void layernorm(const WhisperShape& s) {
+void layernorm(const WhisperShape& s, bool bf16) {
   const int64_t C = s.C, T = s.clips * s.P;
-  const double elements = static_cast<double>(T * C);
-  add(std::string("norm/layernorm_forward/") + s.name, {8 * elements, 6 * elements, 8 * elements},
-      [=](Kernel& k) {
+  const double elements = static_cast<double>(T * C), bytes = (bf16 ? 6 : 8) * elements;
+  add(std::string(bf16 ? "norm/layernorm_forward_bf16/" : "norm/layernorm_forward/") + s.name,
+      {bytes, 6 * elements, bytes}, [=](Kernel& k) {
         const float *x = k.random(T * C, 1), *weight = k.random(C, 2), *bias = k.random(C, 3);
-        float* y = k.zeros(T * C);
+        const ArrayView y = k.results(T * C, bf16);
         const auto run = [&] { layernorm_forward(k.stream(), x, weight, bias, y, T, C, 1e-5f); };
         run();
         const int64_t t = T / 2, c = C / 3;
@@ -79,7 +79,7 @@ void layernorm(const WhisperShape& s) {
                                     std::sqrt(variance / static_cast<double>(C) + 1e-5) *
                                     static_cast<double>(noise(2, c)) +
                                 static_cast<double>(noise(3, c));
-        k.near("y", k.read(y + t * C + c, 1)[0], expected, 1e-5);
+        k.near("y", k.read_one(y + (t * C + c)), expected, k.tolerance(y, expected, 1e-5));
         k.time(run);
       });
 }
@@ -122,7 +122,9 @@ const bool registered = [] {
     rmsnorm(s, s.decode, std::string(s.name) + "/decode");
     rmsnorm(s, s.train, std::string(s.name) + "/train");
   }
-  for (const WhisperShape& s : kWhispers) layernorm(s);
+  for (const WhisperShape& s : kWhispers) {
+    for (const bool bf16 : {false, true}) layernorm(s, bf16);
+  }
   for (const CodecShape& s : kCodecs) groupnorm(s);
   return true;
 }();

@@ -32,6 +32,24 @@ TEST_P(ActivationTest, SiluAndGeluMatchTheirFormulas) {
   }
 }
 
+// Of several tasks of the CPU, blocks of a device, and a rest of one to three elements; in f32 in place, too.
+TEST_P(ActivationTest, SiluAndGeluInBf16AreThoseOfF32Rounded) {
+  Stream stream;
+  std::vector<int64_t> sizes = kSizes;
+  sizes.insert(sizes.end(), {1024, 16384 + 7, 2 * 16384 + 2});
+  for (int64_t n : sizes) {
+    for (const auto activation : {silu_forward, gelu_forward}) {
+      Guarded x(random_floats(n, 6, 3.0f)), y(n);
+      DeviceArray<Bf16> narrow(n);
+      activation(stream, x.data(), y.data(), n);
+      activation(stream, x.data(), narrow.data(), n);
+      EXPECT_EQ(bits_of(narrow.values()), bits_of(stored_bf16(y.values()))) << n;
+      activation(stream, x.data(), x.data(), n);
+      EXPECT_EQ(x.values(), y.values()) << n;
+    }
+  }
+}
+
 TEST_P(ActivationTest, ExtremesStayFiniteAndNanStaysNan) {
   Stream stream;
   const float inf = std::numeric_limits<float>::infinity();

@@ -160,6 +160,45 @@ TEST(AttentionFull, ACacheInBf16ComputesWithRoundedKeysAndValues) {
   }
 }
 
+// In bf16 y is the f32 result rounded, of every kernel there is for it.
+TEST_P(AttentionFullOnEach, ResultsInBf16AreThoseOfF32Rounded) {
+  Stream stream;
+  for (const auto& [H, D] : {std::pair<int64_t, int64_t>{3, 7}, {1, 32}, {2, 64}, {1, 100}, {1, 160}}) {
+    const int64_t C = H * D, n = 40;
+    const auto offsets = offsets_of({5, 1, 0, 34});
+    Guarded x(random_floats(n * 3 * C, 19)), y(n * C);
+    DeviceArray<Bf16> narrow(n * C);
+    for (const Precision precision : {Precision::kF32, Precision::kBf16}) {
+      for (const bool causal : {false, true}) {
+        const auto attend_to = [&](ArrayView out) {
+          attention_full_forward(stream, x.data(), x.data() + C, x.data() + 2 * C, out, offsets.data(), 4, H,
+                                 D, 3 * C, 0.3f, causal, precision);
+        };
+        attend_to(y.data());
+        attend_to(narrow.data());
+        EXPECT_EQ(bits_of(narrow.values()), bits_of(stored_bf16(y.values()))) << D << causal;
+      }
+    }
+    const int64_t capacity = key_value_capacity(n), elements = key_value_slot_size(C, capacity);
+    DeviceArray<float> memory(elements);
+    const int64_t slot = 0, start = 0, visible = n, whole[2] = {0, n}, few[2] = {0, 9}, one[2] = {0, 1};
+    for (const DType dtype : {DType::kF32, DType::kBf16}) {
+      const KeyValueCache cache{memory.data(), C, capacity, dtype};
+      zero_on_device(stream, memory.data(), elements * 4);
+      cache_append(stream, x.data() + C, x.data() + 2 * C, 3 * C, cache, whole, &slot, &start, 1);
+      for (const int64_t* rows : {few, one}) {
+        Guarded wide(rows[1] * C);
+        DeviceArray<Bf16> rounded(rows[1] * C);
+        for (const ArrayView out : {ArrayView(wide.data()), ArrayView(rounded.data())}) {
+          cached_attention_forward(stream, x.data(), 3 * C, cache, out, rows, &slot, &visible, 1, H, D, 0.3f,
+                                   false);
+        }
+        EXPECT_EQ(bits_of(rounded.values()), bits_of(stored_bf16(wide.values()))) << D << " " << rows[1];
+      }
+    }
+  }
+}
+
 // Four rows of a decode loop, the last of which only fills the batch, in caches of noise.
 struct DecodeLoop {
   // Heads in twos and one over: tasks of the CPU.
@@ -174,8 +213,9 @@ struct DecodeLoop {
     bool operator==(const Result&) const = default;
   };
 
-  // on_device: keys stored by the pass that attends, else by the host's functions one after the other.
-  Result run(bool on_device) const {
+  // on_device: keys stored by the pass that attends, to y of that type, else by the host's functions one after the
+  // other, to f32.
+  Result run(bool on_device, DType out) const {
     Stream stream;
     const int64_t elements = slots * key_value_slot_size(C, capacity);
     std::vector<float> noise = random_floats(elements, 18);
@@ -185,6 +225,7 @@ struct DecodeLoop {
     DeviceArray<float> memory(noise);
     const KeyValueCache cache{memory.data(), C, capacity, dtype};
     Guarded x(qkv), y(A * C);
+    DeviceArray<Bf16> narrow(A * C);
     const RowKeys own{x.data() + C, x.data() + 2 * C};
     if (on_device) {
       std::vector<DecodeRow> rows;
@@ -192,13 +233,12 @@ struct DecodeLoop {
         rows.push_back({0, slot[a], 0, static_cast<int32_t>(position[a] + 1)});
       rows.push_back({0, -1, 0, 1});
       DeviceArray<DecodeRow> places(rows);
-      cached_attention_rows(stream, x.data(), own, 3 * C, cache, y.data(), places.data(), visible, A, H, D,
-                            0.4f);
+      const ArrayView to = out == DType::kBf16 ? ArrayView(narrow.data()) : ArrayView(y.data());
+      cached_attention_rows(stream, x.data(), own, 3 * C, cache, to, places.data(), visible, A, H, D, 0.4f);
       // Once more, of what is stored now.
-      const std::vector<float> first = y.values();
-      cached_attention_rows(stream, x.data(), {}, 3 * C, cache, y.data(), places.data(), visible, A, H, D,
-                            0.4f);
-      const std::vector<float> again = y.values();
+      const std::vector<float> first = out == DType::kBf16 ? widened(narrow.values()) : y.values();
+      cached_attention_rows(stream, x.data(), {}, 3 * C, cache, to, places.data(), visible, A, H, D, 0.4f);
+      const std::vector<float> again = out == DType::kBf16 ? widened(narrow.values()) : y.values();
       EXPECT_EQ(again, first);
       return {again, memory.values()};
     }
@@ -220,9 +260,12 @@ TEST_P(AttentionFullOnEach, RowsOfADecodeLoopAreThoseOfTheHost) {
       DecodeLoop loop;
       loop.dtype = dtype;
       loop.visible = visible;
-      const DecodeLoop::Result host = loop.run(false);
-      EXPECT_EQ(loop.run(true), host) << visible;
-      expect_same_for_any_thread_count([&] { return loop.run(true).y; });
+      const DecodeLoop::Result host = loop.run(false, DType::kF32);
+      EXPECT_EQ(loop.run(true, DType::kF32), host) << visible;
+      const DecodeLoop::Result rounded = loop.run(true, DType::kBf16);
+      EXPECT_EQ(rounded.y, rounded_bf16(host.y)) << visible;
+      EXPECT_EQ(rounded.caches, host.caches) << visible;
+      expect_same_for_any_thread_count([&] { return loop.run(true, DType::kF32).y; });
     }
   }
 }

@@ -236,5 +236,21 @@ TEST_P(NormTest, LayerNormMatchesItsFormulaWithALargeMean) {
   }
 }
 
+// Rows of a warp and of a block, aligned and not.
+TEST_P(NormTest, LayerNormInBf16IsThatOfF32Rounded) {
+  Stream stream;
+  for (int64_t C : {1, 3, 4, 20, 33, 192, 600, 1029}) {
+    const int64_t T = 5;
+    const auto x = random_floats(T * C, 16), weight = random_floats(C, 17), bias = random_floats(C, 18);
+    Guarded px(x), pw(weight), pb(bias), y(T * C);
+    DeviceArray<Bf16> narrow(T * C);
+    layernorm_forward(stream, px.data(), pw.data(), pb.data(), y.data(), T, C, kEps);
+    layernorm_forward(stream, px.data(), pw.data(), pb.data(), narrow.data(), T, C, kEps);
+    EXPECT_EQ(bits_of(narrow.values()), bits_of(stored_bf16(y.values()))) << C;
+    layernorm_forward(stream, px.data(), pw.data(), pb.data(), px.data(), T, C, kEps);
+    EXPECT_EQ(px.values(), y.values()) << C;
+  }
+}
+
 }  // namespace
 }  // namespace llasa::test

@@ -1,6 +1,7 @@
 // Ends of the text decoder and the quantiser's digits, against direct evaluation.
 #include "ops/transcript.h"
 
+#include "bf16_arrays.h"
 #include "op_test_util.h"
 #include "ops/fsq.h"
 
@@ -80,6 +81,12 @@ TEST(Transcript, EmbeddingsAndRowsAreGathered) {
   EXPECT_FLOAT_EQ(y.values()[5], 2.0f * table[2] + positions[5]);
   gather_rows(stream, t.data(), rows.data(), y.data(), 2, 3);
   EXPECT_EQ(y.values(), (std::vector<float>{table[27], table[28], table[29], table[6], table[7], table[8]}));
+  const std::vector<Bf16> stored = stored_bf16(table);
+  const DeviceArray<Bf16> narrow(stored);
+  DeviceArray<Bf16> gathered(2 * 3);
+  gather_rows(stream, narrow.data(), rows.data(), gathered.data(), 2, 3);
+  EXPECT_EQ(bits_of(gathered.values()),
+            bits_of({stored[27], stored[28], stored[29], stored[6], stored[7], stored[8]}));
 }
 
 TEST(Fsq, DigitsRunFromTheLeastSignificantAndCodesComeBack) {

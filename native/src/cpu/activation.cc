@@ -12,18 +12,30 @@ namespace llasa {
 namespace {
 constexpr int64_t kGrain = 16384;  // floats per task
 struct WideRow;
+struct WidePart;
+
+// y = activation(x), of arrays that may be the same.
+void apply(void (*activation)(const float* x, float* y, int64_t count), const float* x, ArrayView y,
+           int64_t count) {
+  parallel_ranges(count, kGrain, [&](int64_t begin, int64_t end) {
+    const int64_t part = end - begin;
+    if (!y.is_bf16()) {
+      activation(x + begin, y.f32() + begin, part);
+      return;
+    }
+    float* wide = cpu::task_scratch<WidePart>(part);
+    activation(x + begin, wide, part);
+    cpu::kernels().cast->narrow(wide, y.bf16() + begin, part);
+  });
+}
 }  // namespace
 
-void silu_forward(Stream&, const float* x, float* y, int64_t count) {
-  const auto& k = *cpu::kernels().activation;
-  parallel_ranges(count, kGrain,
-                  [&](int64_t begin, int64_t end) { k.silu(x + begin, y + begin, end - begin); });
+void silu_forward(Stream&, const float* x, ArrayView y, int64_t count) {
+  apply(cpu::kernels().activation->silu, x, y, count);
 }
 
-void gelu_forward(Stream&, const float* x, float* y, int64_t count) {
-  const auto& k = *cpu::kernels().activation;
-  parallel_ranges(count, kGrain,
-                  [&](int64_t begin, int64_t end) { k.gelu(x + begin, y + begin, end - begin); });
+void gelu_forward(Stream&, const float* x, ArrayView y, int64_t count) {
+  apply(cpu::kernels().activation->gelu, x, y, count);
 }
 
 void swiglu_forward(Stream&, WeightView gate_up, ArrayView y, int64_t T, int64_t F) {

@@ -151,34 +151,53 @@ void attend_on_tiles(const cpu::TileProducts& tiles, const Clips& clips) {
   }
 }
 
-}  // namespace
-
-void attention_full_forward(Stream& stream, const float* q, const float* k, const float* v, float* y,
-                            const int64_t* offsets, int64_t B, int64_t H, int64_t D, int64_t row_stride,
-                            float scale, bool causal, Precision precision) {
-  if (planning_for_gpu()) gpu::attention_full_forward(stream, offsets, B, D, precision);
-  if (const cpu::TileProductKernels* kernel = cpu::kernels().tile_product; kernel != nullptr && !planning()) {
+void attend_clips(const Clips& c, Precision precision) {
+  if (const cpu::TileProductKernels* kernel = cpu::kernels().tile_product; kernel != nullptr) {
     const cpu::TileProducts& tiles = precision == Precision::kBf16 ? kernel->bf16 : kernel->f32;
     if (tiles.product != nullptr) {
-      attend_on_tiles(tiles, {q, k, v, y, offsets, B, H, D, row_stride, scale, causal});
+      attend_on_tiles(tiles, c);
       return;
     }
   }
   const auto& softmax = *cpu::kernels().softmax;
-  const std::vector<QueryBlock> blocks = cut_queries(offsets, B, H, kBlockQueries);
+  const std::vector<QueryBlock> blocks = cut_queries(c.offsets, c.B, c.H, kBlockQueries);
   parallel_for(static_cast<int64_t>(blocks.size()), [&](int64_t task) {
     const QueryBlock block = blocks[static_cast<size_t>(task)];
-    const int64_t begin = offsets[block.sequence], frames = offsets[block.sequence + 1] - begin;
-    const int64_t n = causal ? std::min(frames, block.first + block.count) : frames;
-    const int64_t column = block.head * D;
+    const int64_t begin = c.offsets[block.sequence], frames = c.offsets[block.sequence + 1] - begin;
+    const int64_t n = c.causal ? std::min(frames, block.first + block.count) : frames;
+    const int64_t column = block.head * c.D, stride = c.row_stride;
     float* scores = cpu::task_scratch<ScoreScratch>(block.count * n);
-    cpu::task_gemm(true, block.count, n, D, 1.0f, q + (begin + block.first) * row_stride + column, row_stride,
-                   k + begin * row_stride + column, row_stride, 0.0f, scores, n);
+    cpu::task_gemm(true, block.count, n, c.D, 1.0f, c.q + (begin + block.first) * stride + column, stride,
+                   c.k + begin * stride + column, stride, 0.0f, scores, n);
     for (int64_t i = 0; i < block.count; ++i) {
-      softmax_row(softmax, scores + i * n, causal ? block.first + i + 1 : n, n, scale);
+      softmax_row(softmax, scores + i * n, c.causal ? block.first + i + 1 : n, n, c.scale);
     }
-    cpu::task_gemm(false, block.count, D, n, 1.0f, scores, n, v + begin * row_stride + column, row_stride,
-                   0.0f, y + (begin + block.first) * H * D + column, H * D);
+    cpu::task_gemm(false, block.count, c.D, n, 1.0f, scores, n, c.v + begin * stride + column, stride, 0.0f,
+                   c.y + (begin + block.first) * c.H * c.D + column, c.H * c.D);
+  });
+}
+
+// Calls body with y, or, where that is bf16, with an f32 array whose elements [begin, end) are then rounded into it.
+template <typename Body>
+void in_f32(ArrayView y, int64_t begin, int64_t end, Body&& body) {
+  if (!y.is_bf16()) {
+    body(y.f32());
+    return;
+  }
+  std::vector<float> wide(static_cast<size_t>(end));
+  body(wide.data());
+  cpu::kernels().cast->narrow(wide.data() + begin, y.bf16() + begin, end - begin);
+}
+
+}  // namespace
+
+void attention_full_forward(Stream& stream, const float* q, const float* k, const float* v, ArrayView y,
+                            const int64_t* offsets, int64_t B, int64_t H, int64_t D, int64_t row_stride,
+                            float scale, bool causal, Precision precision) {
+  if (planning_for_gpu()) gpu::attention_full_forward(stream, offsets, B, D, precision);
+  if (planning()) return;
+  in_f32(y, offsets[0] * H * D, offsets[B] * H * D, [&](float* out) {
+    attend_clips({q, k, v, out, offsets, B, H, D, row_stride, scale, causal}, precision);
   });
 }
 
@@ -322,23 +341,30 @@ void cache_append(Stream& stream, const float* keys, const float* values, int64_
 }
 
 void cached_attention_forward(Stream& stream, const float* q, int64_t row_stride, const KeyValueCache& cache,
-                              float* y, const int64_t* offsets, const int64_t* slots, const int64_t* visible,
-                              int64_t A, int64_t H, int64_t D, float scale, bool causal) {
+                              ArrayView y, const int64_t* offsets, const int64_t* slots,
+                              const int64_t* visible, int64_t A, int64_t H, int64_t D, float scale,
+                              bool causal) {
   if (planning_for_gpu()) gpu::cached_sequences(stream, offsets, A);
-  const CachedQueries queries{q, row_stride, y, 0, H, D, scale, causal};
+  if (planning()) return;
   const auto attend = cache.dtype == DType::kBf16 ? attend_cached<Bf16> : attend_cached<float>;
-  parallel_ranges(A, kBlockSequences, [&](int64_t first, int64_t last) {
-    for (int64_t a = first; a < last; ++a) {
-      attend(queries, cache, slots[a], offsets[a], offsets[a + 1] - offsets[a], visible[a]);
-    }
+  in_f32(y, offsets[0] * H * D, offsets[A] * H * D, [&](float* out) {
+    const CachedQueries queries{q, row_stride, out, 0, H, D, scale, causal};
+    parallel_ranges(A, kBlockSequences, [&](int64_t first, int64_t last) {
+      for (int64_t a = first; a < last; ++a) {
+        attend(queries, cache, slots[a], offsets[a], offsets[a + 1] - offsets[a], visible[a]);
+      }
+    });
   });
 }
 
 void cached_attention_rows(Stream&, const float* q, RowKeys own, int64_t row_stride,
-                           const KeyValueCache& cache, float* y, const DecodeRow* rows, int64_t visible,
+                           const KeyValueCache& cache, ArrayView y, const DecodeRow* rows, int64_t visible,
                            int64_t A, int64_t H, int64_t D, float scale) {
+  if (planning()) return;
   const auto run = cache.dtype == DType::kBf16 ? attend_rows<Bf16> : attend_rows<float>;
-  run({q, row_stride, y, 0, H, D, scale, false}, own, cache, rows, visible, A);
+  in_f32(y, 0, A * H * D, [&](float* out) {
+    run({q, row_stride, out, 0, H, D, scale, false}, own, cache, rows, visible, A);
+  });
 }
 
 }  // namespace llasa

@@ -75,11 +75,15 @@ void rmsnorm_backward(Stream& stream, const float* x, const float* weight, const
   }
 }
 
-void layernorm_forward(Stream&, const float* x, const float* weight, const float* bias, float* y, int64_t T,
-                       int64_t C, float eps) {
+void layernorm_forward(Stream&, const float* x, const float* weight, const float* bias, ArrayView y,
+                       int64_t T, int64_t C, float eps) {
   const auto& k = *cpu::kernels().norm;
   parallel_ranges(T, rows_per_task(C), [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) k.layernorm_row(x + t * C, weight, bias, y + t * C, C, eps);
+    for (int64_t t = begin; t < end; ++t) {
+      float* row = y.is_bf16() ? cpu::task_scratch<WideRow>(C) : y.f32() + t * C;
+      k.layernorm_row(x + t * C, weight, bias, row, C, eps);
+      if (y.is_bf16()) cpu::kernels().cast->narrow(row, y.bf16() + t * C, C);
+    }
   });
 }
 

@@ -83,11 +83,10 @@ void token_nll_forward(Stream&, const float* logits, const int32_t* targets, flo
   });
 }
 
-void gather_rows(Stream&, const float* x, const int64_t* rows, float* y, int64_t N, int64_t C) {
+void gather_rows(Stream&, WeightView x, const int64_t* rows, ArrayView y, int64_t N, int64_t C) {
+  const auto bytes = static_cast<size_t>(C) * (x.is_bf16() ? sizeof(Bf16) : sizeof(float));
   parallel_ranges(N, std::max<int64_t>(1, 16384 / C), [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n) {
-      std::memcpy(y + n * C, x + rows[n] * C, static_cast<size_t>(C) * sizeof(float));
-    }
+    for (int64_t n = begin; n < end; ++n) std::memcpy((y + n * C).data, (x + rows[n] * C).data, bytes);
   });
 }
 

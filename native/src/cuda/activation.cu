@@ -30,34 +30,43 @@ struct Add {
 
 // y[i] = op(a[i], b[i]); one-operand ops pass a twice.
 //   mapping       thread = 4 neighbouring elements (1 when a pointer is not 16-byte aligned)
-//   traffic       8 bytes per element (12 for two operands): 8192 x 8192 elements 537 MB, floor 112 us
-//                 (computed, H200 4.8 TB/s)
-//   numerics      erff and expf are within 2 ulp
+//   traffic       8 bytes per element (12 for two operands; 2 less with y in bf16): 8192 x 8192 elements 537 MB,
+//                 floor 112 us (computed, H200 4.8 TB/s)
+//   numerics      erff and expf are within 2 ulp; in bf16 one rounding of the result
 //   determinism   no sums
-template <bool kVector, typename Op>
+template <bool kVector, typename Op, typename To>
 __global__ void __launch_bounds__(kThreads)
-    elementwise_kernel(const float* a, const float* b, float* y, int64_t count, Op op) {
+    elementwise_kernel(const float* a, const float* b, To* y, int64_t count, Op op) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (!kVector) {
-    if (i < count) y[i] = op(a[i], b[i]);
+    if (i < count) assign(y + i, op(a[i], b[i]));
   } else if (4 * i + 3 < count) {
     const float4 u = load4(a + 4 * i), v = load4(b + 4 * i);
     store4(y + 4 * i, make_float4(op(u.x, v.x), op(u.y, v.y), op(u.z, v.z), op(u.w, v.w)));
   } else {
-    for (int64_t j = 4 * i; j < count; ++j) y[j] = op(a[j], b[j]);  // the last one to three
+    for (int64_t j = 4 * i; j < count; ++j) assign(y + j, op(a[j], b[j]));  // the last one to three
   }
 }
 
-template <typename Op>
-void elementwise(Stream& stream, const float* a, const float* b, float* y, int64_t count, Op op) {
+template <typename Op, typename To>
+void elementwise(Stream& stream, const float* a, const float* b, To* y, int64_t count, Op op) {
   if (count == 0) return;
   if (vector_rows(4, a, b, y)) {
-    LLASA_LAUNCH((elementwise_kernel<true, Op>), grid_of(ceil_div(count, 4 * kThreads)), kThreads, 0, stream,
-                 a, b, y, count, op);
+    LLASA_LAUNCH((elementwise_kernel<true, Op, To>), grid_of(ceil_div(count, 4 * kThreads)), kThreads, 0,
+                 stream, a, b, y, count, op);
   } else {
-    LLASA_LAUNCH((elementwise_kernel<false, Op>), grid_of(ceil_div(count, kThreads)), kThreads, 0, stream, a,
-                 b, y, count, op);
+    LLASA_LAUNCH((elementwise_kernel<false, Op, To>), grid_of(ceil_div(count, kThreads)), kThreads, 0, stream,
+                 a, b, y, count, op);
   }
+}
+
+// y = op(x).
+template <typename Op>
+void elementwise(Stream& stream, const float* x, ArrayView y, int64_t count, Op op) {
+  if (y.is_bf16())
+    elementwise(stream, x, x, y.bf16(), count, op);
+  else
+    elementwise(stream, x, x, y.f32(), count, op);
 }
 
 // y[t,f] = silu(gate_up[t,f]) gate_up[t,F+f].
@@ -154,12 +163,12 @@ void swiglu_backward(Stream& stream, const Element* gate_up, const Element* dy, 
 }  // namespace
 }  // namespace cuda
 
-void silu_forward(Stream& stream, const float* x, float* y, int64_t count) {
-  cuda::elementwise(stream, x, x, y, count, cuda::Silu{});
+void silu_forward(Stream& stream, const float* x, ArrayView y, int64_t count) {
+  cuda::elementwise(stream, x, y, count, cuda::Silu{});
 }
 
-void gelu_forward(Stream& stream, const float* x, float* y, int64_t count) {
-  cuda::elementwise(stream, x, x, y, count, cuda::Gelu{});
+void gelu_forward(Stream& stream, const float* x, ArrayView y, int64_t count) {
+  cuda::elementwise(stream, x, y, count, cuda::Gelu{});
 }
 
 void add_forward(Stream& stream, const float* a, const float* b, float* y, int64_t count) {

@@ -264,7 +264,8 @@ void launch_slot_sum(Stream& stream, const BackwardResults& a, const SlotSum* su
                kTileThreads, 0, stream, a, sums, key_rows);
 }
 
-void launch_attention_forward(Stream& stream, const float* q, const float* k, const float* v, float* out,
+template <typename To>
+void launch_attention_forward(Stream& stream, const float* q, const float* k, const float* v, To* out,
                               float* lse, const QueryTile* tiles, int64_t count, const TileShape& shape,
                               Precision precision) {
   if (uses_tensor_cores(precision, shape.D)) {
@@ -276,19 +277,24 @@ void launch_attention_forward(Stream& stream, const float* q, const float* k, co
   if (count == 0) return;
   const dim3 grid(static_cast<unsigned>(count), static_cast<unsigned>(shape.H), 1);
   if (shape.D <= 32) {
-    LLASA_LAUNCH((attention_forward_kernel<32, 64, 64>), grid, kTileThreads, 0, stream, q, k, v, out, lse,
+    LLASA_LAUNCH((attention_forward_kernel<32, 64, 64, To>), grid, kTileThreads, 0, stream, q, k, v, out, lse,
                  tiles, shape);
   } else if (shape.D <= 64) {
-    LLASA_LAUNCH((attention_forward_kernel<64, 64, 32>), grid, kTileThreads, 0, stream, q, k, v, out, lse,
+    LLASA_LAUNCH((attention_forward_kernel<64, 64, 32, To>), grid, kTileThreads, 0, stream, q, k, v, out, lse,
                  tiles, shape);
   } else if (shape.D <= 128) {
-    LLASA_LAUNCH((attention_forward_kernel<128, 32, 32>), grid, kTileThreads, 0, stream, q, k, v, out, lse,
-                 tiles, shape);
+    LLASA_LAUNCH((attention_forward_kernel<128, 32, 32, To>), grid, kTileThreads, 0, stream, q, k, v, out,
+                 lse, tiles, shape);
   } else {
-    LLASA_LAUNCH((attention_forward_kernel<256, 16, 16>), grid, kTileThreads, 0, stream, q, k, v, out, lse,
-                 tiles, shape);
+    LLASA_LAUNCH((attention_forward_kernel<256, 16, 16, To>), grid, kTileThreads, 0, stream, q, k, v, out,
+                 lse, tiles, shape);
   }
 }
+
+template void launch_attention_forward(Stream&, const float*, const float*, const float*, float*, float*,
+                                       const QueryTile*, int64_t, const TileShape&, Precision);
+template void launch_attention_forward(Stream&, const float*, const float*, const float*, Bf16*, float*,
+                                       const QueryTile*, int64_t, const TileShape&, Precision);
 
 namespace {
 

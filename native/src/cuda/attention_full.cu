@@ -83,11 +83,11 @@ __global__ void __launch_bounds__(kThreads)
 //                 blocks of eight queries per multiprocessor, for nvcc 12.4 spills to fit three. 0: not told
 //   traffic       8 D bytes (4 D in bf16) per position and kQ queries: one token of Whisper large v3 (20 heads of 64, 1500
 //                 positions), 64 sequences: 983 MB per layer, floor 205 us (computed, H200 4.8 TB/s)
-//   numerics      f32; a query sees at least one position
+//   numerics      f32, in bf16 one rounding of the result; a query sees at least one position
 //   determinism   fixed by positions and kQ; kQ by the number of rows of the launch's longest sequence
-template <typename T, int kQ>
+template <typename T, int kQ, typename To>
 __global__ void __launch_bounds__(kThreads, kQ == 1 ? 0 : 2)
-    cached_attention_kernel(const float* __restrict__ q, float* __restrict__ y, CacheArguments a, int D,
+    cached_attention_kernel(const float* __restrict__ q, To* __restrict__ y, CacheArguments a, int D,
                             float scale, bool causal) {
   constexpr int kChunk = kQ == 1 ? 1024 : 256;
   LLASA_DYNAMIC_SHARED(float, memory);
@@ -101,7 +101,7 @@ __global__ void __launch_bounds__(kThreads, kQ == 1 ? 0 : 2)
   const int64_t column = static_cast<int64_t>(blockIdx.y) * D;
   if (a.slot(sequence) < 0) {
     for (int d = static_cast<int>(threadIdx.x); d < D; d += kThreads)
-      y[begin * a.channels + column + d] = 0.0f;
+      assign(y + begin * a.channels + column + d, 0.0f);
     return;
   }
   const int count = static_cast<int>(rows - first < kQ ? rows - first : kQ);
@@ -182,8 +182,9 @@ __global__ void __launch_bounds__(kThreads, kQ == 1 ? 0 : 2)
   for (int i = 0; i < kQ; ++i) {
     if (i >= count) break;
     const float inverse = 1.0f / sum[i];
-    float* place = y + (begin + first + i) * a.channels + column;
-    for (int d = static_cast<int>(threadIdx.x); d < D; d += kThreads) place[d] = acc[i * D + d] * inverse;
+    To* place = y + (begin + first + i) * a.channels + column;
+    for (int d = static_cast<int>(threadIdx.x); d < D; d += kThreads)
+      assign(place + d, acc[i * D + d] * inverse);
   }
 }
 
@@ -222,8 +223,8 @@ void launch_append(Stream& stream, const float* keys, const float* values, const
   }
 }
 
-template <int kQ>
-void launch_attention(Stream& stream, const float* q, float* y, const KeyValueCache& cache,
+template <int kQ, typename To>
+void launch_attention(Stream& stream, const float* q, To* y, const KeyValueCache& cache,
                       const CacheArguments& a, int64_t longest, int64_t A, int64_t H, int64_t D, float scale,
                       bool causal) {
   constexpr int kChunk = kQ == 1 ? 1024 : 256;
@@ -232,18 +233,28 @@ void launch_attention(Stream& stream, const float* q, float* y, const KeyValueCa
   const auto launch_D = static_cast<int>(D);
   const auto bytes = 4 * kQ * (2 * D + kChunk);
   if (cache.dtype == DType::kBf16) {
-    LLASA_LAUNCH((cached_attention_kernel<Bf16, kQ>), grid, kThreads, bytes, stream, q, y, a, launch_D, scale,
-                 causal);
+    LLASA_LAUNCH((cached_attention_kernel<Bf16, kQ, To>), grid, kThreads, bytes, stream, q, y, a, launch_D,
+                 scale, causal);
   } else {
-    LLASA_LAUNCH((cached_attention_kernel<float, kQ>), grid, kThreads, bytes, stream, q, y, a, launch_D,
+    LLASA_LAUNCH((cached_attention_kernel<float, kQ, To>), grid, kThreads, bytes, stream, q, y, a, launch_D,
                  scale, causal);
   }
+}
+
+template <int kQ>
+void launch_attention(Stream& stream, const float* q, ArrayView y, const KeyValueCache& cache,
+                      const CacheArguments& a, int64_t longest, int64_t A, int64_t H, int64_t D, float scale,
+                      bool causal) {
+  if (y.is_bf16())
+    launch_attention<kQ>(stream, q, y.bf16(), cache, a, longest, A, H, D, scale, causal);
+  else
+    launch_attention<kQ>(stream, q, y.f32(), cache, a, longest, A, H, D, scale, causal);
 }
 
 }  // namespace
 }  // namespace cuda
 
-void attention_full_forward(Stream& stream, const float* q, const float* k, const float* v, float* y,
+void attention_full_forward(Stream& stream, const float* q, const float* k, const float* v, ArrayView y,
                             const int64_t* offsets, int64_t B, int64_t H, int64_t D, int64_t row_stride,
                             float scale, bool causal, Precision precision) {
   using namespace cuda;
@@ -271,8 +282,12 @@ void attention_full_forward(Stream& stream, const float* q, const float* k, cons
   shape.scale = scale;
   shape.vector = row_stride % 4 == 0 && vector_rows(D, q, k, v);
   Scratch scratch(stream);
-  launch_attention_forward(stream, q, k, v, y, nullptr, scratch.upload(tiles),
-                           static_cast<int64_t>(tiles.size()), shape, precision);
+  const QueryTile* device_tiles = scratch.upload(tiles);
+  const auto count = static_cast<int64_t>(tiles.size());
+  if (y.is_bf16())
+    launch_attention_forward(stream, q, k, v, y.bf16(), nullptr, device_tiles, count, shape, precision);
+  else
+    launch_attention_forward(stream, q, k, v, y.f32(), nullptr, device_tiles, count, shape, precision);
 }
 
 void cache_append(Stream& stream, const float* keys, const float* values, int64_t row_stride,
@@ -287,19 +302,22 @@ void cache_append(Stream& stream, const float* keys, const float* values, int64_
 }
 
 void cached_attention_forward(Stream& stream, const float* q, int64_t row_stride, const KeyValueCache& cache,
-                              float* y, const int64_t* offsets, const int64_t* slots, const int64_t* visible,
-                              int64_t A, int64_t H, int64_t D, float scale, bool causal) {
+                              ArrayView y, const int64_t* offsets, const int64_t* slots,
+                              const int64_t* visible, int64_t A, int64_t H, int64_t D, float scale,
+                              bool causal) {
   using namespace cuda;
   const int64_t longest = longest_sequence(offsets, A);
   if (longest == 0) return;
   Scratch scratch(stream);
   const CacheArguments a = cache_arguments(scratch, cache, row_stride, offsets, slots, visible, A);
-  const auto launch = longest == 1 ? launch_attention<1> : launch_attention<8>;
-  launch(stream, q, y, cache, a, longest, A, H, D, scale, causal);
+  if (longest == 1)
+    launch_attention<1>(stream, q, y, cache, a, longest, A, H, D, scale, causal);
+  else
+    launch_attention<8>(stream, q, y, cache, a, longest, A, H, D, scale, causal);
 }
 
 void cached_attention_rows(Stream& stream, const float* q, RowKeys own, int64_t row_stride,
-                           const KeyValueCache& cache, float* y, const DecodeRow* rows, int64_t visible,
+                           const KeyValueCache& cache, ArrayView y, const DecodeRow* rows, int64_t visible,
                            int64_t A, int64_t H, int64_t D, float scale) {
   using namespace cuda;
   if (A == 0) return;

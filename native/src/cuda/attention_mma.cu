@@ -83,10 +83,10 @@ __device__ __forceinline__ void soften(OnlineSoftmax& state, float (&score)[kM][
 }
 
 // A warp's rows of out and lse.
-template <int kD, typename T>
+template <int kD, typename To>
 __device__ __forceinline__ void write_rows(const OnlineSoftmax& state, const float (&acc)[kM][kD / 8][4],
                                            const QueryTile& tile, int head, const TileShape& s,
-                                           T* __restrict__ out, float* __restrict__ lse) {
+                                           To* __restrict__ out, float* __restrict__ lse) {
 #pragma unroll
   for (int m = 0; m < kM; ++m) {
 #pragma unroll
@@ -95,7 +95,7 @@ __device__ __forceinline__ void write_rows(const OnlineSoftmax& state, const flo
       const float exact = lane_reduce<4>(state.exact[m][half], Sum{});
       const int row = (mma_warp() * kM + m) * 16 + 8 * half + mma_group();
       if (row >= tile.q_count) continue;
-      T* place = out + (tile.q_row + row) * s.out_stride + static_cast<int64_t>(head) * s.D;
+      To* place = out + (tile.q_row + row) * s.out_stride + static_cast<int64_t>(head) * s.D;
       const float inverse = 1.0f / sum;
 #pragma unroll
       for (int d = 0; d < kD / 8; ++d) {
@@ -124,10 +124,10 @@ __device__ __forceinline__ void write_rows(const OnlineSoftmax& state, const flo
 //                 sum to 1; lse from the sum of the exact ones. A row sees a key in its first step, so no
 //                 exponent stays -inf. NaN in q or k: NaN
 //   determinism   keys in order
-template <int kD, typename T>
+template <int kD, typename T, typename To>
 __global__ void __launch_bounds__(kMmaThreads, 2)
     attention_mma_forward_kernel(const T* __restrict__ q, const T* __restrict__ k, const T* __restrict__ v,
-                                 T* __restrict__ out, float* __restrict__ lse,
+                                 To* __restrict__ out, float* __restrict__ lse,
                                  const QueryTile* __restrict__ tiles, TileShape s) {
   // Rows in f32 take twice the registers on their way.
   constexpr int kUnroll = kD == 128 && std::is_same_v<T, float> ? 1 : 2;
@@ -237,8 +237,8 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
   write_rows<kD>(state, acc, tile, head, s, out, lse);
 }
 
-template <int kD, typename T>
-void forward(Stream& stream, const T* q, const T* k, const T* v, T* out, float* lse, const QueryTile* tiles,
+template <int kD, typename T, typename To>
+void forward(Stream& stream, const T* q, const T* k, const T* v, To* out, float* lse, const QueryTile* tiles,
              int64_t count, const TileShape& shape) {
   const dim3 grid(static_cast<unsigned>(count), static_cast<unsigned>(shape.H), 1);
   if constexpr (std::is_same_v<T, Bf16>) {
@@ -248,14 +248,14 @@ void forward(Stream& stream, const T* q, const T* k, const T* v, T* out, float* 
       return;
     }
   }
-  LLASA_LAUNCH((attention_mma_forward_kernel<kD, T>), grid, kMmaThreads, staged_shared_bytes(kD), stream, q,
-               k, v, out, lse, tiles, shape);
+  LLASA_LAUNCH((attention_mma_forward_kernel<kD, T, To>), grid, kMmaThreads, staged_shared_bytes(kD), stream,
+               q, k, v, out, lse, tiles, shape);
 }
 
 }  // namespace
 
-template <typename T>
-void launch_attention_mma_forward(Stream& stream, const T* q, const T* k, const T* v, T* out, float* lse,
+template <typename T, typename To>
+void launch_attention_mma_forward(Stream& stream, const T* q, const T* k, const T* v, To* out, float* lse,
                                   const QueryTile* tiles, int64_t count, const TileShape& shape) {
   LLASA_CHECK(shape.scale > 0, Status::kArgument, "scale: %g, attention in bf16 takes a positive one",
               static_cast<double>(shape.scale));
@@ -270,6 +270,8 @@ void launch_attention_mma_forward(Stream& stream, const T* q, const T* k, const 
 }
 
 template void launch_attention_mma_forward(Stream&, const float*, const float*, const float*, float*, float*,
+                                           const QueryTile*, int64_t, const TileShape&);
+template void launch_attention_mma_forward(Stream&, const float*, const float*, const float*, Bf16*, float*,
                                            const QueryTile*, int64_t, const TileShape&);
 template void launch_attention_mma_forward(Stream&, const Bf16*, const Bf16*, const Bf16*, Bf16*, float*,
                                            const QueryTile*, int64_t, const TileShape&);

@@ -13,9 +13,10 @@ struct TileShape;
 template <typename T>
 struct BackwardArguments;
 
-// As launch_attention_forward; tiles of kMmaForwardTile queries, D <= 128, scale > 0. T: float or Bf16.
-template <typename T>
-void launch_attention_mma_forward(Stream& stream, const T* q, const T* k, const T* v, T* out, float* lse,
+// As launch_attention_forward; tiles of kMmaForwardTile queries, D <= 128, scale > 0. T and To: float or Bf16, To the
+// latter with T.
+template <typename T, typename To>
+void launch_attention_mma_forward(Stream& stream, const T* q, const T* k, const T* v, To* out, float* lse,
                                   const QueryTile* tiles, int64_t count, const TileShape& shape);
 // As attention_backward; takes delta and partial of `a` itself. D <= 128.
 template <typename T>

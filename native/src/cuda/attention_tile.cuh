@@ -6,6 +6,7 @@
 #pragma once
 
 #include "cuda/attention_mma.h"
+#include "cuda/bf16.cuh"
 #include "cuda/common.cuh"
 #include "ops/attention_plan.h"
 
@@ -132,12 +133,13 @@ struct TileShape {
 //   traffic       4 D flops per visible pair and head, bound by f32 arithmetic: 8192 causal tokens, 32 heads
 //                 of 64: 275 GFLOP, floor 4.1 ms (computed, H200 67 TFLOP/s), at a third of that rate 12 ms:
 //                 what this tiling is meant to reach
-//   numerics      f32 throughout; every row sees a key in its first tile, so no maximum stays -inf
+//   numerics      f32 throughout, out rounded where it is bf16; every row sees a key in its first tile, so no
+//                 maximum stays -inf
 //   determinism   keys in order
-template <int kD, int kQ, int kK>
+template <int kD, int kQ, int kK, typename To>
 __global__ void __launch_bounds__(kTileThreads, 2)
     attention_forward_kernel(const float* __restrict__ q, const float* __restrict__ k,
-                             const float* __restrict__ v, float* __restrict__ out, float* __restrict__ lse,
+                             const float* __restrict__ v, To* __restrict__ out, float* __restrict__ lse,
                              const QueryTile* __restrict__ tiles, TileShape s) {
   constexpr int R = kQ / kTileSide, C = kK / kTileSide;
   using Columns = TileColumns<kD>;
@@ -202,18 +204,19 @@ __global__ void __launch_bounds__(kTileThreads, 2)
   for (int i = 0; i < R; ++i) {
     const int row = tile_y() * R + i;
     if (row >= tile.q_count) continue;
-    float* place = out + (tile.q_row + row) * s.out_stride + static_cast<int64_t>(head) * s.D;
+    To* place = out + (tile.q_row + row) * s.out_stride + static_cast<int64_t>(head) * s.D;
     const float inverse = 1.0f / sum[i];
 #pragma unroll
     for (int n = 0; n < Columns::kCount; ++n) {
-      if (Columns::column(n) < s.D) place[Columns::column(n)] = acc[i][n] * inverse;
+      if (Columns::column(n) < s.D) assign(place + Columns::column(n), acc[i][n] * inverse);
     }
     if (lse != nullptr && tile_x() == 0) lse[(tile.q_row + row) * s.H + head] = max[i] + logf(sum[i]);
   }
 }
 
-// tiles: of forward_tile(D, precision) queries, on the device. Throws for D > 256.
-void launch_attention_forward(Stream& stream, const float* q, const float* k, const float* v, float* out,
+// tiles: of forward_tile(D, precision) queries, on the device. Throws for D > 256. To: float or Bf16.
+template <typename To>
+void launch_attention_forward(Stream& stream, const float* q, const float* k, const float* v, To* out,
                               float* lse, const QueryTile* tiles, int64_t count, const TileShape& shape,
                               Precision precision);
 

@@ -94,9 +94,10 @@ __global__ void __launch_bounds__(kRowThreads)
 
 // y[n,:] = x[rows[n],:].
 //   mapping       block = row x kThreads columns
-//   traffic       8 bytes per element
+//   traffic       8 bytes per element, 4 in bf16
+template <typename T>
 __global__ void __launch_bounds__(kThreads)
-    gather_rows_kernel(const float* __restrict__ x, const int64_t* __restrict__ rows, float* __restrict__ y,
+    gather_rows_kernel(const T* __restrict__ x, const int64_t* __restrict__ rows, T* __restrict__ y,
                        int64_t C) {
   const int64_t n = blockIdx.x, c = static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x;
   if (c < C) y[n * C + c] = x[rows[n] * C + c];
@@ -146,10 +147,16 @@ void token_nll_forward(Stream& stream, const float* logits, const int32_t* targe
                false);
 }
 
-void gather_rows(Stream& stream, const float* x, const int64_t* rows, float* y, int64_t N, int64_t C) {
+void gather_rows(Stream& stream, WeightView x, const int64_t* rows, ArrayView y, int64_t N, int64_t C) {
   using namespace cuda;
   if (N == 0) return;
-  LLASA_LAUNCH(gather_rows_kernel, rows_by_columns(N, C), kThreads, 0, stream, x, rows, y, C);
+  if (y.is_bf16()) {
+    LLASA_LAUNCH((gather_rows_kernel<Bf16>), rows_by_columns(N, C), kThreads, 0, stream, x.bf16(), rows,
+                 y.bf16(), C);
+  } else {
+    LLASA_LAUNCH((gather_rows_kernel<float>), rows_by_columns(N, C), kThreads, 0, stream, x.f32(), rows,
+                 y.f32(), C);
+  }
 }
 
 }  // namespace llasa

@@ -6,10 +6,10 @@
 
 namespace llasa {
 
-// y = x sigmoid(x). y may be x.
-void silu_forward(Stream& stream, const float* x, float* y, int64_t count);
-// y = x/2 (1 + erf(x / sqrt 2)): torch.nn.GELU(). y may be x.
-void gelu_forward(Stream& stream, const float* x, float* y, int64_t count);
+// y = x sigmoid(x). y in f32 may be x; in bf16, here and below, it is what narrow_to_bf16 makes of the f32 result.
+void silu_forward(Stream& stream, const float* x, ArrayView y, int64_t count);
+// y = x/2 (1 + erf(x / sqrt 2)): torch.nn.GELU(). y in f32 may be x.
+void gelu_forward(Stream& stream, const float* x, ArrayView y, int64_t count);
 
 // y = silu(gate) * up: the inside of LlamaMLP. gate_up [T, 2F], gate first; y [T,F]. All arrays of these two functions
 // are f32 or all are bf16, of which a result is rounded once, from f32.

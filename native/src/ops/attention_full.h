@@ -12,8 +12,9 @@ namespace llasa {
 // Self-attention inside each clip. q, k, v point at [T, H*D] arrays whose rows are row_stride floats apart (3
 // H D for a fused projection); y [T, H*D] contiguous. offsets host [B+1]. causal: frame t sees frames 0..t of
 // its clip. y must not overlap the inputs. With kBf16 (scale > 0) q, k, v and the weights of the sum over v
-// may be rounded to bf16.
-void attention_full_forward(Stream& stream, const float* q, const float* k, const float* v, float* y,
+// may be rounded to bf16. y may be bf16, here and below, whatever the precision: then it is what narrow_to_bf16 makes
+// of the f32 result.
+void attention_full_forward(Stream& stream, const float* q, const float* k, const float* v, ArrayView y,
                             const int64_t* offsets, int64_t B, int64_t H, int64_t D, int64_t row_stride,
                             float scale, bool causal = false, Precision precision = Precision::kF32);
 
@@ -46,8 +47,9 @@ void cache_append(Stream& stream, const float* keys, const float* values, int64_
 // 0 .. visible[a] - 1 of slot slots[a], and with causal query i sees i more. y [rows, C] contiguous.
 // Host arrays: offsets [A+1], slots [A], visible [A] (>= 1).
 void cached_attention_forward(Stream& stream, const float* q, int64_t row_stride, const KeyValueCache& cache,
-                              float* y, const int64_t* offsets, const int64_t* slots, const int64_t* visible,
-                              int64_t A, int64_t H, int64_t D, float scale, bool causal);
+                              ArrayView y, const int64_t* offsets, const int64_t* slots,
+                              const int64_t* visible, int64_t A, int64_t H, int64_t D, float scale,
+                              bool causal);
 
 // Keys and values of a decode loop's rows, `row_stride` floats apart as their queries are; NULL: none.
 struct RowKeys {
@@ -60,7 +62,7 @@ struct RowKeys {
 // is not 0. Its key and value in `own`, if there are any, are stored first, as by cache_append; rows that store have a slot
 // each. A row of slot -1 only fills the batch: nothing is stored for it, and its y is 0.
 void cached_attention_rows(Stream& stream, const float* q, RowKeys own, int64_t row_stride,
-                           const KeyValueCache& cache, float* y, const DecodeRow* rows, int64_t visible,
+                           const KeyValueCache& cache, ArrayView y, const DecodeRow* rows, int64_t visible,
                            int64_t A, int64_t H, int64_t D, float scale);
 
 }  // namespace llasa

@@ -19,8 +19,8 @@ void add_rmsnorm_forward(Stream& stream, const float* a, const float* b, const f
 void rmsnorm_backward(Stream& stream, const float* x, const float* weight, const float* rstd, const float* dy,
                       float* dx, float* dweight, int64_t T, int64_t C, Bf16* narrowed = nullptr);
 
-// y = (x - mean) / sqrt(var + eps) * weight + bias per row, biased variance. y may be x.
-void layernorm_forward(Stream& stream, const float* x, const float* weight, const float* bias, float* y,
+// y = (x - mean) / sqrt(var + eps) * weight + bias per row, biased variance. y in f32 may be x.
+void layernorm_forward(Stream& stream, const float* x, const float* weight, const float* bias, ArrayView y,
                        int64_t T, int64_t C, float eps);
 
 // GroupNorm over channel-last frames of packed clips: x, y [T,C] hold B clips, clip b at rows

@@ -25,7 +25,7 @@ void id_probability(Stream& stream, const float* logits, int64_t id, float* prob
 void token_nll_forward(Stream& stream, const float* logits, const int32_t* targets, float* nll, int64_t N,
                        int64_t V);
 
-// y[n] = x[rows[n]]: rows of [.,C]; rows is a device array [N]. y must not overlap x.
-void gather_rows(Stream& stream, const float* x, const int64_t* rows, float* y, int64_t N, int64_t C);
+// y[n] = x[rows[n]]: rows of [.,C], both f32 or both bf16; rows is a device array [N]. y must not overlap x.
+void gather_rows(Stream& stream, WeightView x, const int64_t* rows, ArrayView y, int64_t N, int64_t C);
 
 }  // namespace llasa

@@ -14,9 +14,12 @@
 #include "ops/activation.h"
 #include "ops/attention.h"
 #include "ops/attention_decode.h"
+#include "ops/attention_full.h"
+#include "ops/attention_plan.h"
 #include "ops/dropout.h"
 #include "ops/norm.h"
 #include "ops/rope.h"
+#include "ops/transcript.h"
 
 namespace llasa::test {
 namespace {
@@ -110,6 +113,30 @@ void add_elementwise(std::vector<Case>& cases, int64_t C) {
                    [=](Stream& s, std::vector<Memory>& m) {
                      rmsnorm_backward(s, m[0].f32(), m[1].f32(), m[2].f32(), m[3].f32(), m[4].f32(), nullptr,
                                       T, C, m[5].bf16());
+                   }});
+  cases.push_back(
+      {"layernorm",
+       "layernorm_forward_kernel",
+       {{"x", kF, n, kReads}, {"weight", kF, C, kReads}, {"bias", kF, C, kReads}, {"y", kB, n, kWrites}},
+       [=](Stream& s, std::vector<Memory>& m) {
+         layernorm_forward(s, m[0].f32(), m[1].f32(), m[2].f32(), m[3].bf16(), T, C, 1e-5f);
+       }});
+  const auto add_activation = [&](const char* name, decltype(&gelu_forward) activation) {
+    cases.push_back({name,
+                     "elementwise_kernel",
+                     {{"x", kF, n, kReads}, {"y", kB, n, kWrites}},
+                     [=](Stream& s, std::vector<Memory>& m) { activation(s, m[0].f32(), m[1].bf16(), n); }});
+  };
+  add_activation("silu", silu_forward);
+  add_activation("gelu", gelu_forward);
+  cases.push_back({"gather",
+                   "gather_rows_kernel",
+                   {{"x", kB, n, kReads}, {"y", kB, 2 * C, kWrites}},
+                   [=](Stream& s, std::vector<Memory>& m) {
+                     DeviceBuffer<int64_t> rows;
+                     rows.upload(s, std::vector<int64_t>{0, T - 1}, "rows");
+                     gather_rows(s, m[0].bf16(), rows.data(), m[1].bf16(), 2, C);
+                     s.synchronize();
                    }});
   cases.push_back(
       {"swiglu",
@@ -228,10 +255,46 @@ void add_attention(std::vector<Case>& cases, int64_t D) {
        }});
 }
 
+// Attention of whole clips, and of the rows of a decode loop, each of which sees the one place of its cache that it has
+// to write first.
+void add_full_attention(std::vector<Case>& cases, int64_t D, Precision precision) {
+  constexpr int64_t T = 21, H = 2;
+  const int64_t C = H * D, row = 3 * C;
+  cases.push_back(
+      {"attention_full",
+       uses_tensor_cores(precision, D) ? "attention_mma_forward_kernel" : "attention_forward_kernel",
+       {{"qkv", kF, T * row, kReads}, {"y", kB, T * C, kWrites}},
+       [=](Stream& s, std::vector<Memory>& m) {
+         const int64_t offsets[] = {0, 5, T};
+         const float* qkv = m[0].f32();
+         attention_full_forward(s, qkv, qkv + C, qkv + 2 * C, m[1].bf16(), offsets, 2, H, D, row, 0.3f, false,
+                                precision);
+         s.synchronize();
+       }});
+  cases.push_back({"cached_attention",
+                   "cached_attention_kernel",
+                   {{"qkv", kF, T * row, kReads}, {"y", kB, T * C, kWrites}},
+                   [=](Stream& s, std::vector<Memory>& m) {
+                     const int64_t slot = key_value_slot_size(C, 16);
+                     DeviceBuffer<Bf16> memory(T * slot, "caches");
+                     const KeyValueCache cache{memory.data(), C, 16, DType::kBf16};
+                     std::vector<DecodeRow> rows;
+                     for (int64_t t = 0; t < T; ++t) rows.push_back({0, t, 0, 1});
+                     DeviceBuffer<DecodeRow> device_rows;
+                     device_rows.upload(s, rows, "rows");
+                     const float* qkv = m[0].f32();
+                     cached_attention_rows(s, qkv, {qkv + C, qkv + 2 * C}, row, cache, m[1].bf16(),
+                                           device_rows.data(), 0, T, H, D, 0.3f);
+                     s.synchronize();
+                   }});
+}
+
 std::vector<Case> cases() {
   std::vector<Case> all;
   for (const int64_t C : {40, 27}) add_elementwise(all, C);
   for (const int64_t D : {64, 34}) add_attention(all, D);
+  add_full_attention(all, 64, Precision::kBf16);
+  add_full_attention(all, 34, Precision::kF32);
   return all;
 }
 

@@ -232,11 +232,13 @@ TEST(GpuScratch, OfAttention) {
                    });
     }
     for (const Precision precision : {Precision::kF32, Precision::kBf16}) {
-      expect_taken([&](Stream& s) { gpu::attention_full_forward(s, kOffsets, 3, D, precision); },
-                   [&](Stream& s) {
-                     attention_full_forward(s, kWide, kWide, kWide, kWide, kOffsets, 3, 8, D, 24 * D, 1.0f,
-                                            false, precision);
-                   });
+      for (const ArrayView y : {ArrayView(kWide), ArrayView(kNarrow)}) {
+        expect_taken([&](Stream& s) { gpu::attention_full_forward(s, kOffsets, 3, D, precision); },
+                     [&](Stream& s) {
+                       attention_full_forward(s, kWide, kWide, kWide, y, kOffsets, 3, 8, D, 24 * D, 1.0f,
+                                              false, precision);
+                     });
+      }
     }
   }
   const KeyValueCache cache{kNarrow, 64, 2000, DType::kBf16};
