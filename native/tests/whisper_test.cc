@@ -156,7 +156,7 @@ TEST_P(WhisperOracle, GreedyIdsMatch) {
         TextRows rows;
         rows.add(2, position, feed);
         position += static_cast<int64_t>(feed.size());
-        const float* hidden = decoder.continue_texts(rows);
+        const WeightView hidden = decoder.continue_texts(rows);
         decoder.logits(hidden + (rows.rows() - 1) * width_, 1, logits.data());
         const auto row = logits.download(stream, vocabulary_);
         int32_t best = -1;

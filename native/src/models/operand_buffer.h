@@ -16,11 +16,13 @@ inline bool keeps_bf16(Precision precision) {
 // In bf16 where that is kept, else in f32.
 class OperandBuffer {
  public:
-  void reserve(int64_t count, Precision precision, const char* what) {
-    if (keeps_bf16(precision))
-      narrow_.reserve(count, what);
-    else
-      wide_.reserve(count, what);
+  ArrayView reserve(int64_t count, Precision precision, const char* what) {
+    return reserve_over(nullptr, count, precision, what);
+  }
+  // For what an operation makes of f32 values that are spent then: where it is f32 itself, it takes their place.
+  ArrayView reserve_over(float* values, int64_t count, Precision precision, const char* what) {
+    if (keeps_bf16(precision)) return narrow_.reserve(count, what);
+    return values != nullptr ? values : wide_.reserve(count, what);
   }
   ArrayView view() { return narrow_.data() != nullptr ? ArrayView(narrow_.data()) : ArrayView(wide_.data()); }
 

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "core/convert.h"
-#include "models/precision.h"
 #include "ops/activation.h"
 #include "ops/attention_full.h"
 #include "ops/conv1d.h"
@@ -117,21 +116,21 @@ void Whisper::encode_group(const float* features, int64_t B, float* states) {
 // x += out(attention(norm(x))); x += fc2(gelu(fc1(norm(x)))).
 void Whisper::encoder_layer(const WhisperEncoderLayer& layer, float* x, const int64_t* offsets, int64_t B) {
   const int64_t T = offsets[B], C = config_.d_model, F = config_.encoder_ffn_dim, H = config_.encoder_heads;
-  float* h = h_.reserve(T * C, kWhat);
+  const ArrayView h = h_.reserve(T * C, precision(), kWhat);
   float* qkv = qkv_.reserve(T * 3 * C, kWhat);
-  float* attended = attended_.reserve(T * C, kWhat);
+  const ArrayView attended = attended_.reserve(T * C, precision(), kWhat);
   float* ffn = ffn_.reserve(T * F, kWhat);
+  const ArrayView inner = inner_.reserve_over(ffn, T * F, precision(), kWhat);
   const WhisperSelfAttention& a = layer.attention;
   layernorm_forward(stream_, x, a.norm.weight, a.norm.bias, h, T, C, kWhisperNormEps);
   linear_forward(stream_, h, a.qkv.weight, a.qkv.bias, qkv, T, C, 3 * C);
   attention_full_forward(stream_, qkv, qkv + C, qkv + 2 * C, attended, offsets, B, H, C / H, 3 * C,
-                         1.0f / std::sqrt(static_cast<float>(C / H)), false,
-                         precision_of(weights_.table().storage()));
+                         1.0f / std::sqrt(static_cast<float>(C / H)), false, precision());
   linear_forward(stream_, attended, a.out.weight, a.out.bias, x, T, C, C, true);
   layernorm_forward(stream_, x, layer.ffn.norm.weight, layer.ffn.norm.bias, h, T, C, kWhisperNormEps);
   linear_forward(stream_, h, layer.ffn.fc1.weight, layer.ffn.fc1.bias, ffn, T, C, F);
-  gelu_forward(stream_, ffn, ffn, T * F);
-  linear_forward(stream_, ffn, layer.ffn.fc2.weight, layer.ffn.fc2.bias, x, T, F, C, true);
+  gelu_forward(stream_, ffn, inner, T * F);
+  linear_forward(stream_, inner, layer.ffn.fc2.weight, layer.ffn.fc2.bias, x, T, F, C, true);
 }
 
 }  // namespace llasa

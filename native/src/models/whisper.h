@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "core/device.h"
+#include "models/operand_buffer.h"
+#include "models/precision.h"
 #include "models/whisper_config.h"
 #include "models/whisper_weights.h"
 
@@ -19,6 +21,7 @@ class Whisper {
   const WhisperConfig& config() const { return config_; }
   Stream& stream() { return stream_; }
   const TensorTable& table() const { return weights_.table(); }
+  Precision precision() const { return precision_of(table().storage()); }
   void set_tensor(const std::string& name, DType dtype, const int64_t* shape, int32_t rank, const void* data);
 
   // Weights ready to compute with; throws Status::kState while one is missing.
@@ -43,7 +46,9 @@ class Whisper {
   WhisperWeights weights_;
   bool biases_current_ = false;
   DeviceBuffer<float> mel_basis_, mel_window_, mel_filters_;
-  DeviceBuffer<float> conv_, h_, qkv_, attended_, ffn_;  // activations of one group
+  // Activations of one group; those of an OperandBuffer are what products read.
+  DeviceBuffer<float> conv_, qkv_, ffn_;
+  OperandBuffer h_, attended_, inner_;
 };
 
 }  // namespace llasa

@@ -1,8 +1,10 @@
 #include "models/whisper_decoder.h"
 
 #include <cmath>
+#include <initializer_list>
 
 #include "ops/activation.h"
+#include "ops/cast.h"
 #include "ops/gemm.h"
 #include "ops/norm.h"
 #include "ops/transcript.h"
@@ -66,22 +68,28 @@ void WhisperDecoder::set_clips(const float* states, int64_t first, int64_t B) {
     offsets.push_back((b + 1) * P);
   }
   float* projected = projected_.reserve(B * P * 2 * C, "keys and values of the encoder");
+  WeightView heard = states;
+  if (keeps_bf16(whisper_.precision())) {
+    const ArrayView narrow = states_.reserve(B * P * C, whisper_.precision(), "encoder states");
+    narrow_to_bf16(stream, states, C, narrow.bf16(), B * P, C);
+    heard = narrow;
+  }
   for (size_t l = 0; l < weights.decoder.size(); ++l) {
     const WhisperAffine& kv = weights.decoder[l].cross.kv;
-    linear_forward(stream, states, kv.weight, kv.bias, projected, B * P, C, 2 * C);
+    linear_forward(stream, heard, kv.weight, kv.bias, projected, B * P, C, 2 * C);
     cache_append(stream, projected, projected + C, 2 * C, cross_cache(l), offsets.data(), slots.data(),
                  start.data(), B);
   }
 }
 
-const float* WhisperDecoder::continue_texts(const TextRows& rows) {
+WeightView WhisperDecoder::continue_texts(const TextRows& rows) {
   return forward(rows, true);
 }
-const float* WhisperDecoder::teacher_force(const TextRows& rows) {
+WeightView WhisperDecoder::teacher_force(const TextRows& rows) {
   return forward(rows, false);
 }
 
-const float* WhisperDecoder::forward(const TextRows& rows, bool cached) {
+WeightView WhisperDecoder::forward(const TextRows& rows, bool cached) {
   Stream& stream = whisper_.stream();
   std::vector<int32_t> positions;
   for (int64_t a = 0; a < rows.sequences(); ++a) {
@@ -96,40 +104,39 @@ const float* WhisperDecoder::forward(const TextRows& rows, bool cached) {
   return forward({rows.rows(), &rows, cached, nullptr}, ids_.data(), positions_.data());
 }
 
-const float* WhisperDecoder::step(const DecodeState& state, int64_t A) {
+WeightView WhisperDecoder::step(const DecodeState& state, int64_t A) {
   return forward({A, nullptr, true, state.rows}, state.ids, state.positions);
 }
 
 void WhisperDecoder::reserve_activations(int64_t N) {
   const WhisperConfig& config = whisper_.config();
-  const int64_t C = config.d_model;
+  const int64_t C = config.d_model, F = config.decoder_ffn_dim;
   x_.reserve(N * C, kWhat);
-  h_.reserve(N * C, kWhat);
-  ffn_.reserve(N * config.decoder_ffn_dim, kWhat);
+  h_.reserve(N * C, whisper_.precision(), kWhat);
+  inner_.reserve_over(ffn_.reserve(N * F, kWhat), N * F, whisper_.precision(), kWhat);
   wide_.reserve(N * 3 * C, kWhat);
-  attended_.reserve(N * C, kWhat);
+  attended_.reserve(N * C, whisper_.precision(), kWhat);
 }
 
 void WhisperDecoder::reserve_step(int64_t A, std::vector<uint64_t>& facts) {
   reserve_activations(A);
-  for (const void* pointer :
-       {static_cast<const void*>(x_.data()), static_cast<const void*>(h_.data()),
-        static_cast<const void*>(ffn_.data()), static_cast<const void*>(wide_.data()),
-        static_cast<const void*>(attended_.data()), static_cast<const void*>(cross_.data()),
-        static_cast<const void*>(text_.data()), whisper_.weights().token_embedding.data}) {
+  for (const void* pointer : std::initializer_list<const void*>{
+           x_.data(), h_.view().data, ffn_.data(), inner_.view().data, wide_.data(), attended_.view().data,
+           cross_.data(), text_.data(), whisper_.weights().token_embedding.data}) {
     facts.push_back(reinterpret_cast<uintptr_t>(pointer));
   }
   facts.push_back(static_cast<uint64_t>(slots_));
 }
 
-const float* WhisperDecoder::forward(const Pass& pass, const int32_t* ids, const int32_t* positions) {
+WeightView WhisperDecoder::forward(const Pass& pass, const int32_t* ids, const int32_t* positions) {
   const WhisperWeights& weights = whisper_.weights();
   const WhisperConfig& config = whisper_.config();
   Stream& stream = whisper_.stream();
   const int64_t N = pass.N, C = config.d_model, F = config.decoder_ffn_dim;
   float* x = x_.data();
-  float* h = h_.data();
+  const ArrayView h = h_.view();
   float* ffn = ffn_.data();
+  const ArrayView inner = keeps_bf16(whisper_.precision()) ? inner_.view() : ArrayView(ffn);
   text_embedding_forward(stream, weights.token_embedding, weights.decoder_positions, ids, positions, x, N, C,
                          config.scale_embedding ? std::sqrt(static_cast<float>(C)) : 1.0f);
   for (size_t l = 0; l < weights.decoder.size(); ++l) {
@@ -138,8 +145,8 @@ const float* WhisperDecoder::forward(const Pass& pass, const int32_t* ids, const
     cross_attention(layer.cross, l, pass);
     layernorm_forward(stream, x, layer.ffn.norm.weight, layer.ffn.norm.bias, h, N, C, kWhisperNormEps);
     linear_forward(stream, h, layer.ffn.fc1.weight, layer.ffn.fc1.bias, ffn, N, C, F);
-    gelu_forward(stream, ffn, ffn, N * F);
-    linear_forward(stream, ffn, layer.ffn.fc2.weight, layer.ffn.fc2.bias, x, N, F, C, true);
+    gelu_forward(stream, ffn, inner, N * F);
+    linear_forward(stream, inner, layer.ffn.fc2.weight, layer.ffn.fc2.bias, x, N, F, C, true);
   }
   layernorm_forward(stream, x, weights.decoder_norm.weight, weights.decoder_norm.bias, h, N, C,
                     kWhisperNormEps);
@@ -151,13 +158,13 @@ void WhisperDecoder::self_attention(const WhisperSelfAttention& weights, size_t 
   const int64_t N = pass.N, C = whisper_.config().d_model;
   const int64_t H = whisper_.config().decoder_heads, D = C / H;
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
+  const ArrayView h = h_.view(), attended = attended_.view();
   float* qkv = wide_.data();
-  layernorm_forward(stream, x_.data(), weights.norm.weight, weights.norm.bias, h_.data(), N, C,
-                    kWhisperNormEps);
-  linear_forward(stream, h_.data(), weights.qkv.weight, weights.qkv.bias, qkv, N, C, 3 * C);
+  layernorm_forward(stream, x_.data(), weights.norm.weight, weights.norm.bias, h, N, C, kWhisperNormEps);
+  linear_forward(stream, h, weights.qkv.weight, weights.qkv.bias, qkv, N, C, 3 * C);
   if (pass.rows != nullptr) {
-    cached_attention_rows(stream, qkv, {qkv + C, qkv + 2 * C}, 3 * C, text_cache(layer), attended_.data(),
-                          pass.rows, 0, N, H, D, scale);
+    cached_attention_rows(stream, qkv, {qkv + C, qkv + 2 * C}, 3 * C, text_cache(layer), attended, pass.rows,
+                          0, N, H, D, scale);
   } else if (pass.cached) {
     const TextRows& rows = *pass.texts;
     const int64_t A = rows.sequences();
@@ -166,13 +173,13 @@ void WhisperDecoder::self_attention(const WhisperSelfAttention& weights, size_t 
     for (int64_t& v : visible) ++v;  // a row sees itself
     cache_append(stream, qkv + C, qkv + 2 * C, 3 * C, cache, rows.offsets.data(), rows.slots.data(),
                  rows.start.data(), A);
-    cached_attention_forward(stream, qkv, 3 * C, cache, attended_.data(), rows.offsets.data(),
-                             rows.slots.data(), visible.data(), A, H, D, scale, true);
+    cached_attention_forward(stream, qkv, 3 * C, cache, attended, rows.offsets.data(), rows.slots.data(),
+                             visible.data(), A, H, D, scale, true);
   } else {
-    attention_full_forward(stream, qkv, qkv + C, qkv + 2 * C, attended_.data(), pass.texts->offsets.data(),
+    attention_full_forward(stream, qkv, qkv + C, qkv + 2 * C, attended, pass.texts->offsets.data(),
                            pass.texts->sequences(), H, D, 3 * C, scale, true);
   }
-  linear_forward(stream, attended_.data(), weights.out.weight, weights.out.bias, x_.data(), N, C, C, true);
+  linear_forward(stream, attended, weights.out.weight, weights.out.bias, x_.data(), N, C, C, true);
 }
 
 void WhisperDecoder::cross_attention(const WhisperCrossAttention& weights, size_t layer, const Pass& pass) {
@@ -180,23 +187,22 @@ void WhisperDecoder::cross_attention(const WhisperCrossAttention& weights, size_
   const int64_t N = pass.N, C = whisper_.config().d_model, P = whisper_.config().max_source_positions;
   const int64_t H = whisper_.config().decoder_heads, D = C / H;
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
+  const ArrayView h = h_.view(), attended = attended_.view();
   float* q = wide_.data();
-  layernorm_forward(stream, x_.data(), weights.norm.weight, weights.norm.bias, h_.data(), N, C,
-                    kWhisperNormEps);
-  linear_forward(stream, h_.data(), weights.q.weight, weights.q.bias, q, N, C, C);
+  layernorm_forward(stream, x_.data(), weights.norm.weight, weights.norm.bias, h, N, C, kWhisperNormEps);
+  linear_forward(stream, h, weights.q.weight, weights.q.bias, q, N, C, C);
   if (pass.rows != nullptr) {
-    cached_attention_rows(stream, q, {}, C, cross_cache(layer), attended_.data(), pass.rows, P, N, H, D,
-                          scale);
+    cached_attention_rows(stream, q, {}, C, cross_cache(layer), attended, pass.rows, P, N, H, D, scale);
   } else {
     const TextRows& rows = *pass.texts;
     const std::vector<int64_t> visible(rows.slots.size(), P);
-    cached_attention_forward(stream, q, C, cross_cache(layer), attended_.data(), rows.offsets.data(),
+    cached_attention_forward(stream, q, C, cross_cache(layer), attended, rows.offsets.data(),
                              rows.slots.data(), visible.data(), rows.sequences(), H, D, scale, false);
   }
-  linear_forward(stream, attended_.data(), weights.out.weight, weights.out.bias, x_.data(), N, C, C, true);
+  linear_forward(stream, attended, weights.out.weight, weights.out.bias, x_.data(), N, C, C, true);
 }
 
-void WhisperDecoder::logits(const float* hidden, int64_t N, float* out) {
+void WhisperDecoder::logits(WeightView hidden, int64_t N, float* out) {
   linear_forward(whisper_.stream(), hidden, whisper_.weights().token_embedding, nullptr, out, N,
                  whisper_.config().d_model, whisper_.config().vocab_size);
 }

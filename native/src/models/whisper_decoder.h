@@ -43,19 +43,19 @@ class WhisperDecoder {
   // Keys and values of the encoder states [B, P, C] (device) into slots first .. first + B - 1.
   void set_clips(const float* states, int64_t first, int64_t B);
 
-  // Final hidden states [rows, C] on the device, good until the next call. Continues the cached texts: rows
-  // are appended at start[a], where the text so far must have been appended before.
-  const float* continue_texts(const TextRows& rows);
+  // Final hidden states [rows, C] on the device, as products read them, good until the next call. Continues the
+  // cached texts: rows are appended at start[a], where the text so far must have been appended before.
+  WeightView continue_texts(const TextRows& rows);
   // One token more of each of A texts, of a decode loop on the device (ops/decode_loop.h): ids, positions and
   // rows [A] of it, own_table the slot. Nothing is uploaded or waited for.
-  const float* step(const DecodeState& state, int64_t A);
+  WeightView step(const DecodeState& state, int64_t A);
   // Room for a step of A texts, and where it is: what a recorded step has baked in.
   void reserve_step(int64_t A, std::vector<uint64_t>& facts);
   // The same for whole texts (start 0) without touching the caches.
-  const float* teacher_force(const TextRows& rows);
+  WeightView teacher_force(const TextRows& rows);
 
   // logits [N, V] of hidden states [N, C]; both on the device.
-  void logits(const float* hidden, int64_t N, float* out);
+  void logits(WeightView hidden, int64_t N, float* out);
 
  private:
   // What a pass computes: whole texts or their continuations, or one row of each text of a decode loop.
@@ -65,8 +65,8 @@ class WhisperDecoder {
     bool cached;
     const DecodeRow* rows;
   };
-  const float* forward(const TextRows& rows, bool cached);
-  const float* forward(const Pass& pass, const int32_t* ids, const int32_t* positions);
+  WeightView forward(const TextRows& rows, bool cached);
+  WeightView forward(const Pass& pass, const int32_t* ids, const int32_t* positions);
   void reserve_activations(int64_t N);
   void self_attention(const WhisperSelfAttention& weights, size_t layer, const Pass& pass);
   void cross_attention(const WhisperCrossAttention& weights, size_t layer, const Pass& pass);
@@ -78,7 +78,9 @@ class WhisperDecoder {
   int64_t slots_ = 0;
   DeviceBuffer<uint8_t> cross_, text_;  // [layer][slot]
   DeviceBuffer<int32_t> ids_, positions_;
-  DeviceBuffer<float> x_, h_, wide_, attended_, ffn_, projected_;
+  // Of the rows in a pass: the residual stream x_, what products make, and what they read.
+  DeviceBuffer<float> x_, wide_, ffn_, projected_;
+  OperandBuffer h_, attended_, inner_, states_;
 };
 
 }  // namespace llasa

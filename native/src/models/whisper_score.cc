@@ -161,7 +161,15 @@ std::vector<int32_t> WhisperScorer::prompt_of(const WhisperRequest& request, con
   return prompt;
 }
 
-const float* WhisperScorer::head(const float* hidden, int64_t N) {
+// Rows rows_[0..N) of hidden states.
+WeightView WhisperScorer::gather(WeightView hidden, int64_t N) {
+  const int64_t C = whisper_.config().d_model;
+  const ArrayView gathered = gathered_.reserve(N * C, whisper_.precision(), kWhat);
+  gather_rows(whisper_.stream(), hidden, rows_.data(), gathered, N, C);
+  return gathered;
+}
+
+const float* WhisperScorer::head(WeightView hidden, int64_t N) {
   float* logits = logits_.reserve(N * whisper_.config().vocab_size, "logits of the recogniser");
   decoder_.logits(hidden, N, logits);
   return logits;
@@ -171,8 +179,7 @@ const float* WhisperScorer::head(const float* hidden, int64_t N) {
 // off: the probability of no speech behind the first token, the language before its slot.
 void WhisperScorer::read_prompt(const WhisperRequest& request, std::vector<Writer>& writers,
                                 bool first_window) {
-  const int64_t A = static_cast<int64_t>(writers.size()), V = whisper_.config().vocab_size,
-                C = whisper_.config().d_model;
+  const int64_t A = static_cast<int64_t>(writers.size()), V = whisper_.config().vocab_size;
   Stream& stream = whisper_.stream();
   const bool want_speech = first_window && request.no_speech_token >= 0;
   const bool want_language = first_window && request.language_slot >= 0;
@@ -192,15 +199,13 @@ void WhisperScorer::read_prompt(const WhisperRequest& request, std::vector<Write
                std::span(prompt).subspan(static_cast<size_t>(done), static_cast<size_t>(end - done)));
       last.push_back(rows.rows() - 1);
     }
-    const float* hidden = decoder_.continue_texts(rows);
+    const WeightView hidden = decoder_.continue_texts(rows);
     const bool read_speech = want_speech && end == 1,
                read_language = want_language && end == request.language_slot;
     done = end;
     if (!read_speech && !read_language) continue;
     rows_.upload(stream, last, kWhat);
-    float* gathered = last_rows_.reserve(A * C, kWhat);
-    gather_rows(stream, hidden, rows_.data(), gathered, A, C);
-    const float* logits = head(gathered, A);
+    const float* logits = head(gather(hidden, A), A);
     float* values = values_.reserve(A, kWhat);
     if (read_speech) {
       id_probability(stream, logits, request.no_speech_token, values, A, V);
@@ -261,8 +266,8 @@ void WhisperScorer::score_targets(const WhisperRequest& request, int64_t first, 
 
 // NLL of targets[i] at hidden row rows[i]. Only scored rows meet the vocabulary, a chunk of them at a time.
 void WhisperScorer::target_nlls(const std::vector<int64_t>& rows, const std::vector<int32_t>& targets,
-                                const float* hidden, std::vector<float>& nlls) {
-  const int64_t V = whisper_.config().vocab_size, C = whisper_.config().d_model;
+                                WeightView hidden, std::vector<float>& nlls) {
+  const int64_t V = whisper_.config().vocab_size;
   const int64_t chunk = std::max<int64_t>(1, kLogitFloats / V), N = static_cast<int64_t>(rows.size());
   Stream& stream = whisper_.stream();
   for (int64_t begin = 0; begin < N; begin += chunk) {
@@ -270,9 +275,7 @@ void WhisperScorer::target_nlls(const std::vector<int64_t>& rows, const std::vec
     rows_.upload(stream, std::span(rows).subspan(static_cast<size_t>(begin), static_cast<size_t>(n)), kWhat);
     ids_.upload(stream, std::span(targets).subspan(static_cast<size_t>(begin), static_cast<size_t>(n)),
                 kWhat);
-    float* gathered = last_rows_.reserve(n * C, kWhat);
-    gather_rows(stream, hidden, rows_.data(), gathered, n, C);
-    token_nll_forward(stream, head(gathered, n), ids_.data(), values_.reserve(n, kWhat), n, V);
+    token_nll_forward(stream, head(gather(hidden, n), n), ids_.data(), values_.reserve(n, kWhat), n, V);
     const std::vector<float> part = values_.download(stream, n);
     nlls.insert(nlls.end(), part.begin(), part.end());
   }
@@ -285,7 +288,7 @@ void WhisperScorer::teacher_forced_logits(const float* states, std::span<const i
   decoder_.set_clips(states, 0, 1);
   TextRows rows;
   rows.add(0, 0, ids);
-  const float* hidden = decoder_.teacher_force(rows);
+  const WeightView hidden = decoder_.teacher_force(rows);
   const int64_t chunk = std::max<int64_t>(1, kLogitFloats / V);
   for (int64_t begin = 0; begin < N; begin += chunk) {
     const int64_t n = std::min(chunk, N - begin);

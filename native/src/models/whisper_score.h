@@ -110,17 +110,19 @@ class WhisperScorer {
   void write_texts(const WhisperRequest& request, int64_t first_clip, std::vector<Writer> writers,
                    int64_t window);
   void score_targets(const WhisperRequest& request, int64_t first, int64_t count, float* mean_nlls);
-  void target_nlls(const std::vector<int64_t>& rows, const std::vector<int32_t>& targets, const float* hidden,
+  void target_nlls(const std::vector<int64_t>& rows, const std::vector<int32_t>& targets, WeightView hidden,
                    std::vector<float>& nlls);
+  WeightView gather(WeightView hidden, int64_t N);
   bool ends_early(const WhisperRequest& request, int64_t clip, const Writer& writer);
   std::vector<int32_t> prompt_of(const WhisperRequest& request, const Text& text) const;
   void upload_masks(const WhisperRequest& request);
-  const float* head(const float* hidden, int64_t N);
+  const float* head(WeightView hidden, int64_t N);
 
   Whisper& whisper_;
   WhisperDecoder decoder_;
   std::vector<Text> texts_;
-  DeviceBuffer<float> features_, states_, logits_, last_rows_, values_;
+  DeviceBuffer<float> features_, states_, logits_, values_;
+  OperandBuffer gathered_;
   DeviceBuffer<int32_t> ids_, chosen_;
   DeviceBuffer<int64_t> rows_;
   DeviceBuffer<uint8_t> suppress_, begin_suppress_, not_language_;
