@@ -172,21 +172,23 @@ void Xcodec2::resnet_block(const Xcodec2Resnet& block, const int64_t* offsets, i
 void Xcodec2::transformer_layer(const Xcodec2Layer& layer, const int64_t* offsets, int64_t B) {
   const int64_t T = offsets[B], C = config_.hidden_size, A = config_.attention_size(),
                 F = config_.intermediate_size;
+  const Precision precision = precision_of(weights_.storage());
   float* x = x_.data();
-  float* h = h_.data();
+  const ArrayView h = normed_.reserve_over(h_.data(), T * C, precision, kWhat);
   float* qkv = qkv_.reserve(T * 3 * A, kWhat);
-  float* attended = attended_.reserve(T * A, kWhat);
+  const ArrayView attended = attended_.reserve(T * A, precision, kWhat);
   float* ffn = ffn_.reserve(T * F, kWhat);
+  const ArrayView inner = inner_.reserve_over(ffn, T * F, precision, kWhat);
   rmsnorm_forward(stream_, x, layer.attention_norm, h, nullptr, T, C, config_.rms_norm_eps);
   linear_forward(stream_, h, layer.qkv, nullptr, qkv, T, C, 3 * A);
   attention_full_forward(stream_, qkv, qkv + A, qkv + 2 * A, attended, offsets, B, config_.num_heads,
                          config_.head_dim, 3 * A, 1.0f / std::sqrt(static_cast<float>(config_.head_dim)),
-                         false, precision_of(weights_.storage()));
+                         false, precision);
   linear_forward(stream_, attended, layer.out, nullptr, x, T, A, C, true);
   rmsnorm_forward(stream_, x, layer.ffn_norm, h, nullptr, T, C, config_.rms_norm_eps);
   linear_forward(stream_, h, layer.fc1, nullptr, ffn, T, C, F);
-  silu_forward(stream_, ffn, ffn, T * F);
-  linear_forward(stream_, ffn, layer.fc2, nullptr, x, T, F, C, true);
+  silu_forward(stream_, ffn, inner, T * F);
+  linear_forward(stream_, inner, layer.fc2, nullptr, x, T, F, C, true);
 }
 
 std::vector<int32_t> Xcodec2::encode(const float* waveform, int64_t num_samples) {

@@ -13,6 +13,7 @@
 
 #include "core/device.h"
 #include "core/tensor_table.h"
+#include "models/operand_buffer.h"
 #include "models/xcodec2_config.h"
 #include "models/xcodec2_weights.h"
 
@@ -65,8 +66,10 @@ class Xcodec2 {
   StageProbe probe_;
 
   DeviceBuffer<int32_t> codes_;
-  // Activations of one group of clips; x_ is the residual stream.
-  DeviceBuffer<float> digits_, latents_, x_, h_, g_, qkv_, attended_, ffn_, prediction_, spectrum_, quarters_;
+  // Activations of one group of clips; x_ is the residual stream, those of an OperandBuffer are what the transformer's
+  // products read.
+  DeviceBuffer<float> digits_, latents_, x_, h_, g_, qkv_, ffn_, prediction_, spectrum_, quarters_;
+  OperandBuffer normed_, attended_, inner_;
 };
 
 }  // namespace llasa
