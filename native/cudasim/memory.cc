@@ -57,6 +57,7 @@ struct Memory {
   std::map<uintptr_t, size_t> live;   // address -> bytes
   std::map<uintptr_t, size_t> freed;  // the latest ones, for messages
   std::map<uintptr_t, size_t> pinned;
+  std::map<uintptr_t, size_t> reserved;  // addresses that memory is mapped at
   size_t next[kMaximumDevices] = {kRedZone, kRedZone, kRedZone, kRedZone};
   size_t live_bytes[kMaximumDevices] = {};
   size_t device_bytes = static_cast<size_t>(setting("LLASA_CUDASIM_MEMORY", int64_t{16} << 30));
@@ -102,6 +103,29 @@ void drop_pages(uintptr_t begin, size_t bytes) {
   if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
+// An array that nothing is written to yet. Without hooks nobody sees what a kernel writes.
+void begin_array(Memory& m, uintptr_t address, size_t bytes, size_t red_zone) {
+  show_device_memory();
+  std::memset(shadow_of(address), LLASA_CUDASIM_SEES_WRITES ? kAllocated : kWritten, bytes);
+  ASAN_UNPOISON_MEMORY_REGION(reinterpret_cast<void*>(address), bytes);
+  ASAN_POISON_MEMORY_REGION(reinterpret_cast<void*>(address + bytes), red_zone);
+  // NaN for a build without hooks, that a forgotten initialisation shows.
+  std::memset(reinterpret_cast<void*>(address), 0xff, bytes);
+  m.freed.erase(m.freed.lower_bound(address), m.freed.lower_bound(address + bytes));
+  m.live.emplace(address, bytes);
+}
+
+void end_array(Memory& m, std::map<uintptr_t, size_t>::iterator array) {
+  const auto [address, bytes] = *array;
+  std::memset(shadow_of(address), 0, bytes);
+  drop_pages(reinterpret_cast<uintptr_t>(shadow_of(address)), bytes);
+  drop_pages(address, bytes);
+  ASAN_POISON_MEMORY_REGION(reinterpret_cast<void*>(address), bytes);
+  if (m.freed.size() >= 256) m.freed.erase(m.freed.begin());
+  m.freed.emplace(address, bytes);
+  m.live.erase(array);
+}
+
 }  // namespace
 
 void* allocate_device(size_t bytes) {
@@ -117,14 +141,7 @@ void* allocate_device(size_t bytes) {
   const uintptr_t address = m.whole.begin + device * kPerDevice + m.next[device];
   m.next[device] += span;
   m.visible = false;
-  show_device_memory();
-  // Without hooks nobody sees what a kernel writes.
-  std::memset(shadow_of(address), LLASA_CUDASIM_SEES_WRITES ? kAllocated : kWritten, bytes);
-  ASAN_UNPOISON_MEMORY_REGION(reinterpret_cast<void*>(address), bytes);
-  ASAN_POISON_MEMORY_REGION(reinterpret_cast<void*>(address + bytes), span - bytes);
-  // NaN for a build without hooks, that a forgotten initialisation shows.
-  std::memset(reinterpret_cast<void*>(address), 0xff, bytes);
-  m.live.emplace(address, bytes);
+  begin_array(m, address, bytes, span - bytes);
   m.live_bytes[device] += bytes;
   return reinterpret_cast<void*>(address);
 }
@@ -135,16 +152,53 @@ bool free_device(void* pointer) {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   const auto it = m.live.find(address);
   if (it == m.live.end()) return false;
-  const size_t bytes = it->second;
-  std::memset(shadow_of(address), 0, bytes);
-  drop_pages(reinterpret_cast<uintptr_t>(shadow_of(address)), bytes);
-  drop_pages(address, bytes);
-  ASAN_POISON_MEMORY_REGION(pointer, bytes);
-  if (m.freed.size() >= 256) m.freed.erase(m.freed.begin());
-  m.freed.emplace(address, bytes);
-  m.live_bytes[device_at(address)] -= bytes;
-  m.live.erase(it);
+  m.live_bytes[device_at(address)] -= it->second;
+  end_array(m, it);
   return true;
+}
+
+uintptr_t reserve_device_addresses(size_t bytes, size_t alignment) {
+  Memory& m = memory();
+  const std::lock_guard lock(m.mutex);
+  const auto device = static_cast<size_t>(current_device());
+  const uintptr_t first = m.whole.begin + device * kPerDevice;
+  const uintptr_t address = round_up(first + m.next[device], alignment);
+  const size_t end = address + bytes + kRedZone - first;
+  if (end > kPerDevice / 2) return 0;  // the other half is for allocations
+  m.next[device] = end;
+  m.visible = false;  // to be shown again, with these
+  m.reserved.emplace(address, bytes);
+  return address;
+}
+
+bool is_reserved(uintptr_t address, size_t bytes) {
+  const std::lock_guard lock(memory().mutex);
+  const auto range = at_or_before(memory().reserved, address);
+  return range != memory().reserved.end() && address + bytes <= range->first + range->second;
+}
+
+bool take_device_bytes(int device, size_t bytes) {
+  const std::lock_guard lock(memory().mutex);
+  if (memory().live_bytes[device] + bytes > memory().device_bytes) return false;
+  memory().live_bytes[device] += bytes;
+  return true;
+}
+
+void give_device_bytes(int device, size_t bytes) {
+  const std::lock_guard lock(memory().mutex);
+  memory().live_bytes[device] -= bytes;
+}
+
+// The caller leaves a gap between two of them.
+void open_device_array(void* pointer, size_t bytes) {
+  const std::lock_guard lock(memory().mutex);
+  begin_array(memory(), reinterpret_cast<uintptr_t>(pointer), bytes, kAlignment);
+}
+
+void close_device_array(void* pointer) {
+  const std::lock_guard lock(memory().mutex);
+  const auto array = memory().live.find(reinterpret_cast<uintptr_t>(pointer));
+  if (array != memory().live.end()) end_array(memory(), array);
 }
 
 void device_memory_info(size_t* free_bytes, size_t* total_bytes) {

@@ -20,6 +20,15 @@ void device_memory_info(size_t* free_bytes, size_t* total_bytes);
 // As much as every pretended device has (LLASA_CUDASIM_MEMORY, 16 GiB); for tests of running out.
 void set_device_memory(size_t bytes);
 
+// For virtual memory management: addresses of the calling thread's device, never taken back, 0 when there are no more; bytes
+// of a device's memory, if there is room; arrays where the caller knows that memory is mapped.
+uintptr_t reserve_device_addresses(size_t bytes, size_t alignment);
+bool is_reserved(uintptr_t address, size_t bytes);
+bool take_device_bytes(int device, size_t bytes);
+void give_device_bytes(int device, size_t bytes);
+void open_device_array(void* memory, size_t bytes);
+void close_device_array(void* memory);
+
 bool is_device_pointer(const void* pointer);
 // Of a device pointer.
 int device_of(const void* pointer);

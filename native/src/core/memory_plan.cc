@@ -6,6 +6,7 @@
 #include <atomic>
 #include <mutex>
 
+#include "core/address_range.h"
 #include "core/status.h"
 
 namespace llasa {
@@ -69,31 +70,67 @@ MemoryPlan::~MemoryPlan() {
   leave();
 }
 
+size_t MemoryPlan::item_of(const Item& named) {
+  const auto found = std::find_if(items_.begin(), items_.end(), [&](const Item& i) {
+    return i.stage == named.stage && i.what == named.what && i.on_host == named.on_host &&
+           i.in_turn == named.in_turn;
+  });
+  if (found != items_.end()) return static_cast<size_t>(found - items_.begin());
+  live_of_.push_back(0);
+  items_.push_back(named);
+  return items_.size() - 1;
+}
+
+void MemoryPlan::add(size_t index, int64_t bytes) {
+  Item& item = items_[index];
+  live_of_[index] += bytes;
+  item.bytes = std::max(item.bytes, live_of_[index]);
+  if (item.on_host || item.in_turn) return;
+  live_bytes_ += bytes;
+  peak_ = std::max(peak_, live_bytes_);
+}
+
+void MemoryPlan::subtract(size_t index, int64_t bytes) noexcept {
+  live_of_[index] -= bytes;
+  if (!items_[index].on_host && !items_[index].in_turn) live_bytes_ -= bytes;
+}
+
 void* MemoryPlan::allocate(int64_t bytes, const char* what, bool on_host) {
   LLASA_CHECK(bytes >= 0, Status::kOutOfMemory, "%lld bytes for %s", static_cast<long long>(bytes), what);
   if (bytes == 0) return nullptr;
-  const auto found = std::find_if(items_.begin(), items_.end(), [&](const Item& i) {
-    return i.stage == stage_ && i.what == what && i.on_host == on_host;
-  });
-  const auto item = static_cast<size_t>(found - items_.begin());
-  if (found == items_.end()) {
-    items_.push_back({stage_, what, 0, on_host});
-    live_of_.push_back(0);
-  }
+  const size_t item = item_of({stage_, what, 0, on_host, false});
   void* memory = take(bytes);
   live_.emplace(memory, Allocation{item, bytes});
-  live_of_[item] += bytes;
-  if (!on_host) live_bytes_ += bytes;
-  items_[item].bytes = std::max(items_[item].bytes, live_of_[item]);
-  peak_ = std::max(peak_, live_bytes_);
+  add(item, bytes);
   return memory;
+}
+
+void* MemoryPlan::lend(int64_t bytes, const char* what) {
+  const size_t item = item_of({stage_, what, 0, false, true});
+  void* memory = take(bytes);
+  live_.emplace(memory, Allocation{item, bytes});
+  add(item, bytes);
+  return memory;
+}
+
+void MemoryPlan::commit(int64_t bytes, const char* what) {
+  add(item_of({kPhases, what, 0, false, false}), bytes);
+}
+
+void MemoryPlan::decommit(int64_t bytes, const char* what) noexcept {
+  for (size_t i = 0; i < items_.size(); ++i) {
+    if (items_[i].stage == kPhases && items_[i].what == what) subtract(i, bytes);
+  }
+}
+
+int64_t MemoryPlan::commit_granule() const {
+  return for_gpu_ ? kGpuGranule : llasa::commit_granule();
 }
 
 void MemoryPlan::release(void* memory) noexcept {
   const auto found = live_.find(memory);
   if (found == live_.end()) return;  // of a plan that is over
-  live_of_[found->second.item] -= found->second.bytes;
-  if (!items_[found->second.item].on_host) live_bytes_ -= found->second.bytes;
+  subtract(found->second.item, found->second.bytes);
   live_.erase(found);
 }
 

@@ -8,11 +8,14 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace llasa {
+
+class PhaseArena;
 
 class MemoryPlan {
  public:
@@ -22,7 +25,10 @@ class MemoryPlan {
     std::string what;
     int64_t bytes = 0;
     bool on_host = false;  // page-locked memory of the host, of which the peak has nothing
+    bool in_turn = false;  // an array of a phase, in memory that phases share, which is an item of its own
   };
+  // The stage of that memory.
+  static constexpr const char* kPhases = "phases";
 
   // One at a time on a thread; throws Status::kState for a second. for_gpu: as the CUDA backend would take it on the card
   // that it takes most on, whatever backend this is and without asking a device.
@@ -42,6 +48,12 @@ class MemoryPlan {
   // For the device layer.
   void* allocate(int64_t bytes, const char* what, bool on_host = false);
   void release(void* memory) noexcept;
+  // For phases (core/phase_memory.h): an array of one, to be released; memory that they share, more and less of it.
+  void* lend(int64_t bytes, const char* what);
+  void commit(int64_t bytes, const char* what);
+  void decommit(int64_t bytes, const char* what) noexcept;
+  int64_t commit_granule() const;
+  std::shared_ptr<PhaseArena>& arena() { return arena_; }
   bool for_gpu() const { return for_gpu_; }
   // The calling thread's, or NULL.
   static MemoryPlan* current() noexcept;
@@ -53,6 +65,9 @@ class MemoryPlan {
     size_t item;
     int64_t bytes;
   };
+  size_t item_of(const Item& named);
+  void add(size_t item, int64_t bytes);
+  void subtract(size_t item, int64_t bytes) noexcept;
 
   bool for_gpu_;
   std::string stage_;
@@ -60,6 +75,7 @@ class MemoryPlan {
   std::vector<int64_t> live_of_;  // by item
   std::map<const void*, Allocation> live_;
   int64_t live_bytes_ = 0, peak_ = 0;
+  std::shared_ptr<PhaseArena> arena_;
 };
 
 // Whether the calling thread runs dry.

@@ -1,14 +1,25 @@
 // Device memory on the CPU backend: aligned host memory, counted.
 #include "core/device.h"
 
+#include <sys/mman.h>
+
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 
+#include "core/address_range.h"
 #include "core/memory_plan.h"
 #include "core/scratch.h"
 #include "cpu/isa.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(address, bytes) ((void)(address), (void)(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(address, bytes) ((void)(address), (void)(bytes))
+#endif
 
 namespace llasa {
 
@@ -18,6 +29,16 @@ std::atomic<int64_t> live_bytes{0};
 std::atomic<int64_t> allocations_before_failure{-1};
 
 constexpr int64_t kAlignment = 64;
+#if defined(__SANITIZE_THREAD__)
+constexpr int64_t kAddresses = int64_t{1} << 34;  // ThreadSanitizer keeps most addresses to itself
+#else
+constexpr int64_t kAddresses = int64_t{1} << 38;  // of a segment: 256 GiB of 128 TiB
+#endif
+
+bool fails_by_request() {
+  return allocations_before_failure.load(std::memory_order_relaxed) >= 0 &&
+         allocations_before_failure.fetch_sub(1) == 0;
+}
 
 std::string processor_name() {
   std::string name = "unknown processor";
@@ -82,9 +103,9 @@ void* device_allocate(int64_t bytes, const char* what) {
   if (bytes == 0) return nullptr;
   if (MemoryPlan* plan = MemoryPlan::current()) return plan->allocate(bytes, what);
   const int64_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  const bool forced = allocations_before_failure.load(std::memory_order_relaxed) >= 0 &&
-                      allocations_before_failure.fetch_sub(1) == 0;
-  void* memory = bytes < 0 || forced ? nullptr : std::aligned_alloc(kAlignment, static_cast<size_t>(rounded));
+  void* memory = bytes < 0 || fails_by_request()
+                     ? nullptr
+                     : std::aligned_alloc(kAlignment, static_cast<size_t>(rounded));
   LLASA_CHECK(memory != nullptr, Status::kOutOfMemory, "out of memory allocating %lld bytes for %s",
               static_cast<long long>(bytes), what);
   live_bytes += bytes;
@@ -99,6 +120,49 @@ void device_free(void* memory, int64_t bytes) noexcept {
   }
   std::free(memory);
   live_bytes -= bytes;
+}
+
+int current_device() {
+  return 0;
+}
+int64_t commit_granule() {
+  return kCpuGranule;
+}
+
+AddressRange reserve_addresses() {
+  if (const char* wanted = std::getenv("LLASA_ARENA"); wanted != nullptr && std::strcmp(wanted, "0") == 0)
+    return {};
+  void* found = mmap(nullptr, static_cast<size_t>(kAddresses + kCpuGranule), PROT_NONE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (found == MAP_FAILED) return {};
+  const uintptr_t aligned =
+      (reinterpret_cast<uintptr_t>(found) + kCpuGranule - 1) / kCpuGranule * kCpuGranule;
+  return {reinterpret_cast<char*>(aligned), kAddresses};
+}
+
+void commit_memory(char* at, int64_t bytes, const char* what) {
+  LLASA_CHECK(!fails_by_request() && mprotect(at, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE) == 0,
+              Status::kOutOfMemory, "out of memory allocating %lld bytes for %s",
+              static_cast<long long>(bytes), what);
+  ASAN_POISON_MEMORY_REGION(at, static_cast<size_t>(bytes));
+  live_bytes += bytes;
+}
+
+void decommit_memory(char* at, int64_t bytes) noexcept {
+  ASAN_UNPOISON_MEMORY_REGION(at, static_cast<size_t>(bytes));
+  // A fresh mapping in place of the old one, whose pages go back to the system. Where there may be no more mappings, the
+  // pages alone go.
+  if (mmap(at, static_cast<size_t>(bytes), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+           -1, 0) == MAP_FAILED)
+    madvise(at, static_cast<size_t>(bytes), MADV_DONTNEED);
+  live_bytes -= bytes;
+}
+
+void open_memory(void* at, int64_t bytes) {
+  ASAN_UNPOISON_MEMORY_REGION(at, static_cast<size_t>(bytes));
+}
+void close_memory(void* at, int64_t bytes) noexcept {
+  ASAN_POISON_MEMORY_REGION(at, static_cast<size_t>(bytes));
 }
 
 void* pinned_allocate(int64_t bytes, const char* what) {

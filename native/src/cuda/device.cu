@@ -10,6 +10,7 @@
 #include "core/device.h"
 #include "core/launch.h"
 #include "core/memory_plan.h"
+#include "core/phase_memory.h"
 #include "core/scratch.h"
 #include "cuda/devices.h"
 #include "cuda/staging.h"
@@ -20,11 +21,6 @@ namespace {
 
 std::atomic<int64_t> live_bytes{0};
 std::atomic<int64_t> allocations_before_failure{-1};
-
-bool fails_by_request() {
-  return allocations_before_failure.load(std::memory_order_relaxed) >= 0 &&
-         allocations_before_failure.fetch_sub(1) == 0;
-}
 
 // What belongs to a stream, by stream.
 struct StreamMemory {
@@ -63,6 +59,19 @@ void refuse_while_recording(const char* action) {
 }
 
 }  // namespace
+
+namespace cuda {
+
+bool fails_by_request() {
+  return allocations_before_failure.load(std::memory_order_relaxed) >= 0 &&
+         allocations_before_failure.fetch_sub(1) == 0;
+}
+
+void count_allocated(int64_t bytes) noexcept {
+  live_bytes += bytes;
+}
+
+}  // namespace cuda
 
 ScratchArena& scratch_arena(Stream& stream) {
   return memory_of(stream).scratch;
@@ -132,8 +141,12 @@ void* device_allocate(int64_t bytes, const char* what) {
   if (MemoryPlan* plan = MemoryPlan::current()) return plan->allocate(bytes, what);
   cuda::use_device();
   void* memory = nullptr;
-  const cudaError_t error = bytes < 0 || fails_by_request() ? cudaErrorMemoryAllocation
-                                                            : cudaMalloc(&memory, static_cast<size_t>(bytes));
+  const bool refused = bytes < 0 || cuda::fails_by_request();
+  cudaError_t error = refused ? cudaErrorMemoryAllocation : cudaMalloc(&memory, static_cast<size_t>(bytes));
+  if (error == cudaErrorMemoryAllocation && !refused && trim_phases()) {
+    cudaGetLastError();
+    error = cudaMalloc(&memory, static_cast<size_t>(bytes));
+  }
   if (error == cudaErrorMemoryAllocation) cuda::out_of_memory("device", bytes, what);
   cuda::check(error, what);
   live_bytes += bytes;
@@ -156,7 +169,7 @@ void* pinned_allocate(int64_t bytes, const char* what) {
   if (MemoryPlan* plan = MemoryPlan::current()) return plan->allocate(bytes, what, true);
   cuda::use_device();
   void* memory = nullptr;
-  const cudaError_t error = bytes < 0 || fails_by_request()
+  const cudaError_t error = bytes < 0 || cuda::fails_by_request()
                                 ? cudaErrorMemoryAllocation
                                 : cudaMallocHost(&memory, static_cast<size_t>(bytes));
   if (error == cudaErrorMemoryAllocation) cuda::out_of_memory("page-locked host", bytes, what);
@@ -179,7 +192,7 @@ void* stream_allocate(Stream& stream, int64_t bytes, const char* what) {
   if (bytes == 0) return nullptr;
   cuda::use_device();
   void* memory = nullptr;
-  const cudaError_t error = bytes < 0 || fails_by_request()
+  const cudaError_t error = bytes < 0 || cuda::fails_by_request()
                                 ? cudaErrorMemoryAllocation
                                 : cudaMallocAsync(&memory, static_cast<size_t>(bytes), cuda::native(stream));
   if (error == cudaErrorMemoryAllocation) cuda::out_of_memory("device", bytes, what);

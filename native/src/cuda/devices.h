@@ -30,6 +30,11 @@ const Device& describe(int index);
 // Throws Status::kOutOfMemory with what was wanted and what is free.
 [[noreturn]] void out_of_memory(const char* kind, int64_t bytes, const char* what);
 
+// Counts bytes of allocated_bytes, more or less.
+void count_allocated(int64_t bytes) noexcept;
+// Whether this allocation is the one that fail_allocation_after asks to fail.
+bool fails_by_request();
+
 // Whether the calling thread records a graph: it may neither wait nor copy from or to the host then.
 bool& recording_on_this_thread();
 

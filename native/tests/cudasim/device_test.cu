@@ -8,8 +8,10 @@
 #include <thread>
 #include <vector>
 
+#include "core/address_range.h"
 #include "core/device.h"
 #include "core/launch.h"
+#include "core/phase_memory.h"
 #include "devices.h"
 #include "fault.h"
 #include "llasa_native.h"
@@ -166,6 +168,34 @@ TEST_F(Devices, OutOfMemorySaysWhatForHowMuchAndHowMuchIsFree) {
   llasa_policy_destroy(policy);
 }
 
+TEST_F(Devices, WhatIdlePhasesKeepMakesRoomForAnArray) {
+  Stream stream;
+  Phase phase;
+  {
+    const PhaseLease lease(phase, stream);
+    phase.take(kGpuGranule, "an array");
+  }
+  size_t available = 0, total = 0;
+  cudasim::device_memory_info(&available, &total);
+  cudasim::set_device_memory(total - available);
+  const int64_t before = allocated_bytes();
+  {
+    const DeviceBuffer<char> x(2 * kGpuGranule, "what lives on");
+    EXPECT_EQ(allocated_bytes(), before);
+    const std::string message = error_of([&] {
+      const PhaseLease lease(phase, stream);
+      phase.take(100, "keys and values of rollouts");
+    });
+    EXPECT_HAS(message, "out of device memory allocating");
+    EXPECT_HAS(message, " bytes for keys and values of rollouts: 0 of ");
+  }
+  {
+    const PhaseLease lease(phase, stream);
+    EXPECT_NE(phase.take(100, "keys and values of rollouts"), nullptr);
+  }
+  cudasim::set_device_memory(size_t{16} << 30);
+}
+
 // Each of the following is a process of its own, whose last words are compared: a machine has its devices
 // from its first look at them, and a lost one stays lost.
 [[noreturn]] void tell(const std::string& message) {
@@ -177,6 +207,23 @@ class DeviceDeathTest : public testing::Test {
  protected:
   void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
 };
+
+TEST_F(DeviceDeathTest, WithoutVirtualMemoryThePhasesArraysAreAllocated) {
+  const auto lease = [] {
+    setenv("LLASA_CUDASIM_VIRTUAL_MEMORY", "0", 1);
+    Stream stream;
+    Phase phase;
+    const int64_t before = allocated_bytes();
+    int64_t during = 0;
+    {
+      const PhaseLease within(phase, stream);
+      phase.take(1000, "an array");
+      during = allocated_bytes() - before;
+    }
+    tell(std::to_string(during) + " bytes, then " + std::to_string(allocated_bytes() - before));
+  };
+  EXPECT_EXIT(lease(), testing::ExitedWithCode(7), "1000 bytes, then 0");
+}
 
 TEST_F(DeviceDeathTest, NoDevice) {
   const auto create = [] {

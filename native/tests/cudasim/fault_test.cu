@@ -10,6 +10,7 @@
 #include "core/device.h"
 #include "core/graph.h"
 #include "core/launch.h"
+#include "core/phase_memory.h"
 #include "cuda/async_copy.cuh"
 #include "cuda/mma.cuh"
 #include "fault.h"
@@ -38,6 +39,12 @@ void expect_fault(const std::string& message, const char* kernel, const char* wh
   EXPECT_NE(message.find(what), std::string::npos) << message;
 }
 
+__global__ void sum_kernel(const float* x, float* y, int count) {
+  float sum = 0.0f;
+  for (int i = 0; i < count; ++i) sum += x[i];
+  *y = sum;
+}
+
 __global__ void fill_kernel(float* x, int count, int planted) {
   const int i = static_cast<int>(threadIdx.x);
   if (i < count + planted) x[i] = 1.0f;
@@ -63,6 +70,52 @@ TEST(Fault, StoreToFreedMemory) {
                "fill_kernel", "inside a freed device array");
 }
 
+// Arrays of a phase lie beside each other in memory that is mapped as a whole.
+TEST(Fault, StoreBetweenThePhasesArraysOrBehindTheirLease) {
+  Stream stream;
+  Phase phase;
+  float* x = nullptr;
+  {
+    const PhaseLease lease(phase, stream);
+    x = static_cast<float*>(phase.take(160, "an array"));
+    float* y = static_cast<float*>(phase.take(256, "another"));
+    const auto fill = [&](float* array, int count, int planted) {
+      return fault_of([&](Stream& s) { LLASA_LAUNCH(fill_kernel, 1, 64, 0, s, array, count, planted); });
+    };
+    EXPECT_EQ(fill(x, 40, 0), "");
+    EXPECT_EQ(fill(y, 64, 0), "");
+    expect_fault(fill(x, 40, 1), "fill_kernel",
+                 "out-of-bounds write of 4 bytes 0 bytes past the end of a device array of 160");
+    expect_fault(fill(y - 1, 40, 0), "fill_kernel", "before a device array of 256");
+  }
+  const auto stale = [&] {
+    return fault_of([&](Stream& s) { LLASA_LAUNCH(fill_kernel, 1, 64, 0, s, x, 40, 0); });
+  };
+  expect_fault(stale(), "fill_kernel", "inside a freed device array");
+  phase.trim();
+  expect_fault(stale(), "fill_kernel", "inside a freed device array");
+  const PhaseLease lease(phase, stream);
+  EXPECT_EQ(phase.take(160, "an array"), x);
+  EXPECT_EQ(stale(), "");
+}
+
+TEST(Fault, WhatAnEarlierLeaseWroteIsNotInitialised) {
+  Stream stream;
+  Phase phase;
+  DeviceBuffer<float> sum(1, "a sum");
+  const auto sum_of = [&](bool written) {
+    const PhaseLease lease(phase, stream);
+    float* x = static_cast<float*>(phase.take(160, "an array"));
+    return fault_of([&](Stream& s) {
+      if (written) LLASA_LAUNCH(fill_kernel, 1, 64, 0, s, x, 40, 0);
+      LLASA_LAUNCH(sum_kernel, 1, 1, 0, s, x, sum.data(), 40);
+    });
+  };
+  EXPECT_EQ(sum_of(true), "");
+  expect_fault(sum_of(false), "sum_kernel",
+               "uninitialised read of 4 bytes at byte 0 of a device array of 160");
+}
+
 TEST(Fault, HostPointerInAKernel) {
   std::vector<float> host(64);
   expect_fault(fault_of([&](Stream& s) { LLASA_LAUNCH(fill_kernel, 1, 64, 0, s, host.data(), 64, 0); }),
@@ -74,12 +127,6 @@ TEST(Fault, HostCodeThatTouchesDeviceMemory) {
   DeviceBuffer<float> x(8, "an array");
   EXPECT_EQ(fault_of([&](Stream& s) { LLASA_LAUNCH(fill_kernel, 1, 8, 0, s, x.data(), 8, 0); }), "");
   EXPECT_DEATH(*static_cast<volatile float*>(x.data()) = 1.0f, "");
-}
-
-__global__ void sum_kernel(const float* x, float* y, int count) {
-  float sum = 0.0f;
-  for (int i = 0; i < count; ++i) sum += x[i];
-  *y = sum;
 }
 
 TEST(Fault, UninitialisedDeviceMemory) {
