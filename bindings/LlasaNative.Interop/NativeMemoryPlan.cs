@@ -3,11 +3,16 @@ using System.Runtime.InteropServices;
 namespace LlasaNative.Interop;
 
 /// <summary>One thing that device memory is taken for.</summary>
-/// <param name="Stage">policy, optimiser, rollouts, reference, training, codec or recogniser.</param>
+/// <param name="Stage">policy, optimiser, rollouts, reference, training, codec or recogniser; <see cref="Phases"/> for the memory that those share.</param>
 /// <param name="What">What is allocated, in the words of an out-of-memory message.</param>
 /// <param name="Bytes">When there was most of it.</param>
 /// <param name="OnHost">Page-locked memory of the host, of which the peak has nothing.</param>
-public sealed record NativeMemoryItem(string Stage, string What, long Bytes, bool OnHost = false);
+/// <param name="InTurn">There while its phase runs, in memory of stage <see cref="Phases"/>, which counts in its place.</param>
+public sealed record NativeMemoryItem(string Stage, string What, long Bytes, bool OnHost = false, bool InTurn = false)
+{
+    /// <summary>The stage of memory that phases take turns with.</summary>
+    public const string Phases = "phases";
+}
 
 /// <summary>A run whose memory is to be counted; parts that are null take nothing.</summary>
 public sealed record NativePlannedRun
@@ -105,7 +110,7 @@ public sealed class NativeMemoryPlan
         {
             var item = MemoryItemRaw.Create();
             Native.Check(NativeMethods.llasa_memory_plan_item(i, &item));
-            items[i] = new NativeMemoryItem(Marshal.PtrToStringUTF8((nint)item.Stage)!, Marshal.PtrToStringUTF8((nint)item.What)!, item.Bytes, item.OnHost != 0);
+            items[i] = new NativeMemoryItem(Marshal.PtrToStringUTF8((nint)item.Stage)!, Marshal.PtrToStringUTF8((nint)item.What)!, item.Bytes, item.OnHost != 0, item.InTurn != 0);
         }
 
         return new NativeMemoryPlan(items, peak);

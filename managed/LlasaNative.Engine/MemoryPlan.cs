@@ -9,5 +9,5 @@ public sealed record MemoryPlan(IReadOnlyList<NativeMemoryItem> Items, long Peak
     /// <param name="stage">What the other is, in place of its own stages.</param>
     /// <param name="other">What it takes.</param>
     internal MemoryPlan Beside(string stage, NativeMemoryPlan other) =>
-        new([.. Items, .. other.Items.Select(i => i with { Stage = stage })], PeakBytes + other.PeakBytes);
+        new([.. Items, .. other.Items.Where(i => !i.InTurn).Select(i => i with { Stage = stage })], PeakBytes + other.PeakBytes);
 }

@@ -56,7 +56,7 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------- common */
 
 #define LLASA_ABI_MAJOR 2
-#define LLASA_ABI_MINOR 4
+#define LLASA_ABI_MINOR 5
 
 /* Status of a call. Values are frozen; 1xx argument, 2xx state, 3xx resource, 4xx device, 5xx numeric, 6xx
  * cancellation, 7xx other processes, 9xx a bug. */
@@ -539,11 +539,13 @@ typedef struct llasa_trainer_options {
   float epsilon;       /* default 1e-8 */
   float weight_decay;  /* decoupled, on every parameter; default 0 */
   float max_grad_norm; /* global L2 norm; scale min(1, max / (norm + 1e-6)); 0 = off; default 1 */
-  int32_t recompute;   /* in backward: 1 = each layer, keeping its input alone; 2 = each layer's gate and up alone */
-  int32_t num_ranks;   /* that train together, for a memory plan; a trainer takes its world's. 0 = 1 */
+  int32_t
+      recompute; /* in backward: 1 = each layer, keeping its input alone; 2 = each layer's gate and up alone */
+  int32_t num_ranks;          /* that train together, for a memory plan; a trainer takes its world's. 0 = 1 */
   int64_t micro_batch_tokens; /* tokens of one forward/backward, at least one sequence; default 4096 */
   int32_t offload_moments; /* 1 = moments in page-locked memory of the host, 8 bytes a parameter; default 0 */
-  int32_t shard_weights;   /* 1 = weights and gradients are shared out over the ranks as moments are; default 0 */
+  int32_t
+      shard_weights; /* 1 = weights and gradients are shared out over the ranks as moments are; default 0 */
 } llasa_trainer_options;
 
 LLASA_API void llasa_trainer_options_init(llasa_trainer_options* options);
@@ -896,10 +898,12 @@ typedef struct llasa_memory_plan_options {
 typedef struct llasa_memory_item {
   uint32_t struct_size;
   uint32_t on_host;  /* 1 = page-locked memory of the host, of which the peak has nothing */
-  const char* stage; /* policy, optimiser, rollouts, reference, training, codec, recogniser. Lifetime: until
-                        the thread's next plan */
+  const char* stage; /* policy, optimiser, rollouts, reference, training, codec, recogniser; phases for the
+                        memory that those share. Lifetime: until the thread's next plan */
   const char* what;  /* what it is allocated for, as in an out-of-memory message. Lifetime: as stage */
   int64_t bytes;     /* when there was most of it */
+  uint32_t in_turn; /* 1 = there while its phase runs, in memory of stage phases, which counts in its place */
+  uint32_t reserved;
 } llasa_memory_item;
 
 LLASA_API void llasa_memory_plan_options_init(llasa_memory_plan_options* options);

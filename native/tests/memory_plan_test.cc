@@ -5,9 +5,11 @@
 #include <map>
 #include <tuple>
 
+#include "core/address_range.h"
 #include "core/device.h"
 #include "core/parallel.h"
 #include "rollout_fixture.h"
+#include "simulated.h"
 #include "speech_models.h"
 #include "token_terms.h"
 #include "trainer_fixture.h"
@@ -31,10 +33,10 @@ int64_t allocated() {
   return counts.allocated_bytes;
 }
 
-// What is kept once it was made; the taps of a large convolution on the CPU are not.
+// What is kept once it was made, memory that phases share among it; the taps of a large convolution on the CPU are not.
 struct Plan {
-  std::map<std::string, int64_t> stages;
-  int64_t total = 0, on_host = 0, moments = 0, peak = 0;
+  std::map<std::string, int64_t> stages, in_turn;
+  int64_t total = 0, on_host = 0, moments = 0, peak = 0, given_back = 0;
 };
 
 Plan plan_of(const llasa_memory_plan_options& options) {
@@ -45,7 +47,14 @@ Plan plan_of(const llasa_memory_plan_options& options) {
     llasa_memory_item item{};
     item.struct_size = sizeof item;
     EXPECT_OK(llasa_memory_plan_item(i, &item));
-    if (std::string(item.what) == "the taps of a convolution") continue;
+    if (std::string(item.what) == "the taps of a convolution") {
+      plan.given_back += item.bytes;
+      continue;
+    }
+    if (item.in_turn != 0) {
+      plan.in_turn[item.stage] += item.bytes;
+      continue;
+    }
     plan.stages[item.stage] += item.bytes;
     plan.total += item.bytes;
     if (item.on_host != 0) plan.on_host += item.bytes;
@@ -167,8 +176,10 @@ TEST_P(MemoryPlanOfTraining, IsWhatAStepTakes) {
     llasa_rollout_destroy(rollout);
   }
   EXPECT_EQ(allocated(), before);
-  for (const char* stage : {"policy", "optimiser", "rollouts", "reference", "training"})
+  for (const char* stage : {"policy", "optimiser", "rollouts", "reference", "training", "phases"})
     EXPECT_GT(plan.stages.at(stage), 0) << stage;
+  for (const char* stage : {"rollouts", "reference", "training"})
+    EXPECT_GT(plan.in_turn.at(stage), 0) << stage;
 }
 
 INSTANTIATE_TEST_SUITE_P(RecomputeAdapterAndType, MemoryPlanOfTraining,
@@ -228,6 +239,7 @@ TEST_P(MemoryPlanOfListening, IsWhatItTakes) {
   std::vector<float> waveforms(static_cast<size_t>(code_offsets.back() * hop));
   ASSERT_OK(llasa_vocode(codec.get(), kClips, code_offsets.data(), codes.data(), waveforms.data()));
   EXPECT_EQ(allocated() - before, plan.stages.at("codec"));
+  EXPECT_EQ(plan.in_turn.count("codec"), 0u);
   const WhisperHandle whisper = load_whisper(whisper_case, dtype, cache_bytes);
 
   const std::vector<int32_t> prompt(4, 0), first(kClips, 1), ids(kClips * (kText + 2), 0);
@@ -283,7 +295,7 @@ TEST(MemoryPlan, OfALargePolicyNeedsNoneOfItsMemory) {
   const int64_t parameters = 2 * V * C + 32 * (2 * C * C + 2 * C * C / 4 + 3 * C * F + 2 * C) + C;
   EXPECT_EQ(plan.stages.at("policy"), 4 * parameters);
   EXPECT_EQ(plan.stages.at("optimiser"), 3 * 4 * parameters);
-  EXPECT_GT(plan.stages.at("training"), 0);
+  EXPECT_GT(plan.in_turn.at("training"), 0);
 }
 
 // Its sizes are held to those of the CUDA backend where there is one, in device/gpu_plan_test.cc.
@@ -311,9 +323,9 @@ TEST(MemoryPlan, ForAGpuCountsWhatItKeepsInBf16AndWhatItsKernelsTake) {
   const auto of_a_layer = [&](uint32_t for_gpu) {
     options.for_gpu = for_gpu;
     policy.num_layers = 2;
-    const int64_t two = plan_of(options).stages.at("training");
+    const int64_t two = plan_of(options).in_turn.at("training");
     policy.num_layers = 3;
-    return plan_of(options).stages.at("training") - two;
+    return plan_of(options).in_turn.at("training") - two;
   };
   const int64_t own = of_a_layer(0), on_gpu = of_a_layer(1);
   EXPECT_EQ(allocated(), before);
@@ -338,6 +350,55 @@ TEST(MemoryPlan, ForAGpuCountsWhatItKeepsInBf16AndWhatItsKernelsTake) {
   Stream stream;
   DeviceBuffer<float> real(1, "a real array");
   EXPECT_EQ(allocated(), before + 4);
+}
+
+// The peak is what is kept and the largest of the phases that run by turns; drawing and listening overlap on a GPU.
+TEST(MemoryPlan, IsOfTheLargestPhaseAndNotOfTheirSum) {
+  llasa_policy_options policy;
+  llasa_policy_options_init(&policy);
+  policy.vocab_size = 8192;
+  policy.hidden_size = 1024;
+  policy.intermediate_size = 4096;
+  policy.num_layers = 4;
+  policy.num_heads = 16;
+  policy.num_kv_heads = 16;
+  policy.head_dim = 64;
+  policy.max_position_embeddings = 8192;
+  policy.compute_dtype = LLASA_BF16;
+  llasa_trainer_options trainer;
+  llasa_trainer_options_init(&trainer);
+  llasa_rollout_options rollout;
+  llasa_rollout_options_init(&rollout);
+  llasa_whisper_options whisper;
+  llasa_whisper_options_init(&whisper);
+  whisper.compute_dtype = LLASA_BF16;
+  llasa_memory_plan_options options = step_options();
+  options.policy = &policy;
+  options.trainer = &trainer;
+  options.rollout = &rollout;
+  options.whisper = &whisper;
+  options.num_prompts = 8;
+  options.samples_per_prompt = 8;
+  options.prompt_tokens = 100;
+  options.response_tokens = 2000;
+  options.clips = 8;
+  options.text_tokens = 100;
+  for (const uint32_t for_gpu : {0u, 1u}) {
+    options.for_gpu = for_gpu;
+    const int64_t granule = for_gpu == 1 ? kGpuGranule : commit_granule();
+    const Plan plan = plan_of(options);
+    const int64_t drawing = plan.in_turn.at("rollouts"), listening = plan.in_turn.at("recogniser"),
+                  training = plan.in_turn.at("training"), shared = plan.stages.at("phases");
+    const bool overlap = for_gpu == 1 || on_device();
+    const int64_t most =
+        overlap ? std::max(drawing + listening, training) : std::max({drawing, listening, training});
+    // Each array is followed by a gap and begins at a multiple of 256; each of two segments ends in a granule.
+    EXPECT_GE(shared, most);
+    EXPECT_LE(shared, most + 64 * 512 + 2 * granule);
+    EXPECT_LT(shared, drawing + listening + training - std::min({drawing, listening, training}) / 2);
+    EXPECT_GE(plan.peak, plan.total);
+    EXPECT_LE(plan.peak, plan.total + plan.given_back);
+  }
 }
 
 TEST(MemoryPlan, LeavesOtherThreadsAndLaterWorkAlone) {

@@ -480,13 +480,17 @@ TEST(KvCache, IsTakenInFourSlabsThatComeToWhatIsExpected) {
   o.num_heads = 32;
   o.num_kv_heads = 8;
   o.max_position_embeddings = 2048;
-  KvCache cache(abi::make_llama_config(o), 2 * 128, 2048, DType::kBf16);
+  Stream stream;
+  Phase phase;
+  const PhaseLease lease(phase, stream);
+  KvCache cache(abi::make_llama_config(o), 2 * 128, 2048, DType::kBf16, phase);
   const int64_t blocks = 128 * 1024 / 16 + 128 / 16, block_bytes = 16 * 2 * 8 * 64 * 16 * 2;
-  cache.expect(blocks);
+  cache.begin(blocks);
   std::vector<int64_t> sizes;
   const auto extend = [&](int64_t row, int64_t tokens) {
     cache.extend(row, tokens);
-    if (sizes.empty() || plan.peak_bytes() != sizes.back()) sizes.push_back(plan.peak_bytes());
+    const int64_t taken = plan.items().back().bytes;
+    if (sizes.empty() || taken != sizes.back()) sizes.push_back(taken);
   };
   extend(0, 128);
   for (int64_t tokens = 1; tokens <= 1024; ++tokens) {
@@ -494,6 +498,7 @@ TEST(KvCache, IsTakenInFourSlabsThatComeToWhatIsExpected) {
   }
   EXPECT_EQ(sizes.size(), 4u);
   EXPECT_EQ(sizes.back(), blocks * block_bytes);
+  EXPECT_TRUE(plan.items().back().in_turn);
   EXPECT_EQ(cache.blocks_total(), blocks);
   // What comes unexpectedly has a slab of the smallest size.
   extend(1, 16);
@@ -505,16 +510,21 @@ TEST(KvCache, MakesDoWithSmallerSlabs) {
   llasa_policy_options o = TinyPolicy().options;
   o.num_kv_heads = o.num_heads;
   const LlamaConfig config = abi::make_llama_config(o);
-  KvCache cache(config, 2, 16 << 20, DType::kF32);
+  Stream stream;
+  Phase phase;
+  const PhaseLease lease(phase, stream);
+  KvCache cache(config, 2, 16 << 20, DType::kF32, phase);
   const int64_t block_bytes = config.num_layers * 2 * config.num_kv_heads * config.head_dim * 16 * 4;
-  cache.expect((64 << 20) / block_bytes);
+  cache.begin((64 << 20) / block_bytes);
   fail_allocation_after(0);
   cache.extend(0, 1);
   fail_allocation_after(-1);
   EXPECT_EQ(cache.blocks_total(), (64 << 20) / block_bytes / 8 / 2);
   // The smallest is the last that is tried.
-  KvCache small(config, 2, 16, DType::kF32);
-  small.expect(1);
+  KvCache small(config, 2, 16, DType::kF32, phase);
+  small.begin(1);
+  fail_allocation_after(0);
+  EXPECT_THROW(for (;;) phase.take(block_bytes, "all the room there is"), Error);
   fail_allocation_after(0);
   EXPECT_THROW(small.extend(0, 1), Error);
   fail_allocation_after(-1);

@@ -145,6 +145,7 @@ TEST_P(WhisperOracle, GreedyIdsMatch) {
     DeviceBuffer<float> states, logits(vocabulary_, "logits");
     states.upload(stream, encode(input), "states");
     WhisperDecoder decoder(whisper_->model);
+    const PhaseLease lease(whisper_->model.phase(), stream);
     decoder.reserve(3, true);
     decoder.set_clips(states.data(), 2, 1);
     for (const Json& greedy : input["greedy"].elements()) {

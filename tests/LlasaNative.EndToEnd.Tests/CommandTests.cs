@@ -194,6 +194,9 @@ public sealed class CommandTests : TinyWorldTests
             // The tiny policy has 1.6 million parameters of four bytes.
             Assert.That(Of(plain, "the policy's weights"), Is.EqualTo(Of(plain, "first moments")).And.InRange(5, 10));
             Assert.That(Of(plain, "all of the device, at most"), Is.GreaterThan(4 * Of(plain, "the policy's weights")));
+            // On the CPU one phase follows another.
+            Assert.That(Of(plain, "what phases share"), Is.GreaterThan(0).And.LessThan(Of(plain, "training    by turns") + Of(plain, "rollouts    by turns")));
+            Assert.That(Of(plain, "kept from phase to phase") + Of(plain, "what phases share"), Is.EqualTo(Of(plain, "all of the device, at most")).Within(0.002));
             Assert.That(all, Does.Contain("the codec's decoder").And.Contains("cross-attention caches"));
             Assert.That(Of(all, "first moments"), Is.LessThan(Of(plain, "first moments") / 3), "those of an adapter");
             Assert.That(plain, Does.Not.Contain("codec").And.Contains("backend").And.Not.Contains(" for a GPU"));

@@ -39,12 +39,20 @@ internal static class MemoryTable
                 Line(stage, what, bytes, IsOnHost(stage, what));
             }
 
+            // Of a phase all together: what is largest is what the phases' memory must hold.
+            if (stage != NativeMemoryItem.Phases && Bytes(i => i.Stage == stage && i.InTurn) is var turn && turn.Max() > 0)
+            {
+                Line(stage, "by turns with other phases, all in all", turn);
+            }
+
             if (rows.Any(r => !IsLarge(r.Bytes)))
             {
                 Line(stage, "smaller things", Bytes(i => i.Stage == stage && !IsLarge(Bytes(j => j.Stage == stage && j.What == i.What))));
             }
         }
 
+        Line("", "kept from phase to phase", Bytes(i => !i.OnHost && !i.InTurn && i.Stage != NativeMemoryItem.Phases));
+        Line("", "what phases share", Bytes(i => i.Stage == NativeMemoryItem.Phases));
         Line("", "all of the device, at most at one time", [.. plans.Select(p => p.PeakBytes)]);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"prompts of up to {MemoryPlanner.PromptTokens(options)} and responses of {options.Rollout.MaxNewTokens} tokens, {options.Rollout.PromptsPerStep} x {options.Rollout.SamplesPerPrompt} samples, {options.Rollout.Slots} slots, micro-batches of {options.Optimiser.MicroBatchTokens} tokens; planned by the {NativeDevice.GetInfo().Backend} backend{(forGpu ? " for a GPU" : "")}"));

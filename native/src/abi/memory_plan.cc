@@ -132,7 +132,7 @@ llasa_status llasa_memory_plan_item(int64_t index, llasa_memory_item* out_item) 
     const llasa::MemoryPlan::Item& item = last_items[static_cast<size_t>(index)];
     llasa::abi::write_struct(out_item,
                              {sizeof(llasa_memory_item), item.on_host ? 1u : 0u, item.stage.c_str(),
-                              item.what.c_str(), item.bytes},
+                              item.what.c_str(), item.bytes, item.in_turn ? 1u : 0u, 0},
                              "out_item");
   });
 }

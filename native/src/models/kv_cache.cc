@@ -10,12 +10,20 @@ namespace {
 constexpr int64_t kSlabBytes = int64_t{4} << 20;  // at least
 }
 
-KvCache::KvCache(const LlamaConfig& config, int64_t rows, int64_t max_tokens, DType dtype)
-    : shape_{config.num_heads, config.num_kv_heads, config.head_dim, dtype},
+KvCache::KvCache(const LlamaConfig& config, int64_t rows, int64_t max_tokens, DType dtype, Phase& phase)
+    : phase_(phase),
+      shape_{config.num_heads, config.num_kv_heads, config.head_dim, dtype},
       block_bytes_(config.num_layers * shape_.layer_elements() * shape_.element_bytes()),
       blocks_per_row_(shape_.blocks(max_tokens)),
       used_(static_cast<size_t>(rows), 0),
       host_tables_(static_cast<size_t>(rows * blocks_per_row_), nullptr) {}
+
+void KvCache::begin(int64_t blocks) {
+  expected_ = blocks;
+  blocks_total_ = 0;
+  free_.clear();
+  std::fill(used_.begin(), used_.end(), 0);
+}
 
 // An eighth of what is expected, then as much as there is already: 1/8, 1/8, 1/4, 1/2. Where no slab of that size is
 // to be had, a smaller one may do.
@@ -26,9 +34,10 @@ void KvCache::allocate_slab() {
   blocks = left > 0 ? std::min(blocks, left) : least;
   // Room in the lists first: taking a block back then never allocates.
   free_.reserve(static_cast<size_t>(blocks_total_ + blocks));
+  char* slab = nullptr;
   for (;;) {
     try {
-      slabs_.emplace_back(blocks * block_bytes_, "keys and values of rollouts");
+      slab = static_cast<char*>(phase_.take(blocks * block_bytes_, "keys and values of rollouts"));
       break;
     } catch (const Error& error) {
       if (error.status() != Status::kOutOfMemory || blocks <= least) throw;
@@ -36,7 +45,7 @@ void KvCache::allocate_slab() {
     }
   }
   blocks_total_ += blocks;
-  for (int64_t b = blocks - 1; b >= 0; --b) free_.push_back(slabs_.back().data() + b * block_bytes_);
+  for (int64_t b = blocks - 1; b >= 0; --b) free_.push_back(slab + b * block_bytes_);
 }
 
 void KvCache::extend(int64_t row, int64_t tokens) {

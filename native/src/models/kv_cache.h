@@ -6,24 +6,26 @@
 #include <vector>
 
 #include "core/device.h"
+#include "core/phase_memory.h"
 #include "models/llama_config.h"
 #include "ops/attention_decode.h"
 
 namespace llasa {
 
-// A table has one row of block pointers per prompt in flight and per slot. Device memory is allocated as
-// tokens need it, in a few slabs, never given back, and reused by later rollouts. Copies of a prompt's keys are
-// never made: rows of its samples name the prompt's table.
+// A table has one row of block pointers per prompt in flight and per slot. Memory is taken from the rollout's phase as
+// tokens need it, in a few slabs, and goes with it. Copies of a prompt's keys are never made: rows of its samples name the
+// prompt's table.
 class KvCache {
  public:
   // rows: prompts in flight plus slots; max_tokens: longest sequence; dtype: DType::kF32 or DType::kBf16.
-  KvCache(const LlamaConfig& config, int64_t rows, int64_t max_tokens, DType dtype);
+  KvCache(const LlamaConfig& config, int64_t rows, int64_t max_tokens, DType dtype, Phase& phase);
 
   const DecodeShape& shape() const { return shape_; }
   // Offset of a row in tables().
   int64_t table(int64_t row) const { return row * blocks_per_row_; }
-  // As much as will be asked for until this is called again: it has the size of slabs, at most four of them.
-  void expect(int64_t blocks) { expected_ = blocks; }
+  // A lease of the phase begins: no row has blocks, and there are none. blocks: as much as will be asked for in it; they
+  // come in at most four slabs.
+  void begin(int64_t blocks);
   // Gives row blocks for `tokens` tokens in all. Throws Status::kOutOfMemory.
   void extend(int64_t row, int64_t tokens);
   // Takes back the blocks of a row.
@@ -38,12 +40,12 @@ class KvCache {
  private:
   void allocate_slab();
 
+  Phase& phase_;
   DecodeShape shape_;
   int64_t block_bytes_;
   int64_t blocks_per_row_;
   int64_t expected_ = 0;
   int64_t blocks_total_ = 0;
-  std::vector<DeviceBuffer<char>> slabs_;
   std::vector<void*> free_;
   std::vector<int64_t> used_;  // blocks of each row
   std::vector<void*> host_tables_;

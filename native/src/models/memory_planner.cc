@@ -41,11 +41,7 @@ std::shared_ptr<Policy> make(const PlannedPolicy& policy) {
   return std::make_shared<Policy>(policy.config, policy.storage, policy.frozen);
 }
 
-void draw(const PlannedRun& run, const std::shared_ptr<Policy>& policy, const StepBatch& batch,
-          std::unique_ptr<Rollout>& rollout) {
-  const RolloutSizes& sizes = *run.rollout;
-  rollout =
-      std::make_unique<Rollout>(policy, sizes.max_slots, sizes.max_sequence_tokens, sizes.readback_steps);
+void draw(const PlannedRun& run, const StepBatch& batch, Rollout& rollout) {
   RolloutRequest request;
   request.num_prompts = run.num_prompts;
   request.samples_per_prompt = run.samples_per_prompt;
@@ -56,8 +52,8 @@ void draw(const PlannedRun& run, const std::shared_ptr<Policy>& policy, const St
   const size_t tokens = samples * static_cast<size_t>(run.response_tokens);
   std::vector<int32_t> drawn(tokens), lengths(samples), reasons(samples);
   std::vector<float> logprobs(tokens), draw_logprobs(tokens);
-  rollout->generate(sizes.sampling, request,
-                    {drawn.data(), logprobs.data(), lengths.data(), reasons.data(), draw_logprobs.data()});
+  rollout.generate(run.rollout->sampling, request,
+                   {drawn.data(), logprobs.data(), lengths.data(), reasons.data(), draw_logprobs.data()});
 }
 
 void train(const PlannedRun& run, Trainer& trainer, const StepBatch& batch) {
@@ -70,12 +66,23 @@ void train(const PlannedRun& run, Trainer& trainer, const StepBatch& batch) {
   trainer.step(0.0f);
 }
 
-// Made and kept: everything a step uses is there at once.
 struct Listening {
   std::unique_ptr<Xcodec2> codec;
   std::unique_ptr<Whisper> whisper;
   std::unique_ptr<WhisperScorer> scorer;
   DeviceBuffer<float> vocoded, heard;
+
+  // Vocodes and listens, the first time it is called.
+  void once(const PlannedRun& run, MemoryPlan& plan) {
+    if (run.codec && codec == nullptr) {
+      plan.stage("codec");
+      vocode(run);
+    }
+    if (run.whisper && whisper == nullptr) {
+      plan.stage("recogniser");
+      listen(run);
+    }
+  }
 
   void vocode(const PlannedRun& run) {
     codec = std::make_unique<Xcodec2>(*run.codec, run.codec_storage);
@@ -156,7 +163,12 @@ void plan_run(const PlannedRun& run, MemoryPlan& plan) {
     if (run.rollout) {
       plan.stage("rollouts");
       policy->gather();
-      draw(run, policy, batch, rollout);
+      rollout = std::make_unique<Rollout>(policy, run.rollout->max_slots, run.rollout->max_sequence_tokens,
+                                          run.rollout->readback_steps);
+      // Where the device works behind the host, samples are listened to while others are drawn.
+      const PhaseLease drawing(rollout->phase(), policy->stream());
+      draw(run, batch, *rollout);
+      if (device_works_behind()) listening.once(run, plan);
     }
     if (run.reference) {
       plan.stage("reference");
@@ -171,14 +183,7 @@ void plan_run(const PlannedRun& run, MemoryPlan& plan) {
       if (run.rollout) policy->gather();  // for the next step's
     }
   }
-  if (run.codec) {
-    plan.stage("codec");
-    listening.vocode(run);
-  }
-  if (run.whisper) {
-    plan.stage("recogniser");
-    listening.listen(run);
-  }
+  listening.once(run, plan);
 }
 
 }  // namespace llasa

@@ -1,4 +1,5 @@
-// How much memory a training run takes: each part of a step is made and run once, dry (core/memory_plan.h).
+// How much memory a training run takes: each part of a step is made and run once, dry (core/memory_plan.h). Phases share
+// memory as they do in a run (core/phase_memory.h), and overlap where they do.
 #pragma once
 
 #include <cstdint>

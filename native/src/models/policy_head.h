@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/device.h"
+#include "core/phase_memory.h"
 #include "models/operand_buffer.h"
 #include "models/policy.h"
 #include "ops/allowed_ids.h"
@@ -47,9 +48,11 @@ struct HeadLoss {
   SequenceRatios ratios;
 };
 
+// The arrays of a chunk are of the phase, which must be leased; those of all rows stay until the next call.
 class PolicyHead {
  public:
-  explicit PolicyHead(Policy& policy) : policy_(policy) {}
+  PolicyHead(Policy& policy, Phase& phase)
+      : policy_(policy), logits_(phase), normed_gradient_(phase), normed_(phase), narrow_gradients_(phase) {}
 
   // hidden [N,C]: residual stream behind the last layer. Fills logprobs() and entropies().
   void score(const float* hidden, const std::vector<int32_t>& targets, const HeadOptions& options);
@@ -82,9 +85,10 @@ class PolicyHead {
   LogitRows rows_;  // of the chunk
   DeviceBuffer<int32_t> targets_;
   DeviceBuffer<float> logprobs_, entropies_, dlogprobs_, dentropies_;
-  DeviceBuffer<float> logits_, normed_gradient_, rstd_, lse_;  // of one chunk
-  OperandBuffer normed_;                                       // likewise
-  DeviceBuffer<Bf16> narrow_gradients_;                        // of the logits, likewise
+  DeviceBuffer<float> rstd_, lse_;  // of one chunk, as all below
+  PhaseBuffer<float> logits_, normed_gradient_;
+  OperandBuffer normed_;
+  PhaseBuffer<Bf16> narrow_gradients_;  // of the logits
 };
 
 }  // namespace llasa

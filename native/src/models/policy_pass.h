@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/device.h"
+#include "core/phase_memory.h"
 #include "models/policy.h"
 #include "models/token_batch.h"
 
@@ -18,12 +19,12 @@ enum class Keep {
   kActivations,
 };
 
-// Owns the activations; they grow to the largest micro-batch seen and are reused. Where keeps_bf16() and the matrices are
+// Activations are of the phase that a pass is part of: from forward to backward it must be leased. Where keeps_bf16() and the matrices are
 // in bf16, so is what a product reads, written once by what makes it. Rows before the first
 // scored row serve as keys alone in the last layer, so that layer skips the rest of its work for them.
 class PolicyPass {
  public:
-  explicit PolicyPass(Policy& policy) : policy_(policy) {}
+  PolicyPass(Policy& policy, Phase& phase) : policy_(policy), memory_(phase) {}
 
   // Returns the residual stream behind the last layer, [rows - first_scored_row, C]: the scored rows.
   // dropout: which masks thin the adapter's inputs; 0 where nothing is trained.
@@ -39,8 +40,6 @@ class PolicyPass {
   void take_part(Gradients& gradients);
   // The same of a pass that only scores.
   void take_part_in_scoring();
-  // Frees the activations.
-  void release() { memory_ = {}; }
 
  private:
   struct Layer {
@@ -77,7 +76,7 @@ class PolicyPass {
   DropoutPass dropout_ = 0;
   int64_t rows_ = 0;
   int64_t first_scored_row_ = 0;
-  DeviceBuffer<float> memory_;
+  PhaseBuffer<float> memory_;
   DeviceBuffer<int32_t> ids_;
   DeviceBuffer<int32_t> positions_;
   const float* rope_ = nullptr;

@@ -14,6 +14,7 @@ void PolicyScorer::logits(const int32_t* token_ids, int64_t count, float* out_lo
   all.allowed.end = static_cast<int32_t>(policy_->config().vocab_size);
   all.chunk = head_chunk(all.columns());
   const PackedRows packed = pack_sequence(token_ids, count);
+  const PhaseLease lease(phase_, policy_->stream());
   const float* hidden = pass_.forward(packed, Keep::kNothing);
   head_.logits(hidden, count, all, out_logits);
 }
@@ -33,6 +34,7 @@ void PolicyScorer::logprobs(const TokenBatch& batch, const HeadOptions& head, in
     const PackedRows packed = pack_rows(batch, micro);
     const std::vector<int32_t> targets = target_columns(head.allowed, packed.target_ids);
     if (in_parts) shared->anyone(true);
+    const PhaseLease lease(phase_, stream);
     head_.score(pass_.forward(packed, Keep::kNothing), targets, head);
     const int64_t bytes = micro.scored * static_cast<int64_t>(sizeof(float));
     copy_to_host(stream, out_logprobs + micro.first_scored, head_.logprobs(), bytes);
@@ -44,7 +46,7 @@ void PolicyScorer::logprobs(const TokenBatch& batch, const HeadOptions& head, in
     while (shared->anyone(false)) pass_.take_part_in_scoring();
     // Room for what comes next, as Trainer::zero_grad makes.
     shared->drop();
-    pass_.release();
+    phase_.trim();
   }
   for (int64_t i = 0; i < scored_tokens(batch); ++i) {
     LLASA_CHECK(std::isfinite(out_logprobs[i]), Status::kNotFinite,

@@ -14,7 +14,7 @@ inline constexpr int64_t kDefaultMicroBatchTokens = 4096;
 class PolicyScorer {
  public:
   explicit PolicyScorer(std::shared_ptr<Policy> policy)
-      : policy_(std::move(policy)), pass_(*policy_), head_(*policy_) {}
+      : policy_(std::move(policy)), pass_(*policy_, phase_), head_(*policy_, phase_) {}
 
   // out_logits [count, V] on the host.
   void logits(const int32_t* token_ids, int64_t count, float* out_logits);
@@ -26,6 +26,7 @@ class PolicyScorer {
 
  private:
   std::shared_ptr<Policy> policy_;
+  Phase phase_;
   PolicyPass pass_;
   PolicyHead head_;
 };

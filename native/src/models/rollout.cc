@@ -21,7 +21,7 @@ Rollout::Rollout(std::shared_ptr<Policy> policy, int32_t max_slots, int32_t max_
       readback_steps_(readback_steps > 0      ? readback_steps
                       : device_works_behind() ? kReadbackSteps
                                               : 1),
-      cache_(policy_->config(), 2 * max_slots_, max_tokens_, policy_->compute_dtype()) {
+      cache_(policy_->config(), 2 * max_slots_, max_tokens_, policy_->compute_dtype(), phase_) {
   const auto n = static_cast<size_t>(max_slots_);
   slots_.resize(n);
   groups_.resize(n);
@@ -62,8 +62,8 @@ void Rollout::reserve(const SamplingParameters& sampling, const RolloutRequest& 
   }
   const DecodeShape& shape = cache_.shape();
   const int64_t drawn = std::min<int64_t>(request.max_new_tokens, max_tokens_);
-  cache_.expect(slots * shape.blocks(drawn) +
-                std::min(slots, request.num_prompts) * shape.blocks(longest - 1));
+  cache_.begin(slots * shape.blocks(drawn) +
+               std::min(slots, request.num_prompts) * shape.blocks(longest - 1));
   const int64_t prefill = std::min(kPrefillTokens, prompt_tokens);
   const int64_t rows = std::max(slots, prefill);
   const char* what = "the activations of rollouts";
@@ -108,12 +108,12 @@ void Rollout::generate(const SamplingParameters& sampling, const RolloutRequest&
     check(request, 0, request.num_prompts);
     run.prompts = request.num_prompts;
   }
+  const PhaseLease lease(phase_, policy_->stream());
   reserve(sampling, request);
   if (request.stop_token >= 0)
     run.stop = {request.stop_token, sampling.allowed.column_of(request.stop_token)};
   run.clear(0, run.prompts);
 
-  cache_.release_all();  // an earlier call may have been cut off
   active_.clear();
   new_groups_.clear();
   free_slots_.clear();

@@ -27,6 +27,7 @@
 #include "core/callbacks.h"
 #include "core/device.h"
 #include "core/graph.h"
+#include "core/phase_memory.h"
 #include "models/kv_cache.h"
 #include "models/operand_buffer.h"
 #include "models/policy.h"
@@ -79,6 +80,8 @@ class Rollout {
   const KvCache& cache() const { return cache_; }
   const Policy& policy() const { return *policy_; }
   const LaunchGraphs& graphs() const { return graphs_; }
+  // What a call leases; what a rollout keeps between calls is small.
+  Phase& phase() { return phase_; }
 
  private:
   struct Run;  // one call of generate
@@ -123,6 +126,7 @@ class Rollout {
   int64_t max_tokens_;
   int64_t readback_steps_;
   int64_t most_rows_ = 0;  // of a step of this call
+  Phase phase_;
   KvCache cache_;
 
   // Host state, reserved once: nothing is allocated per token.
@@ -145,9 +149,10 @@ class Rollout {
   DeviceBuffer<SampleRow> device_sample_rows_;
   DeviceBuffer<DecodeProgress> device_progress_;
   DeviceBuffer<DrawnToken> device_record_;
-  DeviceBuffer<float> x_, qkv_, logits_, device_logprobs_, device_draw_logprobs_, lora_scratch_;
-  OperandBuffer normed_, attended_, gate_up_, gated_;
-  DeviceBuffer<uint32_t> seen_;
+  DeviceBuffer<float> device_logprobs_, device_draw_logprobs_;
+  PhaseBuffer<float> x_{phase_}, qkv_{phase_}, logits_{phase_}, lora_scratch_{phase_};
+  OperandBuffer normed_{phase_}, attended_{phase_}, gate_up_{phase_}, gated_{phase_};
+  PhaseBuffer<uint32_t> seen_{phase_};
   const float* rope_ = nullptr;
   LaunchGraphs graphs_{"a decode step"};  // by number of rows; last, because it refers to all above
 };

@@ -94,9 +94,10 @@ std::vector<uint64_t> Rollout::facts(const Run& run) {
   };
   add(device_ids_.data(), device_positions_.data(), device_rows_.data(), device_sample_rows_.data(),
       device_progress_.data(), device_record_.data(), device_drawn_.data(), device_logprobs_.data(),
-      device_draw_logprobs_.data(), x_.data(), normed_.view().data, qkv_.data(), attended_.view().data,
-      gate_up_.view().data, gated_.view().data, logits_.data(), lora_scratch_.data(), seen_.data(), rope_,
-      cache_.tables(policy_->stream()));
+      device_draw_logprobs_.data(), rope_, cache_.tables(policy_->stream()));
+  for (const auto* buffer : {&x_, &qkv_, &logits_, &lora_scratch_}) buffer->add_facts(facts);
+  for (const auto* buffer : {&normed_, &attended_, &gate_up_, &gated_}) buffer->add_facts(facts);
+  seen_.add_facts(facts);
   const Lora* lora = policy_->lora();
   add(lora, lora == nullptr ? nullptr : lora->weights().data(), policy_->embedding().data,
       policy_->final_norm(), policy_->head().data);

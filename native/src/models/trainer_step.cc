@@ -33,8 +33,8 @@ Trainer::Trainer(std::shared_ptr<Policy> policy, const TrainerOptions& options,
       count_(policy_->trainable().count()),
       world_(std::move(world)),
       shares_(make_shares(*policy_, options, world_)),
-      pass_(*policy_),
-      head_(*policy_),
+      pass_(*policy_, phase_),
+      head_(*policy_, phase_),
       moments_(policy_->stream(), shares_.own_count(), options.offload_moments) {
   SharedWeights* shared = policy_->shared();
   const int64_t count = shared == nullptr ? count_ : shares_.own_count();
@@ -103,6 +103,7 @@ LossStats Trainer::accumulate(const TokenBatch& batch, const HeadOptions& head, 
     const DropoutPass dropout =
         (static_cast<uint64_t>(steps_) << 20 | (first_pass + static_cast<uint64_t>(++passes_))) &
         ((uint64_t{1} << 44) - 1);
+    const PhaseLease lease(phase_, stream);
     const float* hidden = pass_.forward(packed, options_.keep, dropout);
     HeadLoss head_loss{loss.token, upload_terms(terms, micro), {}};
     // A sequence's ratio needs all its tokens: they are never in two micro-batches.
@@ -192,7 +193,7 @@ void Trainer::zero_grad() {
   if (shards_weights()) {
     // Room for rollouts and the weights that they want together.
     shared_gradients_->release();
-    pass_.release();
+    phase_.trim();
   }
 }
 

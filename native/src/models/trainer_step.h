@@ -84,6 +84,7 @@ class Trainer {
   int64_t count_;  // floats of the policy's trainable table
   std::shared_ptr<Collective> world_;
   Shares shares_;  // of the trainable table
+  Phase phase_;    // of a micro-batch
   PolicyPass pass_;
   PolicyHead head_;
   DeviceBuffer<float> gradients_;  // flat, laid out as policy.trainable(); of own parts with shard_weights

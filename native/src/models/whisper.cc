@@ -87,6 +87,7 @@ int64_t Whisper::encoder_group() const {
 
 void Whisper::encode(const float* features, int64_t B, float* states) {
   weights();
+  const PhaseLease lease(phase_, stream_);
   const int64_t input = config_.mel_frames() * config_.num_mel_bins;
   const int64_t output = config_.max_source_positions * config_.d_model;
   for (int64_t b = 0; b < B; b += encoder_group()) {

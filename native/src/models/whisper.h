@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/device.h"
+#include "core/phase_memory.h"
 #include "models/operand_buffer.h"
 #include "models/precision.h"
 #include "models/whisper_config.h"
@@ -20,6 +21,8 @@ class Whisper {
 
   const WhisperConfig& config() const { return config_; }
   Stream& stream() { return stream_; }
+  // What a call leases: activations of encoder and decoder, and the decoder's caches.
+  Phase& phase() { return phase_; }
   const TensorTable& table() const { return weights_.table(); }
   Precision precision() const { return precision_of(table().storage()); }
   void set_tensor(const std::string& name, DType dtype, const int64_t* shape, int32_t rank, const void* data);
@@ -46,9 +49,10 @@ class Whisper {
   WhisperWeights weights_;
   bool biases_current_ = false;
   DeviceBuffer<float> mel_basis_, mel_window_, mel_filters_;
+  Phase phase_;
   // Activations of one group; those of an OperandBuffer are what products read.
-  DeviceBuffer<float> conv_, qkv_, ffn_;
-  OperandBuffer h_, attended_, inner_;
+  PhaseBuffer<float> conv_{phase_}, qkv_{phase_}, ffn_{phase_};
+  OperandBuffer h_{phase_}, attended_{phase_}, inner_{phase_};
 };
 
 }  // namespace llasa

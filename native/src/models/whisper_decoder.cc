@@ -15,12 +15,12 @@ namespace {
 
 constexpr const char* kWhat = "activations of the text decoder";
 
-// Caches are zeroed when they are made: attention reads whole vectors past the last key and needs finite
+// Caches are zeroed when a lease takes them: attention reads whole vectors past the last key and needs finite
 // numbers.
-void reserve_zeroed(Stream& stream, DeviceBuffer<uint8_t>& buffer, int64_t bytes, const char* what) {
-  if (bytes <= buffer.capacity()) return;
+void reserve_zeroed(Stream& stream, PhaseBuffer<uint8_t>& buffer, int64_t bytes, const char* what) {
+  if (buffer.holds(bytes)) return;
   buffer.reserve(bytes, what);
-  zero_on_device(stream, buffer.data(), bytes);
+  zero_on_device(stream, buffer.data(), buffer.room());
 }
 
 int64_t slot_bytes_of(const KeyValueCache& cache) {
@@ -29,7 +29,7 @@ int64_t slot_bytes_of(const KeyValueCache& cache) {
 
 }  // namespace
 
-KeyValueCache WhisperDecoder::cache_of(size_t layer, DeviceBuffer<uint8_t>& buffer, int64_t positions) const {
+KeyValueCache WhisperDecoder::cache_of(size_t layer, PhaseBuffer<uint8_t>& buffer, int64_t positions) const {
   KeyValueCache cache{nullptr, whisper_.config().d_model, key_value_capacity(positions),
                       whisper_.table().storage() == Storage::kF32 ? DType::kF32 : DType::kBf16};
   cache.data = buffer.data() + static_cast<int64_t>(layer) * slots_ * slot_bytes_of(cache);
@@ -120,11 +120,10 @@ void WhisperDecoder::reserve_activations(int64_t N) {
 
 void WhisperDecoder::reserve_step(int64_t A, std::vector<uint64_t>& facts) {
   reserve_activations(A);
-  for (const void* pointer : std::initializer_list<const void*>{
-           x_.data(), h_.view().data, ffn_.data(), inner_.view().data, wide_.data(), attended_.view().data,
-           cross_.data(), text_.data(), whisper_.weights().token_embedding.data}) {
-    facts.push_back(reinterpret_cast<uintptr_t>(pointer));
-  }
+  for (const auto* buffer : {&x_, &ffn_, &wide_}) buffer->add_facts(facts);
+  for (const auto* buffer : {&h_, &inner_, &attended_}) buffer->add_facts(facts);
+  for (const auto* buffer : {&cross_, &text_}) buffer->add_facts(facts);
+  facts.push_back(reinterpret_cast<uintptr_t>(whisper_.weights().token_embedding.data));
   facts.push_back(static_cast<uint64_t>(slots_));
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/device.h"
+#include "core/phase_memory.h"
 #include "models/whisper.h"
 #include "ops/attention_full.h"
 #include "ops/decode_loop.h"
@@ -31,6 +32,7 @@ struct TextRows {
   int64_t rows() const { return static_cast<int64_t>(ids.size()); }
 };
 
+// Caches and activations are of the model's phase: one lease of it holds all calls from reserve on.
 class WhisperDecoder {
  public:
   explicit WhisperDecoder(Whisper& whisper) : whisper_(whisper) {}
@@ -70,17 +72,18 @@ class WhisperDecoder {
   void reserve_activations(int64_t N);
   void self_attention(const WhisperSelfAttention& weights, size_t layer, const Pass& pass);
   void cross_attention(const WhisperCrossAttention& weights, size_t layer, const Pass& pass);
-  KeyValueCache cache_of(size_t layer, DeviceBuffer<uint8_t>& buffer, int64_t positions) const;
+  KeyValueCache cache_of(size_t layer, PhaseBuffer<uint8_t>& buffer, int64_t positions) const;
   KeyValueCache cross_cache(size_t layer);
   KeyValueCache text_cache(size_t layer);
 
   Whisper& whisper_;
   int64_t slots_ = 0;
-  DeviceBuffer<uint8_t> cross_, text_;  // [layer][slot]
+  Phase& phase_ = whisper_.phase();
+  PhaseBuffer<uint8_t> cross_{phase_}, text_{phase_};  // [layer][slot]
   DeviceBuffer<int32_t> ids_, positions_;
   // Of the rows in a pass: the residual stream x_, what products make, and what they read.
-  DeviceBuffer<float> x_, wide_, ffn_, projected_;
-  OperandBuffer h_, attended_, inner_, states_;
+  PhaseBuffer<float> x_{phase_}, wide_{phase_}, ffn_{phase_}, projected_{phase_};
+  OperandBuffer h_{phase_}, attended_{phase_}, inner_{phase_}, states_{phase_};
 };
 
 }  // namespace llasa

@@ -32,6 +32,7 @@ void WhisperScorer::score(const WhisperRequest& request, const DeviceClips& clip
   check_whisper_request(whisper_.config(), request, result);
   whisper_.weights();
   upload_masks(request);
+  const PhaseLease lease(phase_, whisper_.stream());
   const int64_t slot = std::max<int64_t>(1, decoder_.slot_bytes(true));
   const int64_t chunk = std::max<int64_t>(1, whisper_.config().cache_bytes / slot);
   for (int64_t first = 0; first < request.num_clips; first += chunk) {
@@ -284,6 +285,7 @@ void WhisperScorer::target_nlls(const std::vector<int64_t>& rows, const std::vec
 void WhisperScorer::teacher_forced_logits(const float* states, std::span<const int32_t> ids, float* out) {
   const int64_t V = whisper_.config().vocab_size, C = whisper_.config().d_model;
   const auto N = static_cast<int64_t>(ids.size());
+  const PhaseLease lease(phase_, whisper_.stream());
   decoder_.reserve(1, false);
   decoder_.set_clips(states, 0, 1);
   TextRows rows;

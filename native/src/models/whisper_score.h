@@ -121,8 +121,10 @@ class WhisperScorer {
   Whisper& whisper_;
   WhisperDecoder decoder_;
   std::vector<Text> texts_;
-  DeviceBuffer<float> features_, states_, logits_, values_;
-  OperandBuffer gathered_;
+  Phase& phase_ = whisper_.phase();
+  PhaseBuffer<float> features_{phase_}, states_{phase_}, logits_{phase_};
+  DeviceBuffer<float> values_;
+  OperandBuffer gathered_{phase_};
   DeviceBuffer<int32_t> ids_, chosen_;
   DeviceBuffer<int64_t> rows_;
   DeviceBuffer<uint8_t> suppress_, begin_suppress_, not_language_;

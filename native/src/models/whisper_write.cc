@@ -112,7 +112,8 @@ DecodeState WhisperScorer::place(const WhisperRequest& request, const std::vecto
   const int64_t V = whisper_.config().vocab_size;
   std::vector<uint64_t> facts;
   const auto fact = [&](const void* pointer) { facts.push_back(reinterpret_cast<uintptr_t>(pointer)); };
-  fact(logits_.reserve(most * V, "logits of the recogniser"));
+  logits_.reserve(most * V, "logits of the recogniser");
+  logits_.add_facts(facts);
   fact(values_.reserve(most, kWhat));
   fact(chosen_.reserve(most, kWhat));
   fact(written_.ids.reserve(most, kWhat));

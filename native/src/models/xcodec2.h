@@ -66,10 +66,10 @@ class Xcodec2 {
   StageProbe probe_;
 
   DeviceBuffer<int32_t> codes_;
-  // Activations of one group of clips; x_ is the residual stream, those of an OperandBuffer are what the transformer's
+  // Activations of one group of clips; x_ is the residual stream, those of an OperandBufferOf are what the transformer's
   // products read.
   DeviceBuffer<float> digits_, latents_, x_, h_, g_, qkv_, ffn_, prediction_, spectrum_, quarters_;
-  OperandBuffer normed_, attended_, inner_;
+  OperandBufferOf<DeviceBuffer> normed_, attended_, inner_;
 };
 
 }  // namespace llasa
