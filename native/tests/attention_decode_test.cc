@@ -395,5 +395,24 @@ TEST(AttentionDecode, ASampleKeepsItsBitsWhileOthersOfItsGroupLeave) {
   }
 }
 
+// Neighbours that begin alike and go on apart: a prompt and its beginning.
+TEST(AttentionDecode, RowsOfOneTableMaySeeDifferentNumbersOfItsTokens) {
+  for (const DecodeShape& shape : kGroupShapes) {
+    const Case c{shape, {130}, {{0, 5}, {0, 12}, {0, 1}}};
+    const Cache cache = make_cache(c, 0);
+    const int32_t seen[] = {130, 97, 97};
+    std::vector<DecodeRow> rows;
+    std::vector<float> qkv, alone;
+    for (size_t i = 0; i < c.sequences.size(); ++i) {
+      rows.push_back({cache.prefix_table[0], cache.own_table[i], seen[i], c.sequences[i].own});
+      const std::vector<float> row(cache.own_qkv[i].end() - shape.row(), cache.own_qkv[i].end());
+      qkv.insert(qkv.end(), row.begin(), row.end());
+      const std::vector<float> out = decode(row, {rows.back()}, cache, 0, shape);
+      alone.insert(alone.end(), out.begin(), out.end());
+    }
+    EXPECT_TRUE(decode(qkv, rows, cache, 0, shape) == alone) << "D " << shape.D;
+  }
+}
+
 }  // namespace
 }  // namespace llasa::test

@@ -87,6 +87,14 @@ using PrefixQueriesOf =
     std::conditional_t<std::is_same_v<T, Bf16> && uses_tensor_cores(Precision::kBf16, kPer* kWarp),
                        MmaPrefixQueries<kPer>, PrefixQueries<T, kPer, kVectors>>;
 
+// Blocks of a multiprocessor that registers are to suffice for: rows' own tokens, most of what is read, want many. Where
+// tensor cores meet a prefix with D > 32, nvcc 11.8 spills on sm_90 if it is to be one more.
+template <typename T, int kPer, int kVectors>
+constexpr int kResidentBlocks = kVectors > 4 || kPer > 4               ? 1
+                                : kPer == 4                            ? (std::is_same_v<T, Bf16> ? 2 : 4)
+                                : kPer == 2 && std::is_same_v<T, Bf16> ? 4
+                                                                       : 5;
+
 // Softmax-weighted values of one split, unnormalised, with their maximum and sum.
 //   shapes        D <= 32 kPer; a row has H / G query vectors per key/value head, kVectors at a time
 //   mapping       block = (row, g, split). Own tokens: warp = every 4th cache block of 16 tokens; lane = 4
@@ -95,7 +103,9 @@ using PrefixQueriesOf =
 //                 query vectors on tensor cores, or kVectors
 //   memory        kVectors D floats of queries, four warps' results; for prefixes 64 tokens of keys and values (32
 //                 with D = 128), or 16 KB of them and kVectors D floats of queries a warp; registers
-//                 kVectors (kPer + 6) or D / 2 of the output and D / 4 of queries
+//                 kVectors (kPer + 6) or D / 2 of the output and D / 4 of queries. On sm_90 by nvcc 11.8 and up to 4
+//                 query heads a head: 96, 117 and 197 with D = 32, 64 and 128 in bf16 (5, 4 and 2 blocks of a
+//                 multiprocessor, 20, 16 and 8 warps of 64), 96, 94 and 127 in f32 (5, 5 and 4); nothing spills
 //   traffic       8 D bytes per token and g (4 D from bf16), prefixes once for all rows: Llasa-1B, 128 rows
 //                 of 1000 own tokens and 8 prompts of 128 tokens, one layer 529 MB, floor 110 us (computed,
 //                 H200 4.8 TB/s)
@@ -104,7 +114,8 @@ using PrefixQueriesOf =
 //                 read
 //   determinism   a row's arithmetic is the same alone and among others; no atomics
 template <typename T, int kPer, int kVectors>
-__global__ void __launch_bounds__(kThreads) attention_decode_kernel(DecodeArguments a) {
+__global__ void __launch_bounds__(kThreads, kResidentBlocks<T, kPer, kVectors>)
+    attention_decode_kernel(DecodeArguments a) {
   using Prefix = PrefixQueriesOf<T, kPer, kVectors>;
   using Own = OwnMemory<kPer, kVectors>;
   constexpr size_t kBytes = sizeof(Own) > Prefix::kBytes ? sizeof(Own) : Prefix::kBytes;

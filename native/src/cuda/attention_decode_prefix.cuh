@@ -69,12 +69,14 @@ class PrefixQueries {
   __device__ __forceinline__ void stage(int begin, int end) {
     const int64_t head = static_cast<int64_t>(a_.D) * kBlock;
     const int elements = a_.D * kBlock;
+#pragma unroll 1
     for (int b = begin; b < end; ++b) {
       const T* keys = static_cast<const T*>(p_.table[b]) + a_.layer_offset + p_.g * head;
       const T* values = keys + a_.G * head;
       T* tile = tiles_ + (b - begin) * 2 * elements;
       const int written = valid(b);
       if (written == kBlock) {
+#pragma unroll 1
         for (int i = static_cast<int>(threadIdx.x) * 4; i < elements; i += kThreads * 4) {
           copy4(tile + i, keys + i);
           copy4(tile + elements + i, values + i);
@@ -132,6 +134,7 @@ class PrefixQueries {
   __device__ __forceinline__ void attend(int first, int begin, int end) {
     if (own(first) >= p_.vectors) return;
     const int elements = a_.D * kBlock;
+#pragma unroll 1
     for (int b = begin; b < end; ++b) {
       const T* tile = tiles_ + (b - begin) * 2 * elements;
       attend_block<T, kPer, kOfWarp, kRounds>(tile, tile + elements, q_, a_.D, valid(b), weights_, running_);
@@ -179,10 +182,12 @@ __device__ __forceinline__ void attend_prefix(const DecodeArguments& a, const Pr
                                               BlockRange range, unsigned char* memory) {
   Queries queries(a, p, memory);
   const bool wait = p.vectors > Queries::kVectors;
+#pragma unroll 1
   for (int begin = range.begin; begin < range.end; begin += Queries::kBlocks) {
     const int end = min(begin + Queries::kBlocks, range.end);
     queries.stage(begin, end);
     __syncthreads();
+#pragma unroll 1
     for (int first = 0; first < p.vectors; first += Queries::kVectors) {
       if (begin == range.begin)
         queries.start(first);

@@ -28,7 +28,8 @@ class MmaPrefixQueries {
   // Cache blocks begin..end into shared memory, with zeros where nothing is written. All threads call.
   __device__ __forceinline__ void stage(int begin, int end) {
     constexpr int kUnits = kPer;               // of eight elements, of a thread and cache block
-    constexpr int kBatch = kBlocks * kUnits < 4 ? kBlocks * kUnits : 4;
+    constexpr int kBatch = kPer == 4 ? 2 : 4;  // as registers allow
+    static_assert(kBlocks * kUnits % kBatch == 0);
 #pragma unroll 1
     for (int first = 0; first < kBlocks * kUnits; first += kBatch) {
       uint4 units[kBatch];
