@@ -95,6 +95,24 @@ public sealed class CostTests : TinyWorldTests
         });
     }
 
+    [TestCase(1, 64)]
+    [TestCase(8, 64)]
+    [TestCase(8, 2)]   // two samples of a group at a time: its prompt is read for each two
+    public void Cost_OfALongerPrompt_IsReadOncePerGroupWhileASampleOfItIsDrawn(int samples, int slots)
+    {
+        var config = LlamaConfig.FromFile(Path.Combine(TinyWorld.Policy, "config.json"));
+        const int Prompts = 16, Response = 70;
+        CostPhase Decoding(double prompt) => new StepAccount(
+            new GrpoOptions { Rollout = new RolloutOptions { PromptsPerStep = Prompts, SamplesPerPrompt = samples, Slots = slots } }, config,
+            1025, null, null, new StepLengths(prompt, Response, 10)).Phases[1];
+        var together = Math.Min(samples, slots);
+        // The longest of n lengths that are spread evenly between nothing and twice the mean is 2 n / (n + 1) of it.
+        var reads = Prompts * samples / together * Response * 2.0 * together / (together + 1);
+        var token = config.Layers * 2 * config.KeyValueHeads * config.HeadDimension * sizeof(float);
+        Assert.That(Decoding(120).Name, Is.EqualTo("decoding"));
+        Assert.That(Decoding(120).Bytes - Decoding(20).Bytes, Is.EqualTo(100 * reads * token).Within(1e-6).Percent);
+    }
+
     [Test]
     public void LayerProducts_AreAllWeightsOfTheLayers()
     {

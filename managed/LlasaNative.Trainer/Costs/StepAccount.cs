@@ -91,9 +91,12 @@ internal sealed class StepAccount
         var drawn = _samples * _lengths.Response;
         // A mean response of n tokens has looked back at its prompt and at two thirds of n, lengths being spread evenly.
         var context = _lengths.Prompt + (2.0 / 3 * _lengths.Response);
+        // A group's prompt is read once for all of its samples, at each token while one of them is drawn: of so many lengths the longest.
+        var together = Math.Min(_options.Rollout.SamplesPerPrompt, slots);
+        var reads = _samples / together * _lengths.Response * (2 * together / (together + 1));
         var logits = drawn * _head * 4 * 4;   // penalised, normalised, cut, drawn from
         return new("decoding", products, drawn * _policy.Layers * 4 * context * AttentionWidth,
-            KeyValueBytes(drawn * context) + (drawn * _policy.Layers * RowBytes()) + logits,
+            KeyValueBytes((reads * _lengths.Prompt) + (drawn * 2 / 3 * _lengths.Response)) + (drawn * _policy.Layers * RowBytes()) + logits,
             (steps / 64) * PieceCounts.Of("64 tokens of a rollout, all its rows together", _policy.Layers));
     }
 
