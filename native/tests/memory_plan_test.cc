@@ -8,6 +8,7 @@
 #include "core/address_range.h"
 #include "core/device.h"
 #include "core/parallel.h"
+#include "core/phase_memory.h"
 #include "rollout_fixture.h"
 #include "simulated.h"
 #include "speech_models.h"
@@ -123,6 +124,7 @@ TEST_P(MemoryPlanOfTraining, IsWhatAStepTakes) {
   options.rollout = &rollout_options;
   options.lora = adapter ? &lora_options : nullptr;
   options.reference = &reference_options;
+  trim_phases();  // models that other tests keep may have left some
   const int64_t before = allocated();
   const Plan plan = plan_of(options);
   ASSERT_EQ(allocated(), before) << "a plan takes nothing";
@@ -175,6 +177,7 @@ TEST_P(MemoryPlanOfTraining, IsWhatAStepTakes) {
     EXPECT_EQ(plan.on_host, adapter ? plan.moments : 0);
     llasa_rollout_destroy(rollout);
   }
+  trim_phases();
   EXPECT_EQ(allocated(), before);
   for (const char* stage : {"policy", "optimiser", "rollouts", "reference", "training", "phases"})
     EXPECT_GT(plan.stages.at(stage), 0) << stage;
@@ -211,6 +214,7 @@ TEST_P(MemoryPlanOfListening, IsWhatItTakes) {
   options.whisper = &whisper_options_;
   options.clips = kClips;
   options.text_tokens = kText;
+  trim_phases();  // models that other tests keep may have left some
   const int64_t before = allocated();
   const Plan plan = plan_of(options);
   ASSERT_EQ(allocated(), before);
