@@ -105,7 +105,7 @@ TEST_P(Bf16GroupProducts, HaveTheBitsOfRows) {
       for (const int64_t first : {0, 5, 16, 31}) {
         if (K > 96 && N > 37 && first > 5) continue;
         BothWays weight(first + N, K, 2);
-        for (const int64_t M : {1, 2, 3, 4, 5, 8, 9, 16, 17, 40}) {
+        for (const int64_t M : {1, 2, 3, 4, 5, 8, 9, 17, 40, 140}) {
           const int64_t lda = K + 3, ldc = N + 2;
           const std::vector<float> A = random_floats(M * lda, 1), C = random_floats(M * ldc, 3);
           Guarded a(A);

@@ -62,7 +62,7 @@ internal sealed class Growth(Materials models, Func<string[], string, JsonNode> 
 
             foreach (var context in contexts)
             {
-                yield return ("prefill", name, Bench("prefill", threads, "--policy-type", "bf16", "--prompt", $"{context}", "--repeats", "1"));
+                yield return ("prefill", name, Bench("prefill", threads, "--policy-type", "bf16", "--prompt", $"{Math.Min(context, longest - 1)}", "--repeats", "1"));   // one token is drawn behind it
             }
 
             // The same number of tokens at every length, so that only the context grows.

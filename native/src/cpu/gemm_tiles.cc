@@ -143,6 +143,8 @@ bool gemm_tiles(bool transpose_a, bool transpose_b, ProductShape shape, float al
 void gemm_groups(int64_t M, int64_t N, int64_t K, float alpha, const float* A, int64_t lda, WeightView B,
                  float beta, float* C, int64_t ldc) {
   constexpr int64_t kWidth = 256;  // columns of C of a task
+  // Rows of A that come back to some rows of B in the second cache, in place of panels (docs/performance.md).
+  constexpr int64_t kFew = 64;
   const TileProductKernels* kernel = kernels().tile_product;
   LLASA_CHECK(kernel != nullptr && kernel->groups.few != nullptr && fits_groups(K) && B.first % K == 0,
               Status::kInternal, "a product of groups over %lld columns from element %lld on, of `%s`",
@@ -150,7 +152,7 @@ void gemm_groups(int64_t M, int64_t N, int64_t K, float alpha, const float* A, i
   if (planning()) return;
   const int64_t first = B.first / K, skip = first % Bf16Group::kRows, blocks = K / Bf16Group::kColumns;
   const Bf16Group* groups = B.bf16_groups() + first / Bf16Group::kRows * blocks;
-  const bool few = M <= kFewRows;
+  const bool few = M <= kFew;
   const int64_t pass = kTaskRows * std::max<int64_t>(1, 2 * kPackedFloats / (kTaskRows * K));
   for (int64_t begin = 0; begin < M; begin += pass) {
     const int64_t count = std::min(pass, M - begin);

@@ -168,7 +168,7 @@ struct TileProducts {
 
 // The products of TileProducts in bf16, bit for bit, with w in groups (core/bf16_groups.h).
 struct GroupProducts {
-  // Of up to 16 rows of x, which pack_few() rounds into as many floats as they are, or less than twice as many; K is a
+  // Of some rows of x, which pack_few() rounds into as many floats as they are, or less than twice as many; K is a
   // multiple of 32.
   void (*pack_few)(const float* x, int64_t ldx, int64_t T, int64_t K, float* packed);
   void (*few)(const ProductTask& task);

@@ -165,7 +165,7 @@ int64_t rows_together(int64_t T) {
   return std::min<int64_t>(8, static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(T))));
 }
 
-// Once or twice [K / 2][rows_together][2], those that are not there being zeros.
+// Blocks of [K / 2][rows_together][2], those that are not there being zeros.
 void pack_few(const float* x, int64_t ldx, int64_t T, int64_t K, float* packed) {
   const int64_t R = rows_together(T);
   std::memset(packed, 0, static_cast<size_t>((T + R - 1) / R * R * K) * sizeof(Bf16));
