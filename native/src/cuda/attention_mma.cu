@@ -188,13 +188,13 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
                                         const Bf16* __restrict__ v, Bf16* __restrict__ out,
                                         float* __restrict__ lse, const QueryTile* __restrict__ tiles,
                                         TileShape s) {
-  constexpr int kStride = mma_stride(kD), kK = kCopiedKeys, kAhead = kSlots<kD> - 1;
+  constexpr int kStride = mma_stride(kD), kK = kCopiedKeys, kAhead = kSlots<kD> - 1,
+                kUnroll = kD == 128 ? 1 : 2;
   LLASA_DYNAMIC_SHARED(uint16_t, queries);
   uint16_t* slots = queries + kQ * kStride;
-  const QueryTile tile = tiles[blockIdx.x];
+  const QueryTile& tile = tiles[blockIdx.x];
   const int head = static_cast<int>(blockIdx.y), first_row = mma_warp() * 16 * kM;
-  k += static_cast<int64_t>(head / s.rep) * s.D;
-  v += static_cast<int64_t>(head / s.rep) * s.D;
+  const int kv_column = head / s.rep * s.D;
   const float factor = s.scale * kLog2E;
   const int steps = key_steps(tile, kK);
   const auto slot = [&](int t) { return slots + t % kSlots<kD> * kK * kStride; };
@@ -202,8 +202,8 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
   const auto request = [&](int t) {
     if (t < 2 * steps) {
       const KeyStep step = key_step(tile, t / 2, kK);
-      Copied<kK, kD>::load(slot(t), (t % 2 == 0 ? k : v) + step.row * s.row_stride, s.row_stride, step.count,
-                           s.D);
+      Copied<kK, kD>::load(slot(t), (t % 2 == 0 ? k : v) + step.row * s.row_stride + kv_column, s.row_stride,
+                           step.count, s.D);
     }
     commit_copies();  // a group even where there is no tile: waiting is by their number
   };
@@ -224,15 +224,17 @@ __global__ void __launch_bounds__(kMmaThreads, 2)
   for (int i = 0; i < steps; ++i) {
     const KeyStep step = key_step(tile, i, kK);
     const bool sees = first_row < tile.q_count && step.diagonal + first_row + 16 * kM - 1 >= 0;
-    float score[kM][kK / 8][4];
+    uint32_t weights[kM][kK / 8][2];
     await(2 * i);
     if (sees) {
-      multiply_rows<kD>(queries + first_row * kStride, slot(2 * i), score);
+      float score[kM][kK / 8][4];
+      multiply_rows<kD, kUnroll>(queries + first_row * kStride, slot(2 * i), score);
       mask_scores(score, step, first_row);
       soften<kD>(state, score, acc, factor);
+      pack_products(score, weights);
     }
     await(2 * i + 1);
-    if (sees) accumulate_rows<kD>(score, slot(2 * i + 1), acc);
+    if (sees) accumulate_rows<kD>(weights, slot(2 * i + 1), acc);
   }
   write_rows<kD>(state, acc, tile, head, s, out, lse);
 }
