@@ -141,7 +141,8 @@ TEST(Rollout, GreedyTakesTheReferencesArgmax) {
 // sums of 24, 60, 24 and 40 terms, and 24 in the head: 2 x 148 + 24 = 320 roundings in each run, of at most 2^-24 of
 // values that reach 10 in a logit. As independent errors those of both runs add up to sqrt(2 x 320) of one. A log-prob
 // is the difference of a logit and a logarithm of a sum of logits' powers, which errs as they do: twice that, 3.0e-5.
-const double kOtherRowsTolerance = 2 * std::sqrt(2 * 320.0) * std::exp2(-24) * 10;
+// The CPU is held to what it kept before: 1e-5.
+const double kOtherRowsTolerance = on_device() ? 2 * std::sqrt(2 * 320.0) * std::exp2(-24) * 10 : 1e-5;
 
 TEST(Rollout, NumberOfSlotsDoesNotChangeASample) {
   const TinyPolicy policy;

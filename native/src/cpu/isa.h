@@ -168,8 +168,7 @@ struct TileProducts {
 
 // The products of TileProducts in bf16, bit for bit, with w in groups (core/bf16_groups.h).
 struct GroupProducts {
-  // Of some rows of x, which pack_few() rounds into as many floats as they are, or less than twice as many; K is a
-  // multiple of 32.
+  // Of some rows of x, which pack_few() rounds into at most T K floats; K is a multiple of 32.
   void (*pack_few)(const float* x, int64_t ldx, int64_t T, int64_t K, float* packed);
   void (*few)(const ProductTask& task);
   // Of more: x in the layout of TileProducts.

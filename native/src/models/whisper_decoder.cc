@@ -1,7 +1,6 @@
 #include "models/whisper_decoder.h"
 
 #include <cmath>
-#include <initializer_list>
 
 #include "ops/activation.h"
 #include "ops/cast.h"

@@ -203,8 +203,8 @@ void sum_panel(const Bf16* w, int64_t next_w, const Bf16* x, int64_t next_x, int
 }
 
 // At step s of the K of 16 rows of the weight, as they are stored: asks for two of the rows 8 to 16 steps ahead, the
-// next 16 rows' after the end of these. 16 rows side by side are more streams than the processor follows, and in
-// lines one after the other memory is read faster than in one line of each (docs/performance.md).
+// next 16 rows' after the end of these. 16 rows side by side are more streams than the processor follows; lines one
+// after the other of two rows at a time are not.
 inline void prefetch_rows(const Bf16* w, int64_t ld, int64_t s, int64_t count) {
   constexpr int64_t kSteps = 8, kAtATime = kRows / kSteps;
   const int64_t ahead = (s / kSteps + 2) * kSteps, row = s % kSteps * kAtATime;
