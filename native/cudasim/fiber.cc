@@ -48,8 +48,8 @@ struct Stacks {
 };
 
 Stacks& stacks() {
-  static Stacks instance;
-  return instance;
+  static auto* instance = new Stacks();  // never destroyed: models may be, at exit
+  return *instance;
 }
 
 }  // namespace

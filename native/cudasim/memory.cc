@@ -66,8 +66,8 @@ struct Memory {
 };
 
 Memory& memory() {
-  static Memory instance;
-  return instance;
+  static auto* instance = new Memory();  // never destroyed: models may be, at exit
+  return *instance;
 }
 
 uint8_t* shadow_of(uintptr_t address) {

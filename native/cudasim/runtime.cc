@@ -98,8 +98,8 @@ class Report {
   std::map<std::string, long long> completed_;
 };
 Report& report() {
-  static Report instance;
-  return instance;
+  static auto* instance = new Report();  // never destroyed: models may be, at exit
+  return *instance;
 }
 
 cudaError_t check_configuration(const char* kernel, dim3 grid, dim3 block, size_t shared_bytes) {

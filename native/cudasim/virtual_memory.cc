@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 
+#include "counts.h"
 #include "cuda.h"
 #include "devices.h"
 #include "fault.h"
@@ -35,14 +36,14 @@ struct Mapping {
   bool accessible;
 };
 
-// All with the engine's lock.
+// All with the engine's lock, and never destroyed: models may be, at exit.
 std::map<unsigned long long, Handle>& handles() {
-  static std::map<unsigned long long, Handle> all;
-  return all;
+  static auto* all = new std::map<unsigned long long, Handle>;
+  return *all;
 }
 std::map<CUdeviceptr, Mapping>& mappings() {
-  static std::map<CUdeviceptr, Mapping> all;
-  return all;
+  static auto* all = new std::map<CUdeviceptr, Mapping>;
+  return *all;
 }
 
 void free_if_unused(std::map<unsigned long long, Handle>::iterator handle) {
@@ -101,6 +102,7 @@ CUresult cuMemCreate(CUmemGenericAllocationHandle* handle, size_t bytes, const C
   if (!cudasim::take_device_bytes(what->location.id, bytes)) return CUDA_ERROR_OUT_OF_MEMORY;
   static unsigned long long last = 0;
   handles()[*handle = ++last] = {what->location.id, bytes, true, false};
+  ++cudasim::counts().allocations;
   return CUDA_SUCCESS;
 }
 
