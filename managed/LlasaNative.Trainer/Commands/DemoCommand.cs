@@ -10,7 +10,7 @@ internal static class DemoCommand
         Option<string> output = new("--out") { Description = "Directory of the page.", DefaultValueFactory = _ => Path.Combine("artifacts", "demo") };
         Option<string> sentences = new("--sentences") { Description = "Held-out texts; default: the test sentences that come with the program." };
         Option<int> limit = new("--limit") { Description = "Use only the first so many held-out texts; 0 = all." };
-        Option<int> samples = new("--samples") { Description = "Samples of each held-out text.", DefaultValueFactory = _ => 2 };
+        Option<int> samples = new("--samples") { Description = "Samples of each held-out text.", DefaultValueFactory = _ => 8 };
         Option<int> clips = new("--clips") { Description = "Sentences to listen to on the page.", DefaultValueFactory = _ => 12 };
         Option<int?> steps = new("--steps") { Description = "A short look: so many training steps; the page says that it was one." };
         Option<double?> minutes = new("--minutes") { Description = "A short look: end the training after so many minutes; the page says that it was one." };
