@@ -144,7 +144,10 @@ public sealed unsafe class NativePolicy : IDisposable
     /// <param name="name">Hugging Face name.</param>
     /// <param name="dtype">Its element type: 32-bit floats, or bf16 where nothing else is kept.</param>
     /// <returns>First element, in memory of the device the library computes on; valid as long as the policy, its rollouts or its trainers live.</returns>
-    /// <remarks>After writing call <see cref="TensorsChanged"/>. <b>Threads:</b> the policy's.</remarks>
+    /// <remarks>
+    /// After writing call <see cref="TensorsChanged"/>. The first call for a frozen policy in bf16 may put its matrices back into rows, during
+    /// which they take twice the memory, and after which decoding is slower. <b>Threads:</b> the policy's.
+    /// </remarks>
     public void* GetTensorMemory(string name, out NativeDType dtype)
     {
         void* data;

@@ -304,6 +304,10 @@ LLASA_API LLASA_MUST_USE llasa_status llasa_policy_share_out(llasa_policy* polic
  * on (host memory on the CPU); *out_dtype LLASA_F32, the values that are trained and saved, or LLASA_BF16 where
  * that is all there is. For an engine that trains in place. LLASA_ERR_NAME for an unknown name, LLASA_ERR_STATE
  * for a matrix in 8 bits.
+ * Where a CPU multiplies pairs of bf16 in vectors, a frozen policy in bf16 keeps its matrices in groups of rows, which
+ * are read faster and have no elements in a row. The first call, of whatever name, puts all of them back into rows, once
+ * and for good: meanwhile both are held, twice the memory of the matrices (LLASA_ERR_OUT_OF_MEMORY leaves the groups),
+ * and afterwards few rows are multiplied more slowly, with the same results.
  * Lifetime: the policy's, and that of its rollouts and trainers; attaching an adapter moves nothing.
  * Threads: the policy's, for reading and writing the memory as well. */
 LLASA_API LLASA_MUST_USE llasa_status llasa_policy_tensor_data(llasa_policy* policy, const char* name,
