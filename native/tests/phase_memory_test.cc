@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <numeric>
 #include <optional>
+#include <sstream>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -337,6 +340,48 @@ TEST(PhaseMemory, WhatAnotherPhaseLeftBehindChangesNoBit) {
   }
   llasa_rollout_destroy(rollout);
 }
+
+#if defined(__linux__) && !defined(LLASA_TESTS_ON_DEVICE)
+// Whether the process asked for huge pages at an address ("hg" among the flags of its mapping).
+bool wants_huge_pages(const void* at) {
+  std::ifstream maps("/proc/self/smaps");
+  const auto address = reinterpret_cast<uintptr_t>(at);
+  uintptr_t begin = 0, end = 0;
+  for (std::string line; std::getline(maps, line);) {
+    char dash = 0;
+    std::istringstream range(line);
+    uintptr_t first = 0, last = 0;
+    if (range >> std::hex >> first >> dash >> last && dash == '-') {
+      begin = first;
+      end = last;
+    } else if (line.rfind("VmFlags:", 0) == 0 && address >= begin && address < end) {
+      return line.find(" hg") != std::string::npos;
+    }
+  }
+  return false;
+}
+
+TEST(PhaseMemory, LargeArraysAskForHugePages) {
+  if (!std::ifstream("/sys/kernel/mm/transparent_hugepage/enabled").good())
+    GTEST_SKIP() << "this system has no huge pages to ask for";
+  constexpr int64_t kHuge = int64_t{2} << 20, kLarge = 5 * kHuge / 2;
+  const DeviceBuffer<char> large(kLarge, "an array");
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(large.data()) % kHuge, 0u)
+      << "or its first page would be a small one";
+  EXPECT_TRUE(wants_huge_pages(large.data()));
+  EXPECT_TRUE(wants_huge_pages(large.data() + 2 * kHuge - 1));
+  Stream stream;
+  Phase first, second;
+  {
+    const PhaseLease lease(first, stream), other(second, stream);
+    EXPECT_TRUE(wants_huge_pages(first.take(kLarge, "an array")));
+    EXPECT_TRUE(wants_huge_pages(second.take(100, "an array")));
+  }
+  // Memory that one gave up and another got.
+  const PhaseLease lease(second, stream);
+  EXPECT_TRUE(wants_huge_pages(static_cast<char*>(second.take(4 * kLarge, "an array")) + 3 * kLarge));
+}
+#endif
 
 #if defined(__SANITIZE_ADDRESS__) && !defined(LLASA_TESTS_ON_DEVICE)
 TEST(PhaseMemoryDeathTest, UseAfterTheLeaseAndPastTheEndIsReported) {

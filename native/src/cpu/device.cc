@@ -29,6 +29,8 @@ std::atomic<int64_t> live_bytes{0};
 std::atomic<int64_t> allocations_before_failure{-1};
 
 constexpr int64_t kAlignment = 64;
+constexpr int64_t kHugePage = kCpuGranule;
+constexpr int64_t kHugeArray = 2 * kHugePage;
 #if defined(__SANITIZE_THREAD__)
 constexpr int64_t kAddresses = int64_t{1} << 34;  // ThreadSanitizer keeps most addresses to itself
 #else
@@ -38,6 +40,16 @@ constexpr int64_t kAddresses = int64_t{1} << 38;  // of a segment: 256 GiB of 12
 bool fails_by_request() {
   return allocations_before_failure.load(std::memory_order_relaxed) >= 0 &&
          allocations_before_failure.fetch_sub(1) == 0;
+}
+
+// Asks for pages of 2 MiB in place of 4 KiB, where the system gives them to those who ask: a product goes through many
+// rows at a time, each in pages of its own, and a walk through the tables for each costs, in a virtual machine twice.
+void prefer_huge_pages(void* at, int64_t bytes) noexcept {
+#if defined(MADV_HUGEPAGE)
+  madvise(at, static_cast<size_t>(bytes / kHugePage * kHugePage), MADV_HUGEPAGE);
+#else
+  (void)at, (void)bytes;
+#endif
 }
 
 std::string processor_name() {
@@ -102,12 +114,15 @@ bool device_works_behind() {
 void* device_allocate(int64_t bytes, const char* what) {
   if (bytes == 0) return nullptr;
   if (MemoryPlan* plan = MemoryPlan::current()) return plan->allocate(bytes, what);
+  const bool huge = bytes >= kHugeArray;
+  const int64_t alignment = huge ? kHugePage : kAlignment;
   const int64_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
   void* memory = bytes < 0 || fails_by_request()
                      ? nullptr
-                     : std::aligned_alloc(kAlignment, static_cast<size_t>(rounded));
+                     : std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(rounded));
   LLASA_CHECK(memory != nullptr, Status::kOutOfMemory, "out of memory allocating %lld bytes for %s",
               static_cast<long long>(bytes), what);
+  if (huge) prefer_huge_pages(memory, bytes);
   live_bytes += bytes;
   return memory;
 }
@@ -144,6 +159,7 @@ void commit_memory(char* at, int64_t bytes, const char* what) {
   LLASA_CHECK(!fails_by_request() && mprotect(at, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE) == 0,
               Status::kOutOfMemory, "out of memory allocating %lld bytes for %s",
               static_cast<long long>(bytes), what);
+  prefer_huge_pages(at, bytes);
   ASAN_POISON_MEMORY_REGION(at, static_cast<size_t>(bytes));
   live_bytes += bytes;
 }
