@@ -2,6 +2,7 @@
 #if !defined(LLASA_TESTS_ON_DEVICE)
 #include <algorithm>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "bf16_arrays.h"
@@ -38,6 +39,40 @@ TEST(InstructionSets, SamplingAgreesWithTheScalarKernels) {
       memory[1 + static_cast<size_t>(n) / 2] = std::numeric_limits<float>::quiet_NaN();
       table->sampling->scan(x, n, &bad_b);
       EXPECT_EQ(bad_b, 1);
+    }
+  }
+}
+
+// The order of a sum of lanes is part of a result: upper halves are added to lower ones.
+TEST(InstructionSets, LanesAreAddedInOneTree) {
+  for (const auto& [isa, width] : {std::pair{"avx2", 8}, std::pair{"avx512", 16}}) {
+    const cpu::Kernels* table = cpu::kernels_for(isa);
+    if (table == nullptr) continue;
+    for (uint32_t seed = 0; seed < 100; ++seed) {
+      const std::vector<float> x = random_floats(width, seed);
+      std::vector<float> lanes = x;
+      for (size_t half = lanes.size() / 2; half > 0; half /= 2) {
+        for (size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+      }
+      EXPECT_EQ(table->sampling->sum(x.data(), width), lanes[0]);
+      EXPECT_EQ(table->softmax->max(x.data(), width), *std::max_element(x.begin(), x.end()));
+    }
+  }
+}
+
+// Wherever the largest stands among the vectors that are looked at together, NaN or not.
+TEST(InstructionSets, TheLargestIsFoundAnywhere) {
+  for (const char* isa : {"scalar", "avx2", "avx512"}) {
+    const cpu::Kernels* table = cpu::kernels_for(isa);
+    if (table == nullptr) continue;
+    for (int64_t n : {1, 15, 16, 17, 63, 64, 65, 130}) {
+      for (int64_t at = 0; at < n; ++at) {
+        std::vector<float> x(static_cast<size_t>(n), -3.0f);
+        x[static_cast<size_t>(at)] = -2.0f;
+        EXPECT_EQ(table->softmax->max(x.data(), n), -2.0f) << isa << " " << n << " " << at;
+        x[static_cast<size_t>((at + 1) % n)] = std::numeric_limits<float>::quiet_NaN();
+        EXPECT_EQ(table->softmax->max(x.data(), n), n == 1 ? -std::numeric_limits<float>::infinity() : -2.0f);
+      }
     }
   }
 }

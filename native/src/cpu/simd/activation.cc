@@ -51,11 +51,15 @@ void add(const float* a, const float* b, float* y, int64_t n) {
 
 float max(const float* x, int64_t n) {
   const float lowest = -std::numeric_limits<float>::infinity();
-  VF m = splat(lowest);
+  // Four at a time, or each comparison waits for the one before.
+  VF m[4] = {splat(lowest), splat(lowest), splat(lowest), splat(lowest)};
   int64_t i = 0;
-  for (; i + kW <= n; i += kW) m = vmax(load(x + i), m);
-  if (i < n) m = vmax(load_partial(x + i, n - i, lowest), m);
-  return hmax(m);
+  for (; i + 4 * kW <= n; i += 4 * kW) {
+    for (int j = 0; j < 4; ++j) m[j] = vmax(load(x + i + j * kW), m[j]);
+  }
+  for (; i + kW <= n; i += kW) m[0] = vmax(load(x + i), m[0]);
+  if (i < n) m[0] = vmax(load_partial(x + i, n - i, lowest), m[0]);
+  return hmax(vmax(vmax(m[0], m[1]), vmax(m[2], m[3])));
 }
 
 float exp_sum(const float* x, float* y, float scale, float shift, int64_t n) {

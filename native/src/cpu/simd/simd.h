@@ -67,22 +67,30 @@ inline VF vmin(VF a, VF b) {
   return a < b ? a : b;
 }
 
-// Lane sums in a fixed tree, so that a reduction has one order per width.
-inline float hsum(VF v) {
-  float lanes[W];
-  store(lanes, v);
-  for (int half = W / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-  }
-  return lanes[0];
+// Lane i takes lane i + Half.
+template <int Half>
+inline VF lanes_from(VF v) {
+  VI order;
+  for (int i = 0; i < W; ++i) order[i] = (i + Half) % W;
+  return __builtin_shuffle(v, order);
 }
-inline float hmax(VF v) {
-  float lanes[W];
-  store(lanes, v);
-  for (int half = W / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
+
+// Lane sums in a fixed tree, so that a reduction has one order per width: upper halves are added to lower ones.
+template <int Half = W / 2>
+inline float hsum(VF v) {
+  if constexpr (Half > 0) {
+    return hsum<Half / 2>(v + lanes_from<Half>(v));
+  } else {
+    return v[0];
   }
-  return lanes[0];
+}
+template <int Half = W / 2>
+inline float hmax(VF v) {
+  if constexpr (Half > 0) {
+    return hmax<Half / 2>(vmax(v, lanes_from<Half>(v)));
+  } else {
+    return v[0];
+  }
 }
 
 inline VF as_float(VI v) {
