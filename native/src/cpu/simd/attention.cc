@@ -4,7 +4,7 @@
 // block, over the keys of the prefix and of the part so far (columns, each set padded to whole vectors):
 //   forward:  S = Q K^T; P = softmax(S); O = P V
 //   backward: P = exp(Q K^T - lse); dS = P (dO V^T - rowsum(dO O)); dQ = dS K; dK += dS^T Q; dV += P^T dO
-// with Q scaled by 1/sqrt(D) when it is packed. Every product is `multiply`: 12 rows times one vector of
+// with Q scaled by 1/sqrt(D) when it is packed. Every product is `multiply`: 12 rows times one or two vectors of
 // columns in registers, the right side packed into panels of W columns so that it is read in order. Bound by
 // multiply-adds: forward 4 D, backward 10 D floating-point operations per query row and visible key.
 #include "cpu/isa.h"
@@ -21,31 +21,69 @@ int64_t padded(int64_t n) {
   return (n + kW - 1) / kW * kW;
 }
 
-// C[M, W] = (C +) A B for one panel. A(m, k) = a[m * am + k * ak]; b [K, W]; c has rows of ldc floats.
-template <int M>
-inline void tile(int64_t K, const float* a, int64_t am, int64_t ak, const float* b, float* c, int64_t ldc,
-                 bool accumulate) {
-  VF sum[M];
-  for (int m = 0; m < M; ++m) sum[m] = accumulate ? load(c + m * ldc) : VF{};
+// C[M, P * W] = (C +) A B for P panels. A(m, k) = a[m * am + k * ak]; b [K, W], the next panel panel_stride behind;
+// c has rows of ldc floats. An element is summed up in the order of k, whatever the tile.
+template <int M, int P, bool kAccumulate>
+inline void tile(int64_t K, const float* a, int64_t am, int64_t ak, const float* b, int64_t panel_stride,
+                 float* c, int64_t ldc) {
+  VF sum[P][M];
+#pragma GCC unroll 2
+  for (int p = 0; p < P; ++p) {
+#pragma GCC unroll 12
+    for (int m = 0; m < M; ++m) sum[p][m] = kAccumulate ? load(c + m * ldc + p * kW) : VF{};
+  }
   for (int64_t k = 0; k < K; ++k) {
-    const VF bk = load(b + k * kW);
-    for (int m = 0; m < M; ++m) sum[m] += a[m * am] * bk;
+    VF bk[P];
+#pragma GCC unroll 2
+    for (int p = 0; p < P; ++p) bk[p] = load(b + p * panel_stride + k * kW);
+#pragma GCC unroll 12
+    for (int m = 0; m < M; ++m) {
+      const float value = a[m * am];
+#pragma GCC unroll 2
+      for (int p = 0; p < P; ++p) sum[p][m] += value * bk[p];
+    }
     a += ak;
   }
-  for (int m = 0; m < M; ++m) store(c + m * ldc, sum[m]);
+#pragma GCC unroll 2
+  for (int p = 0; p < P; ++p) {
+#pragma GCC unroll 12
+    for (int m = 0; m < M; ++m) store(c + m * ldc + p * kW, sum[p][m]);
+  }
 }
 
-// C[M, panels * W] = (C +) A B; panel p of B is [K, W] at b + p * panel_stride.
+// The last `rows` <= M of a product.
+template <int M, int P, bool kAccumulate>
+void last_tile(int64_t rows, int64_t K, const float* a, int64_t am, int64_t ak, const float* b,
+               int64_t panel_stride, float* c, int64_t ldc) {
+  if (rows == M) return tile<M, P, kAccumulate>(K, a, am, ak, b, panel_stride, c, ldc);
+  if constexpr (M > 1) last_tile<M - 1, P, kAccumulate>(rows, K, a, am, ak, b, panel_stride, c, ldc);
+}
+
+// All rows of P panels.
+template <int P, bool kAccumulate>
+void multiply_panels(int64_t M, int64_t K, const float* a, int64_t am, int64_t ak, const float* b,
+                     int64_t panel_stride, float* c, int64_t ldc) {
+  int64_t m = 0;
+  for (; m + kRegisterRows <= M; m += kRegisterRows) {
+    tile<kRegisterRows, P, kAccumulate>(K, a + m * am, am, ak, b, panel_stride, c + m * ldc, ldc);
+  }
+  last_tile<kRegisterRows - 1, P, kAccumulate>(M - m, K, a + m * am, am, ak, b, panel_stride, c + m * ldc,
+                                               ldc);
+}
+
+// C[M, panels * W] = (C +) A B; panel p of B is [K, W] at b + p * panel_stride. A value of A is multiplied with two
+// panels where there are registers for them.
+template <bool kAccumulate>
 void multiply(int64_t M, int64_t panels, int64_t K, const float* a, int64_t am, int64_t ak, const float* b,
-              int64_t panel_stride, float* c, int64_t ldc, bool accumulate) {
-  for (int64_t p = 0; p < panels; ++p) {
-    const float* bp = b + p * panel_stride;
-    int64_t m = 0;
-    for (; m + kRegisterRows <= M; m += kRegisterRows) {
-      tile<kRegisterRows>(K, a + m * am, am, ak, bp, c + m * ldc + p * kW, ldc, accumulate);
-    }
-    for (; m + 4 <= M; m += 4) tile<4>(K, a + m * am, am, ak, bp, c + m * ldc + p * kW, ldc, accumulate);
-    for (; m < M; ++m) tile<1>(K, a + m * am, am, ak, bp, c + m * ldc + p * kW, ldc, accumulate);
+              int64_t panel_stride, float* c, int64_t ldc) {
+  constexpr int kTogether = W == 16 ? 2 : 1;
+  int64_t p = 0;
+  for (; p + kTogether <= panels; p += kTogether) {
+    multiply_panels<kTogether, kAccumulate>(M, K, a, am, ak, b + p * panel_stride, panel_stride, c + p * kW,
+                                            ldc);
+  }
+  if (p < panels) {
+    multiply_panels<1, kAccumulate>(M, K, a, am, ak, b + p * panel_stride, panel_stride, c + p * kW, ldc);
   }
 }
 
@@ -59,16 +97,43 @@ void pack_columns(const float* x, int64_t stride, int64_t rows, int64_t n, float
   }
 }
 
+// W rows become the columns of W: each of the log2(W) shuffles moves one bit of an element's row to its column.
+inline void transpose(VF (&x)[W]) {
+  VI low = {}, high = {};
+  for (int i = 0; i < W / 2; ++i) {
+    low[2 * i] = i;
+    low[2 * i + 1] = W + i;
+    high[2 * i] = W / 2 + i;
+    high[2 * i + 1] = W + W / 2 + i;
+  }
+#pragma GCC unroll 4
+  for (int bit = 1; bit < W; bit *= 2) {
+    VF y[W];
+#pragma GCC unroll 8
+    for (int i = 0; i < W / 2; ++i) {
+      y[2 * i] = __builtin_shuffle(x[i], x[i + W / 2], low);
+      y[2 * i + 1] = __builtin_shuffle(x[i], x[i + W / 2], high);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < W; ++i) x[i] = y[i];
+  }
+}
+
 // Panels of the transpose of x [rows, n]: panel p [n, W] holds rows p W.. as columns, missing rows 0.
 void pack_transposed(const float* x, int64_t stride, int64_t rows, int64_t n, float* panels) {
   for (int64_t r = 0; r < rows; r += kW, panels += n * kW) {
     const int64_t width = rows - r < kW ? rows - r : kW;
-    for (int64_t w = 0; w < width; ++w) {
-      const float* source = x + (r + w) * stride;
-      for (int64_t j = 0; j < n; ++j) panels[j * kW + w] = source[j];
+    int64_t j = 0;
+    for (; W > 1 && j + kW <= n; j += kW) {
+      VF block[W];
+#pragma GCC unroll 16
+      for (int64_t w = 0; w < kW; ++w) block[w] = w < width ? load(x + (r + w) * stride + j) : VF{};
+      transpose(block);
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < kW; ++i) store(panels + (j + i) * kW, block[i]);
     }
-    for (int64_t w = width; w < kW; ++w) {
-      for (int64_t j = 0; j < n; ++j) panels[j * kW + w] = 0.0f;
+    for (; j < n; ++j) {
+      for (int64_t w = 0; w < kW; ++w) panels[j * kW + w] = w < width ? x[(r + w) * stride + j] : 0.0f;
     }
   }
 }
@@ -187,9 +252,9 @@ void gather_rows(const AttentionTask& t, const Block& b, const float* x, int64_t
 void score(const AttentionTask& t, const Block& b, Workspace& w) {
   gather_rows(t, b, t.qkv + t.q, t.row, t.scale, w.q);
   const int64_t stride = t.D * kW;
-  multiply(b.rows, b.own_column / kW, t.D, w.q, t.D, 1, b.before->kt, stride, w.scores, b.columns, false);
-  multiply(b.rows, (b.columns - b.own_column) / kW, t.D, w.q, t.D, 1, b.own->kt, stride,
-           w.scores + b.own_column, b.columns, false);
+  multiply<false>(b.rows, b.own_column / kW, t.D, w.q, t.D, 1, b.before->kt, stride, w.scores, b.columns);
+  multiply<false>(b.rows, (b.columns - b.own_column) / kW, t.D, w.q, t.D, 1, b.own->kt, stride,
+                  w.scores + b.own_column, b.columns);
   const float hidden = -std::numeric_limits<float>::infinity();
   for (int64_t m = 0; m < b.rows; ++m) {
     float* row = w.scores + m * b.columns;
@@ -202,18 +267,18 @@ void score(const AttentionTask& t, const Block& b, Workspace& w) {
 void gather_values(const AttentionTask& t, const Block& b, const float* x, const float* before,
                    const float* own, float* rows) {
   const int64_t Dp = padded(t.D);
-  multiply(b.rows, Dp / kW, b.before->count, x, b.columns, 1, before, b.before->count * kW, rows, Dp, false);
-  multiply(b.rows, Dp / kW, b.visible, x + b.own_column, b.columns, 1, own, b.own->count * kW, rows, Dp,
-           true);
+  multiply<false>(b.rows, Dp / kW, b.before->count, x, b.columns, 1, before, b.before->count * kW, rows, Dp);
+  multiply<true>(b.rows, Dp / kW, b.visible, x + b.own_column, b.columns, 1, own, b.own->count * kW, rows,
+                 Dp);
 }
 
 // dY += X^T rows over both sets of keys: dV += P^T dO or dK += dS^T Q.
 void scatter_values(const AttentionTask& t, const Block& b, const float* x, const float* row_panels,
                     float* before, float* own) {
   const int64_t Dp = padded(t.D);
-  multiply(b.before->count, Dp / kW, b.rows, x, 1, b.columns, row_panels, b.rows * kW, before, Dp, true);
-  multiply(b.visible, Dp / kW, b.rows, x + b.own_column, 1, b.columns, row_panels, b.rows * kW, own, Dp,
-           true);
+  multiply<true>(b.before->count, Dp / kW, b.rows, x, 1, b.columns, row_panels, b.rows * kW, before, Dp);
+  multiply<true>(b.visible, Dp / kW, b.rows, x + b.own_column, 1, b.columns, row_panels, b.rows * kW, own,
+                 Dp);
 }
 
 void forward_part(const AttentionTask& t, const Keys& before, const Keys& own, Workspace& w) {
@@ -252,9 +317,9 @@ void backward_part(const AttentionTask& t, const Keys& before, const Keys& own, 
     const Block b = make_block(t, before, own, first, w.block_positions);
     score(t, b, w);
     gather_rows(t, b, t.dout + t.head * t.D, t.out_row, 1.0f, w.dout);
-    multiply(b.rows, b.own_column / kW, t.D, w.dout, t.D, 1, before.vt, stride, w.dscores, b.columns, false);
-    multiply(b.rows, (b.columns - b.own_column) / kW, t.D, w.dout, t.D, 1, own.vt, stride,
-             w.dscores + b.own_column, b.columns, false);
+    multiply<false>(b.rows, b.own_column / kW, t.D, w.dout, t.D, 1, before.vt, stride, w.dscores, b.columns);
+    multiply<false>(b.rows, (b.columns - b.own_column) / kW, t.D, w.dout, t.D, 1, own.vt, stride,
+                    w.dscores + b.own_column, b.columns);
     for (int64_t m = 0; m < b.rows; ++m) {
       const int64_t position = own.begin + first + m / t.rep, head = t.head + m % t.rep;
       const float lse = t.saved_lse[position * t.lse_row + head];
