@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using LlasaNative.Interop;
 using LlasaNative.Models;
+using LlasaNative.Tests.Support;
 using LlasaNative.Trainer;
 using LlasaNative.Training;
 
@@ -38,6 +39,16 @@ public sealed class Bf16Tests : TinyWorldTests
             Assert.That(BytesOf(ComputeType.Bf16, frozen: true), Is.EqualTo(0.5 * whole).Within(0.005 * whole));
             Assert.That(BytesOf(ComputeType.Bf16, frozen: false), Is.EqualTo(1.5 * whole).Within(0.005 * whole), "float32 for the optimiser, bf16 for products");
         });
+    }
+
+    [Test]
+    public void LoadedPolicy_HoldsNoMemoryOfItsFile([Values(ComputeType.F32, ComputeType.Bf16, ComputeType.Q8)] ComputeType type)
+    {
+        var copy = TinyModelCopy.Make(TinyWorld.Policy, Path.Combine(Folder, "copy"));
+        using var policy = PolicyModel.Load(copy, type: type, frozen: type == ComputeType.Q8);
+        var file = Path.Combine(copy, "model.safetensors");
+        Assert.That(MappedMemory.Of(file), Is.Zero, "its weights are copied");
+        Assert.That(policy.Native.GetTensors().All(t => t.IsSet));
     }
 
     [Test]

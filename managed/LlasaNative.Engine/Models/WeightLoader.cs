@@ -25,19 +25,23 @@ internal static class WeightLoader
             var stored = tied?.StoredName(directory, tensor.Name) ?? tensor.Name;
             long[] shape = [.. tensor.Shape];
             var info = directory.Require(stored, shape);
-            NativeErrors.AboutFile(directory.FileOf(stored).Path, stored, () =>
+            var file = directory.FileOf(stored);
+            NativeErrors.AboutFile(file.Path, stored, () =>
             {
                 if (info.Type is TensorType.F32 or TensorType.F16 or TensorType.BF16)
                 {
-                    using MappedBuffer buffer = new(directory.GetAddress(stored), info.ByteLength);
+                    using MappedBuffer buffer = new(file.GetAddress(stored), info.ByteLength);
                     set(tensor.Name, ToNative(info.Type), shape, buffer, 0);
+                    file.Release(stored);   // the model has values of its own
                 }
                 else
                 {
-                    SetConverted(directory.ReadFloats(stored), tensor.Name, shape, set);
+                    SetConverted(file.ReadFloats(stored), tensor.Name, shape, set);
                 }
             });
         }
+
+        directory.Release();
     }
 
     /// <summary>Warns of weights that a model has no place for, such as biases that its configuration does not mention: it may be of another kind.</summary>

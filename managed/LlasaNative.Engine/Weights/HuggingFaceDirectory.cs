@@ -152,6 +152,9 @@ public sealed class HuggingFaceDirectory : IDisposable
     /// <exception cref="ModelFileException">There is no such tensor, or it is not floating-point.</exception>
     public float[] ReadFloats(string name) => FileOf(name).ReadFloats(name);
 
+    /// <summary>Gives back the memory that reading the weights took; they may be read again, from their files.</summary>
+    public void Release() => _files.ForEach(file => file.Release());
+
     /// <summary>Refuses weights that are not finite numbers.</summary>
     /// <exception cref="ModelFileException">A tensor holds NaN or infinity; the message names it.</exception>
     public void RequireFinite()

@@ -75,9 +75,33 @@ internal sealed class MappedFile : IDisposable
         return MemoryMarshal.CreateReadOnlySpan(ref start, count);
     }
 
+    /// <summary>
+    /// Gives back the memory of bytes that were read: the process's own count of it falls, and they come from the file again where they are
+    /// read again. Only advice: where a system does not take it (Windows), nothing happens.
+    /// </summary>
+    public void Release(long offset, long count)
+    {
+        if (count <= 0 || OperatingSystem.IsWindows())
+        {
+            return;
+        }
+
+        // Whole pages, the neighbours' ends included.
+        const int DontNeed = 4;   // on Linux, macOS and the BSDs
+        long page = Environment.SystemPageSize, begin = offset / page * page;
+        _ = NativeMethods.Advise(Address + (nint)begin, (nuint)(offset + count - begin), DontNeed);
+    }
+
     public void Dispose()
     {
         _view?.Dispose();
         _file?.Dispose();
+    }
+
+    private static class NativeMethods
+    {
+        [DllImport("libc", EntryPoint = "madvise")]
+        [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+        public static extern int Advise(nint address, nuint length, int advice);
     }
 }

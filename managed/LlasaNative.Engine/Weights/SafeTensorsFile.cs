@@ -8,6 +8,8 @@ namespace LlasaNative.Weights;
 /// <remarks>
 /// <para>The header is checked in full before the constructor returns: sizes, types, duplicate names, holes, overlaps and
 /// the file's length. Values are not looked at.</para>
+/// <para>What is read stays in the process's memory until it is released (<see cref="Release(string)"/>); what is copied out of here
+/// (<see cref="ReadFloats(string)"/>) or only looked at (<see cref="AllFinite"/>) does not.</para>
 /// <para><b>Threads:</b> immutable; any number of threads may read. <b>Lifetime:</b> spans and addresses are valid until
 /// <see cref="Dispose"/>, which must not race with a reader. The file must not be shortened while it is open.</para>
 /// </remarks>
@@ -136,6 +138,8 @@ public sealed class SafeTensorsFile : IDisposable
             {
                 throw new ModelFileException(Path, name, "holds values beyond the range of F32");
             }
+
+            Release(name, (long)start * size, bytes.Length);
         }
     }
 
@@ -169,13 +173,27 @@ public sealed class SafeTensorsFile : IDisposable
             {
                 return false;
             }
+
+            Release(name, start, count);
         }
 
         return true;
     }
 
+    /// <summary>Gives back the memory that reading a tensor took. It may be read again, from the file.</summary>
+    /// <param name="name">Parameter name.</param>
+    /// <exception cref="ModelFileException">There is no such tensor.</exception>
+    public void Release(string name) => Release(name, 0, GetInfo(name).ByteLength);
+
+    /// <summary>The same of the whole file: of what was read ahead between tensors as well.</summary>
+    public void Release() => _file.Release(0, _file.Length);
+
     /// <summary>Unmaps the file; spans and addresses handed out become invalid.</summary>
     public void Dispose() => _file.Dispose();
+
+    /// <summary>The same of part of a tensor.</summary>
+    internal void Release(string name, long byteOffset, long byteCount) =>
+        _file.Release(_header.DataStart + Find(name).Offset + byteOffset, byteCount);
 
     private (TensorInfo Info, long Offset) Find(string name) =>
         _header.Tensors.TryGetValue(name, out (TensorInfo Info, long Offset) found)

@@ -49,7 +49,9 @@ internal sealed record TiedHead(string Embedding, string Head)
     private static ReadOnlySpan<float> Read(HuggingFaceDirectory directory, TensorInfo tensor, long start, Span<float> values)
     {
         int size = tensor.Type.SizeInBytes();
-        TensorConversion.ToSingle(directory.FileOf(tensor.Name).GetBytes(tensor.Name, start * size, values.Length * size), tensor.Type, values);
+        SafeTensorsFile file = directory.FileOf(tensor.Name);
+        TensorConversion.ToSingle(file.GetBytes(tensor.Name, start * size, values.Length * size), tensor.Type, values);
+        file.Release(tensor.Name, start * size, values.Length * size);
         return values;
     }
 }

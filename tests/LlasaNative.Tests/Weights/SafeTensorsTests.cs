@@ -56,6 +56,37 @@ public class SafeTensorsTests
     }
 
     [Test]
+    public void Read_HoldsMemoryUntilReleased_AndCopyingHoldsNone()
+    {
+        const int Count = 1 << 22, Bytes = 4 * Count;   // of `a`; `b` has half of them
+        string path = _directory.File("large");
+        float[] values = [.. Enumerable.Range(0, Count).Select(i => i % 251 - 125f)];
+        using (SafeTensorsWriter writer = new(path, [new TensorInfo("a", TensorType.F32, Count), new TensorInfo("b", TensorType.BF16, Count)]))
+        {
+            writer.Write("a", values);
+            writer.Write("b", values);
+            writer.Complete();
+        }
+
+        using SafeTensorsFile file = SafeTensorsFile.Open(path);
+        // The system maps what lies around a page with it, in blocks that are no larger than 2 MiB.
+        const long Around = 4 << 20;
+        byte[] first = file.GetBytes("a").ToArray();
+        Assert.That(MappedMemory.Of(path), Is.GreaterThan(Bytes / 2), "or nothing here is looked at");
+        file.Release("a");
+        Assert.That(MappedMemory.Of(path), Is.LessThan(Around));
+        Assert.That(file.GetBytes("a").SequenceEqual(first), "read again");
+        file.Release();
+        Assert.That(MappedMemory.Of(path), Is.Zero);
+        Assert.That(file.ReadFloats("a"), Is.EqualTo(values).AsCollection);
+        Assert.That(file.ReadFloats("b"), Is.EqualTo(values).AsCollection);
+        Assert.That(file.AllFinite("a") && file.AllFinite("b"));
+        Assert.That(MappedMemory.Of(path), Is.LessThan(Around));
+        file.Release("b");
+        Assert.That(() => file.Release("c"), Throws.TypeOf<ModelFileException>());
+    }
+
+    [Test]
     public void Write_InAnotherOrder_GivesTheSameFile()
     {
         TensorInfo[] tensors = [new("b", TensorType.F32, 2), new("a", TensorType.BF16, 3), new("c", TensorType.F32, 1)];
