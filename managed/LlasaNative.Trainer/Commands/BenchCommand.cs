@@ -30,7 +30,7 @@ internal static class BenchCommand
             // The policy stays as it is, so that every step has the same work to do.
             var options = OptionTree.Build<GrpoOptions>([new("optimiser.learning_rate", "0", "bench"), .. OptionAssignment.Read(null, parsed.GetValue(set))]);
             options = options with { Models = models.Read(parsed, options.Models) };
-            if (works.Read(parsed) is { } work)
+            if (works.Read(parsed, options.Optimiser) is { } work)
             {
                 return WorkArguments.Run(work, options.Models, parsed.GetValue(output)!);
             }

@@ -43,8 +43,8 @@ internal static class PolicyWorks
         };
     }
 
-    /// <summary>Forward, backward and AdamW over sequences, every token of which but the first is learned.</summary>
-    public static WorkResult Train(string path, ComputeType type, WorkSettings settings)
+    /// <summary>Forward, backward and AdamW over sequences, every token of which but the first is learned; what is kept of the forward pass is up to the options.</summary>
+    public static WorkResult Train(string path, ComputeType type, WorkSettings settings, OptimiserOptions optimiser)
     {
         var (batch, tokens) = (settings.Batch ?? 8, settings.Tokens ?? 512);
         if (tokens < 2)
@@ -53,7 +53,7 @@ internal static class PolicyWorks
         }
 
         using var policy = PolicyModel.Load(path, type: type);
-        using NativePolicyTrainer trainer = new(policy, new OptimiserOptions { WeightDecay = 0.01 });
+        using NativePolicyTrainer trainer = new(policy, optimiser with { WeightDecay = 0.01 });
         PackedSequences sequences = new();
         foreach (var sequence in Ids(policy, batch * tokens).Chunk(tokens))
         {
@@ -70,8 +70,8 @@ internal static class PolicyWorks
         return new WorkResult("train", seconds, batch * tokens, "tokens")
         {
             Type = type,
-            Flops = 3 * batch * (StepCost.Body(policy.Config, 0, tokens) + ((tokens - 1) * StepCost.Head(policy, speechOnly: false))),
-            Settings = Chosen(("batch", batch), ("tokens", tokens)),
+            Flops = 3 * batch * (StepCost.Body(policy.Config, 0, tokens) + ((tokens - 1) * StepCost.Head(policy, speechOnly: false))),   // what is computed again counts once
+            Settings = Chosen(("batch", batch), ("tokens", tokens), ("recompute", optimiser.Recompute ? 1 : 0), ("recompute_mlp", optimiser.RecomputeMlp ? 1 : 0)),
         };
     }
 

@@ -5,7 +5,7 @@ internal sealed class WorkArguments
 {
     private readonly Option<bool> _decode = new("--decode") { Description = "Measure the policy's decoding instead: --batch (1) sequences, --prompt (2) and --tokens (32) each." };
     private readonly Option<bool> _prefill = new("--prefill") { Description = "Measure reading --batch (1) prompts of --prompt (512) tokens instead." };
-    private readonly Option<bool> _train = new("--train") { Description = "Measure a training step of --batch (8) sequences of --tokens (512) instead." };
+    private readonly Option<bool> _train = new("--train") { Description = "Measure a training step of --batch (8) sequences of --tokens (512) instead; --set optimiser.recompute_mlp=true and the like say what it keeps." };
     private readonly Option<bool> _vocode = new("--vocode") { Description = "Measure the codec instead: --batch (1) clips of --tokens (500) codes." };
     private readonly Option<bool> _recognise = new("--recognise") { Description = "Measure the recogniser instead: --batch (1) windows of noise, transcripts of at most --tokens (64)." };
     private readonly Option<bool> _sample = new("--sample") { Description = "Measure drawing tokens instead: --batch (16) rows of --vocabulary logits." };
@@ -22,8 +22,8 @@ internal sealed class WorkArguments
     public IEnumerable<Option> All =>
         [_decode, _prefill, _train, _vocode, _recognise, _sample, _tokenize, _batch, _prompt, _tokens, _text, _vocabulary, _topK, _topP, _repeats];
 
-    /// <summary>Whether a work is named; of several the first.</summary>
-    public Func<ModelOptions, WorkResult>? Read(ParseResult parsed)
+    /// <summary>The work that is named; null where none is. <paramref name="optimiser"/> is what <c>--train</c> trains with, but for its rate.</summary>
+    public Func<ModelOptions, WorkResult>? Read(ParseResult parsed, OptimiserOptions optimiser)
     {
         WorkSettings settings = new()
         {
@@ -36,7 +36,7 @@ internal sealed class WorkArguments
         {
             (parsed.GetValue(_decode), m => PolicyWorks.Decode(m.Policy, m.PolicyType, settings)),
             (parsed.GetValue(_prefill), m => PolicyWorks.Prefill(m.Policy, m.PolicyType, settings)),
-            (parsed.GetValue(_train), m => PolicyWorks.Train(m.Policy, m.PolicyType, settings)),
+            (parsed.GetValue(_train), m => PolicyWorks.Train(m.Policy, m.PolicyType, settings, optimiser)),
             (parsed.GetValue(_vocode), m => SpeechWorks.Vocode(m.Codec, m.ScoringType, settings)),
             (parsed.GetValue(_recognise), m => SpeechWorks.Recognise(m.Recogniser, m.ScoringType, settings, parsed.GetValue(_text))),
             (parsed.GetValue(_sample), _ => TextWorks.Sample(settings, parsed.GetValue(_vocabulary), parsed.GetValue(_topK), parsed.GetValue(_topP))),
