@@ -53,6 +53,18 @@ public sealed class RandomCheckpointTests : TinyWorldTests
     }
 
     [Test]
+    public void LargeTokenizer_LeavesNoGarbageWhenItsPolicyIsLoaded()
+    {
+        var config = Write("policy.json", PublicShapes.Config(ModelKind.Policy, "llasa-1b"), ("hidden_size", 16), ("intermediate_size", 16), ("num_hidden_layers", 1),
+            ("num_attention_heads", 1), ("num_key_value_heads", 1), ("head_dim", 16));
+        using var policy = PolicyModel.Load(Make("large", "policy", config, "--dtype", "bf16"));
+        var held = GC.GetTotalMemory(forceFullCollection: false);
+        var needed = GC.GetTotalMemory(forceFullCollection: true);
+        Assert.That(policy.Prompt.Tokenizer.VocabularySize, Is.EqualTo(193_800));
+        Assert.That(held - needed, Is.LessThan(8 << 20), "its file alone is 14 MB");
+    }
+
+    [Test]
     public void Policy_Speaks_AndIsTheSameInShardsAndInOtherTypes()
     {
         var config = Write("policy.json", PublicShapes.Config(ModelKind.Policy, "llasa-1b"), ("hidden_size", 64), ("intermediate_size", 128), ("num_hidden_layers", 2),
