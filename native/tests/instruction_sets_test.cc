@@ -1,6 +1,8 @@
 // Tables of the CPU's kernels against the scalar one.
 #if !defined(LLASA_TESTS_ON_DEVICE)
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -72,6 +74,26 @@ TEST(InstructionSets, TheLargestIsFoundAnywhere) {
         EXPECT_EQ(table->softmax->max(x.data(), n), -2.0f) << isa << " " << n << " " << at;
         x[static_cast<size_t>((at + 1) % n)] = std::numeric_limits<float>::quiet_NaN();
         EXPECT_EQ(table->softmax->max(x.data(), n), n == 1 ? -std::numeric_limits<float>::infinity() : -2.0f);
+      }
+    }
+  }
+}
+
+// AVX-512 scales by a power of two in one instruction, AVX2 by two factors: the same bits, of every 997th float.
+TEST(InstructionSets, ExponentialsAreTheSameBits) {
+  const cpu::Kernels *a = cpu::kernels_for("avx2"), *b = cpu::kernels_for("avx512");
+  if (a == nullptr || b == nullptr) GTEST_SKIP() << "a processor without AVX-512";
+  constexpr size_t kCount = 4096;
+  std::vector<float> x(kCount), y(kCount), z(kCount);
+  for (uint64_t first = 0; first >> 32 == 0; first += 997 * kCount) {
+    for (size_t i = 0; i < kCount; ++i) x[i] = std::bit_cast<float>(static_cast<uint32_t>(first + 997 * i));
+    a->softmax->exp_sum(x.data(), y.data(), 1.0f, 0.0f, kCount);
+    b->softmax->exp_sum(x.data(), z.data(), 1.0f, 0.0f, kCount);
+    for (size_t i = 0; i < kCount; ++i) {
+      if (std::isnan(x[i])) {
+        ASSERT_TRUE(std::isnan(y[i]) && std::isnan(z[i]));
+      } else {
+        ASSERT_EQ(std::bit_cast<uint32_t>(y[i]), std::bit_cast<uint32_t>(z[i])) << x[i];
       }
     }
   }
