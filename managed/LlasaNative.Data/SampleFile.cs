@@ -1,6 +1,5 @@
 using Apache.Arrow;
 using Apache.Arrow.Types;
-using LlasaNative.Data.Parquet;
 using LlasaNative.Training;
 
 namespace LlasaNative.Data;

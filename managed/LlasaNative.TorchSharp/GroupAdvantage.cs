@@ -1,5 +1,3 @@
-using LlasaNative.Training;
-
 namespace LlasaNative.Torch;
 
 /// <summary>The native kernel that compares rewards within groups, on tensors.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Weights;
-
 namespace LlasaNative.Torch;
 
 /// <summary>One layer of a Llama: attention and feed-forward, each behind a norm and added to the residual stream.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Weights;
-
 namespace LlasaNative.Torch;
 
 /// <summary>A Llama language model as a TorchSharp module, over the weights of a native policy.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Weights;
-
 namespace LlasaNative.Torch;
 
 /// <summary>Where the tokens of a few sequences lie in rows, and how rows become the padded arrays that attention takes.</summary>

@@ -1,6 +1,3 @@
-using LlasaNative.Models;
-using LlasaNative.Training;
-
 namespace LlasaNative.Torch;
 
 /// <summary>The engine <c>torch</c>: trains policies of the native engine by TorchSharp, on the CPU.</summary>

@@ -1,6 +1,3 @@
-using LlasaNative.Models;
-using LlasaNative.Training;
-
 namespace LlasaNative.Torch;
 
 /// <summary>The trainer's port by TorchSharp: gradients by autograd and AdamW by torch, on the policy's own weights.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Weights;
-
 namespace LlasaNative.Torch;
 
 /// <summary>Trains a native policy by TorchSharp: forward, autograd, clipping and AdamW are torch's, the weights stay where they are.</summary>

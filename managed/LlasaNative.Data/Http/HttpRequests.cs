@@ -1,5 +1,4 @@
 using System.Net.Http.Headers;
-using LlasaNative.Text;
 
 namespace LlasaNative.Http;
 

@@ -1,6 +1,5 @@
 using System.Net.Http.Headers;
 using LlasaNative.Data;
-using LlasaNative.Text;
 
 namespace LlasaNative.Hub;
 

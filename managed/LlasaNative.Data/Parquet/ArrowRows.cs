@@ -1,5 +1,4 @@
 using System.Numerics;
-using System.Text;
 using Apache.Arrow;
 using Apache.Arrow.Arrays;
 using Apache.Arrow.Types;

@@ -1,6 +1,5 @@
 using Apache.Arrow;
 using Apache.Arrow.Ipc;
-using LlasaNative.Weights;
 using ParquetSharp;
 using ParquetSharp.Arrow;
 

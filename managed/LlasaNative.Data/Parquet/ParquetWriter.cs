@@ -1,6 +1,5 @@
 using Apache.Arrow;
 using LlasaNative.Reporting;
-using LlasaNative.Weights;
 using ParquetSharp;
 using ParquetSharp.Arrow;
 

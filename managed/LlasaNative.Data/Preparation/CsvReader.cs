@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace LlasaNative.Data;
 
 /// <summary>Reads records of comma-separated fields as RFC 4180 has them: quotes protect commas, quotes and line ends.</summary>

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace LlasaNative.Data;
 
 /// <summary>A text, JSON-lines or CSV file cannot be read, or one of its lines does not fit.</summary>

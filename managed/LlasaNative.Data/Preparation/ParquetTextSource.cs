@@ -1,5 +1,3 @@
-using LlasaNative.Data.Parquet;
-
 namespace LlasaNative.Data;
 
 /// <summary>Reads texts from a Parquet file: a column of texts, or verl's schema.</summary>

@@ -1,5 +1,3 @@
-using LlasaNative.Data.Parquet;
-
 namespace LlasaNative.Data;
 
 /// <summary>How texts become a data set.</summary>

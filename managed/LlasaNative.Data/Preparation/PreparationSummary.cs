@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Text;
-
 namespace LlasaNative.Data;
 
 /// <summary>What was kept and what was dropped, and why.</summary>

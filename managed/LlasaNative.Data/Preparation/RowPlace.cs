@@ -1,5 +1,3 @@
-using LlasaNative.Data.Parquet;
-
 namespace LlasaNative.Data;
 
 /// <summary>Where an entry of a source stands.</summary>

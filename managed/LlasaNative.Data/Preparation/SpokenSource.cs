@@ -1,9 +1,3 @@
-using System.Globalization;
-using System.Text;
-using System.Text.Json;
-using LlasaNative.Data.Parquet;
-using LlasaNative.Text;
-
 namespace LlasaNative.Data;
 
 /// <summary>Reads texts with their sounds from sound files, directories, manifests and audio data sets, one by one.</summary>

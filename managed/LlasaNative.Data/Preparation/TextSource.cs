@@ -1,9 +1,3 @@
-using System.Globalization;
-using System.Text;
-using System.Text.Json;
-using LlasaNative.Text;
-using LlasaNative.Weights;
-
 namespace LlasaNative.Data;
 
 /// <summary>Reads texts from files of different kinds, one by one.</summary>

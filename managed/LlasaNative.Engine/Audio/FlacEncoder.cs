@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace LlasaNative.Audio;
 
 /// <summary>Writes FLAC, one channel of 16 bits, as sound comes: fixed predictors and Rice codes, within the format's streamable subset (RFC 9639).</summary>

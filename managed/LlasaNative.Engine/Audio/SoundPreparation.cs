@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace LlasaNative.Audio;
 
 /// <summary>What is done to a sound before a codec encodes it: resampled, then trimmed, then made as loud as wanted.</summary>

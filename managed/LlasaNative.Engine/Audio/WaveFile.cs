@@ -1,7 +1,4 @@
 using System.Buffers.Binary;
-using System.Globalization;
-using LlasaNative.Reporting;
-using LlasaNative.Weights;
 
 namespace LlasaNative.Audio;
 

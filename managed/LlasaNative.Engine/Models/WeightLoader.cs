@@ -1,6 +1,3 @@
-using System.Runtime.InteropServices;
-using LlasaNative.Reporting;
-
 namespace LlasaNative.Models;
 
 /// <summary>Carries the parameters of a checkpoint into a native model, straight from the memory map.</summary>

@@ -1,5 +1,4 @@
 using System.IO.Hashing;
-using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 
 namespace LlasaNative.RandomCheckpoints;

@@ -1,6 +1,4 @@
-using System.Runtime.InteropServices;
 using System.Text.Unicode;
-using LlasaNative.Reporting;
 
 namespace LlasaNative.Text;
 

@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-
 namespace LlasaNative.Text;
 
 /// <summary>The special tokens of a Whisper model and the prompts made of them.</summary>

@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace LlasaNative.Weights;
 
 /// <summary>What a directory with a LoRA adapter says of it, as PEFT writes it.</summary>

@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace LlasaNative.Weights;
 
 /// <summary>Refusals shared by the typed configurations.</summary>

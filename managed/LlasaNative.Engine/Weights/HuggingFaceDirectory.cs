@@ -1,6 +1,3 @@
-using System.Text.Json;
-using LlasaNative.Text;
-
 namespace LlasaNative.Weights;
 
 /// <summary>

@@ -1,7 +1,4 @@
-using System.Globalization;
-using System.Text.Json;
 using System.Text.Unicode;
-using LlasaNative.Text;
 
 namespace LlasaNative.Weights;
 

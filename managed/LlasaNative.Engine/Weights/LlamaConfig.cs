@@ -1,6 +1,3 @@
-using System.Collections.Immutable;
-using LlasaNative.Reporting;
-
 namespace LlasaNative.Weights;
 
 /// <summary>The part of a Hugging Face Llama <c>config.json</c> that decides what the model computes.</summary>

@@ -1,7 +1,4 @@
 using System.Buffers.Binary;
-using System.Globalization;
-using System.Text.Json;
-using LlasaNative.Text;
 
 namespace LlasaNative.Weights;
 

@@ -1,6 +1,3 @@
-using System.Text.Json;
-using LlasaNative.Reporting;
-
 namespace LlasaNative.Weights;
 
 /// <summary>The shards that an index names, as far as they are there.</summary>

@@ -1,6 +1,4 @@
 using System.Buffers.Binary;
-using System.Globalization;
-using System.Runtime.InteropServices;
 
 namespace LlasaNative.Weights;
 

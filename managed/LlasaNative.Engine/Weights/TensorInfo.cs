@@ -1,6 +1,3 @@
-using System.Collections.Immutable;
-using System.Globalization;
-
 namespace LlasaNative.Weights;
 
 /// <summary>Name, element type and shape of one stored tensor (row-major).</summary>

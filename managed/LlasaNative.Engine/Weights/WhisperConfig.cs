@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-
 namespace LlasaNative.Weights;
 
 /// <summary>Sizes of a Whisper model from a Hugging Face <c>config.json</c>.</summary>

@@ -1,7 +1,3 @@
-using System.Collections.Immutable;
-using System.Text.Json;
-using LlasaNative.Reporting;
-
 namespace LlasaNative.Weights;
 
 /// <summary>What a Whisper <c>generation_config.json</c> says about special tokens; every part may be absent.</summary>

@@ -1,6 +1,3 @@
-using System.Collections.Immutable;
-using System.Globalization;
-
 namespace LlasaNative.Weights;
 
 /// <summary>Sizes of an X-Codec2 decoder (speech codes to waveform).</summary>

@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-
 namespace LlasaNative.Weights;
 
 /// <summary>Sizes of an X-Codec2 encoder (waveform to speech codes): acoustic encoder and Wav2Vec2-BERT.</summary>

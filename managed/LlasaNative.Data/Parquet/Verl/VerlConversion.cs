@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace LlasaNative.Data.Parquet;
 
 /// <summary>Turns a row of any file into one of verl's schema, or says what is wrong with it.</summary>
