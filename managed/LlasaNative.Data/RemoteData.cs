@@ -58,11 +58,7 @@ public sealed class RemoteData : IDisposable
         }
 
         HubLocation location = HubLocation.Parse(place);
-        if (location.IsDataset)
-        {
-            throw new UsageException($"{place}: expected a model, not a data set");
-        }
-
+        UsageException.ThrowIf(location.IsDataset, $"{place}: expected a model, not a data set");
         using HubDownloader hub = new(Options());
         return (Path.GetExtension(location.Path) is ".bin" or ".ggml"
             ? hub.FetchFilesAsync(location, (names, _) => [.. names], cancellation)

@@ -23,11 +23,7 @@ public static class RecogniserEngines
             return NativeRecogniser.Load(path, options, type);
         }
 
-        if (!File.Exists(path))
-        {
-            throw new ModelFileException(path, null, "there is no such file");
-        }
-
+        ModelFileException.ThrowIf(!File.Exists(path), path, null, "there is no such file");
         IRecogniserEngine engine;
         try
         {

@@ -67,11 +67,7 @@ public sealed class RunCheckpoints(string root, int keep, PolicyModel policy) : 
             foreach (var (info, kind) in Moments(tensor))
             {
                 var values = file.ReadFloats(info.Name);
-                if (values.Length != tensor.Count)
-                {
-                    throw new ModelFileException(file.Path, info.Name, $"{values.Length} elements, expected {tensor.Count}");
-                }
-
+                ModelFileException.ThrowIf(values.Length != tensor.Count, file.Path, info.Name, $"{values.Length} elements, expected {tensor.Count}");
                 run.Trainer.WriteState(kind, tensor.Name, values);
             }
         }

@@ -23,11 +23,8 @@ public static class TrainerEngines
     {
         ArgumentNullException.ThrowIfNull(settings);
         var engine = options.CreateEngine();
-        if (options.ShardWeights && settings.Lora.Enabled)
-        {
-            throw new UsageException("trainer.shard_weights: the weights beside an adapter (lora.rank) have neither gradients nor moments, and every rank holds them");
-        }
-
+        UsageException.ThrowIf(options.ShardWeights && settings.Lora.Enabled,
+            "trainer.shard_weights: the weights beside an adapter (lora.rank) have neither gradients nor moments, and every rank holds them");
         settings = settings with { ShardWeights = options.ShardWeights };
         return settings.World.Size == 1 || engine.SharesWork
             ? engine.CreateTrainer(policy, settings)

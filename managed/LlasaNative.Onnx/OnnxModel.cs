@@ -34,21 +34,12 @@ internal sealed class OnnxModel
         string[] others = [.. inputs.Keys.Where(n => n != Lengths)];
         Input = Named("input", input, others);
         Output = Named("output", output, _session.OutputMetadata.Keys);
-        if (others.Length > 1)
-        {
-            throw new UsageException($"{file}: it has the inputs {string.Join(", ", inputs.Keys)}, expected one, and one that `lengths` names");
-        }
-
-        if (Lengths.Length > 0 && inputs[Lengths].ElementType != typeof(long))
-        {
-            throw new UsageException($"{file}: `{Lengths}` is {inputs[Lengths].ElementType.Name}, expected Int64");
-        }
-
-        if (inputs[Input].ElementType != typeof(float) || _session.OutputMetadata[Output].ElementType != typeof(float))
-        {
-            throw new UsageException($"{file}: `{Input}` is {inputs[Input].ElementType.Name} and `{Output}` {_session.OutputMetadata[Output].ElementType.Name}, expected Single");
-        }
-
+        UsageException.ThrowIf(
+            others.Length > 1, $"{file}: it has the inputs {string.Join(", ", inputs.Keys)}, expected one, and one that `lengths` names");
+        UsageException.ThrowIf(
+            Lengths.Length > 0 && inputs[Lengths].ElementType != typeof(long), $"{file}: `{Lengths}` is {inputs[Lengths].ElementType.Name}, expected Int64");
+        UsageException.ThrowIf(inputs[Input].ElementType != typeof(float) || _session.OutputMetadata[Output].ElementType != typeof(float),
+            $"{file}: `{Input}` is {inputs[Input].ElementType.Name} and `{Output}` {_session.OutputMetadata[Output].ElementType.Name}, expected Single");
         string Named(string what, string name, IEnumerable<string> there) => name.Length == 0 ? there.First()
             : there.Contains(name) ? name : throw new UsageException($"{file}: it has no {what} `{name}`; it has {string.Join(", ", there)}");
     }

@@ -18,11 +18,7 @@ internal static unsafe partial class TensorMemory
             return null;
         }
 
-        if (values.device_type != DeviceType.CUDA)
-        {
-            throw new ArgumentException($"`{name}`: on {values.device}, expected on the CPU or a CUDA device; pass {name}.cpu()", name);
-        }
-
+        ThrowIf(values.device_type != DeviceType.CUDA, name, $"on {values.device}, expected on the CPU or a CUDA device; pass {name}.cpu()");
         var backend = NativeDevice.GetInfo().Backend;
         return backend == "cuda"
             ? new NativeDevicePlace(values.device_index, TorchStream.Current(values.device_index))
@@ -48,25 +44,12 @@ internal static unsafe partial class TensorMemory
             byte => ScalarType.Bool,
             _ => throw new NotSupportedException($"The library takes no arrays of {typeof(T)}."),
         };
-        if (values.device_type != beside.device_type || values.device_index != beside.device_index)
-        {
-            throw new ArgumentException($"`{name}`: on {values.device}, expected on {beside.device} as the others; pass {name}.to({beside.device})", name);
-        }
-
-        if (values.dtype != type)
-        {
-            throw new ArgumentException($"`{name}`: of {values.dtype}, expected {type}; pass {name}.to(ScalarType.{type})", name);
-        }
-
-        if (!Fits(values.shape, shape))
-        {
-            throw new ArgumentException($"`{name}`: of shape [{string.Join(", ", values.shape)}], expected [{string.Join(", ", shape.ToArray()).Replace("-1", "any", StringComparison.Ordinal)}]", name);
-        }
-
-        if (!values.is_contiguous())
-        {
-            throw new ArgumentException($"`{name}`: its elements are not row-major without gaps; pass {name}.contiguous()", name);
-        }
+        ThrowIf(values.device_type != beside.device_type || values.device_index != beside.device_index, name,
+            $"on {values.device}, expected on {beside.device} as the others; pass {name}.to({beside.device})");
+        ThrowIf(values.dtype != type, name, $"of {values.dtype}, expected {type}; pass {name}.to(ScalarType.{type})");
+        ThrowIf(!Fits(values.shape, shape), name,
+            $"of shape [{string.Join(", ", values.shape)}], expected [{string.Join(", ", shape.ToArray()).Replace("-1", "any", StringComparison.Ordinal)}]");
+        ThrowIf(!values.is_contiguous(), name, $"its elements are not row-major without gaps; pass {name}.contiguous()");
     }
 
     /// <summary>The elements of a checked tensor of the host where they lie, none for null; nothing is copied.</summary>
@@ -80,6 +63,14 @@ internal static unsafe partial class TensorMemory
     /// <param name="values">The tensor; must outlive what is done with them.</param>
     public static NativeDeviceArray<T> Array<T>(Tensor? values)
         where T : unmanaged => values is null ? default : new((void*)THSTensor_data(values.Handle), values.numel());
+
+    private static void ThrowIf(bool isFault, string name, [InterpolatedStringHandlerArgument(nameof(isFault))] FaultText message)
+    {
+        if (isFault)
+        {
+            throw new ArgumentException($"`{name}`: {message.ToText()}", name);
+        }
+    }
 
     private static bool Fits(long[] shape, ReadOnlySpan<long> expected)
     {

@@ -16,11 +16,8 @@ public class TorchEngine : ITrainerEngine
         }
 
         var device = NativeDevice.GetInfo();
-        if (device.Backend is not "cpu")
-        {
-            throw new UsageException($"`trainer.engine`: torch trains on the CPU, and this policy is on {device.Backend}; take the native engine, or --backend cpu");
-        }
-
+        UsageException.ThrowIf(device.Backend is not "cpu",
+            $"`trainer.engine`: torch trains on the CPU, and this policy is on {device.Backend}; take the native engine, or --backend cpu");
         ArgumentNullException.ThrowIfNull(settings);
         if (settings.Optimiser.RecomputeMlp || settings.Optimiser.OffloadMoments)
         {

@@ -56,18 +56,12 @@ public sealed record GgmlHeader
     private static GgmlHeader Read(BinaryReader reader, string path)
     {
         var magic = reader.ReadInt32();
-        if (magic != Magic)
-        {
-            throw new ModelFileException(path, "magic", $"0x{magic:x8}, expected 0x{Magic:x8}: this is no ggml file of Whisper (GGUF is not read)");
-        }
-
+        ModelFileException.ThrowIf(
+            magic != Magic, path, "magic", $"0x{magic:x8}, expected 0x{Magic:x8}: this is no ggml file of Whisper (GGUF is not read)");
         var sizes = Fields.ToDictionary(name => name, name => Size(reader, path, name, name == "ftype" ? 0 : 1, 1 << 20));
         var (mels, bins) = (Size(reader, path, "filters.n_mel", 1, 4096), Size(reader, path, "filters.n_fft", 1, 4096));
-        if (mels != sizes["n_mels"] || bins != FrequencyBins)
-        {
-            throw new ModelFileException(path, "filters", $"[{mels}, {bins}], expected [{sizes["n_mels"]}, {FrequencyBins}]");
-        }
-
+        ModelFileException.ThrowIf(
+            mels != sizes["n_mels"] || bins != FrequencyBins, path, "filters", $"[{mels}, {bins}], expected [{sizes["n_mels"]}, {FrequencyBins}]");
         reader.BaseStream.Seek(4L * mels * bins, SeekOrigin.Current);
         var tokens = new byte[Size(reader, path, "vocab.n", 1, sizes["n_vocab"])][];
         for (var id = 0; id < tokens.Length; id++)

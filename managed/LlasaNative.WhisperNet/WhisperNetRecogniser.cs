@@ -241,10 +241,8 @@ public sealed class WhisperNetRecogniser : IRecogniser
 
     private static void CheckEnd(ScoringOptions options)
     {
-        if (options.EarlyEnd == EarlyEnd.Always)
-        {
-            throw new UsageException("recogniser.early_end `always`: Whisper.net hears every transcript to its end; leave it at `auto`, or take `never`");
-        }
+        UsageException.ThrowIf(options.EarlyEnd == EarlyEnd.Always,
+            "recogniser.early_end `always`: Whisper.net hears every transcript to its end; leave it at `auto`, or take `never`");
     }
 
     private static WhisperVocabulary Vocabulary(GgmlModel model)

@@ -65,10 +65,7 @@ public sealed class WebHdfsClient : IDisposable
         await SendDataAsync(localPath, target, before < 0 ? -1 : 0, cancellation).ConfigureAwait(false);
         long after = (await StatusAsync(target, cancellation).ConfigureAwait(false))?.Length ?? -1;
         long expected = Math.Max(before, 0) + new FileInfo(localPath).Length;
-        if (after != expected)
-        {
-            throw new RemoteException(target.Text, $"has {after} bytes after appending, expected {expected}");
-        }
+        RemoteException.ThrowIf(after != expected, target.Text, $"has {after} bytes after appending, expected {expected}");
     }
 
     /// <summary>Fetches a file; it appears under its name when it is complete and compared.</summary>
@@ -109,11 +106,8 @@ public sealed class WebHdfsClient : IDisposable
             }
 
             attempt = now > before ? 0 : attempt;
-            if (attempt >= _options.Attempts)
-            {
-                throw new RemoteException(source.Text, $"the connection broke {attempt} times at {now} of {status.Length} bytes");
-            }
-
+            RemoteException.ThrowIf(
+                attempt >= _options.Attempts, source.Text, $"the connection broke {attempt} times at {now} of {status.Length} bytes");
             await Task.Delay(_http.Pause(attempt + 1), cancellation).ConfigureAwait(false);
         }
 
@@ -149,11 +143,8 @@ public sealed class WebHdfsClient : IDisposable
         foreach ((string name, bool isDirectory) in Read(location, answer, root => root.GetProperty("FileStatuses").GetProperty("FileStatus")
             .EnumerateArray().Select(f => (f.GetProperty("pathSuffix").GetString()!, f.GetProperty("type").GetString() == "DIRECTORY")).ToList()))
         {
-            if (name is "" or "." or ".." || name.Contains('/', StringComparison.Ordinal))
-            {
-                throw new RemoteException(location.Text, "lists a file whose name cannot be one");
-            }
-
+            RemoteException.ThrowIf(
+                name is "" or "." or ".." || name.Contains('/', StringComparison.Ordinal), location.Text, "lists a file whose name cannot be one");
             files.AddRange(isDirectory ? await ListAsync(location.Child(name), cancellation).ConfigureAwait(false) : [location.Child(name)]);
         }
 
@@ -242,10 +233,8 @@ public sealed class WebHdfsClient : IDisposable
             root.GetProperty("FileChecksum").GetProperty("algorithm").GetString()!, root.GetProperty("FileChecksum").GetProperty("bytes").GetString()!));
         string own = HdfsChecksum.Compute(localPath, algorithm, status?.BlockSize ?? 0)
             ?? throw new RemoteException(remote.Text, $"HDFS's checksum {algorithm} cannot be compared");
-        if (!bytes.EndsWith(own, StringComparison.OrdinalIgnoreCase))
-        {
-            throw new RemoteException(remote.Text, $"HDFS has another content than {localPath}: {algorithm} ends in {own} here, there it is {bytes}");
-        }
+        RemoteException.ThrowIf(!bytes.EndsWith(own, StringComparison.OrdinalIgnoreCase), remote.Text,
+            $"HDFS has another content than {localPath}: {algorithm} ends in {own} here, there it is {bytes}");
     }
 
     private async Task<HdfsStatus?> StatusAsync(HdfsLocation location, CancellationToken cancellation)

@@ -177,16 +177,8 @@ internal sealed class HttpRequests : IDisposable
             }
 
             response.Dispose();
-            if (hop == MostRedirects)
-            {
-                throw new RemoteException(place, $"more than {MostRedirects} redirects");
-            }
-
-            if (request.RequestUri.Scheme == "https" && next.Scheme != "https")
-            {
-                throw new RemoteException(place, $"redirected from https to {next.Scheme}");
-            }
-
+            RemoteException.ThrowIf(hop == MostRedirects, place, $"more than {MostRedirects} redirects");
+            RemoteException.ThrowIf(request.RequestUri.Scheme == "https" && next.Scheme != "https", place, $"redirected from https to {next.Scheme}");
             target = next;
         }
     }

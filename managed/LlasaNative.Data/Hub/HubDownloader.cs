@@ -94,11 +94,8 @@ public sealed class HubDownloader : IDisposable
         }
 
         string[] below = [.. Inside(snapshot.Files, location.Path)];
-        if (below.Length == 0)
-        {
-            throw new RemoteException(location.ToString(), location.Path.Length > 0 ? "there is no such file, nor files below it" : "holds no file");
-        }
-
+        RemoteException.ThrowIf(
+            below.Length == 0, location.ToString(), location.Path.Length > 0 ? "there is no such file, nor files below it" : "holds no file");
         string? card = below.Contains(DatasetCard.FileName) ? await FetchAsync(location, snapshot, DatasetCard.FileName, cancellation).ConfigureAwait(false) : null;
         foreach (string name in choose(below, card))
         {
@@ -226,11 +223,7 @@ public sealed class HubDownloader : IDisposable
             }
 
             File.Delete(incomplete);
-            if (!isResumed)
-            {
-                throw new RemoteException(place, $"what was received does not have the checksum {file.ETag}");
-            }
-
+            RemoteException.ThrowIf(!isResumed, place, $"what was received does not have the checksum {file.ETag}");
             // The older part may be at fault: once more from the start.
             isResumed = false;
         }
@@ -273,11 +266,7 @@ public sealed class HubDownloader : IDisposable
             }
 
             attempt = now > before ? 0 : attempt;
-            if (attempt >= _options.Attempts)
-            {
-                throw new RemoteException(place, $"the connection broke {attempt} times at {now} of {file.Size} bytes");
-            }
-
+            RemoteException.ThrowIf(attempt >= _options.Attempts, place, $"the connection broke {attempt} times at {now} of {file.Size} bytes");
             await Task.Delay(_http.Pause(attempt + 1), cancellation).ConfigureAwait(false);
         }
     }

@@ -47,11 +47,8 @@ public sealed record HubOptions
         string user = read("HOME") ?? Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
         string home = Given("HF_HOME") ?? Path.Combine(Given("XDG_CACHE_HOME") ?? Path.Combine(user, ".cache"), "huggingface");
         string endpoint = (Given("HF_ENDPOINT") ?? DefaultEndpoint).TrimEnd('/');
-        if (!Uri.TryCreate(endpoint, UriKind.Absolute, out Uri? address) || address.Scheme is not ("http" or "https"))
-        {
-            throw new UsageException($"HF_ENDPOINT: `{endpoint}` is no http or https address");
-        }
-
+        UsageException.ThrowIf(!Uri.TryCreate(endpoint, UriKind.Absolute, out Uri? address) || address.Scheme is not ("http" or "https"),
+            $"HF_ENDPOINT: `{endpoint}` is no http or https address");
         return new HubOptions
         {
             Endpoint = endpoint,

@@ -84,15 +84,9 @@ public sealed class HubUploader : IDisposable
 
     private void RequireAccess(HubLocation location)
     {
-        if (_options.Offline)
-        {
-            throw new RemoteException(location.ToString(), "cannot be written while HF_HUB_OFFLINE is set");
-        }
-
-        if (_options.Token is null)
-        {
-            throw new RemoteException(location.ToString(), "writing needs a token: set HF_TOKEN, or log in with the Hub's own client");
-        }
+        RemoteException.ThrowIf(_options.Offline, location.ToString(), "cannot be written while HF_HUB_OFFLINE is set");
+        RemoteException.ThrowIf(
+            _options.Token is null, location.ToString(), "writing needs a token: set HF_TOKEN, or log in with the Hub's own client");
     }
 
     private static async Task<Entry> ReadAsync(HubLocation location, HubUpload upload, CancellationToken cancellation)
@@ -155,11 +149,8 @@ public sealed class HubUploader : IDisposable
             {
                 Entry entry = bySha[item.GetProperty("oid").GetString()!];
                 bySha.Remove(entry.Sha256);
-                if (item.TryGetProperty("error", out JsonElement error))
-                {
-                    throw new RemoteException(location.ToString(), $"{entry.File.Path}: the Hub refuses it: {error}");
-                }
-
+                RemoteException.ThrowIf(
+                    item.TryGetProperty("error", out JsonElement error), location.ToString(), $"{entry.File.Path}: the Hub refuses it: {error}");
                 // Without an upload action the Hub has the object already.
                 if (item.TryGetProperty("actions", out JsonElement actions) && actions.TryGetProperty("upload", out JsonElement upload))
                 {
@@ -172,10 +163,7 @@ public sealed class HubUploader : IDisposable
             throw new RemoteException(location.ToString(), "the Hub's answer to the LFS batch makes no sense", null, e);
         }
 
-        if (bySha.Count > 0)
-        {
-            throw new RemoteException(location.ToString(), $"the Hub's answer to the LFS batch lacks {bySha.Values.First().File.Path}");
-        }
+        RemoteException.ThrowIf(bySha.Count > 0, location.ToString(), $"the Hub's answer to the LFS batch lacks {bySha.Values.First().File.Path}");
     }
 
     private async Task UploadObjectAsync(HubLocation location, Entry entry, JsonElement upload, JsonElement actions, CancellationToken cancellation)
@@ -203,11 +191,7 @@ public sealed class HubUploader : IDisposable
 
     private async Task UploadPartsAsync(string place, Entry entry, string href, JsonElement header, long chunk, CancellationToken cancellation)
     {
-        if (chunk < 1)
-        {
-            throw new RemoteException(place, $"the Hub asks for parts of {chunk} bytes");
-        }
-
+        RemoteException.ThrowIf(chunk < 1, place, $"the Hub asks for parts of {chunk} bytes");
         JsonArray parts = [];
         for (long from = 0, number = 1; from < entry.Size; from += chunk, number++)
         {

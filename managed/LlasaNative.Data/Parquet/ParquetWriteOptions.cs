@@ -30,9 +30,6 @@ public sealed record ParquetWriteOptions
             faults.Add($"a row group has at least one row, not {RowGroupRows}");
         }
 
-        if (faults.Count > 0)
-        {
-            throw new UsageException($"Parquet: {string.Join("; ", faults)}");
-        }
+        UsageException.ThrowIf(faults.Count > 0, $"Parquet: {string.Join("; ", faults)}");
     }
 }

@@ -50,16 +50,9 @@ public static class DatasetPreparation
         ArgumentNullException.ThrowIfNull(sources);
         ArgumentNullException.ThrowIfNull(directory);
         options ??= new PreparationOptions();
-        if (sources.Count == 0)
-        {
-            throw new UsageException("nothing to prepare: give a file or directory");
-        }
-
-        if (options.TestRatio is not (>= 0 and <= 1) || options.MaxLength < 1)
-        {
-            throw new UsageException($"the test ratio must be from 0 to 1 (it is {options.TestRatio}), the longest prompt at least 1");
-        }
-
+        UsageException.ThrowIf(sources.Count == 0, "nothing to prepare: give a file or directory");
+        UsageException.ThrowIf(options.TestRatio is not (>= 0 and <= 1) || options.MaxLength < 1,
+            $"the test ratio must be from 0 to 1 (it is {options.TestRatio}), the longest prompt at least 1");
         string[] files = [.. sources.SelectMany(source => DataFiles.Find(source).Paths)];
         Choice choice = Choose(files, options, cancellation);
         if (choice.Places.All(place => place == Dropped))

@@ -39,11 +39,7 @@ public sealed record SoundPreparation
         if (Trim)
         {
             var activity = SpeechActivity.Measure(sound.Span, SampleRate);
-            if (activity.End == 0 && sound.Length > 0)
-            {
-                throw new ModelFileException(name, null, "all of it is silent");
-            }
-
+            ModelFileException.ThrowIf(activity.End == 0 && sound.Length > 0, name, null, "all of it is silent");
             var first = (int)Math.Max((activity.Start - Margin) * SampleRate, 0);
             sound = sound[first..(int)Math.Clamp((activity.End + Margin) * SampleRate, first, sound.Length)];
         }
@@ -56,9 +52,6 @@ public sealed record SoundPreparation
 
     private void CheckLength(double seconds, string name)
     {
-        if (seconds > MaxSeconds)
-        {
-            throw new ModelFileException(name, null, string.Create(CultureInfo.InvariantCulture, $"{seconds:F2} s of sound, at most {MaxSeconds:G} are taken"));
-        }
+        ModelFileException.ThrowIf(seconds > MaxSeconds, name, null, $"{seconds:F2} s of sound, at most {MaxSeconds:G} are taken");
     }
 }

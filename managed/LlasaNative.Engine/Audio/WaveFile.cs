@@ -58,11 +58,8 @@ public static class WaveFile
                 return Decode(WithMore(file.Slice(at, count), file[Math.Min(at + count + (count & 1), file.Length)..]), known, path, warn);
             }
 
-            if (length > file.Length - at)
-            {
-                throw new ModelFileException(path, "chunk", Text($"says it has {length} bytes, the file holds {file.Length - at} more (truncated file?)"));
-            }
-
+            ModelFileException.ThrowIf(
+                length > file.Length - at, path, "chunk", $"says it has {length} bytes, the file holds {file.Length - at} more (truncated file?)");
             ReadOnlySpan<byte> chunk = file.Slice(at, (int)length);
             if (name.SequenceEqual("fmt "u8))
             {
@@ -196,11 +193,7 @@ public static class WaveFile
 
         if (said > (ulong)left)
         {
-            if (left == 0)
-            {
-                throw new ModelFileException(path, "data", Text($"says it has {said} bytes, the file ends before them (truncated file?)"));
-            }
-
+            ModelFileException.ThrowIf(left == 0, path, "data", $"says it has {said} bytes, the file ends before them (truncated file?)");
             warn?.Invoke(Text($"{path}: its header says {said} bytes of sound, {left} are there and are read (truncated file?)"));
             return left;
         }
@@ -215,37 +208,17 @@ public static class WaveFile
 
     private static Format ReadFormat(ReadOnlySpan<byte> chunk, string path)
     {
-        if (chunk.Length < 16)
-        {
-            throw new ModelFileException(path, "fmt", Text($"{chunk.Length} bytes, expected at least 16"));
-        }
-
+        ModelFileException.ThrowIf(chunk.Length < 16, path, "fmt", $"{chunk.Length} bytes, expected at least 16");
         int kind = KindOf(chunk);
         int channels = BinaryPrimitives.ReadUInt16LittleEndian(chunk[2..]);
         long rate = BinaryPrimitives.ReadUInt32LittleEndian(chunk[4..]);
         int blockAlign = BinaryPrimitives.ReadUInt16LittleEndian(chunk[12..]);
         int bits = BinaryPrimitives.ReadUInt16LittleEndian(chunk[14..]);
-        if (kind == FormatExtensible)
-        {
-            throw new ModelFileException(path, "fmt", Text($"{chunk.Length} bytes, an extensible header has 40"));
-        }
-
-        if (!IsSupported(kind, bits))
-        {
-            throw new ModelFileException(path, "fmt", Text(
-                $"format {kind} with {bits} bits is not supported, expected PCM (1 to 32 bits), float (32 or 64 bits), A-law or mu-law (8 bits)"));
-        }
-
-        if (channels is < 1 or > 64)
-        {
-            throw new ModelFileException(path, "fmt", Text($"{channels} channels, expected 1 to 64"));
-        }
-
-        if (rate is < 100 or > 1_000_000)
-        {
-            throw new ModelFileException(path, "fmt", Text($"{rate} samples per second, expected 100 to 1000000"));
-        }
-
+        ModelFileException.ThrowIf(kind == FormatExtensible, path, "fmt", $"{chunk.Length} bytes, an extensible header has 40");
+        ModelFileException.ThrowIf(!IsSupported(kind, bits), path, "fmt",
+            $"format {kind} with {bits} bits is not supported, expected PCM (1 to 32 bits), float (32 or 64 bits), A-law or mu-law (8 bits)");
+        ModelFileException.ThrowIf(channels is < 1 or > 64, path, "fmt", $"{channels} channels, expected 1 to 64");
+        ModelFileException.ThrowIf(rate is < 100 or > 1_000_000, path, "fmt", $"{rate} samples per second, expected 100 to 1000000");
         // Samples of 12 or 20 bits are the upper bits of whole bytes.
         int bytes = (bits + 7) / 8;
         return blockAlign == channels * bytes

@@ -56,11 +56,8 @@ public sealed class LoraAdapter
         {
             long[] shape = [.. tensor.Shape];
             var values = file.ReadFloats(tensor.Name);
-            if (!file.GetInfo(tensor.Name).Shape.SequenceEqual(shape))
-            {
-                throw new ModelFileException(file.Path, tensor.Name, $"shape [{string.Join(",", file.GetInfo(tensor.Name).Shape)}], expected [{string.Join(",", shape)}]");
-            }
-
+            ModelFileException.ThrowIf(!file.GetInfo(tensor.Name).Shape.SequenceEqual(shape), file.Path, tensor.Name,
+                $"shape [{string.Join(",", file.GetInfo(tensor.Name).Shape)}], expected [{string.Join(",", shape)}]");
             NativeErrors.AboutFile(file.Path, tensor.Name, () => _policy.SetTensor(tensor.Name, shape, values));
         }
     }

@@ -34,11 +34,8 @@ public sealed class NativeRecogniser : IRecogniser
         var anyLanguage = options.Language == "auto";
         _detect = anyLanguage && Tokens.IsMultilingual;
         var language = anyLanguage ? Tokens.Languages.Keys.FirstOrDefault("en") : options.TextLanguage;
-        if (!Tokens.IsMultilingual && !anyLanguage && options.Language != ScoringOptions.NoLanguage)
-        {
-            throw new UsageException($"recogniser.language `{options.Language}`: the recogniser is an English-only model, which takes no language; leave it at `{ScoringOptions.NoLanguage}`");
-        }
-
+        UsageException.ThrowIf(!Tokens.IsMultilingual && !anyLanguage && options.Language != ScoringOptions.NoLanguage,
+            $"recogniser.language `{options.Language}`: the recogniser is an English-only model, which takes no language; leave it at `{ScoringOptions.NoLanguage}`");
         var canPrompt = !Tokens.IsMultilingual || (Tokens.Transcribe is not null && Tokens.Languages.Count > 0);
         _transcriptPrompt = canPrompt ? Tokens.FullPrompt(language) : Tokens.SeedPrompt();
         _targetPrompt = options.Prompt == ScorePromptStyle.Full ? Tokens.FullPrompt(language) : Tokens.SeedPrompt();

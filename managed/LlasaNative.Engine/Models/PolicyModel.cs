@@ -22,11 +22,8 @@ public sealed class PolicyModel : IPolicy
     {
         (_directory, Config, Prompt, ComputeType) = (directory, config, prompt, type);
         var last = Math.Max(Prompt.Speech.Offset + Prompt.Speech.Count - 1, Prompt.Speech.End);
-        if (last >= Config.VocabularySize)
-        {
-            throw new ModelFileException(directory.ConfigPath, "vocab_size", $"{Config.VocabularySize}, but the tokenizer has a speech token with id {last}");
-        }
-
+        ModelFileException.ThrowIf(
+            last >= Config.VocabularySize, directory.ConfigPath, "vocab_size", $"{Config.VocabularySize}, but the tokenizer has a speech token with id {last}");
         Native = NativeErrors.AboutFile(directory.ConfigPath, null, () => new NativePolicy(ToNative(Config, type, frozen)));
     }
 
@@ -125,11 +122,7 @@ public sealed class PolicyModel : IPolicy
     public void AttachAdapter(LoraOptions options, ulong seed)
     {
         ArgumentNullException.ThrowIfNull(options);
-        if (ComputeType == ComputeType.Q8)
-        {
-            throw new UsageException("`models.policy_type`: q8, expected f32 or bf16: 8-bit weights take no adapter");
-        }
-
+        UsageException.ThrowIf(ComputeType == ComputeType.Q8, "`models.policy_type`: q8, expected f32 or bf16: 8-bit weights take no adapter");
         Adapter = new LoraAdapter(Native, Path, options, seed);
     }
 
@@ -161,11 +154,8 @@ public sealed class PolicyModel : IPolicy
         var ids = Prompt.Encode(text, voice);
         Prompt.Tokenizer.RequireWithin(ids, Config.VocabularySize, "the policy");
         var by = voice is null ? "" : $" with its voice prompt of {voice.Codes.Count} codes";
-        if (maxPromptTokens > 0 && ids.Length > maxPromptTokens)
-        {
-            throw new UsageException($"the text `{Shorten(text)}`{by} takes {ids.Length} prompt tokens, more than data.max_prompt_tokens {maxPromptTokens}");
-        }
-
+        UsageException.ThrowIf(maxPromptTokens > 0 && ids.Length > maxPromptTokens,
+            $"the text `{Shorten(text)}`{by} takes {ids.Length} prompt tokens, more than data.max_prompt_tokens {maxPromptTokens}");
         return ids.Length + maxNewTokens <= Config.MaxPositions
             ? ids
             : throw new UsageException($"the text `{Shorten(text)}`{by} takes {ids.Length} prompt tokens; with {maxNewTokens} for speech "
@@ -287,11 +277,7 @@ public sealed class PolicyModel : IPolicy
 
     internal static NativePolicyOptions ToNative(LlamaConfig config, ComputeType type, bool frozen)
     {
-        if (type == ComputeType.Q8 && !frozen)
-        {
-            throw new UsageException("`models.policy_type`: q8, expected f32 or bf16: 8-bit weights cannot be trained");
-        }
-
+        UsageException.ThrowIf(type == ComputeType.Q8 && !frozen, "`models.policy_type`: q8, expected f32 or bf16: 8-bit weights cannot be trained");
         var options = NativePolicyOptions.CreateDefault();
         options.ComputeDtype = type.ToNative();
         options.Frozen = frozen ? 1 : 0;

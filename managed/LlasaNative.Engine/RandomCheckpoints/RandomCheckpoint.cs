@@ -26,11 +26,8 @@ public static class RandomCheckpoint
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         ArgumentNullException.ThrowIfNull(options);
-        if (File.Exists(directory) || (Directory.Exists(directory) && Directory.EnumerateFileSystemEntries(directory).Any()))
-        {
-            throw new UsageException($"{directory} is there and not an empty directory");
-        }
-
+        UsageException.ThrowIf(File.Exists(directory) || (Directory.Exists(directory) && Directory.EnumerateFileSystemEntries(directory).Any()),
+            $"{directory} is there and not an empty directory");
         var config = ReadConfig(options);
         try
         {

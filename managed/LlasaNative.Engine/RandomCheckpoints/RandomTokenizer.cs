@@ -28,11 +28,8 @@ internal static class RandomTokenizer
     {
         string[] special = [.. vocabulary >= LlamaText + 256 + Llasa.Length + Codes ? LlamaSpecial() : EssentialSpecial(), .. Llasa];
         var codes = Math.Min(Codes, vocabulary - 256 - special.Length);
-        if (codes < 1)
-        {
-            throw new UsageException($"vocab_size {vocabulary}: expected at least {256 + special.Length + 1}, for bytes, special tokens and a code");
-        }
-
+        UsageException.ThrowIf(
+            codes < 1, $"vocab_size {vocabulary}: expected at least {256 + special.Length + 1}, for bytes, special tokens and a code");
         Write(path, vocabulary - special.Length - codes, [.. special, .. Enumerable.Range(0, codes).Select(SpeechTokens.Name)], Llama3Scanner.Pattern);
     }
 

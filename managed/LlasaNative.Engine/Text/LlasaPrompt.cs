@@ -158,9 +158,6 @@ public sealed partial class LlasaPrompt
 
     private static void Check(string text)
     {
-        if (string.IsNullOrWhiteSpace(text))
-        {
-            throw new UsageException("the text to speak is empty");
-        }
+        UsageException.ThrowIf(string.IsNullOrWhiteSpace(text), "the text to speak is empty");
     }
 }

@@ -35,20 +35,12 @@ internal static class TiktokenReader
 
         int ranks = tokens.Count;
         BpeMerger merger = new(tokens, 4 * ranks);
-        if (merger.LacksBytes)
-        {
-            throw new ModelFileException(path, null, "not all 256 single bytes have a rank");
-        }
-
+        ModelFileException.ThrowIf(merger.LacksBytes, path, null, "not all 256 single bytes have a rank");
         AddMerges(tokens, merger, ranks);
         Dictionary<int, string> literal = [];
         foreach (AddedToken token in added)
         {
-            if (tokens.Contains(token.Id))
-            {
-                throw new ModelFileException(path, token.Content, $"id {token.Id} is a rank of the file");
-            }
-
+            ModelFileException.ThrowIf(tokens.Contains(token.Id), path, token.Content, $"id {token.Id} is a rank of the file");
             tokens.Add(token.Id, Encoding.UTF8.GetBytes(token.Content), findable: false);
             literal[token.Id] = token.Content;
         }

@@ -24,11 +24,7 @@ public static class TokenRow
 
         Require(ids, 0, textStart, LlasaPrompt.TextStart);
         var end = ids.IndexOf(textEnd);
-        if (end < 0)
-        {
-            throw new UsageException($"has no {LlasaPrompt.TextEnd}");
-        }
-
+        UsageException.ThrowIf(end < 0, $"has no {LlasaPrompt.TextEnd}");
         Require(ids, end + 1, speech.Start, SpeechTokens.StartToken);
         List<int> codes = [];
         var at = end + 2;
@@ -37,11 +33,7 @@ public static class TokenRow
             codes.Add(speech.IsSpeech(ids[at]) ? speech.ToCode(ids[at]) : throw Fault(at, $"{Name(ids[at])} is no speech token"));
         }
 
-        if (at == ids.Length)
-        {
-            throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"was cut off: {ids.Length} tokens without {SpeechTokens.EndToken}"));
-        }
-
+        UsageException.ThrowIf(at == ids.Length, $"was cut off: {ids.Length} tokens without {SpeechTokens.EndToken}");
         for (var i = at + 2; i < ids.Length; i++)
         {
             if (ids[i] != ids[at + 1])
@@ -52,11 +44,7 @@ public static class TokenRow
 
         var textIds = ids[1..end];
         var text = tokenizer.Decode(textIds);
-        if (string.IsNullOrWhiteSpace(text) || codes.Count == 0)
-        {
-            throw new UsageException(codes.Count == 0 ? "has no codes" : "the text is empty");
-        }
-
+        UsageException.ThrowIf(string.IsNullOrWhiteSpace(text) || codes.Count == 0, codes.Count == 0 ? "has no codes" : "the text is empty");
         // Ids of another tokenizer may be ids of this one too, and say something else.
         return tokenizer.Encode(text, matchControlTokens: false).AsSpan().SequenceEqual(textIds) ? new Utterance(text.Trim(), codes)
             : throw new UsageException($"the text `{text}` would have other tokens by this policy's tokenizer: the row is of another one");

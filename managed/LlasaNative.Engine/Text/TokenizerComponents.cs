@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 
 namespace LlasaNative.Text;
@@ -65,11 +66,7 @@ internal sealed class TokenizerComponents(string path)
                 continue;
             }
 
-            if (type != "TemplateProcessing")
-            {
-                throw Error("post_processor", $"`{type}` is not supported, expected TemplateProcessing or ByteLevel");
-            }
-
+            ThrowIf(type != "TemplateProcessing", "post_processor", $"`{type}` is not supported, expected TemplateProcessing or ByteLevel");
             (List<int> before, List<int> after) = ReadTemplate(part);
             prefix.InsertRange(0, before);
             suffix.AddRange(after);
@@ -81,10 +78,7 @@ internal sealed class TokenizerComponents(string path)
     public void CheckDecoder(JsonElement? element)
     {
         List<JsonElement> parts = Flatten(element, "decoder", "decoders");
-        if (parts.Count != 1 || TypeOf(parts[0], "decoder") != "ByteLevel")
-        {
-            throw Error("decoder", "only ByteLevel is supported");
-        }
+        ThrowIf(parts.Count != 1 || TypeOf(parts[0], "decoder") != "ByteLevel", "decoder", "only ByteLevel is supported");
     }
 
     private PieceScanner ReadSplit(JsonElement part)
@@ -96,21 +90,14 @@ internal sealed class TokenizerComponents(string path)
             throw Error("pre_tokenizer.behavior", "only Isolated, not inverted, is supported");
         }
 
-        if (!part.TryGetProperty("pattern", out JsonElement pattern) || pattern.ValueKind != JsonValueKind.Object)
-        {
-            throw Error(Field, "missing");
-        }
-
+        ThrowIf(!part.TryGetProperty("pattern", out JsonElement pattern) || pattern.ValueKind != JsonValueKind.Object, Field, "missing");
         if (pattern.TryGetProperty("String", out JsonElement literal) && literal.ValueKind == JsonValueKind.String)
         {
             return new RegexScanner(new Regex(Regex.Escape(literal.GetString()!), RegexOptions.CultureInvariant));
         }
 
-        if (!pattern.TryGetProperty("Regex", out JsonElement expression) || expression.ValueKind != JsonValueKind.String)
-        {
-            throw Error(Field, "holds neither Regex nor String");
-        }
-
+        ThrowIf(!pattern.TryGetProperty("Regex", out JsonElement expression) || expression.ValueKind != JsonValueKind.String, Field,
+            "holds neither Regex nor String");
         return ScannerFor(expression.GetString()!, Field);
     }
 
@@ -140,11 +127,7 @@ internal sealed class TokenizerComponents(string path)
         List<int> prefix = [];
         List<int> suffix = [];
         bool seen = false;
-        if (!part.TryGetProperty("single", out JsonElement single) || single.ValueKind != JsonValueKind.Array)
-        {
-            throw Error(Field, "missing or not a list");
-        }
-
+        ThrowIf(!part.TryGetProperty("single", out JsonElement single) || single.ValueKind != JsonValueKind.Array, Field, "missing or not a list");
         foreach (JsonElement item in single.EnumerateArray())
         {
             if (item.ValueKind == JsonValueKind.Object && item.TryGetProperty("Sequence", out _))
@@ -200,11 +183,8 @@ internal sealed class TokenizerComponents(string path)
             return parts;
         }
 
-        if (!given.TryGetProperty(listName, out JsonElement list) || list.ValueKind != JsonValueKind.Array)
-        {
-            throw Error($"{field}.{listName}", "missing or not a list");
-        }
-
+        ThrowIf(
+            !given.TryGetProperty(listName, out JsonElement list) || list.ValueKind != JsonValueKind.Array, $"{field}.{listName}", "missing or not a list");
         foreach (JsonElement item in list.EnumerateArray())
         {
             parts.AddRange(Flatten(item, field, listName));
@@ -229,6 +209,9 @@ internal sealed class TokenizerComponents(string path)
             ? value.GetBoolean()
             : throw Error(name, "is neither true nor false");
     }
+
+    private void ThrowIf(bool isFault, string field, [InterpolatedStringHandlerArgument(nameof(isFault))] FaultText message) =>
+        ModelFileException.ThrowIf(isFault, path, field, message);
 
     private ModelFileException Error(string field, string message) => new(path, field, message);
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Unicode;
 
 namespace LlasaNative.Text;
@@ -38,11 +39,7 @@ internal sealed class TokenizerJsonReader
             json = json[3..];
         }
 
-        if (!Utf8.IsValid(json.Span))
-        {
-            throw new ModelFileException(path, null, "not valid UTF-8 text");
-        }
-
+        ModelFileException.ThrowIf(!Utf8.IsValid(json.Span), path, null, "not valid UTF-8 text");
         try
         {
             using JsonDocument document = PythonJson.Parse(json);
@@ -107,10 +104,7 @@ internal sealed class TokenizerJsonReader
             }
         }
 
-        if (Optional(model, "byte_fallback") is { ValueKind: JsonValueKind.True })
-        {
-            throw Error("model.byte_fallback", "true is not supported");
-        }
+        ThrowIf(Optional(model, "byte_fallback") is { ValueKind: JsonValueKind.True }, "model.byte_fallback", "true is not supported");
     }
 
     private void ReadVocabulary(JsonElement vocabulary, string prefix)
@@ -253,10 +247,7 @@ internal sealed class TokenizerJsonReader
 
     private void Require(JsonElement value, JsonValueKind kind, string field)
     {
-        if (value.ValueKind != kind)
-        {
-            throw Error(field, $"expected {kind}, found {value.ValueKind}");
-        }
+        ThrowIf(value.ValueKind != kind, field, $"expected {kind}, found {value.ValueKind}");
     }
 
     private static ReadOnlySpan<byte> RawText(JsonElement text)
@@ -270,6 +261,9 @@ internal sealed class TokenizerJsonReader
         string text = value.GetRawText();
         return text.Length > 60 ? text[..60] + "…" : text;
     }
+
+    private void ThrowIf(bool isFault, string field, [InterpolatedStringHandlerArgument(nameof(isFault))] FaultText message) =>
+        ModelFileException.ThrowIf(isFault, _path, field, message);
 
     private ModelFileException Error(string field, string message) => new(_path, field, message);
 }

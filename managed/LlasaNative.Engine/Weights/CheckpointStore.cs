@@ -119,11 +119,7 @@ public sealed class CheckpointStore
     public static void RequireComplete(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        if (!Directory.Exists(path))
-        {
-            throw new ModelFileException(path, null, "no such directory");
-        }
-
+        ModelFileException.ThrowIf(!Directory.Exists(path), path, null, "no such directory");
         if (Fault(path, null, readContent: true) is string reason)
         {
             throw new ModelFileException(path, null, $"not a checkpoint that can be resumed: {reason}");

@@ -16,10 +16,7 @@ internal static class ConfigChecks
                 found |= item.ValueKind == JsonValueKind.String && item.ValueEquals(architecture);
             }
 
-            if (!found)
-            {
-                throw json.Error("architectures", $"{list.GetRawText()} is not supported, expected [\"{architecture}\"]{kinds}");
-            }
+            json.ThrowIf(!found, "architectures", $"{list.GetRawText()} is not supported, expected [\"{architecture}\"]{kinds}");
         }
 
         // Whose weights are numbers of another kind, under the usual names or others.
@@ -30,10 +27,7 @@ internal static class ConfigChecks
         }
 
         type = json.String("model_type");
-        if (type != modelType)
-        {
-            throw json.Error("model_type", $"`{type}` is not supported, expected `{modelType}`{kinds}");
-        }
+        json.ThrowIf(type != modelType, "model_type", $"`{type}` is not supported, expected `{modelType}`{kinds}");
     }
 
     private static string? KindOf(string modelType) => modelType switch
@@ -48,10 +42,7 @@ internal static class ConfigChecks
     public static void RequireName(JsonFields json, string name, params ReadOnlySpan<string> names)
     {
         string value = json.StringOr(name, names[0]);
-        if (!names.Contains(value))
-        {
-            throw json.Error(name, $"`{value}` is not supported, expected `{names[0]}`");
-        }
+        json.ThrowIf(!names.Contains(value), name, $"`{value}` is not supported, expected `{names[0]}`");
     }
 
     /// <summary>
@@ -66,10 +57,8 @@ internal static class ConfigChecks
         JsonFields? rope = scaling is { IsEmpty: false } ? scaling : json.ObjectOrNull("rope_parameters");
         foreach ((string name, JsonElement value) in rope?.All() ?? [])
         {
-            if (value.ValueKind == JsonValueKind.Object)
-            {
-                throw rope!.Value.Error(name, "a rotation of its own for some layers is not supported, expected one for all");
-            }
+            rope!.Value.ThrowIf(
+                value.ValueKind == JsonValueKind.Object, name, "a rotation of its own for some layers is not supported, expected one for all");
         }
 
         double theta = rope is { } inner && inner.Has("rope_theta") ? inner.Positive("rope_theta") : json.PositiveOr("rope_theta", DefaultTheta);
@@ -78,9 +67,6 @@ internal static class ConfigChecks
 
     public static void RequireFalse(JsonFields json, string name)
     {
-        if (json.BoolOr(name, false))
-        {
-            throw json.Error(name, "true is not supported");
-        }
+        json.ThrowIf(json.BoolOr(name, false), name, "true is not supported");
     }
 }

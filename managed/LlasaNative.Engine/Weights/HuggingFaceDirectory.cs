@@ -124,11 +124,7 @@ public sealed class HuggingFaceDirectory : IDisposable
     {
         SafeTensorsFile file = FileOf(name);
         TensorInfo info = file.GetInfo(name);
-        if (!info.HasShape(shape))
-        {
-            throw new ModelFileException(file.Path, name, $"shape {info.ShapeText}, expected {TensorInfo.FormatShape(shape)}");
-        }
-
+        ModelFileException.ThrowIf(!info.HasShape(shape), file.Path, name, $"shape {info.ShapeText}, expected {TensorInfo.FormatShape(shape)}");
         return TensorConversion.IsFloat(info.Type)
             ? info
             : throw new ModelFileException(file.Path, name, $"dtype {info.TypeName}, expected F32, F16, BF16 or F64");
@@ -158,10 +154,7 @@ public sealed class HuggingFaceDirectory : IDisposable
     {
         foreach (TensorInfo tensor in Tensors)
         {
-            if (!FileOf(tensor.Name).AllFinite(tensor.Name))
-            {
-                throw new ModelFileException(FileOf(tensor.Name).Path, tensor.Name, "holds NaN or infinity");
-            }
+            ModelFileException.ThrowIf(!FileOf(tensor.Name).AllFinite(tensor.Name), FileOf(tensor.Name).Path, tensor.Name, "holds NaN or infinity");
         }
     }
 

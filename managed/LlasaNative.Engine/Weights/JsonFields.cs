@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Unicode;
 
 namespace LlasaNative.Weights;
@@ -26,11 +27,7 @@ internal readonly struct JsonFields
 
     public static JsonFields Parse(ReadOnlyMemory<byte> json, string path)
     {
-        if (!Utf8.IsValid(json.Span))
-        {
-            throw new ModelFileException(path, null, "not valid UTF-8 text");
-        }
-
+        ModelFileException.ThrowIf(!Utf8.IsValid(json.Span), path, null, "not valid UTF-8 text");
         try
         {
             // Cloned, so that the element does not depend on the document's pooled memory.
@@ -177,6 +174,9 @@ internal readonly struct JsonFields
             throw new ModelFileException(path, field, "not valid text", e);
         }
     }
+
+    public void ThrowIf(bool isFault, string name, [InterpolatedStringHandlerArgument(nameof(isFault))] FaultText message) =>
+        ModelFileException.ThrowIf(isFault, _path, _prefix + name, message);
 
     public ModelFileException Error(string name, string message) => new(_path, _prefix + name, message);
 

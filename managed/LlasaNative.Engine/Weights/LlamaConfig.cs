@@ -102,22 +102,11 @@ public sealed record LlamaConfig
         int hidden = json.Int("hidden_size", 1, MaxExtent);
         int heads = json.Int("num_attention_heads", 1, 65536);
         int keyValueHeads = json.IntOr("num_key_value_heads", heads, 1, 65536);
-        if (heads % keyValueHeads != 0)
-        {
-            throw json.Error("num_key_value_heads", $"{keyValueHeads} does not divide num_attention_heads {heads}");
-        }
-
-        if (!json.Has("head_dim") && hidden % heads != 0)
-        {
-            throw json.Error("head_dim", $"missing, and hidden_size {hidden} is not a multiple of num_attention_heads {heads}");
-        }
-
+        json.ThrowIf(heads % keyValueHeads != 0, "num_key_value_heads", $"{keyValueHeads} does not divide num_attention_heads {heads}");
+        json.ThrowIf(
+            !json.Has("head_dim") && hidden % heads != 0, "head_dim", $"missing, and hidden_size {hidden} is not a multiple of num_attention_heads {heads}");
         int headDimension = json.IntOr("head_dim", hidden / heads, 1, 65536);
-        if (headDimension % 2 != 0)
-        {
-            throw json.Error("head_dim", $"{headDimension} is odd, rotary embeddings need an even number");
-        }
-
+        json.ThrowIf(headDimension % 2 != 0, "head_dim", $"{headDimension} is odd, rotary embeddings need an even number");
         int vocabulary = json.Int("vocab_size", 1, MaxExtent);
         int maxPositions = json.IntOr("max_position_embeddings", 2048, 1, int.MaxValue);
         (double theta, LlamaRopeScaling? scaling) = ReadRope(json, maxPositions);

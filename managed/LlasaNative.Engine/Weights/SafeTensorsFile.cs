@@ -74,12 +74,7 @@ public sealed class SafeTensorsFile : IDisposable
     public ReadOnlySpan<byte> GetBytes(string name)
     {
         (TensorInfo info, long offset) = Find(name);
-        if (info.ByteLength > int.MaxValue)
-        {
-            throw new ModelFileException(Path, name, string.Create(
-                CultureInfo.InvariantCulture, $"{info.ByteLength} bytes do not fit in one span; read it in parts"));
-        }
-
+        ModelFileException.ThrowIf(info.ByteLength > int.MaxValue, Path, name, $"{info.ByteLength} bytes do not fit in one span; read it in parts");
         return _file.Slice(_header.DataStart + offset, (int)info.ByteLength);
     }
 
@@ -112,11 +107,7 @@ public sealed class SafeTensorsFile : IDisposable
     public void ReadFloats(string name, Span<float> destination)
     {
         TensorInfo info = GetInfo(name);
-        if (!TensorConversion.IsFloat(info.Type))
-        {
-            throw new ModelFileException(Path, name, $"{info.TypeName}, expected F32, F16, BF16 or F64");
-        }
-
+        ModelFileException.ThrowIf(!TensorConversion.IsFloat(info.Type), Path, name, $"{info.TypeName}, expected F32, F16, BF16 or F64");
         if (destination.Length != info.ElementCount)
         {
             throw new ArgumentException(
@@ -147,11 +138,7 @@ public sealed class SafeTensorsFile : IDisposable
     public float[] ReadFloats(string name)
     {
         TensorInfo info = GetInfo(name);
-        if (info.ElementCount > Array.MaxLength)
-        {
-            throw new ModelFileException(Path, name, "too many elements for one array");
-        }
-
+        ModelFileException.ThrowIf(info.ElementCount > Array.MaxLength, Path, name, "too many elements for one array");
         float[] values = new float[info.ElementCount];
         ReadFloats(name, values);
         return values;

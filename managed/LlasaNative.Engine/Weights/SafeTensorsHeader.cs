@@ -28,22 +28,12 @@ internal sealed class SafeTensorsHeader
             throw new ModelFileException(path, null, pointer);
         }
 
-        if (file.Length < 8)
-        {
-            throw new ModelFileException(path, null, Invariant($"truncated: {file.Length} bytes, a safetensors file has at least 8"));
-        }
-
+        ModelFileException.ThrowIf(file.Length < 8, path, null, $"truncated: {file.Length} bytes, a safetensors file has at least 8");
         ulong jsonLength = BinaryPrimitives.ReadUInt64LittleEndian(file.Slice(0, 8));
-        if (jsonLength > MaxJsonBytes)
-        {
-            throw new ModelFileException(path, "header length", Invariant($"{jsonLength} bytes, the limit is {MaxJsonBytes} (not a safetensors file?)"));
-        }
-
-        if ((long)jsonLength > file.Length - 8)
-        {
-            throw new ModelFileException(path, "header length", Invariant($"{jsonLength} bytes, but only {file.Length - 8} follow (truncated file?)"));
-        }
-
+        ModelFileException.ThrowIf(
+            jsonLength > MaxJsonBytes, path, "header length", $"{jsonLength} bytes, the limit is {MaxJsonBytes} (not a safetensors file?)");
+        ModelFileException.ThrowIf(
+            (long)jsonLength > file.Length - 8, path, "header length", $"{jsonLength} bytes, but only {file.Length - 8} follow (truncated file?)");
         Dictionary<string, (TensorInfo, long)> tensors;
         Dictionary<string, string> metadata;
         try
@@ -75,11 +65,7 @@ internal sealed class SafeTensorsHeader
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             string name = reader.GetString()!;
-            if (!seen.Add(name))
-            {
-                throw new ModelFileException(path, name, "appears twice in the header");
-            }
-
+            ModelFileException.ThrowIf(!seen.Add(name), path, name, "appears twice in the header");
             if (name == "__metadata__")
             {
                 ReadMetadata(ref reader, metadata);
@@ -91,11 +77,7 @@ internal sealed class SafeTensorsHeader
         }
 
         // Trailing spaces are padding; anything else makes the reader throw.
-        if (reader.Read())
-        {
-            throw new ModelFileException(path, "header", "text after the closing brace");
-        }
-
+        ModelFileException.ThrowIf(reader.Read(), path, "header", "text after the closing brace");
         return (tensors, metadata);
     }
 
@@ -152,16 +134,9 @@ internal sealed class SafeTensorsHeader
             }
         }
 
-        if (type is null || shape is null || offsets is not { Length: 2 } || offsets[1] < offsets[0])
-        {
-            throw new ModelFileException(path, name, "needs dtype, shape and two data_offsets, the second not below the first");
-        }
-
-        if (name.Length == 0)
-        {
-            throw new ModelFileException(path, "header", "a tensor without a name");
-        }
-
+        ModelFileException.ThrowIf(type is null || shape is null || offsets is not { Length: 2 } || offsets[1] < offsets[0], path, name,
+            "needs dtype, shape and two data_offsets, the second not below the first");
+        ModelFileException.ThrowIf(name.Length == 0, path, "header", "a tensor without a name");
         TensorInfo info;
         try
         {
@@ -175,12 +150,8 @@ internal sealed class SafeTensorsHeader
             throw new ModelFileException(path, name, $"shape {TensorInfo.FormatShape(shape)} is too large", e);
         }
 
-        if (offsets[1] - offsets[0] != info.ByteLength)
-        {
-            throw new ModelFileException(path, name, Invariant(
-                $"{info.TypeName} {info.ShapeText} needs {info.ByteLength} bytes, data_offsets say [{offsets[0]},{offsets[1]}]"));
-        }
-
+        ModelFileException.ThrowIf(offsets[1] - offsets[0] != info.ByteLength, path, name,
+            $"{info.TypeName} {info.ShapeText} needs {info.ByteLength} bytes, data_offsets say [{offsets[0]},{offsets[1]}]");
         return (info, offsets[0]);
     }
 
@@ -203,10 +174,8 @@ internal sealed class SafeTensorsHeader
 
     private static void Expect(ref Utf8JsonReader reader, JsonTokenType expected, string path, string field)
     {
-        if (!reader.Read() || reader.TokenType != expected)
-        {
-            throw new ModelFileException(path, field, $"expected {expected} in the header, found {reader.TokenType}");
-        }
+        ModelFileException.ThrowIf(
+            !reader.Read() || reader.TokenType != expected, path, field, $"expected {expected} in the header, found {reader.TokenType}");
     }
 
     /// <summary>The tensors must tile the data section: no hole, no overlap, nothing beyond the end of the file.</summary>
@@ -228,17 +197,11 @@ internal sealed class SafeTensorsHeader
             }
 
             end = offset + info.ByteLength;
-            if (end > available)
-            {
-                throw new ModelFileException(path, info.Name, Invariant(
-                    $"ends at byte {end} of the data, the file holds {available} (truncated file?)"));
-            }
+            ModelFileException.ThrowIf(
+                end > available, path, info.Name, $"ends at byte {end} of the data, the file holds {available} (truncated file?)");
         }
 
-        if (end != available)
-        {
-            throw new ModelFileException(path, null, Invariant($"{available - end} bytes after the last tensor"));
-        }
+        ModelFileException.ThrowIf(end != available, path, null, $"{available - end} bytes after the last tensor");
     }
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

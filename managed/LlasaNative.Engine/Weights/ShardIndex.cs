@@ -36,21 +36,15 @@ internal sealed class ShardIndex
     private Dictionary<string, string> ReadMap()
     {
         JsonFields json = JsonFields.FromFile(_index);
-        if (!json.TryGet("weight_map", out JsonElement map) || map.ValueKind != JsonValueKind.Object)
-        {
-            throw json.Error("weight_map", "missing or not an object");
-        }
-
+        json.ThrowIf(
+            !json.TryGet("weight_map", out JsonElement map) || map.ValueKind != JsonValueKind.Object, "weight_map", "missing or not an object");
         Dictionary<string, string> shardOf = new(StringComparer.Ordinal);
         foreach (JsonProperty property in map.EnumerateObject())
         {
             string name = JsonFields.NameOf(property, _index);
             string shard = property.Value.ValueKind == JsonValueKind.String ? JsonFields.TextOf(property.Value, _index, name) : string.Empty;
-            if (shard.Length == 0 || System.IO.Path.IsPathRooted(shard) || shard.Split('/', '\\').Contains(".."))
-            {
-                throw json.Error("weight_map." + name, "expected the name of a file in the same directory");
-            }
-
+            json.ThrowIf(shard.Length == 0 || System.IO.Path.IsPathRooted(shard) || shard.Split('/', '\\').Contains(".."), "weight_map." + name,
+                "expected the name of a file in the same directory");
             shardOf[name] = shard;
         }
 

@@ -68,20 +68,13 @@ public sealed record WhisperConfig
         ConfigChecks.RequireModelType(json, "whisper", "WhisperForConditionalGeneration");
         ConfigChecks.RequireName(json, "activation_function", "gelu", "gelu_python");
         ConfigChecks.RequireFalse(json, "scale_embedding");
-        if (!json.BoolOr("tie_word_embeddings", true))
-        {
-            throw json.Error("tie_word_embeddings", "false is not supported");
-        }
-
+        json.ThrowIf(!json.BoolOr("tie_word_embeddings", true), "tie_word_embeddings", "false is not supported");
         // What Transformers maps another name to is set by that name after its own.
         int hidden = json.Int(json.Has("hidden_size") ? "hidden_size" : "d_model", 1, MaxExtent);
         int encoderHeads = json.Int(json.Has("num_attention_heads") ? "num_attention_heads" : "encoder_attention_heads", 1, 65536);
         int decoderHeads = json.Int("decoder_attention_heads", 1, 65536);
-        if (hidden % encoderHeads != 0 || hidden % decoderHeads != 0)
-        {
-            throw json.Error("d_model", $"{hidden} is not a multiple of the numbers of heads {encoderHeads} and {decoderHeads}");
-        }
-
+        json.ThrowIf(hidden % encoderHeads != 0 || hidden % decoderHeads != 0, "d_model",
+            $"{hidden} is not a multiple of the numbers of heads {encoderHeads} and {decoderHeads}");
         return new WhisperConfig
         {
             HiddenSize = hidden,

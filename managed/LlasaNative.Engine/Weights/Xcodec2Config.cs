@@ -74,11 +74,7 @@ public sealed record Xcodec2Config
         int hidden = json.IntOr("hidden_size", 1024, 1, MaxExtent);
         int heads = json.IntOr("num_attention_heads", 16, 1, 65536);
         int keyValueHeads = json.IntOr("num_key_value_heads", heads, 1, 65536);
-        if (keyValueHeads != heads)
-        {
-            throw json.Error("num_key_value_heads", $"{keyValueHeads} is not supported, expected num_attention_heads {heads}");
-        }
-
+        json.ThrowIf(keyValueHeads != heads, "num_key_value_heads", $"{keyValueHeads} is not supported, expected num_attention_heads {heads}");
         RequireHeadDimension(json, hidden, heads);
         int[] ratios = json.Has("downsampling_ratios") ? json.Ints("downsampling_ratios", 1, 4096) : [2, 2, 4, 4, 5];
         long hop = 1;
@@ -87,11 +83,7 @@ public sealed record Xcodec2Config
             hop = Math.Min(hop * ratio, int.MaxValue);
         }
 
-        if (hop is < 1 or > 65536)
-        {
-            throw json.Error("downsampling_ratios", $"the product {hop} is not between 1 and 65536");
-        }
-
+        json.ThrowIf(hop is < 1 or > 65536, "downsampling_ratios", $"the product {hop} is not between 1 and 65536");
         return new Xcodec2Config
         {
             Layout = Xcodec2Layout.HuggingFace,
@@ -112,11 +104,7 @@ public sealed record Xcodec2Config
     private static Xcodec2Config ReadOriginal(JsonFields json, HuggingFaceDirectory tensors, int? givenHeads)
     {
         string type = json.StringOr("model_type", "xcodec2");
-        if (type != "xcodec2")
-        {
-            throw json.Error("model_type", $"`{type}` is not supported, expected `xcodec2`");
-        }
-
+        json.ThrowIf(type != "xcodec2", "model_type", $"`{type}` is not supported, expected `xcodec2`");
         const string Block = "generator.backbone.transformers.";
         int layers = 0;
         while (tensors.Contains(string.Create(CultureInfo.InvariantCulture, $"{Block}{layers}.att.c_attn.weight")))
@@ -127,17 +115,11 @@ public sealed record Xcodec2Config
         int hidden = Extent(tensors, "fc_post_a.weight", 0);
         int digits = Extent(tensors, "generator.quantizer.project_in.weight", 0);
         int spectrum = Extent(tensors, "generator.head.out.weight", 0) - 2;
-        if (spectrum <= 0 || spectrum % 4 != 0)
-        {
-            throw new ModelFileException(tensors.Path, "generator.head.out.weight", $"{spectrum + 2} rows, expected 4 hops + 2");
-        }
-
+        ModelFileException.ThrowIf(
+            spectrum <= 0 || spectrum % 4 != 0, tensors.Path, "generator.head.out.weight", $"{spectrum + 2} rows, expected 4 hops + 2");
         // The published network has heads of 64; its config says nothing, a smaller one must name its heads.
-        if (givenHeads is null && !json.Has("num_attention_heads") && hidden % 64 != 0)
-        {
-            throw json.Error("num_attention_heads", $"missing, and the hidden size {hidden} is not a multiple of 64");
-        }
-
+        json.ThrowIf(givenHeads is null && !json.Has("num_attention_heads") && hidden % 64 != 0, "num_attention_heads",
+            $"missing, and the hidden size {hidden} is not a multiple of 64");
         int heads = json.IntOr("num_attention_heads", givenHeads ?? Math.Max(1, hidden / 64), 1, 65536);
         RequireHeadDimension(json, hidden, heads);
         return new Xcodec2Config
@@ -159,10 +141,7 @@ public sealed record Xcodec2Config
 
     private static void RequireHeadDimension(JsonFields json, int hidden, int heads)
     {
-        if (!json.Has("head_dim") && hidden % heads != 0)
-        {
-            throw json.Error("num_attention_heads", $"{heads} does not divide the hidden size {hidden}");
-        }
+        json.ThrowIf(!json.Has("head_dim") && hidden % heads != 0, "num_attention_heads", $"{heads} does not divide the hidden size {hidden}");
     }
 
     private static int Extent(HuggingFaceDirectory tensors, string name, int axis)

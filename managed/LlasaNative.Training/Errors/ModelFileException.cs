@@ -1,3 +1,6 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+
 namespace LlasaNative;
 
 /// <summary>A file that should hold a model, tokenizer, checkpoint or sound is missing, damaged or not supported.</summary>
@@ -17,6 +20,20 @@ public class ModelFileException(string path, string? field, string message, Exce
 
     /// <summary>The field, tensor or line inside the file; null when the file as a whole is meant.</summary>
     public string? Field { get; } = field;
+
+    /// <summary>Throws where there is a fault.</summary>
+    /// <param name="isFault">Whether there is one.</param>
+    /// <param name="path">The file or directory as the user named it.</param>
+    /// <param name="field">The field, tensor or line inside it; null when the file as a whole is meant.</param>
+    /// <param name="message">What was expected and what was found, in one line.</param>
+    /// <exception cref="ModelFileException">There is one.</exception>
+    public static void ThrowIf([DoesNotReturnIf(true)] bool isFault, string path, string? field, [InterpolatedStringHandlerArgument(nameof(isFault))] FaultText message)
+    {
+        if (isFault)
+        {
+            throw new ModelFileException(path, field, message.ToText());
+        }
+    }
 
     private static string Compose(string path, string? field, string message)
     {

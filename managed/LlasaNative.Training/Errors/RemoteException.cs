@@ -1,4 +1,6 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Net;
+using System.Runtime.CompilerServices;
 
 namespace LlasaNative;
 
@@ -18,4 +20,17 @@ public sealed class RemoteException(string message, Exception? innerException = 
 
     /// <summary>What the server answered; null when it could not be reached or its answer made no sense.</summary>
     public HttpStatusCode? Status { get; }
+
+    /// <summary>Throws where there is a fault.</summary>
+    /// <param name="isFault">Whether there is one.</param>
+    /// <param name="place">What the user named.</param>
+    /// <param name="message">What went wrong, in one line.</param>
+    /// <exception cref="RemoteException">There is one.</exception>
+    public static void ThrowIf([DoesNotReturnIf(true)] bool isFault, string place, [InterpolatedStringHandlerArgument(nameof(isFault))] FaultText message)
+    {
+        if (isFault)
+        {
+            throw new RemoteException(place, message.ToText());
+        }
+    }
 }
