@@ -26,19 +26,7 @@ public static class NativeEngine
     {
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(recognition);
-        var policy = PolicyModel.Load(models.Policy, prompt, models.PolicyType, frozen);
-        IRecognition listening;
-        try
-        {
-            listening = recognition();
-        }
-        catch
-        {
-            policy.Dispose();
-            throw;
-        }
-
-        return new GrpoModels(policy, listening);
+        return PolicyModel.Load(models.Policy, prompt, models.PolicyType, frozen).DisposeOnFailure(policy => new GrpoModels(policy, recognition()));
     }
 
     /// <summary>Loads codec and recogniser.</summary>
@@ -49,20 +37,12 @@ public static class NativeEngine
     {
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(scoring);
-        var codec = SpeechCodec.Load(models.Codec, type: models.ScoringType, device: scoring.Device);
-        try
-        {
-            return codec.SampleRate == RecognisedSample.SampleRate
+        return SpeechCodec.Load(models.Codec, type: models.ScoringType, device: scoring.Device).DisposeOnFailure(codec =>
+            codec.SampleRate == RecognisedSample.SampleRate
                 ? new LocalRecognition(
                     $"the codec {models.Codec}", scoring.BatchSize, codec, RecogniserEngines.Load(models.Recogniser, scoring, models.ScoringType),
                     worksBesidePolicy: NativeDevice.GetInfo().Backend is "cuda")
-                : throw new ModelFileException(models.Codec, "sampling_rate", $"{codec.SampleRate}, but the recogniser listens at {RecognisedSample.SampleRate}");
-        }
-        catch
-        {
-            codec.Dispose();
-            throw;
-        }
+                : throw new ModelFileException(models.Codec, "sampling_rate", $"{codec.SampleRate}, but the recogniser listens at {RecognisedSample.SampleRate}"));
     }
 
     /// <summary>Prepares a run of reinforcement learning; its policy gets an adapter if the options say so.</summary>
@@ -80,16 +60,8 @@ public static class NativeEngine
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(models);
-        var trainer = CreateTrainer((PolicyModel)models.Policy, options.Trainer, options.Optimiser, options.Lora, options.Run.Seed, world);
-        try
-        {
-            return new GrpoLoop(options, models, trainer, new NativeGroupKernel(), texts, voices, world, pairs);
-        }
-        catch
-        {
-            trainer.Dispose();
-            throw;
-        }
+        return CreateTrainer((PolicyModel)models.Policy, options.Trainer, options.Optimiser, options.Lora, options.Run.Seed, world)
+            .DisposeOnFailure(trainer => new GrpoLoop(options, models, trainer, new NativeGroupKernel(), texts, voices, world, pairs));
     }
 
     /// <summary>What trains a policy; the policy gets an adapter if the options say so.</summary>

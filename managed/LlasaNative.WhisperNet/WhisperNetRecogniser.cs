@@ -69,16 +69,8 @@ public sealed class WhisperNetRecogniser : IRecogniser
         ArgumentOutOfRangeException.ThrowIfNegative(states);
         options ??= new ScoringOptions();
         CheckEnd(options);
-        var model = GgmlModel.Load(path, Math.Max(options.Device, 0));
-        try
-        {
-            return new WhisperNetRecogniser(model, Vocabulary(model), options, states > 0 ? states : Environment.ProcessorCount);
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
+        return GgmlModel.Load(path, Math.Max(options.Device, 0))
+            .DisposeOnFailure(model => new WhisperNetRecogniser(model, Vocabulary(model), options, states > 0 ? states : Environment.ProcessorCount));
     }
 
     /// <summary>Token ids of a text as its likelihood is measured: prompt, text, end of text.</summary>
@@ -239,11 +231,8 @@ public sealed class WhisperNetRecogniser : IRecogniser
         return best;
     }
 
-    private static void CheckEnd(ScoringOptions options)
-    {
-        UsageException.ThrowIf(options.EarlyEnd == EarlyEnd.Always,
-            "recogniser.early_end `always`: Whisper.net hears every transcript to its end; leave it at `auto`, or take `never`");
-    }
+    private static void CheckEnd(ScoringOptions options) => UsageException.ThrowIf(options.EarlyEnd == EarlyEnd.Always,
+        "recogniser.early_end `always`: Whisper.net hears every transcript to its end; leave it at `auto`, or take `never`");
 
     private static WhisperVocabulary Vocabulary(GgmlModel model)
     {

@@ -63,18 +63,11 @@ public sealed class NativeRecogniser : IRecogniser
                 $"differs from `{TiedHead.Whisper.Embedding}`: a recogniser whose head is not its embedding is not supported");
         }
 
-        NativeRecogniser recogniser = new(directory, options ?? new ScoringOptions(), type);
-        try
+        return new NativeRecogniser(directory, options ?? new ScoringOptions(), type).DisposeOnFailure(recogniser =>
         {
             WeightLoader.Load(directory, recogniser._whisper.GetTensors(), recogniser._whisper.SetTensor, TiedHead.Whisper);
             WeightLoader.WarnOfUnread(directory, recogniser._whisper.GetTensors(), TiedHead.Whisper);
-            return recogniser;
-        }
-        catch
-        {
-            recogniser.Dispose();
-            throw;
-        }
+        });
     }
 
     /// <inheritdoc/>
@@ -221,12 +214,6 @@ public sealed class NativeRecogniser : IRecogniser
     private NativeWhisperRequest Request(IReadOnlyList<string> texts, bool toTheEnd = false)
     {
         int[][] targets = [.. texts.Select(EncodeTarget)];
-        var targetOffsets = texts.Count == 0 ? [] : new long[targets.Length + 1];
-        for (var i = 0; i < targets.Length; i++)
-        {
-            targetOffsets[i + 1] = targetOffsets[i] + targets[i].Length;
-        }
-
         var longest = Config.MaxTargetPositions - _transcriptPrompt.Length;
         var bound = toTheEnd || texts.Count == 0 ? null : _options.Bound;
         return new NativeWhisperRequest
@@ -239,7 +226,7 @@ public sealed class NativeRecogniser : IRecogniser
             NoSpeechToken = Tokens.NoSpeech ?? -1,
             SuppressIds = Tokens.SuppressTokens.AsSpan(),
             BeginSuppressIds = Tokens.BeginSuppressTokens.AsSpan(),
-            TargetOffsets = targetOffsets,
+            TargetOffsets = texts.Count == 0 ? [] : WaveBatch.OffsetsOf(targets.Select(target => target.Length)),
             TargetIds = targets.SelectMany(t => t).ToArray(),
             TargetFirst = targets.Select(_ => _targetPrompt.Length).ToArray(),
             TargetLanguageSlot = _detect && _targetPrompt.Length > 1 ? 1 : -1,

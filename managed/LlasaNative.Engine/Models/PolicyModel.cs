@@ -87,24 +87,15 @@ public sealed class PolicyModel : IPolicy
     /// <exception cref="ModelFileException">Something is missing, malformed or not supported; the message names file and field.</exception>
     public static PolicyModel Load(string path, PromptOptions? prompt = null, ComputeType type = ComputeType.F32, bool frozen = false)
     {
-        var directory = HuggingFaceDirectory.Open(path);
-        PolicyModel? model = null;
-        try
+        var model = HuggingFaceDirectory.Open(path).DisposeOnFailure(directory => new PolicyModel(
+            directory, LlamaConfig.FromDirectory(directory), LlasaPrompt.Create(ByteLevelBpe.FromDirectory(directory.Path), prompt), type, frozen));
+        return model.DisposeOnFailure(_ =>
         {
-            model = new PolicyModel(
-                directory, LlamaConfig.FromDirectory(directory), LlasaPrompt.Create(ByteLevelBpe.FromDirectory(directory.Path), prompt), type, frozen);
             var tied = model.Config.TieWordEmbeddings ? TiedHead.Llama : null;
-            WeightLoader.Load(directory, model.Native.GetTensors(), model.Native.SetTensor, tied);
-            WeightLoader.WarnOfUnread(directory, model.Native.GetTensors(), tied);
+            WeightLoader.Load(model._directory, model.Native.GetTensors(), model.Native.SetTensor, tied);
+            WeightLoader.WarnOfUnread(model._directory, model.Native.GetTensors(), tied);
             CollectMuchGarbage();
-            return model;
-        }
-        catch
-        {
-            model?.Native.Dispose();
-            directory.Dispose();
-            throw;
-        }
+        });
     }
 
     /// <summary>Replaces the weights by those of a checkpoint of the same sizes.</summary>
@@ -129,8 +120,7 @@ public sealed class PolicyModel : IPolicy
     /// <inheritdoc/>
     public IPolicy CopyFrozen(ComputeType type)
     {
-        PolicyModel copy = new(_directory, Config, Prompt, type, frozen: true) { _isCopy = true };
-        try
+        return new PolicyModel(_directory, Config, Prompt, type, frozen: true) { _isCopy = true }.DisposeOnFailure(copy =>
         {
             copy.Native.CopyWeightsFrom(Native);
             if (SharedOver is not null && type != ComputeType.Q8)   // 8 bits a weight are a good quarter, and stay whole
@@ -138,14 +128,7 @@ public sealed class PolicyModel : IPolicy
                 copy.Native.ShareOut(SharedOver.Native);
                 copy.SharedOver = SharedOver;
             }
-
-            return copy;
-        }
-        catch
-        {
-            copy.Dispose();
-            throw;
-        }
+        });
     }
 
     /// <inheritdoc/>

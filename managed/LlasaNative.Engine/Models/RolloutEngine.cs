@@ -31,12 +31,7 @@ public sealed class RolloutEngine : IDisposable
     public RolloutBatch Generate(SampleRequest request, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(request);
-        var offsets = new long[request.Prompts.Count + 1];
-        for (var p = 0; p < request.Prompts.Count; p++)
-        {
-            offsets[p + 1] = offsets[p] + request.Prompts[p].Length;
-        }
-
+        var offsets = WaveBatch.OffsetsOf(request.Prompts.Select(prompt => prompt.Length));
         int[] ids = [.. request.Prompts.SelectMany(p => p)];
         var result = _rollout.Generate(ToNative(request.Settings), offsets, ids, request.SamplesPerPrompt, request.Ids, null, Tell(), cancellation);
         return new RolloutBatch(request.Prompts, [.. Enumerable.Range(0, result.Count).Select(i => new DrawnResponse(

@@ -46,8 +46,7 @@ public sealed class SpeechCodec : ISpeechCodec
     public static SpeechCodec Load(string path, bool withEncoder = false, ComputeType type = ComputeType.F32, int device = -1)
     {
         using var directory = HuggingFaceDirectory.Open(path);
-        SpeechCodec codec = new(directory, withEncoder, type, device);
-        try
+        return new SpeechCodec(directory, withEncoder, type, device).DisposeOnFailure(codec =>
         {
             // The optional ones are the encoder's.
             var tensors = codec.Native.GetTensors();
@@ -58,14 +57,7 @@ public sealed class SpeechCodec : ISpeechCodec
             {
                 throw new ModelFileException(path, missing, "missing: the encoder is not complete");
             }
-
-            return codec;
-        }
-        catch
-        {
-            codec.Dispose();
-            throw;
-        }
+        });
     }
 
     /// <summary>Refuses codes outside the codebook.</summary>
@@ -116,16 +108,7 @@ public sealed class SpeechCodec : ISpeechCodec
     }
 
     /// <summary>Where the codes of each clip begin, one clip after another; [clips + 1].</summary>
-    internal static long[] Offsets(IReadOnlyList<int[]> clips)
-    {
-        var offsets = new long[clips.Count + 1];
-        for (var i = 0; i < clips.Count; i++)
-        {
-            offsets[i + 1] = offsets[i] + clips[i].Length;
-        }
-
-        return offsets;
-    }
+    internal static long[] Offsets(IReadOnlyList<int[]> clips) => WaveBatch.OffsetsOf(clips.Select(clip => clip.Length));
 
     /// <summary>Page-locked room for the sound of clips; dispose it.</summary>
     internal WaveBatch MakeRoom(long[] offsets) => new([.. offsets.Select(o => o * SamplesPerCode)], SampleRate, _pool);

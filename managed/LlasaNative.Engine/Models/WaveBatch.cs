@@ -49,19 +49,26 @@ public sealed class WaveBatch : ISounds
     public static WaveBatch Of(ISounds sounds)
     {
         ArgumentNullException.ThrowIfNull(sounds);
-        var offsets = new long[sounds.Count + 1];
-        for (var i = 0; i < sounds.Count; i++)
-        {
-            offsets[i + 1] = offsets[i] + sounds[i].Length;
-        }
-
-        WaveBatch copy = new(offsets, sounds.SampleRate);
+        WaveBatch copy = new(OffsetsOf(Enumerable.Range(0, sounds.Count).Select(i => sounds[i].Length)), sounds.SampleRate);
         for (var i = 0; i < sounds.Count; i++)
         {
             sounds[i].CopyTo(copy[i]);
         }
 
         return copy;
+    }
+
+    /// <summary>Where things begin that lie one after another; [B + 1], the first 0.</summary>
+    /// <param name="lengths">[B] how long each is.</param>
+    internal static long[] OffsetsOf(IEnumerable<int> lengths)
+    {
+        List<long> offsets = [0];
+        foreach (var length in lengths)
+        {
+            offsets.Add(offsets[^1] + length);
+        }
+
+        return [.. offsets];
     }
 
     /// <summary>Seconds of sound in all.</summary>

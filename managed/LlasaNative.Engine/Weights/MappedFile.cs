@@ -4,28 +4,21 @@ using System.Runtime.CompilerServices;
 namespace LlasaNative.Weights;
 
 /// <summary>A whole file mapped read-only; the bytes are valid until it is disposed.</summary>
-internal sealed class MappedFile : IDisposable
+/// <param name="file">The map; null of an empty file.</param>
+/// <param name="view">All of it.</param>
+/// <param name="length">File length in bytes.</param>
+internal sealed class MappedFile(MemoryMappedFile? file, MemoryMappedViewAccessor? view, long length) : IDisposable
 {
-    private readonly MemoryMappedFile? _file;
-    private readonly MemoryMappedViewAccessor? _view;
-
-    private MappedFile(MemoryMappedFile? file, MemoryMappedViewAccessor? view, long length)
-    {
-        _file = file;
-        _view = view;
-        Length = length;
-    }
-
     /// <summary>File length in bytes.</summary>
-    public long Length { get; }
+    public long Length => length;
 
     /// <summary>Address of byte 0, for native calls that take more than 2 GiB at once.</summary>
     public nint Address
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_view is { } v && v.SafeMemoryMappedViewHandle.IsClosed, this);
-            return _view is null ? 0 : _view.SafeMemoryMappedViewHandle.DangerousGetHandle() + (nint)_view.PointerOffset;
+            ObjectDisposedException.ThrowIf(view?.SafeMemoryMappedViewHandle.IsClosed == true, this);
+            return view is null ? 0 : view.SafeMemoryMappedViewHandle.DangerousGetHandle() + (nint)view.PointerOffset;
         }
     }
 
@@ -40,18 +33,8 @@ internal sealed class MappedFile : IDisposable
             }
 
             long length = stream.Length;
-            MemoryMappedFile file = MemoryMappedFile.CreateFromFile(
-                stream.SafeFileHandle, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
-            try
-            {
-                MemoryMappedViewAccessor view = file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
-                return new MappedFile(file, view, length);
-            }
-            catch
-            {
-                file.Dispose();
-                throw;
-            }
+            return MemoryMappedFile.CreateFromFile(stream.SafeFileHandle, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true)
+                .DisposeOnFailure(file => new MappedFile(file, file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read), length));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
@@ -93,8 +76,8 @@ internal sealed class MappedFile : IDisposable
 
     public void Dispose()
     {
-        _view?.Dispose();
-        _file?.Dispose();
+        view?.Dispose();
+        file?.Dispose();
     }
 
     private static class NativeMethods
