@@ -132,14 +132,7 @@ public sealed class CheckpointStore
     public static void Remove(CheckpointInfo checkpoint)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
-        try
-        {
-            Remove(checkpoint.Path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw FileErrors.Unwritable(checkpoint.Path, e);
-        }
+        FileErrors.Writing(checkpoint.Path, () => Remove(checkpoint.Path));
     }
 
     /// <summary>
@@ -151,8 +144,13 @@ public sealed class CheckpointStore
     /// <exception cref="ModelFileException"><c>latest</c> cannot be written.</exception>
     public void Tidy(long newest, long? best = null)
     {
+        if (!Directory.Exists(_root))
+        {
+            return;   // nothing was ever saved
+        }
+
         string latest = Path.Combine(_root, LatestName), name = DirectoryName(newest) + "\n";
-        try
+        FileErrors.Writing(latest, () =>
         {
             File.Delete(latest + TemporarySuffix);
             if (newest >= 0 && Directory.Exists(Path.Combine(_root, DirectoryName(newest))) && (!File.Exists(latest) || File.ReadAllText(latest) != name))
@@ -161,16 +159,7 @@ public sealed class CheckpointStore
             }
 
             NameBest(best);
-        }
-        catch (DirectoryNotFoundException)
-        {
-            return;   // nothing was ever saved
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw FileErrors.Unwritable(latest, e);
-        }
-
+        });
         foreach ((long _, string path) in Candidates().Where(c => c.Path.EndsWith(TemporarySuffix, StringComparison.Ordinal)))
         {
             TryRemove(path);

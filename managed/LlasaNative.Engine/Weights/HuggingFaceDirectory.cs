@@ -28,13 +28,8 @@ public sealed class HuggingFaceDirectory : IDisposable
     private HuggingFaceDirectory(
         string path, List<SafeTensorsFile> files, Dictionary<string, SafeTensorsFile> byTensor, IReadOnlyDictionary<string, ModelFileException> lost)
     {
-        Path = path;
-        _files = files;
-        _byTensor = byTensor;
-        _lost = lost;
-        List<TensorInfo> tensors = [.. byTensor.Select(pair => pair.Value.GetInfo(pair.Key))];
-        tensors.Sort((a, b) => string.CompareOrdinal(a.Name, b.Name));
-        Tensors = tensors;
+        (Path, _files, _byTensor, _lost) = (path, files, byTensor, lost);
+        Tensors = [.. byTensor.Select(pair => pair.Value.GetInfo(pair.Key)).OrderBy(tensor => tensor.Name, StringComparer.Ordinal)];
     }
 
     /// <summary>The directory as given.</summary>
@@ -89,8 +84,7 @@ public sealed class HuggingFaceDirectory : IDisposable
         }
     }
 
-    /// <summary>Whether a tensor of that name is stored.</summary>
-    /// <param name="name">Parameter name.</param>
+    /// <inheritdoc cref="SafeTensorsFile.Contains"/>
     public bool Contains(string name) => _byTensor.ContainsKey(name);
 
     /// <summary>Whether a tensor of that name is stored, or would be if the directory were complete.</summary>
@@ -100,9 +94,7 @@ public sealed class HuggingFaceDirectory : IDisposable
     internal static bool HasWeights(string path) =>
         File.Exists(System.IO.Path.Combine(path, SingleFile)) || File.Exists(System.IO.Path.Combine(path, IndexFile));
 
-    /// <summary>Type and shape of one tensor.</summary>
-    /// <param name="name">Parameter name.</param>
-    /// <exception cref="ModelFileException">There is no such tensor.</exception>
+    /// <inheritdoc cref="SafeTensorsFile.GetInfo"/>
     public TensorInfo GetInfo(string name) => FileOf(name).GetInfo(name);
 
     /// <summary>The file that holds a tensor.</summary>
@@ -130,19 +122,13 @@ public sealed class HuggingFaceDirectory : IDisposable
             : throw new ModelFileException(file.Path, name, $"dtype {info.TypeName}, expected F32, F16, BF16 or F64");
     }
 
-    /// <summary>All bytes of one tensor, little-endian, row-major; no copy.</summary>
-    /// <param name="name">Parameter name.</param>
-    /// <exception cref="ModelFileException">There is no such tensor, or it has 2 GiB or more.</exception>
+    /// <inheritdoc cref="SafeTensorsFile.GetBytes(string)"/>
     public ReadOnlySpan<byte> GetBytes(string name) => FileOf(name).GetBytes(name);
 
-    /// <summary>Address of a tensor's first byte, valid until <see cref="Dispose"/>.</summary>
-    /// <param name="name">Parameter name.</param>
-    /// <exception cref="ModelFileException">There is no such tensor.</exception>
+    /// <inheritdoc cref="SafeTensorsFile.GetAddress"/>
     public nint GetAddress(string name) => FileOf(name).GetAddress(name);
 
-    /// <summary>Converts one tensor to float32.</summary>
-    /// <param name="name">Parameter name of a floating-point tensor.</param>
-    /// <exception cref="ModelFileException">There is no such tensor, or it is not floating-point.</exception>
+    /// <inheritdoc cref="SafeTensorsFile.ReadFloats"/>
     public float[] ReadFloats(string name) => FileOf(name).ReadFloats(name);
 
     /// <summary>Gives back the memory that reading the weights took; they may be read again, from their files.</summary>
@@ -169,15 +155,12 @@ public sealed class HuggingFaceDirectory : IDisposable
     public void CopySideFiles(string target, TensorType type, bool? tied = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(target);
-        string[] files = [.. Directory.GetFiles(Path).Order(StringComparer.Ordinal)];
-        foreach (string file in files)
+        foreach (string name in Directory.GetFiles(Path).Select(file => System.IO.Path.GetFileName(file)).Order(StringComparer.Ordinal))
         {
-            string name = System.IO.Path.GetFileName(file);
-            bool wanted = System.IO.Path.GetExtension(name) is ".json" or ".jinja" or ".txt" or ".model"
-                && name is not (IndexFile or CheckpointStore.ManifestName or AdapterInfo.ConfigFile or "config.json");
-            if (wanted)
+            if (System.IO.Path.GetExtension(name) is ".json" or ".jinja" or ".txt" or ".model"
+                && name is not (IndexFile or CheckpointStore.ManifestName or AdapterInfo.ConfigFile or "config.json"))
             {
-                CopyFile(file, System.IO.Path.Combine(target, name));
+                CopyFile(System.IO.Path.Combine(Path, name), System.IO.Path.Combine(target, name));
             }
         }
 
@@ -187,56 +170,36 @@ public sealed class HuggingFaceDirectory : IDisposable
     /// <summary>Closes all files; spans and addresses handed out become invalid.</summary>
     public void Dispose() => _files.ForEach(file => file.Dispose());
 
-    private static void CopyFile(string source, string target)
+    private static void CopyFile(string source, string target) => FileErrors.Writing(target, () =>
     {
-        try
+        File.Copy(source, target, overwrite: true);
+        if (!OperatingSystem.IsWindows())
         {
-            File.Copy(source, target, overwrite: true);
-            if (!OperatingSystem.IsWindows())
-            {
-                // A read-only source must not make a checkpoint that cannot be replaced.
-                File.SetUnixFileMode(target, File.GetUnixFileMode(target) | UnixFileMode.UserWrite);
-            }
+            // A read-only source must not make a checkpoint that cannot be replaced.
+            File.SetUnixFileMode(target, File.GetUnixFileMode(target) | UnixFileMode.UserWrite);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw FileErrors.Unwritable(target, e);
-        }
-    }
+    });
 
     private void WriteConfig(string target, TensorType type, bool? tied)
     {
+        byte[] config = FileErrors.ReadAllBytes(ConfigPath);
         try
         {
-            byte[] config = FileErrors.ReadAllBytes(ConfigPath);
             JsonFields fields = JsonFields.Parse(config, ConfigPath);
-            List<(string, object)> changes = [];
             // Transformers 5 reads one name, Transformers 4 the other: what is written agrees in both.
-            bool old = fields.All().Any(field => field.Name == "torch_dtype");
-            if (old)
-            {
-                changes.Add(("torch_dtype", type.ConfigName()));
-            }
-
-            if (!old || fields.All().Any(field => field.Name == "dtype"))
-            {
-                changes.Add(("dtype", type.ConfigName()));
-            }
-
+            string[] names = [.. new[] { "torch_dtype", "dtype" }.Where(name => fields.All().Any(field => field.Name == name))];
+            List<(string, object)> changes = [.. (names.Length > 0 ? names : ["dtype"]).Select(name => (name, (object)type.ConfigName()))];
             if (tied is { } value)
             {
                 changes.Add(("tie_word_embeddings", value));
             }
 
-            File.WriteAllText(target, PythonJson.WithFields(config, changes, JsonWriting.Indented) + "\n");
+            string text = PythonJson.WithFields(config, changes, JsonWriting.Indented) + "\n";
+            FileErrors.Writing(target, () => File.WriteAllText(target, text));
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw new ModelFileException(ConfigPath, null, $"not a valid JSON object: {e.Message}", e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw FileErrors.Unwritable(target, e);
         }
     }
 }

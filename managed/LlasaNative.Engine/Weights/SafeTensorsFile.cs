@@ -24,12 +24,8 @@ public sealed class SafeTensorsFile : IDisposable
 
     private SafeTensorsFile(string path, MappedFile file, SafeTensorsHeader header)
     {
-        Path = path;
-        _file = file;
-        _header = header;
-        List<TensorInfo> tensors = [.. header.Tensors.Values.Select(t => t.Info)];
-        tensors.Sort((a, b) => string.CompareOrdinal(a.Name, b.Name));
-        Tensors = tensors;
+        (Path, _file, _header) = (path, file, header);
+        Tensors = [.. header.Tensors.Values.Select(t => t.Info).OrderBy(t => t.Name, StringComparer.Ordinal)];
     }
 
     /// <summary>The path as given.</summary>
@@ -38,25 +34,13 @@ public sealed class SafeTensorsFile : IDisposable
     /// <summary>All tensors, in ordinal order of their names.</summary>
     public IReadOnlyList<TensorInfo> Tensors { get; }
 
-    /// <summary>The free-form string map of the header, for example <c>format: pt</c>.</summary>
-    public IReadOnlyDictionary<string, string> Metadata => _header.Metadata;
-
     /// <summary>Opens and checks a file.</summary>
     /// <param name="path">Path of an existing file.</param>
     /// <exception cref="ModelFileException">The file is missing, truncated or malformed; the message names the tensor.</exception>
     public static SafeTensorsFile Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        MappedFile file = MappedFile.Open(path);
-        try
-        {
-            return new SafeTensorsFile(path, file, SafeTensorsHeader.Parse(file, path));
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
+        return MappedFile.Open(path).DisposeOnFailure(file => new SafeTensorsFile(path, file, SafeTensorsHeader.Parse(file, path)));
     }
 
     /// <summary>Whether a tensor of that name is stored.</summary>
@@ -99,48 +83,27 @@ public sealed class SafeTensorsFile : IDisposable
     /// <exception cref="ModelFileException">There is no such tensor.</exception>
     public nint GetAddress(string name) => _file.Address + (nint)(_header.DataStart + Find(name).Offset);
 
-    /// <summary>Converts one tensor to float32.</summary>
-    /// <param name="name">Parameter name; the type must be F32, F16, BF16 or F64.</param>
-    /// <param name="destination">As many elements as the tensor has.</param>
-    /// <exception cref="ModelFileException">There is no such tensor, or it does not hold floating-point numbers.</exception>
-    /// <exception cref="ArgumentException">The destination has another length.</exception>
-    public void ReadFloats(string name, Span<float> destination)
-    {
-        TensorInfo info = GetInfo(name);
-        ModelFileException.ThrowIf(!TensorConversion.IsFloat(info.Type), Path, name, $"{info.TypeName}, expected F32, F16, BF16 or F64");
-        if (destination.Length != info.ElementCount)
-        {
-            throw new ArgumentException(
-                string.Create(CultureInfo.InvariantCulture, $"`{name}` has {info.ElementCount} elements, the destination {destination.Length}."),
-                nameof(destination));
-        }
-
-        const int Chunk = 1 << 20;
-        int size = info.Type.SizeInBytes();
-        for (int start = 0; start < destination.Length; start += Chunk)
-        {
-            int count = Math.Min(Chunk, destination.Length - start);
-            ReadOnlySpan<byte> bytes = GetBytes(name, (long)start * size, count * size);
-            TensorConversion.ToSingle(bytes, info.Type, destination.Slice(start, count));
-            if (info.Type == TensorType.F64 && TensorConversion.AllFinite(bytes, info.Type)
-                && TensorConversion.WhyNot(destination.Slice(start, count), TensorType.F32) is not null)
-            {
-                throw new ModelFileException(Path, name, "holds values beyond the range of F32");
-            }
-
-            Release(name, (long)start * size, bytes.Length);
-        }
-    }
-
     /// <summary>Converts one tensor to a new float32 array.</summary>
     /// <param name="name">Parameter name; the type must be F32, F16, BF16 or F64.</param>
-    /// <exception cref="ModelFileException">There is no such tensor, it is not floating-point, or it is too large for an array.</exception>
+    /// <exception cref="ModelFileException">There is no such tensor, it is not floating-point, too large for an array, or holds values beyond the range of F32.</exception>
     public float[] ReadFloats(string name)
     {
         TensorInfo info = GetInfo(name);
+        ModelFileException.ThrowIf(!TensorConversion.IsFloat(info.Type), Path, name, $"{info.TypeName}, expected F32, F16, BF16 or F64");
         ModelFileException.ThrowIf(info.ElementCount > Array.MaxLength, Path, name, "too many elements for one array");
         float[] values = new float[info.ElementCount];
-        ReadFloats(name, values);
+        const int Chunk = 1 << 20;
+        int size = info.Type.SizeInBytes();
+        for (int start = 0; start < values.Length; start += Chunk)
+        {
+            Span<float> part = values.AsSpan(start, Math.Min(Chunk, values.Length - start));
+            ReadOnlySpan<byte> bytes = GetBytes(name, (long)start * size, part.Length * size);
+            TensorConversion.ToSingle(bytes, info.Type, part);
+            bool isBeyond = info.Type == TensorType.F64 && TensorConversion.AllFinite(bytes, info.Type) && TensorConversion.WhyNot(part, TensorType.F32) is not null;
+            ModelFileException.ThrowIf(isBeyond, Path, name, "holds values beyond the range of F32");
+            Release(name, (long)start * size, bytes.Length);
+        }
+
         return values;
     }
 

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using System.Text.Json.Nodes;
 using Microsoft.Win32.SafeHandles;
 
 namespace LlasaNative.Weights;
@@ -24,18 +25,14 @@ public sealed class SafeTensorsWriter : IDisposable
     /// <summary>Creates the file, reserves its space and writes the header.</summary>
     /// <param name="path">Path of the new file; an existing one is replaced.</param>
     /// <param name="tensors">Everything the file will hold; names must differ.</param>
-    /// <param name="metadata">String map of the header; <c>format: pt</c> is added when absent, as Transformers requires it.</param>
     /// <exception cref="ArgumentException">A name appears twice or is <c>__metadata__</c>.</exception>
     /// <exception cref="ModelFileException">The file cannot be created or the disk is full.</exception>
-    public SafeTensorsWriter(string path, IEnumerable<TensorInfo> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    public SafeTensorsWriter(string path, IEnumerable<TensorInfo> tensors)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(tensors);
         Path = path;
-        TensorInfo[] ordered = [.. tensors];
-        Array.Sort(ordered, (a, b) => a.Type.SizeInBytes() != b.Type.SizeInBytes()
-            ? b.Type.SizeInBytes().CompareTo(a.Type.SizeInBytes())
-            : string.CompareOrdinal(a.Name, b.Name));
+        TensorInfo[] ordered = [.. tensors.OrderByDescending(tensor => tensor.Type.SizeInBytes()).ThenBy(tensor => tensor.Name, StringComparer.Ordinal)];
         long offset = 0;
         foreach (TensorInfo tensor in ordered)
         {
@@ -47,7 +44,7 @@ public sealed class SafeTensorsWriter : IDisposable
             offset = checked(offset + tensor.ByteLength);
         }
 
-        byte[] header = BuildHeader(ordered, metadata);
+        byte[] header = BuildHeader(ordered);
         _dataStart = header.Length;
         try
         {
@@ -75,9 +72,9 @@ public sealed class SafeTensorsWriter : IDisposable
     {
         Slot slot = Find(name);
         int size = slot.Info.Type.SizeInBytes();
-        if (slot.Info.Type == TensorType.F32 && BitConverter.IsLittleEndian)
+        if (slot.Info.Type == TensorType.F32)
         {
-            WriteBytes(name, System.Runtime.InteropServices.MemoryMarshal.AsBytes(values), elementOffset * size);
+            WriteBytes(name, MemoryMarshal.AsBytes(values), elementOffset * size);
             return;
         }
 
@@ -136,25 +133,12 @@ public sealed class SafeTensorsWriter : IDisposable
     public void Complete()
     {
         ObjectDisposedException.ThrowIf(_handle is null, this);
-        foreach (Slot slot in _slots.Values)
+        if (_slots.Values.FirstOrDefault(slot => slot.Written != slot.Info.ByteLength) is { } part)
         {
-            if (slot.Written != slot.Info.ByteLength)
-            {
-                throw new InvalidOperationException(string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"Tensor `{slot.Info.Name}`: {slot.Written} bytes written, {slot.Info.ByteLength} declared."));
-            }
+            throw new InvalidOperationException(FormattableString.Invariant($"Tensor `{part.Info.Name}`: {part.Written} bytes written, {part.Info.ByteLength} declared."));
         }
 
-        try
-        {
-            RandomAccess.FlushToDisk(_handle);
-        }
-        catch (Exception e) when (FileErrors.IsWriteFailure(e))
-        {
-            throw FileErrors.Unwritable(Path, e);
-        }
-
+        FileErrors.Writing(Path, () => RandomAccess.FlushToDisk(_handle));
         _completed = true;
         Dispose();
     }
@@ -175,71 +159,33 @@ public sealed class SafeTensorsWriter : IDisposable
         }
     }
 
-    private static byte[] BuildHeader(TensorInfo[] ordered, IReadOnlyDictionary<string, string>? metadata)
+    private static byte[] BuildHeader(TensorInfo[] ordered)
     {
-        ArrayBufferWriter<byte> buffer = new();
-        buffer.Advance(WriteZeros(buffer.GetSpan(8), 8));
-        using (Utf8JsonWriter json = new(buffer))
+        JsonObject json = new() { ["__metadata__"] = new JsonObject { ["format"] = "pt" } };   // as Transformers requires it
+        long offset = 0;
+        foreach (TensorInfo tensor in ordered)
         {
-            json.WriteStartObject();
-            json.WriteStartObject("__metadata__");
-            SortedDictionary<string, string> map = new(StringComparer.Ordinal) { ["format"] = "pt" };
-            foreach ((string key, string value) in metadata ?? new Dictionary<string, string>())
+            json[tensor.Name] = new JsonObject
             {
-                map[key] = value;
-            }
-
-            foreach ((string key, string value) in map)
-            {
-                json.WriteString(key, value);
-            }
-
-            json.WriteEndObject();
-            long offset = 0;
-            foreach (TensorInfo tensor in ordered)
-            {
-                json.WriteStartObject(tensor.Name);
-                json.WriteString("dtype", tensor.TypeName);
-                json.WriteStartArray("shape");
-                foreach (long extent in tensor.Shape)
-                {
-                    json.WriteNumberValue(extent);
-                }
-
-                json.WriteEndArray();
-                json.WriteStartArray("data_offsets");
-                json.WriteNumberValue(offset);
-                json.WriteNumberValue(offset += tensor.ByteLength);
-                json.WriteEndArray();
-                json.WriteEndObject();
-            }
-
-            json.WriteEndObject();
+                ["dtype"] = tensor.TypeName,
+                ["shape"] = new JsonArray([.. tensor.Shape.Select(extent => (JsonNode)extent)]),
+                ["data_offsets"] = new JsonArray(offset, offset += tensor.ByteLength),
+            };
         }
 
-        int padding = (8 - (buffer.WrittenCount % 8)) % 8;
-        buffer.GetSpan(padding + 1)[..padding].Fill((byte)' ');
-        buffer.Advance(padding);
-        byte[] header = buffer.WrittenSpan.ToArray();
-        BinaryPrimitives.WriteInt64LittleEndian(header, header.Length - 8);
+        byte[] text = JsonSerializer.SerializeToUtf8Bytes(json);
+        byte[] header = new byte[sizeof(long) + ((text.Length + 7) / 8 * 8)];
+        header.AsSpan().Fill((byte)' ');
+        BinaryPrimitives.WriteInt64LittleEndian(header, header.Length - sizeof(long));
+        text.CopyTo(header, sizeof(long));
         return header;
-    }
-
-    private static int WriteZeros(Span<byte> span, int count)
-    {
-        span[..count].Clear();
-        return count;
     }
 
     private Slot Find(string name) =>
         _slots.TryGetValue(name, out Slot? slot) ? slot : throw new ArgumentException($"Tensor `{name}` was not declared.", nameof(name));
 
-    private sealed class Slot(TensorInfo info, long offset)
+    private sealed record Slot(TensorInfo Info, long Offset)
     {
-        public TensorInfo Info { get; } = info;
-
-        public long Offset { get; } = offset;
-
         public long Written { get; set; }
     }
 }

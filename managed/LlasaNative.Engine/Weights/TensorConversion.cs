@@ -1,4 +1,4 @@
-using System.Buffers.Binary;
+using System.Numerics;
 
 namespace LlasaNative.Weights;
 
@@ -21,10 +21,10 @@ public static class TensorConversion
         CheckLengths(source.Length, type, destination.Length);
         switch (type)
         {
-            case TensorType.F32 when BitConverter.IsLittleEndian:
+            case TensorType.F32:
                 source.CopyTo(MemoryMarshal.AsBytes(destination));
                 break;
-            case TensorType.BF16 when BitConverter.IsLittleEndian:
+            case TensorType.BF16:
                 ReadOnlySpan<ushort> high = MemoryMarshal.Cast<byte, ushort>(source);
                 for (int i = 0; i < destination.Length; i++)
                 {
@@ -32,12 +32,11 @@ public static class TensorConversion
                 }
 
                 break;
+            case TensorType.F16:
+                Convert<Half, float>(MemoryMarshal.Cast<byte, Half>(source), destination);
+                break;
             default:
-                for (int i = 0; i < destination.Length; i++)
-                {
-                    destination[i] = ReadOne(source, type, i);
-                }
-
+                Convert<double, float>(MemoryMarshal.Cast<byte, double>(source), destination);
                 break;
         }
     }
@@ -52,36 +51,22 @@ public static class TensorConversion
         CheckLengths(destination.Length, type, source.Length);
         switch (type)
         {
-            case TensorType.F32 when BitConverter.IsLittleEndian:
+            case TensorType.F32:
                 MemoryMarshal.AsBytes(source).CopyTo(destination);
                 break;
-            case TensorType.F32:
-                for (int i = 0; i < source.Length; i++)
-                {
-                    BinaryPrimitives.WriteSingleLittleEndian(destination[(4 * i)..], source[i]);
-                }
-
-                break;
             case TensorType.BF16:
+                Span<ushort> high = MemoryMarshal.Cast<byte, ushort>(destination);
                 for (int i = 0; i < source.Length; i++)
                 {
-                    BinaryPrimitives.WriteUInt16LittleEndian(destination[(2 * i)..], ToBFloat16(source[i]));
+                    high[i] = ToBFloat16(source[i]);
                 }
 
                 break;
             case TensorType.F16:
-                for (int i = 0; i < source.Length; i++)
-                {
-                    BinaryPrimitives.WriteHalfLittleEndian(destination[(2 * i)..], (Half)source[i]);
-                }
-
+                Convert(source, MemoryMarshal.Cast<byte, Half>(destination));
                 break;
             default:
-                for (int i = 0; i < source.Length; i++)
-                {
-                    BinaryPrimitives.WriteDoubleLittleEndian(destination[(8 * i)..], source[i]);
-                }
-
+                Convert(source, MemoryMarshal.Cast<byte, double>(destination));
                 break;
         }
     }
@@ -135,60 +120,52 @@ public static class TensorConversion
     /// <summary>Whether every element is finite; integer types always are.</summary>
     /// <param name="source">Whole elements, little-endian.</param>
     /// <param name="type">Element type.</param>
-    public static bool AllFinite(ReadOnlySpan<byte> source, TensorType type)
+    public static bool AllFinite(ReadOnlySpan<byte> source, TensorType type) => type switch
     {
-        // A number is not finite when all its exponent bits are set.
-        switch (type)
-        {
-            case TensorType.F32:
-                foreach (uint bits in MemoryMarshal.Cast<byte, uint>(source))
-                {
-                    if ((bits & 0x7F80_0000u) == 0x7F80_0000u)
-                    {
-                        return false;
-                    }
-                }
+        TensorType.F32 => AreFinite<float>(source),
+        TensorType.F16 => AreFinite<Half>(source),
+        TensorType.F64 => AreFinite<double>(source),
+        TensorType.BF16 => AreFiniteBFloat16(source),
+        _ => true,
+    };
 
-                return true;
-            case TensorType.F16:
-                return !AnyExponentFull(source, 0x7C00);
-            case TensorType.BF16:
-                return !AnyExponentFull(source, 0x7F80);
-            case TensorType.F64:
-                foreach (double value in MemoryMarshal.Cast<byte, double>(source))
-                {
-                    if (!double.IsFinite(value))
-                    {
-                        return false;
-                    }
-                }
-
-                return true;
-            default:
-                return true;
-        }
-    }
-
-    private static bool AnyExponentFull(ReadOnlySpan<byte> source, ushort mask)
+    private static bool AreFinite<T>(ReadOnlySpan<byte> source)
+        where T : unmanaged, INumberBase<T>
     {
-        foreach (ushort bits in MemoryMarshal.Cast<byte, ushort>(source))
+        foreach (T value in MemoryMarshal.Cast<byte, T>(source))
         {
-            if ((bits & mask) == mask)
+            if (!T.IsFinite(value))
             {
-                return true;
+                return false;
             }
         }
 
-        return false;
+        return true;
     }
 
-    private static float ReadOne(ReadOnlySpan<byte> source, TensorType type, int index) => type switch
+    private static bool AreFiniteBFloat16(ReadOnlySpan<byte> source)
     {
-        TensorType.F32 => BinaryPrimitives.ReadSingleLittleEndian(source[(4 * index)..]),
-        TensorType.F16 => (float)BinaryPrimitives.ReadHalfLittleEndian(source[(2 * index)..]),
-        TensorType.BF16 => BitConverter.UInt32BitsToSingle((uint)BinaryPrimitives.ReadUInt16LittleEndian(source[(2 * index)..]) << 16),
-        _ => (float)BinaryPrimitives.ReadDoubleLittleEndian(source[(8 * index)..]),
-    };
+        const int Exponent = 0x7F80;
+        foreach (ushort bits in MemoryMarshal.Cast<byte, ushort>(source))
+        {
+            if ((bits & Exponent) == Exponent)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private static void Convert<TFrom, TTo>(ReadOnlySpan<TFrom> source, Span<TTo> destination)
+        where TFrom : INumberBase<TFrom>
+        where TTo : INumberBase<TTo>
+    {
+        for (int i = 0; i < source.Length; i++)
+        {
+            destination[i] = TTo.CreateTruncating(source[i]);
+        }
+    }
 
     private static void CheckLengths(int bytes, TensorType type, int elements)
     {

@@ -58,16 +58,7 @@ public sealed class TensorInfo
 
     /// <summary>Writes a shape as text, for example <c>[16,8]</c>.</summary>
     /// <param name="shape">Extents, outermost first.</param>
-    public static string FormatShape(ReadOnlySpan<long> shape)
-    {
-        string[] parts = new string[shape.Length];
-        for (int i = 0; i < shape.Length; i++)
-        {
-            parts[i] = shape[i].ToString(CultureInfo.InvariantCulture);
-        }
-
-        return $"[{string.Join(',', parts)}]";
-    }
+    public static string FormatShape(ReadOnlySpan<long> shape) => $"[{string.Join(',', shape.ToArray())}]";
 
     /// <summary>Whether the shape equals the given extents.</summary>
     /// <param name="shape">Extents, outermost first.</param>

@@ -43,20 +43,11 @@ public static class TensorTypes
 
     /// <summary>Finds the type with the given safetensors name.</summary>
     /// <param name="name">Name as in a header, upper case.</param>
-    /// <param name="type">The type when the result is true.</param>
+    /// <param name="type">The type; <see cref="TensorType.Other"/> when the result is false.</param>
     /// <returns>False when no supported type has that name.</returns>
     public static bool TryParse(string name, out TensorType type)
     {
-        foreach (TensorType candidate in Enum.GetValues<TensorType>())
-        {
-            if (candidate != TensorType.Other && candidate.SafeTensorsName() == name)
-            {
-                type = candidate;
-                return true;
-            }
-        }
-
-        type = default;
-        return false;
+        type = Enum.GetValues<TensorType>().FirstOrDefault(known => known != TensorType.Other && known.SafeTensorsName() == name, TensorType.Other);
+        return type != TensorType.Other;
     }
 }

@@ -30,6 +30,23 @@ public static class FileErrors
     public static ModelFileException Unwritable(string path, Exception cause) =>
         new(path, null, $"cannot be written: {cause.Message}", cause);
 
+    /// <summary>Writes to a file.</summary>
+    /// <param name="path">Path of the file, for messages.</param>
+    /// <param name="write">Writes.</param>
+    /// <exception cref="ModelFileException">The file system does not take it.</exception>
+    public static void Writing(string path, Action write)
+    {
+        ArgumentNullException.ThrowIfNull(write);
+        try
+        {
+            write();
+        }
+        catch (Exception e) when (IsWriteFailure(e))
+        {
+            throw Unwritable(path, e);
+        }
+    }
+
     /// <summary>What is wrong with a file that Git LFS put in place of the real one, as a clone without it leaves it; null for any other file.</summary>
     /// <param name="beginning">The file, or its beginning.</param>
     public static string? LfsFault(ReadOnlySpan<byte> beginning)
