@@ -50,8 +50,6 @@ public sealed record SoundPreparation
             : sound.ToArray();
     }
 
-    private void CheckLength(double seconds, string name)
-    {
+    private void CheckLength(double seconds, string name) =>
         ModelFileException.ThrowIf(seconds > MaxSeconds, name, null, $"{seconds:F2} s of sound, at most {MaxSeconds:G} are taken");
-    }
 }

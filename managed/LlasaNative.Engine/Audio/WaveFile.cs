@@ -115,17 +115,8 @@ public static class WaveFile
     /// <summary>The bytes of a file of 16-bit PCM.</summary>
     /// <param name="samples">Amplitudes; beyond ±1 they are clipped, NaN becomes 0.</param>
     /// <param name="sampleRate">Samples per second, positive.</param>
-    public static byte[] Encode(ReadOnlySpan<float> samples, int sampleRate)
-    {
-        byte[] file = [.. Header(samples.Length, sampleRate), .. new byte[checked(2 * samples.Length)]];
-        short[] scaled = ToPcm(samples);
-        for (int i = 0; i < scaled.Length; i++)
-        {
-            BinaryPrimitives.WriteInt16LittleEndian(file.AsSpan(HeaderBytes + (2 * i)), scaled[i]);
-        }
-
-        return file;
-    }
+    public static byte[] Encode(ReadOnlySpan<float> samples, int sampleRate) =>
+        [.. Header(samples.Length, sampleRate), .. MemoryMarshal.AsBytes<short>(ToPcm(samples))];
 
     /// <summary>What stands before the samples of a file of 16-bit PCM.</summary>
     /// <param name="samples">How many follow; null = nobody knows yet: the header says the most it can, as of a pipe.</param>
@@ -194,13 +185,13 @@ public static class WaveFile
         if (said > (ulong)left)
         {
             ModelFileException.ThrowIf(left == 0, path, "data", $"says it has {said} bytes, the file ends before them (truncated file?)");
-            warn?.Invoke(Text($"{path}: its header says {said} bytes of sound, {left} are there and are read (truncated file?)"));
+            warn?.Invoke(FormattableString.Invariant($"{path}: its header says {said} bytes of sound, {left} are there and are read (truncated file?)"));
             return left;
         }
 
         if (!isWhole && lengths.File is > 0 and < UnknownLength)
         {
-            warn?.Invoke(Text($"{path}: its header says {lengths.File + 8} bytes, the file has {fileLength}; the {said} bytes of sound are read"));
+            warn?.Invoke(FormattableString.Invariant($"{path}: its header says {lengths.File + 8} bytes, the file has {fileLength}; the {said} bytes of sound are read"));
         }
 
         return (int)said;
@@ -223,7 +214,7 @@ public static class WaveFile
         int bytes = (bits + 7) / 8;
         return blockAlign == channels * bytes
             ? new Format(kind, channels, (int)rate, bytes)
-            : throw new ModelFileException(path, "fmt", Text($"{blockAlign} bytes per frame, expected {channels * bytes}"));
+            : throw new ModelFileException(path, "fmt", FormattableString.Invariant($"{blockAlign} bytes per frame, expected {channels * bytes}"));
     }
 
     // Of an extensible header the real format is the start of a GUID at byte 24.
@@ -245,7 +236,7 @@ public static class WaveFile
         int frame = format.Channels * format.Bytes;
         if (data.Length % frame != 0)
         {
-            warn?.Invoke(Text($"{path}: {data.Length} bytes of sound are not a multiple of the {frame} bytes of a frame; the last {data.Length % frame} are left out"));
+            warn?.Invoke(FormattableString.Invariant($"{path}: {data.Length} bytes of sound are not a multiple of the {frame} bytes of a frame; the last {data.Length % frame} are left out"));
         }
 
         float[] samples = new float[data.Length / frame];
@@ -260,7 +251,7 @@ public static class WaveFile
             samples[i] = (float)(sum / format.Channels);
             if (!float.IsFinite(samples[i]))
             {
-                throw new ModelFileException(path, "data", Text($"sample {i} is not a finite number"));
+                throw new ModelFileException(path, "data", FormattableString.Invariant($"sample {i} is not a finite number"));
             }
         }
 
@@ -278,8 +269,6 @@ public static class WaveFile
         (_, 3) => ((sbyte)bytes[2] << 16 | bytes[1] << 8 | bytes[0]) / 8388608.0,
         _ => BinaryPrimitives.ReadInt32LittleEndian(bytes) / 2147483648.0,
     };
-
-    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     // What the header says: bytes after its first eight, and those of a large file's data.
     private readonly record struct Lengths(ulong File, ulong? Data);

@@ -1,5 +1,3 @@
-using System.Text.Encodings.Web;
-
 namespace LlasaNative.Models;
 
 /// <summary>The adapter of a policy: how it begins, and its directory as PEFT reads and writes it.</summary>
@@ -56,8 +54,8 @@ public sealed class LoraAdapter
         {
             long[] shape = [.. tensor.Shape];
             var values = file.ReadFloats(tensor.Name);
-            ModelFileException.ThrowIf(!file.GetInfo(tensor.Name).Shape.SequenceEqual(shape), file.Path, tensor.Name,
-                $"shape [{string.Join(",", file.GetInfo(tensor.Name).Shape)}], expected [{string.Join(",", shape)}]");
+            var stored = file.GetInfo(tensor.Name);
+            ModelFileException.ThrowIf(!stored.HasShape(shape), file.Path, tensor.Name, $"shape {stored.ShapeText}, expected {TensorInfo.FormatShape(shape)}");
             NativeErrors.AboutFile(file.Path, tensor.Name, () => _policy.SetTensor(tensor.Name, shape, values));
         }
     }
@@ -104,31 +102,17 @@ public sealed class LoraAdapter
         return values;
     }
 
-    private byte[] ToJson()
+    private byte[] ToJson() => JsonWriting.ToFile(new
     {
-        using MemoryStream stream = new();
-        using (Utf8JsonWriter json = new(stream, new JsonWriterOptions { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
-        {
-            json.WriteStartObject();
-            json.WriteString("peft_type", "LORA");
-            json.WriteString("task_type", "CAUSAL_LM");
-            json.WriteString("base_model_name_or_path", _base);
-            json.WriteNumber("r", _options.Rank);
-            json.WriteNumber("lora_alpha", _options.Alpha);
-            json.WriteNumber("lora_dropout", _options.Dropout);
-            json.WriteStartArray("target_modules");
-            foreach (var target in _options.TargetList)
-            {
-                json.WriteStringValue(target);
-            }
-
-            json.WriteEndArray();
-            json.WriteString("bias", "none");
-            json.WriteBoolean("fan_in_fan_out", false);
-            json.WriteBoolean("inference_mode", true);
-            json.WriteEndObject();
-        }
-
-        return stream.ToArray();
-    }
+        PeftType = "LORA",
+        TaskType = "CAUSAL_LM",
+        BaseModelNameOrPath = _base,
+        R = _options.Rank,
+        LoraAlpha = _options.Alpha,
+        LoraDropout = _options.Dropout,
+        TargetModules = _options.TargetList,
+        Bias = "none",
+        FanInFanOut = false,
+        InferenceMode = true,
+    });
 }

@@ -48,100 +48,49 @@ public static class PublicShapes
 
     private static JsonObject Llama8B(int vocabulary) => Llama(vocabulary, 4096, 32, 32, 128, 14336, tied: false, ropeFactor: 8);
 
-    private static JsonObject Llama(int vocabulary, int hidden, int layers, int heads, int headDimension, int intermediate, bool tied, double ropeFactor) => new()
-    {
-        ["architectures"] = new JsonArray("LlamaForCausalLM"),
-        ["model_type"] = "llama",
-        ["vocab_size"] = vocabulary,
-        ["hidden_size"] = hidden,
-        ["intermediate_size"] = intermediate,
-        ["num_hidden_layers"] = layers,
-        ["num_attention_heads"] = heads,
-        ["num_key_value_heads"] = 8,
-        ["head_dim"] = headDimension,
-        ["hidden_act"] = "silu",
-        ["attention_bias"] = false,
-        ["mlp_bias"] = false,
-        ["max_position_embeddings"] = 131_072,
-        ["rms_norm_eps"] = 1e-5,
-        ["rope_theta"] = 500_000.0,
-        ["rope_scaling"] = new JsonObject
+    private static JsonObject Llama(int vocabulary, int hidden, int layers, int heads, int headDimension, int intermediate, bool tied, double ropeFactor) => Parse(
+        FormattableString.Invariant($$"""
         {
-            ["rope_type"] = "llama3",
-            ["factor"] = ropeFactor,
-            ["low_freq_factor"] = 1.0,
-            ["high_freq_factor"] = 4.0,
-            ["original_max_position_embeddings"] = 8192,
-        },
-        ["tie_word_embeddings"] = tied,
-        ["initializer_range"] = 0.02,
-        ["use_cache"] = true,
-    };
+          "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": {{vocabulary}}, "hidden_size": {{hidden}},
+          "intermediate_size": {{intermediate}}, "num_hidden_layers": {{layers}}, "num_attention_heads": {{heads}}, "num_key_value_heads": 8,
+          "head_dim": {{headDimension}}, "hidden_act": "silu", "attention_bias": false, "mlp_bias": false, "max_position_embeddings": 131072,
+          "rms_norm_eps": 1e-5, "rope_theta": 500000.0,
+          "rope_scaling": {
+            "rope_type": "llama3", "factor": {{ropeFactor}}, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192
+          },
+          "tie_word_embeddings": {{(tied ? "true" : "false")}}, "initializer_range": 0.02, "use_cache": true
+        }
+        """));
 
     private static JsonObject Whisper(int hidden, int encoderLayers, int decoderLayers, int heads, int melBins = 80, int vocabulary = 51_865)
     {
         WhisperTokens tokens = WhisperTokens.Standard(vocabulary);
-        return new JsonObject
+        return Parse(FormattableString.Invariant($$"""
         {
-            ["architectures"] = new JsonArray("WhisperForConditionalGeneration"),
-            ["model_type"] = "whisper",
-            ["vocab_size"] = vocabulary,
-            ["num_mel_bins"] = melBins,
-            ["d_model"] = hidden,
-            ["encoder_layers"] = encoderLayers,
-            ["encoder_attention_heads"] = heads,
-            ["encoder_ffn_dim"] = 4 * hidden,
-            ["decoder_layers"] = decoderLayers,
-            ["decoder_attention_heads"] = heads,
-            ["decoder_ffn_dim"] = 4 * hidden,
-            ["max_source_positions"] = 1500,
-            ["max_target_positions"] = 448,
-            ["activation_function"] = "gelu",
-            ["scale_embedding"] = false,
-            ["tie_word_embeddings"] = true,
-            ["is_encoder_decoder"] = true,
-            ["bos_token_id"] = tokens.EndOfText,
-            ["eos_token_id"] = tokens.EndOfText,
-            ["pad_token_id"] = tokens.EndOfText,
-            ["decoder_start_token_id"] = tokens.StartOfTranscript,
-            ["init_std"] = 0.02,
-            ["use_cache"] = true,
-        };
+          "architectures": ["WhisperForConditionalGeneration"], "model_type": "whisper", "vocab_size": {{vocabulary}}, "num_mel_bins": {{melBins}},
+          "d_model": {{hidden}}, "encoder_layers": {{encoderLayers}}, "encoder_attention_heads": {{heads}}, "encoder_ffn_dim": {{4 * hidden}},
+          "decoder_layers": {{decoderLayers}}, "decoder_attention_heads": {{heads}}, "decoder_ffn_dim": {{4 * hidden}},
+          "max_source_positions": 1500, "max_target_positions": 448, "activation_function": "gelu", "scale_embedding": false,
+          "tie_word_embeddings": true, "is_encoder_decoder": true, "bos_token_id": {{tokens.EndOfText}}, "eos_token_id": {{tokens.EndOfText}},
+          "pad_token_id": {{tokens.EndOfText}}, "decoder_start_token_id": {{tokens.StartOfTranscript}}, "init_std": 0.02, "use_cache": true
+        }
+        """));
     }
 
-    private static JsonObject Xcodec2() => new()
-    {
-        ["architectures"] = new JsonArray("Xcodec2Model"),
-        ["model_type"] = "xcodec2",
-        ["hidden_size"] = 1024,
-        ["num_hidden_layers"] = 12,
-        ["num_attention_heads"] = 16,
-        ["num_key_value_heads"] = 16,
-        ["head_dim"] = 64,
-        ["intermediate_size"] = 4096,
-        ["hidden_act"] = "silu",
-        ["max_position_embeddings"] = 4096,
-        ["rms_norm_eps"] = 1e-6,
-        ["attention_bias"] = false,
-        ["rope_parameters"] = new JsonObject { ["rope_type"] = "default", ["rope_theta"] = 10_000.0 },
-        ["encoder_hidden_size"] = 48,
-        ["downsampling_ratios"] = new JsonArray(2, 2, 4, 4, 5),
-        ["sampling_rate"] = 16_000,
-        ["quantization_dim"] = 2048,
-        ["quantization_levels"] = new JsonArray(4, 4, 4, 4, 4, 4, 4, 4),
-        ["initializer_range"] = 0.02,
-        ["semantic_model_config"] = new JsonObject
+    private static JsonObject Xcodec2() => Parse("""
         {
-            ["model_type"] = "wav2vec2-bert",
-            ["hidden_size"] = 1024,
-            ["num_hidden_layers"] = 16,
-            ["num_attention_heads"] = 16,
-            ["intermediate_size"] = 4096,
-            ["feature_projection_input_dim"] = 160,
-            ["hidden_act"] = "swish",
-            ["conv_depthwise_kernel_size"] = 31,
-            ["position_embeddings_type"] = "relative_key",
-            ["add_adapter"] = false,
-        },
-    };
+          "architectures": ["Xcodec2Model"], "model_type": "xcodec2", "hidden_size": 1024, "num_hidden_layers": 12, "num_attention_heads": 16,
+          "num_key_value_heads": 16, "head_dim": 64, "intermediate_size": 4096, "hidden_act": "silu", "max_position_embeddings": 4096,
+          "rms_norm_eps": 1e-6, "attention_bias": false, "rope_parameters": { "rope_type": "default", "rope_theta": 10000.0 },
+          "encoder_hidden_size": 48, "downsampling_ratios": [2, 2, 4, 4, 5], "sampling_rate": 16000, "quantization_dim": 2048,
+          "quantization_levels": [4, 4, 4, 4, 4, 4, 4, 4], "initializer_range": 0.02,
+          "semantic_model_config": {
+            "model_type": "wav2vec2-bert", "hidden_size": 1024, "num_hidden_layers": 16, "num_attention_heads": 16, "intermediate_size": 4096,
+            "feature_projection_input_dim": 160, "hidden_act": "swish", "conv_depthwise_kernel_size": 31, "position_embeddings_type": "relative_key",
+            "add_adapter": false
+          }
+        }
+        """);
+
+    private static JsonObject Parse(string json) => (JsonObject)JsonNode.Parse(json)!;
 }

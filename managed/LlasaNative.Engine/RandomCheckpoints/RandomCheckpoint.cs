@@ -63,18 +63,11 @@ public static class RandomCheckpoint
             return PublicShapes.Config(options.Kind, options.Like);
         }
 
-        try
-        {
-            var config = JsonNode.Parse(FileErrors.ReadAllBytes(options.Like)) as JsonObject
-                ?? throw new ModelFileException(options.Like, null, "expected a JSON object");
-            // Of the two names of the element type the one that is written here.
-            config.Remove("torch_dtype");
-            return config;
-        }
-        catch (JsonException e)
-        {
-            throw new ModelFileException(options.Like, null, $"not valid JSON: {e.Message}", e);
-        }
+        var config = JsonFields.Document(FileErrors.ReadAllBytes(options.Like), options.Like, root => root.ValueKind == JsonValueKind.Object
+            ? JsonObject.Create(root.Clone())! : throw new ModelFileException(options.Like, null, "expected a JSON object"));
+        // Of the two names of the element type the one that is written here.
+        config.Remove("torch_dtype");
+        return config;
     }
 
     private static void Remove(string directory)

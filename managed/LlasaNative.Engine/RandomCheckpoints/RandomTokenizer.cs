@@ -1,5 +1,3 @@
-using System.Text.Encodings.Web;
-
 namespace LlasaNative.RandomCheckpoints;
 
 /// <summary>Writes a <c>tokenizer.json</c> whose special tokens are the public models', and whose merges are made up.</summary>
@@ -65,94 +63,29 @@ internal static class RandomTokenizer
 
     private static void Write(string path, int entries, IReadOnlyList<string> special, string? pattern)
     {
-        using var file = File.Create(path);
-        using Utf8JsonWriter json = new(file, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, Indented = true, IndentSize = 1, NewLine = "\n" });
-        json.WriteStartObject();
-        json.WriteString("version", "1.0");
-        json.WriteStartArray("added_tokens");
-        for (var i = 0; i < special.Count; i++)
-        {
-            json.WriteStartObject();
-            json.WriteNumber("id", entries + i);
-            json.WriteString("content", special[i]);
-            foreach (var flag in new[] { "single_word", "lstrip", "rstrip", "normalized" })
-            {
-                json.WriteBoolean(flag, false);
-            }
-
-            json.WriteBoolean("special", true);
-            json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
-        WriteSplitting(json, pattern);
-        WriteModel(json, entries);
-        json.WriteEndObject();
-    }
-
-    private static void WriteSplitting(Utf8JsonWriter json, string? pattern)
-    {
-        json.WriteStartObject("pre_tokenizer");
-        if (pattern is not null)
-        {
-            json.WriteString("type", "Sequence");
-            json.WriteStartArray("pretokenizers");
-            json.WriteStartObject();
-            json.WriteString("type", "Split");
-            json.WriteStartObject("pattern");
-            json.WriteString("Regex", pattern);
-            json.WriteEndObject();
-            json.WriteString("behavior", "Isolated");
-            json.WriteBoolean("invert", false);
-            json.WriteEndObject();
-            json.WriteStartObject();
-        }
-
-        WriteByteLevel(json, splits: pattern is null);
-        if (pattern is not null)
-        {
-            json.WriteEndObject();
-            json.WriteEndArray();
-        }
-
-        json.WriteEndObject();
-        json.WriteStartObject("decoder");
-        WriteByteLevel(json, splits: true);
-        json.WriteEndObject();
-    }
-
-    private static void WriteByteLevel(Utf8JsonWriter json, bool splits)
-    {
-        json.WriteString("type", "ByteLevel");
-        json.WriteBoolean("add_prefix_space", false);
-        json.WriteBoolean("trim_offsets", true);
-        json.WriteBoolean("use_regex", splits);
-    }
-
-    private static void WriteModel(Utf8JsonWriter json, int entries)
-    {
         string[] bytes = [.. BytesInOrder().Select(b => ByteAlphabet.ToText([b]))];
         List<(string Left, string Right)> merges = [.. Merges(bytes).Take(entries - bytes.Length)];
-        json.WriteStartObject("model");
-        json.WriteString("type", "BPE");
-        json.WriteBoolean("ignore_merges", false);
-        json.WriteStartObject("vocab");
-        var id = 0;
-        foreach (var entry in bytes.Concat(merges.Select(m => m.Left + m.Right)))
+        var split = new { Type = "Split", Pattern = new Dictionary<string, string?> { ["Regex"] = pattern }, Behavior = "Isolated", Invert = false };
+        File.WriteAllBytes(path, JsonWriting.ToFile(new
         {
-            json.WriteNumber(entry, id++);
-        }
-
-        json.WriteEndObject();
-        json.WriteStartArray("merges");
-        foreach (var (left, right) in merges)
-        {
-            json.WriteStringValue($"{left} {right}");
-        }
-
-        json.WriteEndArray();
-        json.WriteEndObject();
+            Version = "1.0",
+            AddedTokens = special.Select((content, i) => new
+            {
+                Id = entries + i, Content = content, SingleWord = false, Lstrip = false, Rstrip = false, Normalized = false, Special = true,
+            }),
+            PreTokenizer = pattern is null ? ByteLevel(splits: true) : new { Type = "Sequence", Pretokenizers = new[] { split, ByteLevel(splits: false) } },
+            Decoder = ByteLevel(splits: true),
+            Model = new
+            {
+                Type = "BPE",
+                IgnoreMerges = false,
+                Vocab = bytes.Concat(merges.Select(m => m.Left + m.Right)).Select((entry, id) => (entry, id)).ToDictionary(),
+                Merges = merges.Select(m => $"{m.Left} {m.Right}"),
+            },
+        }));
     }
+
+    private static object ByteLevel(bool splits) => new { Type = "ByteLevel", AddPrefixSpace = false, TrimOffsets = true, UseRegex = splits };
 
     /// <summary>What texts are made of comes first, so that the first merges are of use.</summary>
     private static IEnumerable<byte> BytesInOrder()

@@ -9,23 +9,16 @@ internal sealed class TokenizerComponents(string path)
     /// <summary>A normalisation form; null for none.</summary>
     public UnicodeForm? ReadNormalizer(JsonElement? element)
     {
-        List<JsonElement> parts = Flatten(element, "normalizer", "normalizers");
-        if (parts.Count == 0)
+        string[] types = [.. Flatten(element, "normalizer", "normalizers").Select(part => TypeOf(part, "normalizer"))];
+        return types switch
         {
-            return null;
-        }
-
-        UnicodeForm? form = TypeOf(parts[0], "normalizer") switch
-        {
-            "NFC" => UnicodeForm.Nfc,
-            "NFD" => UnicodeForm.Nfd,
-            "NFKC" => UnicodeForm.Nfkc,
-            "NFKD" => UnicodeForm.Nfkd,
-            _ => null,
+            [] => null,
+            ["NFC"] => UnicodeForm.Nfc,
+            ["NFD"] => UnicodeForm.Nfd,
+            ["NFKC"] => UnicodeForm.Nfkc,
+            ["NFKD"] => UnicodeForm.Nfkd,
+            _ => throw Error("normalizer", "only a single NFC, NFD, NFKC or NFKD is supported"),
         };
-        return form is not null && parts.Count == 1
-            ? form
-            : throw Error("normalizer", "only a single NFC, NFD, NFKC or NFKD is supported");
     }
 
     public List<PreTokenizerStep> ReadPreTokenizer(JsonElement? element)
@@ -61,15 +54,13 @@ internal sealed class TokenizerComponents(string path)
         foreach (JsonElement part in Flatten(element, "post_processor", "processors"))
         {
             string type = TypeOf(part, "post_processor");
-            if (type == "ByteLevel")
+            ThrowIf(type is not ("TemplateProcessing" or "ByteLevel"), "post_processor", $"`{type}` is not supported, expected TemplateProcessing or ByteLevel");
+            if (type == "TemplateProcessing")
             {
-                continue;
+                (List<int> before, List<int> after) = ReadTemplate(part);
+                prefix.InsertRange(0, before);
+                suffix.AddRange(after);
             }
-
-            ThrowIf(type != "TemplateProcessing", "post_processor", $"`{type}` is not supported, expected TemplateProcessing or ByteLevel");
-            (List<int> before, List<int> after) = ReadTemplate(part);
-            prefix.InsertRange(0, before);
-            suffix.AddRange(after);
         }
 
         return (prefix, suffix);
@@ -150,19 +141,12 @@ internal sealed class TokenizerComponents(string path)
 
     private List<int> SpecialIds(JsonElement part, string name)
     {
-        List<int> ids = [];
         if (part.TryGetProperty("special_tokens", out JsonElement map) && map.ValueKind == JsonValueKind.Object
             && map.TryGetProperty(name, out JsonElement token) && token.ValueKind == JsonValueKind.Object
             && token.TryGetProperty("ids", out JsonElement list) && list.ValueKind == JsonValueKind.Array)
         {
-            foreach (JsonElement item in list.EnumerateArray())
-            {
-                ids.Add(item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out int id) && id is >= 0 and < TokenTable.MaxId
-                    ? id
-                    : throw Error($"post_processor.special_tokens.{name}.ids", "holds something that is no token id"));
-            }
-
-            return ids;
+            return [.. list.EnumerateArray().Select(item => TokenizerJsonReader.IsId(item, out int id) ? id
+                : throw Error($"post_processor.special_tokens.{name}.ids", "holds something that is no token id"))];
         }
 
         throw Error($"post_processor.special_tokens.{name}", "missing");
@@ -171,26 +155,14 @@ internal sealed class TokenizerComponents(string path)
     /// <summary>The parts of a Sequence, or the element itself, or nothing.</summary>
     private List<JsonElement> Flatten(JsonElement? element, string field, string listName)
     {
-        List<JsonElement> parts = [];
-        if (element is not { } given)
+        if (element is not { } given || TypeOf(given, field) != "Sequence")
         {
-            return parts;
-        }
-
-        if (TypeOf(given, field) != "Sequence")
-        {
-            parts.Add(given);
-            return parts;
+            return element is { } single ? [single] : [];
         }
 
         ThrowIf(
             !given.TryGetProperty(listName, out JsonElement list) || list.ValueKind != JsonValueKind.Array, $"{field}.{listName}", "missing or not a list");
-        foreach (JsonElement item in list.EnumerateArray())
-        {
-            parts.AddRange(Flatten(item, field, listName));
-        }
-
-        return parts;
+        return [.. list.EnumerateArray().SelectMany(item => Flatten(item, field, listName))];
     }
 
     private string TypeOf(JsonElement element, string field) =>
@@ -198,17 +170,10 @@ internal sealed class TokenizerComponents(string path)
             ? type.GetString()!
             : throw Error(field, "has no type");
 
-    private bool Flag(JsonElement element, string name, bool fallback)
-    {
-        if (!element.TryGetProperty(name, out JsonElement value) || value.ValueKind == JsonValueKind.Null)
-        {
-            return fallback;
-        }
-
-        return value.ValueKind is JsonValueKind.True or JsonValueKind.False
-            ? value.GetBoolean()
-            : throw Error(name, "is neither true nor false");
-    }
+    private bool Flag(JsonElement element, string name, bool fallback) =>
+        !element.TryGetProperty(name, out JsonElement value) || value.ValueKind == JsonValueKind.Null ? fallback
+        : value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean()
+        : throw Error(name, "is neither true nor false");
 
     private void ThrowIf(bool isFault, string field, [InterpolatedStringHandlerArgument(nameof(isFault))] FaultText message) =>
         ModelFileException.ThrowIf(isFault, path, field, message);

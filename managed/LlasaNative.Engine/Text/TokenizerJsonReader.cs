@@ -1,18 +1,11 @@
 using System.Runtime.CompilerServices;
-using System.Text.Unicode;
 
 namespace LlasaNative.Text;
 
 /// <summary>Reads a Hugging Face tokenizer.json whose model is byte-level BPE; refuses what it would get wrong.</summary>
-internal sealed class TokenizerJsonReader
+internal sealed class TokenizerJsonReader(string path)
 {
-    private readonly string _path;
     private readonly TokenizerBuilder _builder = new();
-
-    private TokenizerJsonReader(string path)
-    {
-        _path = path;
-    }
 
     /// <summary>Reads a file.</summary>
     /// <param name="json">Its content.</param>
@@ -20,47 +13,23 @@ internal sealed class TokenizerJsonReader
     /// <param name="beside">Added tokens that other files name; those that this one lacks are added after its own.</param>
     /// <param name="prefixSpace">Whether another file has a space put before a text; null when none says so.</param>
     public static TokenizerParts Read(ReadOnlyMemory<byte> json, string path, IEnumerable<AddedToken>? beside = null, bool? prefixSpace = null) =>
-        Document(json, path, root => new TokenizerJsonReader(path).Read(root, beside ?? [], prefixSpace));
+        JsonFields.Document(json, path, root => new TokenizerJsonReader(path).Read(root, beside ?? [], prefixSpace));
 
     /// <summary>Reads <c>vocab.json</c>, which is the vocabulary of the model alone.</summary>
     /// <param name="path">Path of the file.</param>
     /// <returns>A builder that waits for merges.</returns>
-    public static TokenizerBuilder ReadVocabulary(string path) => Document(FileErrors.ReadAllBytes(path), path, root =>
+    public static TokenizerBuilder ReadVocabulary(string path) => JsonFields.Document(FileErrors.ReadAllBytes(path), path, root =>
     {
         TokenizerJsonReader reader = new(path);
         reader.ReadVocabulary(root, string.Empty);
         return reader._builder;
     });
 
-    private static T Document<T>(ReadOnlyMemory<byte> json, string path, Func<JsonElement, T> read)
-    {
-        if (json.Span.StartsWith(Encoding.UTF8.Preamble))
-        {
-            json = json[3..];
-        }
-
-        ModelFileException.ThrowIf(!Utf8.IsValid(json.Span), path, null, "not valid UTF-8 text");
-        try
-        {
-            using JsonDocument document = PythonJson.Parse(json);
-            return read(document.RootElement);
-        }
-        catch (JsonException e)
-        {
-            throw new ModelFileException(path, null, $"not valid JSON: {e.Message}", e);
-        }
-        catch (InvalidOperationException e)
-        {
-            // What the element types allow is checked one by one; this is half of a surrogate pair in an escape.
-            throw new ModelFileException(path, null, $"holds text that is not valid: {e.Message}", e);
-        }
-    }
-
     private TokenizerParts Read(JsonElement root, IEnumerable<AddedToken> beside, bool? prefixSpace)
     {
         Require(root, JsonValueKind.Object, "(top level)");
         JsonElement model = Get(root, "model", JsonValueKind.Object, string.Empty);
-        TokenizerComponents components = new(_path);
+        TokenizerComponents components = new(path);
         CheckModel(model);
         JsonElement vocabulary = Get(model, "vocab", JsonValueKind.Object, "model.");
         ReadVocabulary(vocabulary, "model.vocab.");
@@ -84,7 +53,7 @@ internal sealed class TokenizerJsonReader
         components.CheckDecoder(Optional(root, "decoder"));
         (List<int> prefix, List<int> suffix) = components.ReadPostProcessor(Optional(root, "post_processor"));
         bool ignoreMerges = model.TryGetProperty("ignore_merges", out JsonElement ignore) && ignore.ValueKind == JsonValueKind.True;
-        return _builder.Build(_path, ignoreMerges, steps, form, prefix, suffix);
+        return _builder.Build(path, ignoreMerges, steps, form, prefix, suffix);
     }
 
     private void CheckModel(JsonElement model)
@@ -170,7 +139,7 @@ internal sealed class TokenizerJsonReader
             string field = $"added_tokens[{_builder.Added.Count}]";
             Require(item, JsonValueKind.Object, field);
             int id = ReadId(Get(item, "id", JsonValueKind.Number, field + "."), field + ".id");
-            AddedToken token = ReadAddedToken(item, id, _path, field);
+            AddedToken token = ReadAddedToken(item, id, path, field);
             int next = _builder.NextId(token.Content);
             if (_builder.Add(token) is { } reason)
             {
@@ -196,7 +165,7 @@ internal sealed class TokenizerJsonReader
             if (token.Id >= 0 && id != token.Id)
             {
                 LlasaEventSource.Log.Warned(string.Create(CultureInfo.InvariantCulture,
-                    $"{_path}: the files beside it add `{token.Content}` as {token.Id}, where the tokenizers library counts {id}; that is its id here, too"));
+                    $"{path}: the files beside it add `{token.Content}` as {token.Id}, where the tokenizers library counts {id}; that is its id here, too"));
             }
 
             if (_builder.Add(token with { Id = id }) is { } reason)
@@ -227,7 +196,7 @@ internal sealed class TokenizerJsonReader
 
     private int ReadId(JsonElement value, string field) => IsId(value, out int id) ? id : throw Error(field, NoId(value));
 
-    private static bool IsId(JsonElement value, out int id)
+    internal static bool IsId(JsonElement value, out int id)
     {
         id = -1;
         return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out id) && id is >= 0 and < TokenTable.MaxId;
@@ -245,10 +214,8 @@ internal sealed class TokenizerJsonReader
         return value;
     }
 
-    private void Require(JsonElement value, JsonValueKind kind, string field)
-    {
+    private void Require(JsonElement value, JsonValueKind kind, string field) =>
         ThrowIf(value.ValueKind != kind, field, $"expected {kind}, found {value.ValueKind}");
-    }
 
     private static ReadOnlySpan<byte> RawText(JsonElement text)
     {
@@ -263,7 +230,7 @@ internal sealed class TokenizerJsonReader
     }
 
     private void ThrowIf(bool isFault, string field, [InterpolatedStringHandlerArgument(nameof(isFault))] FaultText message) =>
-        ModelFileException.ThrowIf(isFault, _path, field, message);
+        ModelFileException.ThrowIf(isFault, path, field, message);
 
-    private ModelFileException Error(string field, string message) => new(_path, field, message);
+    private ModelFileException Error(string field, string message) => new(path, field, message);
 }

@@ -40,16 +40,8 @@ internal sealed class VocabularyFiles
     /// <exception cref="ModelFileException">A file is malformed; the message names the field.</exception>
     public static IEnumerable<AddedToken> Beside(string directory)
     {
-        JsonFields config = ConfigOf(directory);
         Dictionary<string, List<AddedToken>> special = new(StringComparer.Ordinal);
-        ReadSpecial(config, special);
-        if (config.ObjectOrNull("added_tokens_decoder") is { } decoder)
-        {
-            return [.. ReadDecoder(decoder).Values, .. InOrder(special)];
-        }
-
-        ReadSpecial(JsonFields.FromFileOrEmpty(Path.Combine(directory, "special_tokens_map.json")), special);
-        return [.. ReadEncoder(Path.Combine(directory, "added_tokens.json")).Values, .. InOrder(special)];
+        return [.. ReadAdded(directory, ConfigOf(directory), special).Added, .. InOrder(special)];
     }
 
     /// <summary>
@@ -130,22 +122,23 @@ internal sealed class VocabularyFiles
             _special[role] = [Special(EndOfText)];
         }
 
-        ReadSpecial(_config, _special);
-        SortedDictionary<int, AddedToken> added;
-        string path;
-        if (_config.ObjectOrNull("added_tokens_decoder") is { } decoder)
+        (string path, ICollection<AddedToken> added) = ReadAdded(_directory, _config, _special);
+        Add(added, path);
+    }
+
+    // By id, and the file that names them; what they and others name as special is added to that.
+    private static (string Path, ICollection<AddedToken> Added) ReadAdded(string directory, JsonFields config, Dictionary<string, List<AddedToken>> special)
+    {
+        ReadSpecial(config, special);
+        if (config.ObjectOrNull("added_tokens_decoder") is { } decoder)
         {
             // Such a file says everything; the two older ones are left alone then.
-            (path, added) = (_config.Path, ReadDecoder(decoder));
-        }
-        else
-        {
-            path = File("added_tokens.json");
-            ReadSpecial(JsonFields.FromFileOrEmpty(File("special_tokens_map.json")), _special);
-            added = ReadEncoder(path);
+            return (config.Path, ReadDecoder(decoder).Values);
         }
 
-        Add(added.Values, path);
+        ReadSpecial(JsonFields.FromFileOrEmpty(Path.Combine(directory, "special_tokens_map.json")), special);
+        string path = Path.Combine(directory, "added_tokens.json");
+        return (path, ReadEncoder(path).Values);
     }
 
     private static SortedDictionary<int, AddedToken> ReadDecoder(JsonFields decoder)

@@ -10,12 +10,7 @@ internal static class ConfigChecks
         string kinds = KindOf(type) is { } kind && type != modelType ? $": this is {kind}, not {KindOf(modelType)}" : string.Empty;
         if (json.TryGet("architectures", out JsonElement list) && list.ValueKind == JsonValueKind.Array && list.GetArrayLength() > 0)
         {
-            bool found = false;
-            foreach (JsonElement item in list.EnumerateArray())
-            {
-                found |= item.ValueKind == JsonValueKind.String && item.ValueEquals(architecture);
-            }
-
+            bool found = list.EnumerateArray().Any(item => item.ValueKind == JsonValueKind.String && item.ValueEquals(architecture));
             json.ThrowIf(!found, "architectures", $"{list.GetRawText()} is not supported, expected [\"{architecture}\"]{kinds}");
         }
 
@@ -65,8 +60,5 @@ internal static class ConfigChecks
         return (theta, rope);
     }
 
-    public static void RequireFalse(JsonFields json, string name)
-    {
-        json.ThrowIf(json.BoolOr(name, false), name, "true is not supported");
-    }
+    public static void RequireFalse(JsonFields json, string name) => json.ThrowIf(json.BoolOr(name, false), name, "true is not supported");
 }

@@ -4,20 +4,12 @@ using System.Text.Unicode;
 namespace LlasaNative.Weights;
 
 /// <summary>Typed access to the fields of one JSON object; every error names the file and the field.</summary>
-internal readonly struct JsonFields
+/// <param name="element">The object.</param>
+/// <param name="path">The file.</param>
+/// <param name="prefix">What stands before the names of fields in errors.</param>
+internal readonly struct JsonFields(JsonElement element, string path, string prefix)
 {
-    private readonly JsonElement _element;
-    private readonly string _path;
-    private readonly string _prefix;
-
-    private JsonFields(JsonElement element, string path, string prefix)
-    {
-        _element = element;
-        _path = path;
-        _prefix = prefix;
-    }
-
-    public string Path => _path;
+    public string Path => path;
 
     /// <summary>Parses a file whose top level is an object.</summary>
     public static JsonFields FromFile(string path) => Parse(FileErrors.ReadAllBytes(path), path);
@@ -25,26 +17,32 @@ internal readonly struct JsonFields
     /// <summary>Parses a file that need not be there; without it there are no fields.</summary>
     public static JsonFields FromFileOrEmpty(string path) => File.Exists(path) ? FromFile(path) : Parse("{}"u8.ToArray(), path);
 
-    public static JsonFields Parse(ReadOnlyMemory<byte> json, string path)
+    public static JsonFields Parse(ReadOnlyMemory<byte> json, string path) => Document(json, path, root => root.ValueKind == JsonValueKind.Object
+        ? new JsonFields(root.Clone(), path, string.Empty)   // so that the element does not depend on the document's pooled memory
+        : throw new ModelFileException(path, null, $"expected a JSON object, found {root.ValueKind}"));
+
+    /// <summary>Reads a document by its top level, which is valid while it is read.</summary>
+    public static T Document<T>(ReadOnlyMemory<byte> json, string path, Func<JsonElement, T> read)
     {
         ModelFileException.ThrowIf(!Utf8.IsValid(json.Span), path, null, "not valid UTF-8 text");
         try
         {
-            // Cloned, so that the element does not depend on the document's pooled memory.
-            using JsonDocument document = PythonJson.Parse(json, new JsonDocumentOptions { MaxDepth = 64 });
-            JsonElement root = document.RootElement.Clone();
-            return root.ValueKind == JsonValueKind.Object
-                ? new JsonFields(root, path, string.Empty)
-                : throw new ModelFileException(path, null, $"expected a JSON object, found {root.ValueKind}");
+            using JsonDocument document = PythonJson.Parse(json);
+            return read(document.RootElement);
         }
         catch (JsonException e)
         {
             throw new ModelFileException(path, null, $"not valid JSON: {e.Message}", e);
         }
+        catch (InvalidOperationException e)
+        {
+            // What the element types allow is checked one by one; this is half of a surrogate pair in an escape.
+            throw new ModelFileException(path, null, $"holds text that is not valid: {e.Message}", e);
+        }
     }
 
     /// <summary>Whether the object has no fields.</summary>
-    public bool IsEmpty => !_element.EnumerateObject().MoveNext();
+    public bool IsEmpty => !element.EnumerateObject().MoveNext();
 
     /// <summary>Whether the field is there and not null.</summary>
     public bool Has(string name) => TryGet(name, out _);
@@ -52,26 +50,18 @@ internal readonly struct JsonFields
     /// <summary>All fields, in the order of the file.</summary>
     public IEnumerable<(string Name, JsonElement Value)> All()
     {
-        foreach (JsonProperty property in _element.EnumerateObject())
+        foreach (JsonProperty property in element.EnumerateObject())
         {
-            yield return (NameOf(property, _path), property.Value);
+            yield return (NameOf(property, path), property.Value);
         }
     }
 
     public bool TryGet(string name, out JsonElement value) =>
-        _element.TryGetProperty(name, out value) && value.ValueKind != JsonValueKind.Null;
+        element.TryGetProperty(name, out value) && value.ValueKind != JsonValueKind.Null;
 
-    public JsonFields? ObjectOrNull(string name)
-    {
-        if (!TryGet(name, out JsonElement value))
-        {
-            return null;
-        }
-
-        return value.ValueKind == JsonValueKind.Object
-            ? new JsonFields(value, _path, _prefix + name + ".")
-            : throw Wrong(name, "an object", value);
-    }
+    public JsonFields? ObjectOrNull(string name) => !TryGet(name, out JsonElement value) ? null
+        : value.ValueKind == JsonValueKind.Object ? new JsonFields(value, path, prefix + name + ".")
+        : throw Wrong(name, "an object", value);
 
     public string String(string name) => TryGet(name, out JsonElement value) ? AsString(name, value) : throw Missing(name);
 
@@ -93,45 +83,22 @@ internal readonly struct JsonFields
     public int? IntOrNull(string name, int minimum, int maximum) =>
         TryGet(name, out JsonElement value) ? AsInt(name, value, minimum, maximum) : null;
 
-    public double PositiveOr(string name, double fallback)
-    {
-        if (!TryGet(name, out JsonElement value))
-        {
-            return fallback;
-        }
-
-        return value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && double.IsFinite(number) && number > 0
-            ? number
-            : throw Wrong(name, "a positive number", value);
-    }
+    public double PositiveOr(string name, double fallback) => !TryGet(name, out JsonElement value) ? fallback
+        : value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && double.IsFinite(number) && number > 0 ? number
+        : throw Wrong(name, "a positive number", value);
 
     public double Positive(string name) => Has(name) ? PositiveOr(name, 0) : throw Missing(name);
 
     /// <summary>A list of whole numbers; a single number counts as a list of one; absent gives an empty list.</summary>
     public int[] Ints(string name, int minimum, int maximum)
     {
-        if (!TryGet(name, out JsonElement value))
+        JsonFields fields = this;
+        return !TryGet(name, out JsonElement value) ? [] : value.ValueKind switch
         {
-            return [];
-        }
-
-        if (value.ValueKind == JsonValueKind.Number)
-        {
-            return [AsInt(name, value, minimum, maximum)];
-        }
-
-        if (value.ValueKind != JsonValueKind.Array)
-        {
-            throw Wrong(name, "a list of whole numbers", value);
-        }
-
-        int[] values = new int[value.GetArrayLength()];
-        for (int i = 0; i < values.Length; i++)
-        {
-            values[i] = AsInt(string.Create(CultureInfo.InvariantCulture, $"{name}[{i}]"), value[i], minimum, maximum);
-        }
-
-        return values;
+            JsonValueKind.Number => [AsInt(name, value, minimum, maximum)],
+            JsonValueKind.Array => [.. value.EnumerateArray().Select((item, i) => fields.AsInt(FormattableString.Invariant($"{name}[{i}]"), item, minimum, maximum))],
+            _ => throw Wrong(name, "a list of whole numbers", value),
+        };
     }
 
     /// <summary>An object whose values are whole numbers; absent gives an empty map.</summary>
@@ -176,9 +143,9 @@ internal readonly struct JsonFields
     }
 
     public void ThrowIf(bool isFault, string name, [InterpolatedStringHandlerArgument(nameof(isFault))] FaultText message) =>
-        ModelFileException.ThrowIf(isFault, _path, _prefix + name, message);
+        ModelFileException.ThrowIf(isFault, path, prefix + name, message);
 
-    public ModelFileException Error(string name, string message) => new(_path, _prefix + name, message);
+    public ModelFileException Error(string name, string message) => new(path, prefix + name, message);
 
     private ModelFileException Missing(string name) => Error(name, "missing");
 
@@ -188,23 +155,10 @@ internal readonly struct JsonFields
         return Error(name, $"expected {expected}, found {(text.Length > 60 ? text[..60] + "…" : text)}");
     }
 
-    private string AsString(string name, JsonElement value)
-    {
-        if (value.ValueKind != JsonValueKind.String)
-        {
-            throw Wrong(name, "a string", value);
-        }
+    private string AsString(string name, JsonElement value) =>
+        value.ValueKind == JsonValueKind.String ? TextOf(value, path, prefix + name) : throw Wrong(name, "a string", value);
 
-        return TextOf(value, _path, _prefix + name);
-    }
-
-    private int AsInt(string name, JsonElement value, int minimum, int maximum)
-    {
-        if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt32(out int number) || number < minimum || number > maximum)
-        {
-            throw Wrong(name, string.Create(CultureInfo.InvariantCulture, $"a whole number from {minimum} to {maximum}"), value);
-        }
-
-        return number;
-    }
+    private int AsInt(string name, JsonElement value, int minimum, int maximum) =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) && number >= minimum && number <= maximum ? number
+        : throw Wrong(name, FormattableString.Invariant($"a whole number from {minimum} to {maximum}"), value);
 }

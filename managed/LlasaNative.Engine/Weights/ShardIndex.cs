@@ -5,16 +5,11 @@ namespace LlasaNative.Weights;
 /// As in Transformers, the index says which files there are, and a tensor is where it is found. What is missing or damaged
 /// is judged when somebody asks for a tensor that would be in it; until then it is a warning.
 /// </remarks>
-internal sealed class ShardIndex
+internal sealed class ShardIndex(string index, List<SafeTensorsFile> files)
 {
-    private readonly string _index;
-    private readonly string _directory;
-    private readonly List<SafeTensorsFile> _files;
+    private readonly string _directory = Path.GetDirectoryName(index)!;
     private readonly Dictionary<string, SafeTensorsFile> _opened = new(StringComparer.Ordinal);
     private readonly Dictionary<string, ModelFileException> _unreadable = new(StringComparer.Ordinal);
-
-    private ShardIndex(string index, List<SafeTensorsFile> files) =>
-        (_index, _directory, _files) = (index, System.IO.Path.GetDirectoryName(index)!, files);
 
     /// <summary>The file of every tensor that was found.</summary>
     public Dictionary<string, SafeTensorsFile> ByTensor { get; } = new(StringComparer.Ordinal);
@@ -35,15 +30,15 @@ internal sealed class ShardIndex
 
     private Dictionary<string, string> ReadMap()
     {
-        JsonFields json = JsonFields.FromFile(_index);
+        JsonFields json = JsonFields.FromFile(index);
         json.ThrowIf(
             !json.TryGet("weight_map", out JsonElement map) || map.ValueKind != JsonValueKind.Object, "weight_map", "missing or not an object");
         Dictionary<string, string> shardOf = new(StringComparer.Ordinal);
         foreach (JsonProperty property in map.EnumerateObject())
         {
-            string name = JsonFields.NameOf(property, _index);
-            string shard = property.Value.ValueKind == JsonValueKind.String ? JsonFields.TextOf(property.Value, _index, name) : string.Empty;
-            json.ThrowIf(shard.Length == 0 || System.IO.Path.IsPathRooted(shard) || shard.Split('/', '\\').Contains(".."), "weight_map." + name,
+            string name = JsonFields.NameOf(property, index);
+            string shard = property.Value.ValueKind == JsonValueKind.String ? JsonFields.TextOf(property.Value, index, name) : string.Empty;
+            json.ThrowIf(shard.Length == 0 || Path.IsPathRooted(shard) || shard.Split('/', '\\').Contains(".."), "weight_map." + name,
                 "expected the name of a file in the same directory");
             shardOf[name] = shard;
         }
@@ -79,17 +74,17 @@ internal sealed class ShardIndex
 
     private void Open(string shard)
     {
-        string path = System.IO.Path.Combine(_directory, shard);
+        string path = Path.Combine(_directory, shard);
         try
         {
             SafeTensorsFile file = SafeTensorsFile.Open(path);
-            _files.Add(file);
+            files.Add(file);
             _opened.Add(shard, file);
         }
         catch (ModelFileException e)
         {
             _unreadable.Add(shard, e);
-            Warn($"{e.Message}; {System.IO.Path.GetFileName(_index)} names it");
+            Warn($"{e.Message}; {Path.GetFileName(index)} names it");
         }
     }
 
@@ -110,7 +105,7 @@ internal sealed class ShardIndex
     {
         foreach (string path in Directory.GetFiles(_directory, "*.safetensors").Order(StringComparer.Ordinal))
         {
-            string shard = System.IO.Path.GetFileName(path);
+            string shard = Path.GetFileName(path);
             if (_opened.ContainsKey(shard) || _unreadable.ContainsKey(shard) || shard == AdapterInfo.WeightsFile)
             {
                 continue;
@@ -131,20 +126,20 @@ internal sealed class ShardIndex
         {
             string shard = shardOf[name];
             Lost[name] = _unreadable.TryGetValue(shard, out ModelFileException? cause)
-                ? new ModelFileException(_index, "weight_map." + name, $"is said to be in {shard}, which cannot be used: {cause.Message}", cause)
-                : new ModelFileException(System.IO.Path.Combine(_directory, shard), name, "no such tensor, in this file or another");
+                ? new ModelFileException(index, "weight_map." + name, $"is said to be in {shard}, which cannot be used: {cause.Message}", cause)
+                : new ModelFileException(Path.Combine(_directory, shard), name, "no such tensor, in this file or another");
         }
 
         if (moved.Length > 0)
         {
             string first = moved[0];
-            Warn($"{_index}: `{first}` is not in {shardOf[first]} but in {System.IO.Path.GetFileName(ByTensor[first].Path)}{AndMore(moved.Length)}");
+            Warn($"{index}: `{first}` is not in {shardOf[first]} but in {Path.GetFileName(ByTensor[first].Path)}{AndMore(moved.Length)}");
         }
 
         if (Lost.Count > 0)
         {
             string first = Lost.Keys.First();
-            Warn($"{_index}: `{first}` is in no file{AndMore(Lost.Count)}");
+            Warn($"{index}: `{first}` is in no file{AndMore(Lost.Count)}");
         }
     }
 
