@@ -9,19 +9,12 @@ namespace LlasaNative.Data;
 /// Face <c>datasets</c> reads them.
 /// </summary>
 /// <remarks><b>Threads:</b> immutable.</remarks>
-internal sealed class DatasetCard
+/// <param name="folder">Of the configuration, with a slash at the end; empty for all.</param>
+/// <param name="patterns">What the files of each split are called; none where their names say it.</param>
+internal sealed class DatasetCard(string folder, List<(string Split, Regex Pattern)> patterns)
 {
     /// <summary>Name of the file.</summary>
     public const string FileName = "README.md";
-
-    private readonly string _folder;
-    private readonly List<(string Split, Regex Pattern)> _patterns;
-
-    private DatasetCard(string folder, List<(string Split, Regex Pattern)> patterns)
-    {
-        _folder = folder;
-        _patterns = patterns;
-    }
 
     /// <summary>Reads a card.</summary>
     /// <param name="place">The data set, for messages.</param>
@@ -54,16 +47,16 @@ internal sealed class DatasetCard
     /// <param name="names">Paths below the directory, with slashes.</param>
     public IReadOnlyDictionary<string, DataSplit[]> Of(IEnumerable<string> names)
     {
-        if (_patterns.Count == 0)
+        if (patterns.Count == 0)
         {
-            string[] inside = [.. names.Where(name => name.StartsWith(_folder, StringComparison.Ordinal)).Select(name => name[_folder.Length..])];
-            return SplitNames.Of(inside).ToDictionary(pair => _folder + pair.Key, pair => pair.Value);
+            string[] inside = [.. names.Where(name => name.StartsWith(folder, StringComparison.Ordinal)).Select(name => name[folder.Length..])];
+            return SplitNames.Of(inside).ToDictionary(pair => folder + pair.Key, pair => pair.Value);
         }
 
         Dictionary<string, DataSplit[]> found = [];
         foreach (string name in names)
         {
-            string[] splits = [.. _patterns.Where(p => p.Pattern.IsMatch(name)).Select(p => p.Split)];
+            string[] splits = [.. patterns.Where(p => p.Pattern.IsMatch(name)).Select(p => p.Split)];
             if (splits.Length > 0)
             {
                 found[name] = [.. splits.SelectMany(SplitNames.InName).Distinct()];

@@ -14,14 +14,10 @@ namespace LlasaNative.Data;
 /// string path = remote.Fetch("hf://datasets/OWNER/NAME", DataSplit.Train, cancellation);
 /// </code>
 /// </example>
-public sealed class RemoteData : IDisposable
+/// <param name="note">Told in one line what is being fetched or sent; may be null.</param>
+public sealed class RemoteData(Action<string>? note = null) : IDisposable
 {
-    private readonly Action<string>? _note;
     private DirectoryInfo? _temporary;
-
-    /// <summary>Prepares; nothing is contacted.</summary>
-    /// <param name="note">Told in one line what is being fetched or sent; may be null.</param>
-    public RemoteData(Action<string>? note = null) => _note = note;
 
     /// <summary>Whether a text names a place that is not on this machine.</summary>
     /// <param name="place">Any text.</param>
@@ -114,7 +110,7 @@ public sealed class RemoteData : IDisposable
         }
     }
 
-    private HubOptions Options() => HubOptions.FromEnvironment() with { OnNote = _note };
+    private HubOptions Options() => HubOptions.FromEnvironment() with { OnNote = note };
 
     private async Task<string> FetchFromHdfsAsync(HdfsLocation location, DataSplit split, CancellationToken cancellation)
     {
@@ -141,7 +137,7 @@ public sealed class RemoteData : IDisposable
         {
             string local = Path.Combine(directory, Name(file));
             Directory.CreateDirectory(Path.GetDirectoryName(local)!);
-            _note?.Invoke($"fetching {file}");
+            note?.Invoke($"fetching {file}");
             await client.DownloadAsync(file, local, cancellation).ConfigureAwait(false);
             return local;
         }
@@ -167,7 +163,7 @@ public sealed class RemoteData : IDisposable
         using WebHdfsClient client = new(location);
         foreach (string file in files)
         {
-            _note?.Invoke($"uploading {location.Child(Path.GetFileName(file))}");
+            note?.Invoke($"uploading {location.Child(Path.GetFileName(file))}");
             await client.UploadAsync(file, location.Child(Path.GetFileName(file)), cancellation).ConfigureAwait(false);
         }
 

@@ -107,18 +107,9 @@ public class OnnxComponent : IRewardComponent
         return [.. judged.Select(value => (value - Low) / (High - Low))];
     }
 
-    private static double Cosine(float[] a, float[] b)
-    {
-        double product = 0, ofA = 0, ofB = 0;
-        for (var i = 0; i < a.Length; i++)
-        {
-            product += (double)a[i] * b[i];
-            ofA += (double)a[i] * a[i];
-            ofB += (double)b[i] * b[i];
-        }
+    private static double Cosine(float[] a, float[] b) => Product(a, b) / Math.Sqrt(Product(a, a) * Product(b, b));
 
-        return product / Math.Sqrt(ofA * ofB);
-    }
+    private static double Product(float[] a, float[] b) => a.Zip(b, (x, y) => (double)x * y).Sum();
 
     // A voice comes with each of its samples; its embedding is computed once.
     private float[][] VoicesOf(OnnxModel model, IReadOnlyList<RewardInput> inputs)

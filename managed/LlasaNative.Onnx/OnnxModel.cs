@@ -40,6 +40,7 @@ internal sealed class OnnxModel
             Lengths.Length > 0 && inputs[Lengths].ElementType != typeof(long), $"{file}: `{Lengths}` is {inputs[Lengths].ElementType.Name}, expected Int64");
         UsageException.ThrowIf(inputs[Input].ElementType != typeof(float) || _session.OutputMetadata[Output].ElementType != typeof(float),
             $"{file}: `{Input}` is {inputs[Input].ElementType.Name} and `{Output}` {_session.OutputMetadata[Output].ElementType.Name}, expected Single");
+
         string Named(string what, string name, IEnumerable<string> there) => name.Length == 0 ? there.First()
             : there.Contains(name) ? name : throw new UsageException($"{file}: it has no {what} `{name}`; it has {string.Join(", ", there)}");
     }

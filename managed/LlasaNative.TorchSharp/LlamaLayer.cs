@@ -17,25 +17,24 @@ internal sealed class LlamaLayer : nn.Module<Tensor, PackedLayout, Tensor>
     {
         (_config, _roundsCache) = (config, parameters.Projections.RoundsWeights);
         var name = $"model.layers.{index}";
-        Projection Project(string module) => new($"{name}.{module}", parameters);
-        _inputNorm = new RmsNorm($"{name}.input_layernorm", config.RmsNormEpsilon, parameters);
-        _postNorm = new RmsNorm($"{name}.post_attention_layernorm", config.RmsNormEpsilon, parameters);
-        _query = Project("self_attn.q_proj");
-        _key = Project("self_attn.k_proj");
-        _value = Project("self_attn.v_proj");
-        _output = Project("self_attn.o_proj");
-        _gate = Project("mlp.gate_proj");
-        _up = Project("mlp.up_proj");
-        _down = Project("mlp.down_proj");
-        register_module("input_layernorm", _inputNorm);
-        register_module("post_attention_layernorm", _postNorm);
-        register_module("q_proj", _query);
-        register_module("k_proj", _key);
-        register_module("v_proj", _value);
-        register_module("o_proj", _output);
-        register_module("gate_proj", _gate);
-        register_module("up_proj", _up);
-        register_module("down_proj", _down);
+        _inputNorm = Norm("input_layernorm");
+        _postNorm = Norm("post_attention_layernorm");
+        _query = Project("self_attn", "q_proj");
+        _key = Project("self_attn", "k_proj");
+        _value = Project("self_attn", "v_proj");
+        _output = Project("self_attn", "o_proj");
+        _gate = Project("mlp", "gate_proj");
+        _up = Project("mlp", "up_proj");
+        _down = Project("mlp", "down_proj");
+
+        RmsNorm Norm(string module) => Registered(module, new RmsNorm($"{name}.{module}", config.RmsNormEpsilon, parameters));
+        Projection Project(string block, string module) => Registered(module, new Projection($"{name}.{block}.{module}", parameters));
+        T Registered<T>(string module, T made)
+            where T : nn.Module
+        {
+            register_module(module, made);
+            return made;
+        }
     }
 
     /// <param name="input">[T, C] residual stream.</param>

@@ -110,11 +110,9 @@ internal sealed class PackedLayout : IDisposable
 
     public void Dispose()
     {
-        TokenIds.Dispose();
-        ScoredRows.Dispose();
-        _rowOfCell.Dispose();
-        _cellOfRow.Dispose();
-        _cosines.Dispose();
-        _sines.Dispose();
+        foreach (var values in new[] { TokenIds, ScoredRows, _rowOfCell, _cellOfRow, _cosines, _sines })
+        {
+            values.Dispose();
+        }
     }
 }

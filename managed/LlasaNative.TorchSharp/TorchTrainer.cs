@@ -34,11 +34,8 @@ public sealed class TorchTrainer : IDisposable
 
         _policy = policy;
         _options = options;
-        ProjectionSettings projections = new()
-        {
-            AdapterScale = options.AdapterScale, AdapterDropout = options.AdapterDropout, RoundsWeights = policy.Options.ComputeDtype == NativeDType.BF16,
-        };
-        _parameters = new PolicyParameters(policy, projections);
+        _parameters = new PolicyParameters(
+            policy, new ProjectionSettings(options.AdapterScale, options.AdapterDropout, RoundsWeights: policy.Options.ComputeDtype == NativeDType.BF16));
         _hasAdapter = _parameters.Trained.Count < policy.GetTensors().Count;
         _model = new LlamaModule(config, _parameters);
         _optimiser = optim.AdamW(

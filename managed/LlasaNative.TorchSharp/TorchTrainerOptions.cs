@@ -1,38 +1,18 @@
 namespace LlasaNative.Torch;
 
 /// <summary>How a policy is trained by TorchSharp: the optimiser's numbers, as the native engine has them.</summary>
-public sealed record TorchTrainerOptions
-{
-    /// <summary>Decay of the first moment.</summary>
-    public double Beta1 { get; init; } = 0.9;
-
-    /// <summary>Decay of the second moment.</summary>
-    public double Beta2 { get; init; } = 0.999;
-
-    /// <summary>Added to the root of the second moment.</summary>
-    public double Epsilon { get; init; } = 1e-8;
-
-    /// <summary>Decoupled weight decay, on every trained parameter.</summary>
-    public double WeightDecay { get; init; }
-
-    /// <summary>Largest global L2 norm of the gradients; 0 = any.</summary>
-    public double MaxGradNorm { get; init; } = 1;
-
-    /// <summary>Whether only the inputs of layers are kept and each layer is computed again on the way back.</summary>
-    public bool Recompute { get; init; }
-
-    /// <summary>Tokens of one forward and backward pass; at least one sequence.</summary>
-    public long MicroBatchTokens { get; init; } = 4096;
-
-    /// <summary>Rows of logits held at a time; 0 = 64 MiB of them.</summary>
-    public long HeadRows { get; init; }
-
-    /// <summary>alpha / rank of the policy's adapter; not used without one.</summary>
-    public double AdapterScale { get; init; } = 1;
-
-    /// <summary>Share of the adapter's inputs left out while training. The masks are torch's own, keyed by <see cref="DropoutSeed"/>, step and micro-batch.</summary>
-    public double AdapterDropout { get; init; }
-
-    /// <summary>Key of the dropout masks.</summary>
-    public ulong DropoutSeed { get; init; }
-}
+/// <param name="Beta1">Decay of the first moment.</param>
+/// <param name="Beta2">Decay of the second moment.</param>
+/// <param name="Epsilon">Added to the root of the second moment.</param>
+/// <param name="WeightDecay">Decoupled weight decay, on every trained parameter.</param>
+/// <param name="MaxGradNorm">Largest global L2 norm of the gradients; 0 = any.</param>
+/// <param name="Recompute">Whether only the inputs of layers are kept and each layer is computed again on the way back.</param>
+/// <param name="MicroBatchTokens">Tokens of one forward and backward pass; at least one sequence.</param>
+/// <param name="HeadRows">Rows of logits held at a time; 0 = 64 MiB of them.</param>
+/// <param name="AdapterScale">alpha / rank of the policy's adapter; not used without one.</param>
+/// <param name="AdapterDropout">Share of the adapter's inputs left out while training. The masks are torch's own, keyed by <see cref="DropoutSeed"/>, step and micro-batch.</param>
+/// <param name="DropoutSeed">Key of the dropout masks.</param>
+public sealed record TorchTrainerOptions(
+    double Beta1 = 0.9, double Beta2 = 0.999, double Epsilon = 1e-8, double WeightDecay = 0, double MaxGradNorm = 1,
+    bool Recompute = false, long MicroBatchTokens = 4096, long HeadRows = 0, double AdapterScale = 1, double AdapterDropout = 0,
+    ulong DropoutSeed = 0);

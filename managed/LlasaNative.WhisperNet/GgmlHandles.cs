@@ -1,17 +1,10 @@
-using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace LlasaNative.WhisperNet;
 
 /// <summary>A model's weights in whisper.cpp.</summary>
-internal sealed class GgmlContextHandle : SafeHandle
+internal sealed class GgmlContextHandle() : SafeHandleZeroOrMinusOneIsInvalid(ownsHandle: true)
 {
-    public GgmlContextHandle()
-        : base(0, ownsHandle: true)
-    {
-    }
-
-    public override bool IsInvalid => handle == 0;
-
     protected override bool ReleaseHandle()
     {
         NativeMethods.Free(handle);
@@ -20,15 +13,8 @@ internal sealed class GgmlContextHandle : SafeHandle
 }
 
 /// <summary>What one clip needs beside the weights: its features, caches and logits.</summary>
-internal sealed class GgmlStateHandle : SafeHandle
+internal sealed class GgmlStateHandle() : SafeHandleZeroOrMinusOneIsInvalid(ownsHandle: true)
 {
-    public GgmlStateHandle()
-        : base(0, ownsHandle: true)
-    {
-    }
-
-    public override bool IsInvalid => handle == 0;
-
     protected override bool ReleaseHandle()
     {
         NativeMethods.FreeState(handle);

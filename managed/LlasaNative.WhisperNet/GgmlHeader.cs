@@ -3,8 +3,13 @@ using System.Text;
 namespace LlasaNative.WhisperNet;
 
 /// <summary>What stands before the weights in a ggml file of Whisper: sizes, and the bytes of every text token.</summary>
+/// <param name="VocabularySize">Number of token ids.</param>
+/// <param name="AudioContext">Encoder positions of one window; 320 samples each.</param>
+/// <param name="TextContext">Decoder positions.</param>
+/// <param name="MelBins">Mel bins per frame.</param>
+/// <param name="Tokens">Bytes of the text tokens, by id.</param>
 /// <remarks><b>Threads:</b> immutable.</remarks>
-public sealed record GgmlHeader
+public sealed record GgmlHeader(int VocabularySize, int AudioContext, int TextContext, int MelBins, IReadOnlyList<byte[]> Tokens)
 {
     private const int Magic = 0x67676d6c;
     private const int FrequencyBins = 201;
@@ -12,21 +17,6 @@ public sealed record GgmlHeader
     [
         "n_vocab", "n_audio_ctx", "n_audio_state", "n_audio_head", "n_audio_layer", "n_text_ctx", "n_text_state", "n_text_head", "n_text_layer", "n_mels", "ftype",
     ];
-
-    /// <summary>Number of token ids.</summary>
-    public required int VocabularySize { get; init; }
-
-    /// <summary>Encoder positions of one window; 320 samples each.</summary>
-    public required int AudioContext { get; init; }
-
-    /// <summary>Decoder positions.</summary>
-    public required int TextContext { get; init; }
-
-    /// <summary>Mel bins per frame.</summary>
-    public required int MelBins { get; init; }
-
-    /// <summary>Bytes of the text tokens, by id.</summary>
-    public required IReadOnlyList<byte[]> Tokens { get; init; }
 
     /// <summary>Samples of one window at 16 kHz.</summary>
     public int WindowSamples => AudioContext * 320;
@@ -74,14 +64,12 @@ public sealed record GgmlHeader
             }
         }
 
-        return new GgmlHeader
-        {
-            VocabularySize = sizes["n_vocab"],
-            AudioContext = sizes["n_audio_ctx"],
-            TextContext = sizes["n_text_ctx"],
-            MelBins = mels,
-            Tokens = tokens,
-        };
+        return new GgmlHeader(
+            VocabularySize: sizes["n_vocab"],
+            AudioContext: sizes["n_audio_ctx"],
+            TextContext: sizes["n_text_ctx"],
+            MelBins: mels,
+            Tokens: tokens);
     }
 
     private static int Size(BinaryReader reader, string path, string field, int least, int most)

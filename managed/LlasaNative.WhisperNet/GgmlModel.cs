@@ -10,27 +10,19 @@ namespace LlasaNative.WhisperNet;
 /// Flash attention is off: where the window is not a multiple of 256 positions it attends to padding. <b>Threads:</b> any; each
 /// borrows a state of its own. <b>Lifetime:</b> dispose it once every state was returned.
 /// </remarks>
-internal sealed class GgmlModel : IDisposable
+internal sealed class GgmlModel(string path, GgmlHeader header, GgmlContextHandle context) : IDisposable
 {
     private static readonly Lazy<nint> Library = new(LoadLibrary);
     private static volatile string _lastError = "";
-    private readonly GgmlContextHandle _context;
     private readonly ConcurrentBag<GgmlState> _idle = [];
 
     static GgmlModel() => NativeLibrary.SetDllImportResolver(typeof(GgmlModel).Assembly, (_, _, _) => Library.Value);
 
-    private GgmlModel(string path, GgmlHeader header, GgmlContextHandle context)
-    {
-        Path = path;
-        Header = header;
-        _context = context;
-    }
-
     /// <summary>Path of the file.</summary>
-    public string Path { get; }
+    public string Path => path;
 
     /// <summary>Sizes and tokens.</summary>
-    public GgmlHeader Header { get; }
+    public GgmlHeader Header => header;
 
     /// <summary>Loads a file.</summary>
     /// <param name="path">Path of a ggml file.</param>
@@ -63,14 +55,14 @@ internal sealed class GgmlModel : IDisposable
             return state;
         }
 
-        var handle = NativeMethods.CreateState(_context);
+        var handle = NativeMethods.CreateState(context);
         if (handle.IsInvalid)
         {
             handle.Dispose();
             throw new LlasaException($"{Path}: whisper.cpp has no room for another state ({_lastError})");
         }
 
-        return new GgmlState(this, _context, handle);
+        return new GgmlState(this, context, handle);
     }
 
     /// <summary>Takes a state back.</summary>
@@ -86,7 +78,7 @@ internal sealed class GgmlModel : IDisposable
             state.Free();
         }
 
-        _context.Dispose();
+        context.Dispose();
     }
 
     /// <summary>Whisper.net knows which of its libraries suits the machine; loaded already, it is found by its name.</summary>

@@ -2,46 +2,36 @@ namespace LlasaNative.WhisperNet;
 
 /// <summary>One clip on its way through a model: features, encoder, decoder token by token.</summary>
 /// <remarks><b>Threads:</b> one at a time. <b>Lifetime:</b> disposing it returns it to its model.</remarks>
-internal sealed class GgmlState : IDisposable
+internal sealed class GgmlState(GgmlModel model, GgmlContextHandle context, GgmlStateHandle state) : IDisposable
 {
     private const int Threads = 1;
-    private readonly GgmlModel _model;
-    private readonly GgmlContextHandle _context;
-    private readonly GgmlStateHandle _state;
-
-    public GgmlState(GgmlModel model, GgmlContextHandle context, GgmlStateHandle state)
-    {
-        _model = model;
-        _context = context;
-        _state = state;
-    }
 
     /// <summary>Listens to one window of sound.</summary>
     /// <param name="samples">At 16 kHz, at most a window; silence follows.</param>
     public unsafe void Hear(ReadOnlySpan<float> samples)
     {
         // whisper.cpp mirrors the beginning of a sound without asking how long it is, so it gets a whole window.
-        var window = new float[_model.Header.WindowSamples];
+        var window = new float[model.Header.WindowSamples];
         samples.CopyTo(window);
         fixed (float* pointer = window)
         {
-            Check(NativeMethods.ToMel(_context, _state, pointer, window.Length, Threads), "compute the features");
+            Check(NativeMethods.ToMel(context, state, pointer, window.Length, Threads), "compute the features");
         }
 
-        Check(NativeMethods.Encode(_context, _state, 0, Threads), "encode");
+        Check(NativeMethods.Encode(context, state, 0, Threads), "encode");
     }
 
     /// <summary>Listens to one window of features.</summary>
     /// <param name="mel">[bins, frames]</param>
     public unsafe void HearFeatures(ReadOnlySpan<float> mel)
     {
-        var bins = _model.Header.MelBins;
+        var bins = model.Header.MelBins;
         fixed (float* pointer = mel)
         {
-            Check(NativeMethods.SetMel(_context, _state, pointer, mel.Length / bins, bins), "take the features");
+            Check(NativeMethods.SetMel(context, state, pointer, mel.Length / bins, bins), "take the features");
         }
 
-        Check(NativeMethods.Encode(_context, _state, 0, Threads), "encode");
+        Check(NativeMethods.Encode(context, state, 0, Threads), "encode");
     }
 
     /// <summary>Gives the decoder a token; what came after its position is forgotten.</summary>
@@ -50,8 +40,8 @@ internal sealed class GgmlState : IDisposable
     /// <returns>[vocabulary] logits of the next token, until the next step.</returns>
     public unsafe ReadOnlySpan<float> Step(int token, int position)
     {
-        Check(NativeMethods.Decode(_context, _state, &token, 1, position, Threads), "decode");
-        return new ReadOnlySpan<float>(NativeMethods.Logits(_state), _model.Header.VocabularySize);
+        Check(NativeMethods.Decode(context, state, &token, 1, position, Threads), "decode");
+        return new ReadOnlySpan<float>(NativeMethods.Logits(state), model.Header.VocabularySize);
     }
 
     /// <summary>Mean negative log-likelihood of a sequence's tail.</summary>
@@ -87,16 +77,16 @@ internal sealed class GgmlState : IDisposable
         return most + Math.Log(sum);
     }
 
-    public void Dispose() => _model.Return(this);
+    public void Dispose() => model.Return(this);
 
     /// <summary>Gives its memory back.</summary>
-    public void Free() => _state.Dispose();
+    public void Free() => state.Dispose();
 
     private void Check(int code, string what)
     {
         if (code != 0)
         {
-            throw _model.Failed(what, code);
+            throw model.Failed(what, code);
         }
     }
 }

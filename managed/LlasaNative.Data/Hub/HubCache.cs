@@ -5,17 +5,10 @@ namespace LlasaNative.Hub;
 /// commit) and <c>snapshots/COMMIT/PATH</c>, links to blobs.
 /// </summary>
 /// <remarks><b>Threads:</b> any; processes keep apart by locks on <c>.locks/</c>.</remarks>
-internal sealed class HubCache
+internal sealed class HubCache(string cacheDirectory, HubLocation location)
 {
-    private readonly string _root;
-    private readonly string _locks;
-
-    public HubCache(string cacheDirectory, HubLocation location)
-    {
-        string name = $"{location.Kind}--{location.Repository.Replace("/", "--", StringComparison.Ordinal)}";
-        _root = Path.Combine(cacheDirectory, name);
-        _locks = Path.Combine(cacheDirectory, ".locks", name);
-    }
+    private readonly string _root = Path.Combine(cacheDirectory, NameOf(location));
+    private readonly string _locks = Path.Combine(cacheDirectory, ".locks", NameOf(location));
 
     public string Snapshot(string commit) => Path.Combine(_root, "snapshots", commit);
 
@@ -64,6 +57,8 @@ internal sealed class HubCache
 
         File.Move(temporary, pointer, overwrite: true);
     }
+
+    private static string NameOf(HubLocation location) => $"{location.Kind}--{location.Repository.Replace("/", "--", StringComparison.Ordinal)}";
 
     /// <summary>Holds the lock of a blob; waits for another process that fetches it. Dispose it.</summary>
     public async Task<IDisposable> LockAsync(string etag, CancellationToken cancellation)

@@ -1,34 +1,18 @@
 namespace LlasaNative.Text;
 
 /// <summary>The speech tokens of a Llasa tokenizer: <c>&lt;|s_n|&gt;</c> has id <see cref="Offset"/> + n and stands for code n.</summary>
+/// <param name="Offset">Id of code 0.</param>
+/// <param name="Count">Number of codes; ids run from <paramref name="Offset"/> to <paramref name="Offset"/> + <paramref name="Count"/> − 1.</param>
+/// <param name="Start">Id of <c>&lt;|SPEECH_GENERATION_START|&gt;</c>.</param>
+/// <param name="End">Id of <c>&lt;|SPEECH_GENERATION_END|&gt;</c>.</param>
 /// <remarks><b>Threads:</b> immutable.</remarks>
-public sealed class SpeechTokens
+public sealed record SpeechTokens(int Offset, int Count, int Start, int End)
 {
     /// <summary>Content of the token that opens speech.</summary>
     public const string StartToken = "<|SPEECH_GENERATION_START|>";
 
     /// <summary>Content of the token that ends speech.</summary>
     public const string EndToken = "<|SPEECH_GENERATION_END|>";
-
-    private SpeechTokens(int offset, int count, int start, int end)
-    {
-        Offset = offset;
-        Count = count;
-        Start = start;
-        End = end;
-    }
-
-    /// <summary>Id of code 0.</summary>
-    public int Offset { get; }
-
-    /// <summary>Number of codes; ids run from <see cref="Offset"/> to <see cref="Offset"/> + <see cref="Count"/> − 1.</summary>
-    public int Count { get; }
-
-    /// <summary>Id of <c>&lt;|SPEECH_GENERATION_START|&gt;</c>.</summary>
-    public int Start { get; }
-
-    /// <summary>Id of <c>&lt;|SPEECH_GENERATION_END|&gt;</c>.</summary>
-    public int End { get; }
 
     /// <summary>Finds the speech tokens of a tokenizer.</summary>
     /// <param name="tokenizer">A Llasa tokenizer.</param>

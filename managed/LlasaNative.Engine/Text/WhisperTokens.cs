@@ -1,8 +1,21 @@
 namespace LlasaNative.Text;
 
 /// <summary>The special tokens of a Whisper model and the prompts made of them.</summary>
+/// <param name="IsMultilingual">Whether prompts name language and task; English-only models know neither.</param>
+/// <param name="EndOfText">Ends a transcript, and stands at the end of a text whose likelihood is measured.</param>
+/// <param name="OtherEnds">What ends a transcript as well; empty for OpenAI's models.</param>
+/// <param name="StartOfTranscript">First token of every prompt.</param>
+/// <param name="Languages">Language code (<c>en</c>) to token id; empty for an English-only model, although its tokenizer names some.</param>
+/// <param name="Transcribe">Asks for a transcript in the language spoken; null when the model has no tasks.</param>
+/// <param name="Translate">Asks for a translation to English; null when the model has no tasks.</param>
+/// <param name="NoTimestamps">Switches timestamps off; null when the model has none.</param>
+/// <param name="NoSpeech">Says that there is no speech; null when the model has none.</param>
+/// <param name="SuppressTokens">Tokens that are never produced.</param>
+/// <param name="BeginSuppressTokens">Tokens that are never produced first.</param>
 /// <remarks><b>Threads:</b> immutable.</remarks>
-public sealed record WhisperTokens
+public sealed record WhisperTokens(
+    bool IsMultilingual, int EndOfText, ImmutableArray<int> OtherEnds, int StartOfTranscript, IReadOnlyDictionary<string, int> Languages,
+    int? Transcribe, int? Translate, int? NoTimestamps, int? NoSpeech, ImmutableArray<int> SuppressTokens, ImmutableArray<int> BeginSuppressTokens)
 {
     // In the order of the ids, first after <|startoftranscript|>; the last came with large-v3.
     private static readonly string[] StandardLanguages = (
@@ -14,41 +27,8 @@ public sealed record WhisperTokens
     private const int EnglishEndOfText = 50256;
     private const int EnglishVocabularySize = 51864;
 
-    /// <summary>Whether prompts name language and task; English-only models know neither.</summary>
-    public bool IsMultilingual { get; init; } = true;
-
-    /// <summary>Ends a transcript, and stands at the end of a text whose likelihood is measured.</summary>
-    public required int EndOfText { get; init; }
-
-    /// <summary>What ends a transcript as well; empty for OpenAI's models.</summary>
-    public ImmutableArray<int> OtherEnds { get; init; } = [];
-
-    /// <summary>First token of every prompt.</summary>
-    public required int StartOfTranscript { get; init; }
-
-    /// <summary>Language code (<c>en</c>) to token id; empty for an English-only model, although its tokenizer names some.</summary>
-    public required IReadOnlyDictionary<string, int> Languages { get; init; }
-
-    /// <summary>Asks for a transcript in the language spoken; null when the model has no tasks.</summary>
-    public int? Transcribe { get; init; }
-
-    /// <summary>Asks for a translation to English; null when the model has no tasks.</summary>
-    public int? Translate { get; init; }
-
-    /// <summary>Switches timestamps off; null when the model has none.</summary>
-    public int? NoTimestamps { get; init; }
-
     /// <summary>First timestamp, <c>&lt;|0.00|&gt;</c>: one after <see cref="NoTimestamps"/>.</summary>
     public int? TimestampBegin => NoTimestamps + 1;
-
-    /// <summary>Says that there is no speech; null when the model has none.</summary>
-    public int? NoSpeech { get; init; }
-
-    /// <summary>Tokens that are never produced.</summary>
-    public ImmutableArray<int> SuppressTokens { get; init; } = [];
-
-    /// <summary>Tokens that are never produced first.</summary>
-    public ImmutableArray<int> BeginSuppressTokens { get; init; } = [];
 
     /// <summary>Finds the special tokens of a Whisper directory: its generation config first, then the added tokens of its tokenizer.</summary>
     /// <param name="tokenizer">The model's tokenizer.</param>
@@ -67,20 +47,18 @@ public sealed record WhisperTokens
         Dictionary<string, int> languages = LanguagesOf(tokenizer, generation, start);
         bool multilingual = generation.IsMultilingual
             ?? (generation.LanguageIds.Count > 0 || (languages.Count > 0 && end != EnglishEndOfText && config.VocabularySize != EnglishVocabularySize));
-        WhisperTokens tokens = new()
-        {
-            IsMultilingual = multilingual,
-            EndOfText = end,
-            OtherEnds = [.. ends.Where(id => id != end).Distinct()],
-            StartOfTranscript = start,
-            Languages = multilingual ? languages : [],
-            Transcribe = multilingual ? Task("transcribe") : null,
-            Translate = multilingual ? Task("translate") : null,
-            NoTimestamps = generation.NoTimestampsTokenId ?? Id("<|notimestamps|>"),
-            NoSpeech = Id("<|nospeech|>") ?? Id("<|nocaptions|>"),
-            SuppressTokens = generation.SuppressTokens,
-            BeginSuppressTokens = generation.BeginSuppressTokens,
-        };
+        WhisperTokens tokens = new(
+            IsMultilingual: multilingual,
+            EndOfText: end,
+            OtherEnds: [.. ends.Where(id => id != end).Distinct()],
+            StartOfTranscript: start,
+            Languages: multilingual ? languages : [],
+            Transcribe: multilingual ? Task("transcribe") : null,
+            Translate: multilingual ? Task("translate") : null,
+            NoTimestamps: generation.NoTimestampsTokenId ?? Id("<|notimestamps|>"),
+            NoSpeech: Id("<|nospeech|>") ?? Id("<|nocaptions|>"),
+            SuppressTokens: generation.SuppressTokens,
+            BeginSuppressTokens: generation.BeginSuppressTokens);
         tokens.CheckRange(config.VocabularySize, tokenizer.Path);
         return tokens;
 
@@ -103,17 +81,18 @@ public sealed record WhisperTokens
         bool english = vocabularySize == EnglishVocabularySize;
         int end = english ? EnglishEndOfText : EnglishEndOfText + 1;
         int afterLanguages = end + 2 + count;
-        return new WhisperTokens
-        {
-            IsMultilingual = !english,
-            EndOfText = end,
-            StartOfTranscript = end + 1,
-            Languages = Enumerable.Range(0, english ? 0 : count).ToDictionary(i => StandardLanguages[i], i => end + 2 + i, StringComparer.Ordinal),
-            Translate = english ? null : afterLanguages,
-            Transcribe = english ? null : afterLanguages + 1,
-            NoSpeech = afterLanguages + 4,
-            NoTimestamps = afterLanguages + 5,
-        };
+        return new WhisperTokens(
+            IsMultilingual: !english,
+            EndOfText: end,
+            OtherEnds: [],
+            StartOfTranscript: end + 1,
+            Languages: Enumerable.Range(0, english ? 0 : count).ToDictionary(i => StandardLanguages[i], i => end + 2 + i, StringComparer.Ordinal),
+            Translate: english ? null : afterLanguages,
+            Transcribe: english ? null : afterLanguages + 1,
+            NoSpeech: afterLanguages + 4,
+            NoTimestamps: afterLanguages + 5,
+            SuppressTokens: [],
+            BeginSuppressTokens: []);
     }
 
     /// <summary>Id of a language token.</summary>

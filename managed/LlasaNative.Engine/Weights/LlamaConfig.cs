@@ -1,55 +1,28 @@
 namespace LlasaNative.Weights;
 
 /// <summary>The part of a Hugging Face Llama <c>config.json</c> that decides what the model computes.</summary>
+/// <param name="VocabularySize">Number of token ids.</param>
+/// <param name="HiddenSize">Width of the residual stream, C.</param>
+/// <param name="IntermediateSize">Width of the feed-forward layer, F.</param>
+/// <param name="Layers">Number of layers, L.</param>
+/// <param name="QueryHeads">Number of query heads, H.</param>
+/// <param name="KeyValueHeads">Number of key/value heads; divides <see cref="QueryHeads"/>.</param>
+/// <param name="HeadDimension">Width of one head, D; even; not necessarily C / H.</param>
+/// <param name="MaxPositions">Longest sequence the model allows, in tokens.</param>
+/// <param name="RmsNormEpsilon">Added to the mean square inside RMSNorm.</param>
+/// <param name="TieWordEmbeddings">Whether the output head is the embedding matrix.</param>
+/// <param name="RopeTheta">Base of the rotary frequencies.</param>
+/// <param name="RopeScaling">Scaling of the rotary frequencies; null for none.</param>
+/// <param name="BosTokenId">Token that starts a text; null when the config names none.</param>
+/// <param name="EosTokenIds">Tokens that end a text; may be empty.</param>
+/// <param name="PadTokenId">Filler token; null when the config names none.</param>
 /// <remarks><b>Threads:</b> immutable.</remarks>
-public sealed record LlamaConfig
+public sealed record LlamaConfig(
+    int VocabularySize, int HiddenSize, int IntermediateSize, int Layers, int QueryHeads, int KeyValueHeads, int HeadDimension,
+    int MaxPositions, double RmsNormEpsilon, bool TieWordEmbeddings, double RopeTheta, LlamaRopeScaling? RopeScaling,
+    int? BosTokenId, ImmutableArray<int> EosTokenIds, int? PadTokenId)
 {
     private const int MaxExtent = 1 << 24;
-
-    /// <summary>Number of token ids.</summary>
-    public required int VocabularySize { get; init; }
-
-    /// <summary>Width of the residual stream, C.</summary>
-    public required int HiddenSize { get; init; }
-
-    /// <summary>Width of the feed-forward layer, F.</summary>
-    public required int IntermediateSize { get; init; }
-
-    /// <summary>Number of layers, L.</summary>
-    public required int Layers { get; init; }
-
-    /// <summary>Number of query heads, H.</summary>
-    public required int QueryHeads { get; init; }
-
-    /// <summary>Number of key/value heads; divides <see cref="QueryHeads"/>.</summary>
-    public required int KeyValueHeads { get; init; }
-
-    /// <summary>Width of one head, D; even; not necessarily C / H.</summary>
-    public required int HeadDimension { get; init; }
-
-    /// <summary>Longest sequence the model allows, in tokens.</summary>
-    public required int MaxPositions { get; init; }
-
-    /// <summary>Added to the mean square inside RMSNorm.</summary>
-    public required double RmsNormEpsilon { get; init; }
-
-    /// <summary>Whether the output head is the embedding matrix.</summary>
-    public required bool TieWordEmbeddings { get; init; }
-
-    /// <summary>Base of the rotary frequencies.</summary>
-    public required double RopeTheta { get; init; }
-
-    /// <summary>Scaling of the rotary frequencies; null for none.</summary>
-    public LlamaRopeScaling? RopeScaling { get; init; }
-
-    /// <summary>Token that starts a text; null when the config names none.</summary>
-    public int? BosTokenId { get; init; }
-
-    /// <summary>Tokens that end a text; may be empty.</summary>
-    public ImmutableArray<int> EosTokenIds { get; init; } = [];
-
-    /// <summary>Filler token; null when the config names none.</summary>
-    public int? PadTokenId { get; init; }
 
     /// <summary>Reads a config file.</summary>
     /// <param name="path">Path of a <c>config.json</c>.</param>
@@ -110,24 +83,22 @@ public sealed record LlamaConfig
         int vocabulary = json.Int("vocab_size", 1, MaxExtent);
         int maxPositions = json.IntOr("max_position_embeddings", 2048, 1, int.MaxValue);
         (double theta, LlamaRopeScaling? scaling) = ReadRope(json, maxPositions);
-        return new LlamaConfig
-        {
-            VocabularySize = vocabulary,
-            HiddenSize = hidden,
-            IntermediateSize = json.Int("intermediate_size", 1, MaxExtent),
-            Layers = json.Int("num_hidden_layers", 1, 10_000),
-            QueryHeads = heads,
-            KeyValueHeads = keyValueHeads,
-            HeadDimension = headDimension,
-            MaxPositions = maxPositions,
-            RmsNormEpsilon = json.PositiveOr("rms_norm_eps", 1e-6),
-            TieWordEmbeddings = json.BoolOr("tie_word_embeddings", false),
-            RopeTheta = theta,
-            RopeScaling = scaling,
-            BosTokenId = json.IntOrNull("bos_token_id", 0, int.MaxValue),
-            EosTokenIds = [.. json.Ints("eos_token_id", 0, int.MaxValue)],
-            PadTokenId = json.IntOrNull("pad_token_id", -1, int.MaxValue) is { } pad and >= 0 ? pad : null,
-        };
+        return new LlamaConfig(
+            VocabularySize: vocabulary,
+            HiddenSize: hidden,
+            IntermediateSize: json.Int("intermediate_size", 1, MaxExtent),
+            Layers: json.Int("num_hidden_layers", 1, 10_000),
+            QueryHeads: heads,
+            KeyValueHeads: keyValueHeads,
+            HeadDimension: headDimension,
+            MaxPositions: maxPositions,
+            RmsNormEpsilon: json.PositiveOr("rms_norm_eps", 1e-6),
+            TieWordEmbeddings: json.BoolOr("tie_word_embeddings", false),
+            RopeTheta: theta,
+            RopeScaling: scaling,
+            BosTokenId: json.IntOrNull("bos_token_id", 0, int.MaxValue),
+            EosTokenIds: [.. json.Ints("eos_token_id", 0, int.MaxValue)],
+            PadTokenId: json.IntOrNull("pad_token_id", -1, int.MaxValue) is { } pad and >= 0 ? pad : null);
     }
 
     private static (double Theta, LlamaRopeScaling? Scaling) ReadRope(JsonFields json, int maxPositions)

@@ -1,35 +1,23 @@
 namespace LlasaNative.Weights;
 
 /// <summary>What a Whisper <c>generation_config.json</c> says about special tokens; every part may be absent.</summary>
+/// <param name="IsMultilingual">Whether the model takes languages and tasks; null when not said.</param>
+/// <param name="LanguageIds">Language tokens, <c>&lt;|en|&gt;</c> to id; empty when not listed.</param>
+/// <param name="TaskIds">Task names (<c>transcribe</c>, <c>translate</c>) to id; empty when not listed.</param>
+/// <param name="SuppressTokens">Tokens that are never produced.</param>
+/// <param name="BeginSuppressTokens">Tokens that are never produced first.</param>
+/// <param name="NoTimestampsTokenId">The token that switches timestamps off; null when not named.</param>
+/// <param name="DecoderStartTokenId">First token given to the decoder; null when not named.</param>
+/// <param name="EosTokenIds">Tokens that end a transcript; empty when not named.</param>
 /// <remarks><b>Threads:</b> immutable.</remarks>
-public sealed record WhisperGenerationConfig
+public sealed record WhisperGenerationConfig(
+    bool? IsMultilingual, IReadOnlyDictionary<string, int> LanguageIds, IReadOnlyDictionary<string, int> TaskIds,
+    ImmutableArray<int> SuppressTokens, ImmutableArray<int> BeginSuppressTokens, int? NoTimestampsTokenId,
+    int? DecoderStartTokenId, ImmutableArray<int> EosTokenIds)
 {
     /// <summary>A config that says nothing.</summary>
-    public static WhisperGenerationConfig Empty { get; } = new();
-
-    /// <summary>Whether the model takes languages and tasks; null when not said.</summary>
-    public bool? IsMultilingual { get; init; }
-
-    /// <summary>Language tokens, <c>&lt;|en|&gt;</c> to id; empty when not listed.</summary>
-    public IReadOnlyDictionary<string, int> LanguageIds { get; init; } = ImmutableDictionary<string, int>.Empty;
-
-    /// <summary>Task names (<c>transcribe</c>, <c>translate</c>) to id; empty when not listed.</summary>
-    public IReadOnlyDictionary<string, int> TaskIds { get; init; } = ImmutableDictionary<string, int>.Empty;
-
-    /// <summary>Tokens that are never produced.</summary>
-    public ImmutableArray<int> SuppressTokens { get; init; } = [];
-
-    /// <summary>Tokens that are never produced first.</summary>
-    public ImmutableArray<int> BeginSuppressTokens { get; init; } = [];
-
-    /// <summary>The token that switches timestamps off; null when not named.</summary>
-    public int? NoTimestampsTokenId { get; init; }
-
-    /// <summary>First token given to the decoder; null when not named.</summary>
-    public int? DecoderStartTokenId { get; init; }
-
-    /// <summary>Tokens that end a transcript; empty when not named.</summary>
-    public ImmutableArray<int> EosTokenIds { get; init; } = [];
+    public static WhisperGenerationConfig Empty { get; } = new(
+        null, ImmutableDictionary<string, int>.Empty, ImmutableDictionary<string, int>.Empty, [], [], null, null, []);
 
     /// <summary>Reads what a model's directory says: its <c>generation_config.json</c>, or, as in Transformers, where there is none the same fields of <c>config.json</c>.</summary>
     /// <param name="directory">Directory of the model.</param>
@@ -74,26 +62,19 @@ public sealed record WhisperGenerationConfig
     }
 
     /// <summary>Reads a generation config.</summary>
-    /// <param name="path">Path of a <c>generation_config.json</c>, or of a <c>config.json</c> with such fields; a missing file gives <see cref="Empty"/>.</param>
+    /// <param name="path">Path of a <c>generation_config.json</c>, or of a <c>config.json</c> with such fields; a missing file says nothing.</param>
     /// <exception cref="ModelFileException">The file is malformed; the message names the field.</exception>
     public static WhisperGenerationConfig FromFile(string path)
     {
-        if (!File.Exists(path))
-        {
-            return Empty;
-        }
-
-        JsonFields json = JsonFields.FromFile(path);
-        return new WhisperGenerationConfig
-        {
-            IsMultilingual = json.Has("is_multilingual") ? json.BoolOr("is_multilingual", true) : null,
-            LanguageIds = json.IntMap("lang_to_id"),
-            TaskIds = json.IntMap("task_to_id"),
-            SuppressTokens = [.. json.Ints("suppress_tokens", -1, int.MaxValue).Where(id => id >= 0)],
-            BeginSuppressTokens = [.. json.Ints("begin_suppress_tokens", -1, int.MaxValue).Where(id => id >= 0)],
-            NoTimestampsTokenId = json.IntOrNull("no_timestamps_token_id", 0, int.MaxValue),
-            DecoderStartTokenId = json.IntOrNull("decoder_start_token_id", 0, int.MaxValue),
-            EosTokenIds = [.. json.Ints("eos_token_id", 0, int.MaxValue)],
-        };
+        JsonFields json = JsonFields.FromFileOrEmpty(path);
+        return new WhisperGenerationConfig(
+            IsMultilingual: json.Has("is_multilingual") ? json.BoolOr("is_multilingual", true) : null,
+            LanguageIds: json.IntMap("lang_to_id"),
+            TaskIds: json.IntMap("task_to_id"),
+            SuppressTokens: [.. json.Ints("suppress_tokens", -1, int.MaxValue).Where(id => id >= 0)],
+            BeginSuppressTokens: [.. json.Ints("begin_suppress_tokens", -1, int.MaxValue).Where(id => id >= 0)],
+            NoTimestampsTokenId: json.IntOrNull("no_timestamps_token_id", 0, int.MaxValue),
+            DecoderStartTokenId: json.IntOrNull("decoder_start_token_id", 0, int.MaxValue),
+            EosTokenIds: [.. json.Ints("eos_token_id", 0, int.MaxValue)]);
     }
 }

@@ -1,46 +1,24 @@
 namespace LlasaNative.Weights;
 
 /// <summary>Sizes of an X-Codec2 decoder (speech codes to waveform).</summary>
+/// <param name="Layout">Naming and split of the parameters.</param>
+/// <param name="HiddenSize">Width of the decoder's backbone, C.</param>
+/// <param name="IntermediateSize">Width of the feed-forward layer.</param>
+/// <param name="Layers">Number of transformer layers.</param>
+/// <param name="Heads">Number of attention heads.</param>
+/// <param name="HeadDimension">Width of one head.</param>
+/// <param name="RmsNormEpsilon">Added to the mean square inside RMSNorm.</param>
+/// <param name="RopeTheta">Base of the rotary frequencies (they run over the head index and cancel out of the scores).</param>
+/// <param name="QuantizationDimension">Width of the vector that a code is projected to.</param>
+/// <param name="QuantizationLevels">Levels of each digit of a code, least significant first.</param>
+/// <param name="HopLength">Samples per code.</param>
+/// <param name="SampleRate">Samples per second.</param>
 /// <remarks><b>Threads:</b> immutable.</remarks>
-public sealed record Xcodec2Config
+public sealed record Xcodec2Config(
+    Xcodec2Layout Layout, int HiddenSize, int IntermediateSize, int Layers, int Heads, int HeadDimension, double RmsNormEpsilon,
+    double RopeTheta, int QuantizationDimension, ImmutableArray<int> QuantizationLevels, int HopLength, int SampleRate)
 {
     private const int MaxExtent = 1 << 20;
-
-    /// <summary>Naming and split of the parameters.</summary>
-    public required Xcodec2Layout Layout { get; init; }
-
-    /// <summary>Width of the decoder's backbone, C.</summary>
-    public required int HiddenSize { get; init; }
-
-    /// <summary>Width of the feed-forward layer.</summary>
-    public required int IntermediateSize { get; init; }
-
-    /// <summary>Number of transformer layers.</summary>
-    public required int Layers { get; init; }
-
-    /// <summary>Number of attention heads.</summary>
-    public required int Heads { get; init; }
-
-    /// <summary>Width of one head.</summary>
-    public required int HeadDimension { get; init; }
-
-    /// <summary>Added to the mean square inside RMSNorm.</summary>
-    public required double RmsNormEpsilon { get; init; }
-
-    /// <summary>Base of the rotary frequencies (they run over the head index and cancel out of the scores).</summary>
-    public required double RopeTheta { get; init; }
-
-    /// <summary>Width of the vector that a code is projected to.</summary>
-    public required int QuantizationDimension { get; init; }
-
-    /// <summary>Levels of each digit of a code, least significant first.</summary>
-    public required ImmutableArray<int> QuantizationLevels { get; init; }
-
-    /// <summary>Samples per code.</summary>
-    public required int HopLength { get; init; }
-
-    /// <summary>Samples per second.</summary>
-    public required int SampleRate { get; init; }
 
     /// <summary>Number of different codes: the product of the levels.</summary>
     public int CodeCount => QuantizationLevels.Aggregate(1, (product, level) => checked(product * level));
@@ -77,28 +55,21 @@ public sealed record Xcodec2Config
         json.ThrowIf(keyValueHeads != heads, "num_key_value_heads", $"{keyValueHeads} is not supported, expected num_attention_heads {heads}");
         RequireHeadDimension(json, hidden, heads);
         int[] ratios = json.Has("downsampling_ratios") ? json.Ints("downsampling_ratios", 1, 4096) : [2, 2, 4, 4, 5];
-        long hop = 1;
-        foreach (int ratio in ratios)
-        {
-            hop = Math.Min(hop * ratio, int.MaxValue);
-        }
-
+        long hop = Product(ratios);
         json.ThrowIf(hop is < 1 or > 65536, "downsampling_ratios", $"the product {hop} is not between 1 and 65536");
-        return new Xcodec2Config
-        {
-            Layout = Xcodec2Layout.HuggingFace,
-            HiddenSize = hidden,
-            IntermediateSize = json.IntOr("intermediate_size", 4 * hidden, 1, MaxExtent),
-            Layers = json.IntOr("num_hidden_layers", 12, 0, 10_000),
-            Heads = heads,
-            HeadDimension = json.IntOr("head_dim", hidden / heads, 1, 65536),
-            RmsNormEpsilon = json.PositiveOr("rms_norm_eps", 1e-6),
-            RopeTheta = ConfigChecks.ReadRope(json).Theta,
-            QuantizationDimension = json.IntOr("quantization_dim", 2048, 1, MaxExtent),
-            QuantizationLevels = ReadLevels(json, 8),
-            HopLength = (int)hop,
-            SampleRate = json.IntOr("sampling_rate", 16000, 1, 1_000_000),
-        };
+        return new Xcodec2Config(
+            Layout: Xcodec2Layout.HuggingFace,
+            HiddenSize: hidden,
+            IntermediateSize: json.IntOr("intermediate_size", 4 * hidden, 1, MaxExtent),
+            Layers: json.IntOr("num_hidden_layers", 12, 0, 10_000),
+            Heads: heads,
+            HeadDimension: json.IntOr("head_dim", hidden / heads, 1, 65536),
+            RmsNormEpsilon: json.PositiveOr("rms_norm_eps", 1e-6),
+            RopeTheta: ConfigChecks.ReadRope(json).Theta,
+            QuantizationDimension: json.IntOr("quantization_dim", 2048, 1, MaxExtent),
+            QuantizationLevels: ReadLevels(json, 8),
+            HopLength: (int)hop,
+            SampleRate: json.IntOr("sampling_rate", 16000, 1, 1_000_000));
     }
 
     private static Xcodec2Config ReadOriginal(JsonFields json, HuggingFaceDirectory tensors, int? givenHeads)
@@ -122,27 +93,25 @@ public sealed record Xcodec2Config
             $"missing, and the hidden size {hidden} is not a multiple of 64");
         int heads = json.IntOr("num_attention_heads", givenHeads ?? Math.Max(1, hidden / 64), 1, 65536);
         RequireHeadDimension(json, hidden, heads);
-        return new Xcodec2Config
-        {
-            Layout = Xcodec2Layout.Original,
-            HiddenSize = hidden,
-            IntermediateSize = layers == 0 ? 4 * hidden : Extent(tensors, Block + "0.mlp.fc1.weight", 0),
-            Layers = layers,
-            Heads = heads,
-            HeadDimension = json.IntOr("head_dim", hidden / heads, 1, 65536),
-            RmsNormEpsilon = json.PositiveOr("rms_norm_eps", 1e-6),
-            RopeTheta = ConfigChecks.ReadRope(json).Theta,
-            QuantizationDimension = Extent(tensors, "generator.quantizer.project_in.weight", 1),
-            QuantizationLevels = ReadLevels(json, digits),
-            HopLength = spectrum / 4,
-            SampleRate = json.IntOr("sampling_rate", 16000, 1, 1_000_000),
-        };
+        return new Xcodec2Config(
+            Layout: Xcodec2Layout.Original,
+            HiddenSize: hidden,
+            IntermediateSize: layers == 0 ? 4 * hidden : Extent(tensors, Block + "0.mlp.fc1.weight", 0),
+            Layers: layers,
+            Heads: heads,
+            HeadDimension: json.IntOr("head_dim", hidden / heads, 1, 65536),
+            RmsNormEpsilon: json.PositiveOr("rms_norm_eps", 1e-6),
+            RopeTheta: ConfigChecks.ReadRope(json).Theta,
+            QuantizationDimension: Extent(tensors, "generator.quantizer.project_in.weight", 1),
+            QuantizationLevels: ReadLevels(json, digits),
+            HopLength: spectrum / 4,
+            SampleRate: json.IntOr("sampling_rate", 16000, 1, 1_000_000));
     }
 
-    private static void RequireHeadDimension(JsonFields json, int hidden, int heads)
-    {
+    private static void RequireHeadDimension(JsonFields json, int hidden, int heads) =>
         json.ThrowIf(!json.Has("head_dim") && hidden % heads != 0, "num_attention_heads", $"{heads} does not divide the hidden size {hidden}");
-    }
+
+    private static long Product(int[] factors) => factors.Aggregate(1L, (product, factor) => Math.Min(product * factor, int.MaxValue));
 
     private static int Extent(HuggingFaceDirectory tensors, string name, int axis)
     {
@@ -157,12 +126,7 @@ public sealed record Xcodec2Config
         int[] levels = json.Has("quantization_levels")
             ? json.Ints("quantization_levels", 2, 65536)
             : [.. Enumerable.Repeat(4, digits)];
-        long codes = 1;
-        foreach (int level in levels)
-        {
-            codes = Math.Min(codes * level, int.MaxValue);
-        }
-
+        long codes = Product(levels);
         return levels.Length > 0 && codes <= 1 << 24
             ? [.. levels]
             : throw json.Error("quantization_levels", $"{levels.Length} digits with {codes} codes are not supported");

@@ -1,43 +1,24 @@
 namespace LlasaNative.Weights;
 
 /// <summary>Sizes of an X-Codec2 encoder (waveform to speech codes): acoustic encoder and Wav2Vec2-BERT.</summary>
+/// <param name="Ratios">Downsampling of each block of the acoustic encoder; their product is the hop.</param>
+/// <param name="HiddenSize">Channels of the acoustic encoder's first convolution.</param>
+/// <param name="SemanticHiddenSize">Width of the semantic model.</param>
+/// <param name="SemanticLayers">Layers of the semantic model that are used.</param>
+/// <param name="SemanticHeads">Its attention heads.</param>
+/// <param name="SemanticIntermediateSize">Width of its feed-forward layers.</param>
+/// <param name="FeatureDimension">Features per frame that it reads.</param>
+/// <param name="ConvolutionKernel">Taps of its depthwise convolutions.</param>
+/// <param name="LeftPositions">Relative positions to the left that it tells apart.</param>
+/// <param name="RightPositions">Relative positions to the right that it tells apart.</param>
+/// <param name="LayerNormEpsilon">Added to the variance inside its LayerNorms.</param>
 /// <remarks><b>Threads:</b> immutable.</remarks>
-public sealed record Xcodec2EncoderConfig
+public sealed record Xcodec2EncoderConfig(
+    ImmutableArray<int> Ratios, int HiddenSize, int SemanticHiddenSize, int SemanticLayers, int SemanticHeads,
+    int SemanticIntermediateSize, int FeatureDimension, int ConvolutionKernel, int LeftPositions, int RightPositions,
+    double LayerNormEpsilon)
 {
     private const int MaxExtent = 1 << 20;
-
-    /// <summary>Downsampling of each block of the acoustic encoder; their product is the hop.</summary>
-    public required ImmutableArray<int> Ratios { get; init; }
-
-    /// <summary>Channels of the acoustic encoder's first convolution.</summary>
-    public required int HiddenSize { get; init; }
-
-    /// <summary>Width of the semantic model.</summary>
-    public required int SemanticHiddenSize { get; init; }
-
-    /// <summary>Layers of the semantic model that are used.</summary>
-    public required int SemanticLayers { get; init; }
-
-    /// <summary>Its attention heads.</summary>
-    public required int SemanticHeads { get; init; }
-
-    /// <summary>Width of its feed-forward layers.</summary>
-    public required int SemanticIntermediateSize { get; init; }
-
-    /// <summary>Features per frame that it reads.</summary>
-    public required int FeatureDimension { get; init; }
-
-    /// <summary>Taps of its depthwise convolutions.</summary>
-    public required int ConvolutionKernel { get; init; }
-
-    /// <summary>Relative positions to the left that it tells apart.</summary>
-    public required int LeftPositions { get; init; }
-
-    /// <summary>Relative positions to the right that it tells apart.</summary>
-    public required int RightPositions { get; init; }
-
-    /// <summary>Added to the variance inside its LayerNorms.</summary>
-    public required double LayerNormEpsilon { get; init; }
 
     /// <summary>Reads the config of an opened checkpoint in Transformers' layout.</summary>
     /// <param name="directory">An opened directory.</param>
@@ -60,20 +41,18 @@ public sealed record Xcodec2EncoderConfig
         ConfigChecks.RequireName(semantic, "position_embeddings_type", "relative_key");
         ConfigChecks.RequireFalse(semantic, "add_adapter");
         int hidden = semantic.IntOr("hidden_size", 1024, 1, MaxExtent);
-        return new Xcodec2EncoderConfig
-        {
-            Ratios = ReadRatios(json),
-            HiddenSize = json.IntOr("encoder_hidden_size", 48, 1, MaxExtent),
-            SemanticHiddenSize = hidden,
-            SemanticLayers = semantic.IntOr("num_hidden_layers", 16, 1, 10_000),
-            SemanticHeads = semantic.IntOr("num_attention_heads", 16, 1, 65536),
-            SemanticIntermediateSize = semantic.IntOr("intermediate_size", 4 * hidden, 1, MaxExtent),
-            FeatureDimension = semantic.IntOr("feature_projection_input_dim", 160, 1, MaxExtent),
-            ConvolutionKernel = semantic.IntOr("conv_depthwise_kernel_size", 31, 1, MaxExtent),
-            LeftPositions = semantic.IntOr("left_max_position_embeddings", 64, 0, MaxExtent),
-            RightPositions = semantic.IntOr("right_max_position_embeddings", 8, 0, MaxExtent),
-            LayerNormEpsilon = semantic.PositiveOr("layer_norm_eps", 1e-5),
-        };
+        return new Xcodec2EncoderConfig(
+            Ratios: ReadRatios(json),
+            HiddenSize: json.IntOr("encoder_hidden_size", 48, 1, MaxExtent),
+            SemanticHiddenSize: hidden,
+            SemanticLayers: semantic.IntOr("num_hidden_layers", 16, 1, 10_000),
+            SemanticHeads: semantic.IntOr("num_attention_heads", 16, 1, 65536),
+            SemanticIntermediateSize: semantic.IntOr("intermediate_size", 4 * hidden, 1, MaxExtent),
+            FeatureDimension: semantic.IntOr("feature_projection_input_dim", 160, 1, MaxExtent),
+            ConvolutionKernel: semantic.IntOr("conv_depthwise_kernel_size", 31, 1, MaxExtent),
+            LeftPositions: semantic.IntOr("left_max_position_embeddings", 64, 0, MaxExtent),
+            RightPositions: semantic.IntOr("right_max_position_embeddings", 8, 0, MaxExtent),
+            LayerNormEpsilon: semantic.PositiveOr("layer_norm_eps", 1e-5));
     }
 
     /// <summary>As many as the native options hold.</summary>
