@@ -117,19 +117,9 @@ public sealed class DataFiles
 
     private string? FileFault(string name)
     {
-        if (name.StartsWith('.'))
-        {
-            return "hidden";
-        }
-
-        if (!_isKnown(name))
-        {
-            return "other kinds";
-        }
-
         bool isAbout = name.EndsWith(".txt", StringComparison.OrdinalIgnoreCase) && Array.Exists(_abouts, about =>
             name.StartsWith(about, StringComparison.OrdinalIgnoreCase) && !char.IsAsciiLetterOrDigit(name[about.Length]));
-        return isAbout ? "about the data" : null;
+        return name.StartsWith('.') ? "hidden" : !_isKnown(name) ? "other kinds" : isAbout ? "about the data" : null;
     }
 
     private void Sort(string name, string? why, List<string> candidates)
@@ -152,16 +142,7 @@ public sealed class DataFiles
     // real: the directory without links.
     private void Walk(DirectoryInfo directory, string prefix, string real, List<string> names)
     {
-        FileSystemInfo[] entries;
-        try
-        {
-            entries = directory.GetFileSystemInfos();
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new DataFileException(directory.FullName, null, $"cannot be read: {e.Message}", e);
-        }
-
+        FileSystemInfo[] entries = DataFileException.Reading(directory.FullName, directory.GetFileSystemInfos);
         foreach (FileSystemInfo entry in entries.OrderBy(e => e.Name, StringComparer.Ordinal))
         {
             string name = prefix + entry.Name;
@@ -184,17 +165,7 @@ public sealed class DataFiles
         }
     }
 
-    private static string ReadCard(string path)
-    {
-        try
-        {
-            return File.ReadAllText(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new DataFileException(path, null, $"cannot be read: {e.Message}", e);
-        }
-    }
+    private static string ReadCard(string path) => DataFileException.Reading(path, () => File.ReadAllText(path));
 
     /// <summary>The splits of the files that a card lists; the others are left out.</summary>
     private IReadOnlyDictionary<string, DataSplit[]> Listed(DatasetCard card, List<string> names)
@@ -232,10 +203,7 @@ public sealed class DataFiles
             string[] found = [.. names.Where(name => splits[name].Contains(wanted))];
             if (found.Length > 0)
             {
-                _rule = $"the {Name(wanted)} split {by}";
-                _taken.AddRange(found);
-                _left.AddRange(names.Except(found).Select(name => (name, splits[name].Length > 0 ? $"{Name(splits[name][0])} split" : "of no split")));
-                return this;
+                return Take($"the {Name(wanted)} split {by}", found);
             }
         }
 
@@ -243,21 +211,21 @@ public sealed class DataFiles
         {
             // Whoever keeps a test set apart does not want it learned; files of no split may be.
             string[] free = [.. names.Where(name => splits[name].Length == 0)];
-            if (free.Length > 0)
-            {
-                _rule = "the files of no split";
-                _taken.AddRange(free);
-                _left.AddRange(names.Except(free).Select(name => (name, $"{Name(splits[name][0])} split")));
-                return this;
-            }
-
-            throw new UsageException(
+            return free.Length > 0 ? Take("the files of no split", free) : throw new UsageException(
                 $"{Root}: {(card is null ? "by their names" : by)} none of the files is for training: {Listed([.. names.Select(name => $"{name} ({Name(splits[name][0])})")])}; name the file that is");
         }
 
-        _rule = split == DataSplit.All ? card is null ? "all files" : $"all files {by}" : isSaid ? "all files, as none is named for a test or validation" : "all files, as no name says a split";
-        _taken.AddRange(names);
-        return this;
+        return Take(
+            split == DataSplit.All ? card is null ? "all files" : $"all files {by}" : isSaid ? "all files, as none is named for a test or validation" : "all files, as no name says a split",
+            names);
+
+        DataFiles Take(string rule, IReadOnlyCollection<string> taken)
+        {
+            _rule = rule;
+            _taken.AddRange(taken);
+            _left.AddRange(names.Except(taken).Select(name => (name, splits[name].Length > 0 ? $"{Name(splits[name][0])} split" : "of no split")));
+            return this;
+        }
     }
 
     private static string Name(DataSplit split) => split switch

@@ -11,36 +11,32 @@ namespace LlasaNative.Data;
 public sealed class PromptSet
 {
     private readonly string _path;
-    private readonly string[] _texts;
-    private readonly RowPlace[] _places;
-    private readonly VoiceReference?[] _voices;
-    private readonly string?[] _languages;
+    private readonly Row[] _rows;
     private readonly RowFaults _faults;
     private readonly Action<LlasaException>? _onSkipped;
 
-    private PromptSet(string path, IEnumerable<(string Text, RowPlace Place, VoiceReference? Voice, string? Language)> rows, RowFaults faults, Action<LlasaException>? onSkipped)
+    private PromptSet(string path, IEnumerable<Row> rows, RowFaults faults, Action<LlasaException>? onSkipped)
     {
-        (string Text, RowPlace Place, VoiceReference? Voice, string? Language)[] all = [.. rows];
-        _languages = Array.ConvertAll(all, row => row.Language);
-        (_path, _faults, _onSkipped) = (path, faults, onSkipped);
-        (_texts, _places, _voices) = (Array.ConvertAll(all, row => row.Text), Array.ConvertAll(all, row => row.Place), Array.ConvertAll(all, row => row.Voice));
-        if (_texts.Length == 0)
+        (_path, _rows, _faults, _onSkipped) = (path, [.. rows], faults, onSkipped);
+        if (_rows.Length == 0)
         {
             throw NoText(path);
         }
+
+        (Texts, Voices, Languages) = ([.. _rows.Select(row => row.Text)], [.. _rows.Select(row => row.Voice)], [.. _rows.Select(row => row.Language)]);
     }
 
     /// <summary>The texts, trimmed, at least one.</summary>
-    public IReadOnlyList<string> Texts => _texts;
+    public IReadOnlyList<string> Texts { get; }
 
     /// <summary>The voice that each text's row names; null where it names none.</summary>
-    public IReadOnlyList<VoiceReference?> Voices => _voices;
+    public IReadOnlyList<VoiceReference?> Voices { get; }
 
     /// <summary>The language that each text's row names, as it is written there; null where it names none.</summary>
-    public IReadOnlyList<string?> Languages => _languages;
+    public IReadOnlyList<string?> Languages { get; }
 
     /// <summary>How many texts each file gave.</summary>
-    public IReadOnlyDictionary<string, int> Counts => _places.CountBy(place => place.Path).ToDictionary();
+    public IReadOnlyDictionary<string, int> Counts => _rows.CountBy(row => row.Place.Path).ToDictionary();
 
     /// <summary>Reads all texts of files, see <see cref="TextSource"/>; blank lines of a .txt file are left out.</summary>
     /// <param name="files">The files.</param>
@@ -55,7 +51,7 @@ public sealed class PromptSet
         ArgumentException.ThrowIfNullOrEmpty(textField);
         return new PromptSet(files.Root, Rows(), faults, onSkipped);
 
-        IEnumerable<(string Text, RowPlace Place, VoiceReference? Voice, string? Language)> Rows()
+        IEnumerable<Row> Rows()
         {
             foreach (var row in files.Rows(textField))
             {
@@ -63,7 +59,7 @@ public sealed class PromptSet
                 var fault = row.Fault ?? (text.Length == 0 ? row.Place.Fault("the text is empty") : null);
                 if (fault is null)
                 {
-                    yield return (text, row.Place, row.Voice, row.Language);
+                    yield return new(text, row.Place, row.Voice, row.Language);
                 }
                 else
                 {
@@ -88,16 +84,16 @@ public sealed class PromptSet
     public T[] Fitting<T>(Func<string, VoiceReference?, T> make)
     {
         ArgumentNullException.ThrowIfNull(make);
-        List<T> made = new(_texts.Length);
-        for (var i = 0; i < _texts.Length; i++)
+        List<T> made = new(_rows.Length);
+        foreach (var row in _rows)
         {
             try
             {
-                made.Add(make(_texts[i], _voices[i]));
+                made.Add(make(row.Text, row.Voice));
             }
             catch (UsageException e)
             {
-                Handle(_places[i].Fault(e.Message, e), _faults, _onSkipped);
+                Handle(row.Place.Fault(e.Message, e), _faults, _onSkipped);
             }
         }
 
@@ -106,12 +102,10 @@ public sealed class PromptSet
 
     /// <summary>The first so many texts.</summary>
     /// <param name="count">How many at most; 0 for all.</param>
-    public PromptSet Take(int count) => count == 0
-        ? this
-        : new PromptSet(_path, Enumerable.Range(0, Math.Min(count, _texts.Length)).Select(i => (_texts[i], _places[i], _voices[i], _languages[i])), _faults, _onSkipped);
+    public PromptSet Take(int count) => count == 0 ? this : new PromptSet(_path, _rows.Take(count), _faults, _onSkipped);
 
     /// <inheritdoc/>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{_texts.Length} texts of {_path}");
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{_rows.Length} texts of {_path}");
 
     private static DataFileException NoText(string path) => new(path, null, "holds no text");
 
@@ -124,4 +118,6 @@ public sealed class PromptSet
 
         onSkipped?.Invoke(fault);
     }
+
+    private readonly record struct Row(string Text, RowPlace Place, VoiceReference? Voice, string? Language);
 }

@@ -37,24 +37,21 @@ public static class SampleFile
         }
 
         List<SampledSpeech> samples = [];
-        for (int g = 0; g < reader.RowGroups.Count; g++)
+        foreach ((RowPlace place, ParquetRow row) in reader.ReadPlaced(_columns))
         {
-            foreach (ParquetRow row in reader.ReadRowGroup(g, _columns))
+            if (row["text"] is not string text || row["codes"] is not IReadOnlyList<object?> codes || codes.Any(code => code is not int))
             {
-                if (row["text"] is not string text || row["codes"] is not IReadOnlyList<object?> codes || codes.Any(code => code is not int))
-                {
-                    throw new ParquetException(path, g, null, samples.Count, "has no text, or no list of codes");
-                }
-
-                double Value(string name) => row[name] as double? ?? double.NaN;
-                samples.Add(new SampledSpeech(text, [.. codes.OfType<int>()])
-                {
-                    Policy = row["policy"] as string ?? "",
-                    Voice = row["voice"] is string voice ? new VoiceReference(voice, row["voice_text"] as string) : null,
-                    Transcript = row["transcript"] as string ?? "",
-                    Reward = Value("reward"), Cer = Value("cer"), Nll = Value("nll"), Ended = row["ended"] is true, F0Semitones = Value("f0_semitones"), Rate = Value("rate"),
-                });
+                throw place.Fault("has no text, or no list of codes");
             }
+
+            double Value(string name) => row[name] as double? ?? double.NaN;
+            samples.Add(new SampledSpeech(text, [.. codes.OfType<int>()])
+            {
+                Policy = row["policy"] as string ?? "",
+                Voice = row["voice"] is string voice ? new VoiceReference(voice, row["voice_text"] as string) : null,
+                Transcript = row["transcript"] as string ?? "",
+                Reward = Value("reward"), Cer = Value("cer"), Nll = Value("nll"), Ended = row["ended"] is true, F0Semitones = Value("f0_semitones"), Rate = Value("rate"),
+            });
         }
 
         return samples;
@@ -92,16 +89,13 @@ public static class SampleFile
 
         string[] columns = ["text", first, second, .. new[] { "voice", "voice_text", $"{first}_policy", $"{second}_policy" }.Where(reader.HasText)];
         List<SpeechPair> pairs = [];
-        for (int g = 0; g < reader.RowGroups.Count; g++)
+        foreach ((RowPlace place, ParquetRow row) in reader.ReadPlaced(columns))
         {
-            foreach (ParquetRow row in reader.ReadRowGroup(g, columns))
-            {
-                string? Value(string name) => row.TryGetValue(name, out object? value) ? value as string : null;
-                SampledSpeech Side(string name) => row["text"] is string text && row[name] is IReadOnlyList<object?> { Count: > 0 } codes && codes.All(code => code is int)
-                    ? new SampledSpeech(text, [.. codes.OfType<int>()]) { Policy = Value($"{name}_policy") ?? "", Voice = Value("voice") is { } voice ? new VoiceReference(voice, Value("voice_text")) : null }
-                    : throw new ParquetException(path, g, name, pairs.Count, "has no text, or no list of codes");
-                pairs.Add(new SpeechPair(Side(first), Side(second), isJudged));
-            }
+            string? Value(string name) => row.Find(name) as string;
+            SampledSpeech Side(string name) => row["text"] is string text && row[name] is IReadOnlyList<object?> { Count: > 0 } codes && codes.All(code => code is int)
+                ? new SampledSpeech(text, [.. codes.OfType<int>()]) { Policy = Value($"{name}_policy") ?? "", Voice = Value("voice") is { } voice ? new VoiceReference(voice, Value("voice_text")) : null }
+                : throw new ParquetException(path, place.RowGroup, name, place.Number, "has no text, or no list of codes");
+            pairs.Add(new SpeechPair(Side(first), Side(second), isJudged));
         }
 
         return pairs.Count > 0 ? pairs : throw new ParquetException(path, null, null, null, "holds no pairs");

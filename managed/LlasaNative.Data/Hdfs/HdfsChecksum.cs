@@ -60,7 +60,7 @@ public static partial class HdfsChecksum
             length += md5.Length;
         }
 
-        return Convert.ToHexStringLower(Md5(md5s));
+        return Convert.ToHexStringLower(CryptographicOperations.HashData(HashAlgorithmName.MD5, md5s));
     }
 
     private static byte[] BlockMd5(FileStream file, long length, int chunk, Crc32ParameterSet kind)
@@ -78,10 +78,6 @@ public static partial class HdfsChecksum
 
         return md5.GetHashAndReset();
     }
-
-#pragma warning disable CA5351 // HDFS's choice; it guards against accidents, not attackers.
-    private static byte[] Md5(byte[] bytes) => MD5.HashData(bytes);
-#pragma warning restore CA5351
 
     [GeneratedRegex("^MD5-of-[0-9]+MD5-of-(?<chunk>[0-9]{1,9})CRC32C?$", RegexOptions.CultureInvariant)]
     private static partial Regex Md5OfMd5();

@@ -22,12 +22,8 @@ public sealed record HdfsOptions
     /// <summary>Reads <c>HADOOP_USER_NAME</c> and <c>LLASA_WEBHDFS_TOKEN</c>.</summary>
     public static HdfsOptions FromEnvironment()
     {
-        string? user = Environment.GetEnvironmentVariable("HADOOP_USER_NAME");
-        string? token = Environment.GetEnvironmentVariable("LLASA_WEBHDFS_TOKEN");
-        return new HdfsOptions
-        {
-            User = string.IsNullOrEmpty(user) ? Environment.UserName : user,
-            DelegationToken = string.IsNullOrEmpty(token) ? null : token,
-        };
+        return new HdfsOptions { User = Given("HADOOP_USER_NAME") ?? Environment.UserName, DelegationToken = Given("LLASA_WEBHDFS_TOKEN") };
+
+        static string? Given(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
     }
 }

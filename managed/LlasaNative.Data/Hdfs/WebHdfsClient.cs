@@ -52,22 +52,6 @@ public sealed class WebHdfsClient : IDisposable
         }
     }
 
-    /// <summary>Appends a file to one on HDFS, or makes it.</summary>
-    /// <param name="localPath">The file.</param>
-    /// <param name="target">Where to.</param>
-    /// <param name="cancellation">Ends it; a part may have been appended.</param>
-    /// <exception cref="RemoteException">HDFS refuses or cannot be reached.</exception>
-    public async Task AppendAsync(string localPath, HdfsLocation target, CancellationToken cancellation = default)
-    {
-        ArgumentNullException.ThrowIfNull(localPath);
-        ArgumentNullException.ThrowIfNull(target);
-        long before = (await StatusAsync(target, cancellation).ConfigureAwait(false))?.Length ?? -1;
-        await SendDataAsync(localPath, target, before < 0 ? -1 : 0, cancellation).ConfigureAwait(false);
-        long after = (await StatusAsync(target, cancellation).ConfigureAwait(false))?.Length ?? -1;
-        long expected = Math.Max(before, 0) + new FileInfo(localPath).Length;
-        RemoteException.ThrowIf(after != expected, target.Text, $"has {after} bytes after appending, expected {expected}");
-    }
-
     /// <summary>Fetches a file; it appears under its name when it is complete and compared.</summary>
     /// <param name="source">A file on HDFS.</param>
     /// <param name="localPath">Where to; its directory exists.</param>
@@ -81,36 +65,8 @@ public sealed class WebHdfsClient : IDisposable
             ? found
             : throw new RemoteException(source.Text, "there is no such file");
         string incomplete = localPath + ".incomplete";
-        for (int attempt = 1; ; attempt++)
-        {
-            long before = File.Exists(incomplete) ? new FileInfo(incomplete).Length : 0;
-            if (before > status.Length)
-            {
-                File.Delete(incomplete);
-                before = 0;
-            }
-
-            try
-            {
-                await ReceiveAsync(source, incomplete, before, cancellation).ConfigureAwait(false);
-            }
-            catch (Exception e) when (e is not RemoteException && HttpRequests.IsBrokenConnection(e, cancellation))
-            {
-                // What arrived is kept; the length decides below.
-            }
-
-            long now = new FileInfo(incomplete).Length;
-            if (now == status.Length)
-            {
-                break;
-            }
-
-            attempt = now > before ? 0 : attempt;
-            RemoteException.ThrowIf(
-                attempt >= _options.Attempts, source.Text, $"the connection broke {attempt} times at {now} of {status.Length} bytes");
-            await Task.Delay(_http.Pause(attempt + 1), cancellation).ConfigureAwait(false);
-        }
-
+        await _http.CompleteAsync(
+            source.Text, incomplete, status.Length, from => ReceiveAsync(source, incomplete, from, cancellation), cancellation).ConfigureAwait(false);
         try
         {
             await CompareAsync(incomplete, source, cancellation).ConfigureAwait(false);
@@ -213,7 +169,7 @@ public sealed class WebHdfsClient : IDisposable
         using HttpRequests once = new(new RequestPolicy(null, TimeSpan.Zero, 1, _options.Silence), _endpoint);
         using HttpResponseMessage second = await once.SendAsync(target.Text, () => new HttpRequestMessage(method, node)
         {
-            Content = new FilePartContent(localPath, start, length - start),
+            Content = StreamedContent.OfFile(localPath, start, length - start),
         }, cancellation).ConfigureAwait(false);
     }
 

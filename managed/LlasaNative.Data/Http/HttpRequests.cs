@@ -97,24 +97,61 @@ internal sealed class HttpRequests : IDisposable
     public async Task SaveAsync(string place, HttpResponseMessage response, string path, FileMode mode, CancellationToken cancellation)
     {
         using FileStream file = Write(place, path, () => new FileStream(path, mode, FileAccess.Write, FileShare.Read, bufferSize: 0));
-        using Stream body = await response.Content.ReadAsStreamAsync(cancellation).ConfigureAwait(false);
-        using CancellationTokenSource silence = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        byte[] buffer = new byte[1 << 16];
-        while (true)
+        await ReceiveAsync(response.Content, part => Write(place, path, () =>
         {
-            silence.CancelAfter(_policy.Silence);
-            int got = await body.ReadAsync(buffer, silence.Token).ConfigureAwait(false);
-            if (got == 0)
+            file.Write(part);
+            return file;
+        }), cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>Appends to a file until it has its length; as long as bytes arrive, a broken connection is opened again.</summary>
+    /// <param name="place">What to call it in errors.</param>
+    /// <param name="path">The file; what it holds already is kept, unless it is too long.</param>
+    /// <param name="size">Its length in bytes.</param>
+    /// <param name="append">Appends what comes from a byte on.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <exception cref="RemoteException">More arrives than that, or the connection breaks again and again.</exception>
+    public async Task CompleteAsync(string place, string path, long size, Func<long, Task> append, CancellationToken cancellation)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            long before = Length();
+            if (before > size)
+            {
+                File.Delete(path);
+                before = 0;
+            }
+
+            try
+            {
+                if (before < size || size == 0)
+                {
+                    await append(before).ConfigureAwait(false);
+                }
+            }
+            catch (Exception e) when (e is not RemoteException && IsBrokenConnection(e, cancellation))
+            {
+                // What arrived is kept; the length decides below.
+            }
+
+            long now = Length();
+            if (now == size)
             {
                 return;
             }
 
-            Write(place, path, () =>
+            if (now > size)
             {
-                file.Write(buffer, 0, got);
-                return file;
-            });
+                File.Delete(path);
+                throw new RemoteException(place, $"{now} bytes arrived instead of the {size} that were announced");
+            }
+
+            attempt = now > before ? 0 : attempt;
+            RemoteException.ThrowIf(attempt >= _policy.Attempts, place, $"the connection broke {attempt} times at {now} of {size} bytes");
+            await Task.Delay(Pause(attempt + 1), cancellation).ConfigureAwait(false);
         }
+
+        long Length() => File.Exists(path) ? new FileInfo(path).Length : 0;
     }
 
     /// <summary>The pause before the next attempt.</summary>
@@ -227,24 +264,31 @@ internal sealed class HttpRequests : IDisposable
     private async Task<byte[]> ReadAsync(HttpContent content, CancellationToken cancellation)
     {
         const int Most = 64 << 20;
-        using CancellationTokenSource silence = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        using Stream stream = await content.ReadAsStreamAsync(cancellation).ConfigureAwait(false);
         using MemoryStream all = new();
-        byte[] buffer = new byte[16384];
+        await ReceiveAsync(content, part =>
+        {
+            all.Write(part);
+            RemoteException.ThrowIf(all.Length > Most, _home.Authority, $"an answer of more than {Most >> 20} MiB");
+        }, cancellation).ConfigureAwait(false);
+        return all.ToArray();
+    }
+
+    /// <summary>Hands on the body of an answer as it arrives; a server that falls silent ends it.</summary>
+    private async Task ReceiveAsync(HttpContent content, Action<ArraySegment<byte>> take, CancellationToken cancellation)
+    {
+        using Stream body = await content.ReadAsStreamAsync(cancellation).ConfigureAwait(false);
+        using CancellationTokenSource silence = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        byte[] buffer = new byte[1 << 16];
         while (true)
         {
             silence.CancelAfter(_policy.Silence);
-            int got = await stream.ReadAsync(buffer, silence.Token).ConfigureAwait(false);
+            int got = await body.ReadAsync(buffer, silence.Token).ConfigureAwait(false);
             if (got == 0)
             {
-                return all.ToArray();
+                return;
             }
 
-            all.Write(buffer, 0, got);
-            if (all.Length > Most)
-            {
-                throw new RemoteException($"{_home.Authority}: an answer of more than {Most >> 20} MiB");
-            }
+            take(new ArraySegment<byte>(buffer, 0, got));
         }
     }
 

@@ -215,7 +215,8 @@ public sealed class HubDownloader : IDisposable
         bool isResumed = File.Exists(incomplete) && new FileInfo(incomplete).Length > 0;
         while (true)
         {
-            await FillAsync(place, address, file, incomplete, cancellation).ConfigureAwait(false);
+            await _http.CompleteAsync(
+                place, incomplete, file.Size, from => AppendAsync(place, address, incomplete, from, cancellation), cancellation).ConfigureAwait(false);
             if (await file.MatchesAsync(incomplete, cancellation).ConfigureAwait(false))
             {
                 File.Move(incomplete, blob);
@@ -226,48 +227,6 @@ public sealed class HubDownloader : IDisposable
             RemoteException.ThrowIf(!isResumed, place, $"what was received does not have the checksum {file.ETag}");
             // The older part may be at fault: once more from the start.
             isResumed = false;
-        }
-    }
-
-    /// <summary>Appends to a file until it has its length; as long as bytes arrive, a broken connection is opened again.</summary>
-    private async Task FillAsync(string place, string address, HubFile file, string path, CancellationToken cancellation)
-    {
-        for (int attempt = 1; ; attempt++)
-        {
-            long before = File.Exists(path) ? new FileInfo(path).Length : 0;
-            if (before > file.Size)
-            {
-                File.Delete(path);
-                before = 0;
-            }
-
-            try
-            {
-                if (before < file.Size || file.Size == 0)
-                {
-                    await AppendAsync(place, address, path, before, cancellation).ConfigureAwait(false);
-                }
-            }
-            catch (Exception e) when (e is not RemoteException && HttpRequests.IsBrokenConnection(e, cancellation))
-            {
-                // What arrived is kept; the length decides below.
-            }
-
-            long now = new FileInfo(path).Exists ? new FileInfo(path).Length : 0;
-            if (now == file.Size)
-            {
-                return;
-            }
-
-            if (now > file.Size)
-            {
-                File.Delete(path);
-                throw new RemoteException(place, $"{now} bytes arrived instead of the {file.Size} that were announced");
-            }
-
-            attempt = now > before ? 0 : attempt;
-            RemoteException.ThrowIf(attempt >= _options.Attempts, place, $"the connection broke {attempt} times at {now} of {file.Size} bytes");
-            await Task.Delay(_http.Pause(attempt + 1), cancellation).ConfigureAwait(false);
         }
     }
 

@@ -174,7 +174,7 @@ public sealed class HubUploader : IDisposable
         JsonElement header = upload.TryGetProperty("header", out JsonElement given) ? given : default;
         if (header.ValueKind == JsonValueKind.Object && header.TryGetProperty("chunk_size", out JsonElement chunk))
         {
-            await UploadPartsAsync(place, entry, href, header, long.Parse(chunk.ToString(), System.Globalization.CultureInfo.InvariantCulture), cancellation).ConfigureAwait(false);
+            await UploadPartsAsync(place, entry, href, header, long.Parse(chunk.ToString(), CultureInfo.InvariantCulture), cancellation).ConfigureAwait(false);
         }
         else
         {
@@ -196,7 +196,7 @@ public sealed class HubUploader : IDisposable
         for (long from = 0, number = 1; from < entry.Size; from += chunk, number++)
         {
             // The addresses of the parts are the header's members with numbers for names.
-            string name = number.ToString(System.Globalization.CultureInfo.InvariantCulture);
+            string name = number.ToString(CultureInfo.InvariantCulture);
             JsonElement part = header.EnumerateObject().FirstOrDefault(p => long.TryParse(p.Name, out long n) && n == number).Value;
             string address = part.ValueKind == JsonValueKind.String ? part.GetString()! : throw new RemoteException(place, $"the Hub names no address for part {name}");
             using HttpResponseMessage response = await PutAsync(
@@ -213,7 +213,7 @@ public sealed class HubUploader : IDisposable
         string place, string address, Entry entry, long from, long count, JsonElement header, CancellationToken cancellation) =>
         _http.SendAsync(place, () =>
         {
-            HttpRequestMessage request = new(HttpMethod.Put, address) { Content = new FilePartContent(entry.File.LocalPath, from, count) };
+            HttpRequestMessage request = new(HttpMethod.Put, address) { Content = StreamedContent.OfFile(entry.File.LocalPath, from, count) };
             foreach (JsonProperty property in header.ValueKind == JsonValueKind.Object ? header.EnumerateObject() : default)
             {
                 if (!request.Headers.TryAddWithoutValidation(property.Name, property.Value.ToString()))
@@ -230,7 +230,13 @@ public sealed class HubUploader : IDisposable
     {
         JsonElement answer = await _http.JsonAsync(location.ToString(), () => new HttpRequestMessage(HttpMethod.Post, Api(location, "commit"))
         {
-            Content = new LinesContent(Lines()),
+            Content = new StreamedContent("application/x-ndjson", null, async stream =>
+            {
+                foreach (JsonObject line in Lines())
+                {
+                    await stream.WriteAsync(Encoding.UTF8.GetBytes(line.ToJsonString() + "\n"), CancellationToken.None).ConfigureAwait(false);
+                }
+            }),
         }, cancellation).ConfigureAwait(false);
         return answer.TryGetProperty("commitOid", out JsonElement oid) && oid.GetString() is { Length: > 0 } commit
             ? commit
@@ -263,31 +269,5 @@ public sealed class HubUploader : IDisposable
         HttpRequestMessage request = new(method, address) { Content = content };
         request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue(type));
         return request;
-    }
-
-    /// <summary>JSON lines, made as they are sent.</summary>
-    private sealed class LinesContent : HttpContent
-    {
-        private readonly IEnumerable<JsonObject> _lines;
-
-        public LinesContent(IEnumerable<JsonObject> lines)
-        {
-            _lines = lines;
-            Headers.ContentType = new MediaTypeHeaderValue("application/x-ndjson");
-        }
-
-        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
-        {
-            foreach (JsonObject line in _lines)
-            {
-                await stream.WriteAsync(Encoding.UTF8.GetBytes(line.ToJsonString() + "\n")).ConfigureAwait(false);
-            }
-        }
-
-        protected override bool TryComputeLength(out long length)
-        {
-            length = 0;
-            return false;
-        }
     }
 }

@@ -106,7 +106,7 @@ internal sealed class ArrowRows
     {
         Func<int, object?> indices = Values(array.Indices, path);
         Func<int, object?> values = Values(array.Dictionary, path);
-        return i => values(Convert.ToInt32(indices(i), System.Globalization.CultureInfo.InvariantCulture));
+        return i => values(Convert.ToInt32(indices(i), CultureInfo.InvariantCulture));
     }
 
     private static string Text(ReadOnlySpan<byte> bytes, string path)

@@ -11,7 +11,7 @@ public readonly record struct ParquetDecimal(BigInteger Unscaled, int Scale)
     /// <returns>The number in decimal notation.</returns>
     public override string ToString()
     {
-        string digits = BigInteger.Abs(Unscaled).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        string digits = BigInteger.Abs(Unscaled).ToString(CultureInfo.InvariantCulture);
         if (Scale > 0)
         {
             digits = digits.PadLeft(Scale + 1, '0');

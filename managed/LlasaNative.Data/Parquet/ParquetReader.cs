@@ -157,6 +157,22 @@ public sealed class ParquetReader : IDisposable
         return Rows(rowGroup, Choose(columns));
     }
 
+    /// <summary>Reads rows from one on, each with its place.</summary>
+    /// <inheritdoc cref="ReadRows"/>
+    /// <param name="columns">Paths of columns or of groups of columns.</param>
+    /// <param name="skip">The first row.</param>
+    internal IEnumerable<(RowPlace Place, ParquetRow Row)> ReadPlaced(IReadOnlyCollection<string> columns, long skip = 0)
+    {
+        int[] chosen = Choose(columns);
+        foreach ((int group, ParquetRowGroup rows) in RowGroups.Index().Where(g => g.Item.FirstRow + g.Item.RowCount > skip))
+        {
+            foreach ((int index, ParquetRow row) in Rows(group, chosen).Index().Where(r => rows.FirstRow + r.Index >= skip))
+            {
+                yield return (new RowPlace(Path, rows.FirstRow + index, group), row);
+            }
+        }
+    }
+
     /// <summary>Closes the file.</summary>
     public void Dispose() => _file.Dispose();
 

@@ -40,6 +40,15 @@ public sealed class ParquetRow
         ? _values[index]
         : throw new KeyNotFoundException($"The row has no field `{name}`.");
 
+    /// <summary>The value of a field, perhaps of structs within each other; null when there is none.</summary>
+    /// <param name="path">Its name, or a dotted path.</param>
+    internal object? Find(string path)
+    {
+        int dot = path.IndexOf('.', StringComparison.Ordinal);
+        object? value = TryGetValue(dot < 0 ? path : path[..dot], out object? found) ? found : null;
+        return dot < 0 ? value : (value as ParquetRow)?.Find(path[(dot + 1)..]);
+    }
+
     /// <summary>The place of a field; -1 when there is none.</summary>
     /// <param name="name">The name.</param>
     /// <returns>An index from 0.</returns>

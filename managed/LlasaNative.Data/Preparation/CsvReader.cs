@@ -6,6 +6,18 @@ internal static class CsvReader
     /// <summary>Longest record, in characters; a forgotten quote would otherwise take the rest of the file.</summary>
     private const int LongestRecord = 1 << 24;
 
+    /// <summary>The records of a file, each with the line it begins in.</summary>
+    /// <exception cref="DataFileException">The file cannot be read, or is no text (while enumerating).</exception>
+    public static IEnumerable<(long Number, string[] Fields)> ReadFile(string path)
+    {
+        using StreamReader reader = TextSource.Open(path);
+        long number = 1;
+        for (long start = 1; ReadRecord(() => TextSource.NextLine(path, reader, number++)) is { } fields; start = number)
+        {
+            yield return (start, fields);
+        }
+    }
+
     /// <param name="nextLine">Gives the next line, null at the end.</param>
     /// <returns>The fields; null at the end. A quote that stays open ends the record with one field too many.</returns>
     public static string[]? ReadRecord(Func<string?> nextLine)

@@ -21,6 +21,27 @@ public sealed class DataFileException : LlasaException
     {
     }
 
+    /// <summary>Reads a file, or a part of one.</summary>
+    /// <typeparam name="T">What is read.</typeparam>
+    /// <param name="path">The file as the user named it.</param>
+    /// <param name="read">Reads it.</param>
+    /// <exception cref="DataFileException">It is not there, or cannot be read.</exception>
+    internal static T Reading<T>(string path, Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (FileNotFoundException e)
+        {
+            throw new DataFileException(path, null, "there is no such file", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DataFileException(path, null, $"cannot be read: {e.Message}", e);
+        }
+    }
+
     private static string Compose(string path, long? line, string message)
     {
         string place = line is long number ? string.Create(CultureInfo.InvariantCulture, $"{path}: line {number}") : path;

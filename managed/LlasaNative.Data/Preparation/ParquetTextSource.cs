@@ -39,36 +39,25 @@ internal static class ParquetTextSource
             .. _beside.Where(reader.Columns.Contains),
             .. codeColumns.Where(reader.Has),
         ];
-        string[] names = textColumn.Split('.');
-        for (int g = 0; g < reader.RowGroups.Count; g++)
+        foreach ((RowPlace place, ParquetRow row) in reader.ReadPlaced(columns))
         {
-            long index = reader.RowGroups[g].FirstRow;
-            foreach (ParquetRow row in reader.ReadRowGroup(g, columns))
-            {
-                yield return FromRow(row, names, codeColumns, new RowPlace(path, index++, g));
-            }
+            yield return FromRow(row, textColumn, codeColumns, place);
         }
     }
 
-    private static SourceRow FromRow(ParquetRow row, string[] names, IReadOnlyList<string> codeColumns, RowPlace place)
+    private static SourceRow FromRow(ParquetRow row, string textColumn, IReadOnlyList<string> codeColumns, RowPlace place)
     {
-        object? value = row;
-        foreach (string name in names)
+        if (row.Find(textColumn) is not string text)
         {
-            value = value is ParquetRow group && group.TryGetValue(name, out object? child) ? child : null;
-        }
-
-        if (value is not string text)
-        {
-            return SourceRow.Broken(place, new ParquetException(place.Path, place.RowGroup, string.Join('.', names), place.Number, "it is null"));
+            return SourceRow.Broken(place, new ParquetException(place.Path, place.RowGroup, textColumn, place.Number, "it is null"));
         }
 
         try
         {
-            return new SourceRow(text, Value(row, "language") as string, VerlConversion.Duration(Value(row, "duration")))
+            return new SourceRow(text, row.Find("language") as string, VerlConversion.Duration(row.Find("duration")))
             {
-                CodeLists = [.. codeColumns.Select(name => VerlConversion.Codes(Value(row, name), name))],
-                Voice = SourceRow.VoiceOf(place, Value(row, "voice") as string, Value(row, "voice_text") as string),
+                CodeLists = [.. codeColumns.Select(name => VerlConversion.Codes(row.Find(name), name))],
+                Voice = SourceRow.VoiceOf(place, row.Find("voice") as string, row.Find("voice_text") as string),
                 Place = place,
             };
         }
@@ -77,6 +66,4 @@ internal static class ParquetTextSource
             return SourceRow.Broken(place, e.At(place.Path, place.RowGroup, row: place.Number));
         }
     }
-
-    private static object? Value(ParquetRow row, string name) => row.TryGetValue(name, out object? value) ? value : null;
 }

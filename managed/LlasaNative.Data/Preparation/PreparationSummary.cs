@@ -21,12 +21,6 @@ public sealed record PreparationSummary(long Read, long Train, long Test, long E
             ("dropped: too long", TooLong), ("dropped: malformed", Malformed),
         ];
         int width = Math.Max(5, lines.Max(line => line.Count.ToString(CultureInfo.InvariantCulture).Length));
-        StringBuilder text = new();
-        foreach ((string name, long count) in lines)
-        {
-            text.Append(name.PadRight(20)).Append(count.ToString(CultureInfo.InvariantCulture).PadLeft(width)).Append('\n');
-        }
-
-        return text.ToString();
+        return string.Concat(lines.Select(line => $"{line.Name,-20}{line.Count.ToString(CultureInfo.InvariantCulture).PadLeft(width)}\n"));
     }
 }

@@ -42,16 +42,7 @@ public sealed class SpokenSource
     }
 
     /// <summary>Number of entries, with those that cannot be used; sounds are not looked at.</summary>
-    public long Count()
-    {
-        long count = 0;
-        foreach (string file in _files)
-        {
-            count += IsParquet(file) ? ParquetRows(file) : ReadFile(file, 0).LongCount();
-        }
-
-        return count;
-    }
+    public long Count() => _files.Sum(CountOf);
 
     /// <summary>The entries in order, with those that cannot be used.</summary>
     /// <param name="skip">How many are left out at the beginning.</param>
@@ -60,7 +51,7 @@ public sealed class SpokenSource
     {
         foreach (string file in _files)
         {
-            long rows = skip == 0 ? 0 : IsParquet(file) ? ParquetRows(file) : ReadFile(file, 0).LongCount();
+            long rows = skip == 0 ? 0 : CountOf(file);
             if (skip == 0 || skip < rows)
             {
                 foreach (SpokenRow row in ReadFile(file, skip))
@@ -77,10 +68,10 @@ public sealed class SpokenSource
 
     private static bool IsParquet(string path) => Path.GetExtension(path).Equals(".parquet", StringComparison.OrdinalIgnoreCase);
 
-    private static long ParquetRows(string path)
+    private long CountOf(string path)
     {
-        using ParquetReader reader = ParquetReader.Open(path);
-        return reader.RowCount;
+        using ParquetReader? reader = IsParquet(path) ? ParquetReader.Open(path) : null;
+        return reader?.RowCount ?? ReadFile(path, 0).LongCount();
     }
 
     private string[] FilesOf(string directory)
@@ -113,7 +104,7 @@ public sealed class SpokenSource
 
     private static SpokenRow ReadSound(string path)
     {
-        SpokenRow row = new() { Name = path, SoundPath = path };
+        SpokenRow row = new(path, SoundPath: path);
         string beside = Path.ChangeExtension(path, ".txt");
         try
         {
@@ -149,9 +140,9 @@ public sealed class SpokenSource
                 return Broken(place, missing);
             }
 
-            string? path = _soundColumns.Select(name => Text(root, name)
-                ?? (root.TryGetProperty(name, out JsonElement group) && group.ValueKind == JsonValueKind.Object ? Text(group, "path") : null)).FirstOrDefault(p => p is not null);
-            return path is null ? Broken(place, NoSound()) : Complete(Part(At(place, path), Raw(root, "offset"), Raw(root, "duration")) with { Text = Text(root, _textColumn)!.Trim(), Language = Text(root, "language") });
+            string? path = _soundColumns.Select(name => TextSource.Text(root, name)
+                ?? (root.TryGetProperty(name, out JsonElement group) && group.ValueKind == JsonValueKind.Object ? TextSource.Text(group, "path") : null)).FirstOrDefault(p => p is not null);
+            return path is null ? Broken(place, NoSound()) : Complete(Part(At(place, path), Raw(root, "offset"), Raw(root, "duration")) with { Text = TextSource.Text(root, _textColumn)!.Trim(), Language = TextSource.Text(root, "language") });
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
@@ -159,9 +150,6 @@ public sealed class SpokenSource
         }
 
         static string? Raw(JsonElement element, string name) => element.TryGetProperty(name, out JsonElement value) ? value.ToString() : null;
-
-        static string? Text(JsonElement element, string name) =>
-            element.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
     }
 
     private bool NamesColumns(string path) =>
@@ -188,24 +176,7 @@ public sealed class SpokenSource
         }
     }
 
-    private static IEnumerable<(long Number, string[] Fields)> CsvRecords(string path)
-    {
-        using StreamReader reader = TextSource.Open(path);
-        long number = 1;
-        while (true)
-        {
-            long start = number;
-            if (CsvReader.ReadRecord(() => TextSource.NextLine(path, reader, number++)) is not { } fields)
-            {
-                yield break;
-            }
-
-            if (fields is not [""])
-            {
-                yield return (start, fields);
-            }
-        }
-    }
+    private static IEnumerable<(long Number, string[] Fields)> CsvRecords(string path) => CsvReader.ReadFile(path).Where(record => record.Fields is not [""]);
 
     private IEnumerable<SpokenRow> ReadParquet(string path, long skip)
     {
@@ -217,31 +188,18 @@ public sealed class SpokenSource
         }
 
         string[] columns = [sound, _textColumn, .. reader.HasText("language") ? ["language"] : Array.Empty<string>(), .. _partColumns.Where(reader.Columns.Contains)];
-        for (int g = 0; g < reader.RowGroups.Count; g++)
+        foreach ((RowPlace place, ParquetRow row) in reader.ReadPlaced(columns, skip))
         {
-            long index = reader.RowGroups[g].FirstRow;
-            if (index + reader.RowGroups[g].RowCount <= skip)
-            {
-                continue;
-            }
-
-            foreach (ParquetRow row in reader.ReadRowGroup(g, columns))
-            {
-                RowPlace place = new(path, index++, g);
-                if (place.Number >= skip)
-                {
-                    yield return FromParquet(row, sound, place);
-                }
-            }
+            yield return FromParquet(row, sound, place);
         }
     }
 
     private SpokenRow FromParquet(ParquetRow row, string column, RowPlace place)
     {
-        object? value = Value(row, column);
+        object? value = row.Find(column);
         (byte[]? bytes, string? path) = value switch
         {
-            ParquetRow group => (Value(group, "bytes") as byte[], Value(group, "path") as string),
+            ParquetRow group => (group.Find("bytes") as byte[], group.Find("path") as string),
             byte[] alone => (alone, null),
             _ => (null, value as string),
         };
@@ -250,22 +208,18 @@ public sealed class SpokenSource
             return Broken(place, $"`{column}` holds no sound");
         }
 
-        SpokenRow read = bytes is null ? At(place, path!) : new SpokenRow { Name = path ?? NameOf(place), Place = place, Sound = bytes };
-        return Complete(Part(read, Time("offset"), Time("duration")) with { Text = (Value(row, _textColumn) as string ?? string.Empty).Trim(), Language = Value(row, "language") as string });
+        SpokenRow read = bytes is null ? At(place, path!) : new SpokenRow(path ?? NameOf(place), place, Sound: bytes);
+        return Complete(Part(read, Time("offset"), Time("duration")) with { Text = (row.Find(_textColumn) as string ?? string.Empty).Trim(), Language = row.Find("language") as string });
 
         // NaN is what pandas writes where a cell is empty.
-        string? Time(string name) => Value(row, name) is not null and not double.NaN and not float.NaN and var time ? Convert.ToString(time, CultureInfo.InvariantCulture) : null;
+        string? Time(string name) => row.Find(name) is not null and not double.NaN and not float.NaN and var time ? Convert.ToString(time, CultureInfo.InvariantCulture) : null;
     }
-
-    // A column, or a field of structs within each other by a dotted path.
-    private static object? Value(ParquetRow row, string path) =>
-        path.Split('.').Aggregate((object?)row, (value, name) => value is ParquetRow group && group.TryGetValue(name, out object? child) ? child : null);
 
     private static SpokenRow At(RowPlace place, string path)
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(place.Path))!;
         string[] candidates = [Path.Combine(folder, path), Path.Combine(folder, path + ".wav"), Path.Combine(folder, "wavs", path + ".wav")];
-        return new SpokenRow { Name = path, Place = place, SoundPath = candidates.FirstOrDefault(File.Exists) ?? candidates[0] };
+        return new SpokenRow(path, place, SoundPath: candidates.FirstOrDefault(File.Exists) ?? candidates[0]);
     }
 
     // An entry that says where in its sound it begins is a part of it; without that its duration is only told.
@@ -284,7 +238,7 @@ public sealed class SpokenSource
         : row;
 
     private static SpokenRow Broken(RowPlace place, string message, Exception? cause = null) =>
-        new() { Name = NameOf(place), Place = place, Fault = place.Fault(message, cause) };
+        new(NameOf(place), place, Fault: place.Fault(message, cause));
 
     private static string NameOf(RowPlace place) => string.Create(CultureInfo.InvariantCulture, $"{Path.GetFileName(place.Path)}:{place.Number}");
 

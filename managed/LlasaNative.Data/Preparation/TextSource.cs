@@ -56,17 +56,8 @@ public static class TextSource
         }
     }
 
-    internal static StreamReader Open(string path)
-    {
-        try
-        {
-            return new StreamReader(path, new UTF8Encoding(false, throwOnInvalidBytes: true));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new DataFileException(path, null, $"cannot be read: {e.Message}", e);
-        }
-    }
+    internal static StreamReader Open(string path) =>
+        DataFileException.Reading(path, () => new StreamReader(path, new UTF8Encoding(false, throwOnInvalidBytes: true)));
 
     internal static string? NextLine(string path, StreamReader reader, long number)
     {
@@ -96,25 +87,16 @@ public static class TextSource
                 return SourceRow.Broken(place, missing);
             }
 
-            string? language = Text(root, "language");
-            if (!TryDuration(root, out double? duration))
+            return new SourceRow(root.GetProperty(textColumn).GetString()!, Text(root, "language"), Duration(root))
             {
-                return SourceRow.Broken(place, $"`duration` is {root.GetProperty("duration").GetRawText()}, expected seconds, at least 0");
-            }
-
-            var codes = new IReadOnlyList<int>?[codeColumns.Count];
-            string? fault = codeColumns.Select((name, i) =>
-            {
-                string? wrong = CodesFault(root, name, out int[]? list);
-                codes[i] = list;
-                return wrong;
-            }).FirstOrDefault(wrong => wrong is not null);
-            return fault is not null
-                ? SourceRow.Broken(place, fault)
-                : new SourceRow(root.GetProperty(textColumn).GetString()!, language, duration)
-                {
-                    CodeLists = codes, Place = place, Voice = SourceRow.VoiceOf(place, Text(root, "voice"), Text(root, "voice_text")),
-                };
+                CodeLists = [.. codeColumns.Select(name => Codes(root, name))],
+                Voice = SourceRow.VoiceOf(place, Text(root, "voice"), Text(root, "voice_text")),
+                Place = place,
+            };
+        }
+        catch (FormatException e)
+        {
+            return SourceRow.Broken(place, e.Message, e);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
@@ -135,57 +117,25 @@ public static class TextSource
         return text.Length > 60 ? text[..60] + "…" : text;
     }
 
-    private static string? Text(JsonElement root, string name) =>
+    /// <summary>A field of JSON that is a text; null for any other.</summary>
+    internal static string? Text(JsonElement root, string name) =>
         root.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
-    private static bool TryDuration(JsonElement root, out double? seconds)
-    {
-        seconds = null;
-        if (!root.TryGetProperty("duration", out JsonElement value) || value.ValueKind == JsonValueKind.Null
-            || PythonJson.IsNaN(value))
-        {
-            return true;
-        }
+    private static double? Duration(JsonElement root) =>
+        !root.TryGetProperty("duration", out JsonElement value) || value.ValueKind == JsonValueKind.Null || PythonJson.IsNaN(value) ? null
+        : value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && double.IsFinite(number) && number >= 0 ? number
+        : throw new FormatException($"`duration` is {value.GetRawText()}, expected seconds, at least 0");
 
-        if (value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && double.IsFinite(number) && number >= 0)
-        {
-            seconds = number;
-        }
-
-        return seconds is not null;
-    }
-
-    // What is wrong with the codes of an entry; null when they are fine or it has none.
-    private static string? CodesFault(JsonElement root, string name, out int[]? codes)
-    {
-        codes = null;
-        if (!root.TryGetProperty(name, out JsonElement list) || list.ValueKind == JsonValueKind.Null)
-        {
-            return null;
-        }
-
-        if (list.ValueKind != JsonValueKind.Array)
-        {
-            return $"`{name}` is not a list";
-        }
-
-        codes = new int[list.GetArrayLength()];
-        for (int i = 0; i < codes.Length; i++)
-        {
-            if (list[i].ValueKind != JsonValueKind.Number || !list[i].TryGetInt32(out codes[i]))
-            {
-                return $"`{name}`: code {list[i].GetRawText()} is not a whole number";
-            }
-        }
-
-        return null;
-    }
+    private static int[]? Codes(JsonElement root, string name) =>
+        !root.TryGetProperty(name, out JsonElement list) || list.ValueKind == JsonValueKind.Null ? null
+        : list.ValueKind != JsonValueKind.Array ? throw new FormatException($"`{name}` is not a list")
+        : [.. list.EnumerateArray().Select(code => code.ValueKind == JsonValueKind.Number && code.TryGetInt32(out int number) ? number
+            : throw new FormatException($"`{name}`: code {code.GetRawText()} is not a whole number"))];
 
     private static IEnumerable<SourceRow> ReadCsv(string path, string textColumn)
     {
-        using StreamReader reader = Open(path);
-        long number = 1;
-        string[] names = CsvReader.ReadRecord(() => NextLine(path, reader, number++)) ?? [];
+        using IEnumerator<(long Number, string[] Fields)> records = CsvReader.ReadFile(path).GetEnumerator();
+        string[] names = records.MoveNext() ? records.Current.Fields : [];
         int text = Array.IndexOf(names, textColumn);
         if (text < 0)
         {
@@ -194,21 +144,14 @@ public static class TextSource
 
         (int language, int duration) = (Array.IndexOf(names, "language"), Array.IndexOf(names, "duration"));
         (int voice, int said) = (Array.IndexOf(names, "voice"), Array.IndexOf(names, "voice_text"));
-        while (true)
+        while (records.MoveNext())
         {
-            long start = number;
-            if (CsvReader.ReadRecord(() => NextLine(path, reader, number++)) is not { } fields)
+            (long number, string[] fields) = records.Current;
+            if (fields is not [""])
             {
-                yield break;
+                SourceRow row = FromCsv(new RowPlace(path, number), fields, names, text, language, duration);
+                yield return voice < 0 || row.Fault is not null ? row : row with { Voice = SourceRow.VoiceOf(row.Place, fields[voice], said < 0 ? null : fields[said]) };
             }
-
-            if (fields is [""])
-            {
-                continue;
-            }
-
-            SourceRow row = FromCsv(new RowPlace(path, start), fields, names, text, language, duration);
-            yield return voice < 0 || row.Fault is not null ? row : row with { Voice = SourceRow.VoiceOf(row.Place, fields[voice], said < 0 ? null : fields[said]) };
         }
     }
 

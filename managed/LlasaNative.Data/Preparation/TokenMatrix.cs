@@ -24,7 +24,7 @@ internal static partial class TokenMatrix
     public static IEnumerable<SourceRow> Read(string path)
     {
         (long rows, int columns) = Shape(path[..^Ending.Length] + "_shape.npy");
-        using FileStream file = Guarded(path, () => new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 18, FileOptions.SequentialScan));
+        using FileStream file = DataFileException.Reading(path, () => new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 18, FileOptions.SequentialScan));
         long bytes = checked(rows * columns * sizeof(int));
         if (file.Length != bytes)
         {
@@ -34,7 +34,7 @@ internal static partial class TokenMatrix
         for (long row = 0; row < rows; row++)
         {
             int[] ids = new int[columns];
-            _ = Guarded(path, () =>
+            _ = DataFileException.Reading(path, () =>
             {
                 file.ReadExactly(MemoryMarshal.AsBytes(ids.AsSpan()));
                 return true;
@@ -47,7 +47,7 @@ internal static partial class TokenMatrix
     /// <summary>The shape that NumPy saved: an array of two whole numbers, rows and columns.</summary>
     private static (long Rows, int Columns) Shape(string path)
     {
-        byte[] bytes = Guarded(path, () => File.ReadAllBytes(path));
+        byte[] bytes = DataFileException.Reading(path, () => File.ReadAllBytes(path));
         DataFileException Fault(string found) => new(path, null, $"{found}, expected NumPy's file of two whole numbers, rows and columns");
         if (bytes.Length < 10 || !bytes.AsSpan().StartsWith(Magic))
         {
@@ -84,20 +84,4 @@ internal static partial class TokenMatrix
 
     [GeneratedRegex(@"'descr': *'<i(?<size>[48])'.*'fortran_order': *(False|True).*'shape': *\(2,\)")]
     private static partial Regex Description();
-
-    private static T Guarded<T>(string path, Func<T> work)
-    {
-        try
-        {
-            return work();
-        }
-        catch (FileNotFoundException e)
-        {
-            throw new DataFileException(path, null, "there is no such file", e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new DataFileException(path, null, $"cannot be read: {e.Message}", e);
-        }
-    }
 }

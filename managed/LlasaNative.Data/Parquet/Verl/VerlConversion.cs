@@ -7,28 +7,33 @@ internal static class VerlConversion
     /// <param name="needsPrompt">Whether a row without turns is a fault; otherwise Llasa's own prompt stands in, and only what speech needs is judged.</param>
     public static VerlRow ToRow(ParquetRow row, bool needsPrompt = true)
     {
-        object? reward = Value(row, "reward_model");
-        object? extra = Value(row, "extra_info");
-        string? text = Text(Value(extra, "text"), "extra_info.text", needsPrompt);
-        string? truth = Text(Value(reward, "ground_truth"), "reward_model.ground_truth", needsPrompt);
-        if ((truth ?? text ?? (needsPrompt ? null : Spoken(Value(row, "prompt")))) is not string known)
+        string? text = Text("extra_info.text");
+        string? truth = Text("reward_model.ground_truth");
+        if ((truth ?? text ?? (needsPrompt ? null : Spoken(row.Find("prompt")))) is not string known)
         {
             throw Fault("reward_model.ground_truth", "neither this nor `extra_info.text` holds a text");
         }
 
-        return new VerlRow
+        return new VerlRow(
+            DataSource: Text("data_source") ?? string.Empty,
+            Prompt: needsPrompt ? Prompt(row.Find("prompt")) : VerlRow.SpeechPrompt(text ?? known),
+            Ability: Text("ability") ?? string.Empty,
+            RewardStyle: Text("reward_model.style") ?? string.Empty,
+            GroundTruth: truth ?? known,
+            Split: Text("extra_info.split") ?? string.Empty,
+            Index: Index(row.Find("extra_info.index")),
+            Text: text ?? known,
+            Language: Text("language"),
+            Duration: Duration(row.Find("duration")),
+            Codes: Codes(row.Find("codes")));
+
+        // A value that is no text is a fault where the whole schema is asked for, and as good as none where it is not.
+        string? Text(string path) => row.Find(path) switch
         {
-            DataSource = Text(Value(row, "data_source"), "data_source", needsPrompt) ?? string.Empty,
-            Prompt = needsPrompt ? Prompt(Value(row, "prompt")) : VerlRow.SpeechPrompt(text ?? known),
-            Ability = Text(Value(row, "ability"), "ability", needsPrompt) ?? string.Empty,
-            RewardStyle = Text(Value(reward, "style"), "reward_model.style", needsPrompt) ?? string.Empty,
-            GroundTruth = truth ?? known,
-            Split = Text(Value(extra, "split"), "extra_info.split", needsPrompt) ?? string.Empty,
-            Index = Index(Value(extra, "index")),
-            Text = text ?? known,
-            Language = Text(Value(row, "language"), "language", needsPrompt),
-            Duration = Duration(Value(row, "duration")),
-            Codes = Codes(Value(row, "codes")),
+            null => null,
+            string text => text,
+            _ when !needsPrompt => null,
+            var value => throw Fault(path, $"{value.GetType().Name} where a text is expected"),
         };
     }
 
@@ -36,7 +41,7 @@ internal static class VerlConversion
     private static string? Spoken(object? prompt)
     {
         IEnumerable<string> turns = prompt is string all ? [all]
-            : prompt is IReadOnlyList<object?> list ? list.Select(turn => Value(turn, "content")).OfType<string>() : [];
+            : prompt is IReadOnlyList<object?> list ? list.OfType<ParquetRow>().Select(turn => turn.Find("content")).OfType<string>() : [];
         foreach (string turn in turns)
         {
             int start = turn.IndexOf(VerlRow.TextStart, StringComparison.Ordinal) + VerlRow.TextStart.Length;
@@ -60,8 +65,7 @@ internal static class VerlConversion
         VerlMessage[] result = new VerlMessage[turns.Count];
         for (int i = 0; i < result.Length; i++)
         {
-            result[i] = turns[i] is ParquetRow turn
-                && Value(turn, "role") is string role && Value(turn, "content") is string content
+            result[i] = turns[i] is ParquetRow turn && turn.Find("role") is string role && turn.Find("content") is string content
                 ? new VerlMessage(role, content)
                 : throw Fault("prompt", $"turn {i} lacks its role or content");
         }
@@ -120,22 +124,6 @@ internal static class VerlConversion
         }
 
         return codes;
-    }
-
-    // A value that is no text is a fault where the whole schema is asked for, and as good as none where it is not.
-    private static string? Text(object? value, string path, bool isJudged) => value switch
-    {
-        null => null,
-        string text => text,
-        _ when !isJudged => null,
-        _ => throw Fault(path, $"{value.GetType().Name} where a text is expected"),
-    };
-
-    private static object? Value(object? row, string name)
-    {
-        object? value = null;
-        _ = (row as ParquetRow)?.TryGetValue(name, out value);
-        return value;
     }
 
     private static ParquetException Fault(string column, string message) => new(string.Empty, null, column, null, message);

@@ -13,6 +13,13 @@ public static class VerlFile
         "extra_info.split", "extra_info.index", "extra_info.text", "language", "duration", "codes",
     ];
 
+    private static readonly (VerlColumns Flag, Field Field, Func<VerlRow, object?> Value)[] _optional =
+    [
+        (VerlColumns.Language, Text("language"), row => row.Language),
+        (VerlColumns.Duration, Nullable("duration", DoubleType.Default), row => row.Duration),
+        (VerlColumns.Codes, List("codes", Int32Type.Default), row => row.Codes?.Cast<object?>().ToArray()),
+    ];
+
     private static readonly string[] _messageNames = ["role", "content"];
     private static readonly string[] _rewardNames = ["style", "ground_truth"];
     private static readonly string[] _extraNames = ["split", "index", "text"];
@@ -33,34 +40,16 @@ public static class VerlFile
     /// <returns>A new schema; every value may be null.</returns>
     public static Schema Schema(VerlColumns optional = VerlColumns.None)
     {
-        List<Field> fields =
+        Field[] fields =
         [
             Text("data_source"),
             List("prompt", new StructType([Text("role"), Text("content")])),
             Text("ability"),
             Nullable("reward_model", new StructType([Text("style"), Text("ground_truth")])),
             Nullable("extra_info", new StructType([Text("split"), Nullable("index", Int64Type.Default), Text("text")])),
+            .. _optional.Where(column => optional.HasFlag(column.Flag)).Select(column => column.Field),
         ];
-        if (optional.HasFlag(VerlColumns.Language))
-        {
-            fields.Add(Text("language"));
-        }
-
-        if (optional.HasFlag(VerlColumns.Duration))
-        {
-            fields.Add(Nullable("duration", DoubleType.Default));
-        }
-
-        if (optional.HasFlag(VerlColumns.Codes))
-        {
-            fields.Add(List("codes", Int32Type.Default));
-        }
-
         return new Schema(fields, null);
-
-        static Field Nullable(string name, IArrowType type) => new(name, type, nullable: true);
-        static Field Text(string name) => Nullable(name, StringType.Default);
-        static Field List(string name, IArrowType element) => Nullable(name, new ListType(Nullable("element", element)));
     }
 
     /// <summary>Writes a file; it appears under its name when all rows have been written.</summary>
@@ -88,30 +77,15 @@ public static class VerlFile
     public static object?[] Values(VerlRow row, VerlColumns optional = VerlColumns.None)
     {
         ArgumentNullException.ThrowIfNull(row);
-        List<object?> values =
+        return
         [
             row.DataSource,
             row.Prompt.Select(message => new ParquetRow(_messageNames, [message.Role, message.Content])).ToArray(),
             row.Ability,
             new ParquetRow(_rewardNames, [row.RewardStyle, row.GroundTruth]),
             new ParquetRow(_extraNames, [row.Split, row.Index, row.Text]),
+            .. _optional.Where(column => optional.HasFlag(column.Flag)).Select(column => column.Value(row)),
         ];
-        if (optional.HasFlag(VerlColumns.Language))
-        {
-            values.Add(row.Language);
-        }
-
-        if (optional.HasFlag(VerlColumns.Duration))
-        {
-            values.Add(row.Duration);
-        }
-
-        if (optional.HasFlag(VerlColumns.Codes))
-        {
-            values.Add(row.Codes?.Cast<object?>().ToArray());
-        }
-
-        return [.. values];
     }
 
     /// <summary>The optional columns that a row has.</summary>
@@ -135,27 +109,28 @@ public static class VerlFile
             throw new ParquetException(path, null, "prompt", null, "verl's schema needs this column");
         }
 
-        for (int g = 0; g < reader.RowGroups.Count; g++)
+        foreach ((RowPlace place, ParquetRow row) in reader.ReadPlaced(columns))
         {
-            long index = reader.RowGroups[g].FirstRow;
-            foreach (ParquetRow row in reader.ReadRowGroup(g, columns))
+            VerlRow? result = null;
+            ParquetException? fault = null;
+            try
             {
-                RowPlace place = new(path, index++, g);
-                VerlRow? result = null;
-                ParquetException? fault = null;
-                try
-                {
-                    result = VerlConversion.ToRow(row, needsPrompt);
-                }
-                catch (ParquetException e)
-                {
-                    fault = e.At(path, g, row: place.Number);
-                }
-
-                yield return (result, fault, place);
+                result = VerlConversion.ToRow(row, needsPrompt);
             }
+            catch (ParquetException e)
+            {
+                fault = e.At(path, place.RowGroup, row: place.Number);
+            }
+
+            yield return (result, fault, place);
         }
     }
+
+    private static Field Nullable(string name, IArrowType type) => new(name, type, nullable: true);
+
+    private static Field Text(string name) => Nullable(name, StringType.Default);
+
+    private static Field List(string name, IArrowType element) => Nullable(name, new ListType(Nullable("element", element)));
 
     private static IEnumerable<VerlRow> ReadRows(string path, VerlReadOptions options)
     {
