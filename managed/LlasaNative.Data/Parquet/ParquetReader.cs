@@ -145,18 +145,6 @@ public sealed class ParquetReader : IDisposable
         return Enumerable.Range(0, RowGroups.Count).SelectMany(g => Rows(g, chosen));
     }
 
-    /// <summary>Reads the rows of one row group, or some columns of them.</summary>
-    /// <param name="rowGroup">Its index, from 0.</param>
-    /// <param name="columns">Paths of columns or of groups of columns; null for all.</param>
-    /// <returns>The rows in the order of the file, read as they are enumerated.</returns>
-    /// <exception cref="ParquetException">A column does not exist, or the file is damaged (while enumerating).</exception>
-    public IEnumerable<ParquetRow> ReadRowGroup(int rowGroup, IReadOnlyCollection<string>? columns = null)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(rowGroup);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(rowGroup, RowGroups.Count);
-        return Rows(rowGroup, Choose(columns));
-    }
-
     /// <summary>Reads rows from one on, each with its place.</summary>
     /// <inheritdoc cref="ReadRows"/>
     /// <param name="columns">Paths of columns or of groups of columns.</param>

@@ -88,23 +88,11 @@ public sealed class ByteLevelBpe
     /// <exception cref="ModelFileException">As <see cref="FromFile"/>.</exception>
     public static ByteLevelBpe FromJson(ReadOnlyMemory<byte> json, string path) => new(TokenizerJsonReader.Read(json, path));
 
-    /// <summary>Reads a rank file of OpenAI's tiktoken, such as Whisper's <c>multilingual.tiktoken</c>.</summary>
-    /// <param name="path">Path of the file.</param>
-    /// <param name="addedTokens">Special tokens, which such a file does not hold; ids must lie above the ranks.</param>
-    /// <exception cref="ModelFileException">The file is missing or malformed; the message names the line.</exception>
-    public static ByteLevelBpe FromTiktoken(string path, IReadOnlyList<AddedToken>? addedTokens = null)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        return FromTiktoken(FileErrors.ReadAllBytes(path), path, addedTokens);
-    }
-
-    /// <summary>Reads tiktoken ranks from memory.</summary>
+    /// <summary>Reads ranks of OpenAI's tiktoken, such as those of Whisper's <c>multilingual.tiktoken</c>; there are no special tokens among them.</summary>
     /// <param name="ranks">Content of a rank file.</param>
     /// <param name="path">Name for error messages.</param>
-    /// <param name="addedTokens">Special tokens, whose ids must lie above the ranks.</param>
-    /// <exception cref="ModelFileException">As for a file.</exception>
-    public static ByteLevelBpe FromTiktoken(ReadOnlySpan<byte> ranks, string path, IReadOnlyList<AddedToken>? addedTokens = null) =>
-        new(TiktokenReader.Read(ranks, path, addedTokens ?? []));
+    /// <exception cref="ModelFileException">The content is malformed; the message names the line.</exception>
+    public static ByteLevelBpe FromTiktoken(ReadOnlySpan<byte> ranks, string path) => new(TiktokenReader.Read(ranks, path));
 
     /// <summary>Encodes a text.</summary>
     /// <param name="text">Any text.</param>

@@ -22,8 +22,6 @@ public sealed partial class LlasaPrompt
 {
     internal const string TextStart = "<|TEXT_UNDERSTANDING_START|>";
     internal const string TextEnd = "<|TEXT_UNDERSTANDING_END|>";
-    private readonly string _before;
-    private readonly string _after;
     private readonly ConcurrentDictionary<string, bool> _told = new(StringComparer.Ordinal);
     private readonly int[] _beforeIds;
     private readonly int[] _afterIds;
@@ -41,10 +39,8 @@ public sealed partial class LlasaPrompt
         string system = style == PromptStyle.Llama32
             ? Header("system") + $"Cutting Knowledge Date: December 2023\nToday Date: {options.Date}\n\n<|eot_id|>"
             : string.Empty;
-        _before = "<|begin_of_text|>" + system + Header("user") + options.Instruction + TextStart;
-        _after = TextEnd + "<|eot_id|>" + Header("assistant") + SpeechTokens.StartToken;
-        _beforeIds = tokenizer.Encode(_before);
-        _afterIds = tokenizer.Encode(_after);
+        _beforeIds = tokenizer.Encode("<|begin_of_text|>" + system + Header("user") + options.Instruction + TextStart);
+        _afterIds = tokenizer.Encode(TextEnd + "<|eot_id|>" + Header("assistant") + SpeechTokens.StartToken);
     }
 
     /// <summary>The tokenizer in use.</summary>
@@ -83,7 +79,7 @@ public sealed partial class LlasaPrompt
         string text = string.Empty;
         if (File.Exists(template))
         {
-            text = System.Text.Encoding.UTF8.GetString(FileErrors.ReadAllBytes(template));
+            text = Encoding.UTF8.GetString(FileErrors.ReadAllBytes(template));
         }
         else if (File.Exists(config) && JsonFields.FromFile(config).TryGet("chat_template", out JsonElement value))
         {
@@ -120,22 +116,13 @@ public sealed partial class LlasaPrompt
     /// <exception cref="UsageException">The text is empty, or the voice has a code that is none.</exception>
     public int[] Encode(string text, Utterance? voice = null)
     {
-        Check(text);
+        UsageException.ThrowIf(string.IsNullOrWhiteSpace(text), "the text to speak is empty");
         WarnOfControl(text);
         List<int> ids = [.. _beforeIds];
         Tokenizer.Encode(voice is null ? text : $"{voice.Text} {text}", ids, matchControlTokens: false);
         ids.AddRange(_afterIds);
         ids.AddRange(voice?.Codes.Select(Speech.ToToken) ?? []);
         return [.. ids];
-    }
-
-    /// <summary>The prompt as text, for people to read; special-token strings inside the text are not told apart.</summary>
-    /// <param name="text">What to say; not empty or only white space.</param>
-    /// <exception cref="UsageException">The text is empty.</exception>
-    public string Render(string text)
-    {
-        Check(text);
-        return _before + text + _after;
     }
 
     // Transformers would take them for what they are called.
@@ -155,9 +142,4 @@ public sealed partial class LlasaPrompt
     private static partial Regex Controls();
 
     private static string Header(string role) => $"<|start_header_id|>{role}<|end_header_id|>\n\n";
-
-    private static void Check(string text)
-    {
-        UsageException.ThrowIf(string.IsNullOrWhiteSpace(text), "the text to speak is empty");
-    }
 }

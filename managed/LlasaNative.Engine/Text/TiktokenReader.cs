@@ -5,7 +5,7 @@ namespace LlasaNative.Text;
 /// <summary>Reads a rank file of OpenAI's tiktoken: per line the bytes of a token in base64, a space and its rank, which is its id.</summary>
 internal static class TiktokenReader
 {
-    public static TokenizerParts Read(ReadOnlySpan<byte> file, string path, IReadOnlyList<AddedToken> added)
+    public static TokenizerParts Read(ReadOnlySpan<byte> file, string path)
     {
         TokenTable tokens = new();
         int number = 0;
@@ -33,26 +33,17 @@ internal static class TiktokenReader
             tokens.Add(rank, bytes, findable: true);
         }
 
-        int ranks = tokens.Count;
-        BpeMerger merger = new(tokens, 4 * ranks);
+        BpeMerger merger = new(tokens, 4 * tokens.Count);
         ModelFileException.ThrowIf(merger.LacksBytes, path, null, "not all 256 single bytes have a rank");
-        AddMerges(tokens, merger, ranks);
-        Dictionary<int, string> literal = [];
-        foreach (AddedToken token in added)
-        {
-            ModelFileException.ThrowIf(tokens.Contains(token.Id), path, token.Content, $"id {token.Id} is a rank of the file");
-            tokens.Add(token.Id, Encoding.UTF8.GetBytes(token.Content), findable: false);
-            literal[token.Id] = token.Content;
-        }
-
+        AddMerges(tokens, merger);
         PreTokenizerStep[] steps = [new(false, new Gpt2Scanner())];
-        return new TokenizerParts(path, tokens, merger, false, literal, added, steps, null, [], []);
+        return new TokenizerParts(path, tokens, merger, false, new Dictionary<int, string>(), [], steps, null, [], []);
     }
 
     /// <summary>Any two neighbours whose bytes together are a token merge, with that token's rank.</summary>
-    private static void AddMerges(TokenTable tokens, BpeMerger merger, int ranks)
+    private static void AddMerges(TokenTable tokens, BpeMerger merger)
     {
-        for (int rank = 0; rank < ranks; rank++)
+        for (int rank = 0; rank < tokens.Count; rank++)
         {
             ReadOnlySpan<byte> bytes = tokens.Bytes(rank);
             for (int cut = 1; cut < bytes.Length; cut++)

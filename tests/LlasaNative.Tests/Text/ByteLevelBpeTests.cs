@@ -170,9 +170,7 @@ public class ByteLevelBpeTests
     [TestCase("YQ== 0\nYQ== 1", "line 2")]
     public void FromTiktoken_OfABadFile_NamesTheLine(string content, string expected)
     {
-        using TemporaryDirectory directory = new();
-        string path = directory.Write("x.tiktoken", content);
-        Assert.That(() => ByteLevelBpe.FromTiktoken(path), Throws.TypeOf<ModelFileException>().With.Message.Contains(expected));
+        Assert.That(() => ByteLevelBpe.FromTiktoken(Encoding.UTF8.GetBytes(content), "x.tiktoken"), Throws.TypeOf<ModelFileException>().With.Message.Contains(expected));
     }
 
     [Test]

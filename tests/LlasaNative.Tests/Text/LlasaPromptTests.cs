@@ -21,7 +21,6 @@ public class LlasaPromptTests
         Assert.Multiple(() =>
         {
             Assert.That(prompt.Style, Is.EqualTo(PromptStyle.Plain));
-            Assert.That(prompt.Render("a big dog"), Is.EqualTo(Expected));
             Assert.That(prompt.Encode("a big dog"), Is.EqualTo(Tokenizer.Encode(Expected)));
             Assert.That(prompt.Encode("a big dog"), Has.Length.EqualTo(prompt.OverheadTokens + Tokenizer.Encode("a big dog").Length));
             Assert.That(prompt.Encode("x")[^1], Is.EqualTo(prompt.Speech.Start));
@@ -38,7 +37,7 @@ public class LlasaPromptTests
             + "<|start_header_id|>assistant<|end_header_id|>\n\n<|SPEECH_GENERATION_START|>";
         Assert.That(prompt.Encode("Hi!"), Is.EqualTo(Tokenizer.Encode(Expected)));
         LlasaPrompt dated = LlasaPrompt.Create(Tokenizer, new PromptOptions { Style = PromptStyle.Llama32, Date = "01 Jan 2030" });
-        Assert.That(dated.Render("Hi!"), Does.Contain("Today Date: 01 Jan 2030\n\n<|eot_id|>"));
+        Assert.That(Tokenizer.Decode(dated.Encode("Hi!")), Does.Contain("Today Date: 01 Jan 2030\n\n<|eot_id|>"));
     }
 
     [Test]

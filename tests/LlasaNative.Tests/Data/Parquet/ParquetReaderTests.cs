@@ -32,8 +32,6 @@ public class ParquetReaderTests
                 "{\"prompt\":[{\"role\":\"user\"},{\"role\":\"assistant\"}],\"extra_info\":{\"text\":\" #837434\"}}"));
             Assert.That(() => reader.ReadRows(["nope"]), Throws.TypeOf<ParquetException>().With.Message.EqualTo($"{path}: column `nope`: there is no such column"));
             Assert.That(() => reader.ReadRows([]).Count(), Throws.TypeOf<ParquetException>());
-            Assert.That(reader.ReadRowGroup(0).Count(), Is.EqualTo(60));
-            Assert.That(() => reader.ReadRowGroup(1), Throws.TypeOf<ArgumentOutOfRangeException>());
             Assert.That((reader.Has("extra_info"), reader.Has("extra"), reader.HasText("extra_info.text"), reader.HasText("extra_info.index")), Is.EqualTo((true, false, true, false)));
         });
     }
