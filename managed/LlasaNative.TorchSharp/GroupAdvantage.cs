@@ -26,8 +26,7 @@ public static class GroupAdvantage
         }
 
         var estimator = NativeGroupKernel.EstimatorOf(baseline);
-        var advantages = empty(count, dtype: ScalarType.Float32, device: rewards.device);
-        try
+        return empty(count, dtype: ScalarType.Float32, device: rewards.device).DisposeOnFailure(advantages =>
         {
             if (place is { } on)
             {
@@ -39,13 +38,6 @@ public static class GroupAdvantage
                 NativeKernels.GroupAdvantage(
                     estimator, TensorMemory.Elements<float>(rewards), TensorMemory.Elements<long>(groups), TensorMemory.Elements<float>(advantages), TensorMemory.Elements<byte>(mask), (float)epsilon);
             }
-
-            return advantages;
-        }
-        catch
-        {
-            advantages.Dispose();
-            throw;
-        }
+        });
     }
 }

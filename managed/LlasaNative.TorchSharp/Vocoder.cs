@@ -20,16 +20,10 @@ public sealed class Vocoder(NativeCodec codec)
         var isBatch = codes.dim() == 2;
         TensorMemory.Check<int>(codes, nameof(codes), codes, isBatch ? [-1, -1] : [-1]);
         var (clips, length) = isBatch ? (codes.shape[0], codes.shape[1]) : (1, codes.shape[0]);
-        var offsets = new long[clips + 1];
-        for (var b = 0; b < clips; b++)
-        {
-            offsets[b + 1] = offsets[b] + length;
-        }
-
+        long[] offsets = [.. Enumerable.Range(0, (int)clips + 1).Select(b => b * length)];
         var samples = length * codec.SamplesPerCode;
         long[] shape = isBatch ? [clips, samples] : [samples];
-        var waveforms = empty(shape, dtype: ScalarType.Float32, device: codes.device);
-        try
+        return empty(shape, dtype: ScalarType.Float32, device: codes.device).DisposeOnFailure(waveforms =>
         {
             if (place is { } on)
             {
@@ -39,13 +33,6 @@ public sealed class Vocoder(NativeCodec codec)
             {
                 codec.Vocode(offsets, TensorMemory.Elements<int>(codes), TensorMemory.Elements<float>(waveforms));
             }
-
-            return waveforms;
-        }
-        catch
-        {
-            waveforms.Dispose();
-            throw;
-        }
+        });
     }
 }
