@@ -155,18 +155,28 @@ public static class WaveFile
         return scaled;
     }
 
-    // Some recorders write a chunk of sound after another.
+    // Some recorders write a chunk of sound after another; a file may hold millions.
     private static ReadOnlySpan<byte> WithMore(ReadOnlySpan<byte> data, ReadOnlySpan<byte> behind)
     {
+        MemoryStream? all = null;
         while (behind.Length >= 8)
         {
             int length = (int)Math.Min(BinaryPrimitives.ReadUInt32LittleEndian(behind[4..]), (uint)(behind.Length - 8));
-            ReadOnlySpan<byte> chunk = behind.Slice(8, length);
-            data = behind.StartsWith("data"u8) ? (byte[])[.. data, .. chunk] : data;
+            if (length > 0 && behind.StartsWith("data"u8))
+            {
+                if (all is null)
+                {
+                    all = new MemoryStream(data.Length + behind.Length);   // no more than the file has
+                    all.Write(data);
+                }
+
+                all.Write(behind.Slice(8, length));
+            }
+
             behind = behind[Math.Min(8 + length + (length & 1), behind.Length)..];
         }
 
-        return data;
+        return all is null ? data : all.GetBuffer().AsSpan(0, (int)all.Length);
     }
 
     // How many bytes of sound there are from a place on. Whoever writes to a pipe cannot say: ffmpeg leaves 0xFFFFFFFF, SoX

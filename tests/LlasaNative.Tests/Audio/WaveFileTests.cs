@@ -165,6 +165,18 @@ public class WaveFileTests
     }
 
     [Test]
+    public void AWavOfManyChunksOfSound_TakesNoMoreMemoryThanAFewTimesItself()
+    {
+        // 30,000 chunks of a sample each: joined one by one they would be copied to 900 MB.
+        byte[] file = [.. Build(1, 16, 1, false, Values), .. Enumerable.Repeat((byte[])[.. "data"u8, 2, 0, 0, 0, 0, 64], 30_000).SelectMany(chunk => chunk)];
+        BinaryPrimitives.WriteInt32LittleEndian(file.AsSpan(4), file.Length - 8);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        WaveAudio audio = WaveFile.Parse(file, "a.wav");
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(4 * file.Length));
+        Assert.That((audio.Samples.Length, audio.Samples.Span[^1]), Is.EqualTo((Values.Length + 30_000, 0.5f)));
+    }
+
+    [Test]
     public void AnEmptyWavWithANoteBehind_HasNoSound()
     {
         byte[] file = [.. Build(1, 16, 1, false, []), .. "LIST"u8, 4, 0, 0, 0, 1, 2, 3, 4];
