@@ -198,6 +198,13 @@ public sealed class SpeechServerTests : SpeechServerFixture
                 Assert.That((refused.Status, refused.Parameter), Is.EqualTo((400, parameter)), refused.Message);
             }
 
+            // Müde in Latin-1, and a text with a NUL.
+            foreach (var text in new[] { (byte[])[(byte)'M', 0xFC, (byte)'d', (byte)'e'], [(byte)'a', 0] })
+            {
+                using MultipartFormDataContent form = new() { { new StringContent("latin"), "name" }, { new ByteArrayContent(sound), "audio_sample", "a.wav" }, { new ByteArrayContent(text), "text" } };
+                Assert.That((await ErrorAsync(await client.PostAsync(new Uri("v1/audio/voices", UriKind.Relative), form))).Parameter, Is.EqualTo("text"));
+            }
+
             expected = await SoundAsync(client, Ask("a green stone").Replace("\"default\"", "\"said\"", StringComparison.Ordinal));
             foreach (var site in new[] { "cross-site", "same-site", "elsewhere" })
             {
@@ -215,6 +222,41 @@ public sealed class SpeechServerTests : SpeechServerFixture
         await using var again = await StartAsync(Free with { Voices = shelf });
         using var other = Client(again);
         Assert.That(await SoundAsync(other, Ask("a green stone").Replace("\"default\"", "\"said\"", StringComparison.Ordinal)), Is.EqualTo(expected), "the voice is there after a restart");
+    }
+
+    [Test]
+    public async Task Voice_ThatLeavesNoRoomForSpeech_IsRefusedBeforeAnybodyAsksForIt()
+    {
+        // 50 codes a second: 20 s are about 1,000, and the tiny model has 512 places.
+        WaveFile.Write(Path.Combine(Folder, "long.wav"), [.. Enumerable.Range(0, 16_000 * 20).Select(i => 0.3f * MathF.Sin(0.1f * i))], 16_000);
+        File.WriteAllText(Path.Combine(Folder, "long.txt"), "a");
+        Assert.That(async () => await StartAsync(Free with { Voices = Folder }), Throws.TypeOf<UsageException>().With.Message.Contains("`long`: ").And.Message.Contains("its voice prompt of "));
+        var shelf = Directory.CreateDirectory(Path.Combine(Folder, "voices")).FullName;
+        await using var server = await StartAsync(Free with { Voices = shelf, AllowUpload = true });
+        using var client = Client(server);
+        using MultipartFormDataContent form = new()
+        {
+            { new StringContent("long"), "name" }, { new ByteArrayContent(File.ReadAllBytes(Path.Combine(Folder, "long.wav"))), "audio_sample", "a.wav" }, { new StringContent("a"), "text" },
+        };
+        var refused = await ErrorAsync(await client.PostAsync(new Uri("v1/audio/voices", UriKind.Relative), form));
+        Assert.That((refused.Status, refused.Parameter, refused.Message), Is.EqualTo((400, "audio_sample", refused.Message)));
+        Assert.That(refused.Message, Does.Contain("its voice prompt of "));
+        Assert.That(Directory.GetFiles(shelf), Is.Empty);
+    }
+
+    [Test]
+    public async Task Voice_ThatCannotBeKept_IsTheServersFault()
+    {
+        var sound = File.ReadAllBytes(MakeVoice("river", "the quiet river"));
+        var shelf = Directory.CreateDirectory(Path.Combine(Folder, "voices")).FullName;
+        await using var server = await StartAsync(Free with { Voices = shelf, AllowUpload = true });
+        using var client = Client(server);
+        Directory.Delete(shelf);
+        File.WriteAllText(shelf, "no folder");
+        using MultipartFormDataContent form = new() { { new StringContent("new"), "name" }, { new ByteArrayContent(sound), "audio_sample", "a.wav" }, { new StringContent("a"), "text" } };
+        var error = await ErrorAsync(await client.PostAsync(new Uri("v1/audio/voices", UriKind.Relative), form));
+        Assert.That((error.Status, error.Type), Is.EqualTo((500, "server_error")), error.Message);
+        Assert.That(await client.GetStringAsync(new Uri("v1/audio/voices", UriKind.Relative)), Does.Not.Contain("\"new\""));
     }
 
     private static double Rms(ReadOnlySpan<float> samples)

@@ -80,8 +80,10 @@ internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, Vo
         var file = form.Files.GetFile("audio_sample") ?? form.Files.GetFile("file") ?? throw OpenAiError.Invalid("audio_sample", "`audio_sample` is missing: the sound file");
         using MemoryStream sound = new();
         await file.CopyToAsync(sound, context.RequestAborted);
-        var name = form["name"].ToString();
-        var voice = await voices.AddAsync(name, sound.ToArray(), form["text"].ToString(), context.RequestAborted);
+        var (name, text) = (form["name"].ToString(), form["text"].ToString());
+        // What stands in for bytes that are no UTF-8 would become part of every prompt.
+        Check(!text.Contains('\uFFFD', StringComparison.Ordinal) && !text.Contains('\0', StringComparison.Ordinal), "text", "`text` is not valid UTF-8, or holds a NUL");
+        var voice = await voices.AddAsync(name, sound.ToArray(), text, context.RequestAborted);
         await ServerPipeline.WriteJsonAsync(context, Describe(name, voice), SpeechJson.Default.VoiceEntry);
     }
 
@@ -137,6 +139,7 @@ internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, Vo
         Check(request.TopK is null or >= 0, "top_k", "`top_k` is less than 0");
         Check(request.Seed is null or >= 0, "seed", "`seed` is less than 0");
         var text = request.Input?.Trim() ?? "";
+        Check(!text.Contains('\0', StringComparison.Ordinal), "input", "`input` holds a NUL character");
         Check(text.Length > 0, "input", "`input` is missing or empty: the text to say");
         Check(text.Length <= options.MaxCharacters, "input", $"`input` has {text.Length} characters, at most {options.MaxCharacters} are taken");
         var voice = voices.Find(VoiceName(request.Voice));

@@ -11,7 +11,7 @@ namespace LlasaNative.Trainer.Serving.Speech;
 internal sealed class SpeechReading
 {
     /// <summary>Room that a part must leave for its speech: a second.</summary>
-    private const int LeastTokens = 50;
+    internal const int LeastTokens = 50;
 
     private readonly PolicyModel _policy;
     private readonly SpeechEngine _engine;

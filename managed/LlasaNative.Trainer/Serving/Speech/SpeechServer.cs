@@ -55,6 +55,8 @@ internal sealed class SpeechServer : IAsyncDisposable
         try
         {
             policy = PolicyModel.Load(models.Policy, prompt, models.PolicyType, frozen: true);
+            var speaker = policy;
+            voices.Require(voice => speaker.EncodePrompt("a", SpeechReading.LeastTokens, 0, voice));
             codec = SpeechCodec.Load(models.Codec, type: models.ScoringType);
             SpeechMetrics metrics = new();
             engine = new SpeechEngine(policy, codec, options, metrics);

@@ -17,6 +17,7 @@ internal sealed partial class VoiceShelf : IDisposable
     private readonly string _folder;
     private readonly ModelOptions _models;
     private readonly Models.ScoringOptions _scoring;
+    private Action<Utterance> _check = _ => { };
 
     private VoiceShelf(string folder, ModelOptions models, Models.ScoringOptions scoring) => (_folder, _models, _scoring) = (folder, models, scoring);
 
@@ -55,6 +56,26 @@ internal sealed partial class VoiceShelf : IDisposable
         return shelf;
     }
 
+    /// <summary>Has voices checked: those that there are, and those that are added from now on.</summary>
+    /// <param name="check">Throws <see cref="UsageException"/> for a voice that cannot be spoken in.</param>
+    /// <exception cref="UsageException">One cannot; the message names it.</exception>
+    public void Require(Action<Utterance> check)
+    {
+        foreach (var (name, voice) in _voices.OrderBy(v => v.Key, StringComparer.Ordinal))
+        {
+            try
+            {
+                check(voice);
+            }
+            catch (UsageException e)
+            {
+                throw new UsageException($"--voices {_folder}: `{name}`: {e.Message}", e);
+            }
+        }
+
+        _check = check;
+    }
+
     /// <summary>A voice; null for the model's own.</summary>
     /// <exception cref="ProblemException">There is none of that name.</exception>
     public Utterance? Find(string name) => name == Own ? null : _voices.GetValueOrDefault(name)
@@ -86,10 +107,6 @@ internal sealed partial class VoiceShelf : IDisposable
 
             return _voices[name] = Keep(Path.Combine(_folder, name + ".wav"), sound, text, cancellation);
         }
-        catch (LlasaException e)
-        {
-            throw OpenAiError.Invalid("audio_sample", e.Message);
-        }
         finally
         {
             _adding.Release();
@@ -98,27 +115,40 @@ internal sealed partial class VoiceShelf : IDisposable
 
     public void Dispose() => _adding.Dispose();
 
-    /// <summary>Writes the sound, then its text, only once it is known that they can be read.</summary>
+    /// <summary>Writes the sound, then its text, only once it is known that they can be read; what cannot be written is no fault of the client's.</summary>
     private Utterance Keep(string path, byte[] sound, string text, CancellationToken cancellation)
     {
-        var audio = SoundFile.Parse(sound, "the sound", null, SoundPreparation.DefaultMaxSeconds, cancellation);
         var temporary = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName() + ".wav");
         try
         {
+            var audio = Tried("the sound", () => SoundFile.Parse(sound, "the sound", null, SoundPreparation.DefaultMaxSeconds, cancellation: cancellation));
             WaveFile.Write(temporary, audio.Samples.Span, audio.SampleRate);
-            using VoiceReader reader = new(() => _models, _scoring);
-            var voice = reader.Read(new VoiceReference(temporary, text.Trim() is { Length: > 0 } said ? said : null));
+            var voice = Tried(temporary, () =>
+            {
+                using VoiceReader reader = new(() => _models, _scoring);
+                var read = reader.Read(new VoiceReference(temporary, text.Trim() is { Length: > 0 } said ? said : null));
+                _check(read);
+                return read;
+            });
             AtomicFile.WriteText(Path.ChangeExtension(path, ".txt"), voice.Text + "\n");
             AtomicFile.Write(path, to => File.Copy(temporary, to, overwrite: true));
             return voice;
         }
-        catch (LlasaException e)
-        {
-            throw new LlasaException(e.Message.Replace(temporary, "the sound", StringComparison.Ordinal), e);
-        }
         finally
         {
             File.Delete(temporary);
+        }
+
+        static T Tried<T>(string name, Func<T> work)
+        {
+            try
+            {
+                return work();
+            }
+            catch (LlasaException e)
+            {
+                throw OpenAiError.Invalid("audio_sample", e.Message.Replace(name, "the sound", StringComparison.Ordinal));
+            }
         }
     }
 
