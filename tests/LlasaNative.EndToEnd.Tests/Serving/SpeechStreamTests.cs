@@ -36,6 +36,20 @@ public sealed class SpeechStreamTests : SpeechServerFixture
         }
     }
 
+    [TestCase("\"stream\": true", true)]
+    [TestCase("\"stream\": false", false)]
+    [TestCase("\"stream\": null", false)]
+    [TestCase("\"stream\": false, \"stream_format\": \"audio\"", false)]
+    [TestCase("\"stream\": true, \"stream_format\": \"sse\"", true)]
+    public async Task Stream_AsManyClientsAskForIt_IsAStream(string more, bool isStream)
+    {
+        await using var server = await StartAsync();
+        using var client = Client(server);
+        using var response = await PostAsync(client, Ask(Text, more: more));
+        Assert.That(((int)response.StatusCode, response.Headers.TransferEncodingChunked == true), Is.EqualTo((200, isStream)));
+        Assert.That(response.Content.Headers.ContentType!.MediaType, Is.EqualTo(more.Contains("sse", StringComparison.Ordinal) ? "text/event-stream" : "audio/wav"));
+    }
+
     [Test]
     public void Windows_ThatSeeEverything_GiveTheWholeSound_AndOthersNoGap()
     {

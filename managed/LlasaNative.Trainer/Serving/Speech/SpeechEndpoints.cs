@@ -16,6 +16,8 @@ internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, Vo
         var start = Stopwatch.GetTimestamp();
         var format = SoundFormat.Find(request.ResponseFormat);
         Check(request.StreamFormat is null or "audio" or "sse", "stream_format", $"`stream_format` is `{request.StreamFormat}`, expected audio or sse");
+        Check(request.Stream is not false || request.StreamFormat is not "sse", "stream", "`stream` is false, and `stream_format` asks for events");
+        request = request with { StreamFormat = request.Stream is false ? null : request.StreamFormat ?? (request.Stream is true ? "audio" : null) };
         var reading = Prepare(request);
         await using var sound = reading.ReadAsync(context.RequestAborted).GetAsyncEnumerator(context.RequestAborted);
         // Errors have a status of their own up to the first sound.

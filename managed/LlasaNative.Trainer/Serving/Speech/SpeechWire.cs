@@ -21,6 +21,9 @@ internal sealed record SpeechRequest
     /// <summary>audio: sound as it is drawn; sse: the same in events; null = the whole sound at once.</summary>
     public string? StreamFormat { get; init; }
 
+    /// <summary>Whether sound is wanted while it is drawn: not OpenAI's, but many clients'; null = as <see cref="StreamFormat"/> says.</summary>
+    public bool? Stream { get; init; }
+
     /// <summary>Only 1.</summary>
     public double? Speed { get; init; }
 
