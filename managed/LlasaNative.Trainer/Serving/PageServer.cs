@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -69,7 +70,7 @@ internal abstract class PageServer : IDisposable
         {
             _app.StartAsync().GetAwaiter().GetResult();
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or SocketException)
         {
             Dispose();
             throw new LlasaException(string.Create(CultureInfo.InvariantCulture, $"port {_port} of 127.0.0.1 cannot be had for {_what}: {e.Message}"), e);

@@ -134,6 +134,11 @@ public sealed class SpeechServerQueueTests : SpeechServerFixture
         Assert.That(refused.ExitCode, Is.EqualTo(2));
         Assert.That(refused.Error, Does.Contain("--slots").And.Contains("a token is needed").And.Contains("--allow-upload").And.Contains("--top-p").And.Contains("LLASA_SPEECH_TOKEN"));
         Assert.That(LlasaRunner.Run("serve", "--voices", Folder).Error, Does.Contain("holds no sound files"));
+        // An address of documents' (RFC 5737), which no machine has.
+        File.WriteAllText(Path.Combine(Folder, "token"), "0123456789abcdef");
+        var elsewhere = LlasaRunner.Run("serve", "--listen", "192.0.2.1", "--port", "0", "--token-file", Path.Combine(Folder, "token"));
+        Assert.That((elsewhere.ExitCode, elsewhere.Error), Is.EqualTo((2, elsewhere.Error)));
+        Assert.That(elsewhere.Error, Does.StartWith("llasa: --listen 192.0.2.1 --port 0: "));
         Assert.That(LlasaRunner.Run("serve", "--voices", Path.Combine(Folder, "none")).Error, Does.Contain("no such folder"));
     }
 }
