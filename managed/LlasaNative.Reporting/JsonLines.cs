@@ -4,38 +4,53 @@ using System.Text.Encodings.Web;
 namespace LlasaNative.Reporting;
 
 /// <summary>A file of one JSON object per line that only grows, and can be cut back to where a checkpoint was.</summary>
-/// <remarks><b>Threads:</b> one at a time. Dispose closes the file.</remarks>
+/// <remarks>
+/// A file with <c>.lock</c> behind its name, which goes when it is closed, keeps another process from writing the same one: on Linux, .NET lets two. Any may read.
+/// <b>Threads:</b> one at a time. Dispose closes the file.
+/// </remarks>
 public sealed class JsonLines : IDisposable
 {
     private static readonly JsonWriterOptions Format = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private readonly FileStream _lock;
     private readonly FileStream _file;
 
     /// <summary>Opens or creates a file and cuts it to a length.</summary>
     /// <param name="path">Path of the file; its directory is created.</param>
     /// <param name="length">Bytes that stay: the <see cref="Length"/> that was saved, 0 to start anew.</param>
-    /// <exception cref="LlasaException">The file cannot be opened, or is shorter than that.</exception>
+    /// <exception cref="LlasaException">The file cannot be opened, another process writes it, or it is shorter than that.</exception>
     public JsonLines(string path, long length = 0)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         try
         {
             Directory.CreateDirectory(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!);
-            _file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
+            _lock = new FileStream(path + ".lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new LlasaException($"{path}: cannot be written: {e.Message}", e);
         }
 
-        if (_file.Length < length)
+        try
         {
-            var actual = _file.Length;
-            _file.Dispose();
-            throw new LlasaException($"{path}: has {actual} bytes, but the checkpoint was saved at {length}");
+            var there = File.Exists(path) ? new FileInfo(path).Length : 0;
+            if (there < length)
+            {
+                throw new LlasaException($"{path}: has {there} bytes, but the checkpoint was saved at {length}: copy the file there from the run that saved it, "
+                    + "or begin a run of its own from the checkpoint's weights, with --policy and another --out");
+            }
+
+            _file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
+            _file.SetLength(length);
+            _file.Position = length;
+        }
+        catch (Exception e)
+        {
+            _file?.Dispose();
+            _lock.Dispose();
+            throw e is IOException or UnauthorizedAccessException ? new LlasaException($"{path}: cannot be written: {e.Message}", e) : e;
         }
 
-        _file.SetLength(length);
-        _file.Position = length;
         Path = path;
     }
 
@@ -101,7 +116,17 @@ public sealed class JsonLines : IDisposable
     public void FlushToDisk() => Change(file => file.Flush(flushToDisk: true));
 
     /// <inheritdoc/>
-    public void Dispose() => _file.Dispose();
+    public void Dispose()
+    {
+        try
+        {
+            _file.Dispose();
+        }
+        finally
+        {
+            _lock.Dispose();
+        }
+    }
 
     private void Change(Action<FileStream> change)
     {

@@ -29,8 +29,17 @@ public sealed class RunFiles : IRunLog
         AtomicFile.RemoveLeftovers(Path.Combine(run.Out, SoundsFolder));
         (_directory, _encode) = (run.Out, encode);
         _metrics = new JsonLines(Path.Combine(run.Out, "metrics.jsonl"), resumed?.Log.MetricsBytes ?? 0);
-        _samples = new JsonLines(Path.Combine(run.Out, "samples.jsonl"), resumed?.Log.SamplesBytes ?? 0);
-        _board = new TensorBoardWriter(Path.Combine(run.Out, "tensorboard"), (resumed?.Step ?? 0) + 1);
+        try
+        {
+            _samples = new JsonLines(Path.Combine(run.Out, "samples.jsonl"), resumed?.Log.SamplesBytes ?? 0);
+            _board = new TensorBoardWriter(Path.Combine(run.Out, "tensorboard"), (resumed?.Step ?? 0) + 1);
+        }
+        catch
+        {
+            _metrics.Dispose();
+            _samples?.Dispose();
+            throw;
+        }
     }
 
     /// <inheritdoc/>

@@ -103,6 +103,21 @@ public sealed class EncodeTests : TinyWorldTests
         Assert.That(File.ReadAllBytes(Output), Is.EqualTo(File.ReadAllBytes(whole)));
     }
 
+    [Test]
+    public void IEncodeIntoOneFileTwiceAtOnce_AndTheSecondIsRefused()
+    {
+        var sounds = Sounds(10);
+        using var process = StartAndAwait("step  1/10", "encode", sounds, "-o", Output, "--batch-size", "1");
+        Signal(process, "STOP");
+        var second = Run("encode", sounds, "-o", Output);
+        Assert.That((second.ExitCode, second.Error), Is.EqualTo((1, second.Error)));
+        Assert.That(second.Error, Does.Contain(Output + ".partial: cannot be written: "));
+        Signal(process, "CONT");
+        process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        Assert.That((process.ExitCode, File.ReadLines(Output).Count()), Is.EqualTo((0, 10)));
+    }
+
     [TestCase("codes.txt", "neither .jsonl nor .parquet")]
     [TestCase("codes.jsonl", "--loudness", "--loudness", "3")]
     [TestCase("codes.jsonl", "--batch-size", "--batch-size", "0")]

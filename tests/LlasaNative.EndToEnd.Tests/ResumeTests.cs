@@ -116,12 +116,49 @@ public sealed class ResumeTests : TinyWorldTests
     public void Train_ResumedWithOtherOptions_IsRefused()
     {
         LlasaRunner.RunWell(Train(Folder, 1));
+        var manifest = File.ReadAllText(Path.Combine(Folder, "run.json"));
         var other = LlasaRunner.Run(Train(Folder, 2, "--set", "loss.clip_low=0.1"));
         Assert.Multiple(() =>
         {
+            Assert.That(File.ReadAllText(Path.Combine(Folder, "run.json")), Is.EqualTo(manifest), "what the run was");
             Assert.That(other.ExitCode, Is.EqualTo(2));
             Assert.That(other.Error, Does.Contain("`loss.clip_low` was 0.2, is 0.1"));
         });
+    }
+
+    [Test]
+    public void IStartMyRunTwice_AndTheSecondIsRefused_AndChangesNothing()
+    {
+        using var process = LlasaRunner.StartAndAwait("step   2/400", Train(Folder, 400));
+        LlasaRunner.Signal(process, "STOP");
+        var manifest = File.ReadAllBytes(Path.Combine(Folder, "run.json"));
+        var second = LlasaRunner.Run([.. Train(Folder, 1), "--resume", "never"]);
+        Assert.That((second.ExitCode, second.Error), Is.EqualTo((1, second.Error)));
+        Assert.That(second.Error, Does.Contain(Path.Combine(Folder, "metrics.jsonl") + ": cannot be written: "));
+        Assert.That(File.ReadAllBytes(Path.Combine(Folder, "run.json")), Is.EqualTo(manifest));
+        Assert.That(Path.Combine(Folder, "checkpoints", "step-000001"), Does.Exist);
+        process.Kill();
+        process.WaitForExit();
+        Assert.That(LlasaRunner.RunWell(Train(Folder, 1, "--resume", "never")).Output, Does.Contain("1 steps"), "a lock goes with its process");
+    }
+
+    [Test]
+    public void MyCheckpointCameWithoutTheRunsFiles_AndIAmToldWhatToDo()
+    {
+        var (there, here) = (Path.Combine(Folder, "there"), Path.Combine(Folder, "here"));
+        LlasaRunner.RunWell(Train(there, 1));
+        Directory.CreateDirectory(Path.Combine(here, "checkpoints"));
+        Directory.Move(Path.Combine(there, "checkpoints", "step-000001"), Path.Combine(here, "checkpoints", "step-000001"));
+        var refused = LlasaRunner.Run(Train(here, 2));
+        Assert.That(refused.ExitCode, Is.EqualTo(1));
+        Assert.That(refused.Error, Does.Contain(Path.Combine(here, "metrics.jsonl") + ": has 0 bytes").And.Contains("copy the file there from the run that saved it").And.Contains("--policy"));
+        LlasaRunner.RunWell(Train(Path.Combine(Folder, "anew"), 1, "--policy", Path.Combine(here, "checkpoints", "step-000001")));
+        foreach (var name in new[] { "metrics.jsonl", "samples.jsonl" })
+        {
+            File.Copy(Path.Combine(there, name), Path.Combine(here, name));
+        }
+
+        Assert.That(LlasaRunner.RunWell(Train(here, 2)).Error, Does.Contain("resumed after step 1"));
     }
 
     [Test]

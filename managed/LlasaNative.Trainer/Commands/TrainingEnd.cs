@@ -12,11 +12,6 @@ internal static class TrainingEnd
         Func<RunSettings, CancellationToken, RunSettings> complete)
     {
         var (world, run) = (ranks?.World ?? Ranks.Alone, options.Run);
-        if (world.Rank == 0)
-        {
-            RunManifest.Write(Path.Combine(run.Out, "run.json"), command, OptionTree.Values(options.All), Terminal.Device());
-        }
-
         var progress = ranks is null ? Terminal.Progress(run.Steps) : Terminal.Progress(run.Steps, ranks);
         progress.Note($"computing on {Terminal.Describe(NativeDevice.GetInfo())}; training by {options.Trainer.Engine}{ranks?.Description}");
         using StopSignal stop = new(progress.Note);
@@ -28,12 +23,20 @@ internal static class TrainingEnd
             Options = options.All,
             Resume = parsed.GetValue(arguments.Resume)!,
             Checkpoints = world.Size == 1 ? checkpoints : new SharedCheckpoints(checkpoints, world),
-            OpenLog = state => world.Rank == 0 ? new RunFiles(run, state, WaveFile.Encode) : new NoLog(),
+            OpenLog = state => world.Rank == 0 ? Open(state) : new NoLog(),
             World = world,
             Progress = progress,
             Stop = stop,
         }, stop.Abort));
         return Report(outcome, (PolicyModel)loop.Policy, run, world);
+
+        // What is refused, as another process writes it or as it was begun with other options, keeps what it has.
+        IRunLog Open(RunState? state)
+        {
+            RunFiles files = new(run, state, WaveFile.Encode);
+            RunManifest.Write(Path.Combine(run.Out, "run.json"), command, OptionTree.Values(options.All), Terminal.Device());
+            return files;
+        }
     }
 
     private static int Report(RunOutcome outcome, PolicyModel policy, RunOptions run, IWorld world)

@@ -27,8 +27,9 @@ public static class TrainingRun
             settings.Progress.Note($"resumed after step {state.Step} from {checkpoint}");
         }
 
-        settings.Checkpoints.BeginAfter(state);
+        // Before anything is removed: another process may be writing here.
         using var log = settings.OpenLog(state);
+        settings.Checkpoints.BeginAfter(state);
         foreach (var row in settings.Watch is null ? [] : log.Rows)
         {
             settings.Watch!.Recall(row);

@@ -36,8 +36,31 @@ public sealed class ReportingTests
     }
 
     [Test]
-    public void JsonLines_ShorterThanTheCheckpointSays_IsRefused() =>
-        Assert.Throws<LlasaException>(() => new JsonLines(Path.Combine(_directory, "m.jsonl"), 10).Dispose());
+    public void JsonLines_ShorterThanTheCheckpointSays_IsRefused_WithAdvice_AndNotMade()
+    {
+        var path = Path.Combine(_directory, "m.jsonl");
+        Assert.That(() => new JsonLines(path, 10).Dispose(), Throws.TypeOf<LlasaException>().With.Message.StartsWith($"{path}: has 0 bytes, but the checkpoint was saved at 10: copy the file").And.Message.Contains("--policy"));
+        Assert.That(Directory.GetFiles(_directory), Is.Empty);
+        File.WriteAllText(path, "{}\n");
+        Assert.That(() => new JsonLines(path, 10).Dispose(), Throws.TypeOf<LlasaException>().With.Message.Contains("has 3 bytes"));
+        Assert.That(File.ReadAllText(path), Is.EqualTo("{}\n"));
+    }
+
+    [Test]
+    public void JsonLines_ThatSomebodyWrites_AreNotWrittenByAnother_ButRead()
+    {
+        var path = Path.Combine(_directory, "m.jsonl");
+        using (JsonLines first = new(path))
+        {
+            first.Append(new MetricRow(1));
+            Assert.That(() => new JsonLines(path).Dispose(), Throws.TypeOf<LlasaException>().With.Message.StartsWith($"{path}: cannot be written: "));
+            first.Append(new MetricRow(2));
+            Assert.That(first.ReadLines(), Is.EqualTo(new[] { "{\"step\":1}", "{\"step\":2}" }));
+        }
+
+        using JsonLines second = new(path, new FileInfo(path).Length);
+        Assert.That(second.ReadLines(), Has.Count.EqualTo(2));
+    }
 
     [Test]
     public void AtomicFile_ThatFails_LeavesNothingAndKeepsTheOld()
