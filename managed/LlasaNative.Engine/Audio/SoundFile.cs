@@ -23,14 +23,16 @@ public static class SoundFile
     /// <param name="path">Path of the file.</param>
     /// <param name="warn">Told in one line what is odd about the file; may be null.</param>
     /// <param name="longest">Seconds of the longest sound that is read: a small file may be hours of it.</param>
+    /// <param name="part">Which part of it is read: where that begins and how long it is, in seconds; null = all, or to the end.</param>
     /// <param name="cancellation">Ends ffmpeg.</param>
     /// <returns>Its channels mixed down to one, at its own rate.</returns>
     /// <exception cref="ModelFileException">The file is missing, damaged, too long or of a kind that cannot be read here.</exception>
-    public static WaveAudio Read(string path, Action<string>? warn = null, double longest = double.PositiveInfinity, CancellationToken cancellation = default)
+    public static WaveAudio Read(
+        string path, Action<string>? warn = null, double longest = double.PositiveInfinity, (double Start, double? Seconds)? part = null, CancellationToken cancellation = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         var file = FileErrors.ReadAllBytes(path);
-        return IsWave(file) ? Short(WaveFile.Parse(file, path, warn), path, longest) : Convert(path, path, longest, cancellation);
+        return IsWave(file) ? Short(Cut(WaveFile.Parse(file, path, warn), part), path, longest) : Convert(path, path, longest, part, cancellation);
     }
 
     /// <summary>Reads a file from memory.</summary>
@@ -38,14 +40,17 @@ public static class SoundFile
     /// <param name="name">Name for messages.</param>
     /// <param name="warn">As for <see cref="Read"/>.</param>
     /// <param name="longest">As for <see cref="Read"/>.</param>
+    /// <param name="part">As for <see cref="Read"/>.</param>
     /// <param name="cancellation">Ends ffmpeg.</param>
     /// <exception cref="ModelFileException">As <see cref="Read"/>.</exception>
-    public static WaveAudio Parse(byte[] file, string name, Action<string>? warn = null, double longest = double.PositiveInfinity, CancellationToken cancellation = default)
+    /// <exception cref="IOException">The file that ffmpeg reads cannot be written: no fault of the sound's.</exception>
+    public static WaveAudio Parse(
+        byte[] file, string name, Action<string>? warn = null, double longest = double.PositiveInfinity, (double Start, double? Seconds)? part = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(file);
         if (IsWave(file))
         {
-            return Short(WaveFile.Parse(file, name, warn), name, longest);
+            return Short(Cut(WaveFile.Parse(file, name, warn), part), name, longest);
         }
 
         // Some kinds (MP4) are read from their end: ffmpeg needs a file, not a pipe.
@@ -53,11 +58,7 @@ public static class SoundFile
         try
         {
             File.WriteAllBytes(temporary, file);
-            return Convert(temporary, name, longest, cancellation);
-        }
-        catch (Exception e) when (FileErrors.IsWriteFailure(e))
-        {
-            throw FileErrors.Unwritable(temporary, e);
+            return Convert(temporary, name, longest, part, cancellation);
         }
         finally
         {
@@ -72,15 +73,19 @@ public static class SoundFile
 
     private static WaveAudio Short(WaveAudio audio, string name, double longest) => audio.Seconds <= longest ? audio : throw TooLong(name, longest);
 
+    private static WaveAudio Cut(WaveAudio audio, (double Start, double? Seconds)? part) => part is var (start, seconds) ? audio.Part(start, seconds) : audio;
+
     private static ModelFileException TooLong(string name, double longest) =>
         new(name, null, string.Create(CultureInfo.InvariantCulture, $"more than {longest:G} s of sound are not taken"));
 
-    private static WaveAudio Convert(string path, string name, double longest, CancellationToken cancellation)
+    private static WaveAudio Convert(string path, string name, double longest, (double Start, double? Seconds)? part, CancellationToken cancellation)
     {
         // `file:`, for a name with a colon would else be an address. Floats, so that nothing is rounded or clipped.
-        // A second more than the longest, so that what is longer is seen to be.
-        string[] length = double.IsFinite(longest) ? ["-t", (longest + 1).ToString("F3", CultureInfo.InvariantCulture)] : [];
-        ProcessStartInfo start = new(Program, ["-v", "error", "-nostdin", "-i", "file:" + path, "-map", "0:a:0", .. length, "-c:a", "pcm_f32le", "-f", "wav", "pipe:1"])
+        // A second more than the longest, so that what is longer is seen to be. A part is cut out behind the decoder, to the sample: hours
+        // of which a sentence is wanted need not be in memory.
+        var seconds = Math.Min(part?.Seconds ?? double.PositiveInfinity, longest + 1);
+        string[] from = part is var (begin, _) ? ["-ss", Time(begin)] : [], length = double.IsFinite(seconds) ? ["-t", Time(seconds)] : [];
+        ProcessStartInfo start = new(Program, ["-v", "error", "-nostdin", "-i", "file:" + path, "-map", "0:a:0", .. from, .. length, "-c:a", "pcm_f32le", "-f", "wav", "pipe:1"])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -89,10 +94,10 @@ public static class SoundFile
         using var ends = cancellation.Register(process.Kill);
         var complaint = process.StandardError.ReadToEndAsync(CancellationToken.None);
         using MemoryStream output = new();
-        if (!Copy(process.StandardOutput.BaseStream, output, double.IsFinite(longest) ? (long)((longest + 1) * MostBytesPerSecond) : long.MaxValue))
+        if (!Copy(process.StandardOutput.BaseStream, output, (long)Math.Min(Array.MaxLength, (longest + 1) * MostBytesPerSecond)))
         {
             process.Kill();
-            throw TooLong(name, longest);
+            throw double.IsFinite(longest) ? TooLong(name, longest) : new ModelFileException(name, null, "more than 2 GiB of sound, unpacked, are not taken");
         }
 
         process.WaitForExit();
@@ -101,6 +106,8 @@ public static class SoundFile
             ? Short(WaveFile.Parse(output.GetBuffer().AsSpan(0, (int)output.Length), name), name, longest)
             : throw new ModelFileException(name, null, $"{Program} cannot read it: {Last(complaint.Result, process.ExitCode)}");
     }
+
+    private static string Time(double seconds) => seconds.ToString("F6", CultureInfo.InvariantCulture);
 
     /// <summary>Copies a stream; false when it holds more than so many bytes.</summary>
     private static bool Copy(Stream from, MemoryStream to, long most)

@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+
 namespace LlasaNative.Trainer.Corpus;
 
 /// <summary>Turns entries of sources into codes, some at once: sounds are read beside each other and encoded one by one.</summary>
@@ -6,19 +8,39 @@ internal sealed class SpeechEncoder(SpeechCodec codec, IRecogniser? recogniser, 
     /// <summary>Encodes some entries; one that cannot be encoded has a fault.</summary>
     public EncodedRow[] Encode(IReadOnlyList<SpokenRow> rows, CancellationToken cancellation)
     {
-        var sounds = rows.AsParallel().AsOrdered().WithCancellation(cancellation).Select(row => Read(row, cancellation)).ToArray();
+        var sounds = ReadAll(rows, cancellation);
         EncodedRow[] encoded = [.. rows.Select((row, i) =>
         {
             cancellation.ThrowIfCancellationRequested();
-            return sounds[i].Fault is { } fault ? new EncodedRow(row.Name) { Fault = fault } : new EncodedRow(row.Name)
-            {
-                Text = row.Text,
-                Language = row.Language,
-                Codes = codec.Encode(sounds[i].Samples),
-                Duration = (double)sounds[i].Samples.Length / codec.SampleRate,
-            };
+            return sounds[i].Fault is { } fault ? new EncodedRow(row.Name) { Fault = fault } : Encode(row, sounds[i].Samples);
         })];
         return recogniser is null ? encoded : Verify(encoded, recogniser, cancellation);
+    }
+
+    private EncodedRow Encode(SpokenRow row, float[] sound)
+    {
+        try
+        {
+            return new EncodedRow(row.Name) { Text = row.Text, Language = row.Language, Codes = codec.Encode(sound), Duration = (double)sound.Length / codec.SampleRate };
+        }
+        catch (LlasaException e)
+        {
+            return new EncodedRow(row.Name) { Fault = row.Error(e.Message, e).Message };
+        }
+    }
+
+    private (float[] Samples, string? Fault)[] ReadAll(IReadOnlyList<SpokenRow> rows, CancellationToken cancellation)
+    {
+        try
+        {
+            return [.. rows.AsParallel().AsOrdered().WithCancellation(cancellation).Select(row => Read(row, cancellation))];
+        }
+        catch (AggregateException e)
+        {
+            // No fault of an entry's, such as a full disk: it is said by itself.
+            ExceptionDispatchInfo.Throw(e.Flatten().InnerExceptions[0]);
+            throw;
+        }
     }
 
     private (float[] Samples, string? Fault) Read(SpokenRow row, CancellationToken cancellation)
@@ -30,8 +52,10 @@ internal sealed class SpeechEncoder(SpeechCodec codec, IRecogniser? recogniser, 
 
         try
         {
-            var audio = row.Sound is { } bytes ? SoundFile.Parse(bytes, row.Name, cancellation: cancellation) : SoundFile.Read(row.SoundPath!, cancellation: cancellation);
-            audio = row.Start is { } start ? audio.Part(start, row.Length) : audio;
+            // What is trimmed may become short enough; else nothing longer is unpacked.
+            var longest = preparation.Trim ? double.PositiveInfinity : preparation.MaxSeconds;
+            (double, double?)? part = row.Start is { } start ? (start, row.Length) : null;
+            var audio = row.Sound is { } bytes ? SoundFile.Parse(bytes, row.Name, null, longest, part, cancellation) : SoundFile.Read(row.SoundPath!, null, longest, part, cancellation);
             return (preparation.Apply(audio, row.SoundPath ?? row.Name), null);
         }
         catch (LlasaException e)

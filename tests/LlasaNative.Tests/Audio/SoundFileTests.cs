@@ -94,6 +94,46 @@ public sealed class SoundFileTests
         Assert.That(GC.GetTotalAllocatedBytes() - before, Is.LessThan(100_000_000), "an hour is 230 MB");
     }
 
+    [TestCase("wav")]
+    [TestCase("flac")]
+    public void Read_OfAPart_IsThatPartOfTheWhole(string kind)
+    {
+        using TemporaryDirectory folder = new();
+        var (wave, path) = (folder.File("a.wav"), folder.File("a." + kind));
+        float[] sound = [.. Enumerable.Range(0, 32_000).Select(i => i / 32_768f)];
+        WaveFile.Write(wave, sound, 16_000);
+        if (kind != "wav")
+        {
+            Require("-v", "error", "-i", wave, path);
+        }
+
+        float[] Part(double start, double? seconds) => SoundFile.Read(path, part: (start, seconds)).Samples.ToArray();
+        Assert.That(Part(0.25, 0.5), Is.EqualTo(sound[4000..12_000]).Within(1e-6));
+        Assert.That(Part(0, 0.125), Is.EqualTo(sound[..2000]).Within(1e-6));
+        Assert.That(Part(1.5, null), Is.EqualTo(sound[24_000..]).Within(1e-6));
+        Assert.That(Part(1.5, 9), Is.EqualTo(sound[24_000..]).Within(1e-6), "what lies beyond the end is left out");
+        Assert.That(Part(3, 1), Is.Empty);
+        Assert.That(SoundFile.Parse(File.ReadAllBytes(path), "a", part: (0.25, 0.5)).Samples.Length, Is.EqualTo(8000));
+        Assert.That(SoundFile.Read(path, longest: 1, part: (0.5, 1)).Seconds, Is.EqualTo(1), "of a longer sound, too");
+        Assert.That(() => SoundFile.Read(path, longest: 1, part: (0.5, 1.25)), Throws.TypeOf<ModelFileException>().With.Message.Contains("more than 1 s of sound"));
+    }
+
+    [Test]
+    public void Parse_WithNowhereToPutTheFile_IsNoFaultOfTheSounds()
+    {
+        using TemporaryDirectory folder = new();
+        var before = Environment.GetEnvironmentVariable("TMPDIR");
+        try
+        {
+            Environment.SetEnvironmentVariable("TMPDIR", folder.File("none"));
+            Assert.That(() => SoundFile.Parse([1, 2, 3], "a"), Throws.InstanceOf<IOException>());
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("TMPDIR", before);
+        }
+    }
+
     private static void Require(params string[] arguments)
     {
         try
