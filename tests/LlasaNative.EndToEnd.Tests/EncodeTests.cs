@@ -104,6 +104,35 @@ public sealed class EncodeTests : TinyWorldTests
     }
 
     [Test]
+    public void MyFloatsAreInUnitsOfIntegers_AndAreNotMadeIntoCodesOfNoise()
+    {
+        var sounds = Sounds(1);
+        foreach (var (name, scale) in new[] { ("1", 32768f), ("2", MathF.ScaleB(1, 126)), ("3", 4f) })
+        {
+            float[] sound = [.. WaveFile.Read(Path.Combine(sounds, "0.wav")).Samples.ToArray().Select(s => s * scale)];
+            File.WriteAllBytes(Path.Combine(sounds, name + ".wav"), [.. Floats(sound.Length), .. MemoryMarshal.AsBytes<float>(sound)]);
+            File.WriteAllText(Path.Combine(sounds, name + ".txt"), "number " + name);
+        }
+
+        var done = RunWell("encode", sounds, "-o", Output, "--skip-faulty");
+        Assert.That(done.Error, Does.Contain("1.wav: has amplitudes up to 9.8").And.Contains("2.wav: has amplitudes up to 2.5"));
+        Assert.That(File.ReadLines(Output).Select(line => (string)JsonNode.Parse(line)!["text"]!), Is.EqualTo(new[] { "number 0", "number 3" }));
+        RunWell("encode", sounds, "-o", Output, "--loudness", "-23");
+        // As loud as each other but for rounding, which may take one code for its neighbour.
+        int[][] codes = [.. File.ReadLines(Output).Select(line => JsonNode.Parse(line)!["codes"]!.AsArray().Select(code => (int)code!).ToArray())];
+        Assert.That(codes.Select(of => of.Zip(codes[0]).Count(pair => pair.First == pair.Second)), Is.All.GreaterThanOrEqualTo(codes[0].Length - 1));
+    }
+
+    /// <summary>The head of a WAV file of 32-bit floats, one channel, 16 kHz.</summary>
+    private static byte[] Floats(int count)
+    {
+        var head = WaveFile.Header(2L * count, 16_000);   // as many bytes as twice so many of 16 bits
+        (head[20], head[32], head[34]) = (3, 4, 32);
+        BitConverter.TryWriteBytes(head.AsSpan(28), 64_000);
+        return head;
+    }
+
+    [Test]
     public void IEncodeIntoOneFileTwiceAtOnce_AndTheSecondIsRefused()
     {
         var sounds = Sounds(10);

@@ -7,6 +7,9 @@ public sealed record SoundPreparation
     /// <summary>The longest sound where nobody says otherwise, in seconds.</summary>
     public const double DefaultMaxSeconds = 60;
 
+    // 40 dB above full scale. Recorders of floats go beyond it by some dB; what is a hundred times as loud was written in other units.
+    private const float MostAmplitude = 100;
+
     // What a listener, and a codec's window, wants around a word.
     private const double Margin = 0.1;
 
@@ -26,7 +29,7 @@ public sealed record SoundPreparation
     /// <param name="audio">The sound.</param>
     /// <param name="name">Name for messages.</param>
     /// <returns>At least one sample.</returns>
-    /// <exception cref="ModelFileException">Nothing is left of it, or too much.</exception>
+    /// <exception cref="ModelFileException">Nothing is left of it, or too much; or its amplitudes are in other units.</exception>
     public float[] Apply(WaveAudio audio, string name)
     {
         // Before anything is computed of it; what is trimmed may become short enough.
@@ -45,9 +48,17 @@ public sealed record SoundPreparation
         }
 
         CheckLength((double)sound.Length / SampleRate, name);
-        return sound.Length == 0 ? throw new ModelFileException(name, null, "holds no sound")
+        var prepared = sound.Length == 0 ? throw new ModelFileException(name, null, "holds no sound")
             : Loudness is { } target ? Audio.Loudness.Bring(sound.Span, SampleRate, target)
             : sound.ToArray();
+        if (SoundLevel.RootMeanSquare(prepared) < SoundLevel.Silence)
+        {
+            throw new ModelFileException(name, null, "all of it is silent");
+        }
+
+        var peak = prepared.Max(MathF.Abs);
+        return peak <= MostAmplitude ? prepared : throw new ModelFileException(name, null, string.Create(CultureInfo.InvariantCulture,
+            $"has amplitudes up to {peak:G3}, where full scale is 1: another program's units, which a loudness that is asked for would put right"));
     }
 
     private void CheckLength(double seconds, string name) =>

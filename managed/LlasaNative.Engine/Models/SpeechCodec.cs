@@ -96,6 +96,7 @@ public sealed class SpeechCodec : ISpeechCodec
     /// <param name="samples">At least one sample of mono sound at <see cref="SampleRate"/>.</param>
     /// <returns>About one code per <see cref="SamplesPerCode"/> samples.</returns>
     /// <exception cref="InvalidOperationException">It was loaded without its encoder.</exception>
+    /// <exception cref="LlasaException">The encoder's numbers have overflowed.</exception>
     public int[] Encode(ReadOnlySpan<float> samples)
     {
         if (!CanEncode)
@@ -104,7 +105,10 @@ public sealed class SpeechCodec : ISpeechCodec
         }
 
         ArgumentOutOfRangeException.ThrowIfZero(samples.Length, nameof(samples));
-        return Native.Encode(samples);
+        var codes = Native.Encode(samples);
+        return codes.AsSpan().IndexOfAnyExceptInRange(0, CodeCount - 1) is var bad and >= 0
+            ? throw new LlasaException($"{_path}: the encoder gives no code for a sound at position {bad}: its numbers, or those of its weights, are too large")
+            : codes;
     }
 
     /// <summary>Where the codes of each clip begin, one clip after another; [clips + 1].</summary>

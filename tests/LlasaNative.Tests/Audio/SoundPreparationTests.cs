@@ -33,6 +33,7 @@ public sealed class SoundPreparationTests
         // At 16 kHz these would be 160 million samples: the length is looked at before.
         Assert.That(() => new SoundPreparation { SampleRate = 16000 }.Apply(new WaveAudio(new float[1_000_000], 100), "a"), Throws.TypeOf<ModelFileException>().With.Message.Contains("10000.00 s of sound, at most 60"));
         Assert.That(() => preparation.Apply(new WaveAudio(new float[1000], 16000), "a"), Throws.TypeOf<ModelFileException>().With.Message.Contains("silent"));
+        Assert.That(() => new SoundPreparation { SampleRate = 16000 }.Apply(new WaveAudio(new float[1000], 16000), "a"), Throws.TypeOf<ModelFileException>().With.Message.Contains("silent"), "though nothing is cut");
         Assert.That(() => preparation.Apply(new WaveAudio(Array.Empty<float>(), 16000), "a"), Throws.TypeOf<ModelFileException>().With.Message.Contains("no sound"));
     }
 }
