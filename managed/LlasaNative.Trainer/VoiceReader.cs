@@ -44,7 +44,7 @@ internal sealed class VoiceReader(Func<ModelOptions> models, ScoringOptions scor
 
     /// <summary>The sounds of a folder by name, each with what its .txt says, if there is one.</summary>
     public static IReadOnlyList<VoiceReference> Find(string folder) => [.. Directory.GetFiles(folder).Where(SoundFile.IsKnown)
-        .Order(StringComparer.Ordinal).Select(path => new VoiceReference(path, Beside(path)))];
+        .Order(StringComparer.Ordinal).Select(path => new VoiceReference(path, SpokenSource.TextBeside(path) is { Length: > 0 } said ? said : null))];
 
     public void Dispose()
     {
@@ -56,12 +56,6 @@ internal sealed class VoiceReader(Func<ModelOptions> models, ScoringOptions scor
     {
         using var codec = SpeechCodec.Load(_models.Value.Codec, type: _models.Value.ScoringType);
         return codec.CodeCount;
-    }
-
-    private static string? Beside(string path)
-    {
-        var text = Path.ChangeExtension(path, ".txt");
-        return File.Exists(text) && File.ReadAllText(text).Trim() is { Length: > 0 } said ? said : null;
     }
 
     private string Recognise(WaveAudio audio, string path)

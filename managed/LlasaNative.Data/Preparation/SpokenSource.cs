@@ -4,7 +4,7 @@ namespace LlasaNative.Data;
 /// <remarks>
 /// <para>A sound file has its text beside it, in a <c>.txt</c> file of the same name. Of a directory the manifests are read
 /// (<c>.jsonl</c>, <c>.csv</c>, <c>.parquet</c>, as <see cref="DataFiles"/> finds them), or where it has none all sound files (but for hidden ones, and links in circles). A <c>.txt</c>,
-/// or a <c>.csv</c> whose first line does not name the columns, has lines of <c>path|text</c>: the first field is the sound, the last the text.</para>
+/// or a <c>.csv</c> whose first line does not name the columns, has lines of <c>path|text</c>: the first field is the sound, the last the text, and all lines have as many.</para>
 /// <para>Paths are taken from the manifest's folder; one without its ending is looked for as <c>PATH.wav</c> and <c>wavs/PATH.wav</c>, as LJ Speech
 /// has them. With an <c>offset</c> an entry is a part of its sound, <c>duration</c> seconds long, as NeMo has it. A Parquet column of sounds is Hugging Face's struct of <c>bytes</c> and <c>path</c>, bytes alone, or paths.</para>
 /// <para><b>Threads:</b> any; each enumeration belongs to one.</para>
@@ -39,6 +39,27 @@ public sealed class SpokenSource
             : !File.Exists(path) ? throw new DataFileException(path, null, "there is no such file")
             : isSound(path) || IsManifest(path) ? [path]
             : throw new UsageException($"{path}: expected a directory, a sound file, or a manifest that ends in .txt, .jsonl, .csv or .parquet");
+    }
+
+    /// <summary>What is said in a sound, by the <c>.txt</c> of its name beside it.</summary>
+    /// <param name="path">The sound.</param>
+    /// <returns>The text, trimmed, perhaps empty; null when there is no such file.</returns>
+    /// <exception cref="DataFileException">It cannot be read, or is not UTF-8; the message names the sound.</exception>
+    public static string? TextBeside(string path)
+    {
+        string beside = Path.ChangeExtension(path, ".txt");
+        try
+        {
+            return File.ReadAllText(beside, new UTF8Encoding(false, throwOnInvalidBytes: true)).Trim();
+        }
+        catch (FileNotFoundException)
+        {
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or DecoderFallbackException)
+        {
+            throw new DataFileException(path, null, $"{Path.GetFileName(beside)} beside it cannot be read: {(e is DecoderFallbackException ? "it is not valid UTF-8" : e.Message)}", e);
+        }
     }
 
     /// <summary>Number of entries, with those that cannot be used; sounds are not looked at.</summary>
@@ -97,7 +118,7 @@ public sealed class SpokenSource
         {
             ".jsonl" => TextSource.Lines(path).Select(line => FromJson(new RowPlace(path, line.Number), line.Text)),
             ".csv" when NamesColumns(path) => ReadCsv(path),
-            _ => TextSource.Lines(path).Select(line => FromFields(new RowPlace(path, line.Number), line.Text)),
+            _ => ReadFields(path),
         };
         return rows.Skip(checked((int)skip));
     }
@@ -105,28 +126,30 @@ public sealed class SpokenSource
     private static SpokenRow ReadSound(string path)
     {
         SpokenRow row = new(path, SoundPath: path);
-        string beside = Path.ChangeExtension(path, ".txt");
         try
         {
-            string text = File.ReadAllText(beside, new UTF8Encoding(false, throwOnInvalidBytes: true)).Trim();
-            return Complete(row with { Text = text });
+            return TextBeside(path) is { } text ? Complete(row with { Text = text })
+                : row with { Fault = row.Error($"there is no {Path.GetFileName(Path.ChangeExtension(path, ".txt"))} beside it, which would hold what is said") };
         }
-        catch (FileNotFoundException)
+        catch (DataFileException e)
         {
-            return row with { Fault = row.Error($"there is no {Path.GetFileName(beside)} beside it, which would hold what is said") };
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or DecoderFallbackException)
-        {
-            return row with { Fault = row.Error($"{Path.GetFileName(beside)} beside it cannot be read: {e.Message}", e) };
+            return row with { Fault = e };
         }
     }
 
-    private static SpokenRow FromFields(RowPlace place, string line)
+    // The first line says how many fields a line has: one with more, or fewer, holds the mark in its text, and its last field would be half of it.
+    private static IEnumerable<SpokenRow> ReadFields(string path)
     {
-        string[] fields = line.Split('|');
-        return fields.Length < 2
-            ? Broken(place, "expected `path|text`")
-            : Complete(At(place, fields[0].Trim()) with { Text = fields[^1].Trim() });
+        int count = 0;
+        foreach ((long number, string line) in TextSource.Lines(path))
+        {
+            RowPlace place = new(path, number);
+            string[] fields = line.Split('|');
+            count = count < 2 ? fields.Length : count;
+            yield return fields.Length < 2 ? Broken(place, "expected `path|text`")
+                : fields.Length != count ? Broken(place, string.Create(CultureInfo.InvariantCulture, $"{fields.Length} fields between `|`, the first has {count}: a text that holds one needs a .jsonl or .csv manifest"))
+                : Complete(At(place, fields[0].Trim()) with { Text = fields[^1].Trim() });
+        }
     }
 
     private SpokenRow FromJson(RowPlace place, string line)
@@ -152,8 +175,19 @@ public sealed class SpokenSource
         static string? Raw(JsonElement element, string name) => element.TryGetProperty(name, out JsonElement value) ? value.ToString() : null;
     }
 
-    private bool NamesColumns(string path) =>
-        CsvRecords(path).FirstOrDefault() is { Fields: { } names } && names.Contains(_textColumn) && _soundColumns.Any(names.Contains);
+    // A first line that has one of the two columns was meant to name both.
+    private bool NamesColumns(string path)
+    {
+        if (CsvRecords(path).FirstOrDefault() is not { Fields: { } names })
+        {
+            return false;
+        }
+
+        (bool text, bool sound) = (names.Contains(_textColumn), _soundColumns.Any(names.Contains));
+        return text == sound || names.Any(name => name.Contains('|', StringComparison.Ordinal)) ? text && sound : throw new DataFileException(path, 1, text
+            ? $"{NoSound()}: the columns are {string.Join(", ", names)}"
+            : $"there is no column `{_textColumn}` among {string.Join(", ", names)}");
+    }
 
     private IEnumerable<SpokenRow> ReadCsv(string path)
     {

@@ -43,8 +43,8 @@ public sealed class SpokenSourceTests
         Assert.That(Read(_folder.Path).Select(r => (r.SoundPath, r.Text)), Is.EqualTo(new[] { (_folder.File("a/one.wav"), "eins") }));
     }
 
-    [TestCase("a.txt", "x/1.wav|eins\n\n2|german|zwei\n", "eins", "zwei")]
-    [TestCase("metadata.csv", "x/1.wav|eins, und so weiter|eins\n2|zwei\n", "eins", "zwei")]
+    [TestCase("a.txt", "x/1.wav|german|eins\n\n2|german|zwei\n", "eins", "zwei")]
+    [TestCase("metadata.csv", "x/1.wav|eins, und so weiter|eins\n2|2|zwei\n", "eins", "zwei")]
     [TestCase("a.csv", "text,audio,language\neins,x/1.wav,de\n\"zwei\n\",2,\n", "eins", "zwei")]
     [TestCase("a.csv", "file_name,text\nx/1.wav,eins\n2,zwei\n", "eins", "zwei")]
     [TestCase("a.jsonl", "{\"audio\": \"x/1.wav\", \"text\": \"eins\"}\n{\"audio\": {\"path\": \"2\"}, \"text\": \"zwei\"}\n", "eins", "zwei")]
@@ -59,6 +59,31 @@ public sealed class SpokenSourceTests
         Assert.That(rows.Select(r => r.Text), Is.EqualTo(new[] { first, second }));
         Assert.That(rows.Select(r => Path.GetFullPath(r.SoundPath!)), Is.EqualTo(new[] { _folder.File("x/1.wav"), _folder.File("wavs/2.wav") }));
         Assert.That((source.Count(), source.Read(1).Single().Text, source.Read(2).Count()), Is.EqualTo((2, second, 0)));
+    }
+
+    [TestCase("a.txt", "1.wav|either | or\n2.wav|a\n", 1, "2 fields between `|`, the first has 3")]
+    [TestCase("a.txt", "1.wav|a\n2.wav|either | or\n", 1, "3 fields between `|`, the first has 2")]
+    [TestCase("a.txt", "no separator\n1.wav|a\n2.wav|either | or\n", 2, "3 fields between `|`, the first has 2")]
+    [TestCase("metadata.csv", "1|a|a\n2|a|\n3|no numbers\n4|4|either | or\n", 3, "4 fields between `|`, the first has 3")]
+    public void MyTextHoldsTheMarkBetweenFields_AndIsNotCutInHalf(string name, string content, int line, string expected)
+    {
+        var rows = Read(_folder.Write(name, content));
+        Assert.That(rows[line].Fault!.Message, Does.StartWith(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{_folder.File(name)}: line {line + 1}: ")).And.Contains(expected));
+    }
+
+    [TestCase("file_name,transcription\n1.wav,a\n", "line 1: there is no column `text` among file_name, transcription")]
+    [TestCase("wave,text\n1.wav,a\n", "line 1: there is no sound in `audio`, `file_name`, `audio_filepath`, `path`: the columns are wave, text")]
+    public void MyTableCallsItsColumnsOtherwise_AndIAmToldWhichItHas(string content, string expected) =>
+        Assert.That(() => Read(_folder.Write("a.csv", content)), Throws.TypeOf<DataFileException>().With.Message.Contains(expected));
+
+    [Test]
+    public void MyTextBesideASoundIsLatin1_AndIsRefused_NotReadWithOtherLetters()
+    {
+        var sound = _folder.Write("one.wav", "");
+        _folder.Write("one.txt", [(byte)'m', 0xFC, (byte)'d', (byte)'e']);
+        Assert.That(Read(_folder.Path).Single().Fault!.Message, Does.StartWith(sound).And.Contains("one.txt beside it cannot be read: it is not valid UTF-8"));
+        Assert.That(() => SpokenSource.TextBeside(sound), Throws.TypeOf<DataFileException>());
+        Assert.That(SpokenSource.TextBeside(_folder.Write("two.wav", "")), Is.Null);
     }
 
     [TestCase("a.jsonl", """{"audio_filepath": "1.wav", "text": "a", "offset": 1.5, "duration": 2}""", 1.5, 2.0)]
