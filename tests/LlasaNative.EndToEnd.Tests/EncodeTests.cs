@@ -104,6 +104,31 @@ public sealed class EncodeTests : TinyWorldTests
     }
 
     [Test]
+    public void Encode_OfOtherSourcesThanItWasBegunWith_IsRefused()
+    {
+        var sounds = Sounds(3);
+        File.WriteAllText(Path.Combine(sounds, "1.wav"), "RIFF");
+        Assert.That(Run("encode", sounds, "-o", Output).ExitCode, Is.EqualTo(1));
+        File.Move(Path.Combine(sounds, "0.wav"), Path.Combine(sounds, "3.wav"));
+        File.Move(Path.Combine(sounds, "0.txt"), Path.Combine(sounds, "3.txt"));
+        var refused = Run("encode", sounds, "-o", Output, "--skip-faulty");
+        Assert.That((refused.ExitCode, refused.Error), Is.EqualTo((2, refused.Error)));
+        Assert.That(refused.Error, Does.Contain("0.wav`, which is `").And.Contains("--restart"));
+        Assert.That(RunWell("encode", sounds, "-o", Output, "--skip-faulty", "--restart").Output, Does.Contain("2 utterances"));
+    }
+
+    [Test]
+    public void IWriteTheCodesBesideTheirSounds_AndEncodeThemAgain()
+    {
+        var (sounds, first) = (Sounds(2), Path.Combine(Folder, "first.jsonl"));
+        var codes = Path.Combine(sounds, "codes.jsonl");
+        RunWell("encode", sounds, "-o", codes);
+        File.Copy(codes, first);
+        RunWell("encode", sounds, "-o", codes);
+        Assert.That(File.ReadAllBytes(codes), Is.EqualTo(File.ReadAllBytes(first)));
+    }
+
+    [Test]
     public void MyFloatsAreInUnitsOfIntegers_AndAreNotMadeIntoCodesOfNoise()
     {
         var sounds = Sounds(1);
@@ -133,6 +158,17 @@ public sealed class EncodeTests : TinyWorldTests
     }
 
     [Test]
+    public void Encode_OfNothingThatCouldBeRead_TriesAgainTheNextTime()
+    {
+        var sounds = Sounds(1);
+        var sound = File.ReadAllBytes(Path.Combine(sounds, "0.wav"));
+        File.WriteAllText(Path.Combine(sounds, "0.wav"), "RIFF");
+        Assert.That(Run("encode", sounds, "-o", Output, "--skip-faulty").Error, Does.Contain("no entry could be encoded"));
+        File.WriteAllBytes(Path.Combine(sounds, "0.wav"), sound);
+        Assert.That(RunWell("encode", sounds, "-o", Output, "--skip-faulty").Output, Does.Contain("1 utterances"));
+    }
+
+    [Test]
     public void IEncodeIntoOneFileTwiceAtOnce_AndTheSecondIsRefused()
     {
         var sounds = Sounds(10);
@@ -148,6 +184,7 @@ public sealed class EncodeTests : TinyWorldTests
     }
 
     [TestCase("codes.txt", "neither .jsonl nor .parquet")]
+    [TestCase("", "is a directory")]
     [TestCase("codes.jsonl", "--loudness", "--loudness", "3")]
     [TestCase("codes.jsonl", "--batch-size", "--batch-size", "0")]
     public void Encode_OfWhatMakesNoSense_IsRefused(string output, string expected, params string[] more)

@@ -23,17 +23,20 @@ public sealed class SpokenSource
     private readonly string _textColumn;
     private readonly string[] _soundColumns;
     private readonly string[] _files;
+    private readonly string? _except;
 
     /// <summary>Finds the files of a source.</summary>
     /// <param name="path">A file or a directory.</param>
     /// <param name="isSound">Whether a file is a sound, by its name.</param>
     /// <param name="textColumn">The field that holds the text.</param>
     /// <param name="soundColumn">The field that holds the sound; null for the usual ones.</param>
+    /// <param name="except">A file that is none of a directory's, such as what was made of it before; null for none.</param>
     /// <exception cref="LlasaException">There is no such file, or nothing to read in the directory.</exception>
-    public SpokenSource(string path, Func<string, bool> isSound, string textColumn = "text", string? soundColumn = null)
+    public SpokenSource(string path, Func<string, bool> isSound, string textColumn = "text", string? soundColumn = null, string? except = null)
     {
         ArgumentNullException.ThrowIfNull(path);
         ArgumentNullException.ThrowIfNull(isSound);
+        _except = except is null ? null : RealPath.Of(except);
         (_isSound, _textColumn, _soundColumns) = (isSound, textColumn, soundColumn is null ? _usual : [soundColumn]);
         _files = Directory.Exists(path) ? FilesOf(path)
             : !File.Exists(path) ? throw new DataFileException(path, null, "there is no such file")
@@ -97,10 +100,11 @@ public sealed class SpokenSource
 
     private string[] FilesOf(string directory)
     {
+        bool IsTable(string file) => IsManifest(file) && !file.EndsWith(".txt", StringComparison.OrdinalIgnoreCase) && RealPath.Of(file) != _except;
         string[] files = DataFiles.Below(directory, file => _isSound(file) || IsManifest(file));
-        if (files.Any(file => IsManifest(file) && !file.EndsWith(".txt", StringComparison.OrdinalIgnoreCase)))
+        if (files.Any(IsTable))
         {
-            return [.. DataFiles.Find(directory).Paths.Where(file => !file.EndsWith(".txt", StringComparison.OrdinalIgnoreCase))];
+            return [.. DataFiles.Find(directory).Paths.Where(IsTable)];
         }
 
         string[] sounds = [.. files.Where(_isSound)];

@@ -68,7 +68,7 @@ internal static class EncodeCommand
         using StopSignal stop = new(text => Places.Note(text.Replace("this step", "this batch", StringComparison.Ordinal)));
         using RemoteData remote = new(Places.Note);
         SpokenSource[] sources = [.. request.Sources.Select(place =>
-            new SpokenSource(remote.Fetch(place, DataSplit.All, stop.Abort), SoundFile.IsKnown, request.TextColumn, request.SoundColumn))];
+            new SpokenSource(remote.Fetch(place, DataSplit.All, stop.Abort), SoundFile.IsKnown, request.TextColumn, request.SoundColumn, request.Output))];
         var total = sources.Sum(source => source.Count());
         using var codec = SpeechCodec.Load(models.Codec, withEncoder: true, models.ScoringType);
         using var recogniser = request.Verify ? NativeRecogniser.Load(models.Recogniser, request.Judging.ToScoring(), models.ScoringType) : null;
@@ -78,6 +78,13 @@ internal static class EncodeCommand
         var progress = Terminal.Progress(total);
         if (journal.Done > 0)
         {
+            // As many as before may be others, or in another order.
+            if (Rows(sources, journal.Done - 1).First().Name is var name && name != journal.Last)
+            {
+                throw new UsageException(string.Create(CultureInfo.InvariantCulture,
+                    $"{EncodingJournal.PathOf(request.Output)} goes as far as entry {journal.Done}, `{journal.Last}`, which is `{name}` now: other sources, for which `--restart` begins anew"));
+            }
+
             progress.Note(string.Create(CultureInfo.InvariantCulture, $"going on after {journal.Done} of {total} entries"));
         }
 
@@ -157,6 +164,7 @@ internal static class EncodeCommand
 
         if (made == 0)
         {
+            journal.Forget();   // what was missing, such as ffmpeg, may be there the next time
             throw new LlasaException($"{string.Join(", ", request.Sources)}: no entry could be encoded");
         }
 

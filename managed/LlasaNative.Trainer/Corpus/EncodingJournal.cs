@@ -14,6 +14,9 @@ internal sealed class EncodingJournal : IDisposable
     /// <summary>Entries that are done, those that were left out among them.</summary>
     public long Done { get; private set; }
 
+    /// <summary>What the last of them is called; null without any.</summary>
+    public string? Last { get; private set; }
+
     /// <summary>Path of the journal of a file.</summary>
     public static string PathOf(string output) => output + ".partial";
 
@@ -38,8 +41,18 @@ internal sealed class EncodingJournal : IDisposable
             var written = File.ReadLines(path).First();
             using var header = JsonDocument.Parse(written);
             var before = header.RootElement.TryGetProperty("settings", out var value) ? value.GetString() : null;
-            journal.Done = before == settings ? File.ReadLines(path).LongCount() - 1
-                : throw new UsageException($"{path} is of an encoding with other settings, which `--restart` would forget: {before}; now: {settings}");
+            if (before != settings)
+            {
+                throw new UsageException($"{path} is of an encoding with other settings, which `--restart` would forget: {before}; now: {settings}");
+            }
+
+            var last = "";
+            foreach (var line in File.ReadLines(path).Skip(1))
+            {
+                (journal.Done, last) = (journal.Done + 1, line);
+            }
+
+            journal.Last = journal.Done == 0 ? null : EncodedRow.Parse(path, journal.Done + 1, last).Source;
             return journal;
         }
         catch (Exception e)
@@ -75,13 +88,24 @@ internal sealed class EncodingJournal : IDisposable
             AtomicFile.Write(output, path => File.WriteAllLines(path, File.ReadLines(_lines.Path).Where(EncodedRow.IsEncoded)));
         }
 
+        Forget();
+    }
+
+    /// <summary>Ends it without a file.</summary>
+    public void Forget()
+    {
         _lines.Dispose();
         File.Delete(_lines.Path);
     }
 
-    /// <summary>Refuses a file of another kind.</summary>
+    /// <summary>Refuses a file of another kind, and a directory, which no work would be saved to.</summary>
     public static void CheckOutput(string output)
     {
+        if (Directory.Exists(output))
+        {
+            throw new UsageException($"--output: {output} is a directory, expected a file");
+        }
+
         if (!IsParquet(output) && !output.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase))
         {
             throw new UsageException($"--output: {output} ends in neither .jsonl nor .parquet");
