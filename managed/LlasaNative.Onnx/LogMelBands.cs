@@ -70,15 +70,16 @@ internal sealed class LogMelBands
         var result = new float[frames, _bands.Length];
         for (var b = 0; b < _bands.Length; b++)
         {
+            // Counted from the first, so that a band that stays as it is, as all do in silence, is 0 and not what rounding leaves of it.
             var mean = 0.0;
             for (var f = 0; f < frames; f++)
             {
-                mean += values[f, b] / frames;
+                mean += (values[f, b] - values[0, b]) / frames;
             }
 
             for (var f = 0; f < frames; f++)
             {
-                result[f, b] = (float)(values[f, b] - mean);
+                result[f, b] = (float)(values[f, b] - values[0, b] - mean);
             }
         }
 

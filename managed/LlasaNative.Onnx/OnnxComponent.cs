@@ -17,6 +17,7 @@ namespace LlasaNative.Onnx;
 public class OnnxComponent : IRewardComponent
 {
     private const int MostVoices = 64;
+    private const int ShortestShare = 10;   // of a second: what is shorter has silence behind it
     private const double SumsApart = 1.0 / (1 << 10);
 
     private readonly Dictionary<(int, ulong), float[]> _voices = [];
@@ -107,7 +108,16 @@ public class OnnxComponent : IRewardComponent
         return [.. judged.Select(value => (value - Low) / (High - Low))];
     }
 
-    private static double Cosine(float[] a, float[] b) => Product(a, b) / Math.Sqrt(Product(a, a) * Product(b, b));
+    private double Cosine(float[] a, float[] b)
+    {
+        if (a.Length != b.Length)
+        {
+            throw new InvalidOperationException($"the output of {Model} has {a.Length} values for a sound and {b.Length} for its voice: no embedding, which has as many for each");
+        }
+
+        var norms = Product(a, a) * Product(b, b);
+        return norms == 0 ? 0 : Product(a, b) / Math.Sqrt(norms);   // silence may be nothing to a model: it is like no voice
+    }
 
     private static double Product(float[] a, float[] b) => a.Zip(b, (x, y) => (double)x * y).Sum();
 
@@ -208,6 +218,8 @@ public class OnnxComponent : IRewardComponent
         var length = Features == OnnxFeatures.Waveform ? model.Dimensions[^1] : FixedFrames(model);
         if (length < 0)
         {
+            // A sample may be a code long, or silent: models have filters that need more than that.
+            Array.Resize(ref samples, Math.Max(samples.Length, SampleRate / ShortestShare));
             return [samples];
         }
 
@@ -251,7 +263,7 @@ public class OnnxComponent : IRewardComponent
         var there = model.Dimensions;
         var waveform = Features == OnnxFeatures.Waveform;
         var fits = waveform
-            ? there.Count is >= 1 and <= 3 && there.Take(there.Count - 1).All(n => n is -1 or 1) && (there[^1] < 0 || there[^1] >= SampleRate / 10)   // else features
+            ? there.Count is >= 1 and <= 3 && there.Take(there.Count - 1).All(n => n is -1 or 1) && (there[^1] < 0 || there[^1] >= SampleRate / ShortestShare)   // else features
             : there.Count is 2 or 3 or 4 && there.Take(there.Count - 2).All(n => n is -1 or 1) && (there[^1] == Bands || there[^2] == Bands || (there[^1] < 0 && there[^2] < 0));
         if (!fits)
         {

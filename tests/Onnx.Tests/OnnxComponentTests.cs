@@ -93,6 +93,28 @@ public sealed class OnnxComponentTests
         Assert.That(double.IsFinite(speaker.Score(Input(new float[10]))), Is.True);
     }
 
+    [TestCase(0)]
+    [TestCase(1)]
+    [TestCase(320)]
+    public void Score_OfLessThanAModelsFilterTakes_IsThatOfTheSoundWithSilenceBehind(int samples)
+    {
+        var sound = Sound("sound")[..samples];
+        OnnxComponent component = new() { Model = Model("framed") };
+        Assert.That(component.Score(Input(sound)), Is.EqualTo(component.Score(Input([.. sound, .. new float[1600 - samples]]))));
+    }
+
+    [Test]
+    public void Score_OfAnEmbeddingOfNothing_IsThatOfNoVoice()
+    {
+        OnnxComponent component = new() { Model = Model("speaker"), Features = OnnxFeatures.LogMel, Similarity = true };
+        Assert.That(component.Score([Input([], Sound("voice")), Input(Sound("sound"), new float[16_000]), Input(Sound("voice"), Sound("voice"))]), Is.EqualTo(new[] { 0, 0, 1 }).Within(OfSums));
+    }
+
+    [Test]
+    public void Score_OfAnOutputThatGrowsWithTheSound_SaysThatItIsNoEmbedding() => Assert.That(
+        () => new OnnxComponent { Model = Model("responses"), Similarity = true }.Score(Input(voice: Sound("voice"))),
+        Throws.InvalidOperationException.With.Message.Contains("no embedding"));
+
     // Products of a batch are summed in another order than those of one: as for any sum above.
     [TestCase("level", "", OnnxFeatures.Waveform)]
     [TestCase("level_of_a_second", "", OnnxFeatures.Waveform)]

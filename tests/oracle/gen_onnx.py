@@ -122,6 +122,20 @@ def single():
     )
 
 
+def framed(pooled):
+    """Responses of a filter of 25 ms every 10 ms, or the largest, as models that begin with convolutions have them: less sound is an error."""
+    weights = np.random.default_rng(7).standard_normal((1, 1, 400)).astype(np.float32)
+    return model(
+        [
+            helper.make_node("Conv", ["waveform", "weights"], ["frames" if pooled else "scores"], strides=[160]),
+            *([helper.make_node("ReduceMax", ["frames", "axis"], ["scores"], keepdims=0)] if pooled else []),
+        ],
+        [("waveform", ["batch", 1, "samples"])],
+        [("scores", ["batch", 1] if pooled else ["batch", 1, "frames_"])],
+        [("weights", weights), ("axis", np.array([2], np.int64))],
+    )
+
+
 def log_mel(sound, rate):
     length = rate * 25 // 1000
     points = 1 << int(np.ceil(np.log2(length)))
@@ -164,6 +178,8 @@ def main():
         "speaker_lengths": speaker_lengths(),
         "mixing": mixing(),
         "single": single(),
+        "framed": framed(True),
+        "responses": framed(False),
     }
     for name, made in models.items():
         onnx.save(made, out / f"{name}.onnx")
