@@ -55,9 +55,10 @@ public static class PythonJson
             {
                 return JsonSerializer.Deserialize(text.Span, type);
             }
-            catch (JsonException e) when (e.Path is { } path && JsonFault.Of(text, type, path) is { } fault && e.Message.Contains("could not be converted", StringComparison.Ordinal))
+            catch (JsonException e) when (e.Path is { } path && e.Message.Contains("could not be converted", StringComparison.Ordinal))
             {
-                throw new JsonException(fault, path, e.LineNumber, e.BytePositionInLine, e);
+                // What cannot be shown either is no Unicode, or nested too deep; the serializer would name a class of this program.
+                throw new JsonException(JsonFault.Of(text, type, path) ?? $"{path}: a value of another type, or no valid Unicode", path, e.LineNumber, e.BytePositionInLine, e);
             }
         });
     }

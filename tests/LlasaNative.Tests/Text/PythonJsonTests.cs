@@ -77,6 +77,18 @@ public sealed class PythonJsonTests
             Throws.TypeOf<System.Text.Json.JsonException>().With.Message.StartsWith("`tokens[1]`: expected a whole number").And.Message.EndsWith("found 2.5"));
 
     [Test]
+    public void ATextThatCannotBeShown_IsRefusedWithoutANameOfThisProgram()
+    {
+        byte[] noUnicode = [.. "{\"tokens\": [], \"text\": \"a"u8, 0xFF, .. "\"}"u8];
+        byte[] deep = Encoding.UTF8.GetBytes($"{{\"tokens\": [], \"text\": {new string('[', 100)}{new string(']', 100)}}}");
+        foreach (byte[] request in new[] { noUnicode, deep })
+        {
+            Assert.That(() => PythonJson.Deserialize(request, WireJson.Default.ScoreRequest),
+                Throws.TypeOf<System.Text.Json.JsonException>().With.Message.EqualTo("$.text: a value of another type, or no valid Unicode"));
+        }
+    }
+
+    [Test]
     public void ANaNThatNobodyReads_InAConfiguration_IsPassedOver_AndOneThatIsReadIsRefused()
     {
         using TemporaryDirectory directory = new();
