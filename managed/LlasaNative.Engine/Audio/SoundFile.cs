@@ -138,7 +138,8 @@ public static class SoundFile
         }
     }
 
-    private static string Last(string complaint, int code) => complaint.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) is [.., var last]
-        ? last
+    // A picture or a film without sound ends with advice about this program's own arguments.
+    private static string Last(string complaint, int code) => complaint.Contains("matches no streams", StringComparison.Ordinal) ? "it holds no sound"
+        : complaint.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) is [.., var last] ? last
         : string.Create(CultureInfo.InvariantCulture, $"it ended with {code}");
 }

@@ -78,6 +78,15 @@ public sealed class SoundFileTests
     }
 
     [Test]
+    public void MySoundIsAPicture_AndIAmToldThatItHoldsNoSound()
+    {
+        using TemporaryDirectory folder = new();
+        var path = folder.File("a.gif");
+        Require("-v", "error", "-f", "lavfi", "-i", "color=size=16x16", "-frames:v", "1", path);
+        Assert.That(Assert.Throws<ModelFileException>(() => SoundFile.Read(path))!.Message, Is.EqualTo($"{path}: ffmpeg cannot read it: it holds no sound"));
+    }
+
+    [Test]
     public void Read_OfALongerSoundThanIsTaken_IsRefused_HoweverSmallItsFile()
     {
         using TemporaryDirectory folder = new();
