@@ -16,6 +16,7 @@ internal sealed class HttpHost : IAsyncDisposable
 {
     private readonly WebApplication _app;
     private readonly HttpOptions _options;
+    private readonly HttpMetrics _metrics;
     private readonly ServerPipeline _pipeline;
     private volatile bool _draining;
 
@@ -24,7 +25,7 @@ internal sealed class HttpHost : IAsyncDisposable
     /// <param name="errors">How clients are told of errors.</param>
     public HttpHost(HttpOptions options, HttpMetrics metrics, IErrorBody errors)
     {
-        _options = options;
+        (_options, _metrics) = (options, metrics);
         _app = Build(options);
         _pipeline = new ServerPipeline(options, metrics, errors, () => _draining);
         _app.Use(_pipeline.InvokeAsync);
@@ -73,13 +74,14 @@ internal sealed class HttpHost : IAsyncDisposable
     }
 
     /// <summary>Takes nothing new, and finishes what it has within the drain time.</summary>
-    /// <returns>Whether everything was finished.</returns>
+    /// <returns>Whether everything was finished; without requests at hand it is, also in no time.</returns>
     public async Task<bool> StopAsync()
     {
         _draining = true;
+        var atHand = _metrics.InFlight;
         using CancellationTokenSource limit = new(_options.DrainTimeout);
         await _app.StopAsync(limit.Token);
-        return !limit.IsCancellationRequested;
+        return atHand == 0 || !limit.IsCancellationRequested;
     }
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();

@@ -13,6 +13,9 @@ internal abstract class HttpMetrics(string role, string queued)
     private readonly ConcurrentDictionary<string, Histogram> _seconds = new();
     private int _inFlight;
 
+    /// <summary>Requests being answered.</summary>
+    public int InFlight => Volatile.Read(ref _inFlight);
+
     /// <summary>A request has begun.</summary>
     public void Begin() => Interlocked.Increment(ref _inFlight);
 
@@ -42,7 +45,7 @@ internal abstract class HttpMetrics(string role, string queued)
         WriteOwn(text);
         text.Number($"llasa_queue_{queued}", "gauge", $"{char.ToUpperInvariant(queued[0])}{queued[1..]} that wait.", queueDepth);
         text.Number("llasa_queue_capacity", "gauge", $"{char.ToUpperInvariant(queued[0])}{queued[1..]} that may wait.", queueCapacity);
-        text.Number("llasa_requests_in_flight", "gauge", "Requests being answered.", Volatile.Read(ref _inFlight));
+        text.Number("llasa_requests_in_flight", "gauge", "Requests being answered.", InFlight);
         using var process = Process.GetCurrentProcess();
         text.Number("process_resident_memory_bytes", "gauge", "Resident memory.", process.WorkingSet64);
         text.Number("process_threads", "gauge", "Threads of the process.", process.Threads.Count);

@@ -128,6 +128,13 @@ public sealed class SpeechServerQueueTests : SpeechServerFixture
     }
 
     [Test]
+    public async Task Server_WithNothingAtHand_CutsNothingOff_AlsoInNoTime()
+    {
+        await using var server = await StartAsync(Free with { DrainTimeout = TimeSpan.Zero });
+        Assert.That(await server.StopAsync(), Is.True);
+    }
+
+    [Test]
     public void Serve_RefusesWhatMakesNoSense()
     {
         var refused = LlasaRunner.Run("serve", "--slots", "0", "--listen", "0.0.0.0", "--allow-upload", "--top-p", "2");
