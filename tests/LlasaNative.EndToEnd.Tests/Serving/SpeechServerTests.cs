@@ -254,10 +254,18 @@ public sealed class SpeechServerTests : SpeechServerFixture
         var shelf = Directory.CreateDirectory(Path.Combine(Folder, "voices")).FullName;
         await using var server = await StartAsync(Free with { Voices = shelf, AllowUpload = true });
         using var client = Client(server);
-        Directory.Delete(shelf);
+        async Task<HttpResponseMessage> AddAsync()
+        {
+            using MultipartFormDataContent form = new() { { new StringContent("new"), "name" }, { new ByteArrayContent(sound), "audio_sample", "a.wav" }, { new StringContent("a"), "text" } };
+            return await client.PostAsync(new Uri("v1/audio/voices", UriKind.Relative), form);
+        }
+
+        File.WriteAllText(Path.Combine(shelf, "new.flac"), "laid there meanwhile");
+        var taken = await ErrorAsync(await AddAsync());
+        Assert.That((taken.Status, taken.Parameter), Is.EqualTo((400, "name")));
+        Directory.Delete(shelf, recursive: true);
         File.WriteAllText(shelf, "no folder");
-        using MultipartFormDataContent form = new() { { new StringContent("new"), "name" }, { new ByteArrayContent(sound), "audio_sample", "a.wav" }, { new StringContent("a"), "text" } };
-        var error = await ErrorAsync(await client.PostAsync(new Uri("v1/audio/voices", UriKind.Relative), form));
+        var error = await ErrorAsync(await AddAsync());
         Assert.That((error.Status, error.Type), Is.EqualTo((500, "server_error")), error.Message);
         Assert.That(await client.GetStringAsync(new Uri("v1/audio/voices", UriKind.Relative)), Does.Not.Contain("\"new\""));
     }

@@ -95,7 +95,8 @@ internal sealed partial class VoiceShelf : IDisposable
         await _adding.WaitAsync(cancellation);
         try
         {
-            if (name == Own || _voices.ContainsKey(name))
+            // What was laid into the folder since, or by another server, would be replaced, or stand beside it as a second of its name.
+            if (name == Own || _voices.ContainsKey(name) || Directory.GetFiles(_folder).Any(path => SoundFile.IsKnown(path) && Path.GetFileNameWithoutExtension(path) == name))
             {
                 throw OpenAiError.Invalid("name", $"there is a voice `{name}` already");
             }
