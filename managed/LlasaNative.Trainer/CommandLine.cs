@@ -27,16 +27,14 @@ internal static class CommandLine
     {
         ConsoleWriter.Install();
         RootCommand root = new("Trains speech-generating language models by reinforcement learning under a recogniser's judgement.");
-        root.Takes([Backend, Threads, Verbose]);
-        foreach (var command in new[]
-        {
-            TrainCommand.Create(), SftCommand.Create(), DpoCommand.Create(), EvalCommand.Create(), SampleCommand.Create(), PairCommand.Create(), RateCommand.Create(), ReportCommand.Create(), SpeakCommand.Create(), ScoreCommand.Create(),
-            InspectCommand.Create(), LogitsCommand.Create(), PrepareCommand.Create(), EncodeCommand.Create(), ServeCommand.Create(), ServeRewardCommand.Create(), BenchCommand.Create(), DemoCommand.Create(), CompareCommand.Create(), DashboardCommand.Create(),
-            ConfigCommand.Create(), DevCommand.Create(),
-        })
-        {
-            root.Subcommands.Add(command);
-        }
+        root.Takes(
+        [
+            Backend, Threads, Verbose,
+            TrainCommand.Create(), SftCommand.Create(), DpoCommand.Create(), EvalCommand.Create(), SampleCommand.Create(), PairCommand.Create(),
+            RateCommand.Create(), ReportCommand.Create(), SpeakCommand.Create(), ScoreCommand.Create(), InspectCommand.Create(), LogitsCommand.Create(),
+            PrepareCommand.Create(), EncodeCommand.Create(), ServeCommand.Create(), ServeRewardCommand.Create(), BenchCommand.Create(),
+            DemoCommand.Create(), CompareCommand.Create(), DashboardCommand.Create(), ConfigCommand.Create(), DevCommand.Create(),
+        ]);
 
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
@@ -55,12 +53,23 @@ internal static class CommandLine
         }
     }
 
-    /// <summary>Adds options to a command.</summary>
-    public static void Takes(this Command command, IEnumerable<Option> options)
+    /// <summary>Adds arguments, options and commands to a command.</summary>
+    public static void Takes(this Command command, IEnumerable<Symbol> symbols)
     {
-        foreach (var option in options)
+        foreach (var symbol in symbols)
         {
-            command.Options.Add(option);
+            switch (symbol)
+            {
+                case Argument argument:
+                    command.Arguments.Add(argument);
+                    break;
+                case Option option:
+                    command.Options.Add(option);
+                    break;
+                case Command below:
+                    command.Subcommands.Add(below);
+                    break;
+            }
         }
     }
 

@@ -20,9 +20,8 @@ internal static class CompareCommand
         Option<string> names = new("--names") { Description = "What the two are called, separated by a comma; default: their directories' names." };
         Option<string?> voices = new("--voices") { Description = "Folder of sounds, or file of `llasa encode`: each text is said in one of these voices, drawn by --seed (data.voices)." };
         Command command = new("compare", "Compare two policies: errors, reward, pace, pauses and pitch, with intervals, a chart and a page to listen to.");
-        command.Arguments.Add(before);
-        command.Arguments.Add(after);
-        command.Takes([data, limit, clips, output, sounds, names, voices, models.Codec, models.Recogniser, models.SecondEar, models.PolicyType, models.ScoringType, .. speaking.All]);
+        command.Takes([before, after, data, limit, clips, output, sounds, names, voices, models.Codec, models.Recogniser, models.SecondEar,
+            models.PolicyType, models.ScoringType, .. speaking.All]);
         return command.DoesTogether((parsed, ranks) =>
         {
             if (parsed.GetValue(limit) < 0 || parsed.GetValue(clips) < 0)

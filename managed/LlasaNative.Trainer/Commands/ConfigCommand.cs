@@ -23,8 +23,7 @@ internal static class ConfigCommand
         Option<string> of = new("--of") { Description = "Which command's: train, sft or dpo.", DefaultValueFactory = _ => "train" };
         of.AcceptOnlyFromAmong(["train", .. Others.Keys]);
         Command command = new("config", "Print the commented reference configuration.");
-        command.Options.Add(markdown);
-        command.Options.Add(of);
+        command.Takes([markdown, of]);
         command.SetAction(parsed =>
         {
             var name = parsed.GetValue(of)!;

@@ -10,8 +10,7 @@ internal static class DashboardCommand
         Option<string> export = new("--export") { Description = "Write the page as one self-contained HTML file instead of serving it." };
         Option<int> sounds = new("--sounds") { Description = "Most sounds of each run in the exported file; about 70 kB each.", DefaultValueFactory = _ => 60 };
         Command command = new("dashboard", "Look at runs and listen to their samples, live or as one HTML file.");
-        command.Arguments.Add(runs);
-        command.Takes([port, export, sounds]);
+        command.Takes([runs, port, export, sounds]);
         return command.Does(parsed =>
         {
             var folders = RunFolder.Find(parsed.GetValue(runs)!);

@@ -8,7 +8,7 @@ internal static class DevCommand
     public static Command Create()
     {
         Command command = new("dev", "Help with developing and measuring.");
-        command.Subcommands.Add(RandomCheckpointCommand());
+        command.Takes([RandomCheckpointCommand()]);
         return command;
     }
 
@@ -26,9 +26,7 @@ internal static class DevCommand
         Option<double> shard = new("--shard-gb") { Description = "Most GB of a weights file; 0 = one file." };
         Option<bool> sizes = new("--sizes-only") { Description = "Write config and tokenizer and no weights: all that `llasa inspect --memory` reads." };
         Command command = new("random-checkpoint", "Write a Hugging Face directory with random weights of true shapes.");
-        command.Arguments.Add(kind);
-        command.Arguments.Add(directory);
-        command.Takes([like, seed, type, shard, sizes]);
+        command.Takes([kind, directory, like, seed, type, shard, sizes]);
         return command.Does(parsed =>
         {
             var model = CommandLine.Parse<ModelKind>("kind", parsed.GetValue(kind)!);

@@ -31,8 +31,8 @@ internal static class EncodeCommand
         Option<string> config = new("--config") { Description = "YAML file whose sections recogniser and reward are used by --verify." };
         Option<string[]> set = new("--set") { Description = "key=value of those sections; may be repeated." };
         Command command = new("encode", "Turn sounds into speech codes beside their texts, to train on.");
-        command.Arguments.Add(sources);
-        command.Takes([output, text, sound, trim, loudness, longest, skip, verify, batch, restart, models.Codec, models.Recogniser, models.ScoringType, config, set]);
+        command.Takes([sources, output, text, sound, trim, loudness, longest, skip, verify, batch, restart, models.Codec, models.Recogniser,
+            models.ScoringType, config, set]);
         return command.Does(parsed =>
         {
             var judging = OptionTree.Build<GrpoOptions>(OptionAssignment.Read(parsed.GetValue(config), parsed.GetValue(set)));

@@ -16,7 +16,8 @@ internal static class EvalCommand
         Option<string?> voices = new("--voices") { Description = "Folder of sounds, or file of `llasa encode`: each text is said in one of these voices, drawn by --seed (data.voices)." };
         Option<int> bestOf = new("--best-of") { Description = "Draw so many for each sample and measure the one with the best reward." };
         Command command = new("eval", "Measure CER, WER, NLL and reward on held-out texts.");
-        command.Takes([data, skip, limit, output, sounds, bands, bestOf, voices, models.SecondEar, models.PolicyType, models.ScoringType, .. models.All, .. speaking.All]);
+        command.Takes([data, skip, limit, output, sounds, bands, bestOf, voices, models.SecondEar, models.PolicyType, models.ScoringType,
+            .. models.All, .. speaking.All]);
         return command.DoesTogether((parsed, ranks) =>
         {
             var how = speaking.Read(parsed, 1) with { Prosody = parsed.GetValue(bands) || parsed.GetValue(output) is not null };

@@ -21,10 +21,7 @@ internal static class InspectCommand
         Option<string> recogniser = new("--recogniser") { Description = "With --memory and --cost: directory of the recogniser, counted too." };
         Option<string> second = new("--second-ear") { Description = "With --memory: directory of the recogniser that evaluations hear as well, counted too." };
         Option<int> ranks = new("--ranks") { Description = "With --memory and --cost: processes that train together; each holds its share of the moments, and with trainer.shard_weights of weights and gradients.", DefaultValueFactory = _ => 1 };
-        command.Arguments.Add(path);
-        command.Takes([memory, forGpu, cost, device, response, shapes, config, set, codec, recogniser, second, ranks]);
-        command.Options.Add(tensors);
-        command.Options.Add(finite);
+        command.Takes([path, tensors, finite, memory, forGpu, cost, device, response, shapes, config, set, codec, recogniser, second, ranks]);
         return command.Does(parsed =>
         {
             GrpoOptions Planned() => MemoryTable.Options(

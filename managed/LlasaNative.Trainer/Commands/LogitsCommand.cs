@@ -12,8 +12,7 @@ internal static class LogitsCommand
         Option<string> output = new("--out") { Description = "File: `seqN.input_ids` and `seqN.logits`, row t predicts token t + 1.", DefaultValueFactory = _ => "logits.safetensors" };
         Option<int> length = new("--max-new-tokens") { Description = "Longest response in tokens.", DefaultValueFactory = _ => 64 };
         Command command = new("logits", "Write a policy's logits, for tests/oracle/check_checkpoint.py or other comparisons.");
-        command.Arguments.Add(texts);
-        command.Takes([output, length, models.Policy]);
+        command.Takes([texts, output, length, models.Policy]);
         return command.Does(parsed => Run(parsed.GetValue(texts)!, parsed.GetValue(output)!, parsed.GetValue(length), models.Read(parsed).Policy));
     }
 

@@ -20,8 +20,8 @@ internal static class PairCommand
         Option<string[]> set = new("--set") { Description = "judge.key=value, as `llasa config` lists the section judge; may be repeated." };
         ModelArguments models = new();
         Command command = new("pair", "Make pairs of samples of one text: a better and a worse by a rule or by a judge, or any two for people to judge.");
-        command.Arguments.Add(files);
-        command.Takes([output, rule, margin, perText, band, across, semitones, rate, seed, judge, model, set, models.Codec, models.ScoringType]);
+        command.Takes([files, output, rule, margin, perText, band, across, semitones, rate, seed, judge, model, set, models.Codec,
+            models.ScoringType]);
         return command.Does(parsed =>
         {
             var options = Read(parsed.GetValue(rule)!, parsed.GetValue(margin), parsed.GetValue(semitones), parsed.GetValue(rate)) with

@@ -19,8 +19,7 @@ internal static class PrepareCommand
         Option<bool> create = new("--create") { Description = "Make the data set on the Hub when it does not exist." };
         Option<bool> isPrivate = new("--private") { Description = "Make it private; with --create." };
         Command command = new("prepare", "Make train.parquet and test.parquet from texts.");
-        command.Arguments.Add(sources);
-        command.Takes([output, dummy, ratio, seed, column, name, duplicates, longest, policy, skip, create, isPrivate]);
+        command.Takes([sources, output, dummy, ratio, seed, column, name, duplicates, longest, policy, skip, create, isPrivate]);
         return command.Does(parsed =>
         {
             PreparationOptions options = new()

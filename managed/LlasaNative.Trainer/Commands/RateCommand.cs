@@ -19,8 +19,7 @@ internal static class RateCommand
         Option<string?> export = new("--export") { Description = "Do not serve: write the pairs of which most raters chose one, as `llasa dpo` reads them (.parquet)." };
         ModelArguments models = new();
         Command command = new("rate", "Listen to pairs in a browser and choose: left, right, equal, both bad.");
-        command.Arguments.Add(directory);
-        command.Takes([port, repeats, seed, report, export, models.Codec, models.ScoringType]);
+        command.Takes([directory, port, repeats, seed, report, export, models.Codec, models.ScoringType]);
         return command.Does(parsed =>
         {
             var folder = parsed.GetValue(directory)!;

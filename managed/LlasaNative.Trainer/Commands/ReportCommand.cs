@@ -13,8 +13,7 @@ internal static class ReportCommand
         Option<long> seed = new("--seed") { Description = "Of the bootstrap's resamples.", DefaultValueFactory = _ => 1 };
         Option<string[]> ratings = new("--ratings") { Description = "Directory of `llasa rate`: adds Elo numbers of its policies and how far its raters agree; may be repeated." };
         Command command = new("report", "Bring runs and their evaluations together: errors by both ears, pitch, pace, diversity, costs, settings, with paired intervals.");
-        command.Arguments.Add(runs);
-        command.Takes([output, names, seed, ratings]);
+        command.Takes([runs, output, names, seed, ratings]);
         return command.Does(parsed =>
         {
             var paths = parsed.GetValue(runs)!;

@@ -12,8 +12,7 @@ internal static class ScoreCommand
         Option<string> config = new("--config") { Description = "YAML file whose sections recogniser and reward are used." };
         Option<string[]> set = new("--set") { Description = "key=value of those sections; may be repeated." };
         Command command = new("score", "Judge a sound: CER, NLL, reward and transcript.");
-        command.Arguments.Add(text);
-        command.Takes([wave, codes, models.Codec, models.Recogniser, models.ScoringType, config, set]);
+        command.Takes([text, wave, codes, models.Codec, models.Recogniser, models.ScoringType, config, set]);
         return command.Does(parsed =>
         {
             var options = OptionTree.Build<GrpoOptions>(OptionAssignment.Read(parsed.GetValue(config), parsed.GetValue(set)));

@@ -25,14 +25,8 @@ internal static class ServeCommand
         Option<string> config = new("--config") { Description = "YAML file whose sections prompt and recogniser are used." };
         Option<string[]> set = new("--set") { Description = "key=value of those sections; may be repeated." };
         Command command = new("serve", "Serve text to speech over HTTP, as OpenAI's clients speak to it.");
-        foreach (var option in new Option[]
-        {
-            models.Policy, models.Codec, models.Recogniser, models.PolicyType, models.ScoringType, name, voices, upload,
-            slots, queue, characters, part, apart, tokens, temperature, topP, topK, config, set,
-        }.Concat(http.All))
-        {
-            command.Options.Add(option);
-        }
+        command.Takes([models.Policy, models.Codec, models.Recogniser, models.PolicyType, models.ScoringType, name, voices, upload, slots, queue,
+            characters, part, apart, tokens, temperature, topP, topK, config, set, .. http.All]);
 
         return command.Does(parsed =>
         {

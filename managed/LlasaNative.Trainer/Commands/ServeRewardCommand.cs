@@ -16,7 +16,8 @@ internal static class ServeRewardCommand
         Option<string> config = new("--config") { Description = "YAML file whose section recogniser is used." };
         Option<string[]> set = new("--set") { Description = "key=value of that section; may be repeated." };
         Command command = new("serve-reward", "Serve codec and recogniser over HTTP: transcripts, NLL and all a reward is made of.");
-        command.Takes([models.Codec, models.Recogniser, models.ScoringType, maxBatch, maxWait, queue, maxSamples, maxCodes, config, set, .. http.All]);
+        command.Takes([models.Codec, models.Recogniser, models.ScoringType, maxBatch, maxWait, queue, maxSamples, maxCodes, config, set,
+            .. http.All]);
         return command.Does(parsed =>
         {
             var options = OptionTree.Build<GrpoOptions>(OptionAssignment.Read(parsed.GetValue(config), parsed.GetValue(set)));

@@ -14,8 +14,8 @@ internal static class SpeakCommand
         Option<string?> said = new("--voice-text") { Description = "What is said in it; default: what the recogniser hears." };
         Option<int> bestOf = new("--best-of") { Description = "Draw so many for each sample and keep the one with the best reward: the recogniser listens." };
         Command command = new("speak", "Turn a text into speech.");
-        command.Arguments.Add(text);
-        command.Takes([output, codes, voice, said, bestOf, models.Policy, models.Codec, models.Recogniser, models.PolicyType, models.ScoringType, .. speaking.All]);
+        command.Takes([text, output, codes, voice, said, bestOf, models.Policy, models.Codec, models.Recogniser, models.PolicyType,
+            models.ScoringType, .. speaking.All]);
         return command.Does(parsed =>
         {
             var options = speaking.Judging(parsed);
