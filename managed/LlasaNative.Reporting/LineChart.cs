@@ -1,3 +1,5 @@
+using LlasaNative.Data;
+
 namespace LlasaNative.Reporting;
 
 /// <summary>A curve over steps as inline SVG: raw points pale, their moving mean strong.</summary>
@@ -50,7 +52,7 @@ public static class LineChart
     /// <param name="window">At least 1.</param>
     internal static double[] MovingMean(IReadOnlyList<double> values, int window) =>
         [.. Enumerable.Range(0, values.Count).Select(i =>
-            values.Skip(Math.Max(0, i - window + 1)).Take(Math.Min(window, i + 1)).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average())];
+            values.Skip(Math.Max(0, i - window + 1)).Take(Math.Min(window, i + 1)).FiniteMean())];
 
     private static (double Low, double High) Range(double low, double high)
     {

@@ -80,11 +80,5 @@ public sealed record DrawnGroups(string[] Texts, RolloutBatch Samples, int[][] C
     /// <param name="sample">Its index.</param>
     internal int Preference(int sample) => Pairs.Count > 0 && Pairs[sample / GroupSize] is { } pair ? pair.Of(sample % GroupSize) : 0;
 
-    private static bool Flat(double[] values, double minDeviation) => values.Min() == values.Max() || Deviation(values) <= minDeviation;
-
-    private static double Deviation(double[] values)
-    {
-        var mean = values.Average();
-        return Math.Sqrt(values.Sum(v => (v - mean) * (v - mean)) / (values.Length - 1));
-    }
+    private static bool Flat(double[] values, double minDeviation) => values.Min() == values.Max() || values.Deviation() <= minDeviation;
 }

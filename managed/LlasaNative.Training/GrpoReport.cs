@@ -41,12 +41,13 @@ internal static class GrpoReport
         var lengths = drawn.Samples.Lengths.ToArray();
         var (group, count) = (drawn.GroupSize, Math.Max(updates.Updates - updates.Skipped, 1));
         MetricRow row = new(step);
-        row.Add("reward/mean", FiniteMean(scored.Select(j => j.Reward))).Add("reward/std", Deviation(scored.Select(j => j.Reward)))
-            .Add("reward/group_std", judged.Chunk(group).Average(g => Deviation(g.Where(j => j.Scored).Select(j => j.Reward))))
+        row.Add("reward/mean", scored.Select(j => j.Reward).FiniteMean()).Add("reward/std", Deviation(scored))
+            .Add("reward/group_std", judged.Chunk(group).Average(g => Deviation([.. g.Where(j => j.Scored)])))
             .Add("reward/cer", (double)judged.Sum(j => j.Edits) / Math.Max(judged.Sum(j => j.Characters), 1))
-            .Add("reward/cer_sample_mean", FiniteMean(scored.Select(j => j.Cer)))
-            .Add("reward/nll", FiniteMean(judged.Select(j => j.Nll)))
-            .Add("reward/utility_cer", FiniteMean(judged.Select(j => j.Breakdown.CerUtility))).Add("reward/utility_nll", FiniteMean(judged.Select(j => j.Breakdown.NllUtility)))
+            .Add("reward/cer_sample_mean", scored.Select(j => j.Cer).FiniteMean())
+            .Add("reward/nll", judged.Select(j => j.Nll).FiniteMean())
+            .Add("reward/utility_cer", judged.Select(j => j.Breakdown.CerUtility).FiniteMean())
+            .Add("reward/utility_nll", judged.Select(j => j.Breakdown.NllUtility).FiniteMean())
             .Add("reward/exact", Share(judged, j => j is { Scored: true, Edits: 0 })).Add("reward/guarded", Share(judged, j => j.Guard.Length > 0))
             .Add("reward/masked", Share(judged, j => j.Masked)).Add("reward/not_scored", judged.Length - scored.Length)
             .Add("reward/beyond_window", judged.Count(j => j.BeyondWindow)).Add("reward/ended_early", judged.Count(j => j.EndedEarly))
@@ -95,10 +96,10 @@ internal static class GrpoReport
             return;
         }
 
-        row.Add("prosody/f0_mean", FiniteMean(measured.Select(m => m.Prosody.F0Mean)))
-            .Add("prosody/f0_std", FiniteMean(measured.Select(m => m.Prosody.F0Deviation)))
-            .Add("prosody/f0_semitones", FiniteMean(measured.Select(m => m.Prosody.F0Semitones)))
-            .Add("prosody/rate", FiniteMean(measured.Select(m => m.Prosody.Rate(m.Characters))))
+        row.Add("prosody/f0_mean", measured.Select(m => m.Prosody.F0Mean).FiniteMean())
+            .Add("prosody/f0_std", measured.Select(m => m.Prosody.F0Deviation).FiniteMean())
+            .Add("prosody/f0_semitones", measured.Select(m => m.Prosody.F0Semitones).FiniteMean())
+            .Add("prosody/rate", measured.Select(m => m.Prosody.Rate(m.Characters)).FiniteMean())
             .Add("prosody/pause_share", measured.Average(m => m.Prosody.Activity.PauseShare))
             .Add("prosody/voiced_share", measured.Average(m => m.Prosody.VoicedShare))
             .Add("prosody/seconds", measured.Average(m => m.Prosody.Activity.Seconds));
@@ -121,12 +122,5 @@ internal static class GrpoReport
 
     private static double Share(Judgement[] judged, Func<Judgement, bool> predicate) => judged.Count(predicate) / (double)judged.Length;
 
-    private static double FiniteMean(IEnumerable<double> values) => values.Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
-
-    private static double Deviation(IEnumerable<double> values)
-    {
-        double[] all = [.. values];
-        var mean = all.DefaultIfEmpty().Average();
-        return Math.Sqrt(all.Sum(v => (v - mean) * (v - mean)) / Math.Max(all.Length - 1, 1));
-    }
+    private static double Deviation(Judgement[] judged) => Array.ConvertAll(judged, j => j.Reward).Deviation();
 }

@@ -1,3 +1,4 @@
+using LlasaNative.Data;
 using LlasaNative.Reporting.Rating;
 
 namespace LlasaNative.Reporting.Publishing;
@@ -74,9 +75,8 @@ public sealed class RunReport
     internal static double Spread(ReportedRun run, string measure) => run.Samples.Chunk(run.SamplesPerText).Select(group =>
     {
         double[] values = [.. group.Select(s => s.Number(measure)).Where(double.IsFinite)];
-        var mean = values.DefaultIfEmpty().Average();
-        return values.Length < 2 ? double.NaN : Math.Sqrt(values.Sum(v => (v - mean) * (v - mean)) / (values.Length - 1));
-    }).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
+        return values.Length < 2 ? double.NaN : values.Deviation();
+    }).FiniteMean();
 
     /// <summary>
     /// Mean over texts of how many different samples a text has beyond its first, of those it has beyond its first: 0 where a policy says

@@ -81,6 +81,6 @@ internal static class PairCommand
         return string.Create(CultureInfo.InvariantCulture, $"; chosen and rejected: CER {Mean(p => p.First.Cer):F3}, {Mean(p => p.Second.Cer):F3}; pitch {Mean(p => p.First.F0Semitones):F2}, {Mean(p => p.Second.F0Semitones):F2} semitones; ")
             + string.Create(CultureInfo.InvariantCulture, $"pace {Mean(p => p.First.Rate):F1}, {Mean(p => p.Second.Rate):F1} characters/s; codes {Mean(p => p.First.Codes.Count):F0}, {Mean(p => p.Second.Codes.Count):F0}");
 
-        double Mean(Func<SpeechPair, double> value) => pairs.Select(value).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
+        double Mean(Func<SpeechPair, double> value) => pairs.Select(value).FiniteMean();
     }
 }

@@ -43,12 +43,10 @@ internal static class SampleCommand
             SampleFile.Write(path, kept);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"{path}  {kept.Length} of {drawn.Samples.Count} samples  reward {kept.Average(s => s.Reward):F3}  CER {kept.Average(s => s.Cer):F3}, of all drawn {drawn.Reward:F3} and {drawn.Cer:F3}; ")
-                + string.Create(CultureInfo.InvariantCulture, $"pitch {Mean(kept, s => s.F0Semitones):F2} semitones, pace {Mean(kept, s => s.Rate):F1} characters/s, {kept.Select(s => string.Join(',', s.Codes)).Distinct().Count()} different"));
+                + string.Create(CultureInfo.InvariantCulture, $"pitch {kept.Select(s => s.F0Semitones).FiniteMean():F2} semitones, pace {kept.Select(s => s.Rate).FiniteMean():F1} characters/s, {kept.Select(s => string.Join(',', s.Codes)).Distinct().Count()} different"));
             return 0;
         });
     }
-
-    private static double Mean(IEnumerable<SampledSpeech> samples, Func<SampledSpeech, double> value) => samples.Select(value).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
 
     /// <summary>The samples that could be listened to, all or the best of each text; <paramref name="result"/> is of all that were drawn.</summary>
     private static SampledSpeech[] Draw(string data, int limit, GrpoOptions judging, EvaluationOptions how, int best, string name, out EvaluationResult result)

@@ -52,8 +52,7 @@ internal sealed class GdpoAdvantage : IAdvantage
     private double[] Whitened(double[] values, bool[] takesPart)
     {
         double[] counted = [.. values.Where((_, b) => takesPart[b])];
-        var mean = counted.Average();
-        var deviation = Math.Sqrt(counted.Sum(v => (v - mean) * (v - mean)) / Math.Max(counted.Length - 1, 1));
+        var (mean, deviation) = (counted.Average(), counted.Deviation());
         return [.. values.Select((v, b) => takesPart[b] ? (v - mean) / (deviation + Epsilon) : 0)];
     }
 }

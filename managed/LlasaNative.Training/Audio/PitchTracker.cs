@@ -129,14 +129,8 @@ public sealed class PitchTracker
         for (var frame = 0; frame < frames; frame++)
         {
             var centre = (int)((frame + 0.5) * _options.Hop * rate);
-            var part = samples[Math.Clamp(centre - (window / 2), 0, samples.Length)..Math.Clamp(centre + (window / 2), 0, samples.Length)];
-            double sum = 0;
-            foreach (var sample in part)
-            {
-                sum += (double)sample * sample;
-            }
-
-            levels[frame] = part.IsEmpty ? 0 : sum / part.Length;
+            var (from, to) = (Math.Clamp(centre - (window / 2), 0, samples.Length), Math.Clamp(centre + (window / 2), 0, samples.Length));
+            levels[frame] = SoundLevel.MeanSquare(samples[from..to]);
         }
 
         return levels;

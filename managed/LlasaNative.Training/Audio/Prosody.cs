@@ -27,14 +27,6 @@ public sealed record Prosody(double F0Mean, double F0Deviation, double F0Semiton
     /// <param name="characters">Characters of what is said.</param>
     public double Rate(int characters) => Activity.Spoken > 0 ? characters / Activity.Spoken : double.NaN;
 
-    private static (double Mean, double Deviation) Moments(double[] values)
-    {
-        if (values.Length < 2)
-        {
-            return (double.NaN, double.NaN);
-        }
-
-        var mean = values.Average();
-        return (mean, Math.Sqrt(values.Sum(v => (v - mean) * (v - mean)) / (values.Length - 1)));
-    }
+    private static (double Mean, double Deviation) Moments(double[] values) =>
+        values.Length < 2 ? (double.NaN, double.NaN) : (values.Average(), values.Deviation());
 }

@@ -9,7 +9,10 @@ public static class SoundLevel
 
     /// <summary>Root mean square, full scale is 1; 0 for an empty sound.</summary>
     /// <param name="sound">Mono samples.</param>
-    public static double RootMeanSquare(ReadOnlySpan<float> sound)
+    public static double RootMeanSquare(ReadOnlySpan<float> sound) => Math.Sqrt(MeanSquare(sound));
+
+    /// <summary>Its square.</summary>
+    internal static double MeanSquare(ReadOnlySpan<float> sound)
     {
         double sum = 0;
         foreach (var sample in sound)
@@ -17,6 +20,6 @@ public static class SoundLevel
             sum += (double)sample * sample;
         }
 
-        return sound.IsEmpty ? 0 : Math.Sqrt(sum / sound.Length);
+        return sound.IsEmpty ? 0 : sum / sound.Length;
     }
 }

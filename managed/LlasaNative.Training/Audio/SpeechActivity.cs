@@ -76,14 +76,7 @@ public readonly record struct SpeechActivity(double Seconds, double Start, doubl
         for (var frame = 0; frame < levels.Length; frame++)
         {
             var (from, to) = ((int)((frame - 0.5) * Hop * sampleRate), (int)((frame + 1.5) * Hop * sampleRate));
-            var part = samples[Math.Max(from, 0)..Math.Min(to, samples.Length)];
-            double sum = 0;
-            foreach (var sample in part)
-            {
-                sum += (double)sample * sample;
-            }
-
-            levels[frame] = 10 * Math.Log10(sum / part.Length);
+            levels[frame] = 10 * Math.Log10(SoundLevel.MeanSquare(samples[Math.Max(from, 0)..Math.Min(to, samples.Length)]));
         }
 
         return levels;

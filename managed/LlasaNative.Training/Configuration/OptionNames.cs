@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace LlasaNative.Configuration;
 
 /// <summary>How names are written in configuration files: <c>TokenMean</c> is <c>token_mean</c>.</summary>
@@ -24,39 +26,5 @@ public static class OptionNames
         return values.FirstOrDefault(v => Of(v) == text) ?? throw new FormatException($"`{text}` is not one of {string.Join(", ", values.Select(Of))}");
     }
 
-    internal static string Of(string name)
-    {
-        ArgumentNullException.ThrowIfNull(name);
-        StringBuilder text = new();
-        foreach (var c in name)
-        {
-            if (char.IsUpper(c) && text.Length > 0)
-            {
-                text.Append('_');
-            }
-
-            text.Append(char.ToLowerInvariant(c));
-        }
-
-        return text.ToString();
-    }
-
-    /// <summary>Edits that turn one text into the other.</summary>
-    internal static int Distance(string a, string b)
-    {
-        var row = Enumerable.Range(0, b.Length + 1).ToArray();
-        for (var i = 1; i <= a.Length; i++)
-        {
-            var diagonal = row[0];
-            row[0] = i;
-            for (var j = 1; j <= b.Length; j++)
-            {
-                var substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-                diagonal = row[j];
-                row[j] = Math.Min(substituted, Math.Min(row[j], row[j - 1]) + 1);
-            }
-        }
-
-        return row[b.Length];
-    }
+    internal static string Of(string name) => JsonNamingPolicy.SnakeCaseLower.ConvertName(name);
 }

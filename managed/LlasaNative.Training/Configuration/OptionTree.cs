@@ -123,10 +123,12 @@ public static class OptionTree
         var dot = key.LastIndexOf('.');
         if (dot < 0)
         {
-            return keys.MinBy(k => OptionNames.Distance(key, k[(k.LastIndexOf('.') + 1)..]))!;
+            return keys.MinBy(k => Edits(key, k[(k.LastIndexOf('.') + 1)..]))!;
         }
 
         string[] section = [.. keys.Where(k => k.StartsWith(key[..(dot + 1)], StringComparison.Ordinal))];
-        return (section.Length > 0 ? section : keys).MinBy(k => OptionNames.Distance(key, k))!;
+        return (section.Length > 0 ? section : keys).MinBy(k => Edits(key, k))!;
     }
 }
+
+    private static int Edits(string a, string b) => EditDistance.Compute([.. a.Select(c => (int)c)], [.. b.Select(c => (int)c)]);

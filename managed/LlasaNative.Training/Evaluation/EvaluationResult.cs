@@ -31,7 +31,7 @@ public sealed record EvaluationResult(IReadOnlyList<SampleRecord> Samples, int S
     public double Wer => NotScored == Samples.Count ? double.NaN : (double)Samples.Sum(s => s.Judgement.WordEdits) / Math.Max(Samples.Sum(s => s.Judgement.Words), 1);
 
     /// <summary>Mean NLL of the texts, over samples where it is finite.</summary>
-    public double Nll => Samples.Select(s => s.Judgement.Nll).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
+    public double Nll => Samples.Select(s => s.Judgement.Nll).FiniteMean();
 
     /// <summary>Mean reward, over the samples that could be listened to.</summary>
     public double Reward => Samples.Where(s => s.Judgement.Scored).Select(s => s.Judgement.Reward).DefaultIfEmpty(double.NaN).Average();

@@ -12,7 +12,7 @@ public sealed record SecondEarResult(string Name, IReadOnlyList<SecondTranscript
     public double Wer => Ratio(h => h.WordEdits, h => h.Words);
 
     /// <summary>Mean NLL of the texts, over samples where it is finite.</summary>
-    public double Nll => Heard.Select(h => h?.Nll ?? double.NaN).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
+    public double Nll => Heard.Select(h => h?.Nll ?? double.NaN).FiniteMean();
 
     /// <summary>Share of samples heard without an error.</summary>
     public double Exact => (double)Heard.Count(h => h is { Edits: 0 }) / Heard.Count;

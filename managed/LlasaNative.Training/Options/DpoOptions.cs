@@ -1,5 +1,3 @@
-#pragma warning disable CS1591   // what [Option] says of a property is its documentation
-
 namespace LlasaNative.Training;
 
 /// <summary>Everything that decides a run on preferences, one record per concern.</summary>

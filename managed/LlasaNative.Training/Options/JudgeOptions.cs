@@ -1,5 +1,3 @@
-#pragma warning disable CS1591   // what [Option] says of a property is its documentation
-
 namespace LlasaNative.Training;
 
 /// <summary>Who says which of two samples is the better, where that is not the reward, and what happens when it cannot be asked.</summary>

@@ -1,5 +1,3 @@
-#pragma warning disable CS1591   // what [Option] says of a property is its documentation
-
 namespace LlasaNative.Training;
 
 /// <summary>A low-rank adapter in place of all weights (LoRA, arXiv 2106.09685).</summary>

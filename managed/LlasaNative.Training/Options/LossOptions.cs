@@ -1,4 +1,3 @@
-#pragma warning disable CS1591   // what [Option] says of a property is its documentation
 using LlasaNative.Extensions;
 
 namespace LlasaNative.Training;

@@ -1,5 +1,3 @@
-#pragma warning disable CS1591   // what [Option] says of a property is its documentation
-
 namespace LlasaNative.Training;
 
 /// <summary>Where rewards are measured when not in this process, and what happens when that fails.</summary>

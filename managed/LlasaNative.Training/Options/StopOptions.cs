@@ -1,5 +1,3 @@
-#pragma warning disable CS1591   // what [Option] says of a property is its documentation
-
 namespace LlasaNative.Training;
 
 /// <summary>What ends a run before its last step, because going on would do harm.</summary>

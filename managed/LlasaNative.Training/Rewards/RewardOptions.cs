@@ -1,5 +1,3 @@
-#pragma warning disable CS1591   // what [Option] says of a property is its documentation
-
 namespace LlasaNative.Rewards;
 
 /// <summary>All that decides a reward besides the sample.</summary>

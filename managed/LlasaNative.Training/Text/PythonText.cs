@@ -10,51 +10,22 @@ public static class PythonText
     /// <summary><c>\b</c> of a Python pattern: letters, numbers of any kind and the underscore are word characters.</summary>
     internal const string Boundary = @"(?:(?<=[\p{L}\p{N}_])(?![\p{L}\p{N}_])|(?<![\p{L}\p{N}_])(?=[\p{L}\p{N}_]))";
 
+    private static readonly char[] _spaces = [.. Enumerable.Range(0, char.MaxValue + 1).Select(c => (char)c).Where(IsSpace)];
+
     /// <summary>Whether <c>str.isspace</c> holds: Unicode white space and the four separators U+001C to U+001F.</summary>
     /// <param name="c">A UTF-16 unit; all white space lies in the basic plane.</param>
     public static bool IsSpace(char c) => char.IsWhiteSpace(c) || c is >= '\u001C' and <= '\u001F';
 
     /// <summary><c>str.strip()</c>.</summary>
     /// <param name="text">Any text.</param>
-    public static ReadOnlySpan<char> Strip(ReadOnlySpan<char> text)
-    {
-        int start = 0;
-        int end = text.Length;
-        while (start < end && IsSpace(text[start]))
-        {
-            start++;
-        }
-
-        while (end > start && IsSpace(text[end - 1]))
-        {
-            end--;
-        }
-
-        return text[start..end];
-    }
+    public static ReadOnlySpan<char> Strip(ReadOnlySpan<char> text) => text.Trim(_spaces);
 
     /// <summary><c>str.split()</c>: the parts between runs of white space.</summary>
     /// <param name="text">Any text.</param>
     public static List<string> Split(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        List<string> words = [];
-        int start = -1;
-        for (int i = 0; i <= text.Length; i++)
-        {
-            bool space = i == text.Length || IsSpace(text[i]);
-            if (space && start >= 0)
-            {
-                words.Add(text[start..i]);
-                start = -1;
-            }
-            else if (!space && start < 0)
-            {
-                start = i;
-            }
-        }
-
-        return words;
+        return [.. text.Split(_spaces, StringSplitOptions.RemoveEmptyEntries)];
     }
 
     /// <summary><c>str.lower()</c>: full case mapping, the Greek final sigma included.</summary>
