@@ -1,6 +1,3 @@
-using System.Buffers;
-using System.Text.Encodings.Web;
-
 namespace LlasaNative.Reporting;
 
 /// <summary>A file of one JSON object per line that only grows, and can be cut back to where a checkpoint was.</summary>
@@ -10,7 +7,6 @@ namespace LlasaNative.Reporting;
 /// </remarks>
 public sealed class JsonLines : IDisposable
 {
-    private static readonly JsonWriterOptions Format = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     private readonly FileStream _lock;
     private readonly FileStream _file;
 
@@ -60,24 +56,28 @@ public sealed class JsonLines : IDisposable
     /// <summary>Bytes written so far, all of them handed to the operating system.</summary>
     public long Length => _file.Length;
 
-    /// <summary>Appends one object.</summary>
-    /// <param name="write">Writes its properties; the braces are written for it.</param>
-    /// <exception cref="LlasaException">Writing failed, for example because the disk is full.</exception>
-    public void Append(Action<Utf8JsonWriter> write)
+    /// <summary>Writes a file of its own, whole or not at all.</summary>
+    /// <param name="path">Path of the file.</param>
+    /// <param name="lines">An object for each line.</param>
+    /// <exception cref="LlasaException">It cannot be written.</exception>
+    public static void WriteFile(string path, IEnumerable<object> lines) => AtomicFile.Write(path, temporary =>
     {
-        ArgumentNullException.ThrowIfNull(write);
-        ArrayBufferWriter<byte> buffer = new();
-        using (Utf8JsonWriter json = new(buffer, Format))
+        using JsonLines file = new(temporary);
+        foreach (var line in lines)
         {
-            json.WriteStartObject();
-            write(json);
-            json.WriteEndObject();
+            file.Append(line);
         }
+    });
 
-        buffer.Write("\n"u8);
+    /// <summary>Appends one object.</summary>
+    /// <param name="line">As <see cref="JsonWriting"/> writes it.</param>
+    /// <exception cref="LlasaException">Writing failed, for example because the disk is full.</exception>
+    public void Append(object line)
+    {
+        var bytes = JsonWriting.ToLine(line);
         Change(file =>
         {
-            file.Write(buffer.WrittenSpan);
+            file.Write(bytes);
             file.Flush();
         });
     }
@@ -87,14 +87,7 @@ public sealed class JsonLines : IDisposable
     public void Append(MetricRow row)
     {
         ArgumentNullException.ThrowIfNull(row);
-        Append(json =>
-        {
-            json.WriteNumber("step", row.Step);
-            foreach (var (name, value) in row.Values)
-            {
-                json.WriteFinite(name, value);
-            }
-        });
+        Append((object)new OrderedDictionary<string, double>([new("step", row.Step), .. row.Values]));
     }
 
     /// <summary>The lines that were written so far.</summary>
@@ -114,6 +107,30 @@ public sealed class JsonLines : IDisposable
     /// <summary>Waits until what was written is on the disk, so that no checkpoint counts on bytes a power cut could take.</summary>
     /// <exception cref="LlasaException">Writing failed, for example because the disk is full.</exception>
     public void FlushToDisk() => Change(file => file.Flush(flushToDisk: true));
+
+    /// <summary>The object that a line holds; null where it holds none, as the last one of a file that is being written.</summary>
+    /// <param name="line">UTF-8.</param>
+    internal static JsonElement? Parse(ReadOnlySpan<byte> line)
+    {
+        try
+        {
+            return JsonElement.Parse(line) is { ValueKind: JsonValueKind.Object } value ? value : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>The step that a line is of; null where it is of none.</summary>
+    /// <param name="line">UTF-8.</param>
+    /// <param name="row">The object that it holds.</param>
+    internal static long? StepOf(ReadOnlySpan<byte> line, out JsonElement row)
+    {
+        row = Parse(line) ?? default;
+        return row.ValueKind == JsonValueKind.Object && row.TryGetProperty("step", out var value)
+            && value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var step) ? step : null;
+    }
 
     /// <inheritdoc/>
     public void Dispose()

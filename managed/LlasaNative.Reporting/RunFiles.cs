@@ -53,9 +53,9 @@ public sealed class RunFiles : IRunLog
             List<MetricRow> rows = [];
             foreach (var line in _metrics.ReadLines())
             {
-                using var document = JsonDocument.Parse(line);
-                MetricRow row = new(document.RootElement.GetProperty("step").GetInt64());
-                foreach (var value in document.RootElement.EnumerateObject().Where(v => v.Name != "step"))
+                var values = JsonElement.Parse(line);
+                MetricRow row = new(values.GetProperty("step").GetInt64());
+                foreach (var value in values.EnumerateObject().Where(v => v.Name != "step"))
                 {
                     row.Add(value.Name, value.Value.ValueKind == JsonValueKind.Number ? value.Value.GetDouble() : double.NaN);
                 }
@@ -83,7 +83,7 @@ public sealed class RunFiles : IRunLog
         foreach (var sample in report.Samples)
         {
             var sound = kept.TryGetValue(sample, out var name) ? $"{SoundsFolder}/{Stem(step, name)}.wav" : null;
-            _samples.Append(json => SampleJson.WriteStep(json, step, sample, sound));
+            _samples.Append(SampleJson.Of(sample, step, sound));
         }
     }
 

@@ -57,54 +57,15 @@ public static class DashboardPage
         output.Write(page[1]);
     }
 
-    private static byte[] Data(IReadOnlyList<RunFolder> runs, DateTimeOffset made)
+    private static byte[] Data(IReadOnlyList<RunFolder> runs, DateTimeOffset made) => JsonWriting.ToPage(new
     {
-        using MemoryStream stream = new();
-        using (Utf8JsonWriter json = new(stream, RunFolder.Format))
+        Made = made.ToString("yyyy-MM-dd HH:mm 'UTC'", CultureInfo.InvariantCulture),
+        Runs = runs.Select(run =>
         {
-            json.WriteStartObject();
-            json.WriteString("made", made.ToString("yyyy-MM-dd HH:mm 'UTC'", CultureInfo.InvariantCulture));
-            json.WriteStartArray("runs");
-            foreach (var run in runs)
-            {
-                run.Refresh();
-                json.WriteStartObject();
-                json.WriteString("name", run.Name);
-                WriteManifest(json, run);
-                json.WriteStartObject("metrics");
-                run.WriteMetrics(json, -1, 0);
-                json.WriteEndObject();
-                json.WriteStartObject("index");
-                run.WriteIndex(json, -1, 0);
-                json.WriteEndObject();
-                json.WriteEndObject();
-            }
-
-            json.WriteEndArray();
-            json.WriteEndObject();
-        }
-
-        return stream.ToArray();
-    }
-
-    /// <summary>Writes a run's manifest as property <c>manifest</c>; null when there is none.</summary>
-    /// <param name="json">Inside an object.</param>
-    /// <param name="run">The run.</param>
-    public static void WriteManifest(Utf8JsonWriter json, RunFolder run)
-    {
-        ArgumentNullException.ThrowIfNull(json);
-        ArgumentNullException.ThrowIfNull(run);
-        using var manifest = run.ReadManifest();
-        json.WritePropertyName("manifest");
-        if (manifest is null)
-        {
-            json.WriteNullValue();
-        }
-        else
-        {
-            manifest.RootElement.WriteTo(json);
-        }
-    }
+            run.Refresh();
+            return new { run.Name, Manifest = run.ReadManifest(), Metrics = run.ReadMetrics(-1, 0), Index = run.ReadIndex(-1, 0) };
+        }),
+    });
 
     private static void WriteSamples(TextWriter output, RunFolder run, int id)
     {
@@ -112,9 +73,9 @@ public static class DashboardPage
         const int batch = 500;
         for (var first = 0; first < run.SampleCount; first += batch)
         {
-            foreach (var line in run.ReadSamples(first, batch))
+            foreach (var sample in run.ReadSamples(first, batch))
             {
-                output.Write(Escape(Encoding.UTF8.GetString(line)));
+                output.Write(Escape(sample.GetRawText()));
                 output.Write('\n');
             }
         }

@@ -1,4 +1,3 @@
-using System.Text.Encodings.Web;
 using System.Text.RegularExpressions;
 
 namespace LlasaNative.Reporting.Dashboard;
@@ -7,7 +6,6 @@ namespace LlasaNative.Reporting.Dashboard;
 /// <remarks><b>Threads:</b> any; calls wait for each other.</remarks>
 public sealed partial class RunFolder
 {
-    internal static readonly JsonWriterOptions Format = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     private const int MaxRows = 1000;
     private readonly Lock _lock = new();
     private readonly LineTail _metricsTail;
@@ -78,11 +76,11 @@ public sealed partial class RunFolder
     }
 
     /// <summary>The run's options and machine; null when <c>run.json</c> is missing or being written.</summary>
-    public JsonDocument? ReadManifest()
+    public JsonElement? ReadManifest()
     {
         try
         {
-            return JsonDocument.Parse(File.ReadAllBytes(In("run.json")));
+            return JsonElement.Parse(File.ReadAllBytes(In("run.json")));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
@@ -105,54 +103,47 @@ public sealed partial class RunFolder
         return file.Exists && file.LinkTarget is null ? file.FullName : null;
     }
 
-    /// <summary>How much there is: properties of <c>name</c>, <c>epoch</c>, <c>rows</c>, <c>samples</c>, <c>started</c>.</summary>
-    /// <param name="json">Inside an object.</param>
-    public void WriteState(Utf8JsonWriter json)
+    /// <summary>How much there is: <c>name</c>, <c>epoch</c>, <c>rows</c>, <c>samples</c>, <c>started</c>, for <see cref="JsonWriting.ToPage"/>.</summary>
+    public object ReadState()
     {
-        ArgumentNullException.ThrowIfNull(json);
         Refresh();
-        using var manifest = ReadManifest();
+        var started = ReadManifest() is { ValueKind: JsonValueKind.Object } manifest && manifest.TryGetProperty("started", out var value)
+            ? value.ToString() : "";
         lock (_lock)
         {
-            json.WriteString("name", Name);
-            json.WriteNumber("epoch", _epoch);
-            json.WriteNumber("rows", _metrics.Count);
-            json.WriteNumber("samples", _samples.Count);
-            json.WriteString("started", manifest?.RootElement.TryGetProperty("started", out var started) == true ? started.ToString() : "");
+            return new { Name, Epoch = _epoch, Rows = _metrics.Count, Samples = _samples.Count, Started = started };
         }
     }
 
-    /// <summary>Writes the measurements: <c>epoch</c>, <c>from</c>, <c>steps</c>, <c>columns</c>.</summary>
-    /// <param name="json">Inside an object.</param>
-    /// <param name="epoch">Epoch that the reader knows; another one than now: everything is written.</param>
+    /// <summary>The measurements: <c>epoch</c>, <c>from</c>, <c>steps</c>, <c>columns</c>, for <see cref="JsonWriting.ToPage"/>.</summary>
+    /// <param name="epoch">Epoch that the reader knows; another one than now: all of them.</param>
     /// <param name="from">Rows that the reader has.</param>
-    public void WriteMetrics(Utf8JsonWriter json, int epoch, int from)
+    public object ReadMetrics(int epoch, int from)
     {
-        ArgumentNullException.ThrowIfNull(json);
         lock (_lock)
         {
-            _metrics.Write(json, WriteFrom(json, epoch, from, _metrics.Count));
+            from = From(epoch, from, _metrics.Count);
+            return new { Epoch = _epoch, From = from, Steps = _metrics.Steps(from), Columns = _metrics.Columns(from) };
         }
     }
 
-    /// <summary>Writes which samples there are: <c>epoch</c>, <c>from</c>, <c>count</c>, <c>starts</c>, <c>sounding</c>.</summary>
-    /// <param name="json">Inside an object.</param>
-    /// <param name="epoch">Epoch that the reader knows; another one than now: everything is written.</param>
+    /// <summary>Which samples there are: <c>epoch</c>, <c>from</c>, <c>count</c>, <c>starts</c>, <c>sounding</c>, for <see cref="JsonWriting.ToPage"/>.</summary>
+    /// <param name="epoch">Epoch that the reader knows; another one than now: all of them.</param>
     /// <param name="from">Samples that the reader has.</param>
-    public void WriteIndex(Utf8JsonWriter json, int epoch, int from)
+    public object ReadIndex(int epoch, int from)
     {
-        ArgumentNullException.ThrowIfNull(json);
         lock (_lock)
         {
-            _samples.Write(json, WriteFrom(json, epoch, from, _samples.Count));
+            from = From(epoch, from, _samples.Count);
+            return new { Epoch = _epoch, From = from, _samples.Count, Starts = _samples.Starts(from), Sounding = _samples.SoundingFrom(from) };
         }
     }
 
-    /// <summary>Lines of <c>samples.jsonl</c>, as they are in the file.</summary>
+    /// <summary>Objects of <c>samples.jsonl</c>, as they are in the file.</summary>
     /// <param name="first">First sample.</param>
     /// <param name="count">How many; at most 1000 are given, and no more than there are.</param>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    public IReadOnlyList<byte[]> ReadSamples(int first, int count)
+    public IReadOnlyList<JsonElement> ReadSamples(int first, int count)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(first);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
@@ -168,19 +159,19 @@ public sealed partial class RunFolder
         }
 
         using FileStream file = new(In("samples.jsonl"), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-        List<byte[]> lines = [];
+        List<JsonElement> samples = [];
         foreach (var (offset, length) in rows)
         {
             var line = new byte[length];
             file.Position = offset;
             // Cut back since it was indexed: the next refresh will say so.
-            if (file.ReadAtLeast(line, length, throwOnEndOfStream: false) == length && IsJson(line))
+            if (file.ReadAtLeast(line, length, throwOnEndOfStream: false) == length && JsonLines.Parse(line) is { } sample)
             {
-                lines.Add(line);
+                samples.Add(sample);
             }
         }
 
-        return lines;
+        return samples;
     }
 
     /// <summary>Samples whose sound was kept: row and path within the run.</summary>
@@ -206,19 +197,6 @@ public sealed partial class RunFolder
         }
     }
 
-    private static bool IsJson(byte[] line)
-    {
-        try
-        {
-            Utf8JsonReader json = new(line);
-            return json.Read() && json.TrySkip();
-        }
-        catch (JsonException)
-        {
-            return false;
-        }
-    }
-
     /// <summary>The directory's name, with as many of its parents as it takes to tell it from the others.</summary>
     private static string Distinct(string path, string[] all)
     {
@@ -238,13 +216,7 @@ public sealed partial class RunFolder
     [GeneratedRegex(@"^step-[0-9]{1,12}-[A-Za-z0-9_-]{1,40}\.wav\z", RegexOptions.CultureInvariant)]
     private static partial Regex SoundName();
 
-    private int WriteFrom(Utf8JsonWriter json, int epoch, int from, int count)
-    {
-        var start = epoch == _epoch && from >= 0 && from <= count ? from : 0;
-        json.WriteNumber("epoch", _epoch);
-        json.WriteNumber("from", start);
-        return start;
-    }
+    private int From(int epoch, int from, int count) => epoch == _epoch && from >= 0 && from <= count ? from : 0;
 
     private string In(string name) => System.IO.Path.Combine(Path, name);
 }

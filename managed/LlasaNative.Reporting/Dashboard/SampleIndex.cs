@@ -23,52 +23,19 @@ internal sealed class SampleIndex
     /// <summary>Adds a line; one that is not a sample of a step is left out.</summary>
     public void Add(ReadOnlySpan<byte> line, long offset)
     {
-        long? step = null;
-        string? sound = null;
-        try
-        {
-            Utf8JsonReader json = new(line);
-            if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
-            {
-                return;
-            }
-
-            while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
-            {
-                var (isStep, isSound) = (json.ValueTextEquals("step"u8), json.ValueTextEquals("sound"u8));
-                json.Read();
-                if (isStep && json.TokenType == JsonTokenType.Number && json.TryGetInt64(out var number))
-                {
-                    step = number;
-                }
-                else if (isSound && json.TokenType == JsonTokenType.String)
-                {
-                    sound = json.GetString();
-                }
-                else
-                {
-                    json.Skip();
-                }
-            }
-        }
-        catch (JsonException)
+        if (JsonLines.StepOf(line, out var sample) is not { } step || (_starts.Count > 0 && step < _starts[^1].Step))
         {
             return;
         }
 
-        if (step is not { } s || (_starts.Count > 0 && s < _starts[^1].Step))
+        if (_starts.Count == 0 || step > _starts[^1].Step)
         {
-            return;
+            _starts.Add((step, _rows.Count));
         }
 
-        if (_starts.Count == 0 || s > _starts[^1].Step)
+        if (sample.TryGetProperty("sound", out var sound) && sound.ValueKind == JsonValueKind.String && sound.GetString() is { Length: > 0 } path)
         {
-            _starts.Add((s, _rows.Count));
-        }
-
-        if (!string.IsNullOrEmpty(sound))
-        {
-            _sounding.Add((_rows.Count, sound));
+            _sounding.Add((_rows.Count, path));
         }
 
         _rows.Add((offset, line.Length));
@@ -77,32 +44,9 @@ internal sealed class SampleIndex
     /// <summary>Bytes of the file that hold some rows.</summary>
     public IEnumerable<(long Offset, int Length)> Lines(int first, int count) => _rows.Skip(first).Take(count);
 
-    /// <summary>Writes what came from row <paramref name="from"/> on as <c>count</c>, <c>starts</c> and <c>sounding</c>.</summary>
-    public void Write(Utf8JsonWriter json, int from)
-    {
-        json.WriteNumber("count", _rows.Count);
-        json.WriteStartArray("starts");
-        foreach (var (step, first) in _starts)
-        {
-            if (first >= from)
-            {
-                json.WriteStartArray();
-                json.WriteNumberValue(step);
-                json.WriteNumberValue(first);
-                json.WriteEndArray();
-            }
-        }
+    /// <summary>Each step that begins at a row or behind it, and its first row.</summary>
+    public long[][] Starts(int from) => [.. _starts.Where(s => s.First >= from).Select(s => new[] { s.Step, s.First })];
 
-        json.WriteEndArray();
-        json.WriteStartArray("sounding");
-        foreach (var (row, _) in _sounding)
-        {
-            if (row >= from)
-            {
-                json.WriteNumberValue(row);
-            }
-        }
-
-        json.WriteEndArray();
-    }
+    /// <summary>Rows with a sound from a row on.</summary>
+    public int[] SoundingFrom(int from) => [.. _sounding.Select(s => s.Row).Where(row => row >= from)];
 }

@@ -11,8 +11,7 @@ internal sealed record EvaluatedSample(string Text, string Transcript, JsonEleme
     {
         try
         {
-            using var document = JsonDocument.Parse(line);
-            var root = document.RootElement.Clone();
+            var root = JsonElement.Parse(line);
             return new EvaluatedSample(root.GetProperty("text").GetString()!, root.GetProperty("transcript").GetString()!, root);
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)

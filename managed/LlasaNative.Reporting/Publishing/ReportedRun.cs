@@ -56,36 +56,19 @@ internal sealed class ReportedRun
             SamplesPerText = samplesPerText,
             Drawn = drawn,
             Settings = File.Exists(manifest) ? ReadWhole(manifest, "manifest of a run", SettingsOf) : [],
-            Steps = rows.Count,
+            Steps = rows.Length,
             Hours = Sum(rows, "seconds/step") / 3600,
             Tokens = Sum(rows, "rollout/tokens") + Sum(rows, "sft/tokens") + Sum(rows, "dpo/tokens"),
             Failures = Sum(rows, "optimiser/skipped") + Sum(rows, "reward/not_scored"),
         };
     }
 
-    private static List<JsonElement> RowsOf(string path)
-    {
-        List<JsonElement> rows = [];
-        foreach (var line in File.Exists(path) ? LinesOf(path) : [])
-        {
-            try
-            {
-                using var document = JsonDocument.Parse(line);
-                if (document.RootElement.ValueKind == JsonValueKind.Object)
-                {
-                    rows.Add(document.RootElement.Clone());
-                }
-            }
-            catch (JsonException)
-            {
-                // The last line of a run that is still written, or was killed while it wrote.
-            }
-        }
+    // The last line of a run that is still written, or was killed while it wrote, is no row.
+    private static JsonElement[] RowsOf(string path) =>
+        File.Exists(path) ? [.. LinesOf(path).Select(line => JsonLines.Parse(Encoding.UTF8.GetBytes(line))).OfType<JsonElement>()] : [];
 
-        return rows;
-    }
-
-    private static double Sum(List<JsonElement> rows, string name) => rows.Sum(row => row.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetDouble() : 0);
+    private static double Sum(JsonElement[] rows, string name) =>
+        rows.Sum(row => row.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetDouble() : 0);
 
     private static string[] LinesOf(string path)
     {
@@ -103,8 +86,7 @@ internal sealed class ReportedRun
     {
         try
         {
-            using var document = JsonDocument.Parse(File.ReadAllText(path));
-            return read(document.RootElement);
+            return read(JsonElement.Parse(File.ReadAllText(path)));
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {

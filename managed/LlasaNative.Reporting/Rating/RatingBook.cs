@@ -29,16 +29,16 @@ public sealed class RatingBook : IDisposable
     public void Add(PairRating rating)
     {
         ArgumentNullException.ThrowIfNull(rating);
-        _lines.Append(json =>
+        _lines.Append(new
         {
-            json.WriteString("pairs", _pairs);
-            json.WriteNumber("pair", rating.Pair);
-            json.WriteString("rater", rating.Rater);
-            json.WriteString("choice", OptionNames.Of(rating.Choice));
-            json.WriteBoolean("repeat", rating.IsRepeat);
-            json.WriteBoolean("swapped", rating.Swapped);
-            json.WriteNumber("seconds", Math.Round(rating.Seconds, 3));
-            json.WriteString("at", rating.At.ToString("O", CultureInfo.InvariantCulture));
+            Pairs = _pairs,
+            rating.Pair,
+            rating.Rater,
+            Choice = OptionNames.Of(rating.Choice),
+            Repeat = rating.IsRepeat,
+            rating.Swapped,
+            Seconds = Math.Round(rating.Seconds, 3),
+            At = rating.At.ToString("O", CultureInfo.InvariantCulture),
         });
         _lines.FlushToDisk();
         _ratings.Add(rating);
@@ -84,8 +84,7 @@ public sealed class RatingBook : IDisposable
     {
         try
         {
-            using var document = JsonDocument.Parse(line);
-            var root = document.RootElement;
+            var root = JsonElement.Parse(line);
             return root.GetProperty("pairs").GetString() != pairs ? throw new LlasaException($"{path}: line {number}: is about other pairs, whose fingerprint is {root.GetProperty("pairs").GetString()} and not {pairs}")
                 : new PairRating(
                     root.GetProperty("pair").GetInt32(), root.GetProperty("rater").GetString()!, OptionNames.Parse<RatingChoice>(root.GetProperty("choice").GetString()!), root.GetProperty("repeat").GetBoolean(),

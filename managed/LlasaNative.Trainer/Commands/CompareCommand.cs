@@ -109,14 +109,7 @@ internal static class CompareCommand
         AtomicFile.WriteBytes(Path.Combine(folder, "comparison.json"), ComparisonPage.ToJson(report));
         foreach (var (result, name) in new[] { (before, "samples-before.jsonl"), (after, "samples-after.jsonl") })
         {
-            AtomicFile.Write(Path.Combine(folder, name), path =>
-            {
-                using JsonLines lines = new(path);
-                foreach (var sample in result.Samples)
-                {
-                    lines.Append(json => SampleJson.Write(json, sample));
-                }
-            });
+            JsonLines.WriteFile(Path.Combine(folder, name), result.Samples.Select(sample => SampleJson.Of(sample)));
         }
 
         AtomicFile.WriteText(Path.Combine(folder, "index.html"), ComparisonPage.ToHtml(report));

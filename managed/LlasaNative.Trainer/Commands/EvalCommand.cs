@@ -132,21 +132,9 @@ internal static class EvalCommand
 
     private static void Write(string directory, EvaluationResult result, EvaluationOptions how, bool sounds)
     {
-        AtomicFile.Write(Path.Combine(directory, "samples.jsonl"), path =>
-        {
-            using JsonLines lines = new(path);
-            foreach (var (i, sample) in result.Samples.Index())
-            {
-                lines.Append(json =>
-                {
-                    SampleJson.Write(json, sample);
-                    if (sounds)
-                    {
-                        json.WriteString("sound", SoundName(i, result.SamplesPerText) + ".wav");
-                    }
-                });
-            }
-        });
+        JsonLines.WriteFile(
+            Path.Combine(directory, "samples.jsonl"),
+            result.Samples.Select((sample, i) => SampleJson.Of(sample, sound: sounds ? SoundName(i, result.SamplesPerText) + ".wav" : null)));
         AtomicFile.WriteBytes(Path.Combine(directory, "summary.json"), JsonWriting.ToFile(new
         {
             result.Cer,

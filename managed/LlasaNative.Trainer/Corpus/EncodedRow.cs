@@ -25,46 +25,25 @@ internal sealed record EncodedRow(string Source)
     /// <summary>Whether a line of the journal is an entry that was encoded: such a line is one of the output, too.</summary>
     public static bool IsEncoded(string line) => line.StartsWith("{\"text\":", StringComparison.Ordinal);
 
-    public void Write(Utf8JsonWriter json)
+    /// <summary>The line of the journal.</summary>
+    public object ToLine() => Fault is not null ? new { Fault, Source } : new
     {
-        if (Fault is not null)
-        {
-            json.WriteString("fault", Fault);
-            json.WriteString("source", Source);
-            return;
-        }
-
-        json.WriteString("text", Text);
-        if (Language is not null)
-        {
-            json.WriteString("language", Language);
-        }
-
-        json.WriteNumber("duration", Math.Round(Duration, 4));
-        json.WriteString("source", Source);
-        if (Transcript is not null)
-        {
-            json.WriteFinite("cer", Math.Round(Cer, 6));
-            json.WriteString("transcript", Transcript);
-            json.WriteNumber("wrong", Errors.Wrong);
-            json.WriteNumber("characters", Errors.Characters);
-        }
-
-        json.WriteStartArray("codes");
-        foreach (var code in Codes)
-        {
-            json.WriteNumberValue(code);
-        }
-
-        json.WriteEndArray();
-    }
+        Text,
+        Language,
+        Duration = Math.Round(Duration, 4),
+        Source,
+        Cer = Transcript is null ? null : (double?)Math.Round(Cer, 6),
+        Transcript,
+        Wrong = Transcript is null ? null : (int?)Errors.Wrong,
+        Characters = Transcript is null ? null : (int?)Errors.Characters,
+        Codes,
+    };
 
     public static EncodedRow Parse(string path, long number, string line)
     {
         try
         {
-            using var document = JsonDocument.Parse(line);
-            var root = document.RootElement;
+            var root = JsonElement.Parse(line);
             var source = root.GetProperty("source").GetString()!;
             return root.TryGetProperty("fault", out var fault) ? new EncodedRow(source) { Fault = fault.GetString() } : new EncodedRow(source)
             {

@@ -34,18 +34,14 @@ internal sealed class EncodingJournal : IDisposable
         {
             if (length == 0)
             {
-                lines.Append(json => json.WriteString("settings", settings));
+                lines.Append(new { Settings = settings });
                 return journal;
             }
 
             var written = File.ReadLines(path).First();
-            using var header = JsonDocument.Parse(written);
-            var before = header.RootElement.TryGetProperty("settings", out var value) ? value.GetString() : null;
-            if (before != settings)
-            {
-                throw new UsageException($"{path} is of an encoding with other settings, which `--restart` would forget: {before}; now: {settings}");
-            }
-
+            var before = JsonElement.Parse(written).TryGetProperty("settings", out var value) ? value.GetString() : null;
+            UsageException.ThrowIf(
+                before != settings, $"{path} is of an encoding with other settings, which `--restart` would forget: {before}; now: {settings}");
             var last = "";
             foreach (var line in File.ReadLines(path).Skip(1))
             {
@@ -66,7 +62,7 @@ internal sealed class EncodingJournal : IDisposable
     {
         foreach (var row in rows)
         {
-            _lines.Append(row.Write);
+            _lines.Append(row.ToLine());
             Done++;
         }
 

@@ -43,39 +43,17 @@ internal sealed class DashboardServer : PageServer
     {
         [""] => SendAsync(context, "text/html; charset=utf-8", Encoding.UTF8.GetBytes(DashboardPage.ToHtml())),
         [var file] when DashboardPage.Assets.Contains(file) => SendAsync(context, TypeOf(file), Encoding.UTF8.GetBytes(DashboardPage.ReadAsset(file))),
-        ["api", "runs"] => SendJsonAsync(context, WriteRuns),
-        ["api", "runs", var id, "manifest"] when Run(id) is { } run => SendJsonAsync(context, json => DashboardPage.WriteManifest(json, run)),
-        ["api", "runs", var id, "metrics"] when Run(id) is { } run => SendJsonAsync(context, json => run.WriteMetrics(json, Number(context, "epoch"), Number(context, "from"))),
-        ["api", "runs", var id, "index"] when Run(id) is { } run => SendJsonAsync(context, json => run.WriteIndex(json, Number(context, "epoch"), Number(context, "from"))),
-        ["api", "runs", var id, "samples"] when Run(id) is { } run => SendJsonAsync(context, json => WriteSamples(json, run, Number(context, "first"), Number(context, "count"))),
+        ["api", "runs"] => SendJsonAsync(context, new { Runs = runs.Select(run => run.ReadState()) }),
+        ["api", "runs", var id, "manifest"] when Run(id) is { } run => SendJsonAsync(context, new { Manifest = run.ReadManifest() }),
+        ["api", "runs", var id, "metrics"] when Run(id) is { } run => SendJsonAsync(context, run.ReadMetrics(Number(context, "epoch"), Number(context, "from"))),
+        ["api", "runs", var id, "index"] when Run(id) is { } run => SendJsonAsync(context, run.ReadIndex(Number(context, "epoch"), Number(context, "from"))),
+        ["api", "runs", var id, "samples"] when Run(id) is { } run => SendJsonAsync(context, new { Rows = Samples(run, Number(context, "first"), Number(context, "count")) }),
         ["api", "runs", var id, "sounds", var name] when Run(id)?.FindSound(name) is { } sound =>
             TypedResults.PhysicalFile(sound, "audio/wav", enableRangeProcessing: true).ExecuteAsync(context),
         _ => NotFound(context),
     };
 
-    private void WriteRuns(Utf8JsonWriter json)
-    {
-        json.WriteStartArray("runs");
-        foreach (var run in _runs)
-        {
-            json.WriteStartObject();
-            run.WriteState(json);
-            json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
-    }
-
-    private static void WriteSamples(Utf8JsonWriter json, RunFolder run, int first, int count)
-    {
-        json.WriteStartArray("rows");
-        foreach (var line in first >= 0 && count >= 0 ? run.ReadSamples(first, count) : [])
-        {
-            json.WriteRawValue(line);
-        }
-
-        json.WriteEndArray();
-    }
+    private static IReadOnlyList<JsonElement> Samples(RunFolder run, int first, int count) => first >= 0 && count >= 0 ? run.ReadSamples(first, count) : [];
 
     private RunFolder? Run(string id) =>
         int.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number < _runs.Count ? _runs[number] : null;

@@ -80,18 +80,7 @@ internal abstract class PageServer : IDisposable
     /// <summary>Answers a request of an allowed method.</summary>
     protected abstract Task AnswerAsync(HttpContext context, string[] path);
 
-    protected static Task SendJsonAsync(HttpContext context, Action<Utf8JsonWriter> write)
-    {
-        using MemoryStream stream = new();
-        using (Utf8JsonWriter json = new(stream))
-        {
-            json.WriteStartObject();
-            write(json);
-            json.WriteEndObject();
-        }
-
-        return SendAsync(context, "application/json", stream.ToArray());
-    }
+    protected static Task SendJsonAsync(HttpContext context, object data) => SendAsync(context, "application/json", JsonWriting.ToPage(data));
 
     protected static async Task SendAsync(HttpContext context, string type, byte[] body)
     {

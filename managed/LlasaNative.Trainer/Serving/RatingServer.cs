@@ -75,15 +75,13 @@ internal sealed class RatingServer : PageServer
             place = plan.Next(Of(rater));
         }
 
-        return SendJsonAsync(context, json =>
+        var pair = place < plan.Count ? plan[place].Pair : (int?)null;
+        return SendJsonAsync(context, new
         {
-            json.WriteNumber("place", place);
-            json.WriteNumber("count", plan.Count);
-            if (place < plan.Count)
-            {
-                json.WriteString("text", _pairs[plan[place].Pair].First.Text);
-                json.WriteBoolean("voice", _voice(plan[place].Pair) is not null);
-            }
+            Place = place,
+            plan.Count,
+            Text = pair is null ? null : pairs[pair.Value].First.Text,
+            Voice = pair is null ? null : (bool?)(voice(pair.Value) is not null),
         });
     }
 

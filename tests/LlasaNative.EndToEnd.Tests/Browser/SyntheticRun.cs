@@ -58,31 +58,27 @@ internal sealed class SyntheticRun : IDisposable
                 AtomicFile.Write(Path.Combine(_folder, name), path => WaveFile.Write(path, tone, 16000));
             }
 
-            var number = i;
-            _samples.Append(json =>
+            _samples.Append(new
             {
-                json.WriteNumber("step", step);
-                json.WriteString("text", "find a small house near the <river>");
-                json.WriteString("transcript", number % 2 == 0 ? "find a small mouse near the <river>" : "ind a small house near the <river>s");
-                json.WriteFinite("reward", number / 15.0);
-                json.WriteFinite("cer", 0.03);
-                json.WriteFinite("nll", 0.3 + Noise(0.1));
-                json.WriteFinite("utility_cer", 0.9);
-                json.WriteFinite("utility_nll", 0.8);
-                json.WriteString("guard", "");
-                json.WriteBoolean("ended", true);
-                json.WriteNumber("codes", 70);
-                json.WriteFinite("no_speech_prob", 0);
-                json.WriteFinite("seconds", 1.4);
-                json.WriteFinite("f0_mean", 120 + Noise(5));
-                json.WriteFinite("f0_std", 14 + Noise(2));
-                json.WriteFinite("rate", 18.5);
-                json.WriteFinite("pause_share", 0);
-                json.WriteFinite("advantage", Noise(1));
-                if (name is not null && sound)
-                {
-                    json.WriteString("sound", name);
-                }
+                Step = step,
+                Text = "find a small house near the <river>",
+                Transcript = i % 2 == 0 ? "find a small mouse near the <river>" : "ind a small house near the <river>s",
+                Reward = i / 15.0,
+                Cer = 0.03,
+                Nll = 0.3 + Noise(0.1),
+                UtilityCer = 0.9,
+                UtilityNll = 0.8,
+                Guard = "",
+                Ended = true,
+                Codes = 70,
+                NoSpeechProb = 0.0,
+                Seconds = 1.4,
+                F0Mean = 120 + Noise(5),
+                F0Std = 14 + Noise(2),
+                Rate = 18.5,
+                PauseShare = 0.0,
+                Advantage = Noise(1),
+                Sound = name,
             });
         }
 

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using LlasaNative.Reporting.Dashboard;
+using LlasaNative.Weights;
 
 namespace LlasaNative.Tests.Reporting;
 
@@ -75,7 +76,7 @@ public sealed class DashboardDataTests
             """);
         RunFolder run = new(_directory);
         run.Refresh();
-        using var json = Written(w => run.WriteMetrics(w, -1, 0));
+        using var json = Written(run.ReadMetrics(-1, 0));
         Assert.Multiple(() =>
         {
             Assert.That(json.RootElement.GetProperty("steps").ToString(), Is.EqualTo("[1,2,5]"));
@@ -100,7 +101,7 @@ public sealed class DashboardDataTests
 
         string Steps(int epoch, int from)
         {
-            using var json = Written(w => run.WriteMetrics(w, epoch, from));
+            using var json = Written(run.ReadMetrics(epoch, from));
             return json.RootElement.GetProperty("steps").ToString();
         }
     }
@@ -118,13 +119,13 @@ public sealed class DashboardDataTests
             """);
         RunFolder run = new(_directory);
         run.Refresh();
-        using var json = Written(w => run.WriteIndex(w, -1, 0));
+        using var json = Written(run.ReadIndex(-1, 0));
         Assert.Multiple(() =>
         {
             Assert.That(json.RootElement.GetProperty("count").GetInt32(), Is.EqualTo(3));
             Assert.That(json.RootElement.GetProperty("starts").ToString(), Is.EqualTo("[[1,0],[3,2]]"));
             Assert.That(json.RootElement.GetProperty("sounding").ToString(), Is.EqualTo("[0]"));
-            Assert.That(run.ReadSamples(1, 5).Select(l => JsonDocument.Parse(l).RootElement.GetProperty("text").GetString()), Is.EqualTo(new[] { "b", "c" }));
+            Assert.That(run.ReadSamples(1, 5).Select(l => l.GetProperty("text").GetString()), Is.EqualTo(new[] { "b", "c" }));
             Assert.That(run.ReadSamples(9, 5), Is.Empty);
         });
 
@@ -178,16 +179,5 @@ public sealed class DashboardDataTests
         return lines;
     }
 
-    private static JsonDocument Written(Action<Utf8JsonWriter> write)
-    {
-        using MemoryStream stream = new();
-        using (Utf8JsonWriter json = new(stream))
-        {
-            json.WriteStartObject();
-            write(json);
-            json.WriteEndObject();
-        }
-
-        return JsonDocument.Parse(stream.ToArray());
-    }
+    private static JsonDocument Written(object data) => JsonDocument.Parse(JsonWriting.ToPage(data));
 }
