@@ -81,7 +81,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
             var judged = _world.Agree(() => batch.Judge(_judge));                   // ⑦ reward,
             judged = _update.Charge(judged, timer);                                 // less what the reference charges
             judged = _pairs?.Ask(judged, timer, cancellation) ?? judged;            // or what somebody else prefers
-            var all = timer.Measure("gather", () => _world.Gather(judged, _options.Rollout.SamplesPerPrompt, keepSound));   // from here on every rank has all samples
+            var all = timer.Measure("gather", () => _world.Gather(judged, keepSound));   // from here on every rank has all samples
             CheckScored(number, all.Recognised);
             groups.Add(all);
             CheckJudged(number, all);

@@ -38,7 +38,7 @@ internal static class GrpoReport
         var (judged, loss) = (drawn.Judged, updates.Loss);
         Judgement[] scored = [.. judged.Where(j => j.Scored)];
         var tokens = Math.Max(loss.Tokens, 1);
-        var lengths = drawn.Samples.Lengths.ToArray();
+        var lengths = drawn.Samples.Lengths;
         var (group, count) = (drawn.GroupSize, Math.Max(updates.Updates - updates.Skipped, 1));
         MetricRow row = new(step);
         row.Add("reward/mean", scored.Select(j => j.Reward).FiniteMean()).Add("reward/std", Deviation(scored))

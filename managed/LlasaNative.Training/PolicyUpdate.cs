@@ -75,7 +75,7 @@ internal sealed class PolicyUpdate
         float[] reference = drawn.Reference.Length > 0 ? [.. drawn.Reference.SelectMany(r => r)]
             : takesPart.Contains(true) && _referenceLogProbs is not null ? timer.Measure("reference", () => Reference(samples)) : [];
         var charges = drawn.Charges.Length > 0 ? Charges(old, reference) : [];
-        AdvantageBatch batch = new(Array.ConvertAll(drawn.Judged, j => j.Reward), drawn.GroupSize, takesPart, [.. samples.Lengths], _kernel)
+        AdvantageBatch batch = new(Array.ConvertAll(drawn.Judged, j => j.Reward), drawn.GroupSize, takesPart, samples.Lengths, _kernel)
         {
             Charges = charges,
             Parts = Array.ConvertAll(drawn.Judged, j => j.Breakdown.Parts),
