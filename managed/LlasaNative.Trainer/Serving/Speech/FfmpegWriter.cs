@@ -10,7 +10,7 @@ internal sealed class FfmpegWriter : SoundWriter
     private readonly Task<string> _complaint;
     private readonly CancellationTokenSource _gone = new();
 
-    public FfmpegWriter(SoundFormat format, int sampleRate, Stream output)
+    public FfmpegWriter(SoundFormat format, int sampleRate, ByteSink send)
     {
         _process = Process.Start(new ProcessStartInfo("ffmpeg")
         {
@@ -24,7 +24,7 @@ internal sealed class FfmpegWriter : SoundWriter
             RedirectStandardError = true,
         })!;
         _complaint = _process.StandardError.ReadToEndAsync(CancellationToken.None);
-        _copying = CopyAsync(output);
+        _copying = CopyAsync(send);
     }
 
     public override async ValueTask WriteAsync(ReadOnlyMemory<float> sound, CancellationToken cancellation)
@@ -58,7 +58,7 @@ internal sealed class FfmpegWriter : SoundWriter
             _process.Kill();
         }
 
-        // Nothing may write to the output after this.
+        // Nothing may be sent after this.
         await _gone.CancelAsync();
         await _copying.ContinueWith(_ => { }, TaskScheduler.Default);
         _gone.Dispose();
@@ -66,13 +66,12 @@ internal sealed class FfmpegWriter : SoundWriter
         await base.DisposeAsync();
     }
 
-    private async Task CopyAsync(Stream output)
+    private async Task CopyAsync(ByteSink send)
     {
         var buffer = new byte[16384];
         for (int count; (count = await _process.StandardOutput.BaseStream.ReadAsync(buffer, _gone.Token)) > 0;)
         {
-            await output.WriteAsync(buffer.AsMemory(0, count), _gone.Token);
-            await output.FlushAsync(_gone.Token);
+            await send(buffer.AsMemory(0, count), _gone.Token);
         }
     }
 }

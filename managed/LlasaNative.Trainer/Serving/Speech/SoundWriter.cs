@@ -1,6 +1,9 @@
-using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 
 namespace LlasaNative.Trainer.Serving.Speech;
+
+/// <summary>Takes bytes, at least one; they have left when it ends.</summary>
+internal delegate ValueTask ByteSink(ReadOnlyMemory<byte> bytes, CancellationToken cancellation);
 
 /// <summary>Writes sound in a format, as it comes.</summary>
 /// <remarks><b>Threads:</b> one at a time. <b>Lifetime:</b> finish it, and dispose it in any case.</remarks>
@@ -9,14 +12,23 @@ internal abstract class SoundWriter : IAsyncDisposable
     /// <summary>A writer.</summary>
     /// <param name="sampleRate">Samples per second of what comes.</param>
     /// <param name="length">Samples that will come; null = not known yet.</param>
-    /// <param name="output">Written to; stays open.</param>
-    public static SoundWriter Create(SoundFormat format, int sampleRate, long? length, Stream output) => format.Name switch
+    /// <param name="send">Given what is written.</param>
+    public static SoundWriter Create(SoundFormat format, int sampleRate, long? length, ByteSink send)
     {
-        "wav" => new WaveWriter(sampleRate, length, output),
-        "pcm" => new PcmWriter(sampleRate, output),
-        "flac" => new FlacWriter(sampleRate, length, output),
-        _ => new FfmpegWriter(format, sampleRate, output),
-    };
+        switch (format.Name)
+        {
+            case "wav":
+                return new OwnWriter(() => WaveFile.Header(length, sampleRate), ToBytes, () => [], send);
+            case "pcm":
+                StreamingResampler resampler = new(sampleRate, SoundFormat.PcmRate);
+                return new OwnWriter(() => [], sound => ToBytes(resampler.Resample(sound)), () => ToBytes(resampler.Finish()), send);
+            case "flac":
+                FlacEncoder encoder = new(sampleRate, length);
+                return new OwnWriter(encoder.Header, sound => encoder.Write(WaveFile.ToPcm(sound)), encoder.Finish, send);
+            default:
+                return new FfmpegWriter(format, sampleRate, send);
+        }
+    }
 
     /// <summary>Adds sound; what can be written is, and has left when this ends.</summary>
     public abstract ValueTask WriteAsync(ReadOnlyMemory<float> sound, CancellationToken cancellation);
@@ -27,70 +39,23 @@ internal abstract class SoundWriter : IAsyncDisposable
     public virtual ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     /// <summary>Samples as 16-bit numbers, lowest byte first.</summary>
-    protected static byte[] ToBytes(ReadOnlySpan<float> sound)
-    {
-        var samples = WaveFile.ToPcm(sound);
-        var bytes = new byte[2 * samples.Length];
-        for (var i = 0; i < samples.Length; i++)
-        {
-            BinaryPrimitives.WriteInt16LittleEndian(bytes.AsSpan(2 * i), samples[i]);
-        }
+    protected static byte[] ToBytes(ReadOnlySpan<float> sound) => MemoryMarshal.AsBytes(WaveFile.ToPcm(sound).AsSpan()).ToArray();
 
-        return bytes;
-    }
-
-    private sealed class WaveWriter(int sampleRate, long? length, Stream output) : SoundWriter
+    /// <summary>A format that this program writes itself: its head, its sound, its end.</summary>
+    private sealed class OwnWriter(Func<byte[]> head, Func<ReadOnlySpan<float>, byte[]> encode, Func<byte[]> end, ByteSink send) : SoundWriter
     {
         private bool _begun;
 
         public override async ValueTask WriteAsync(ReadOnlyMemory<float> sound, CancellationToken cancellation)
         {
             await BeginAsync(cancellation);
-            await output.WriteAsync(ToBytes(sound.Span), cancellation);
-            await output.FlushAsync(cancellation);
-        }
-
-        public override ValueTask FinishAsync(CancellationToken cancellation) => BeginAsync(cancellation);
-
-        private async ValueTask BeginAsync(CancellationToken cancellation)
-        {
-            if (!_begun)
-            {
-                _begun = true;
-                await output.WriteAsync(WaveFile.Header(length, sampleRate), cancellation);
-            }
-        }
-    }
-
-    private sealed class PcmWriter(int sampleRate, Stream output) : SoundWriter
-    {
-        private readonly StreamingResampler _resampler = new(sampleRate, SoundFormat.PcmRate);
-
-        public override async ValueTask WriteAsync(ReadOnlyMemory<float> sound, CancellationToken cancellation)
-        {
-            await output.WriteAsync(ToBytes(_resampler.Resample(sound.Span)), cancellation);
-            await output.FlushAsync(cancellation);
-        }
-
-        public override ValueTask FinishAsync(CancellationToken cancellation) => output.WriteAsync(ToBytes(_resampler.Finish()), cancellation);
-    }
-
-    private sealed class FlacWriter(int sampleRate, long? length, Stream output) : SoundWriter
-    {
-        private readonly FlacEncoder _encoder = new(sampleRate, length);
-        private bool _begun;
-
-        public override async ValueTask WriteAsync(ReadOnlyMemory<float> sound, CancellationToken cancellation)
-        {
-            await BeginAsync(cancellation);
-            await output.WriteAsync(_encoder.Write(WaveFile.ToPcm(sound.Span)), cancellation);
-            await output.FlushAsync(cancellation);
+            await SendAsync(encode(sound.Span), cancellation);
         }
 
         public override async ValueTask FinishAsync(CancellationToken cancellation)
         {
             await BeginAsync(cancellation);
-            await output.WriteAsync(_encoder.Finish(), cancellation);
+            await SendAsync(end(), cancellation);
         }
 
         private async ValueTask BeginAsync(CancellationToken cancellation)
@@ -98,8 +63,10 @@ internal abstract class SoundWriter : IAsyncDisposable
             if (!_begun)
             {
                 _begun = true;
-                await output.WriteAsync(_encoder.Header(), cancellation);
+                await SendAsync(head(), cancellation);
             }
         }
+
+        private ValueTask SendAsync(byte[] bytes, CancellationToken cancellation) => bytes.Length == 0 ? ValueTask.CompletedTask : send(bytes, cancellation);
     }
 }

@@ -99,7 +99,7 @@ internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, Vo
         while (await sound.MoveNextAsync());
 
         using MemoryStream body = new();
-        await using (var writer = SoundWriter.Create(format, codec.SampleRate, whole.Count, body))
+        await using (var writer = SoundWriter.Create(format, codec.SampleRate, whole.Count, body.WriteAsync))
         {
             await writer.WriteAsync(whole.ToArray(), context.RequestAborted);
             await writer.FinishAsync(context.RequestAborted);
@@ -112,8 +112,8 @@ internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, Vo
     {
         context.Response.ContentType = events ? "text/event-stream" : format.MediaType;
         context.Response.Headers.CacheControl = "no-store";
-        await using AudioEvents? carrier = events ? new(context.Response.Body) : null;
-        await using (var writer = SoundWriter.Create(format, codec.SampleRate, null, carrier ?? context.Response.Body))
+        AudioEvents? carrier = events ? new(context.Response.Body) : null;
+        await using (var writer = SoundWriter.Create(format, codec.SampleRate, null, carrier is null ? SendAsync : carrier.SendAsync))
         {
             await writer.WriteAsync(sound.Current, context.RequestAborted);
             metrics.FirstSound(Stopwatch.GetElapsedTime(start).TotalSeconds);
@@ -128,6 +128,12 @@ internal sealed class SpeechEndpoints(PolicyModel policy, ISpeechCodec codec, Vo
         if (carrier is not null)
         {
             await carrier.FinishAsync(new SpeechUsage(reading.InputTokens, reading.OutputTokens, reading.InputTokens + reading.OutputTokens), context.RequestAborted);
+        }
+
+        async ValueTask SendAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellation)
+        {
+            await context.Response.Body.WriteAsync(bytes, cancellation);
+            await context.Response.Body.FlushAsync(cancellation);
         }
     }
 

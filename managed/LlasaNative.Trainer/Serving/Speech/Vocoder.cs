@@ -1,3 +1,5 @@
+using System.Threading.Channels;
+
 namespace LlasaNative.Trainer.Serving.Speech;
 
 /// <summary>Turns codes into sound on a thread of its own, whatever waits together, while others are drawn.</summary>
@@ -8,10 +10,8 @@ internal sealed class Vocoder : IDisposable
     private const int MostCodes = 4096;
 
     private readonly ISpeechCodec _codec;
-    private readonly Queue<Piece> _waiting = new();
-    private readonly object _lock = new();
+    private readonly Channel<Piece> _waiting = Channel.CreateUnbounded<Piece>();
     private readonly Thread _thread;
-    private bool _stopping;
 
     public Vocoder(ISpeechCodec codec)
     {
@@ -28,50 +28,28 @@ internal sealed class Vocoder : IDisposable
     public sealed record Piece(int[] Codes, int First, Action<float[]> Done, Action<Exception> Failed);
 
     /// <summary>Queues codes; pieces are done in their order.</summary>
-    public void Offer(Piece piece)
-    {
-        lock (_lock)
-        {
-            _waiting.Enqueue(piece);
-            Monitor.Pulse(_lock);
-        }
-    }
+    public void Offer(Piece piece) => _waiting.Writer.TryWrite(piece);
 
     public void Dispose()
     {
-        lock (_lock)
-        {
-            _stopping = true;
-            Monitor.Pulse(_lock);
-        }
-
+        _waiting.Writer.Complete();
         _thread.Join();
     }
 
     private void Work()
     {
-        while (Take() is { Count: > 0 } pieces)
+        while (_waiting.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
         {
-            Decode(pieces);
-        }
-    }
-
-    private List<Piece> Take()
-    {
-        lock (_lock)
-        {
-            while (_waiting.Count == 0 && !_stopping)
-            {
-                Monitor.Wait(_lock);
-            }
-
             List<Piece> pieces = [];
-            for (var codes = 0; _waiting.TryPeek(out var next) && (pieces.Count == 0 || codes + next.Codes.Length <= MostCodes); codes += next.Codes.Length)
+            var codes = 0;
+            while (_waiting.Reader.TryPeek(out var next) && (pieces.Count == 0 || codes + next.Codes.Length <= MostCodes))
             {
-                pieces.Add(_waiting.Dequeue());
+                _ = _waiting.Reader.TryRead(out _);
+                pieces.Add(next);
+                codes += next.Codes.Length;
             }
 
-            return pieces;
+            Decode(pieces);
         }
     }
 
