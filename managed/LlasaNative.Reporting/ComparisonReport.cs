@@ -1,29 +1,14 @@
 namespace LlasaNative.Reporting;
 
 /// <summary>What <c>llasa compare</c> measured: the content of its files.</summary>
-public sealed record ComparisonReport
-{
-    /// <summary>Name of the first system.</summary>
-    public required string Before { get; init; }
-
-    /// <summary>Name of the second system.</summary>
-    public required string After { get; init; }
-
-    /// <summary>Texts spoken.</summary>
-    public required int Texts { get; init; }
-
-    /// <summary>Samples of each text.</summary>
-    public required int SamplesPerText { get; init; }
-
-    /// <summary>Seed of the samples and the resamples.</summary>
-    public required long Seed { get; init; }
-
-    /// <summary>Name of the second ear; null when there was none.</summary>
-    public string? SecondEar { get; init; }
-
-    /// <summary>Every measure with its intervals.</summary>
-    public required IReadOnlyList<ComparedMeasure> Measures { get; init; }
-
-    /// <summary>Texts to listen to.</summary>
-    public required IReadOnlyList<DemoPair> Pairs { get; init; }
-}
+/// <param name="Before">Name of the first system.</param>
+/// <param name="After">Name of the second system.</param>
+/// <param name="Texts">Texts spoken.</param>
+/// <param name="SamplesPerText">Samples of each text.</param>
+/// <param name="Seed">Seed of the samples and the resamples.</param>
+/// <param name="SecondEar">Name of the second ear; null when there was none.</param>
+/// <param name="Measures">Every measure with its intervals.</param>
+/// <param name="Pairs">Texts to listen to.</param>
+public sealed record ComparisonReport(
+    string Before, string After, int Texts, int SamplesPerText, long Seed, string? SecondEar, IReadOnlyList<ComparedMeasure> Measures,
+    IReadOnlyList<DemoPair> Pairs);

@@ -58,17 +58,10 @@ internal static class CompareCommand
             return 0;
         }
 
-        ComparisonReport report = new()
-        {
-            Before = before,
-            After = after,
-            Texts = resultBefore.Samples.Count / resultBefore.SamplesPerText,
-            SamplesPerText = resultBefore.SamplesPerText,
-            Seed = request.How.Seed,
-            SecondEar = resultBefore.Second?.Name,
-            Measures = Comparison.Compare(resultBefore, resultAfter, Seeds.Bootstrap(request.How.Seed)),
-            Pairs = DemoPair.First(request.Clips, resultBefore, resultAfter, WaveFile.Encode),
-        };
+        ComparisonReport report = new(
+            before, after, resultBefore.Samples.Count / resultBefore.SamplesPerText, resultBefore.SamplesPerText, request.How.Seed, resultBefore.Second?.Name,
+            Comparison.Compare(resultBefore, resultAfter, Seeds.Bootstrap(request.How.Seed)),
+            DemoPair.First(request.Clips, resultBefore, resultAfter, WaveFile.Encode));
         Write(request.Out, report, resultBefore, resultAfter);
         Print(report);
         Console.WriteLine(Path.Combine(request.Out, "index.html"));

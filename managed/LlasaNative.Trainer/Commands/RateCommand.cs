@@ -48,8 +48,10 @@ internal static class RateCommand
             MakeSounds(pairs, Sound, () => SpeechCodec.Load(models.Read(parsed).Codec, type: models.Read(parsed).ScoringType));
             var voices = MakeVoices(pairs, Path.GetFullPath(folder), $"sounds-{fingerprint}");
             using StopSignal stop = new(atOnce: true);
-            using (var server = RatingServer.Start(pairs, book, Sound, pair => voices.GetValueOrDefault(pairs[pair].First.Voice?.Path ?? ""), share, parsed.GetValue(seed), parsed.GetValue(port)))
+            string? Voice(int pair) => voices.GetValueOrDefault(pairs[pair].First.Voice?.Path ?? "");
+            using (RatingServer server = new(pairs, book, Sound, Voice, share, parsed.GetValue(seed), parsed.GetValue(port)))
             {
+                server.Listen();
                 Console.Error.WriteLine($"listen and choose at {server.Address}; Ctrl-C ends, and nothing is lost");
                 stop.Requested.WaitHandle.WaitOne();
             }

@@ -7,16 +7,13 @@ namespace LlasaNative.Trainer.Serving;
 /// Reads, never writes. What is served: the page's own files, and of each run its measurements, samples, manifest and the
 /// sounds that its samples may name. <b>Threads:</b> any. Dispose stops it.
 /// </remarks>
-internal sealed class DashboardServer : PageServer
+/// <param name="runs">The runs.</param>
+/// <param name="port">Port on the loopback interface; 0 = a free one.</param>
+internal sealed class DashboardServer(IReadOnlyList<RunFolder> runs, int port)
+    : PageServer("the dashboard", port, DashboardPage.ContentSecurityPolicy, 0, HttpMethods.Get, HttpMethods.Head)
 {
-    private readonly IReadOnlyList<RunFolder> _runs;
-
-    private DashboardServer(IReadOnlyList<RunFolder> runs, int port)
-        : base("the dashboard", port, DashboardPage.ContentSecurityPolicy, 0, HttpMethods.Get, HttpMethods.Head) => _runs = runs;
-
     /// <summary>Starts to serve.</summary>
-    /// <param name="port">Port on the loopback interface; 0 = a free one.</param>
-    /// <exception cref="LlasaException">The port cannot be had.</exception>
+    /// <inheritdoc cref="PageServer.Listen"/>
     public static DashboardServer Start(IReadOnlyList<RunFolder> runs, int port)
     {
         DashboardServer server = new(runs, port);
@@ -56,7 +53,7 @@ internal sealed class DashboardServer : PageServer
     private static IReadOnlyList<JsonElement> Samples(RunFolder run, int first, int count) => first >= 0 && count >= 0 ? run.ReadSamples(first, count) : [];
 
     private RunFolder? Run(string id) =>
-        int.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number < _runs.Count ? _runs[number] : null;
+        int.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number < runs.Count ? runs[number] : null;
 
     /// <summary>A number of the query; -1 when it is missing or none.</summary>
     private static int Number(HttpContext context, string name) =>

@@ -64,7 +64,7 @@ internal abstract class PageServer : IDisposable
 
     /// <summary>Begins to listen; on failure it is disposed.</summary>
     /// <exception cref="LlasaException">The port cannot be had.</exception>
-    protected void Listen()
+    public void Listen()
     {
         try
         {

@@ -7,36 +7,20 @@ namespace LlasaNative.Trainer.Serving;
 /// A choice is on the disk before the page is told of it. The page never learns which sample stands where: sounds are asked for by place
 /// and side. Only JSON of this page's own origin is taken. <b>Threads:</b> any; one choice at a time. Dispose stops it.
 /// </remarks>
-internal sealed class RatingServer : PageServer
+/// <param name="pairs">The pairs.</param>
+/// <param name="book">Keeps the choices; the caller disposes it after this.</param>
+/// <param name="sound">Path of the WAV of a pair's first sample, or of its second one (true).</param>
+/// <param name="voice">Path of the WAV of the voice that a pair's samples go on in; null where there is none.</param>
+/// <param name="repeats">Share of the pairs that come twice.</param>
+/// <param name="seed">Decides orders and sides.</param>
+/// <param name="port">Port on the loopback interface; 0 = a free one.</param>
+/// <param name="clock">Says when; null for the system's.</param>
+internal sealed class RatingServer(
+    IReadOnlyList<SpeechPair> pairs, RatingBook book, Func<int, bool, string> sound, Func<int, string?> voice, double repeats, long seed,
+    int port, TimeProvider? clock = null)
+    : PageServer("the rating page", port, DashboardPage.ContentSecurityPolicy, 4096, HttpMethods.Get, HttpMethods.Head, HttpMethods.Post)
 {
-    private readonly IReadOnlyList<SpeechPair> _pairs;
-    private readonly RatingBook _book;
-    private readonly Func<int, bool, string> _sound;
-    private readonly Func<int, string?> _voice;
-    private readonly double _repeats;
-    private readonly long _seed;
-    private readonly TimeProvider _clock;
     private readonly Lock _lock = new();
-
-    private RatingServer(IReadOnlyList<SpeechPair> pairs, RatingBook book, Func<int, bool, string> sound, Func<int, string?> voice, double repeats, long seed, int port, TimeProvider clock)
-        : base("the rating page", port, DashboardPage.ContentSecurityPolicy, 4096, HttpMethods.Get, HttpMethods.Head, HttpMethods.Post) =>
-        (_pairs, _book, _sound, _voice, _repeats, _seed, _clock) = (pairs, book, sound, voice, repeats, seed, clock);
-
-    /// <summary>Starts to serve.</summary>
-    /// <param name="book">Keeps the choices; the caller disposes it after this.</param>
-    /// <param name="sound">Path of the WAV of a pair's first sample, or of its second one (true).</param>
-    /// <param name="voice">Path of the WAV of the voice that a pair's samples go on in; null where there is none.</param>
-    /// <param name="repeats">Share of the pairs that come twice.</param>
-    /// <param name="port">Port on the loopback interface; 0 = a free one.</param>
-    /// <param name="clock">Says when; null for the system's.</param>
-    /// <exception cref="LlasaException">The port cannot be had.</exception>
-    public static RatingServer Start(
-        IReadOnlyList<SpeechPair> pairs, RatingBook book, Func<int, bool, string> sound, Func<int, string?> voice, double repeats, long seed, int port, TimeProvider? clock = null)
-    {
-        RatingServer server = new(pairs, book, sound, voice, repeats, seed, port, clock ?? TimeProvider.System);
-        server.Listen();
-        return server;
-    }
 
     protected override Task AnswerAsync(HttpContext context, string[] path)
     {
@@ -46,8 +30,9 @@ internal sealed class RatingServer : PageServer
             ([""], false) => SendAsync(context, "text/html; charset=utf-8", Encoding.UTF8.GetBytes(RatingPage.ToHtml())),
             ([var file], false) when RatingPage.Assets.Contains(file) => SendAsync(context, TypeOf(file), Encoding.UTF8.GetBytes(RatingPage.ReadAsset(file))),
             (["api", "next"], false) when RaterOf(context.Request.Query["rater"]) is { } rater => SendNextAsync(context, rater),
-            (["api", "sounds", var name, var place, var side], false) when RaterOf(name) is { } rater && side is "left" or "right" or "voice" && FindSound(rater, place, side) is { } sound =>
-                TypedResults.PhysicalFile(sound, "audio/wav", enableRangeProcessing: true).ExecuteAsync(context),
+            (["api", "sounds", var name, var place, var side], false)
+                when RaterOf(name) is { } rater && side is "left" or "right" or "voice" && FindSound(rater, place, side) is { } file =>
+                TypedResults.PhysicalFile(file, "audio/wav", enableRangeProcessing: true).ExecuteAsync(context),
             (["api", "choices"], true) => TakeAsync(context),
             _ => NotFound(context),
         };
@@ -55,15 +40,15 @@ internal sealed class RatingServer : PageServer
 
     private static string? RaterOf(string? name) => name?.Trim() is { Length: > 0 and <= 60 } rater ? rater : null;
 
-    private RatingPlan Plan(string rater) => new(_pairs.Count, rater, _repeats, _seed);
+    private RatingPlan Plan(string rater) => new(pairs.Count, rater, repeats, seed);
 
-    private PairRating[] Of(string rater) => [.. _book.Ratings.Where(r => r.Rater == rater)];
+    private PairRating[] Of(string rater) => [.. book.Ratings.Where(r => r.Rater == rater)];
 
     private string? FindSound(string rater, string place, string side)
     {
         var plan = Plan(rater);
         return !int.TryParse(place, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number >= plan.Count ? null
-            : side == "voice" ? _voice(plan[number].Pair) : _sound(plan[number].Pair, (side == "right") != plan[number].Swapped);
+            : side == "voice" ? voice(plan[number].Pair) : sound(plan[number].Pair, (side == "right") != plan[number].Swapped);
     }
 
     private Task SendNextAsync(HttpContext context, string rater)
@@ -124,7 +109,8 @@ internal sealed class RatingServer : PageServer
             if (place == plan.Next(Of(rater)) && place < plan.Count)
             {
                 var (pair, isRepeat, swapped) = plan[place];
-                _book.Add(new PairRating(pair, rater, ChoiceOf(choice, swapped), isRepeat, swapped, Math.Clamp(seconds, 0, 86_400), _clock.GetUtcNow()));
+                var now = (clock ?? TimeProvider.System).GetUtcNow();
+                book.Add(new PairRating(pair, rater, ChoiceOf(choice, swapped), isRepeat, swapped, Math.Clamp(seconds, 0, 86_400), now));
             }
         }
 

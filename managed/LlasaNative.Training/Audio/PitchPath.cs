@@ -1,23 +1,13 @@
 namespace LlasaNative.Audio;
 
 /// <summary>The cheapest path through the pitch candidates of a sound's frames (Viterbi).</summary>
-internal sealed class PitchPath
+internal sealed class PitchPath(PitchOptions options)
 {
-    private readonly double _voicingThreshold;
-    private readonly double _jumpCost;
-    private readonly double _voicingCost;
-    private readonly double _lowest;
+    private readonly double _jumpCost = options.JumpCost * 0.01 / options.Hop;   // costs are those of frames 10 ms apart
+    private readonly double _voicingCost = options.VoicingCost * 0.01 / options.Hop;
     private readonly List<(double Octave, double Cost)> _candidates = [];   // of all frames; NaN = unvoiced
     private readonly List<int> _starts = [];
     private int _frames;
-
-    public PitchPath(PitchOptions options)
-    {
-        _lowest = options.Lowest;
-        _voicingThreshold = options.VoicingThreshold;
-        _jumpCost = options.JumpCost * 0.01 / options.Hop;   // costs are those of frames 10 ms apart
-        _voicingCost = options.VoicingCost * 0.01 / options.Hop;
-    }
 
     public void Begin(int frames)
     {
@@ -30,7 +20,7 @@ internal sealed class PitchPath
     /// <summary>Adds a candidate of the present frame.</summary>
     /// <param name="hertz">Its frequency.</param>
     /// <param name="cost">Its aperiodicity, 0 to about 1, and what its length costs.</param>
-    public void Add(double hertz, double cost) => _candidates.Add((Math.Log2(hertz / _lowest), cost));
+    public void Add(double hertz, double cost) => _candidates.Add((Math.Log2(hertz / options.Lowest), cost));
 
     public void EndFrame()
     {
@@ -72,7 +62,7 @@ internal sealed class PitchPath
         for (var frame = _frames - 1; frame >= 0; frame--)
         {
             var octave = _candidates[best].Octave;
-            hertz[frame] = double.IsNaN(octave) ? 0 : (float)(_lowest * Math.Pow(2, octave));
+            hertz[frame] = double.IsNaN(octave) ? 0 : (float)(options.Lowest * Math.Pow(2, octave));
             best = from[best];
         }
 
@@ -82,7 +72,7 @@ internal sealed class PitchPath
     private void StartFrame()
     {
         _starts.Add(_candidates.Count);
-        _candidates.Add((double.NaN, _voicingThreshold));
+        _candidates.Add((double.NaN, options.VoicingThreshold));
     }
 
     private int Cheapest(int to, int frame, double[] cost, out double lowest)

@@ -5,25 +5,14 @@ namespace LlasaNative.Data;
 /// Position p is a pure function of (seed, p): a run is resumed by going on at the position it had reached.
 /// <b>Threads:</b> one at a time.
 /// </remarks>
-public sealed class EpochOrder
+/// <param name="count">Items in the data set, at least 1.</param>
+/// <param name="seed">Decides the orders.</param>
+/// <param name="shuffle">False: every epoch in the order of the file.</param>
+public sealed class EpochOrder(int count, ulong seed, bool shuffle)
 {
-    private readonly ulong _seed;
-    private readonly int _count;
-    private readonly bool _shuffle;
+    private readonly int _count = count >= 1 ? count : throw new ArgumentOutOfRangeException(nameof(count), count, "A walk needs at least one item.");
     private long _epoch = -1;
     private int[] _order = [];
-
-    /// <summary>Prepares the walk.</summary>
-    /// <param name="count">Items in the data set, at least 1.</param>
-    /// <param name="seed">Decides the orders.</param>
-    /// <param name="shuffle">False: every epoch in the order of the file.</param>
-    public EpochOrder(int count, ulong seed, bool shuffle)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
-        _count = count;
-        _seed = seed;
-        _shuffle = shuffle;
-    }
 
     /// <summary>The item at a position of the walk.</summary>
     /// <param name="position">At least 0.</param>
@@ -33,14 +22,14 @@ public sealed class EpochOrder
         {
             ArgumentOutOfRangeException.ThrowIfNegative(position);
             var (epoch, offset) = Math.DivRem(position, _count);
-            if (!_shuffle)
+            if (!shuffle)
             {
                 return (int)offset;
             }
 
             if (epoch != _epoch)
             {
-                _order = Philox.Permutation(_seed, (ulong)epoch, _count);
+                _order = Philox.Permutation(seed, (ulong)epoch, _count);
                 _epoch = epoch;
             }
 

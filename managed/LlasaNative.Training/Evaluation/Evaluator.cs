@@ -2,25 +2,13 @@ namespace LlasaNative.Training;
 
 /// <summary>Has texts spoken and judged.</summary>
 /// <remarks><b>Threads:</b> shares the models' thread.</remarks>
-public sealed class Evaluator
+/// <param name="models">Who speaks and listens.</param>
+/// <param name="judge">How samples are judged.</param>
+/// <param name="second">Listens as well, and judges nothing; null = nobody.</param>
+/// <param name="world">Whose ranks share the texts; each gets the whole result. null = this process alone.</param>
+public sealed class Evaluator(GrpoModels models, SampleJudge judge, SecondEar? second = null, IWorld? world = null)
 {
-    private readonly GrpoModels _models;
-    private readonly SampleJudge _judge;
-    private readonly SecondEar? _second;
-    private readonly IWorld _world;
-
-    /// <summary>Prepares an evaluation.</summary>
-    /// <param name="models">Who speaks and listens.</param>
-    /// <param name="judge">How samples are judged.</param>
-    /// <param name="second">Listens as well, and judges nothing; null = nobody.</param>
-    /// <param name="world">Whose ranks share the texts; each gets the whole result. null = this process alone.</param>
-    public Evaluator(GrpoModels models, SampleJudge judge, SecondEar? second = null, IWorld? world = null)
-    {
-        _world = world ?? Ranks.Alone;
-        _models = models;
-        _judge = judge;
-        _second = second;
-    }
+    private readonly IWorld _world = world ?? Ranks.Alone;
 
     /// <summary>Speaks and judges every text.</summary>
     /// <param name="texts">The texts, encoded by the models with room for the options' response.</param>
@@ -46,8 +34,9 @@ public sealed class Evaluator
             MaxNewTokens = options.MaxNewTokens,
             Seed = Seeds.Evaluation(options.Seed),
         };
-        var extras = _judge.Extras | (keepSound is null && spoken is null && _second is null ? 0 : RecognitionExtras.Sound) | (options.Prosody ? RecognitionExtras.Prosody : 0);
-        _models.Policy.Gather();
+        var extras = judge.Extras | (keepSound is null && spoken is null && second is null ? 0 : RecognitionExtras.Sound)
+            | (options.Prosody ? RecognitionExtras.Prosody : 0);
+        models.Policy.Gather();
         var (begin, count) = _world.Share(texts.Count).GetOffsetAndLength(texts.Count);
         for (var first = begin; first < begin + count; first += options.BatchSize)
         {
@@ -56,16 +45,16 @@ public sealed class Evaluator
                 Slots = Math.Min(options.BatchSize * options.Samples, 128),
                 Extras = extras,
             };
-            using SpokenBatch batch = new(_models.Policy, _models.Recognition, request, timer, cancellation);
+            using SpokenBatch batch = new(models.Policy, models.Recognition, request, timer, cancellation);
             batch.TakeTokens();
             batch.Sample();
             batch.ReadCodes();
             batch.Vocode();
             var recognised = batch.Recognise();
-            var judged = batch.Judge(_judge);
+            var judged = batch.Judge(judge);
             audio += recognised.Where(h => h.Failure is null).Sum(h => h.Seconds);
-            var second = _second is null ? null : timer.Measure("second_ear", () => _second.Listen(batch.Texts, recognised, cancellation));
-            foreach (var (record, i) in judged.Records().Select((record, i) => (record with { Second = second?[i] }, i)))
+            var heard = second is null ? null : timer.Measure("second_ear", () => second.Listen(batch.Texts, recognised, cancellation));
+            foreach (var (record, i) in judged.Records().Select((record, i) => (record with { Second = heard?[i] }, i)))
             {
                 spoken?.Invoke((begin * options.Samples) + records.Count, record);
                 records.Add(keepSound?.Invoke(first + (i / options.Samples)) == true ? record : record with { Sound = null });
@@ -77,7 +66,7 @@ public sealed class Evaluator
         (records, audio) = (_world.Gather(records), _world.Join([audio]).Sum());
         return new EvaluationResult(records, options.Samples, audio, timer.Total)
         {
-            Second = _second is null ? null : new SecondEarResult(_second.Name, [.. records.Select(r => r.Second)]),
+            Second = second is null ? null : new SecondEarResult(second.Name, [.. records.Select(r => r.Second)]),
         };
     }
 }

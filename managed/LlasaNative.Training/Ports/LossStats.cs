@@ -1,47 +1,23 @@
 namespace LlasaNative.Training;
 
 /// <summary>What a loss came to.</summary>
-public sealed record LossStats
+/// <param name="Loss">The loss.</param>
+/// <param name="PolicyLoss">Its policy term.</param>
+/// <param name="Tokens">Tokens that count.</param>
+/// <param name="KlSum">Sum over them of the divergence from the reference.</param>
+/// <param name="EntropySum">Sum over them of the entropy.</param>
+/// <param name="RatioSum">Sum over them of the probability ratio.</param>
+/// <param name="ApproxKlSum">Sum over them of the divergence from the policy that drew.</param>
+/// <param name="ClippedLow">Of them, those clipped at the lower end of the ratio's trust region.</param>
+/// <param name="ClippedHigh">Of them, those clipped at its upper end.</param>
+/// <param name="Capped">Of them, those whose policy term is at its cap.</param>
+/// <param name="LogProbGapSum">Sum over them of |log-prob - that of the policy that drew|.</param>
+/// <param name="LogProbGapMax">The largest such gap.</param>
+/// <param name="ComputedTokens">Tokens that were computed, each shared prompt once.</param>
+public sealed record LossStats(
+    double Loss = 0, double PolicyLoss = 0, double Tokens = 0, double KlSum = 0, double EntropySum = 0, double RatioSum = 0, double ApproxKlSum = 0,
+    double ClippedLow = 0, double ClippedHigh = 0, double Capped = 0, double LogProbGapSum = 0, double LogProbGapMax = 0, double ComputedTokens = 0)
 {
-    /// <summary>The loss.</summary>
-    public double Loss { get; init; }
-
-    /// <summary>Its policy term.</summary>
-    public double PolicyLoss { get; init; }
-
-    /// <summary>Tokens that count.</summary>
-    public double Tokens { get; init; }
-
-    /// <summary>Sum over them of the divergence from the reference.</summary>
-    public double KlSum { get; init; }
-
-    /// <summary>Sum over them of the entropy.</summary>
-    public double EntropySum { get; init; }
-
-    /// <summary>Sum over them of the probability ratio.</summary>
-    public double RatioSum { get; init; }
-
-    /// <summary>Sum over them of the divergence from the policy that drew.</summary>
-    public double ApproxKlSum { get; init; }
-
-    /// <summary>Of them, those clipped at the lower end of the ratio's trust region.</summary>
-    public double ClippedLow { get; init; }
-
-    /// <summary>Of them, those clipped at its upper end.</summary>
-    public double ClippedHigh { get; init; }
-
-    /// <summary>Of them, those whose policy term is at its cap.</summary>
-    public double Capped { get; init; }
-
-    /// <summary>Sum over them of |log-prob - that of the policy that drew|.</summary>
-    public double LogProbGapSum { get; init; }
-
-    /// <summary>The largest such gap.</summary>
-    public double LogProbGapMax { get; init; }
-
-    /// <summary>Tokens that were computed, each shared prompt once.</summary>
-    public double ComputedTokens { get; init; }
-
     /// <summary>Two updates together; gaps are those of the first, before which nothing had changed.</summary>
     /// <param name="next">The later one.</param>
     public LossStats Then(LossStats next)
@@ -67,20 +43,5 @@ public sealed record LossStats
         Loss, PolicyLoss, Tokens, KlSum, EntropySum, RatioSum, ApproxKlSum, ClippedLow, ClippedHigh, Capped, LogProbGapSum, LogProbGapMax, ComputedTokens,
     ];
 
-    private static LossStats Of(double[] numbers) => new()
-    {
-        Loss = numbers[0],
-        PolicyLoss = numbers[1],
-        Tokens = numbers[2],
-        KlSum = numbers[3],
-        EntropySum = numbers[4],
-        RatioSum = numbers[5],
-        ApproxKlSum = numbers[6],
-        ClippedLow = numbers[7],
-        ClippedHigh = numbers[8],
-        Capped = numbers[9],
-        LogProbGapSum = numbers[10],
-        LogProbGapMax = numbers[11],
-        ComputedTokens = numbers[12],
-    };
+    private static LossStats Of(double[] n) => new(n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8], n[9], n[10], n[11], n[12]);
 }

@@ -5,11 +5,7 @@ namespace LlasaNative.Training;
 /// <param name="SamplesPerPrompt">Samples of each, at least 1.</param>
 /// <param name="Settings">How tokens are drawn.</param>
 /// <param name="Ids">Key of the random numbers of each sample; sample j of prompt p has index p * n + j.</param>
-public sealed record SampleRequest(IReadOnlyList<int[]> Prompts, int SamplesPerPrompt, SamplingSettings Settings, ulong[] Ids)
-{
-    /// <summary>Sequences decoded at once; what is drawn does not depend on it, its log-probs do by their rounding.</summary>
-    public int Slots { get; init; } = 64;
-
-    /// <summary>Given index and speech codes of each sample as soon as it is finished, on the calling thread; null = nobody asks.</summary>
-    public Action<int, int[]>? Finished { get; init; }
-}
+/// <param name="Slots">Sequences decoded at once; what is drawn does not depend on it, its log-probs do by their rounding.</param>
+/// <param name="Finished">Given index and speech codes of each sample as soon as it is finished, on the calling thread; null = nobody asks.</param>
+public sealed record SampleRequest(
+    IReadOnlyList<int[]> Prompts, int SamplesPerPrompt, SamplingSettings Settings, ulong[] Ids, int Slots = 64, Action<int, int[]>? Finished = null);

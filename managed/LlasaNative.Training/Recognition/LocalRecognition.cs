@@ -104,8 +104,7 @@ public sealed class LocalRecognition : IRecognition
                 recognised.Add(Describe(waves, scores, extras, vocoding, recognising));
             }
 
-            return new RecognisedChunk(
-                [.. recognised.SelectMany(h => h.Samples)], recognised.Sum(h => h.VocodeSeconds), recognised.Sum(h => h.RecogniseSeconds), recognised.Sum(h => h.ProsodySeconds));
+            return RecognisedChunk.Join(recognised);
         }
     }
 

@@ -91,22 +91,15 @@ public sealed class ComparisonChartTests
         Assert.That(json.RootElement.GetProperty("measures").GetProperty("f0_semitones").GetProperty("after").GetProperty("value").ValueKind, Is.EqualTo(JsonValueKind.Null));
     }
 
-    private static ComparisonReport Report() => new()
-    {
-        Before = "a <b>",
-        After = "after",
-        Texts = 400,
-        SamplesPerText = 1,
-        Seed = 1,
-        Measures =
+    private static ComparisonReport Report() => new(
+        "a <b>", "after", Texts: 400, SamplesPerText: 1, Seed: 1, SecondEar: null,
         [
             Measure("cer", "character error rate", (0.16, 0.14, 0.18), (0.10, 0.09, 0.11), (-0.06, -0.08, -0.04)),
             Measure("reward", "reward", (0.7, 0.6, 0.75), (0.8, 0.7, 0.9), (0.1, 0.05, 0.15)),
             new("f0_semitones", "F0 standard deviation", "semitones",
                 new PairedEstimate(new(double.NaN, double.NaN, double.NaN), new(double.NaN, double.NaN, double.NaN), new(double.NaN, double.NaN, double.NaN)), (3, 0)),
         ],
-        Pairs = [new DemoPair("x", new DemoClip("y", 1, [1, 2, 3]), new DemoClip("x", 0, [1]))],
-    };
+        [new DemoPair("x", new DemoClip("y", 1, [1, 2, 3]), new DemoClip("x", 0, [1]))]);
 
     private static ComparedMeasure Measure(string key, string title, (double, double, double) before, (double, double, double) after, (double, double, double) difference) =>
         new(key, title, "", new PairedEstimate(Of(before), Of(after), Of(difference)), (400, 400));
