@@ -105,10 +105,10 @@ public sealed class ChatJudge : IPairJudge
         }
     }
 
-    private static ChatRequest.Part Words(string text) => new("text") { Text = text };
+    private static ChatRequest.Part Words(string text) => new("text", text);
 
     private ChatRequest.Part Sound(ReadOnlyMemory<float> samples, int sampleRate) =>
-        new("input_audio") { InputAudio = new ChatRequest.Sound(Convert.ToBase64String(_encode(samples.Span, sampleRate)), "wav") };
+        new("input_audio", InputAudio: new ChatRequest.Sound(Convert.ToBase64String(_encode(samples.Span, sampleRate)), "wav"));
 
     private static string Shown(string? said)
     {

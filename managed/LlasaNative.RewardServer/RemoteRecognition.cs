@@ -108,7 +108,7 @@ public sealed class RemoteRecognition : IRecognition
         ArgumentNullException.ThrowIfNull(texts);
         foreach (var some in texts.Where(t => !_checked.ContainsKey(t)).Distinct().Chunk(TextsPerCheck))
         {
-            CheckRequest request = new() { Texts = some, Scoring = _scoring };
+            CheckRequest request = new(some, _scoring);
             CheckResponse response;
             try
             {
@@ -139,7 +139,7 @@ public sealed class RemoteRecognition : IRecognition
 
         BatchRequest request = new()
         {
-            Samples = [.. codes.Select((c, i) => new ScoreRequest { Tokens = c, Text = texts[i], Lead = leads?[i] ?? 0 })],
+            Samples = [.. codes.Select((c, i) => new ScoreRequest(c, texts[i]) { Lead = leads?[i] ?? 0 })],
             Scoring = _scoring,
             Sound = extras.HasFlag(RecognitionExtras.Sound),
             Prosody = extras.HasFlag(RecognitionExtras.Prosody),

@@ -73,7 +73,7 @@ public sealed class GgmlTests : TinyWorldTests
         var models = TinyWorld.Fill(new ModelOptions()) with { Recogniser = Ggml.Tiny(Folder) };
         await using var server = await RewardServer.StartAsync(models, new Models.ScoringOptions(), new ServerOptions { Port = 0 });
         using HttpClient http = new() { BaseAddress = server.Url };
-        using var response = await http.PostAsJsonAsync("score", new ScoreRequest { Tokens = [.. Enumerable.Range(0, 50)], Text = "a big dog" }, WireJson.Default.ScoreRequest);
+        using var response = await http.PostAsJsonAsync("score", new ScoreRequest([.. Enumerable.Range(0, 50)], "a big dog"), WireJson.Default.ScoreRequest);
         var answer = await response.Content.ReadFromJsonAsync(WireJson.Default.ScoreResponse);
         Assert.That(answer!.Nll, Is.Positive);
         Assert.That(server.Health.Model, Does.StartWith("tiny.bin@"));

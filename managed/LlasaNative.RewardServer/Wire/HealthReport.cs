@@ -1,41 +1,18 @@
 namespace LlasaNative.Recognition.Wire;
 
 /// <summary>Answer of <c>GET /healthz</c>.</summary>
-public sealed record HealthReport
-{
-    /// <summary><c>ok</c>, or <c>draining</c> while the server finishes what it has and takes nothing new.</summary>
-    public required string Status { get; init; }
-
-    /// <summary>Names of codec and recogniser with a fingerprint of their files: the same string, the same models.</summary>
-    public required string Model { get; init; }
-
-    /// <summary><c>cpu</c> or <c>cuda</c>.</summary>
-    public required string Backend { get; init; }
-
-    /// <summary>Processor or card.</summary>
-    public required string Device { get; init; }
-
-    /// <summary>Compute threads.</summary>
-    public int Threads { get; init; }
-
-    /// <summary>Samples that wait.</summary>
-    public required int QueueDepth { get; init; }
-
-    /// <summary>Samples that may wait.</summary>
-    public required int QueueCapacity { get; init; }
-
-    /// <summary>Most samples of one <c>POST /score_batch</c>.</summary>
-    public required int MaxSamples { get; init; }
-
-    /// <summary>Most codes of one sample.</summary>
-    public required int MaxCodes { get; init; }
-
-    /// <summary>Codes are 0 to this minus 1.</summary>
-    public required int CodeCount { get; init; }
-
-    /// <summary>Whether it knows <see cref="ScoreRequest.Lead"/>.</summary>
-    public bool CutsLeads { get; init; }
-
-    /// <summary>Version of the program.</summary>
-    public required string Version { get; init; }
-}
+/// <param name="Status"><c>ok</c>, or <c>draining</c> while the server finishes what it has and takes nothing new.</param>
+/// <param name="Model">Names of codec and recogniser with a fingerprint of their files: the same string, the same models.</param>
+/// <param name="Backend"><c>cpu</c> or <c>cuda</c>.</param>
+/// <param name="Device">Processor or card.</param>
+/// <param name="QueueDepth">Samples that wait.</param>
+/// <param name="QueueCapacity">Samples that may wait.</param>
+/// <param name="MaxSamples">Most samples of one <c>POST /score_batch</c>.</param>
+/// <param name="MaxCodes">Most codes of one sample.</param>
+/// <param name="CodeCount">Codes are 0 to this minus 1.</param>
+/// <param name="Version">Version of the program.</param>
+/// <param name="Threads">Compute threads.</param>
+/// <param name="CutsLeads">Whether it knows <see cref="ScoreRequest.Lead"/>.</param>
+public sealed record HealthReport(
+    string Status, string Model, string Backend, string Device, int QueueDepth, int QueueCapacity, int MaxSamples, int MaxCodes, int CodeCount, string Version,
+    int Threads = 0, bool CutsLeads = false);

@@ -1,47 +1,21 @@
 namespace LlasaNative.Recognition.Wire;
 
 /// <summary>How something was said; null where a number is not one.</summary>
-public sealed record ProsodyResult
+/// <param name="F0Mean">Mean fundamental frequency in Hz.</param>
+/// <param name="F0Deviation">Its standard deviation in Hz.</param>
+/// <param name="F0Semitones">The same in semitones.</param>
+/// <param name="VoicedShare">Share of frames that are voiced.</param>
+/// <param name="Start">Seconds to the first sounding frame.</param>
+/// <param name="End">Seconds to the end of the last sounding frame.</param>
+/// <param name="Pauses">Number of pauses.</param>
+/// <param name="PauseSeconds">Seconds of all pauses.</param>
+/// <param name="LongestPause">Seconds of the longest pause.</param>
+public sealed record ProsodyResult(
+    double? F0Mean, double? F0Deviation, double? F0Semitones, double VoicedShare, double Start, double End, int Pauses, double PauseSeconds, double LongestPause)
 {
-    /// <summary>Mean fundamental frequency in Hz.</summary>
-    public required double? F0Mean { get; init; }
-
-    /// <summary>Its standard deviation in Hz.</summary>
-    public required double? F0Deviation { get; init; }
-
-    /// <summary>The same in semitones.</summary>
-    public required double? F0Semitones { get; init; }
-
-    /// <summary>Share of frames that are voiced.</summary>
-    public required double VoicedShare { get; init; }
-
-    /// <summary>Seconds to the first sounding frame.</summary>
-    public required double Start { get; init; }
-
-    /// <summary>Seconds to the end of the last sounding frame.</summary>
-    public required double End { get; init; }
-
-    /// <summary>Number of pauses.</summary>
-    public required int Pauses { get; init; }
-
-    /// <summary>Seconds of all pauses.</summary>
-    public required double PauseSeconds { get; init; }
-
-    /// <summary>Seconds of the longest pause.</summary>
-    public required double LongestPause { get; init; }
-
-    internal static ProsodyResult From(Prosody prosody) => new()
-    {
-        F0Mean = SampleResult.Number(prosody.F0Mean),
-        F0Deviation = SampleResult.Number(prosody.F0Deviation),
-        F0Semitones = SampleResult.Number(prosody.F0Semitones),
-        VoicedShare = prosody.VoicedShare,
-        Start = prosody.Activity.Start,
-        End = prosody.Activity.End,
-        Pauses = prosody.Activity.Pauses,
-        PauseSeconds = prosody.Activity.PauseSeconds,
-        LongestPause = prosody.Activity.LongestPause,
-    };
+    internal static ProsodyResult From(Prosody prosody) => new(
+        SampleResult.Number(prosody.F0Mean), SampleResult.Number(prosody.F0Deviation), SampleResult.Number(prosody.F0Semitones), prosody.VoicedShare,
+        prosody.Activity.Start, prosody.Activity.End, prosody.Activity.Pauses, prosody.Activity.PauseSeconds, prosody.Activity.LongestPause);
 
     /// <exception cref="FormatException">A number is outside its range.</exception>
     internal Prosody ToProsody(double seconds)

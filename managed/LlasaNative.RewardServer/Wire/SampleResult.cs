@@ -3,26 +3,14 @@ using System.Runtime.InteropServices;
 namespace LlasaNative.Recognition.Wire;
 
 /// <summary>What was heard in one sample; numbers are written so that they are read back to the same bits.</summary>
-public sealed record SampleResult
+/// <param name="Transcript">What the recogniser heard.</param>
+/// <param name="Nll">Mean negative log-likelihood of the text in nats per token; null when it is not a number.</param>
+/// <param name="MeanLogProb">Mean log-prob of the transcript's own tokens; null when it is not a number.</param>
+/// <param name="NoSpeechProb">Probability that there is no speech, 0 to 1; null when it is not a number.</param>
+/// <param name="Seconds">Length of the sound in seconds.</param>
+/// <param name="Rms">Root mean square of the sound, full scale is 1; null when it is not a number.</param>
+public sealed record SampleResult(string Transcript, double? Nll, double? MeanLogProb, double? NoSpeechProb, double Seconds, double? Rms)
 {
-    /// <summary>What the recogniser heard.</summary>
-    public required string Transcript { get; init; }
-
-    /// <summary>Mean negative log-likelihood of the text in nats per token; null when it is not a number.</summary>
-    public required double? Nll { get; init; }
-
-    /// <summary>Mean log-prob of the transcript's own tokens; null when it is not a number.</summary>
-    public required double? MeanLogProb { get; init; }
-
-    /// <summary>Probability that there is no speech, 0 to 1; null when it is not a number.</summary>
-    public required double? NoSpeechProb { get; init; }
-
-    /// <summary>Length of the sound in seconds.</summary>
-    public required double Seconds { get; init; }
-
-    /// <summary>Root mean square of the sound, full scale is 1; null when it is not a number.</summary>
-    public required double? Rms { get; init; }
-
     /// <summary>Whether the sound is longer than the recogniser's window, which alone the likelihood is of.</summary>
     public bool BeyondWindow { get; init; }
 
@@ -46,16 +34,12 @@ public sealed record SampleResult
     public static SampleResult From(RecognisedSample recognised)
     {
         ArgumentNullException.ThrowIfNull(recognised);
-        return new SampleResult
+        var score = recognised.Score;
+        return new SampleResult(
+            score.Transcript, Number(score.Nll), Number(score.MeanLogProb), Number(score.NoSpeechProb), recognised.Seconds, Number(recognised.Rms))
         {
-            Transcript = recognised.Score.Transcript,
-            Nll = Number(recognised.Score.Nll),
-            MeanLogProb = Number(recognised.Score.MeanLogProb),
-            NoSpeechProb = Number(recognised.Score.NoSpeechProb),
-            Seconds = recognised.Seconds,
-            Rms = Number(recognised.Rms),
-            BeyondWindow = recognised.Score.BeyondWindow,
-            EndedEarly = recognised.Score.EndedEarly,
+            BeyondWindow = score.BeyondWindow,
+            EndedEarly = score.EndedEarly,
             Sound = Bytes(recognised.Sound),
             VoiceSound = Bytes(recognised.VoiceSound),
             Prosody = recognised.Prosody is { } prosody ? ProsodyResult.From(prosody) : null,
@@ -73,15 +57,13 @@ public sealed record SampleResult
         Check(Rms is null or (>= 0 and <= double.MaxValue), "rms", Rms);
         Check(Sound is null || Sound.Length % sizeof(float) == 0, "sound", Sound?.Length);
         Check(VoiceSound is null || VoiceSound.Length % sizeof(float) == 0, "voice_sound", VoiceSound?.Length);
-        return new RecognisedSample
-        {
-            Score = new SpeechScore(Transcript, Nll ?? double.NaN, MeanLogProb ?? double.NaN, NoSpeechProb ?? double.NaN) { BeyondWindow = BeyondWindow, EndedEarly = EndedEarly },
-            Seconds = Seconds,
-            Rms = Rms ?? double.NaN,
-            Sound = Floats(Sound),
-            VoiceSound = Floats(VoiceSound),
-            Prosody = Prosody?.ToProsody(Seconds),
-        };
+        return new RecognisedSample(
+            new SpeechScore(Transcript, Nll ?? double.NaN, MeanLogProb ?? double.NaN, NoSpeechProb ?? double.NaN)
+            {
+                BeyondWindow = BeyondWindow,
+                EndedEarly = EndedEarly,
+            },
+            Seconds, Rms ?? double.NaN, Floats(Sound), Floats(VoiceSound), Prosody?.ToProsody(Seconds));
     }
 
     private static byte[]? Bytes(float[]? sound) => sound is null ? null : MemoryMarshal.AsBytes(sound.AsSpan()).ToArray();

@@ -1,14 +1,10 @@
 namespace LlasaNative.Recognition.Wire;
 
 /// <summary>Body of <c>POST /score</c>, as the reference server takes it.</summary>
-public sealed record ScoreRequest
+/// <param name="Tokens">Speech codes: n of <c>&lt;|s_n|&gt;</c>.</param>
+/// <param name="Text">What the sound should say.</param>
+public sealed record ScoreRequest(int[] Tokens, string Text)
 {
-    /// <summary>Speech codes: n of <c>&lt;|s_n|&gt;</c>.</summary>
-    public required int[] Tokens { get; init; }
-
-    /// <summary>What the sound should say.</summary>
-    public required string Text { get; init; }
-
     /// <summary>How many of the codes only lead to the sample, as those of a voice prompt: their sound is made with the rest and cut off.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public int Lead { get; init; }

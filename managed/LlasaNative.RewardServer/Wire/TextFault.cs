@@ -1,11 +1,6 @@
 namespace LlasaNative.Recognition.Wire;
 
 /// <summary>A text that cannot be scored.</summary>
-public sealed record TextFault
-{
-    /// <summary>Its place among the texts.</summary>
-    public required int Index { get; init; }
-
-    /// <summary>Why.</summary>
-    public required string Detail { get; init; }
-}
+/// <param name="Index">Its place among the texts.</param>
+/// <param name="Detail">Why.</param>
+public sealed record TextFault(int Index, string Detail);

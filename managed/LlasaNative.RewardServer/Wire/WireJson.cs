@@ -2,8 +2,8 @@ namespace LlasaNative.Recognition.Wire;
 
 /// <summary>How the bodies are written and read: snake_case names, nothing missing, nothing twice; unknown fields are passed over.</summary>
 [JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, RespectNullableAnnotations = true, AllowDuplicateProperties = false, MaxDepth = 8,
-    DefaultIgnoreCondition = JsonIgnoreCondition.Never)]
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true,
+    AllowDuplicateProperties = false, MaxDepth = 8, DefaultIgnoreCondition = JsonIgnoreCondition.Never)]
 [JsonSerializable(typeof(ScoreRequest))]
 [JsonSerializable(typeof(ScoreResponse))]
 [JsonSerializable(typeof(BatchRequest))]

@@ -51,7 +51,7 @@ internal static class ServerBenchCommand
         batch.TakeTokens();
         batch.Sample();
         batch.ReadCodes();
-        return [.. texts.Select((t, i) => new ScoreRequest { Tokens = batch.Codes[i], Text = t })];
+        return [.. texts.Select((t, i) => new ScoreRequest(batch.Codes[i], t))];
     }
 
     private static void Print(ServerBench.Measurement m, Cost work) => Console.WriteLine(string.Create(

@@ -5,33 +5,20 @@ namespace LlasaNative.Trainer.Serving;
 
 /// <summary>Reads and checks the bodies of requests, has them scored, and writes the answers.</summary>
 /// <remarks><b>Threads:</b> any.</remarks>
-internal sealed class Endpoints
+internal sealed class Endpoints(LocalRecognition recognition, ScoringOptions scoring, string model, ServerOptions options, ScoringEngine engine)
 {
     private const int MaxWays = 16;
 
-    private readonly LocalRecognition _recognition;
-    private readonly IRecogniser _reference;
-    private readonly string _model;
-    private readonly ServerOptions _options;
-    private readonly ScoringEngine _engine;
+    // What the reference server computes, whatever else is configured: start of transcript, text, end.
+    private readonly IRecogniser _reference = recognition.Recogniser.ListenAs(scoring with { Prompt = ScorePromptStyle.Seed, LeadingSpace = LeadingSpace.False });
     private readonly ConcurrentDictionary<ScoringOptions, IRecogniser> _ways = new();
-
-    public Endpoints(LocalRecognition recognition, ScoringOptions scoring, string model, ServerOptions options, ScoringEngine engine)
-    {
-        _recognition = recognition;
-        _model = model;
-        _options = options;
-        _engine = engine;
-        // What the reference server computes, whatever else is configured: start of transcript, text, end.
-        _reference = recognition.Recogniser.ListenAs(scoring with { Prompt = ScorePromptStyle.Seed, LeadingSpace = LeadingSpace.False });
-    }
 
     /// <summary><c>POST /score</c>.</summary>
     public async Task ScoreAsync(HttpContext context)
     {
         var request = await ServerPipeline.ReadJsonAsync(context, WireJson.Default.ScoreRequest);
         Check(request, _reference, "");
-        var recognised = await _engine.ScoreAsync(new ScoringJob
+        var recognised = await engine.ScoreAsync(new ScoringJob
         {
             Codes = [request.Tokens],
             Leads = [request.Lead],
@@ -54,7 +41,7 @@ internal sealed class Endpoints
         using MemoryStream body = new();
         await context.Request.Body.CopyToAsync(body, context.RequestAborted);
         var sound = Decode(body.GetBuffer().AsSpan(0, (int)body.Length));
-        var recognised = await _engine.ScoreAsync(new ScoringJob
+        var recognised = await engine.ScoreAsync(new ScoringJob
         {
             Sounds = [sound],
             Texts = [text[0]!],
@@ -68,9 +55,9 @@ internal sealed class Endpoints
     public async Task ScoreBatchAsync(HttpContext context)
     {
         var request = await ServerPipeline.ReadJsonAsync(context, WireJson.Default.BatchRequest);
-        if (request.Samples.Length == 0 || request.Samples.Length > _options.MaxSamples)
+        if (request.Samples.Length == 0 || request.Samples.Length > options.MaxSamples)
         {
-            throw ProblemException.Invalid($"`samples` holds {request.Samples.Length}, expected 1 to {_options.MaxSamples}");
+            throw ProblemException.Invalid($"`samples` holds {request.Samples.Length}, expected 1 to {options.MaxSamples}");
         }
 
         var recogniser = Way(request.Scoring);
@@ -79,7 +66,7 @@ internal sealed class Endpoints
             Check(request.Samples[i] ?? throw ProblemException.Malformed($"`samples[{i}]` is null"), recogniser, $"samples[{i}].");
         }
 
-        var recognised = await _engine.ScoreAsync(new ScoringJob
+        var recognised = await engine.ScoreAsync(new ScoringJob
         {
             Codes = [.. request.Samples.Select(s => s.Tokens)],
             Leads = [.. request.Samples.Select(s => s.Lead)],
@@ -89,7 +76,7 @@ internal sealed class Endpoints
             Alone = true,
             Abandoned = context.RequestAborted,
         });
-        BatchResponse response = new() { Model = _model, Results = [.. recognised.Select(SampleResult.From)] };
+        BatchResponse response = new(model, [.. recognised.Select(SampleResult.From)]);
         await ServerPipeline.WriteJsonAsync(context, response, WireJson.Default.BatchResponse);
     }
 
@@ -107,17 +94,17 @@ internal sealed class Endpoints
             }
             catch (UsageException e)
             {
-                faults.Add(new TextFault { Index = i, Detail = e.Message });
+                faults.Add(new TextFault(i, e.Message));
             }
         }
 
-        await ServerPipeline.WriteJsonAsync(context, new CheckResponse { Faults = [.. faults] }, WireJson.Default.CheckResponse);
+        await ServerPipeline.WriteJsonAsync(context, new CheckResponse([.. faults]), WireJson.Default.CheckResponse);
     }
 
     private static Task AnswerAsync(HttpContext context, RecognisedSample recognised)
     {
         var nll = recognised.Score.Nll;
-        ScoreResponse response = new() { Nll = double.IsFinite(nll) ? nll : null, Transcript = recognised.Score.Transcript };
+        ScoreResponse response = new(double.IsFinite(nll) ? nll : null, recognised.Score.Transcript);
         return ServerPipeline.WriteJsonAsync(context, response, WireJson.Default.ScoreResponse);
     }
 
@@ -125,13 +112,13 @@ internal sealed class Endpoints
     {
         if (request is null)
         {
-            return _recognition.Recogniser;
+            return recognition.Recogniser;
         }
 
-        ScoringOptions options;
+        ScoringOptions way;
         try
         {
-            options = request.ToOptions();
+            way = request.ToOptions();
         }
         catch (FormatException e)
         {
@@ -143,20 +130,20 @@ internal sealed class Endpoints
             _ways.Clear();
         }
 
-        return _ways.GetOrAdd(options, _recognition.Recogniser.ListenAs);
+        return _ways.GetOrAdd(way, recognition.Recogniser.ListenAs);
     }
 
     private void Check(ScoreRequest request, IRecogniser recogniser, string prefix)
     {
-        if (request.Tokens.Length > _options.MaxCodes)
+        if (request.Tokens.Length > options.MaxCodes)
         {
-            throw ProblemException.Invalid($"`{prefix}tokens` holds {request.Tokens.Length}, expected at most {_options.MaxCodes}");
+            throw ProblemException.Invalid($"`{prefix}tokens` holds {request.Tokens.Length}, expected at most {options.MaxCodes}");
         }
 
-        var bad = Array.FindIndex(request.Tokens, t => (uint)t >= (uint)_recognition.CodeCount);
+        var bad = Array.FindIndex(request.Tokens, t => (uint)t >= (uint)recognition.CodeCount);
         if (bad >= 0)
         {
-            throw ProblemException.Invalid($"`{prefix}tokens[{bad}]` is {request.Tokens[bad]}, expected 0 to {_recognition.CodeCount - 1}");
+            throw ProblemException.Invalid($"`{prefix}tokens[{bad}]` is {request.Tokens[bad]}, expected 0 to {recognition.CodeCount - 1}");
         }
 
         if (request.Lead < 0 || request.Lead > request.Tokens.Length)
@@ -191,7 +178,7 @@ internal sealed class Endpoints
             throw ProblemException.Malformed(e.Message);
         }
 
-        var longest = (double)_options.MaxCodes * _recognition.Codec.SamplesPerCode / _recognition.Codec.SampleRate;
+        var longest = (double)options.MaxCodes * recognition.Codec.SamplesPerCode / recognition.Codec.SampleRate;
         if (wave.Seconds > longest)
         {
             throw ProblemException.Invalid(FormattableString.Invariant($"the sound lasts {wave.Seconds:F2} s, expected at most {longest:F2} s"));

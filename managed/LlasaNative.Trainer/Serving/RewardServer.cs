@@ -15,21 +15,9 @@ internal sealed class RewardServer : IAsyncDisposable
         _recognition = recognition;
         _engine = new ScoringEngine(recognition, options, _metrics);
         var device = NativeDevice.GetInfo();
-        _health = new HealthReport
-        {
-            CutsLeads = true,
-            Status = "ok",
-            Model = model,
-            Backend = device.Backend,
-            Device = $"{device.DeviceName} ({device.Isa})",
-            Threads = device.NumThreads,
-            QueueDepth = 0,
-            QueueCapacity = options.QueueCapacity,
-            MaxSamples = options.MaxSamples,
-            MaxCodes = options.MaxCodes,
-            CodeCount = recognition.CodeCount,
-            Version = LlasaVersion.Text,
-        };
+        _health = new HealthReport(
+            "ok", model, device.Backend, $"{device.DeviceName} ({device.Isa})", QueueDepth: 0, options.QueueCapacity, options.MaxSamples,
+            options.MaxCodes, recognition.CodeCount, LlasaVersion.Text, device.NumThreads, CutsLeads: true);
         Endpoints endpoints = new(recognition, scoring, model, options, _engine);
         _host = new HttpHost(options, _metrics, new ProblemBody());
         _host.Post("/score", endpoints.ScoreAsync);

@@ -40,12 +40,12 @@ internal sealed class RequestFuzz(Random random, int maxBody)
 
     private byte[] Body(out string path)
     {
-        ScoreRequest sample = new() { Tokens = [.. Enumerable.Range(0, random.Next(0, 8)).Select(_ => random.Next(1024))], Text = "a big dog" };
+        ScoreRequest sample = new([.. Enumerable.Range(0, random.Next(0, 8)).Select(_ => random.Next(1024))], "a big dog");
         path = _paths[random.Next(3)];
         return path switch
         {
             "/score" => JsonSerializer.SerializeToUtf8Bytes(sample, WireJson.Default.ScoreRequest),
-            "/check" => JsonSerializer.SerializeToUtf8Bytes(new CheckRequest { Texts = ["a", "b"] }, WireJson.Default.CheckRequest),
+            "/check" => JsonSerializer.SerializeToUtf8Bytes(new CheckRequest(["a", "b"]), WireJson.Default.CheckRequest),
             _ => JsonSerializer.SerializeToUtf8Bytes(new BatchRequest { Samples = [sample, sample], Sound = random.Next(2) == 0, Scoring = new ScoringRequest { Prompt = "full", Language = "en", BatchSize = 2 } }, WireJson.Default.BatchRequest),
         };
     }

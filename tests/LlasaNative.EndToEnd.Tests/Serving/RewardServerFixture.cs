@@ -29,11 +29,8 @@ public abstract class RewardServerFixture : TinyWorldTests
     }
 
     /// <summary>Codes that are not speech but decode to sound, the same for the same seed.</summary>
-    private protected static ScoreRequest Sample(int seed, int codes = 40, string text = "a big dog") => new()
-    {
-        Tokens = [.. Enumerable.Range(0, codes).Select(i => Philox.Below((ulong)seed, 0, (ulong)i, 1024))],
-        Text = text,
-    };
+    private protected static ScoreRequest Sample(int seed, int codes = 40, string text = "a big dog") =>
+        new([.. Enumerable.Range(0, codes).Select(i => Philox.Below((ulong)seed, 0, (ulong)i, 1024))], text);
 
     private protected static string Json(ScoreRequest sample) => JsonSerializer.Serialize(sample, WireJson.Default.ScoreRequest);
 
