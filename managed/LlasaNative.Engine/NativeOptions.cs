@@ -10,7 +10,13 @@ internal static class NativeOptions
         native.Beta2 = (float)options.Beta2;
         native.WeightDecay = (float)options.WeightDecay;
         native.MaxGradNorm = (float)options.MaxGradNorm;
-        native.Recompute = options.Recompute ? 1 : options.RecomputeMlp ? 2 : 0;
+        native.Recompute = options.Recompute switch
+        {
+            Recompute.False => 0,
+            Recompute.True => 1,
+            Recompute.Mlp => 2,
+            _ => throw new ArgumentOutOfRangeException(nameof(options), options.Recompute, "No such choice."),
+        };
         native.OffloadMoments = options.OffloadMoments ? 1 : 0;
         native.MicroBatchTokens = options.MicroBatchTokens;
         return native;

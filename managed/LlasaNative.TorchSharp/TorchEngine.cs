@@ -19,9 +19,10 @@ public class TorchEngine : ITrainerEngine
         UsageException.ThrowIf(device.Backend is not "cpu",
             $"`trainer.engine`: torch trains on the CPU, and this policy is on {device.Backend}; take the native engine, or --backend cpu");
         ArgumentNullException.ThrowIfNull(settings);
-        if (settings.Optimiser.RecomputeMlp || settings.Optimiser.OffloadMoments)
+        if (settings.Optimiser.Recompute == Recompute.Mlp || settings.Optimiser.OffloadMoments)
         {
-            throw new UsageException($"`{(settings.Optimiser.RecomputeMlp ? "optimiser.recompute_mlp" : "optimiser.offload_moments")}`: true, but torch has no such thing; take the native engine, or leave it out");
+            var option = settings.Optimiser.Recompute == Recompute.Mlp ? "`optimiser.recompute`: mlp" : "`optimiser.offload_moments`: true";
+            throw new UsageException($"{option}, but torch has no such thing; take the native engine, or leave it out");
         }
 
         try

@@ -29,7 +29,7 @@ public sealed class TorchPolicyTrainer : IPolicyTrainer
             Beta2 = optimiser.Beta2,
             WeightDecay = optimiser.WeightDecay,
             MaxGradNorm = optimiser.MaxGradNorm,
-            Recompute = optimiser.Recompute,
+            Recompute = optimiser.Recompute == Recompute.True,
             MicroBatchTokens = optimiser.MicroBatchTokens,
             AdapterScale = lora.Enabled ? lora.Alpha / lora.Rank : 1,
             AdapterDropout = lora.Enabled ? lora.Dropout : 0,

@@ -13,7 +13,8 @@ internal sealed class StepCost
         var group = options.Rollout.SamplesPerPrompt;
         double steps = reports.Count;
         var codec = (SpeechCodec)recognition.Codec;
-        foreach (var (sample, index) in samples.Select((s, i) => (s, i)))
+        var again = options.Optimiser.Recompute switch { Recompute.True => 1, Recompute.Mlp => 0.5, _ => 0 };
+        foreach (var (index, sample) in samples.Index())
         {
             var prompt = policy.EncodePrompt(sample.Text, 1).Length;
             double response = sample.Codes.Count + (sample.Ended ? 1 : 0);
@@ -23,7 +24,7 @@ internal sealed class StepCost
             var promptCost = index % group == 0 ? Body(policy.Config, 0, prompt) : 0;
             Rollout += (responseCost + promptCost) / steps;
             // Backward costs twice the forward; with recomputation the forward of the layers comes once more.
-            Gradient += ((3 * (responseCost + promptCost)) + ((options.Optimiser.Recompute ? 1 : options.Optimiser.RecomputeMlp ? 0.5 : 0) * (responseCost + promptCost))) / steps;
+            Gradient += ((3 * (responseCost + promptCost)) + (again * (responseCost + promptCost))) / steps;
             TrainedTokens += (response + (index % group == 0 ? prompt : 0)) / steps;
             Recognise += Recognising(recognition.Recogniser, sample.Text, sample.Transcript) / steps;
             Vocode += sample.Codes.Count * Frame(codec) / steps;

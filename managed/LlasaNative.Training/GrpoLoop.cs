@@ -47,7 +47,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         (_options, _recognition, Policy, Trainer, _texts) = (options, models.Recognition, models.Policy, trainer, texts);
         _order = new EpochOrder(texts.Count, Seeds.DataOrder(options.Run.Seed), options.Data.Shuffle);
         _world = world ?? Ranks.Alone;
-        _judge = options.CreateJudge();
+        _judge = new SampleJudge(options.ToReward());
         _pairs = pairs is null ? null : new GroupJudge(pairs);
         _voices = new VoiceDraw(voices ?? [], Seeds.Voices(options.Run.Seed));
         _sampling = options.Rollout.ToSampling(Seeds.Rollouts(options.Run.Seed));
@@ -148,7 +148,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
     private void CheckJudged(long number, DrawnGroups drawn)
     {
         JudgeCounts counts = new([.. drawn.Pairs.OfType<JudgedPair>().Select(p => p.Verdict)]);
-        counts.Check(counts.Pairs, _options.Judge, string.Create(CultureInfo.InvariantCulture, $"step {number}: "));
+        counts.Check(counts.Pairs, _options.ToJudge(), string.Create(CultureInfo.InvariantCulture, $"step {number}: "));
     }
 
     private float[] ReferenceLogProbs(PackedSequences packed) => _reference!.LogProbs(policy => _update.LogProbs(policy, packed));

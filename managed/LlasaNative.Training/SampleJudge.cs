@@ -2,14 +2,11 @@ namespace LlasaNative.Training;
 
 /// <summary>Brings together what is known about a sample and has it judged.</summary>
 /// <remarks><b>Threads:</b> one at a time.</remarks>
-public sealed class SampleJudge
+/// <param name="options">The reward.</param>
+/// <exception cref="UsageException">An option is out of range.</exception>
+public sealed class SampleJudge(RewardOptions options)
 {
-    private readonly WeightedReward _model;
-
-    /// <summary>Prepares a judge.</summary>
-    /// <param name="options">The reward.</param>
-    /// <exception cref="UsageException">An option is out of range.</exception>
-    public SampleJudge(RewardOptions options) => _model = new WeightedReward(options);
+    private readonly WeightedReward _model = new(options);
 
     /// <summary>Whether a component of the reward may want to hear the sound: what is recognised should then hold it.</summary>
     public bool WantsSound => _model.WantsSound;

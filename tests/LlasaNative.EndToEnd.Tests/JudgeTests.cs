@@ -87,11 +87,11 @@ public sealed class JudgeTests : TinyWorldTests
             context.Response.StatusCode = 503;
             return Task.CompletedTask;
         });
-        var arguments = Pair(server, "--set", "judge.retries=0", "--set", "judge.at_once=1");
+        var arguments = Pair(server, "--set", "reward_server.retries=0", "--set", "judge.at_once=1");
         var outcome = LlasaRunner.Run(arguments);
         var known = System.IO.File.ReadAllLines(Directory.GetFiles(Folder, "pairs.judge-*.jsonl").Single()).Length;
         Assert.That(outcome.ExitCode, Is.EqualTo(1));
-        Assert.That(outcome.Error, Does.Match(@"\d of 8 pairs could not be judged, more than judge.max_not_judged 0.1 allows: http.*503.*; .*pairs\.judge-.*\.jsonl keeps the answers there are, and the same command goes on"));
+        Assert.That(outcome.Error, Does.Match(@"\d of 8 pairs could not be judged, more than reward_server.max_not_scored 0.1 allows: http.*503.*; .*pairs\.judge-.*\.jsonl keeps the answers there are, and the same command goes on"));
         isDown = false;
         var before = server.Bodies.Count;
         LlasaRunner.RunWell(arguments);
@@ -161,9 +161,9 @@ public sealed class JudgeTests : TinyWorldTests
             return Task.CompletedTask;
         }))
         {
-            var outcome = LlasaRunner.Run(Online(File("run"), 3, server.Url, "--set", "judge.retries=1", "--set", "run.save_every=0"));
+            var outcome = LlasaRunner.Run(Online(File("run"), 3, server.Url, "--set", "reward_server.retries=1", "--set", "run.save_every=0"));
             Assert.That(outcome.ExitCode, Is.EqualTo(1));
-            Assert.That(outcome.Error, Does.Match(@"llasa: step \d: \d of \d pairs could not be judged, more than judge.max_not_judged 0.1 allows: .*\(2 attempts\); saved .*, from which --resume auto goes on"));
+            Assert.That(outcome.Error, Does.Match(@"llasa: step \d: \d of \d pairs could not be judged, more than reward_server.max_not_scored 0.1 allows: .*\(2 attempts\); saved .*, from which --resume auto goes on"));
         }
 
         using ChatServer elsewhere = new((_, body) => ChatServer.LikesLong(body));

@@ -32,14 +32,14 @@ public sealed class LongSoundTests : TinyWorldTests
     [Test]
     public void HowSilentAWindowMustBe_IsTheGuardsMeasure()
     {
-        var options = GrpoOptionsOf("reward.silence_rms=0.01");
+        var options = Listening(0.01);
         using var recogniser = NativeRecogniser.Load(TinyWorld.Recogniser, options);
         float[] window = Spoken(150), tail = Quiet(5e-3f);
         Assert.That(Listen(recogniser, [.. window, .. tail]).MeanLogProb, Is.EqualTo(Listen(recogniser, window).MeanLogProb), "silent at 0.01");
-        using var louder = recogniser.ListenAs(GrpoOptionsOf("reward.silence_rms=0"));
+        using var louder = recogniser.ListenAs(Listening(0));
         Assert.That(Listen(louder, [.. window, .. tail]).MeanLogProb, Is.Not.EqualTo(Listen(louder, window).MeanLogProb), "the guard is off");
 
-        static ScoringOptions GrpoOptionsOf(string set) => OptionTree.Build<Training.GrpoOptions>([OptionAssignment.Parse(set)]).ToScoring();
+        static ScoringOptions Listening(double silence) => new Training.GrpoOptions { Reward = new Rewards.RewardOptions { SilenceRms = silence } }.ToScoring();
     }
 
     [Test]

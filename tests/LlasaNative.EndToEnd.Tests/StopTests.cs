@@ -6,21 +6,21 @@ public sealed class StopTests : TinyWorldTests
     [Test]
     public void Train_EndsAtABound_InTwoSessionsAtTheSameStep()
     {
-        // The tiny policy's entropy is about 0.7 nats: below 9 from the first step on, which a window of 3 sees at the third.
-        string[] bound = ["--set", "stop_when.entropy_below=9", "--set", "stop_when.window=3"];
+        // The tiny policy's entropy is about 0.7 nats: below 9 from the first step on, which ten steps together show at the tenth.
+        string[] bound = ["--set", "stop_when.entropy_below=9"];
         string whole = Path.Combine(Folder, "whole"), parts = Path.Combine(Folder, "parts");
-        var outcome = LlasaRunner.RunWell(Train(whole, 6, bound));
-        LlasaRunner.RunWell(Train(parts, 2, bound));
-        var second = LlasaRunner.RunWell(Train(parts, 6, bound));
+        var outcome = LlasaRunner.RunWell(Train(whole, 12, bound));
+        LlasaRunner.RunWell(Train(parts, 4, bound));
+        var second = LlasaRunner.RunWell(Train(parts, 12, bound));
         Assert.Multiple(() =>
         {
-            Assert.That(outcome.Output, Does.Match(@"ended after step 3: policy/entropy was 0\.\d+ over 3 steps, below 9 \(stop_when\); saved .*step-000003; policy in "));
-            Assert.That(second.Output, Does.Contain("ended after step 3"), "the steps before the pause count");
+            Assert.That(outcome.Output, Does.Match(@"ended after step 10: policy/entropy was 0\.\d+ over 10 steps, below 9 \(stop_when\); saved .*step-000010; policy in "));
+            Assert.That(second.Output, Does.Contain("ended after step 10"), "the steps before the pause count");
             Assert.That(File.ReadLines(Path.Combine(whole, "metrics.jsonl")).All(line => line.Contains("\"bound/policy/entropy\":9", StringComparison.Ordinal)), "for the dashboard");
             Assert.That(File.Exists(Path.Combine(whole, "policy", "config.json")));
         });
-        AssertSame(Checkpoint(parts, 3), Checkpoint(whole, 3));
-        var freed = LlasaRunner.RunWell(Train(parts, 4));
-        Assert.That(freed.Output, Does.Contain("4 steps"), "without the bound it goes on");
+        AssertSame(Checkpoint(parts, 10), Checkpoint(whole, 10));
+        var freed = LlasaRunner.RunWell(Train(parts, 11));
+        Assert.That(freed.Output, Does.Contain("11 steps"), "without the bound it goes on");
     }
 }

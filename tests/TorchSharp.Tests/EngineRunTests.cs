@@ -123,12 +123,12 @@ public sealed class EngineRunTests
         Assert.That(Directory.EnumerateFileSystemEntries(_folder), Is.Empty);
     }
 
-    [TestCase("optimiser.recompute_mlp")]
-    [TestCase("optimiser.offload_moments")]
-    public void WhatTheNativeEngineAloneHas_IsRefused(string option)
+    [TestCase("optimiser.recompute", "mlp")]
+    [TestCase("optimiser.offload_moments", "true")]
+    public void WhatTheNativeEngineAloneHas_IsRefused(string option, string value)
     {
-        using var process = Start("torch", _folder, "--set", $"{option}=true");
-        Assert.That(process.StandardError.ReadToEnd(), Does.Contain($"`{option}`: true, but torch"));
+        using var process = Start("torch", _folder, "--set", $"{option}={value}");
+        Assert.That(process.StandardError.ReadToEnd(), Does.Contain($"`{option}`: {value}, but torch"));
         process.WaitForExit();
         Assert.That(process.ExitCode, Is.EqualTo(2));
     }

@@ -10,7 +10,7 @@ public sealed class EvaluatorTests
     {
         using TablePolicy policy = new() { Script = World.EvenOnesAreRight };
         using GrpoModels models = new(policy, new ScriptedRecognition());
-        var result = new Evaluator(models, World.Settings().CreateJudge()).Evaluate(
+        var result = new Evaluator(models, new SampleJudge(World.Settings().ToReward())).Evaluate(
             models.Encode(["ab", "c", "cab"], 4), new EvaluationOptions { Samples = 2, BatchSize = 2, MaxNewTokens = 4 }, keepSound: text => text == 1);
         // ab | aaaa: 3 edits of 2; c | cccc: 3 of 1; cab | cccc: 3 of 3, each with a right sample of as many characters.
         Assert.Multiple(() =>
@@ -29,10 +29,10 @@ public sealed class EvaluatorTests
     {
         using TablePolicy policy = new();
         using GrpoModels models = new(policy, new ScriptedRecognition());
-        var result = new Evaluator(models, World.Settings().CreateJudge()).Evaluate(models.Encode(["ab", "c", "cab"], 4), new EvaluationOptions { Samples = 3, BatchSize = batch, MaxNewTokens = 4 });
+        var result = new Evaluator(models, new SampleJudge(World.Settings().ToReward())).Evaluate(models.Encode(["ab", "c", "cab"], 4), new EvaluationOptions { Samples = 3, BatchSize = batch, MaxNewTokens = 4 });
         using TablePolicy again = new();
         using GrpoModels others = new(again, new ScriptedRecognition());
-        var whole = new Evaluator(others, World.Settings().CreateJudge()).Evaluate(others.Encode(["ab", "c", "cab"], 4), new EvaluationOptions { Samples = 3, BatchSize = 9, MaxNewTokens = 4 });
+        var whole = new Evaluator(others, new SampleJudge(World.Settings().ToReward())).Evaluate(others.Encode(["ab", "c", "cab"], 4), new EvaluationOptions { Samples = 3, BatchSize = 9, MaxNewTokens = 4 });
         Assert.That(result.Samples.Select(s => s.Transcript), Is.EqualTo(whole.Samples.Select(s => s.Transcript)));
     }
 }

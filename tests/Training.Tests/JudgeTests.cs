@@ -89,7 +89,7 @@ public sealed class JudgeTests
         var error = Assert.Throws<RewardUnavailableException>(() => world.Run(memory))!;
         Assert.Multiple(() =>
         {
-            Assert.That(error.Message, Does.StartWith("step 1: 2 of 2 pairs could not be judged, more than judge.max_not_judged 0.1 allows: nobody answers; saved "));
+            Assert.That(error.Message, Does.StartWith("step 1: 2 of 2 pairs could not be judged, more than reward_server.max_not_scored 0.1 allows: nobody answers; saved "));
             Assert.That(world.Policy.Logits, Is.EqualTo(before));
         });
     }
@@ -97,7 +97,7 @@ public sealed class JudgeTests
     [Test]
     public void Pairs_ThatMayGoWithout_AreCountedAndLeftOut()
     {
-        var options = Options(2) with { Judge = Judge with { MaxNotJudged = 0.5 } };
+        var options = Options(2) with { RewardServer = new RewardServerOptions { MaxNotScored = 0.5 } };
         using World world = new(options, ["ab", "ba"], World.EvenOnesAreRight, judge: new ScriptedJudge((first, second) => "ba" == first ? JudgeAnswer.Other : "ba" == second ? JudgeAnswer.Failed
             : first == "ab" ? JudgeAnswer.First : JudgeAnswer.Second));
         var report = world.Step();

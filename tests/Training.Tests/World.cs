@@ -68,7 +68,7 @@ internal sealed class World : IDisposable
         });
 
     /// <summary>Two samples of each text.</summary>
-    public EvaluationResult Evaluate(string[] texts, SecondEar? ear, CancellationToken cancellation = default) => new Evaluator(_models, Options.CreateJudge(), ear, _ranks).Evaluate(
+    public EvaluationResult Evaluate(string[] texts, SecondEar? ear, CancellationToken cancellation = default) => new Evaluator(_models, new SampleJudge(Options.ToReward()), ear, _ranks).Evaluate(
         _models.Encode(texts, 4), new EvaluationOptions { Samples = 2, BatchSize = 2, MaxNewTokens = 4 }, cancellation: cancellation);
 
     public void Dispose()

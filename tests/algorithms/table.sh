@@ -9,7 +9,7 @@ out=${1:?usage: tests/algorithms/table.sh OUT}
 steps=${STEPS:-80} sentences=${SENTENCES:-400} seeds=${SEEDS:-1 2 3} threads=${THREADS:-0}
 read -ra llasa <<< "${LLASA:-dotnet managed/LlasaNative.Trainer/bin/Release/net10.0/llasa.dll}"
 
-budget=(rollout.prompts_per_step=8 rollout.samples_per_prompt=8 "run.steps=$steps" optimiser.schedule=linear "optimiser.decay_steps=$((steps / 3))" optimiser.final_ratio=0.1 optimiser.warmup_steps=2
+budget=(rollout.prompts_per_step=8 rollout.samples_per_prompt=8 "run.steps=$steps" "optimiser.schedule=linear(decay_steps=$((steps / 3)),final_ratio=0.1)" optimiser.warmup_steps=2
   optimiser.learning_rate=1.25e-4 run.time_limit_minutes=0)
 # label | settings over the budget
 rows=(

@@ -15,13 +15,13 @@ speaker=$out/speaker model=${MODEL:-tests/voices/speaker.onnx}
 [[ -f $out/voices.jsonl ]] || "${llasa[@]}" encode "$speaker/references" -o "$out/voices.jsonl"
 
 # A policy that has learned to go on in the voice of its prompt, from the shipped one, which knows one voice.
-[[ -d $out/cloning/policy ]] || "${llasa[@]}" sft --data "$speaker/corpus.jsonl" --steps "$sft_steps" --seed "$seed" --set run.save_every=50 --set optimiser.schedule=cosine \
-  --set optimiser.final_ratio=0.1 --set optimiser.learning_rate=1e-3 --out "$out/cloning"
+[[ -d $out/cloning/policy ]] || "${llasa[@]}" sft --data "$speaker/corpus.jsonl" --steps "$sft_steps" --seed "$seed" --set run.save_every=50 --set "optimiser.schedule=cosine(final_ratio=0.1)" \
+  --set optimiser.learning_rate=1e-3 --out "$out/cloning"
 
 # The onnx component reports in `like` what it rewards.
 like="onnx(model=$model,called=like,features=log_mel,similarity=true)"
 [[ -d $out/grpo/policy ]] || "${llasa[@]}" train --config configs/demo.yaml --policy "$out/cloning/policy" --seed "$seed" --steps "$steps" --set run.time_limit_minutes="${MINUTES:-0}" --set run.save_every=20 \
-  --set rollout.prompts_per_step="$prompts" --set optimiser.learning_rate=2e-4 --set optimiser.decay_steps=$((steps / 3)) \
+  --set rollout.prompts_per_step="$prompts" --set optimiser.learning_rate=2e-4 --set "optimiser.schedule=linear(decay_steps=$((steps / 3)),final_ratio=0.1)" \
   --set data.voices="$out/voices.jsonl" --set "reward.components=utility=1,$like=$weight" --out "$out/grpo"
 
 "${llasa[@]}" compare "$out/cloning/policy" "$out/grpo/policy" --names "SFT,GRPO" --voices "$out/voices.jsonl" --limit "$sentences" --samples 2 --seed "$seed" \

@@ -88,7 +88,7 @@ internal static class CompareCommand
         var texts = TrainingData.Fitting(prompts, models, voices, request.How.Seed, request.How.MaxNewTokens, second: secondEar);
         var progress = Terminal.Progress(texts.Length, ranks);
         Action<int, SampleRecord>? keep = request.Sounds ? (i, sample) => WriteSound(Path.Combine(request.Out, $"sounds-{which}"), i, request.How.Samples, sample) : null;
-        var result = new Evaluator(models, options.CreateJudge(), secondEar, ranks.World).Evaluate(
+        var result = new Evaluator(models, new SampleJudge(options.ToReward()), secondEar, ranks.World).Evaluate(
             texts, request.How, i => i < request.Clips, done => progress.Took(done, name), keep, abort);
         progress.Finish();
         return result;

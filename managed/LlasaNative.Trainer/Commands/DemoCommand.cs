@@ -67,7 +67,7 @@ internal static class DemoCommand
         using StopSignal stop = new(text => Console.Error.WriteLine(text));
         EvaluationOptions how = new() { Samples = samples, Seed = options.Run.Seed, MaxNewTokens = options.Rollout.MaxNewTokens };
         var texts = TrainingData.Fitting(heldOut, models, Voices.None, how.Seed, how.MaxNewTokens, second: second);
-        Evaluator evaluator = new(models, options.CreateJudge(), second);
+        Evaluator evaluator = new(models, new SampleJudge(options.ToReward()), second);
         var before = Measure(evaluator, texts, how, clips, "before", stop);
         List<StepReport> reports = [];
         var progress = Terminal.Progress(options.Run.Steps);

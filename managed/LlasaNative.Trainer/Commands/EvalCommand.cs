@@ -42,7 +42,8 @@ internal static class EvalCommand
             var folder = parsed.GetValue(sounds);
             Action<int, SampleRecord>? keep = folder is null ? null : BestOf(Math.Max(best, 1), (i, sample) =>
                 SoundFiles.Write(Path.Combine(folder, SoundName(i, how.Samples / Math.Max(best, 1))), sample, WaveFile.Encode));
-            var result = new Evaluator(loaded, judging.CreateJudge(), second, ranks.World).Evaluate(texts, how, null, done => progress.Took(done, "texts"), keep, stop.Abort);
+            var result = new Evaluator(loaded, new SampleJudge(judging.ToReward()), second, ranks.World)
+                .Evaluate(texts, how, null, done => progress.Took(done, "texts"), keep, stop.Abort);
             progress.Finish();
             result = best > 0 ? result.BestOf(best) : result;
             if (result.NotScored > judging.RewardServer.MaxNotScored * result.Samples.Count)

@@ -26,8 +26,8 @@ internal static class MemoryTable
     public static int Run(GrpoOptions options, int ranks, bool forGpu)
     {
         ranks = Checked(ranks);
-        MemoryPlan[] plans = [.. new (bool All, bool Mlp)[] { (false, false), (false, true), (true, false) }.Select(again =>
-            MemoryPlanner.Plan(options with { Optimiser = options.Optimiser with { Recompute = again.All, RecomputeMlp = again.Mlp } }, ranks, forGpu))];
+        MemoryPlan[] plans = [.. new[] { Recompute.False, Recompute.Mlp, Recompute.True }.Select(again =>
+            MemoryPlanner.Plan(options with { Optimiser = options.Optimiser with { Recompute = again } }, ranks, forGpu))];
         var (unit, name) = plans[0].PeakBytes >= 1_000_000_000 ? (1e9, "GB") : (1e6, "MB");
         Console.WriteLine($"{"stage",-11} {"what",-40} {name,10} {"MLP again",11} {"recomputed",11}");
         foreach (var stage in plans.SelectMany(p => p.Items).Select(i => i.Stage).Distinct())

@@ -17,7 +17,7 @@ internal static class PairCommand
         Option<long> seed = new("--seed") { Description = "random: decides the pairs.", DefaultValueFactory = _ => 1 };
         Option<string?> judge = new("--judge") { Description = "URL of an OpenAI-compatible API whose model hears both, in either order, and says which is the better; the rule says which two meet (judge.url)." };
         Option<string?> model = new("--judge-model") { Description = "Name of that model (judge.model)." };
-        Option<string[]> set = new("--set") { Description = "judge.key=value, as `llasa config` lists the section judge; may be repeated." };
+        Option<string[]> set = new("--set") { Description = "key=value of the sections judge and reward_server, as `llasa config` lists them; may be repeated." };
         ModelArguments models = new();
         Command command = new("pair", "Make pairs of samples of one text: a better and a worse by a rule or by a judge, or any two for people to judge.");
         command.Takes([files, output, rule, margin, perText, band, across, semitones, rate, seed, judge, model, set, models.Codec,
@@ -33,7 +33,9 @@ internal static class PairCommand
                 throw new UsageException("--per-text must be at least 1, --length-band 0 or at least 1, and --margin at least 0");
             }
 
-            var judging = OptionTree.Build<PairSettings>([.. Flag("judge.url", judge), .. Flag("judge.model", model), .. OptionAssignment.Read(null, parsed.GetValue(set))]).Judge;
+            var judging = OptionTree.Build<GrpoOptions>(
+                [new("algorithm", "online_dpo", "pair"), .. Flag("judge.url", judge), .. Flag("judge.model", model),
+                    .. OptionAssignment.Read(null, parsed.GetValue(set))]).ToJudge();
             using var asked = Judges.Create(judging);
             SampledSpeech[] samples = [.. parsed.GetValue(files)!.SelectMany(SampleFile.Read)];
             var pairs = Pairing.Make(samples, options);

@@ -43,7 +43,8 @@ internal static class SampleCommand
             SampleFile.Write(path, kept);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"{path}  {kept.Length} of {drawn.Samples.Count} samples  reward {kept.Average(s => s.Reward):F3}  CER {kept.Average(s => s.Cer):F3}, of all drawn {drawn.Reward:F3} and {drawn.Cer:F3}; ")
-                + string.Create(CultureInfo.InvariantCulture, $"pitch {kept.Select(s => s.F0Semitones).FiniteMean():F2} semitones, pace {kept.Select(s => s.Rate).FiniteMean():F1} characters/s, {kept.Select(s => string.Join(',', s.Codes)).Distinct().Count()} different"));
+                + string.Create(CultureInfo.InvariantCulture, $"pitch {kept.Select(s => s.F0Semitones).FiniteMean():F2} semitones, pace {kept.Select(s => s.Rate).FiniteMean():F1} characters/s, ")
+                + string.Create(CultureInfo.InvariantCulture, $"{kept.Select(s => string.Join(',', s.Codes)).Distinct().Count()} different"));
             return 0;
         });
     }
@@ -59,7 +60,8 @@ internal static class SampleCommand
         var texts = prompts.Fitting((text, named) => (Encoded: loaded.Encode(text, how.MaxNewTokens, judging.Data.MaxPromptTokens, voices.Of(named)), Named: named));
         using StopSignal stop = new(atOnce: true);
         var progress = Terminal.Progress(texts.Length);
-        result = new Evaluator(loaded, judging.CreateJudge()).Evaluate([.. texts.Select(t => t.Encoded)], how, null, done => progress.Took(done, "texts"), null, stop.Abort);
+        result = new Evaluator(loaded, new SampleJudge(judging.ToReward()))
+            .Evaluate([.. texts.Select(t => t.Encoded)], how, null, done => progress.Took(done, "texts"), null, stop.Abort);
         progress.Finish();
         if (result.NotScored > judging.RewardServer.MaxNotScored * result.Samples.Count)
         {

@@ -35,7 +35,7 @@ internal static class ScoreCommand
         using var waves = wavePath is not null ? ReadWave(wavePath) : ReadCodes(codesPath!, models);
         using var recogniser = RecogniserEngines.Load(models.Recogniser, options.ToScoring(), models.ScoringType);
         var scores = recogniser.Score(waves, [text], CancellationToken.None);
-        var judge = options.CreateJudge();
+        var judge = new SampleJudge(options.ToReward());
         var recognised = RecognisedSample.Of(scores[0], waves[0], waves.SampleRate, judge.WantsSound);
         var prosody = Prosody.Measure(waves[0], waves.SampleRate, new PitchTracker());
         var judged = judge.Judge([text], [true], [null], [recognised with { Prosody = prosody }])[0];

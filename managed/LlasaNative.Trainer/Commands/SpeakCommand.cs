@@ -82,7 +82,7 @@ internal static class SpeakCommand
     private static (IReadOnlyList<Spoken> Spoken, int Rate) Choose(string text, Utterance? voice, EvaluationOptions how, GrpoOptions options, int bestOf, PhaseTimer timer, CancellationToken abort)
     {
         using var loaded = Recognitions.Load(options, training: false, frozen: true, abort);
-        var drawn = timer.Measure("choose", () => new Evaluator(loaded, options.CreateJudge())
+        var drawn = timer.Measure("choose", () => new Evaluator(loaded, new SampleJudge(options.ToReward()))
             .Evaluate([loaded.Encode(text, how.MaxNewTokens, 0, voice)], how with { Samples = how.Samples * bestOf }, _ => true, cancellation: abort));
         return ([.. drawn.Samples.Chunk(bestOf).Select(group =>
         {

@@ -16,8 +16,8 @@ internal static class TrainCommand
     {
         var options = OptionTree.Build<GrpoOptions>([.. Recognitions.FromEnvironment(), .. arguments.Read(parsed)]);
         options = options with { Models = TinyWorld.Fill(options.Models) };
-        _ = (options.CreateJudge(), options.Trainer.CreateEngine());   // what cannot be loaded is said before models are
-        using var judge = Judges.Create(options.Judge);
+        _ = (new SampleJudge(options.ToReward()), options.Trainer.CreateEngine());   // what cannot be loaded is said before models are
+        using var judge = Judges.Create(options.ToJudge());
         var prompts = TrainingData.ReadTraining(options.Data);
         TrainingData.WarnOfLanguage(prompts, options.Scoring);
         var held = options.Run.EvaluateEvery == 0 ? null : TrainingData.Read(options.Data.Evaluation, DataSplit.Validation, options.Data).Take(options.Run.EvaluateTexts);
@@ -51,7 +51,7 @@ internal static class TrainCommand
         }
 
         var texts = TrainingData.Fitting(held, models, voices, options.Run.Seed, TrainingData.MaxNewTokens(options), options.Data.MaxPromptTokens, second);
-        Evaluator evaluator = new(models, options.CreateJudge(), second, world);
+        Evaluator evaluator = new(models, new SampleJudge(options.ToReward()), second, world);
         var how = options.ToEvaluation();
         return (row, abort) =>
         {

@@ -174,7 +174,7 @@ internal sealed class StepAccount
     {
         double responses = _samples * _lengths.Response, tokens = TrainedRows;
         double epochs = _options.Update.Epochs, batches = Batches, rows = tokens / batches, chunk = Math.Clamp(HeadLogits / _head, 2048, 4096);
-        bool recompute = _options.Optimiser.Recompute, recomputeMlp = !recompute && _options.Optimiser.RecomputeMlp;
+        bool recompute = _options.Optimiser.Recompute == Recompute.True, recomputeMlp = _options.Optimiser.Recompute == Recompute.Mlp;
         var trainsAll = !_options.Lora.Enabled;
         List<CostProduct> products = [];
         foreach (var forward in LayerProducts(_policy, rows, batches, _bf16).Append(new("head", chunk, _head, _policy.HiddenSize, responses / chunk, _bf16)))

@@ -67,8 +67,8 @@ public sealed class OptionEntry
                 : whole is >= int.MinValue and <= int.MaxValue ? (object)(int)whole : throw new FormatException($"`{text}` is not within {int.MinValue} to {int.MaxValue}");
         }
 
-        return type == typeof(bool) ? Flag(text)
-            : type.IsEnum ? OptionNames.Parse(type, text)
+        return type == typeof(bool) ? Flag(text) ?? throw new FormatException($"`{text}` is not true or false")
+            : type.IsEnum ? OptionNames.Parse(type, Enum.IsDefined(type, "True") && Flag(text) is { } flag ? (flag ? "true" : "false") : text)
             : type != typeof(string) ? throw NoOption(null)
             : Declared.IsPath && text is "~" or ['~', '/', ..] ? Environment.GetFolderPath(Environment.SpecialFolder.UserProfile) + text[1..] : text;
     }
@@ -76,12 +76,12 @@ public sealed class OptionEntry
     private InvalidOperationException NoOption(object? value) =>
         new($"{_property.DeclaringType}.{_property.Name}: an option is a flag, a number, a text or an enum, not {value?.GetType() ?? _property.PropertyType}.");
 
-    private static bool Flag(string text) => text switch
+    /// <summary>As PyYAML reads a plain word; null for another one.</summary>
+    private static bool? Flag(string text) => text switch
     {
-        // As PyYAML reads a plain word.
         "true" or "True" or "TRUE" or "yes" or "Yes" or "YES" or "on" or "On" or "ON" => true,
         "false" or "False" or "FALSE" or "no" or "No" or "NO" or "off" or "Off" or "OFF" => false,
-        _ => throw new FormatException($"`{text}` is not true or false"),
+        _ => null,
     };
 
     // 1_000: YAML 1.1 lets numbers be read in groups. 010 is 8 there and 10 in YAML 1.2 and on a command line.

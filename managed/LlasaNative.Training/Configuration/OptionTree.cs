@@ -107,14 +107,17 @@ public static class OptionTree
         ];
     }
 
-    private static string Unknown(string key, object options, IReadOnlyList<OptionEntry> entries) => Removed(options).FirstOrDefault(r => r.Key == key) is { } removed
-        ? $"`{key}` is no option any more: {removed.Instead}"
+    private static string Unknown(string key, object options, IReadOnlyList<OptionEntry> entries) =>
+        Removed(options).FirstOrDefault(r => r.Key == key) is { } removed ? $"`{key}` is no option any more: {removed.Instead}"
+        : Removed(options).FirstOrDefault(r => IsVerl(r.Verl, key)) is { } theirs ? $"unknown key `{key}`: {theirs.Instead}"
         : $"unknown key `{key}`, did you mean `{Nearest(key, entries)}`?";
+
+    private static bool IsVerl(string? name, string key) => name is not null && (name == key || name.EndsWith("." + key, StringComparison.Ordinal));
 
     /// <summary>The nearest key: by verl's name; of the same section when that exists; of any by its bare name when none was written.</summary>
     private static string Nearest(string key, IReadOnlyList<OptionEntry> entries)
     {
-        if (entries.FirstOrDefault(e => e.Declared.Verl is { } verl && (verl == key || verl.EndsWith("." + key, StringComparison.Ordinal))) is { } theirs)
+        if (entries.FirstOrDefault(e => IsVerl(e.Declared.Verl, key)) is { } theirs)
         {
             return theirs.Key;
         }
@@ -129,6 +132,6 @@ public static class OptionTree
         string[] section = [.. keys.Where(k => k.StartsWith(key[..(dot + 1)], StringComparison.Ordinal))];
         return (section.Length > 0 ? section : keys).MinBy(k => Edits(key, k))!;
     }
-}
 
     private static int Edits(string a, string b) => EditDistance.Compute([.. a.Select(c => (int)c)], [.. b.Select(c => (int)c)]);
+}

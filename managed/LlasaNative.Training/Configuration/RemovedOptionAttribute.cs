@@ -15,4 +15,7 @@ public sealed class RemovedOptionAttribute(string key, string instead, string? a
 
     /// <summary>The value that every run has now.</summary>
     public string? Always => always;
+
+    /// <summary>What verl calls it; null where it has no such option.</summary>
+    public string? Verl { get; init; }
 }

@@ -52,7 +52,7 @@ public sealed class JudgeCounts(IReadOnlyCollection<PairVerdict> verdicts)
         {
             throw new RewardUnavailableException(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{when}{NotJudged} of {of} pairs could not be judged, more than judge.max_not_judged {options.MaxNotJudged:R} allows: {verdicts.First(v => !v.IsJudged).Failure}"));
+                $"{when}{NotJudged} of {of} pairs could not be judged, more than reward_server.max_not_scored {options.MaxNotJudged:R} allows: {verdicts.First(v => !v.IsJudged).Failure}"));
         }
     }
 }

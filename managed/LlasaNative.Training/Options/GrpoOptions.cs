@@ -75,6 +75,14 @@ public sealed record GrpoOptions : IPresetOptions, ICheckedOptions
     /// <summary>The reward, in the recogniser's language.</summary>
     public RewardOptions ToReward() => Reward with { Language = Scoring.TextLanguage, MaxTokens = Rollout.MaxNewTokens };
 
+    /// <summary>The judge of pairs, waited for as reward servers are.</summary>
+    public JudgeOptions ToJudge() => Judge with
+    {
+        TimeoutSeconds = RewardServer.TimeoutSeconds,
+        Retries = RewardServer.Retries,
+        MaxNotJudged = RewardServer.MaxNotScored,
+    };
+
     /// <summary>How evaluations during training speak, with what the rest of the options decides.</summary>
     public EvaluationOptions ToEvaluation() => Evaluation with
     {
@@ -111,7 +119,7 @@ public sealed record GrpoOptions : IPresetOptions, ICheckedOptions
         return Update.MiniBatchPrompts <= Rollout.PromptsPerStep ? faults : [.. faults, "`update.mini_batch_prompts` must not be more than `rollout.prompts_per_step`"];
     }
 
-    private static T? Made<T>(string key, Func<T> create, List<string> faults)
+    internal static T? Made<T>(string key, Func<T> create, List<string> faults)
         where T : class
     {
         try

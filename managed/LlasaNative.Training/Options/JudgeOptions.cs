@@ -1,6 +1,9 @@
 namespace LlasaNative.Training;
 
 /// <summary>Who says which of two samples is the better, where that is not the reward, and what happens when it cannot be asked.</summary>
+[RemovedOption("judge.timeout_seconds", "it is `reward_server.timeout_seconds`")]
+[RemovedOption("judge.retries", "it is `reward_server.retries`")]
+[RemovedOption("judge.max_not_judged", "it is `reward_server.max_not_scored`")]
 public sealed record JudgeOptions : ICheckedOptions
 {
     /// <summary>Stands in the prompt for what was to be said.</summary>
@@ -22,13 +25,13 @@ public sealed record JudgeOptions : ICheckedOptions
     [Option("Requests at once; each pair takes two, one in either order.", AtLeast = 1, AtMost = 256, FreeOnResume = true)]
     public int AtOnce { get; init; } = 4;
 
-    [Option("Longest wait for an answer.", Above = 0, AtMost = 3600, Unit = "seconds", FreeOnResume = true)]
+    /// <summary>Longest wait for an answer, in seconds.</summary>
     public double TimeoutSeconds { get; init; } = 120;
 
-    [Option("Further attempts after an error that may pass.", AtLeast = 0, AtMost = 100, FreeOnResume = true)]
+    /// <summary>Further attempts after an error that may pass.</summary>
     public int Retries { get; init; } = 6;
 
-    [Option("Share of the pairs that may go without an answer, by failure or because it says something else; above, the run saves and stops.", AtLeast = 0, AtMost = 1, FreeOnResume = true)]
+    /// <summary>Share of the pairs that may go without an answer, by failure or because it says something else.</summary>
     public double MaxNotJudged { get; init; } = 0.1;
 
     /// <summary>Whether somebody else than the reward judges.</summary>

@@ -7,6 +7,7 @@ namespace LlasaNative.Rewards;
 [RemovedOption("reward.min_characters_per_second", "it is an option of the component, utility(min_characters_per_second=5) in `reward.components`", "0")]
 [RemovedOption("reward.max_characters_per_second", "it is an option of the component, utility(max_characters_per_second=25) in `reward.components`", "0")]
 [RemovedOption("reward.max_code_run", "it is an option of the component, utility(max_code_run=50) in `reward.components`", "0")]
+[RemovedOption("reward.silence_rms", "it is 0.0001 of full scale in guarded `reward.mode`", "0.0001")]
 public sealed record RewardOptions : ICheckedOptions
 {
     [Option("guarded: normalised text, nothing for silent, empty or endless samples. seed: the formula on the raw strings.")]
@@ -36,7 +37,7 @@ public sealed record RewardOptions : ICheckedOptions
     [Option("A sample longer than the recogniser's window, which alone its NLL is of: judged like any other, reward 0, or left out of its group and of the loss.")]
     public RefusalPolicy BeyondWindow { get; init; } = RefusalPolicy.Keep;
 
-    [Option("Root mean square below which a sound is silent; 0: guard off. Windows behind a sample's first that are as silent are not transcribed.", AtLeast = 0)]
+    /// <summary>Root mean square below which a sound is silent; 0 = none is. Windows behind a sample's first that are as silent are not transcribed.</summary>
     public double SilenceRms { get; init; } = SoundLevel.Silence;
 
     [Option("No-speech probability above which a sample is refused; 1: guard off.", AtLeast = 0, AtMost = 1)]

@@ -31,7 +31,7 @@ public sealed class RewardServerTrainingTests : TinyWorldTests
     {
         LlasaRunner.RunWell("prepare", "--dummy", "-o", Path.Combine(Folder, "data"));
         LlasaRunner.RunWell(Run("whole"));
-        string[] arguments = [.. Run("cut"), "--set", "reward_server.retries=1", "--set", "reward_server.backoff_seconds=0.01", "--set", "run.save_every=0"];
+        string[] arguments = [.. Run("cut"), "--set", "reward_server.retries=1", "--set", "run.save_every=0"];
         using (var server = Start(out var url))
         {
             using var trainer = LlasaRunner.StartAndAwait("step 1/3", [.. arguments, "--reward-server", url]);
@@ -50,7 +50,7 @@ public sealed class RewardServerTrainingTests : TinyWorldTests
     [Test]
     public void Train_WhenNoServerAnswers_StopsBeforeItBegins()
     {
-        var outcome = LlasaRunner.Run([.. Train(Path.Combine(Folder, "run"), 1), "--reward-server", "http://127.0.0.1:1", "--set", "reward_server.retries=1", "--set", "reward_server.backoff_seconds=0.01"]);
+        var outcome = LlasaRunner.Run([.. Train(Path.Combine(Folder, "run"), 1), "--reward-server", "http://127.0.0.1:1", "--set", "reward_server.retries=1"]);
         Assert.Multiple(() =>
         {
             Assert.That(outcome.ExitCode, Is.EqualTo(1));

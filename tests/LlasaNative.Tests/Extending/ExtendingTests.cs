@@ -41,7 +41,7 @@ public sealed partial class ExtendingTests
             Assert.That(settings, Has.Length.EqualTo(4));
             Assert.That(options.Loss.CreateAdvantage().GetType().FullName, Is.EqualTo(typeof(BestOfGroup).FullName));
             Assert.That(options.Loss.CreateLoss().GetType().FullName, Is.EqualTo(typeof(TokenMeanReinforce).FullName));
-            Assert.That(options.CreateJudge().WantsProsody);
+            Assert.That(new SampleJudge(options.ToReward()).WantsProsody);
             Assert.That(options.Trainer.CreateEngine().GetType().FullName, Is.EqualTo(typeof(ShortMemory).FullName));
         });
     }

@@ -256,13 +256,34 @@ public sealed class OptionTests
         Assert.That(ResumedOptions.Differences(new GrpoOptions(), was, null), Is.EqualTo(new[] { "`lora.rank` was 16, is 0", "`rollout.min_p` was 0.1, and is no option any more: use `rollout.top_p`" }));
     }
 
+    [TestCase("linear(decay_steps=40,final_ratio=0.10)", false)]
+    [TestCase("linear(final_ratio=0.1)", true)]
+    [TestCase("constant", true)]
+    public void Resumed_AfterKeysBecameOne_GoesOnAsItWas(string schedule, bool refused)
+    {
+        Dictionary<string, string> was = new(OptionTree.Values(new GrpoOptions()))
+        {
+            ["optimiser.schedule"] = "linear", ["optimiser.final_ratio"] = "0.1", ["optimiser.decay_steps"] = "40", ["optimiser.recompute_mlp"] = "true",
+        };
+        GrpoOptions now = new() { Optimiser = new OptimiserOptions { Schedule = schedule, Recompute = Recompute.Mlp } };
+        string[] expected = [$"`optimiser.schedule` was linear(final_ratio=0.1,decay_steps=40), is {schedule}"];
+        Assert.That(ResumedOptions.Differences(now, was, null), Is.EqualTo(refused ? expected : []));
+    }
+
+    [Test]
+    public void MyKeyOfVerl_ThatIsAnOptionOfTheScheduleNow_IsRefusedWithItsPlace()
+    {
+        var error = Assert.Throws<UsageException>(() => OptionTree.Build<GrpoOptions>([new OptionAssignment("min_lr_ratio", "0.1", "--set")]));
+        Assert.That(error!.Message, Does.EndWith("unknown key `min_lr_ratio`: it is an option of the schedule, linear(final_ratio=0.1) in `optimiser.schedule`"));
+    }
+
     [Test]
     public void Resumed_WithOtherOptions_NamesThoseThatMatter()
     {
         GrpoOptions now = new() { Rollout = new RolloutOptions { Slots = 7, Temperature = 1 }, Run = new RunOptions { Steps = 300, Out = "elsewhere" }, RewardServer = new RewardServerOptions { Retries = 1 } };
         var was = OptionTree.Values(new GrpoOptions());
         Assert.That(ResumedOptions.Differences(now, was, null), Is.EqualTo(new[] { "`rollout.temperature` was 0.8, is 1" }));
-        var cosine = now with { Optimiser = new OptimiserOptions { Schedule = LearningRateSchedule.Cosine } };
+        var cosine = now with { Optimiser = new OptimiserOptions { Schedule = "cosine" } };
         Assert.That(ResumedOptions.Differences(cosine, was, null).Select(d => d.Split('`')[1]), Is.EqualTo(new[] { "rollout.temperature", "optimiser.schedule", "run.steps" }));
         Assert.That(ResumedOptions.Differences(now, new Dictionary<string, string>(), null), Is.Empty, "what an older version did not know");
     }
