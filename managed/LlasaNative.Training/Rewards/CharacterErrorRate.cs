@@ -56,23 +56,12 @@ public static partial class CharacterErrorRate
 
     private static double Rate(long distance, long length) => length == 0 ? distance : (double)distance / length;
 
-    private static int[] CodePoints(ReadOnlySpan<char> text)
-    {
-        int[] codePoints = new int[text.Length];
-        int count = 0;
-        foreach (Rune rune in text.EnumerateRunes())
-        {
-            codePoints[count++] = rune.Value;
-        }
-
-        return codePoints[..count];
-    }
+    private static int[] CodePoints(string text) => [.. text.EnumerateRunes().Select(rune => rune.Value)];
 
     /// <summary>jiwer joins runs of white space first and then splits at spaces only.</summary>
     private static int[] Words(string text, Dictionary<string, int> numbers)
     {
-        string joined = SpaceRuns().Replace(text, " ");
-        string[] words = PythonText.Strip(joined).ToString().Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        string[] words = PythonText.Strip(SpaceRuns().Replace(text, " ")).Split(' ', StringSplitOptions.RemoveEmptyEntries);
         return [.. words.Select(word => numbers.TryAdd(word, numbers.Count) ? numbers.Count - 1 : numbers[word])];
     }
 

@@ -48,8 +48,7 @@ internal sealed class EnglishNumberReader(List<string> words)
         }
         else if (!W.Contains(current))
         {
-            Flush();
-            Emit(current);
+            Pass(current);
         }
         else if (W.Zeros.Contains(current))
         {
@@ -57,11 +56,12 @@ internal sealed class EnglishNumberReader(List<string> words)
         }
         else if (W.Ones.TryGetValue(current, out int ones))
         {
-            Append(ones, previous, keepGrowing: true, suffix: string.Empty);
+            Append(ones, previous);
         }
         else if (W.OnesSuffixed.TryGetValue(current, out (int Value, string Suffix) ordinal))
         {
-            Append(ordinal.Value, previous, keepGrowing: false, ordinal.Suffix);
+            Append(ordinal.Value, previous);
+            Emit(NumberText + ordinal.Suffix);
         }
         else if (W.Tens.TryGetValue(current, out int tens))
         {
@@ -78,7 +78,8 @@ internal sealed class EnglishNumberReader(List<string> words)
         }
         else if (W.MultipliersSuffixed.TryGetValue(current, out (BigInteger Value, string Suffix) large))
         {
-            MultiplyAndEmit(large.Value, large.Suffix);
+            Multiply(large.Value);
+            Emit(NumberText + large.Suffix);
         }
         else
         {
@@ -124,8 +125,7 @@ internal sealed class EnglishNumberReader(List<string> words)
                 return current == "per";
             }
 
-            Flush();
-            Emit(current);
+            Pass(current);
         }
         else
         {
@@ -140,15 +140,13 @@ internal sealed class EnglishNumberReader(List<string> words)
     {
         if (!numberFollows)
         {
-            Flush();
-            Emit(current);
+            Pass(current);
         }
         else if (current == "and")
         {
             if (previous is null || !W.Multipliers.ContainsKey(previous))
             {
-                Flush();
-                Emit(current);
+                Pass(current);
             }
         }
         else if (current == "point")
@@ -167,8 +165,7 @@ internal sealed class EnglishNumberReader(List<string> words)
         }
         else
         {
-            Flush();
-            Emit(current);
+            Pass(current);
         }
 
         return false;
@@ -194,43 +191,25 @@ internal sealed class EnglishNumberReader(List<string> words)
         }
     }
 
-    private void Append(int ones, string? previous, bool keepGrowing, string suffix)
+    private void Append(int ones, string? previous)
     {
-        bool previousIsOnes = previous is not null && W.Ones.ContainsKey(previous);
-        if (!HasNumber)
+        bool follows = _value is { } value && value % (ones < 10 ? 10 : 100) == 0 && !(previous is not null && W.Ones.ContainsKey(previous));
+        if (!HasNumber || follows)
         {
-            SetValue(ones);
-        }
-        else if (_digits is not null || previousIsOnes)
-        {
-            // "one oh twenty three": the zero of twenty gives way to the three.
-            bool replacesZero = ones < 10 && previous is not null && W.Tens.ContainsKey(previous);
-            SetDigits((replacesZero ? NumberText[..^1] : NumberText) + Text(ones));
-        }
-        else if (_value!.Value % (ones < 10 ? 10 : 100) == 0)
-        {
-            SetValue(_value.Value + ones);
-        }
-        else
-        {
-            SetDigits(NumberText + Text(ones));
+            SetValue((_value ?? 0) + ones);
+            return;
         }
 
-        if (!keepGrowing)
-        {
-            Emit(NumberText + suffix);
-        }
+        // "one oh twenty three": the zero of twenty gives way to the three.
+        bool replacesZero = ones < 10 && previous is not null && W.Tens.ContainsKey(previous);
+        SetDigits((replacesZero ? NumberText[..^1] : NumberText) + Text(ones));
     }
 
     private void AppendTens(int tens)
     {
-        if (!HasNumber)
+        if (!HasNumber || (_value is { } value && value % 100 == 0))
         {
-            SetValue(tens);
-        }
-        else if (_digits is null && _value!.Value % 100 == 0)
-        {
-            SetValue(_value.Value + tens);
+            SetValue((_value ?? 0) + tens);
         }
         else
         {
@@ -240,46 +219,18 @@ internal sealed class EnglishNumberReader(List<string> words)
 
     private void Multiply(BigInteger multiplier)
     {
-        if (!HasNumber)
+        if (_value is { } value)
         {
-            SetValue(multiplier);
+            SetValue(TimesLastThousand(value, multiplier));
         }
-        else if (_digits is not null)
+        else if (_digits is not null && Scaled(_digits, multiplier) is { } product)
         {
-            if (Scaled(_digits, multiplier) is { } product)
-            {
-                SetValue(product);
-            }
-            else
-            {
-                Flush();
-                SetValue(multiplier);
-            }
-        }
-        else
-        {
-            SetValue(TimesLastThousand(_value!.Value, multiplier));
-        }
-    }
-
-    private void MultiplyAndEmit(BigInteger multiplier, string suffix)
-    {
-        if (!HasNumber)
-        {
-            Emit(Text(multiplier) + suffix);
-        }
-        else if (_digits is null)
-        {
-            Emit(Text(TimesLastThousand(_value!.Value, multiplier)) + suffix);
-        }
-        else if (Scaled(_digits, multiplier) is { } product)
-        {
-            Emit(Text(product) + suffix);
+            SetValue(product);
         }
         else
         {
             Flush();
-            Emit(Text(multiplier) + suffix);
+            SetValue(multiplier);
         }
     }
 
@@ -317,25 +268,7 @@ internal sealed class EnglishNumberReader(List<string> words)
     }
 
     /// <summary>Digits, then perhaps a point and more digits.</summary>
-    private static bool IsNumeric(string word)
-    {
-        int point = word.IndexOf('.', StringComparison.Ordinal);
-        ReadOnlySpan<char> whole = point < 0 ? word : word.AsSpan(0, point);
-        return AllDigits(whole) && (point < 0 || AllDigits(word.AsSpan(point + 1)));
-    }
-
-    private static bool AllDigits(ReadOnlySpan<char> text)
-    {
-        foreach (char c in text)
-        {
-            if (!char.IsDigit(c))
-            {
-                return false;
-            }
-        }
-
-        return !text.IsEmpty;
-    }
+    private static bool IsNumeric(string word) => word.Split('.') is { Length: <= 2 } parts && parts.All(p => p.Length > 0 && p.All(char.IsDigit));
 
     private static string Text(BigInteger value) => value.ToString(CultureInfo.InvariantCulture);
 
@@ -349,6 +282,13 @@ internal sealed class EnglishNumberReader(List<string> words)
         {
             Emit(NumberText);
         }
+    }
+
+    /// <summary>Puts a word out that is part of no number.</summary>
+    private void Pass(string word)
+    {
+        Flush();
+        Emit(word);
     }
 
     /// <summary>Puts a word out, after a pending sign or currency symbol, and starts a new number.</summary>

@@ -20,7 +20,7 @@ internal static partial class EnglishNumbers
         string[] segments = AndAHalf().Split(text);
         for (int i = 0; i < segments.Length; i++)
         {
-            if (Strip(segments[i]).IsEmpty)
+            if (Strip(segments[i]).Length == 0)
             {
                 continue;
             }

@@ -11,7 +11,16 @@ namespace LlasaNative.Text;
 public sealed partial class EnglishTextNormalizer : ITextNormalizer
 {
     // Order matters: "'d been" before "'d", titles before "'s".
-    private static readonly (Regex Pattern, string Replacement)[] Replacements = BuildReplacements();
+    private static readonly (Regex Pattern, string Replacement)[] Replacements =
+    [
+        .. Words("won't=will not|can't=can not|let's=let us|ain't=aint|y'all=you all|wanna=want to|gotta=got to|gonna=going to"),
+        .. Words("i'ma=i am going to|imma=i am going to|woulda=would have|coulda=could have|shoulda=should have|ma'am=madam"),
+        .. Words("mr=mister |mrs=missus |st=saint |dr=doctor |prof=professor |capt=captain |gov=governor |ald=alderman |gen=general "),
+        .. Words("sen=senator |rep=representative |pres=president |rev=reverend |hon=honorable |asst=assistant |assoc=associate "),
+        .. Words("lt=lieutenant |col=colonel |jr=junior |sr=senior |esq=esquire "),
+        .. Endings("'d been=had been|'s been=has been|'d gone=had gone|'s gone=has gone|'d done=had done|'s got=has got"),
+        .. Endings("n't=not|'re=are|'s=is|'d=would|'ll=will|'t=not|'ve=have|'m=am"),
+    ];
 
     private static readonly Lazy<Dictionary<string, string>> Spellings = new(() =>
         EmbeddedText.ReadLines("british_american.txt").Select(line => line.Split(' '))
@@ -39,36 +48,12 @@ public sealed partial class EnglishTextNormalizer : ITextNormalizer
         return WhisperText.CollapseSpaces(s);
     }
 
-    private static (Regex Pattern, string Replacement)[] BuildReplacements()
-    {
-        List<(Regex, string)> list = [];
-        void Words(string pairs)
-        {
-            foreach (string pair in pairs.Split('|'))
-            {
-                string[] parts = pair.Split('=');
-                list.Add((new Regex(Boundary + parts[0] + Boundary, RegexOptions.CultureInvariant), parts[1]));
-            }
-        }
+    private static IEnumerable<(Regex Pattern, string Replacement)> Words(string pairs) => Pairs(pairs, Boundary, "");
 
-        void Endings(string pairs)
-        {
-            foreach (string pair in pairs.Split('|'))
-            {
-                string[] parts = pair.Split('=');
-                list.Add((new Regex(parts[0] + Boundary, RegexOptions.CultureInvariant), " " + parts[1]));
-            }
-        }
+    private static IEnumerable<(Regex Pattern, string Replacement)> Endings(string pairs) => Pairs(pairs, "", " ");
 
-        Words("won't=will not|can't=can not|let's=let us|ain't=aint|y'all=you all|wanna=want to|gotta=got to|gonna=going to");
-        Words("i'ma=i am going to|imma=i am going to|woulda=would have|coulda=could have|shoulda=should have|ma'am=madam");
-        Words("mr=mister |mrs=missus |st=saint |dr=doctor |prof=professor |capt=captain |gov=governor |ald=alderman |gen=general ");
-        Words("sen=senator |rep=representative |pres=president |rev=reverend |hon=honorable |asst=assistant |assoc=associate ");
-        Words("lt=lieutenant |col=colonel |jr=junior |sr=senior |esq=esquire ");
-        Endings("'d been=had been|'s been=has been|'d gone=had gone|'s gone=has gone|'d done=had done|'s got=has got");
-        Endings("n't=not|'re=are|'s=is|'d=would|'ll=will|'t=not|'ve=have|'m=am");
-        return [.. list];
-    }
+    private static IEnumerable<(Regex Pattern, string Replacement)> Pairs(string pairs, string start, string space) =>
+        pairs.Split('|').Select(pair => pair.Split('=')).Select(pair => (new Regex(start + pair[0] + Boundary, RegexOptions.CultureInvariant), space + pair[1]));
 
     [GeneratedRegex(Boundary + "(?:hmm|mm|mhm|mmm|uh|um)" + Boundary)]
     private static partial Regex Fillers();

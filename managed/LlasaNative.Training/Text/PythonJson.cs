@@ -1,6 +1,6 @@
-using System.Buffers;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using System.Text.RegularExpressions;
 
 namespace LlasaNative.Text;
 
@@ -10,10 +10,8 @@ namespace LlasaNative.Text;
 /// a text there refuses it by the name. A byte-order mark in front is passed over. <b>Threads:</b> any.
 /// </remarks>
 /// <example><code>using JsonDocument document = PythonJson.Parse(File.ReadAllBytes("config.json"));</code></example>
-public static class PythonJson
+public static partial class PythonJson
 {
-    private static readonly byte[][] _names = [[.. "NaN"u8], [.. "Infinity"u8], [.. "-Infinity"u8]];
-
     /// <summary>Parses a document.</summary>
     /// <param name="json">Its UTF-8 text; must stay as it is while the document is used.</param>
     /// <param name="options">How deep it may be, and so on.</param>
@@ -90,41 +88,14 @@ public static class PythonJson
         }
 
         // Of a name that comes twice the last counts, as in Python.
-        Dictionary<string, JsonElement> before = [];
-        foreach (JsonProperty property in document.RootElement.EnumerateObject())
+        OrderedDictionary<string, object> all = [];
+        foreach ((string name, object value) in document.RootElement.EnumerateObject().Select(p => (p.Name, (object)p.Value)).Concat(fields))
         {
-            before[property.Name] = property.Value;
+            all[name] = value;
         }
 
-        ArrayBufferWriter<byte> text = new();
-        using (Utf8JsonWriter writer = new(text, new JsonWriterOptions { Indented = options.WriteIndented, NewLine = options.NewLine, Encoder = options.Encoder }))
-        {
-            Dictionary<string, object> set = fields.ToDictionary(field => field.Name, field => field.Value);
-            writer.WriteStartObject();
-            foreach ((string name, JsonElement value) in before)
-            {
-                writer.WritePropertyName(name);
-                if (set.Remove(name, out object? own))
-                {
-                    JsonSerializer.Serialize(writer, own);
-                }
-                else
-                {
-                    value.WriteTo(writer);
-                }
-            }
-
-            foreach ((string name, object value) in set)
-            {
-                writer.WritePropertyName(name);
-                JsonSerializer.Serialize(writer, value);
-            }
-
-            writer.WriteEndObject();
-        }
-
-        string written = Encoding.UTF8.GetString(text.WrittenSpan);
-        foreach (string name in _names.Select(name => Encoding.UTF8.GetString(name)))
+        string written = JsonSerializer.Serialize(all, options);
+        foreach (string name in new[] { "NaN", "Infinity", "-Infinity" })
         {
             written = written.Replace($"\"{mark}{name}\"", name, StringComparison.Ordinal);
         }
@@ -138,48 +109,13 @@ public static class PythonJson
     // The text with such numbers between two others; null when there are none outside of texts.
     private static byte[]? Named(ReadOnlySpan<byte> json, string before, string after)
     {
-        List<byte>? result = null;
-        int copied = 0;
-        bool inText = false;
-        for (int at = 0; at < json.Length; at++)
-        {
-            if (inText)
-            {
-                inText = json[at] != '"';
-                at += json[at] == '\\' ? 1 : 0;   // what is escaped ends no text
-                continue;
-            }
-
-            inText = json[at] == '"';
-            if (inText || NameAt(json[at..]) is not { Length: > 0 } name)
-            {
-                continue;
-            }
-
-            result ??= new List<byte>(json.Length + 16);
-            result.AddRange(json[copied..at]);
-            result.AddRange(Encoding.UTF8.GetBytes(before));
-            result.AddRange(name);
-            result.AddRange(Encoding.UTF8.GetBytes(after));
-            copied = at + name.Length;
-            at = copied - 1;
-        }
-
-        result?.AddRange(json[copied..]);
-        return result?.ToArray();
+        // In Latin-1 every byte is a letter, and comes back as it was.
+        string text = Encoding.Latin1.GetString(json);
+        string named = TextOrNumber().Replace(text, match => match.Groups["number"].Success ? before + match.Value + after : match.Value);
+        return named.Length == text.Length ? null : Encoding.Latin1.GetBytes(named);
     }
 
-    private static byte[]? NameAt(ReadOnlySpan<byte> rest)
-    {
-        foreach (byte[] name in _names)
-        {
-            // NaNs, or Infinity2, is no such number.
-            if (rest.StartsWith(name) && (rest.Length == name.Length || !char.IsAsciiLetterOrDigit((char)rest[name.Length])))
-            {
-                return name;
-            }
-        }
-
-        return null;
-    }
+    // A text, which may lack its end and in which what is escaped ends nothing; or such a number: NaNs, or Infinity2, is none.
+    [GeneratedRegex(@"\x22[^\x22\\]*(\\.[^\x22\\]*)*(\x22|\z)|(?<number>NaN|-?Infinity)(?![A-Za-z0-9])", RegexOptions.Singleline | RegexOptions.ExplicitCapture)]
+    private static partial Regex TextOrNumber();
 }

@@ -18,7 +18,7 @@ public static class PythonText
 
     /// <summary><c>str.strip()</c>.</summary>
     /// <param name="text">Any text.</param>
-    public static ReadOnlySpan<char> Strip(ReadOnlySpan<char> text) => text.Trim(_spaces);
+    public static string Strip(string text) => text.Trim(_spaces);
 
     /// <summary><c>str.split()</c>: the parts between runs of white space.</summary>
     /// <param name="text">Any text.</param>
@@ -57,34 +57,10 @@ public static class PythonText
     }
 
     /// <summary>A letter comes before and none after, looking past what has no case of its own.</summary>
-    private static bool IsFinalSigma(string text, int at)
-    {
-        ReadOnlySpan<char> before = text.AsSpan(0, at);
-        bool cased = false;
-        while (!before.IsEmpty)
-        {
-            Rune.DecodeLastFromUtf16(before, out Rune rune, out int length);
-            before = before[..^length];
-            if (!IsCaseIgnorable(rune))
-            {
-                cased = IsCased(rune);
-                break;
-            }
-        }
+    private static bool IsFinalSigma(string text, int at) =>
+        BeginsCased(text[..at].EnumerateRunes().Reverse()) && !BeginsCased(text[(at + 1)..].EnumerateRunes());
 
-        ReadOnlySpan<char> after = text.AsSpan(at + 1);
-        while (cased && !after.IsEmpty)
-        {
-            Rune.DecodeFromUtf16(after, out Rune rune, out int length);
-            after = after[length..];
-            if (!IsCaseIgnorable(rune))
-            {
-                return !IsCased(rune);
-            }
-        }
-
-        return cased;
-    }
+    private static bool BeginsCased(IEnumerable<Rune> runes) => IsCased(runes.SkipWhile(IsCaseIgnorable).FirstOrDefault());
 
     private static bool IsCased(Rune rune) => Rune.GetUnicodeCategory(rune)
         is UnicodeCategory.UppercaseLetter or UnicodeCategory.LowercaseLetter or UnicodeCategory.TitlecaseLetter;

@@ -11,54 +11,15 @@ internal static partial class WhisperText
     public static string CollapseSpaces(string text) => Spaces().Replace(text, " ");
 
     /// <summary>Marks, symbols and punctuation become spaces.</summary>
-    public static string RemoveSymbols(string text)
-    {
-        StringBuilder result = new(text.Length);
-        foreach (Rune rune in UnicodeNormalizer.Normalize(text, UnicodeForm.Nfkc).EnumerateRunes())
-        {
-            if (IsMark(rune) || IsSymbol(rune))
-            {
-                result.Append(' ');
-            }
-            else
-            {
-                result.Append(rune);
-            }
-        }
-
-        return result.ToString();
-    }
+    public static string RemoveSymbols(string text) => string.Concat(UnicodeNormalizer.Normalize(text, UnicodeForm.Nfkc).EnumerateRunes().Select(Spaced));
 
     /// <summary>The same, but letters lose their diacritics, and the characters to keep stay.</summary>
-    public static string RemoveSymbolsAndDiacritics(string text, string keep = "")
-    {
-        StringBuilder result = new(text.Length);
-        foreach (Rune rune in UnicodeNormalizer.Normalize(text, UnicodeForm.Nfkd).EnumerateRunes())
-        {
-            if (rune.IsBmp && keep.Contains((char)rune.Value, StringComparison.Ordinal))
-            {
-                result.Append(rune);
-            }
-            else if (Undecomposed(rune.Value) is { } letters)
-            {
-                result.Append(letters);
-            }
-            else if (Rune.GetUnicodeCategory(rune) == UnicodeCategory.NonSpacingMark)
-            {
-                continue;
-            }
-            else if (IsMark(rune) || IsSymbol(rune))
-            {
-                result.Append(' ');
-            }
-            else
-            {
-                result.Append(rune);
-            }
-        }
+    public static string RemoveSymbolsAndDiacritics(string text, string keep = "") =>
+        string.Concat(UnicodeNormalizer.Normalize(text, UnicodeForm.Nfkd).EnumerateRunes().Select(rune =>
+            rune.IsBmp && keep.Contains((char)rune.Value, StringComparison.Ordinal) ? rune.ToString()
+            : Undecomposed(rune.Value) ?? (Rune.GetUnicodeCategory(rune) == UnicodeCategory.NonSpacingMark ? "" : Spaced(rune))));
 
-        return result.ToString();
-    }
+    private static string Spaced(Rune rune) => IsMark(rune) || Rune.IsSymbol(rune) || Rune.IsPunctuation(rune) ? " " : rune.ToString();
 
     /// <summary>Letters with a stroke or a ligature, which normalisation does not take apart.</summary>
     private static string? Undecomposed(int codePoint) => codePoint switch
@@ -81,8 +42,6 @@ internal static partial class WhisperText
 
     private static bool IsMark(Rune rune) => Rune.GetUnicodeCategory(rune)
         is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark;
-
-    private static bool IsSymbol(Rune rune) => Rune.IsSymbol(rune) || Rune.IsPunctuation(rune);
 
     [GeneratedRegex(@"[<\[][^>\]]*[>\]]")]
     private static partial Regex Brackets();
