@@ -130,18 +130,16 @@ public sealed class RunCheckpoints(string root, int keep, PolicyModel policy) : 
         {
             using var json = JsonDocument.Parse(File.ReadAllBytes(path));
             var root = json.RootElement;
-            return new RunState
-            {
-                Step = root.GetProperty("step").GetInt64(),
-                OptimiserStep = root.GetProperty("optimiser_step").GetInt64(),
-                DataPosition = root.TryGetProperty("data_position", out var position) ? position.GetInt64() : 0,   // older checkpoints: runs that need none
-                Best = root.TryGetProperty("best_step", out var best) && (best.GetInt64() == root.GetProperty("step").GetInt64() || CheckpointStore.Exists(directory, best.GetInt64()))
+            return new RunState(
+                Step: root.GetProperty("step").GetInt64(),
+                OptimiserStep: root.GetProperty("optimiser_step").GetInt64(),
+                DataPosition: root.TryGetProperty("data_position", out var position) ? position.GetInt64() : 0,   // older checkpoints: runs that need none
+                Best: root.TryGetProperty("best_step", out var best) && (best.GetInt64() == root.GetProperty("step").GetInt64() || CheckpointStore.Exists(directory, best.GetInt64()))
                     ? (best.GetInt64(), root.GetProperty("best_value").GetDouble()) : null,
-                Log = new RunLogLength(root.GetProperty("metrics_bytes").GetInt64(), root.GetProperty("samples_bytes").GetInt64()),
-                WorkingDirectory = root.TryGetProperty("working_directory", out var directoryThen) ? directoryThen.GetString() : null,
-                DataFingerprint = root.TryGetProperty("data_fingerprint", out var fingerprint) ? fingerprint.GetString() : null,
-                Options = root.GetProperty("options").EnumerateObject().ToDictionary(p => p.Name, p => p.Value.GetString() ?? ""),
-            };
+                Log: new RunLogLength(root.GetProperty("metrics_bytes").GetInt64(), root.GetProperty("samples_bytes").GetInt64()),
+                WorkingDirectory: root.TryGetProperty("working_directory", out var directoryThen) ? directoryThen.GetString() : null,
+                DataFingerprint: root.TryGetProperty("data_fingerprint", out var fingerprint) ? fingerprint.GetString() : null,
+                Options: root.GetProperty("options").EnumerateObject().ToDictionary(p => p.Name, p => p.Value.GetString() ?? ""));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

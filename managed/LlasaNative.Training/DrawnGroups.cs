@@ -45,18 +45,16 @@ public sealed record DrawnGroups(string[] Texts, RolloutBatch Samples, int[][] C
 
     /// <summary>What is to be known of each sample, its sound included where it was wanted.</summary>
     /// <param name="advantages">[B] advantages; null = none.</param>
-    public IEnumerable<SampleRecord> Records(float[]? advantages = null) => Judged.Select((judged, i) => new SampleRecord
-    {
-        Text = Texts[i],
-        Voice = Voices.Count > 0 ? Voices[i] : null,
-        Transcript = Recognised[i].Score.Transcript,
-        Codes = Codes[i],
-        Ended = Samples[i].Ended,
-        Judgement = judged,
-        Advantage = advantages?[i] ?? 0,
-        Prosody = Recognised[i].Prosody,
-        Sound = Recognised[i].Sound,
-    });
+    public IEnumerable<SampleRecord> Records(float[]? advantages = null) => Judged.Select((judged, i) => new SampleRecord(
+        Text: Texts[i],
+        Voice: Voices.Count > 0 ? Voices[i] : null,
+        Transcript: Recognised[i].Score.Transcript,
+        Codes: Codes[i],
+        Ended: Samples[i].Ended,
+        Judgement: judged,
+        Advantage: advantages?[i] ?? 0,
+        Prosody: Recognised[i].Prosody,
+        Sound: Recognised[i].Sound));
 
     /// <summary>Some groups of this, then all of another.</summary>
     /// <param name="groups">Which stay, in order.</param>

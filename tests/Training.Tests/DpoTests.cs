@@ -159,10 +159,8 @@ public sealed class DpoTests
 
         public DpoLoop Loop { get; }
 
-        public void Run(Memory memory, Action<StepReport>? onStep = null) => TrainingRun.Execute(Loop, new RunSettings
-        {
-            Run = _options.Run, Options = _options, Checkpoints = memory, OpenLog = memory.Open, Progress = memory, OnStep = onStep,
-        });
+        public void Run(Memory memory, Action<StepReport>? onStep = null) => TrainingRun.Execute(Loop, new RunSettings(
+            Run: _options.Run, Options: _options, Checkpoints: memory, OpenLog: memory.Open, Progress: memory, OnStep: onStep));
 
         public void Dispose()
         {

@@ -187,15 +187,13 @@ public sealed class SftTests
         return (outcome, [.. ((TablePolicy)loop.Policy).Logits]);
     }
 
-    private static RunOutcome Execute(SftLoop loop, Memory memory, Action<MetricRow> evaluate, Action<StepReport>? onStep = null) => TrainingRun.Execute(loop, new RunSettings
-    {
-        Run = Options.Run,
-        Options = Options,
-        Checkpoints = memory,
-        OpenLog = memory.Open,
-        Progress = memory,
-        Evaluate = evaluate,
-        Lowest = SftLoop.HeldOutLoss,
-        OnStep = onStep,
-    });
+    private static RunOutcome Execute(SftLoop loop, Memory memory, Action<MetricRow> evaluate, Action<StepReport>? onStep = null) => TrainingRun.Execute(loop, new RunSettings(
+        Run: Options.Run,
+        Options: Options,
+        Checkpoints: memory,
+        OpenLog: memory.Open,
+        Progress: memory,
+        Evaluate: evaluate,
+        Lowest: SftLoop.HeldOutLoss,
+        OnStep: onStep));
 }

@@ -52,20 +52,17 @@ internal sealed class World : IDisposable
     public StepReport Step(long number = 1) => Loop.TakeStep(number, keepSound: false, CancellationToken.None);
 
     public RunOutcome Run(Memory memory, GrpoOptions? options = null, string resume = "auto", Action<StepReport>? onStep = null, Action<MetricRow>? evaluate = null, StopSignal? stop = null) =>
-        TrainingRun.Execute(Loop, new RunSettings
-        {
-            Run = (options ?? Options).Run,
-            Options = options ?? Options,
-            Resume = resume,
-            Checkpoints = memory,
-            OpenLog = memory.Open,
-            Progress = memory,
-            World = _ranks,
-            Stop = stop,
-            OnStep = onStep,
-            Evaluate = evaluate,
-            Watch = new RunWatch((options ?? Options).StopWhen),
-        });
+        TrainingRun.Execute(Loop, new RunSettings(
+            Run: (options ?? Options).Run,
+            Options: options ?? Options,
+            Resume: resume,
+            Checkpoints: memory,
+            OpenLog: memory.Open,
+            Progress: memory,
+            Stop: stop,
+            OnStep: onStep,
+            Evaluate: evaluate,
+            Watch: new RunWatch((options ?? Options).StopWhen)) { World = _ranks });
 
     /// <summary>Two samples of each text.</summary>
     public EvaluationResult Evaluate(string[] texts, SecondEar? ear, CancellationToken cancellation = default) => new Evaluator(_models, new SampleJudge(Options.ToReward()), ear, _ranks).Evaluate(

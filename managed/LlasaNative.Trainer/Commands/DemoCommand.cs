@@ -71,44 +71,40 @@ internal static class DemoCommand
         var before = Measure(evaluator, texts, how, clips, "before", stop);
         List<StepReport> reports = [];
         var progress = Terminal.Progress(options.Run.Steps);
-        var outcome = TrainingRun.Execute(loop, new RunSettings
-        {
-            Run = options.Run,
-            Options = options,
-            Resume = "never",
-            Checkpoints = new RunCheckpoints(Path.Combine(options.Run.Out, "checkpoints"), options.Run.Keep, (PolicyModel)models.Policy),
-            OpenLog = state => new RunFiles(options.Run, state, WaveFile.Encode),
-            Progress = progress,
-            Stop = stop,
-            OnStep = report => reports.Add(report with { Samples = [] }),
-        });
+        var outcome = TrainingRun.Execute(loop, new RunSettings(
+            Run: options.Run,
+            Options: options,
+            Resume: "never",
+            Checkpoints: new RunCheckpoints(Path.Combine(options.Run.Out, "checkpoints"), options.Run.Keep, (PolicyModel)models.Policy),
+            OpenLog: state => new RunFiles(options.Run, state, WaveFile.Encode),
+            Progress: progress,
+            Stop: stop,
+            OnStep: report => reports.Add(report with { Samples = [] })));
         ThrowIfStopped(stop);
         TrainingEnd.Export((PolicyModel)loop.Policy, Path.Combine(folder, "policy"), options.Run.ExportType);
         var after = Measure(evaluator, texts, how, clips, "after ", stop);
         var (_, low, high) = PairedBootstrap.Difference(before.PerText(), after.PerText(), Seeds.Bootstrap(options.Run.Seed));
-        DemoReport report = new()
-        {
-            CerBefore = before.Cer,
-            CerAfter = after.Cer,
-            IntervalLow = low,
-            IntervalHigh = high,
-            Exact = (before.Exact, after.Exact),
-            Reward = (before.Reward, after.Reward),
-            SecondEar = Second(before, after, options.Run.Seed),
-            Sentences = texts.Length,
-            SamplesPerSentence = samples,
-            Seed = options.Run.Seed,
-            Steps = outcome.Step,
-            FullSteps = fullSteps,
-            SecondsTotal = timer.Total,
-            SecondsTraining = outcome.Seconds,
-            Device = Terminal.Describe(NativeDevice.GetInfo()),
-            RewardCurve = [.. reports.Select(r => r.Metrics["reward/mean"])],
-            CerCurve = [.. reports.Select(r => r.Metrics["reward/cer"])],
+        DemoReport report = new(
+            CerBefore: before.Cer,
+            CerAfter: after.Cer,
+            IntervalLow: low,
+            IntervalHigh: high,
+            Exact: (before.Exact, after.Exact),
+            Reward: (before.Reward, after.Reward),
+            SecondEar: Second(before, after, options.Run.Seed),
+            Sentences: texts.Length,
+            SamplesPerSentence: samples,
+            Seed: options.Run.Seed,
+            Steps: outcome.Step,
+            FullSteps: fullSteps,
+            SecondsTotal: timer.Total,
+            SecondsTraining: outcome.Seconds,
+            Device: Terminal.Describe(NativeDevice.GetInfo()),
+            RewardCurve: [.. reports.Select(r => r.Metrics["reward/mean"])],
+            CerCurve: [.. reports.Select(r => r.Metrics["reward/cer"])],
             // Directories by their last name only.
-            Settings = [.. OptionTree.Entries(options).Select(e => KeyValuePair.Create(e.Key, e.Declared.IsPath ? Path.GetFileName(e.Value.TrimEnd('/')) : e.Value))],
-            Pairs = DemoPair.First(clips, before, after, WaveFile.Encode),
-        };
+            Settings: [.. OptionTree.Entries(options).Select(e => KeyValuePair.Create(e.Key, e.Declared.IsPath ? Path.GetFileName(e.Value.TrimEnd('/')) : e.Value))],
+            Pairs: DemoPair.First(clips, before, after, WaveFile.Encode));
         AtomicFile.WriteText(Path.Combine(folder, "index.html"), DemoPage.ToHtml(report));
         AtomicFile.WriteBytes(Path.Combine(folder, "summary.json"), DemoPage.ToJson(report));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,

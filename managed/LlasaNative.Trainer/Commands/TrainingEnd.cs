@@ -17,17 +17,14 @@ internal static class TrainingEnd
         using StopSignal stop = new(progress.Note);
         using var dashboard = DashboardServer.StartFor(world.Rank == 0 ? parsed.GetValue(arguments.Dashboard) : null, run.Out, progress.Note);
         RunCheckpoints checkpoints = new(Path.Combine(run.Out, "checkpoints"), run.Keep, (PolicyModel)loop.Policy);
-        var outcome = TrainingRun.Execute(loop, complete(new RunSettings
-        {
-            Run = run,
-            Options = options.All,
-            Resume = parsed.GetValue(arguments.Resume)!,
-            Checkpoints = world.Size == 1 ? checkpoints : new SharedCheckpoints(checkpoints, world),
-            OpenLog = state => world.Rank == 0 ? Open(state) : new NoLog(),
-            World = world,
-            Progress = progress,
-            Stop = stop,
-        }, stop.Abort));
+        var outcome = TrainingRun.Execute(loop, complete(new RunSettings(
+            Run: run,
+            Options: options.All,
+            Resume: parsed.GetValue(arguments.Resume)!,
+            Checkpoints: world.Size == 1 ? checkpoints : new SharedCheckpoints(checkpoints, world),
+            OpenLog: state => world.Rank == 0 ? Open(state) : new NoLog(),
+            Progress: progress,
+            Stop: stop) { World = world }, stop.Abort));
         return Report(outcome, (PolicyModel)loop.Policy, run, world);
 
         // What is refused, as another process writes it or as it was begun with other options, keeps what it has.

@@ -37,36 +37,32 @@ public sealed class RewardModel
         ArgumentNullException.ThrowIfNull(sample);
         (string reference, string transcript) = Compared(_normalizer, sample.Reference, sample.Transcript);
         double cer = CharacterErrorRate.Compute(reference, transcript);
-        RewardBreakdown formula = new()
-        {
-            Reward = HarmonicUtilityReward.Compute(cer, sample.Nll, _options),
-            Cer = cer,
-            Nll = sample.Nll,
-            CerUtility = HarmonicUtilityReward.CerUtility(cer, _options.BetaCer),
-            NllUtility = HarmonicUtilityReward.NllUtility(sample.Nll, _options.TauNll),
-            CharactersPerSecond = sample.Seconds is > 0 ? CharacterErrorRate.Length(sample.Reference) / sample.Seconds : null,
-            LongestCodeRun = sample.Codes is { } codes ? LongestRun(codes.Span) : null,
-            Reason = double.IsFinite(sample.Nll) ? RewardReason.None : RewardReason.NotFinite,
-            ComparedReference = reference,
-            ComparedTranscript = transcript,
-        };
+        RewardBreakdown formula = new(
+            Reward: HarmonicUtilityReward.Compute(cer, sample.Nll, _options),
+            Cer: cer,
+            Nll: sample.Nll,
+            CerUtility: HarmonicUtilityReward.CerUtility(cer, _options.BetaCer),
+            NllUtility: HarmonicUtilityReward.NllUtility(sample.Nll, _options.TauNll),
+            CharactersPerSecond: sample.Seconds is > 0 ? CharacterErrorRate.Length(sample.Reference) / sample.Seconds : null,
+            LongestCodeRun: sample.Codes is { } codes ? LongestRun(codes.Span) : null,
+            Reason: double.IsFinite(sample.Nll) ? RewardReason.None : RewardReason.NotFinite,
+            ComparedReference: reference,
+            ComparedTranscript: transcript);
         return _options.Mode == RewardMode.Seed ? formula : Guard(formula, sample);
     }
 
     /// <summary>The judgement of a sample that nobody could listen to: no reward, masked.</summary>
     /// <param name="reference">What it should have said.</param>
-    public static RewardBreakdown NotScored(string reference) => new()
-    {
-        Reward = 0,
-        Masked = true,
-        Reason = RewardReason.NotScored,
-        Cer = double.NaN,
-        Nll = double.NaN,
-        CerUtility = double.NaN,
-        NllUtility = double.NaN,
-        ComparedReference = reference,
-        ComparedTranscript = "",
-    };
+    public static RewardBreakdown NotScored(string reference) => new(
+        Reward: 0,
+        Masked: true,
+        Reason: RewardReason.NotScored,
+        Cer: double.NaN,
+        Nll: double.NaN,
+        CerUtility: double.NaN,
+        NllUtility: double.NaN,
+        ComparedReference: reference,
+        ComparedTranscript: "");
 
     /// <summary>The normaliser that the options ask for; none in seed mode.</summary>
     /// <param name="options">Mode, normalisation and language.</param>
@@ -111,18 +107,7 @@ public sealed class RewardModel
     }
 
     /// <summary>Whether anything in a text can be pronounced.</summary>
-    private static bool HasWords(string text)
-    {
-        foreach (Rune rune in text.EnumerateRunes())
-        {
-            if (Rune.IsLetter(rune) || Rune.IsNumber(rune))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
+    private static bool HasWords(string text) => text.EnumerateRunes().Any(rune => Rune.IsLetter(rune) || Rune.IsNumber(rune));
 
     /// <summary>A reference of nothing but punctuation is compared as it stands: normalised it would ask for silence.</summary>
     private static (string Reference, string Transcript) Compared(ITextNormalizer normalizer, string text, string transcript)
@@ -139,34 +124,13 @@ public sealed class RewardModel
         return reason == RewardReason.None ? formula : formula with { Reward = 0, Masked = masked, Reason = reason };
     }
 
-    private RewardReason FindReason(RewardBreakdown formula, SpeechSample sample)
-    {
-        if (!sample.Ended && _options.Unfinished != RefusalPolicy.Keep)
-        {
-            return RewardReason.NeverEnded;
-        }
-
-        if (sample.BeyondWindow && _options.BeyondWindow != RefusalPolicy.Keep)
-        {
-            return RewardReason.BeyondWindow;
-        }
-
-        if (sample.Codes is { IsEmpty: true })
-        {
-            return RewardReason.NoSpeechCodes;
-        }
-
+    private RewardReason FindReason(RewardBreakdown formula, SpeechSample sample) =>
+        !sample.Ended && _options.Unfinished != RefusalPolicy.Keep ? RewardReason.NeverEnded
+        : sample.BeyondWindow && _options.BeyondWindow != RefusalPolicy.Keep ? RewardReason.BeyondWindow
+        : sample.Codes is { IsEmpty: true } ? RewardReason.NoSpeechCodes
         // Written so that NaN counts as silent.
-        if (sample.Rms is { } rms && _options.SilenceRms > 0 && !(rms >= _options.SilenceRms))
-        {
-            return RewardReason.Silent;
-        }
-
-        if (sample.NoSpeechProbability > _options.NoSpeechThreshold)
-        {
-            return RewardReason.NonSpeech;
-        }
-
-        return HasWords(formula.ComparedTranscript) ? formula.Reason : RewardReason.EmptyTranscript;
-    }
+        : sample.Rms is { } rms && _options.SilenceRms > 0 && !(rms >= _options.SilenceRms) ? RewardReason.Silent
+        : sample.NoSpeechProbability > _options.NoSpeechThreshold ? RewardReason.NonSpeech
+        : HasWords(formula.ComparedTranscript) ? formula.Reason
+        : RewardReason.EmptyTranscript;
 }

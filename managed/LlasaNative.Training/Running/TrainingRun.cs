@@ -93,17 +93,15 @@ public static class TrainingRun
         {
             saved = step;
             log.FlushToDisk();
-            return settings.Checkpoints.Save(new RunState
-            {
-                Step = step,
-                OptimiserStep = loop.Trainer.StepCount,
-                DataPosition = loop.DataPosition,
-                Best = best,
-                Log = log.Length,
-                Options = OptionTree.Values(settings.Options),
-                WorkingDirectory = Environment.CurrentDirectory,
-                DataFingerprint = settings.DataFingerprint,
-            }, loop);
+            return settings.Checkpoints.Save(new RunState(
+                Step: step,
+                OptimiserStep: loop.Trainer.StepCount,
+                DataPosition: loop.DataPosition,
+                Best: best,
+                Log: log.Length,
+                Options: OptionTree.Values(settings.Options),
+                WorkingDirectory: Environment.CurrentDirectory,
+                DataFingerprint: settings.DataFingerprint), loop);
         }
     }
 

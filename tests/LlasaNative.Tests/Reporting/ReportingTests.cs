@@ -201,25 +201,23 @@ public sealed class ReportingTests
         });
     }
 
-    private static DemoReport Report() => new()
-    {
-        CerBefore = 0.15,
-        CerAfter = 0.09,
-        IntervalLow = -0.08,
-        IntervalHigh = -0.04,
-        Exact = (0.4, 0.6),
-        Reward = (0.7, 0.8),
-        Sentences = 400,
-        SamplesPerSentence = 2,
-        Seed = 1,
-        Steps = 3,
-        FullSteps = 3,
-        SecondsTotal = 10,
-        SecondsTraining = 5,
-        Device = "cpu",
-        RewardCurve = [0.6, double.NaN, 0.7],
-        CerCurve = [0.2, 0.15, 0.1],
-        Settings = [new("run.seed", "1")],
-        Pairs = [new DemoPair("a <b> cat", new DemoClip("a bat", 0.2, [1, 2, 3]), new DemoClip("", 1, [1, 2, 3]))],
-    };
+    private static DemoReport Report() => new(
+        CerBefore: 0.15,
+        CerAfter: 0.09,
+        IntervalLow: -0.08,
+        IntervalHigh: -0.04,
+        Exact: (0.4, 0.6),
+        Reward: (0.7, 0.8),
+        Sentences: 400,
+        SamplesPerSentence: 2,
+        Seed: 1,
+        Steps: 3,
+        FullSteps: 3,
+        SecondsTotal: 10,
+        SecondsTraining: 5,
+        Device: "cpu",
+        RewardCurve: [0.6, double.NaN, 0.7],
+        CerCurve: [0.2, 0.15, 0.1],
+        Settings: [new("run.seed", "1")],
+        Pairs: [new DemoPair("a <b> cat", new DemoClip("a bat", 0.2, [1, 2, 3]), new DemoClip("", 1, [1, 2, 3]))]);
 }

@@ -67,13 +67,11 @@ public sealed class ProsodyComponentTests
         Assert.That(() => ProsodyBands.Of(samples[..9]), Throws.TypeOf<UsageException>().With.Message.Contains("at least 10 samples"));
     }
 
-    private static SampleRecord Record(SpeechSample sample) => new()
-    {
-        Text = sample.Reference,
-        Transcript = sample.Transcript,
-        Codes = [],
-        Ended = true,
-        Prosody = sample.Prosody,
-        Judgement = new Judgement(new RewardModel().Score(sample), 0, 10, 0, 3, true, 0),
-    };
+    private static SampleRecord Record(SpeechSample sample) => new(
+        Text: sample.Reference,
+        Transcript: sample.Transcript,
+        Codes: [],
+        Ended: true,
+        Prosody: sample.Prosody,
+        Judgement: new Judgement(new RewardModel().Score(sample), 0, 10, 0, 3, true, 0));
 }
