@@ -12,16 +12,10 @@ internal static class PolicyLocation
             throw new UsageException($"{path}: there is no such directory");
         }
 
-        foreach (var candidate in new[] { path, Path.Combine(path, "policy") })
-        {
-            if (File.Exists(Path.Combine(candidate, "config.json")))
-            {
-                return candidate;
-            }
-        }
-
+        string[] candidates = [path, Path.Combine(path, "policy")];
         var checkpoints = Path.Combine(path, "checkpoints");
-        return Directory.Exists(checkpoints) && new CheckpointStore(checkpoints).FindLatest() is { } newest
+        return Array.Find(candidates, candidate => File.Exists(Path.Combine(candidate, "config.json"))) is { } found ? found
+            : Directory.Exists(checkpoints) && new CheckpointStore(checkpoints).FindLatest() is { } newest
             ? newest.Path
             : throw new UsageException($"{path}: holds neither a policy (config.json), nor policy/, nor a complete checkpoint in checkpoints/");
     }

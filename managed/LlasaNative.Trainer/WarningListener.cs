@@ -5,8 +5,7 @@ namespace LlasaNative.Trainer;
 /// <summary>Says the library's warnings on standard error, each once.</summary>
 internal sealed class WarningListener : EventListener
 {
-    // A listener hears of the sources that exist while its base is constructed, before its fields are set.
-    private HashSet<string>? _said;
+    private readonly HashSet<string> _said = new(StringComparer.Ordinal);
 
     protected override void OnEventSourceCreated(EventSource eventSource)
     {
@@ -26,10 +25,9 @@ internal sealed class WarningListener : EventListener
 
     private bool IsNew(string text)
     {
-        var said = LazyInitializer.EnsureInitialized(ref _said, () => new HashSet<string>(StringComparer.Ordinal));
-        lock (said)
+        lock (_said)
         {
-            return said.Add(text);
+            return _said.Add(text);
         }
     }
 }

@@ -67,7 +67,9 @@ public sealed class SftLoop : ITrainingLoop, IDisposable
         }
 
         // The mean is over the tokens of all ranks.
-        TokenTerms terms = new(Filled(packed.ScoredTokens, 1), Filled(packed.ScoredTokens, (float)(1.0 / responses.Sum(r => r.Length))));
+        TokenTerms terms = new(
+            [.. Enumerable.Repeat(1f, packed.ScoredTokens)],
+            [.. Enumerable.Repeat((float)(1.0 / responses.Sum(r => r.Length)), packed.ScoredTokens)]);
         var stats = timer.Measure("gradient", () =>
             Trainer.Reduce(packed.Count == 0 ? new LossStats() : Trainer.Accumulate(packed, _head, terms, CrossEntropy, cancellation)));
         var rate = Schedules.LearningRate(_options.Optimiser, number, _options.Run.Steps);
@@ -116,11 +118,4 @@ public sealed class SftLoop : ITrainingLoop, IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => Trainer.Dispose();
-
-    private static float[] Filled(int count, float value)
-    {
-        var values = new float[count];
-        Array.Fill(values, value);
-        return values;
-    }
 }

@@ -65,15 +65,12 @@ internal static class ScoreCommand
 
     private static WaveBatch ReadCodes(string path, ModelOptions models)
     {
-        List<int> codes = [];
+        int[] codes;
         try
         {
-            foreach (var word in File.ReadAllText(path).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))
-            {
-                codes.Add(int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out var code)
-                    ? code
-                    : throw new ModelFileException(path, null, $"`{word}` is not a speech code"));
-            }
+            codes = [.. File.ReadAllText(path).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Select(word =>
+                int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out var code) ? code
+                : throw new ModelFileException(path, null, $"`{word}` is not a speech code"))];
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -81,7 +78,7 @@ internal static class ScoreCommand
         }
 
         using var codec = SpeechCodec.Load(models.Codec, type: models.ScoringType);
-        codec.CheckCodes(codes.ToArray(), path);
-        return codec.Decode([[.. codes]]);
+        codec.CheckCodes(codes, path);
+        return codec.Decode([codes]);
     }
 }

@@ -23,12 +23,8 @@ internal static class TextWorks
 
         var sampling = NativeSamplingOptions.CreateDefault();
         (sampling.TopK, sampling.TopP, sampling.Temperature) = (topK, (float)topP, 0.8f);
-        var (sequences, positions, ids, logProbs) = (new ulong[rows], new long[rows], new int[rows], new float[rows]);
-        for (var i = 0; i < rows; i++)
-        {
-            sequences[i] = (ulong)i;
-        }
-
+        ulong[] sequences = [.. Enumerable.Range(0, rows).Select(i => (ulong)i)];
+        var (positions, ids, logProbs) = (new long[rows], new int[rows], new float[rows]);
         // One call takes a thousandth of a second.
         const int Calls = 10;
         var seconds = settings.Time(() =>

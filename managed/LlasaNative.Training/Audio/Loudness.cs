@@ -52,22 +52,13 @@ public static class Loudness
     {
         var loudness = Measure(samples, sampleRate);
         var brought = samples.ToArray();
-        if (double.IsFinite(loudness))
+        if (!double.IsFinite(loudness))
         {
-            double peak = 0;
-            foreach (var sample in samples)
-            {
-                peak = Math.Max(peak, Math.Abs(sample));
-            }
-
-            var gain = Math.Min(Math.Pow(10, (target - loudness) / 20), 1 / peak);
-            for (var i = 0; i < brought.Length; i++)
-            {
-                brought[i] = (float)(brought[i] * gain);
-            }
+            return brought;
         }
 
-        return brought;
+        var gain = Math.Min(Math.Pow(10, (target - loudness) / 20), 1.0 / brought.Max(sample => Math.Abs(sample)));
+        return Array.ConvertAll(brought, sample => (float)(sample * gain));
     }
 
     private static double Level(double power) => Offset + (10 * Math.Log10(power));

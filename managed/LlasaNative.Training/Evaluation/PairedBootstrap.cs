@@ -48,13 +48,8 @@ public static class PairedBootstrap
             }
         }
 
-        var before = new double[measures.Count][];
-        var after = new double[measures.Count][];
-        for (var m = 0; m < measures.Count; m++)
-        {
-            (before[m], after[m]) = (new double[resamples], new double[resamples]);
-        }
-
+        double[][] before = [.. measures.Select(_ => new double[resamples])];
+        double[][] after = [.. measures.Select(_ => new double[resamples])];
         var times = new int[count];
         for (var r = 0; r < resamples; r++)
         {
@@ -77,12 +72,7 @@ public static class PairedBootstrap
 
     private static PairedEstimate Estimate(PairedTexts measure, int[] once, double[] before, double[] after, double level)
     {
-        var difference = new double[before.Length];
-        for (var r = 0; r < difference.Length; r++)
-        {
-            difference[r] = after[r] - before[r];
-        }
-
+        double[] difference = [.. after.Zip(before, (a, b) => a - b)];
         var (valueBefore, valueAfter) = (Ratio(measure.Before, once), Ratio(measure.After, once));
         return new PairedEstimate(Interval(valueBefore, before, level), Interval(valueAfter, after, level), Interval(valueAfter - valueBefore, difference, level));
     }

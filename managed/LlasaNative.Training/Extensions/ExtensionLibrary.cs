@@ -52,16 +52,9 @@ internal sealed class ExtensionLibrary : AssemblyLoadContext
         }
     }
 
-    protected override Assembly? Load(AssemblyName assemblyName)
-    {
-        // What the program has is shared, above all this library: else the interface would be another type.
-        if (ProgramHas(assemblyName))
-        {
-            return null;
-        }
-
-        return _resolver.ResolveAssemblyToPath(assemblyName) is { } path ? LoadFromAssemblyPath(path) : null;
-    }
+    // What the program has is shared, above all this library: else the interface would be another type.
+    protected override Assembly? Load(AssemblyName assemblyName) =>
+        !ProgramHas(assemblyName) && _resolver.ResolveAssemblyToPath(assemblyName) is { } path ? LoadFromAssemblyPath(path) : null;
 
     protected override nint LoadUnmanagedDll(string unmanagedDllName) =>
         _resolver.ResolveUnmanagedDllToPath(unmanagedDllName) is { } path ? LoadUnmanagedDllFromPath(path) : 0;

@@ -20,18 +20,13 @@ public static class Ranks
     /// <summary>A rank's part of things of different weight: the ranks' weights differ by about that of one thing.</summary>
     /// <param name="world">The ranks.</param>
     /// <param name="weights">What each thing costs, at least 0.</param>
-    public static Range Share(this IWorld world, ReadOnlySpan<long> weights)
+    public static Range Share(this IWorld world, IReadOnlyList<long> weights)
     {
         ArgumentNullException.ThrowIfNull(world);
-        long all = 0;
-        foreach (var weight in weights)
-        {
-            all += weight;
-        }
-
+        var all = weights.Sum();
         var (first, end) = (0, 0);
         long before = 0;
-        for (var i = 0; i < weights.Length; i++)
+        for (var i = 0; i < weights.Count; i++)
         {
             // The thing belongs to the rank in whose part of the weights its middle lies.
             var middle = before + (weights[i] / 2);
@@ -40,7 +35,7 @@ public static class Ranks
             before += weights[i];
         }
 
-        return first..(world.Rank == world.Size - 1 ? weights.Length : end);
+        return first..(world.Rank == world.Size - 1 ? weights.Count : end);
     }
 
     /// <summary>Whether any rank says so.</summary>

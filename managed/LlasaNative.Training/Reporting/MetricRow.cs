@@ -1,17 +1,14 @@
 namespace LlasaNative.Reporting;
 
 /// <summary>The measurements of one step, named and in order.</summary>
+/// <param name="step">Step the measurements belong to.</param>
 /// <remarks><b>Threads:</b> one at a time.</remarks>
-public sealed class MetricRow
+public sealed class MetricRow(long step)
 {
     private readonly List<KeyValuePair<string, double>> _values = [];
 
-    /// <summary>Starts a row.</summary>
-    /// <param name="step">Step the measurements belong to.</param>
-    public MetricRow(long step) => Step = step;
-
     /// <summary>Step the measurements belong to.</summary>
-    public long Step { get; }
+    public long Step => step;
 
     /// <summary>Names and values, in the order they were added.</summary>
     public IReadOnlyList<KeyValuePair<string, double>> Values => _values;

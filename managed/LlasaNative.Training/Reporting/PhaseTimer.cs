@@ -13,7 +13,7 @@ namespace LlasaNative.Reporting;
 /// </example>
 public sealed class PhaseTimer
 {
-    private readonly List<KeyValuePair<string, double>> _phases = [];
+    private readonly OrderedDictionary<string, double> _phases = [];
     private readonly long _start = Stopwatch.GetTimestamp();
     private readonly double _before;
 
@@ -43,7 +43,7 @@ public sealed class PhaseTimer
 
     /// <summary>Seconds of a phase; 0 when it did not run.</summary>
     /// <param name="phase">Its name.</param>
-    public double this[string phase] => _phases.Find(p => p.Key == phase).Value;
+    public double this[string phase] => _phases.GetValueOrDefault(phase);
 
     /// <summary>Runs a part of a phase.</summary>
     /// <typeparam name="T">Of the result.</typeparam>
@@ -76,16 +76,5 @@ public sealed class PhaseTimer
     /// <summary>Adds time that was measured elsewhere.</summary>
     /// <param name="phase">Its name; parts of the same name add up.</param>
     /// <param name="seconds">At least 0.</param>
-    public void Add(string phase, double seconds)
-    {
-        var index = _phases.FindIndex(p => p.Key == phase);
-        if (index < 0)
-        {
-            _phases.Add(new(phase, seconds));
-        }
-        else
-        {
-            _phases[index] = new(phase, _phases[index].Value + seconds);
-        }
-    }
+    public void Add(string phase, double seconds) => _phases[phase] = this[phase] + seconds;
 }

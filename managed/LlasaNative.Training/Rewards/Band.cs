@@ -14,6 +14,6 @@ internal readonly record struct Band(double Low, double High)
     /// <param name="component">Whose they are.</param>
     /// <param name="low">Option of the lower end.</param>
     /// <param name="high">Option of the upper end.</param>
-    public string? Fault(string component, string low, string high) =>
-        High > Low ? null : $"`{component}` needs `{high}` above `{low}`: `llasa eval --bands` prints those of a policy";
+    public IEnumerable<string> Faults(string component, string low, string high) =>
+        High > Low ? [] : [$"`{component}` needs `{high}` above `{low}`: `llasa eval --bands` prints those of a policy"];
 }

@@ -30,16 +30,6 @@ internal sealed class ProsodyComponent : IRewardComponent
         return (PauseLow, PauseHigh) is (0, 1) ? pitch : (pitch + new Band(PauseLow, PauseHigh).Score(prosody.Activity.PauseShare)) / 2;
     }
 
-    public IEnumerable<string> Faults()
-    {
-        if (new Band(PitchLow, PitchHigh).Fault(Name, "pitch_low", "pitch_high") is { } pitch)
-        {
-            yield return pitch;
-        }
-
-        if (new Band(PauseLow, PauseHigh).Fault(Name, "pause_low", "pause_high") is { } pause)
-        {
-            yield return pause;
-        }
-    }
+    public IEnumerable<string> Faults() =>
+        [.. new Band(PitchLow, PitchHigh).Faults(Name, "pitch_low", "pitch_high"), .. new Band(PauseLow, PauseHigh).Faults(Name, "pause_low", "pause_high")];
 }

@@ -17,5 +17,5 @@ internal sealed class SpeakingRateComponent : IRewardComponent
     public double Score(RewardInput input) =>
         new Band(Low, High).Score(input.RequireProsody(Name).Rate(CharacterErrorRate.Length(input.Formula.ComparedReference)));
 
-    public IEnumerable<string> Faults() => new Band(Low, High).Fault(Name, "low", "high") is { } fault ? [fault] : [];
+    public IEnumerable<string> Faults() => new Band(Low, High).Faults(Name, "low", "high");
 }
