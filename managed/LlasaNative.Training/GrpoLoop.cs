@@ -52,7 +52,7 @@ public sealed class GrpoLoop : ITrainingLoop, IDisposable
         _voices = new VoiceDraw(voices ?? [], Seeds.Voices(options.Run.Seed));
         _sampling = options.Rollout.ToSampling(Seeds.Rollouts(options.Run.Seed));
         _reference = options.Loss.KeepsReference ? new ReferencePolicy(Policy, options.Loss.Reference) : null;
-        _update = new PolicyUpdate(options, Policy, kernel, _reference is null ? null : ReferenceLogProbs, _world);
+        _update = new PolicyUpdate(options, kernel, _reference is null ? null : ReferenceLogProbs, _world);
     }
 
     /// <inheritdoc/>

@@ -1,34 +1,20 @@
 namespace LlasaNative.Training;
 
 /// <summary>From judged samples to losses: reference log-probs, advantages, epochs, mini-batches.</summary>
+/// <param name="options">Validated options.</param>
+/// <param name="kernel">Compares within groups.</param>
+/// <param name="referenceLogProbs">Log-probs [N] of response tokens under the starting policy; null when it is not kept.</param>
+/// <param name="world">Whose ranks share the updates.</param>
 /// <remarks><b>Threads:</b> shares its policy's thread.</remarks>
-internal sealed class PolicyUpdate
+internal sealed class PolicyUpdate(GrpoOptions options, IGroupKernel kernel, Func<PackedSequences, float[]>? referenceLogProbs, IWorld world)
 {
-    private readonly GrpoOptions _options;
-    private readonly IPolicy _policy;
-    private readonly IGroupKernel _kernel;
-    private readonly Func<PackedSequences, float[]>? _referenceLogProbs;
-    private readonly ILoss _loss;
-    private readonly IWorld _world;
-
-    /// <param name="options">Validated options.</param>
-    /// <param name="policy">The one that is trained.</param>
-    /// <param name="kernel">Compares within groups.</param>
-    /// <param name="referenceLogProbs">Log-probs [N] of response tokens under the starting policy; null when it is not kept.</param>
-    /// <param name="world">Whose ranks share the updates.</param>
-    public PolicyUpdate(GrpoOptions options, IPolicy policy, IGroupKernel kernel, Func<PackedSequences, float[]>? referenceLogProbs, IWorld world)
-    {
-        (_options, _policy, _kernel, _referenceLogProbs, _world) = (options, policy, kernel, referenceLogProbs, world);
-        Head = new HeadSettings(options.Rollout.Temperature, options.Rollout.SpeechOnly);
-        _loss = options.Loss.CreateLoss();
-        Advantage = options.Loss.CreateAdvantage();
-    }
+    private readonly ILoss _loss = options.Loss.CreateLoss();
 
     /// <summary>How advantages are made.</summary>
-    public IAdvantage Advantage { get; }
+    public IAdvantage Advantage { get; } = options.Loss.CreateAdvantage();
 
     /// <summary>Which distribution log-probs are of.</summary>
-    public HeadSettings Head { get; }
+    public HeadSettings Head { get; } = new(options.Rollout.Temperature, options.Rollout.SpeechOnly);
 
     /// <summary>What the loss's numbers per token cannot say.</summary>
     public LossShape Shape => _loss.Shape;
@@ -38,8 +24,8 @@ internal sealed class PolicyUpdate
     /// <param name="timer">Told how long it takes.</param>
     public DrawnGroups Charge(DrawnGroups drawn, PhaseTimer timer)
     {
-        var loss = _options.Loss;
-        if (_referenceLogProbs is not { } compute || loss is not { KlPlacement: KlPlacement.Reward, KlCoefficient: > 0 })
+        var loss = options.Loss;
+        if (referenceLogProbs is not { } compute || loss is not { KlPlacement: KlPlacement.Reward, KlCoefficient: > 0 })
         {
             return drawn;
         }
@@ -73,9 +59,9 @@ internal sealed class PolicyUpdate
         TokenValues tokens = new(samples.Lengths);
         var old = tokens.All<float>((b, span) => samples[b].LogProbs.Span.CopyTo(span));
         float[] reference = drawn.Reference.Length > 0 ? [.. drawn.Reference.SelectMany(r => r)]
-            : takesPart.Contains(true) && _referenceLogProbs is not null ? timer.Measure("reference", () => Reference(samples)) : [];
+            : takesPart.Contains(true) && referenceLogProbs is not null ? timer.Measure("reference", () => Reference(samples)) : [];
         var charges = drawn.Charges.Length > 0 ? Charges(old, reference) : [];
-        AdvantageBatch batch = new(Array.ConvertAll(drawn.Judged, j => j.Reward), drawn.GroupSize, takesPart, samples.Lengths, _kernel)
+        AdvantageBatch batch = new(Array.ConvertAll(drawn.Judged, j => j.Reward), drawn.GroupSize, takesPart, samples.Lengths, kernel)
         {
             Charges = charges,
             Parts = Array.ConvertAll(drawn.Judged, j => j.Breakdown.Parts),
@@ -89,14 +75,14 @@ internal sealed class PolicyUpdate
     private float[] Reference(RolloutBatch samples)
     {
         var own = Share(samples, [.. Enumerable.Range(0, samples.Count)]);
-        return _world.Join(_referenceLogProbs!(samples.Pack(own)));
+        return world.Join(referenceLogProbs!(samples.Pack(own)));
     }
 
     /// <summary>This rank's part of some samples, whole groups of about as many tokens as every other rank's.</summary>
     private int[] Share(RolloutBatch samples, int[] chosen)
     {
         int[][] groups = [.. chosen.Chunk(samples.SamplesPerPrompt)];
-        return [.. groups[_world.Share([.. groups.Select(g => g.Sum(i => (long)samples.Lengths[i]))])].SelectMany(g => g)];
+        return [.. groups[world.Share([.. groups.Select(g => g.Sum(i => (long)samples.Lengths[i]))])].SelectMany(g => g)];
     }
 
     private double[] Charges(ReadOnlySpan<float> old, ReadOnlySpan<float> reference)
@@ -104,7 +90,7 @@ internal sealed class PolicyUpdate
         var charges = new double[old.Length];
         for (var t = 0; t < charges.Length; t++)
         {
-            charges[t] = _options.Loss.KlCoefficient * Divergence.Estimate(_options.Loss.KlEstimator, old[t], reference[t]);
+            charges[t] = options.Loss.KlCoefficient * Divergence.Estimate(options.Loss.KlEstimator, old[t], reference[t]);
         }
 
         return charges;
@@ -119,7 +105,7 @@ internal sealed class PolicyUpdate
     /// <returns>Lazily: a later epoch is prepared after the updates of the one before.</returns>
     public IEnumerable<UpdatePart> Parts(long number, DrawnGroups drawn, Terms terms, UpdateSummary summary, PhaseTimer timer)
     {
-        for (var epoch = 0; epoch < _options.Update.Epochs; epoch++)
+        for (var epoch = 0; epoch < options.Update.Epochs; epoch++)
         {
             var importance = Importance(drawn.Samples, terms, summary);
             foreach (var groups in MiniBatches(number, epoch, drawn.Groups))
@@ -138,21 +124,21 @@ internal sealed class PolicyUpdate
     }
 
     /// <summary>Log-probs [N] of response tokens under some weights, as training computes them.</summary>
-    public float[] LogProbs(IPolicy policy, PackedSequences packed) => policy.Score(packed, Head, _options.Optimiser.MicroBatchTokens);
+    public float[] LogProbs(IPolicy policy, PackedSequences packed) => policy.Score(packed, Head, options.Optimiser.MicroBatchTokens);
 
     /// <summary>The groups of each update; without shuffling or with one update in their own order, which decides the rounding.</summary>
     internal IEnumerable<int[]> MiniBatches(long step, int epoch, int groups)
     {
-        var update = _options.Update;
+        var update = options.Update;
         var size = update.MiniBatchPrompts > 0 ? update.MiniBatchPrompts : groups;
         return size >= groups
             ? [[.. Enumerable.Range(0, groups)]]
-            : Philox.Permutation(Seeds.UpdateOrder(_options.Run.Seed), ((ulong)step * (ulong)update.Epochs) + (ulong)epoch, groups).Chunk(size);
+            : Philox.Permutation(Seeds.UpdateOrder(options.Run.Seed), ((ulong)step * (ulong)update.Epochs) + (ulong)epoch, groups).Chunk(size);
     }
 
     private float[] Importance(RolloutBatch samples, Terms terms, UpdateSummary summary)
     {
-        var loss = _options.Loss;
+        var loss = options.Loss;
         if (loss.Importance == ImportanceLevel.None)
         {
             return [];
@@ -173,11 +159,11 @@ internal sealed class PolicyUpdate
             ReferenceLogProbs = terms.Layout.Of<float>(terms.Reference, chosen),
             Importance = weights,
             GroupSize = samples.SamplesPerPrompt,
-            MaxTokens = _options.Rollout.MaxNewTokens,
+            MaxTokens = options.Rollout.MaxNewTokens,
         };
         var tokens = _loss.Terms(batch);
         summary.AddImportance(weights, tokens.PolicyWeights);
-        if (_world.Size == 1)
+        if (world.Size == 1)
         {
             return new UpdatePart(samples.Pack(chosen), tokens);
         }

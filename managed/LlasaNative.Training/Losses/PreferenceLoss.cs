@@ -29,7 +29,7 @@ public sealed class PreferenceLoss(PreferenceLossOptions options)
 
         var slopes = new float[policy.Length];
         var (pairs, chosenTokens) = (lengths.Count / 2, lengths.Where((_, b) => b % 2 == 0).Sum());
-        PreferenceTerms.Sums sums = new();
+        List<PreferenceTerms.Pair> scores = new(pairs);
         for (int pair = 0, first = 0; pair < pairs; pair++)
         {
             var (chosen, rejected) = (lengths[2 * pair], lengths[(2 * pair) + 1]);
@@ -38,18 +38,22 @@ public sealed class PreferenceLoss(PreferenceLossOptions options)
             var (loss, slope) = Slope(c.Score - r.Score);
             slopes.AsSpan(first, chosen).Fill((float)((slope / pairs / Count(chosen)) - (options.SftWeight / chosenTokens)));
             slopes.AsSpan(first + chosen, rejected).Fill((float)(-slope / pairs / Count(rejected)));
-            sums.Add(loss, c.Score * options.Beta, r.Score * options.Beta, c.LogProb, r.LogProb);
+            scores.Add(new PreferenceTerms.Pair(loss, c.Score * options.Beta, r.Score * options.Beta, c.LogProb, r.LogProb));
             first += chosen + rejected;
         }
 
+        var divergence = 0.0;
         for (var n = 0; n < reference.Length; n++)
         {
-            sums.Kl += Divergence.Estimate(KlEstimator.K3, policy[n], reference[n]);
+            divergence += Divergence.Estimate(KlEstimator.K3, policy[n], reference[n]);
         }
 
         // Minus advantage times log-prob is the term, so the advantage is minus the slope; its weight is 1 for every token, to be counted by.
         TokenTerms terms = new(Array.ConvertAll(slopes, s => -s), [.. Enumerable.Repeat(1f, slopes.Length)]);
-        return new PreferenceTerms(terms, sums, pairs, chosenTokens, policy.Length - chosenTokens, options.SftWeight) { HasReference = reference.Length > 0 };
+        return new PreferenceTerms(terms, scores, divergence, chosenTokens, policy.Length - chosenTokens, options.SftWeight)
+        {
+            HasReference = reference.Length > 0,
+        };
     }
 
     private int Count(int length) => options.IsPerToken ? length : 1;

@@ -8,19 +8,11 @@ namespace LlasaNative.Trainer.Serving.Speech;
 /// the next part's voice prompt, for else each would be said in another voice. What reached its limit is none: whoever goes on from a voice that
 /// runs away runs away too. <b>Threads:</b> one at a time.
 /// </remarks>
-internal sealed class SpeechReading
+/// <param name="carries">Whether a part without a voice goes on in that of the one before.</param>
+internal sealed class SpeechReading(PolicyModel policy, SpeechEngine engine, IReadOnlyList<string> parts, bool carries)
 {
     /// <summary>Room that a part must leave for its speech: a second.</summary>
     internal const int LeastTokens = 50;
-
-    private readonly PolicyModel _policy;
-    private readonly SpeechEngine _engine;
-    private readonly IReadOnlyList<string> _parts;
-    private readonly bool _carries;
-
-    /// <summary>Prepares a reading.</summary>
-    /// <param name="carries">Whether a part without a voice goes on in that of the one before.</param>
-    public SpeechReading(PolicyModel policy, SpeechEngine engine, IReadOnlyList<string> parts, bool carries) => (_policy, _engine, _parts, _carries) = (policy, engine, parts, carries);
 
     /// <summary>The voice; null = any.</summary>
     public Utterance? Voice { get; init; }
@@ -44,9 +36,9 @@ internal sealed class SpeechReading
     /// <exception cref="UsageException">A part has no room beside its voice.</exception>
     public void Check()
     {
-        foreach (var part in _parts)
+        foreach (var part in parts)
         {
-            _policy.EncodePrompt(part, LeastTokens, 0, Voice);
+            policy.EncodePrompt(part, LeastTokens, 0, Voice);
         }
     }
 
@@ -56,10 +48,10 @@ internal sealed class SpeechReading
     public async IAsyncEnumerable<float[]> ReadAsync([EnumeratorCancellation] CancellationToken abandoned)
     {
         Utterance? last = null;
-        for (var part = 0; part < _parts.Count; part++)
+        for (var part = 0; part < parts.Count; part++)
         {
             var job = Prepare(part, Voice ?? last, abandoned);
-            _engine.Speak(job, admitted: part > 0);
+            engine.Speak(job, admitted: part > 0);
             await foreach (var sound in job.Sound.ReadAllAsync(abandoned))
             {
                 yield return sound;
@@ -67,30 +59,30 @@ internal sealed class SpeechReading
 
             InputTokens += job.Text.Prompt.Length;
             OutputTokens += job.Codes.Length;
-            last = !_carries ? null : job.Ended && job.Codes.Length > 0 ? new Utterance(_parts[part], job.Codes) : last;
+            last = !carries ? null : job.Ended && job.Codes.Length > 0 ? new Utterance(parts[part], job.Codes) : last;
         }
     }
 
     /// <summary>Room for the speech of a part: of one that goes on from another, twice what that one took of each of its characters.</summary>
     private int Room(int part, Utterance? voice) => voice is null || voice == Voice ? LeastTokens
-        : (int)Math.Clamp(2L * voice.Codes.Count * _parts[part].Length / Math.Max(voice.Text.Length, 1), LeastTokens, Math.Max(LeastTokens, _engine.MaxNewTokens));
+        : (int)Math.Clamp(2L * voice.Codes.Count * parts[part].Length / Math.Max(voice.Text.Length, 1), LeastTokens, Math.Max(LeastTokens, engine.MaxNewTokens));
 
     private SpeechJob Prepare(int part, Utterance? voice, CancellationToken abandoned)
     {
         int[] prompt;
         try
         {
-            prompt = _policy.EncodePrompt(_parts[part], Room(part, voice), 0, voice);
+            prompt = policy.EncodePrompt(parts[part], Room(part, voice), 0, voice);
         }
         catch (UsageException) when (voice != Voice)
         {
             // What was said was too long to go on from.
-            (voice, prompt) = (Voice, _policy.EncodePrompt(_parts[part], LeastTokens, 0, Voice));
+            (voice, prompt) = (Voice, policy.EncodePrompt(parts[part], LeastTokens, 0, Voice));
         }
 
         return new SpeechJob
         {
-            Text = new EncodedText(_parts[part], prompt) { Voice = voice }, Sampling = Sampling, Id = SpeechJob.Key(Seed, part), IsStreamed = IsStreamed, Abandoned = abandoned,
+            Text = new EncodedText(parts[part], prompt) { Voice = voice }, Sampling = Sampling, Id = SpeechJob.Key(Seed, part), IsStreamed = IsStreamed, Abandoned = abandoned,
         };
     }
 }
