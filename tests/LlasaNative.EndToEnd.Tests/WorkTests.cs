@@ -33,7 +33,7 @@ public sealed class WorkTests : TinyWorldTests
     [Test]
     public void Train_KeepsWhatTheOptionsSay()
     {
-        LlasaRunner.RunWell("bench", "--train", "--batch", "1", "--tokens", "4", "--repeats", "1", "--set", "optimiser.recompute_mlp=true", "--out", Folder);
+        LlasaRunner.RunWell("bench", "--train", "--batch", "1", "--tokens", "4", "--repeats", "1", "--set", "optimiser.recompute=mlp", "--out", Folder);
         var settings = JsonNode.Parse(File.ReadAllText(Path.Combine(Folder, "train.json")))!["settings"]!;
         Assert.That(((int)settings["recompute"]!, (int)settings["recompute_mlp"]!), Is.EqualTo((0, 1)));
     }

@@ -71,7 +71,7 @@ internal static class PolicyWorks
         {
             Type = type,
             Flops = 3 * batch * (StepCost.Body(policy.Config, 0, tokens) + ((tokens - 1) * StepCost.Head(policy, speechOnly: false))),   // what is computed again counts once
-            Settings = Chosen(("batch", batch), ("tokens", tokens), ("recompute", optimiser.Recompute ? 1 : 0), ("recompute_mlp", optimiser.RecomputeMlp ? 1 : 0)),
+            Settings = Chosen(("batch", batch), ("tokens", tokens), ("recompute", optimiser.Recompute == Recompute.True ? 1 : 0), ("recompute_mlp", optimiser.Recompute == Recompute.Mlp ? 1 : 0)),
         };
     }
 
