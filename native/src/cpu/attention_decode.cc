@@ -78,8 +78,9 @@ void append(const float* qkv, const DecodeRow& row, void* const* tables, int64_t
   }
 }
 
+// Rows of a task: keys are written one by one, a few microseconds for so many.
 int64_t append_grain(const DecodeShape& shape) {
-  return std::max<int64_t>(1, 8192 / (shape.G * shape.D));
+  return std::max<int64_t>(1, 2048 / (shape.G * shape.D));
 }
 
 }  // namespace

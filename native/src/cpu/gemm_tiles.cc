@@ -33,6 +33,15 @@ constexpr int64_t kManyRows = 256;
 constexpr int64_t kSmallFloats = int64_t{1} << 19;   // that stay in the second cache beside a panel
 constexpr int64_t kPackedFloats = int64_t{1} << 22;  // of rows of A that are packed at a time
 
+// At most so many columns of a task, of which there are `down` below each other. Of few tasks one that is left over or
+// shorter is waited for: there shall be an even number of one size.
+int64_t even_width(const ProductShape& shape, int64_t down, int64_t most) {
+  const auto [M, N, K] = shape;
+  int64_t across = (N + most - 1) / most;
+  if (M * N * K >= 2 * kMinimumTask) across += across * down % 2;
+  return ((N + across - 1) / across + 15) / 16 * 16;
+}
+
 // C = alpha A B^T + beta C.
 void rows_by_rows(const TileProducts& tiles, ProductShape shape, float alpha, const float* A, int64_t lda,
                   WeightView B, int64_t ldb, float beta, float* C, int64_t ldc) {
@@ -51,7 +60,9 @@ void rows_by_rows(const TileProducts& tiles, ProductShape shape, float alpha, co
                       }
                     });
     const int64_t down = (count + kTaskRows - 1) / kTaskRows;
-    const int64_t width = count <= 64 ? few_rows_task(count, K) : N * down < 16 * 256 ? 128 : 256;
+    const int64_t width = count <= 64           ? few_rows_task(count, K)
+                          : N * down < 16 * 256 ? even_width(shape, down, 128)
+                                                : 256;
     const int64_t across = (N + width - 1) / width;
     parallel_for(across * down, [&](int64_t index) {
       const int64_t begin = index % across * width, end = std::min(N, begin + width);
