@@ -37,11 +37,12 @@ public static class NativeEngine
     {
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(scoring);
+        var device = NativeDevice.GetInfo();
         return SpeechCodec.Load(models.Codec, type: models.ScoringType, device: scoring.Device).DisposeOnFailure(codec =>
             codec.SampleRate == RecognisedSample.SampleRate
                 ? new LocalRecognition(
                     $"the codec {models.Codec}", scoring.BatchSize, codec, RecogniserEngines.Load(models.Recogniser, scoring, models.ScoringType),
-                    worksBesidePolicy: NativeDevice.GetInfo().Backend is "cuda")
+                    worksBesidePolicy: device.Backend is "cuda", device.NumThreads)
                 : throw new ModelFileException(models.Codec, "sampling_rate", $"{codec.SampleRate}, but the recogniser listens at {RecognisedSample.SampleRate}"));
     }
 

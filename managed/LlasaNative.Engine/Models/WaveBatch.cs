@@ -3,7 +3,7 @@ using System.Buffers;
 namespace LlasaNative.Models;
 
 /// <summary>Waveforms of a batch of clips, one after another in page-locked memory.</summary>
-/// <remarks><b>Threads:</b> one at a time. <b>Lifetime:</b> dispose it; spans taken from it are valid until then.</remarks>
+/// <remarks><b>Threads:</b> one at a time, to read samples any number at once. <b>Lifetime:</b> dispose it; spans taken from it are valid until then.</remarks>
 public sealed class WaveBatch : ISounds
 {
     private readonly long[] _offsets;

@@ -1,7 +1,7 @@
 namespace LlasaNative.Training;
 
 /// <summary>Waveforms of some clips.</summary>
-/// <remarks><b>Lifetime:</b> dispose it; spans taken from it are valid until then.</remarks>
+/// <remarks><b>Threads:</b> any number may read samples at once. <b>Lifetime:</b> dispose it; spans taken from it are valid until then.</remarks>
 public interface ISounds : IDisposable
 {
     /// <summary>Number of clips.</summary>

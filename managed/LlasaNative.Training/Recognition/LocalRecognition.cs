@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using LlasaNative.Training;
 
@@ -18,7 +19,8 @@ public sealed class LocalRecognition : IRecognition
 {
     private readonly SemaphoreSlim _gate = new(1);
     private readonly Lock _recognising = new();
-    private readonly PitchTracker _tracker = new();
+    private readonly ConcurrentBag<PitchTracker> _trackers = [];   // that nobody uses now
+    private readonly ParallelOptions _parallel;
     private bool _disposed;
 
     /// <summary>Brings the two together.</summary>
@@ -27,11 +29,14 @@ public sealed class LocalRecognition : IRecognition
     /// <param name="codec">Turns codes into sound; disposed with this.</param>
     /// <param name="recogniser">Listens; disposed with this.</param>
     /// <param name="worksBesidePolicy">Whether listening while others are drawn gains time.</param>
-    public LocalRecognition(string name, int batchSize, ISpeechCodec codec, IRecogniser recogniser, bool worksBesidePolicy)
+    /// <param name="threads">That measure sounds at once, at least 1; what they find does not depend on it.</param>
+    public LocalRecognition(string name, int batchSize, ISpeechCodec codec, IRecogniser recogniser, bool worksBesidePolicy, int threads = 1)
     {
         ArgumentNullException.ThrowIfNull(codec);
         ArgumentNullException.ThrowIfNull(recogniser);
+        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         (Name, BatchSize, Codec, Recogniser, WorksBesidePolicy) = (name, batchSize, codec, recogniser, worksBesidePolicy);
+        _parallel = new ParallelOptions { MaxDegreeOfParallelism = threads };
     }
 
     /// <summary>Turns codes into sound. Not to be used while somebody listens.</summary>
@@ -164,7 +169,12 @@ public sealed class LocalRecognition : IRecognition
     private RecognisedChunk Describe(ISounds waves, SpeechScore[] scores, RecognitionExtras extras, double vocoding, double recognising)
     {
         var start = Stopwatch.GetTimestamp();
-        RecognisedSample[] recognised = [.. scores.Select((score, i) => Describe(score, waves[i], waves.SampleRate, extras))];
+        var recognised = new RecognisedSample[scores.Length];
+        Parallel.For(0, scores.Length, _parallel, () => _trackers.TryTake(out var tracker) ? tracker : new PitchTracker(), (i, _, tracker) =>
+        {
+            recognised[i] = Describe(scores[i], waves[i], waves.SampleRate, extras, tracker);
+            return tracker;
+        }, _trackers.Add);
         if (extras.HasFlag(RecognitionExtras.Sound) && waves is CutSounds cut)
         {
             recognised = [.. recognised.Select((r, i) => cut.Lead(i) is { IsEmpty: false } voice ? r with { VoiceSound = voice.ToArray() } : r)];
@@ -174,9 +184,9 @@ public sealed class LocalRecognition : IRecognition
         return new RecognisedChunk(recognised, vocoding, recognising, extras.HasFlag(RecognitionExtras.Prosody) ? measuring : 0);
     }
 
-    private RecognisedSample Describe(SpeechScore score, ReadOnlySpan<float> sound, int sampleRate, RecognitionExtras extras)
+    private static RecognisedSample Describe(SpeechScore score, ReadOnlySpan<float> sound, int sampleRate, RecognitionExtras extras, PitchTracker tracker)
     {
         var recognised = RecognisedSample.Of(score, sound, sampleRate, extras.HasFlag(RecognitionExtras.Sound));
-        return extras.HasFlag(RecognitionExtras.Prosody) ? recognised with { Prosody = Prosody.Measure(sound, sampleRate, _tracker) } : recognised;
+        return extras.HasFlag(RecognitionExtras.Prosody) ? recognised with { Prosody = Prosody.Measure(sound, sampleRate, tracker) } : recognised;
     }
 }
