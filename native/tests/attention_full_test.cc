@@ -3,6 +3,7 @@
 #include "ops/attention_full.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "bf16_arrays.h"
 #include "isa_test.h"
@@ -36,11 +37,12 @@ class AttentionFullOnEach : public IsaTest {};
 LLASA_FOR_EACH_ISA(AttentionFullOnEach);
 
 TEST_P(AttentionFullOnEach, MatchesSoftmaxPerClipAndHead) {
-  const int64_t H = 3, D = 8, C = H * D, stride = 3 * C;
-  const auto offsets = offsets_of({5, 1, 0, 300, 17});
-  const auto qkv = random_floats(offsets.back() * stride, 11);
-  const double scale = 1.0 / std::sqrt(8.0);
-  for (const bool causal : {false, true}) {
+  // Dimensions below a panel of 16 and between two.
+  for (const auto& [D, causal] : {std::pair{8, false}, std::pair{8, true}, std::pair{24, false}}) {
+    const int64_t H = 3, C = H * D, stride = 3 * C;
+    const auto offsets = offsets_of({5, 1, 0, 300, 17});
+    const auto qkv = random_floats(offsets.back() * stride, 11);
+    const double scale = 1.0 / std::sqrt(static_cast<double>(D));
     std::vector<double> expected(static_cast<size_t>(offsets.back() * C));
     for (size_t b = 0; b + 1 < offsets.size(); ++b) {
       for (int64_t t = offsets[b]; t < offsets[b + 1]; ++t) {

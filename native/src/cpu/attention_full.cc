@@ -138,15 +138,73 @@ void attend_on_tiles(const cpu::TileProducts& tiles, const Clips& c, int64_t fir
   });
 }
 
-void attend_on_tiles(const cpu::TileProducts& tiles, const Clips& clips) {
+// In panels, with vectors of 16 lanes and no tiles for f32, where all frames see each other: OpenBLAS would pack a head's keys
+// and values again for every block of queries, and its blocks' scores would leave the second cache. (Texts, whose
+// attention is causal, are too short to matter.)
+constexpr int64_t kPanelQueries = 48;
+
+int64_t whole_panels(int64_t n) {
+  constexpr int64_t kColumns = cpu::PanelProducts::kColumns;
+  return (n + kColumns - 1) / kColumns * kColumns;
+}
+
+// Of a head of a clip: transposed keys [D, whole panels of frames], values [frames, whole panels of D].
+int64_t panel_floats(int64_t frames, int64_t D) {
+  return whole_panels(frames) * D + frames * whole_panels(D);
+}
+
+// Clips [first, last), packed together.
+void attend_in_panels(const cpu::PanelProducts& product, const Clips& c, int64_t first, int64_t last) {
+  const auto& softmax = *cpu::kernels().softmax;
+  const int64_t* offsets = c.offsets + first;
+  const int64_t width = whole_panels(c.D), B = last - first;
+  std::vector<int64_t> places{0};
+  for (int64_t b = 0; b < B; ++b)
+    places.push_back(places.back() + c.H * panel_floats(offsets[b + 1] - offsets[b], c.D));
+  float* packed = cpu::aligned_task_scratch<PackedHeads>(places.back());
+  const auto head = [&](int64_t b, int64_t h) {
+    return packed + places[static_cast<size_t>(b)] + h * panel_floats(offsets[b + 1] - offsets[b], c.D);
+  };
+  parallel_for(2 * B * c.H, [&](int64_t task) {
+    const int64_t b = task / 2 / c.H, h = task / 2 % c.H, frames = offsets[b + 1] - offsets[b];
+    const int64_t place = offsets[b] * c.row_stride + h * c.D;
+    if (task % 2 == 0) {
+      product.pack_transposed(c.k + place, c.row_stride, frames, c.D, head(b, h));
+    } else {
+      product.pack(c.v + place, c.row_stride, frames, c.D, head(b, h) + whole_panels(frames) * c.D);
+    }
+  });
+  const std::vector<QueryBlock> blocks = cut_queries(offsets, B, c.H, kPanelQueries);
+  parallel_for(static_cast<int64_t>(blocks.size()), [&](int64_t task) {
+    const QueryBlock block = blocks[static_cast<size_t>(task)];
+    const int64_t begin = offsets[block.sequence] + block.first, column = block.head * c.D;
+    const int64_t n = offsets[block.sequence + 1] - offsets[block.sequence], ld = whole_panels(n);
+    float* scores = cpu::aligned_task_scratch<ScoreScratch>(block.count * (ld + width));
+    float* sums = scores + block.count * ld;
+    const float* keys = head(block.sequence, block.head);
+    product.multiply(block.count, ld / cpu::PanelProducts::kColumns, c.D, c.q + begin * c.row_stride + column,
+                     c.row_stride, keys, c.D, scores, ld);
+    for (int64_t i = 0; i < block.count; ++i) {
+      softmax_row(softmax, scores + i * ld, n, n, c.scale);
+    }
+    const float* values = keys + ld * c.D;
+    product.multiply(block.count, width / cpu::PanelProducts::kColumns, n, scores, ld, values, n, sums,
+                     width);
+    for (int64_t i = 0; i < block.count; ++i)
+      std::copy_n(sums + i * width, c.D, c.y + (begin + i) * c.H * c.D + column);
+  });
+}
+
+// Calls attend(first, last) for clips that are packed together; floats(frames) is what one takes.
+template <typename Floats, typename Attend>
+void for_packed_clips(const Clips& clips, Floats&& floats, Attend&& attend) {
   for (int64_t first = 0; first < clips.B;) {
-    int64_t last = first, floats = 0;
-    while (last < clips.B && (last == first || floats < kPackedFloats)) {
-      const int64_t frames = clips.offsets[last + 1] - clips.offsets[last];
-      floats += clips.H * (tiles.packed_floats(frames, clips.D) + tiles.packed_floats(clips.D, frames));
+    int64_t last = first, taken = 0;
+    while (last < clips.B && (last == first || taken < kPackedFloats)) {
+      taken += floats(clips.offsets[last + 1] - clips.offsets[last]);
       ++last;
     }
-    attend_on_tiles(tiles, clips, first, last);
+    attend(first, last);
     first = last;
   }
 }
@@ -155,9 +213,20 @@ void attend_clips(const Clips& c, Precision precision) {
   if (const cpu::TileProductKernels* kernel = cpu::kernels().tile_product; kernel != nullptr) {
     const cpu::TileProducts& tiles = precision == Precision::kBf16 ? kernel->bf16 : kernel->f32;
     if (tiles.product != nullptr) {
-      attend_on_tiles(tiles, c);
+      const auto floats = [&](int64_t frames) {
+        return c.H * (tiles.packed_floats(frames, c.D) + tiles.packed_floats(c.D, frames));
+      };
+      for_packed_clips(c, floats,
+                       [&](int64_t first, int64_t last) { attend_on_tiles(tiles, c, first, last); });
       return;
     }
+  }
+  if (const cpu::PanelProducts& panels = cpu::kernels().attention->panels;
+      panels.multiply != nullptr && !c.causal) {
+    for_packed_clips(
+        c, [&](int64_t frames) { return c.H * panel_floats(frames, c.D); },
+        [&](int64_t first, int64_t last) { attend_in_panels(panels, c, first, last); });
+    return;
   }
   const auto& softmax = *cpu::kernels().softmax;
   const std::vector<QueryBlock> blocks = cut_queries(c.offsets, c.B, c.H, kBlockQueries);

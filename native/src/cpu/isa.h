@@ -67,12 +67,26 @@ struct AttentionTask {
   float* dqkv = nullptr;
 };
 
+// Products whose right side is packed into panels of 16 columns, [columns / 16][rows][16], those missing 0; for attention
+// over whole clips, ops/attention_full.h.
+struct PanelProducts {
+  static constexpr int64_t kColumns = 16;
+
+  // Of x [rows, n], rows `stride` apart; and of its transpose, [n, rows].
+  void (*pack)(const float* x, int64_t stride, int64_t rows, int64_t n, float* panels);
+  void (*pack_transposed)(const float* x, int64_t stride, int64_t rows, int64_t n, float* panels);
+  // C [M, 16 panels] = A B; A [M, K] and C with rows lda and ldc apart, B the first K of `rows` packed rows.
+  void (*multiply)(int64_t M, int64_t panels, int64_t K, const float* a, int64_t lda, const float* b,
+                   int64_t rows, float* c, int64_t ldc);
+};
+
 struct AttentionKernels {
   int64_t (*scratch)(const AttentionTask& task, bool backward);  // floats of scratch, 64-byte aligned
   void (*forward)(const AttentionTask& task, float* scratch);
   void (*backward)(const AttentionTask& task, float* scratch);
   // ops/rope.h for one row; sign -1 turns back.
   void (*rotate)(float* x, const float* table, int64_t heads, int64_t D, float sign);
+  PanelProducts panels;  // all NULL where vectors have other than 16 lanes
 };
 
 struct OptimizerKernels {

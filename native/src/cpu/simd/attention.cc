@@ -406,9 +406,19 @@ void rotate(float* x, const float* table, int64_t heads, int64_t D, float sign) 
   }
 }
 
+void multiply_packed(int64_t M, int64_t panels, int64_t K, const float* a, int64_t lda, const float* b,
+                     int64_t rows, float* c, int64_t ldc) {
+  multiply<false>(M, panels, K, a, lda, 1, b, rows * kW, c, ldc);
+}
+
+constexpr PanelProducts panel_products() {
+  if constexpr (kW == PanelProducts::kColumns) return {pack_columns, pack_transposed, multiply_packed};
+  return {};
+}
+
 }  // namespace
 
 extern const AttentionKernels attention_kernels;
-const AttentionKernels attention_kernels = {scratch, forward, backward, rotate};
+const AttentionKernels attention_kernels = {scratch, forward, backward, rotate, panel_products()};
 
 }  // namespace llasa::cpu::LLASA_ISA
