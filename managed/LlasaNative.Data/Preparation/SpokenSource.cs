@@ -169,7 +169,10 @@ public sealed class SpokenSource
 
             string? path = _soundColumns.Select(name => TextSource.Text(root, name)
                 ?? (root.TryGetProperty(name, out JsonElement group) && group.ValueKind == JsonValueKind.Object ? TextSource.Text(group, "path") : null)).FirstOrDefault(p => p is not null);
-            return path is null ? Broken(place, NoSound()) : Complete(Part(At(place, path), Raw(root, "offset"), Raw(root, "duration")) with { Text = TextSource.Text(root, _textColumn)!.Trim(), Language = TextSource.Text(root, "language") });
+            return path is null ? Broken(place, NoSound()) : Complete(Part(At(place, path), Raw(root, "offset"), Raw(root, "duration")) with
+            {
+                Text = TextSource.Text(root, _textColumn)!.Trim(), Language = TextSource.Text(root, "language"),
+            });
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {

@@ -187,7 +187,7 @@ public sealed class HuggingFaceDirectory : IDisposable
         {
             JsonFields fields = JsonFields.Parse(config, ConfigPath);
             // Transformers 5 reads one name, Transformers 4 the other: what is written agrees in both.
-            string[] names = [.. new[] { "torch_dtype", "dtype" }.Where(name => fields.All().Any(field => field.Name == name))];
+            string[] names = Array.FindAll(["torch_dtype", "dtype"], name => fields.All().Any(field => field.Name == name));
             List<(string, object)> changes = [.. (names.Length > 0 ? names : ["dtype"]).Select(name => (name, (object)type.ConfigName()))];
             if (tied is { } value)
             {
