@@ -117,10 +117,11 @@ void* device_allocate(int64_t bytes, const char* what) {
   const bool huge = bytes >= kHugeArray;
   const int64_t alignment = huge ? kHugePage : kAlignment;
   const int64_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  void* memory = bytes < 0 || fails_by_request()
-                     ? nullptr
-                     : std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(rounded));
-  LLASA_CHECK(memory != nullptr, Status::kOutOfMemory, "out of memory allocating %lld bytes for %s",
+  // Unlike aligned_alloc it takes a size that is no multiple of the alignment.
+  void* memory = nullptr;
+  const bool done = bytes > 0 && !fails_by_request() &&
+                    posix_memalign(&memory, static_cast<size_t>(alignment), static_cast<size_t>(rounded)) == 0;
+  LLASA_CHECK(done, Status::kOutOfMemory, "out of memory allocating %lld bytes for %s",
               static_cast<long long>(bytes), what);
   if (huge) prefer_huge_pages(memory, bytes);
   live_bytes += bytes;
