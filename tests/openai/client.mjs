@@ -16,9 +16,10 @@ const ask = (more) => client.audio.speech.create({ model, voice: 'default', inpu
 await writeFile(join(folder, 'whole.wav'), Buffer.from(await (await ask({})).arrayBuffer()));
 
 // Streamed: the body's parts as they come.
+const streamed = await ask({ stream_format: 'audio', response_format: 'pcm' });
+report.transfer = streamed.headers.get('transfer-encoding');
 const parts = [];
-for await (const part of (await ask({ stream_format: 'audio', response_format: 'pcm' })).body) parts.push(Buffer.from(part));
-report.parts = parts.length;
+for await (const part of streamed.body) parts.push(Buffer.from(part));
 await writeFile(join(folder, 'streamed.pcm'), Buffer.concat(parts));
 
 // And as events.

@@ -26,7 +26,8 @@ public sealed class OpenAiClientTests : SpeechServerFixture
             Assert.That(report["models"]!.ToJsonString(), Is.EqualTo("[\"policy\"]"));
             Assert.That((string)report["retrieved"]!, Is.EqualTo("policy"));
             Assert.That(File.ReadAllBytes(Path.Combine(Folder, "whole.wav")), Is.EqualTo(WaveFile.Encode(sound, 16_000)));
-            Assert.That((int)report["parts"]!, Is.GreaterThan(1), "the sound came in parts");
+            // In how many parts it arrives is the client's pace, not the server's.
+            Assert.That((string)report["transfer"]!, Is.EqualTo("chunked"), "the sound was not waited for");
             Assert.That(report["events"]!.ToJsonString(), Is.EqualTo("[\"speech.audio.delta\",\"speech.audio.done\"]"));
             Assert.That((int)report["usage"]!["output_tokens"]!, Is.EqualTo(codes.Length));
             Assert.That(File.ReadAllBytes(Path.Combine(Folder, "events.pcm")), Is.EqualTo(File.ReadAllBytes(Path.Combine(Folder, "streamed.pcm"))));
