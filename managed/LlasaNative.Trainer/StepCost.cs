@@ -13,7 +13,13 @@ internal sealed class StepCost
         var group = options.Rollout.SamplesPerPrompt;
         double steps = reports.Count;
         var codec = (SpeechCodec)recognition.Codec;
-        var again = options.Optimiser.Recompute switch { Recompute.True => 1, Recompute.Mlp => 0.5, _ => 0 };
+        var again = options.Optimiser.Recompute switch
+        {
+            Recompute.False => 0,
+            Recompute.Mlp => 0.5,
+            Recompute.True => 1,
+            _ => throw new ArgumentOutOfRangeException(nameof(options), options.Optimiser.Recompute, "No such choice."),
+        };
         foreach (var (index, sample) in samples.Index())
         {
             var prompt = policy.EncodePrompt(sample.Text, 1).Length;
